@@ -1,0 +1,95 @@
+//! One error type for the whole crate, by the party at fault.
+//!
+//! Every message is a single line that says what is wrong, where, and (after
+//! a semicolon) what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong, grouped by who can mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {}", path.display(), plain(source))]
+    Io {
+        /// What was being done, as a verb phrase: "read", "create folder".
+        action: &'static str,
+        /// The file or folder concerned.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A data file is missing or does not hold what it should.
+    #[error("{}: {what}", path.display())]
+    Data {
+        /// The file (or folder) at fault.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// The caller asked for something impossible: a model, a setting, a combination.
+    #[error("{0}")]
+    Spec(String),
+    /// A saved run, checkpoint or weight file cannot be used.
+    #[error("{}: {what}", path.display())]
+    Checkpoint {
+        /// The file (or run folder) at fault.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// Nothing at that address, or the network is not there.
+    #[error("{0}")]
+    Network(String),
+    /// Training produced a loss that is not a finite number.
+    #[error("{0}")]
+    Diverged(String),
+    /// The user interrupted the work; what was done is saved.
+    #[error("{0}")]
+    Interrupted(String),
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An [`Error::Io`] for `path`; use as `.map_err(Error::io("read", path))`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// An [`Error::Data`].
+    pub fn data(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Self::Data {
+            path: path.as_ref().to_path_buf(),
+            what: what.into(),
+        }
+    }
+
+    /// An [`Error::Checkpoint`].
+    pub fn checkpoint(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            path: path.as_ref().to_path_buf(),
+            what: what.into(),
+        }
+    }
+
+    /// An [`Error::Spec`].
+    pub fn spec(what: impl Into<String>) -> Self {
+        Self::Spec(what.into())
+    }
+}
+
+/// The operating system's message without Rust's "(os error N)" tail.
+fn plain(source: &std::io::Error) -> String {
+    let text = source.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

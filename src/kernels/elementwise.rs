@@ -1,0 +1,433 @@
+//! Element-wise passes, written once and compiled for every instruction set.
+//!
+//! Images are stored (height, width, channel), so a per-channel pass has its
+//! channels in neighbouring lanes. No body fuses a multiply with an add, and a
+//! reduction keeps one accumulator a channel whatever the vector width: the
+//! bits of every function here are the same on every instruction set.
+//!
+//! Gradient passes *add* to their last argument, as every backward rule does.
+
+/// Geometry of a max-pool over one (height, width, channel) image, no padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Input height.
+    pub height: usize,
+    /// Input width.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Window height and width; at most 16, so that a window index fits a byte.
+    pub kernel: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
+}
+
+impl Pool {
+    /// Output (height, width).
+    pub fn output(&self) -> (usize, usize) {
+        (
+            (self.height - self.kernel) / self.stride + 1,
+            (self.width - self.kernel) / self.stride + 1,
+        )
+    }
+}
+
+/// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Learning rate.
+    pub lr: f32,
+    /// Momentum; 0 for none.
+    pub momentum: f32,
+    /// Nesterov's look-ahead.
+    pub nesterov: bool,
+    /// L2 penalty added to the gradient.
+    pub weight_decay: f32,
+}
+
+/// Settings of one [`Elementwise::adam`] step, in PyTorch's terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the denominator.
+    pub eps: f32,
+    /// L2 penalty (Adam) or decay of the weight itself (AdamW).
+    pub weight_decay: f32,
+    /// AdamW's decoupled decay.
+    pub decoupled: bool,
+    /// `1 - beta1^t` at step `t`, counted from 1.
+    pub correction1: f32,
+    /// `1 - beta2^t` at step `t`.
+    pub correction2: f32,
+}
+
+/// Declares the bodies once, the table that points at them, and a copy of the
+/// table for each instruction set.
+macro_rules! table {
+    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
+        mod body {
+            use super::*;
+            $( #[inline(always)] pub(super) fn $name($($arg: $ty),*) $body )*
+        }
+
+        /// Element-wise kernels; see each field.
+        pub struct Elementwise { $( $(#[$doc])* pub $name: fn($($ty),*), )* }
+
+        pub(super) const SCALAR: Elementwise = Elementwise { $( $name: body::$name, )* };
+
+        #[cfg(target_arch = "x86_64")]
+        pub(super) const AVX2: Elementwise = {
+            $(
+                fn $name($($arg: $ty),*) {
+                    #[target_feature(enable = "avx2,fma")]
+                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
+                    // SAFETY: this table is handed out by `Isa::kernels` alone,
+                    // after it has found AVX2 and FMA on the machine.
+                    unsafe { with_features($($arg),*) }
+                }
+            )*
+            Elementwise { $( $name, )* }
+        };
+
+        #[cfg(target_arch = "x86_64")]
+        pub(super) const AVX512: Elementwise = {
+            $(
+                fn $name($($arg: $ty),*) {
+                    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
+                    // SAFETY: this table is handed out by `Isa::kernels` alone,
+                    // after it has found these features on the machine.
+                    unsafe { with_features($($arg),*) }
+                }
+            )*
+            Elementwise { $( $name, )* }
+        };
+
+        #[cfg(target_arch = "aarch64")]
+        pub(super) const NEON: Elementwise = {
+            $(
+                fn $name($($arg: $ty),*) {
+                    #[target_feature(enable = "neon")]
+                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
+                    // SAFETY: this table is handed out by `Isa::kernels` alone,
+                    // after it has found NEON on the machine.
+                    unsafe { with_features($($arg),*) }
+                }
+            )*
+            Elementwise { $( $name, )* }
+        };
+    };
+}
+
+/// Runs `$call` with the channel count as a constant for the common widths, so
+/// that the accumulators stay in registers; `0` stands for "any".
+macro_rules! by_channels {
+    ($channels:expr, $f:ident($($arg:expr),*)) => {
+        match $channels {
+            8 => $f::<8>($($arg),*),
+            16 => $f::<16>($($arg),*),
+            32 => $f::<32>($($arg),*),
+            64 => $f::<64>($($arg),*),
+            _ => $f::<0>($($arg),*),
+        }
+    };
+}
+
+table! {
+    /// `y += x`
+    fn add(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += x;
+        }
+    }
+
+    /// `y = x · scale[c] + shift[c]`, as two rounded operations.
+    /// `(x, scale, shift, y)`; x and y (pixels, channels).
+    fn affine(x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+        by_channels!(scale.len(), affine_of(x, scale, shift, y));
+    }
+
+    /// `sum[c] += Σ (x - origin[c])`, `squares[c] += Σ (x - origin[c])²`.
+    /// `(x, origin, sum, squares)`; x (pixels, channels).
+    fn channel_sums(x: &[f32], origin: &[f32], sum: &mut [f32], squares: &mut [f32]) {
+        by_channels!(origin.len(), channel_sums_of(x, origin, sum, squares));
+    }
+
+    /// `sum[c] += Σ dy`, `dot[c] += Σ dy · (x - mean[c])`: the two means that
+    /// batch norm's adjoint needs. `(x, mean, dy, sum, dot)`.
+    fn batch_norm_sums(x: &[f32], mean: &[f32], dy: &[f32], sum: &mut [f32], dot: &mut [f32]) {
+        by_channels!(mean.len(), batch_norm_sums_of(x, mean, dy, sum, dot));
+    }
+
+    /// `dx += a[c] · dy + b[c] · x + d[c]`. `(x, dy, a, b, d, dx)`.
+    fn batch_norm_grad(x: &[f32], dy: &[f32], a: &[f32], b: &[f32], d: &[f32], dx: &mut [f32]) {
+        by_channels!(a.len(), batch_norm_grad_of(x, dy, a, b, d, dx));
+    }
+
+    /// Maximum of each window, and which of its pixels (in row order) held it;
+    /// the first of equals, and a NaN wins, as in PyTorch. `(pool, x, y, index)`.
+    fn max_pool(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
+        by_channels!(pool.channels, max_pool_of(pool, x, y, index));
+    }
+
+    /// Adds each `dy` to the pixel that held the maximum. `(pool, dy, index, dx)`.
+    fn max_pool_grad(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
+        by_channels!(pool.channels, max_pool_grad_of(pool, dy, index, dx));
+    }
+
+    /// `y = max(x, 0)`; a NaN stays one.
+    fn relu(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = if x < 0.0 { 0.0 } else { x };
+        }
+    }
+
+    /// `dx += dy · [x > 0]`. `(x, dy, dx)`.
+    fn relu_grad(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
+            *dx += if x > 0.0 { dy } else { 0.0 };
+        }
+    }
+
+    /// `y = (clip(slope · x, -1, 1) + 1) / 2`. `(slope, x, y)`.
+    fn hard_sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5;
+        }
+    }
+
+    /// `dx += dy · slope / 2 · [|slope · x| < 1]`. `(slope, x, dy, dx)`.
+    fn hard_sigmoid_grad(slope: f32, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let half = slope * 0.5;
+        for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
+            *dx += if (slope * x).abs() < 1.0 { dy * half } else { 0.0 };
+        }
+    }
+
+    /// `y = 1 / (1 + exp(-slope · x))`. `(slope, x, y)`.
+    fn sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = 1.0 / (1.0 + exp(-(slope * x)));
+        }
+    }
+
+    /// `dx += dy · slope · y (1 - y)` for `y` of [`Self::sigmoid`]. `(slope, y, dy, dx)`.
+    fn sigmoid_grad(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &dy), &y) in dx.iter_mut().zip(dy).zip(y) {
+            *dx += dy * (slope * (y * (1.0 - y)));
+        }
+    }
+
+    /// `h = [x > 0]`: the one rule of a deterministic binary unit. `(x, h)`.
+    fn step(x: &[f32], h: &mut [f32]) {
+        for (h, &x) in h.iter_mut().zip(x) {
+            *h = if x > 0.0 { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// `h = [u < p]`: a Bernoulli draw from a uniform `u`. `(p, u, h)`.
+    fn bernoulli(p: &[f32], u: &[f32], h: &mut [f32]) {
+        for ((h, &p), &u) in h.iter_mut().zip(p).zip(u) {
+            *h = if u < p { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// One step of SGD in PyTorch's form. `(settings, gradient, momentum, weight)`.
+    fn sgd(s: &Sgd, grad: &[f32], buffer: &mut [f32], weight: &mut [f32]) {
+        for ((w, b), &g) in weight.iter_mut().zip(buffer).zip(grad) {
+            let g = g + s.weight_decay * *w;
+            *b = s.momentum * *b + g;
+            let step = if s.nesterov { g + s.momentum * *b } else { *b };
+            *w -= s.lr * step;
+        }
+    }
+
+    /// One step of Adam or AdamW in PyTorch's form.
+    /// `(settings, gradient, first moment, second moment, weight)`.
+    fn adam(s: &Adam, grad: &[f32], m: &mut [f32], v: &mut [f32], weight: &mut [f32]) {
+        let rate = s.lr / s.correction1;
+        let root = s.correction2.sqrt();
+        let (decay, penalty) = if s.decoupled {
+            (1.0 - s.lr * s.weight_decay, 0.0)
+        } else {
+            (1.0, s.weight_decay)
+        };
+        for (((w, m), v), &g) in weight.iter_mut().zip(m).zip(v).zip(grad) {
+            let g = g + penalty * *w;
+            *m += (g - *m) * (1.0 - s.beta1);
+            *v = *v * s.beta2 + (1.0 - s.beta2) * (g * g);
+            *w = *w * decay - rate * (*m / ((*v).sqrt() / root + s.eps));
+        }
+    }
+}
+
+/// `e^x` within 2 ulp, the same bits on every machine: split into `2^n · e^r`
+/// with `|r| <= ln 2 / 2`, and the degree-6 Taylor-like polynomial of Cephes
+/// (`expf`). Saturates at the ends of f32's normal range.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding and taking away 1.5·2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_199_9e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 5.000_000_1e-1;
+    let e = (p * (r * r) + r) + 1.0;
+    e * f32::from_bits(((n as i32 + 127) as u32) << 23)
+}
+
+/// The channel count: `C`, or the run-time one where `C` is 0.
+#[inline(always)]
+fn count<const C: usize>(channels: usize) -> usize {
+    if C == 0 { channels } else { C }
+}
+
+#[inline(always)]
+fn affine_of<const C: usize>(x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+    let c = count::<C>(scale.len());
+    let (scale, shift) = (&scale[..c], &shift[..c]);
+    for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+        for i in 0..c {
+            y[i] = x[i] * scale[i] + shift[i];
+        }
+    }
+}
+
+#[inline(always)]
+fn channel_sums_of<const C: usize>(x: &[f32], origin: &[f32], sum: &mut [f32], sq: &mut [f32]) {
+    let c = count::<C>(origin.len());
+    let origin = &origin[..c];
+    if C == 0 {
+        let (sum, sq) = (&mut sum[..c], &mut sq[..c]);
+        for x in x.chunks_exact(c) {
+            for i in 0..c {
+                let d = x[i] - origin[i];
+                sum[i] += d;
+                sq[i] += d * d;
+            }
+        }
+        return;
+    }
+    // Local arrays of constant length stay in registers.
+    let (mut s, mut q) = ([0.0f32; C], [0.0f32; C]);
+    s.copy_from_slice(&sum[..c]);
+    q.copy_from_slice(&sq[..c]);
+    for x in x.chunks_exact(c) {
+        for i in 0..c {
+            let d = x[i] - origin[i];
+            s[i] += d;
+            q[i] += d * d;
+        }
+    }
+    sum[..c].copy_from_slice(&s);
+    sq[..c].copy_from_slice(&q);
+}
+
+#[inline(always)]
+fn batch_norm_sums_of<const C: usize>(
+    x: &[f32],
+    mean: &[f32],
+    dy: &[f32],
+    sum: &mut [f32],
+    dot: &mut [f32],
+) {
+    let c = count::<C>(mean.len());
+    let mean = &mean[..c];
+    if C == 0 {
+        let (sum, dot) = (&mut sum[..c], &mut dot[..c]);
+        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+            for i in 0..c {
+                sum[i] += dy[i];
+                dot[i] += dy[i] * (x[i] - mean[i]);
+            }
+        }
+        return;
+    }
+    let (mut s, mut q) = ([0.0f32; C], [0.0f32; C]);
+    s.copy_from_slice(&sum[..c]);
+    q.copy_from_slice(&dot[..c]);
+    for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
+        for i in 0..c {
+            s[i] += dy[i];
+            q[i] += dy[i] * (x[i] - mean[i]);
+        }
+    }
+    sum[..c].copy_from_slice(&s);
+    dot[..c].copy_from_slice(&q);
+}
+
+#[inline(always)]
+fn batch_norm_grad_of<const C: usize>(
+    x: &[f32],
+    dy: &[f32],
+    a: &[f32],
+    b: &[f32],
+    d: &[f32],
+    dx: &mut [f32],
+) {
+    let c = count::<C>(a.len());
+    let (a, b, d) = (&a[..c], &b[..c], &d[..c]);
+    for ((dx, dy), x) in dx
+        .chunks_exact_mut(c)
+        .zip(dy.chunks_exact(c))
+        .zip(x.chunks_exact(c))
+    {
+        for i in 0..c {
+            dx[i] += (a[i] * dy[i] + b[i] * x[i]) + d[i];
+        }
+    }
+}
+
+#[inline(always)]
+fn max_pool_of<const C: usize>(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
+    let c = count::<C>(pool.channels);
+    let (height, width) = pool.output();
+    for oy in 0..height {
+        for ox in 0..width {
+            let out = (oy * width + ox) * c;
+            let (y, index) = (&mut y[out..][..c], &mut index[out..][..c]);
+            let corner = (oy * pool.width + ox) * pool.stride * c;
+            y.copy_from_slice(&x[corner..][..c]);
+            index.fill(0);
+            for k in 1..pool.kernel * pool.kernel {
+                let (ky, kx) = (k / pool.kernel, k % pool.kernel);
+                let x = &x[corner + (ky * pool.width + kx) * c..][..c];
+                for i in 0..c {
+                    let wins = x[i] > y[i] || x[i].is_nan();
+                    y[i] = if wins { x[i] } else { y[i] };
+                    index[i] = if wins { k as u8 } else { index[i] };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn max_pool_grad_of<const C: usize>(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
+    let c = count::<C>(pool.channels);
+    let (height, width) = pool.output();
+    for oy in 0..height {
+        for ox in 0..width {
+            let out = (oy * width + ox) * c;
+            let (dy, index) = (&dy[out..][..c], &index[out..][..c]);
+            let corner = (oy * pool.width + ox) * pool.stride * c;
+            for k in 0..pool.kernel * pool.kernel {
+                let (ky, kx) = (k / pool.kernel, k % pool.kernel);
+                let dx = &mut dx[corner + (ky * pool.width + kx) * c..][..c];
+                for i in 0..c {
+                    dx[i] += if index[i] == k as u8 { dy[i] } else { 0.0 };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Instruction sets: what this machine has, and which one to use.
+
+use super::Kernels;
+use crate::error::{Error, Result};
+
+/// An instruction set that kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// Plain Rust, on every machine; the specification of all the others.
+    Scalar,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ and VL (and AVX2 and FMA).
+    Avx512,
+    /// arm64 with NEON.
+    Neon,
+}
+
+impl Isa {
+    /// Every instruction set, the slowest first.
+    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
+
+    /// The name used by `--isa`, `BNN_CPU_ISA` and run records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Neon => "neon",
+        }
+    }
+
+    /// The instruction set of that name.
+    pub fn parse(name: &str) -> Result<Isa> {
+        Isa::ALL
+            .into_iter()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| {
+                Error::spec(format!(
+                    "unknown instruction set `{name}`; choose scalar, avx2, avx512 or neon"
+                ))
+            })
+    }
+
+    /// Those that this machine can run, the slowest first.
+    pub fn available() -> Vec<Isa> {
+        Isa::ALL
+            .into_iter()
+            .filter(|isa| isa.kernels().is_some())
+            .collect()
+    }
+
+    /// This instruction set's kernels, or `None` where the machine lacks it.
+    pub fn kernels(self) -> Option<&'static Kernels> {
+        match self {
+            Isa::Scalar => Some(&super::scalar::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
+                .then_some(&super::avx2::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => (is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma"))
+            .then_some(&super::avx512::KERNELS),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => {
+                std::arch::is_aarch64_feature_detected!("neon").then_some(&super::neon::KERNELS)
+            }
+            #[allow(unreachable_patterns, reason = "the other architectures' sets")]
+            _ => None,
+        }
+    }
+}
+
+/// The kernels in use, and whether the user forced them.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine {
+    /// The instruction set's table.
+    pub kernels: &'static Kernels,
+    /// Forced by name: every product then runs on our own kernels, since
+    /// matrixmultiply chooses its instruction set for itself.
+    pub forced: bool,
+}
+
+/// The engine to use: `name` if given, else `$BNN_CPU_ISA`, else the fastest
+/// instruction set of this machine.
+///
+/// # Errors
+/// An unknown name, or an instruction set that this machine lacks.
+pub fn select(name: Option<&str>) -> Result<Engine> {
+    let from_env = std::env::var("BNN_CPU_ISA").ok().filter(|s| !s.is_empty());
+    let Some(name) = name.or(from_env.as_deref()) else {
+        let best = Isa::available().pop().unwrap_or(Isa::Scalar);
+        return Ok(Engine {
+            kernels: best.kernels().unwrap_or(&super::scalar::KERNELS),
+            forced: false,
+        });
+    };
+    let isa = Isa::parse(name)?;
+    match isa.kernels() {
+        Some(kernels) => Ok(Engine {
+            kernels,
+            forced: true,
+        }),
+        None => {
+            let have: Vec<_> = Isa::available().into_iter().map(Isa::name).collect();
+            Err(Error::spec(format!(
+                "this machine has no {name}; it has {}",
+                have.join(", ")
+            )))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Floor 0: slices in, slices out, and the only `unsafe` code of the crate.
+//!
+//! A [`Kernels`] value is a table of function pointers, one table for each
+//! instruction set. [`select`] finds the best table of this machine once (or
+//! the one the user forces); the tape hands it to every op, so each op pays one
+//! indirect call. The scalar table is the specification: every other table is
+//! tested against it over a sweep of lengths.
+//!
+//! Two kinds of kernel live here:
+//! - matrix products ([`gemm`]), whose inner loops are written by hand for each
+//!   instruction set. They fuse multiply and add where the hardware does, so
+//!   their last bits differ from one instruction set to another;
+//! - element-wise passes ([`elementwise`]), written once and compiled for each
+//!   instruction set. They never fuse and always reduce over a fixed number of
+//!   lanes, so their bits are the same everywhere.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod elementwise;
+pub mod gemm;
+pub mod im2col;
+mod isa;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+
+pub use elementwise::Elementwise;
+pub use isa::{Engine, Isa, select};
+
+/// Columns of a packed weight panel, whatever the instruction set.
+pub const NR: usize = 16;
+
+/// One instruction set's kernels. Obtain one from [`Isa::kernels`] or [`select`].
+pub struct Kernels {
+    /// The instruction set that these kernels need.
+    pub isa: Isa,
+    /// Element-wise kernels.
+    pub ew: Elementwise,
+    product: gemm::ProductFn,
+    transposed: gemm::TransposedFn,
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernels({})", self.isa.name())
+    }
+}

@@ -1,0 +1,10 @@
+//! Train neural networks with binary activations on ordinary CPUs.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod error;
+#[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
+pub mod kernels;
+
+pub use error::{Error, Result};
