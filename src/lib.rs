@@ -7,4 +7,9 @@ pub mod error;
 #[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
 pub mod kernels;
 
+pub mod ops;
+pub mod random;
+pub mod tape;
+pub mod tensor;
+
 pub use error::{Error, Result};

@@ -1,0 +1,314 @@
+//! Batch normalisation, with PyTorch's conventions.
+//!
+//! ```text
+//! training:    μ, σ² = mean and biased variance of the batch, for each channel
+//!              running ← (1 - m)·running + m·(μ, σ²·n/(n-1))
+//! evaluation:  μ, σ² = running
+//! y  = x·s + t                 s = γ / √(σ² + ε),  t = β - μ·s
+//! dγ = Σ dy·x̂,  dβ = Σ dy      x̂ = (x - μ) / √(σ² + ε)
+//! dx = s·(dy - dβ/n - x̂·dγ/n)  training
+//! dx = s·dy                    evaluation
+//! ```
+//!
+//! Evaluation multiplies and adds with two roundings, never fused: for a given
+//! channel it is one monotone function of `x`, and lowering scans that same
+//! function.
+//!
+//! Statistics are summed as f32 over a block of pixels, relative to a pixel of
+//! the chunk (so that a large mean does not cancel), then as f64 over blocks, and
+//! chunks are merged in order by Chan's formula.
+
+use crate::error::{Error, Result};
+use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Tape, Value};
+use crate::tensor::Shape;
+
+/// Pixels that are summed in f32 before they join the f64 sum.
+const BLOCK: usize = 256;
+
+/// The layer; see the module's page.
+pub struct BatchNorm {
+    shape: Shape,
+    eps: f64,
+    momentum: f64,
+    gamma: ParamId,
+    beta: ParamId,
+    mean: BufferId,
+    var: BufferId,
+    batches: usize,
+    /// Mean and `1 / √(σ² + ε)` of the last forward pass.
+    used_mean: Vec<f32>,
+    used_inverse: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    /// Coefficients of `dx = a·dy + b·x + d`.
+    a: Vec<f32>,
+    b: Vec<f32>,
+    d: Vec<f32>,
+    total: [Vec<f64>; 2],
+    slots: Vec<Slot>,
+}
+
+/// One chunk's sums: relative sum and squares forward, Σ dy and Σ dy·(x - μ) back.
+struct Slot {
+    origin: Vec<f32>,
+    block: [Vec<f32>; 2],
+    sums: [Vec<f64>; 2],
+    pixels: usize,
+}
+
+impl Slot {
+    fn clear(&mut self) {
+        self.sums.iter_mut().for_each(|s| s.fill(0.0));
+    }
+
+    /// Moves the f32 sums of a block into the f64 sums.
+    fn flush(&mut self) {
+        for (sums, block) in self.sums.iter_mut().zip(&mut self.block) {
+            for (sum, x) in sums.iter_mut().zip(block) {
+                *sum += f64::from(std::mem::take(x));
+            }
+        }
+    }
+}
+
+impl BatchNorm {
+    /// Records the layer with parameters `{name}.weight`, `{name}.bias` and
+    /// buffers `{name}.running_mean`, `{name}.running_var`.
+    ///
+    /// # Errors
+    /// An `eps` or `momentum` that is no positive number.
+    pub fn record(tape: &mut Tape, name: &str, x: Value, eps: f64, momentum: f64) -> Result<Value> {
+        if !(eps > 0.0 && eps.is_finite()) || !(0.0..=1.0).contains(&momentum) {
+            return Err(Error::spec(format!(
+                "layer {name}: eps must be above 0 and momentum within 0 to 1, not {eps} and {momentum}"
+            )));
+        }
+        let shape = tape.shape(x);
+        let c = shape.channels;
+        let params = &mut tape.params;
+        let op = Self {
+            shape,
+            eps,
+            momentum,
+            gamma: params.add(format!("{name}.weight"), &[c]),
+            beta: params.add(format!("{name}.bias"), &[c]),
+            mean: params.add_buffer(format!("{name}.running_mean"), &[c], 0.0),
+            var: params.add_buffer(format!("{name}.running_var"), &[c], 1.0),
+            batches: params.add_counter(format!("{name}.num_batches_tracked")),
+            used_mean: vec![0.0; c],
+            used_inverse: vec![0.0; c],
+            scale: vec![0.0; c],
+            shift: vec![0.0; c],
+            a: vec![0.0; c],
+            b: vec![0.0; c],
+            d: vec![0.0; c],
+            total: [vec![0.0; c], vec![0.0; c]],
+            slots: (0..tape.slots())
+                .map(|_| Slot {
+                    origin: vec![0.0; c],
+                    block: [vec![0.0; c], vec![0.0; c]],
+                    sums: [vec![0.0; c], vec![0.0; c]],
+                    pixels: 0,
+                })
+                .collect(),
+        };
+        Ok(tape.push(Box::new(op), &[x], shape))
+    }
+
+    /// Mean and biased variance of the batch into `self.total`.
+    fn batch_statistics(&mut self, cx: &Forward<'_>) {
+        let (c, len) = (self.shape.channels, self.shape.len());
+        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
+        cx.pass.rows.each(&mut self.slots, |rows, slot| {
+            let x = &x[rows.start * len..rows.end * len];
+            slot.clear();
+            slot.pixels = x.len() / c;
+            slot.origin.copy_from_slice(&x[..c]);
+            for x in x.chunks(BLOCK * c) {
+                let [sum, squares] = &mut slot.block;
+                (ew.channel_sums)(x, &slot.origin, sum, squares);
+                slot.flush();
+            }
+        });
+        let chunks = cx.pass.rows.chunks();
+        let [mean, squares] = &mut self.total;
+        for i in 0..c {
+            let (mut n, mut m, mut m2) = (0.0, 0.0, 0.0);
+            for slot in &self.slots[..chunks] {
+                let count = slot.pixels as f64;
+                let (sum, sq) = (slot.sums[0][i], slot.sums[1][i]);
+                let other = f64::from(slot.origin[i]) + sum / count;
+                let other_m2 = (sq - sum * sum / count).max(0.0);
+                let delta = other - m;
+                let all = n + count;
+                m += delta * count / all;
+                m2 += other_m2 + delta * delta * n * count / all;
+                n = all;
+            }
+            mean[i] = m;
+            squares[i] = m2 / n;
+        }
+    }
+
+    fn update_running(&self, cx: &mut Forward<'_>) {
+        let n = (cx.pass.rows.live * self.shape.pixels()) as f64;
+        // PyTorch refuses a batch of one value a channel; so does the model's check.
+        let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };
+        for (buffer, batch, factor) in [
+            (self.mean, &self.total[0], 1.0),
+            (self.var, &self.total[1], unbiased),
+        ] {
+            for (running, &batch) in cx.params.buffer_mut(buffer).iter_mut().zip(batch) {
+                let old = f64::from(*running);
+                *running = (old * (1.0 - self.momentum) + batch * factor * self.momentum) as f32;
+            }
+        }
+        cx.params.count(self.batches);
+    }
+}
+
+/// The scale and shift of one channel in evaluation, shared with lowering:
+/// `y = x·scale + shift`, multiplied and added with two roundings.
+pub fn scale_and_shift(gamma: f32, beta: f32, mean: f32, var: f32, eps: f64) -> (f32, f32) {
+    let inverse = inverse_deviation(f64::from(var), eps);
+    let scale = gamma * inverse;
+    (scale, beta - mean * scale)
+}
+
+/// `1 / √(σ² + ε)`
+fn inverse_deviation(var: f64, eps: f64) -> f32 {
+    (1.0 / (var + eps).sqrt()) as f32
+}
+
+impl Op for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn forward(&mut self, mut cx: Forward<'_>) {
+        if cx.pass.mode == Mode::Train {
+            self.batch_statistics(&cx);
+            self.update_running(&mut cx);
+            for i in 0..self.shape.channels {
+                self.used_mean[i] = self.total[0][i] as f32;
+                self.used_inverse[i] = inverse_deviation(self.total[1][i], self.eps);
+                self.scale[i] = cx.params.value(self.gamma)[i] * self.used_inverse[i];
+                self.shift[i] = cx.params.value(self.beta)[i] - self.used_mean[i] * self.scale[i];
+            }
+        } else {
+            let (gamma, beta) = (cx.params.value(self.gamma), cx.params.value(self.beta));
+            let (mean, var) = (cx.params.buffer(self.mean), cx.params.buffer(self.var));
+            self.used_mean.copy_from_slice(mean);
+            for i in 0..self.shape.channels {
+                self.used_inverse[i] = inverse_deviation(f64::from(var[i]), self.eps);
+                (self.scale[i], self.shift[i]) =
+                    scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
+            }
+        }
+        let len = self.shape.len();
+        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
+        let (scale, shift) = (&self.scale, &self.shift);
+        cx.pass
+            .rows
+            .write(cx.y, len, &mut self.slots, |rows, y, _| {
+                (ew.affine)(&x[rows.start * len..rows.end * len], scale, shift, y);
+            });
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (c, len) = (self.shape.channels, self.shape.len());
+        let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
+        let mean = &self.used_mean;
+        cx.pass.rows.each(&mut self.slots, |rows, slot| {
+            slot.clear();
+            let range = rows.start * len..rows.end * len;
+            for (x, dy) in x[range.clone()]
+                .chunks(BLOCK * c)
+                .zip(dy[range].chunks(BLOCK * c))
+            {
+                let [sum, dot] = &mut slot.block;
+                (ew.batch_norm_sums)(x, mean, dy, sum, dot);
+                slot.flush();
+            }
+        });
+        let [sum, dot] = &mut self.total;
+        for (part, total) in [sum, dot].into_iter().enumerate() {
+            total.fill(0.0);
+            for slot in &self.slots[..cx.pass.rows.chunks()] {
+                for (total, &x) in total.iter_mut().zip(&slot.sums[part]) {
+                    *total += x;
+                }
+            }
+        }
+        let [sum, dot] = &self.total;
+        let n = (cx.pass.rows.live * self.shape.pixels()) as f64;
+        for i in 0..c {
+            let inverse = f64::from(self.used_inverse[i]);
+            let s = f64::from(cx.params.value(self.gamma)[i]) * inverse;
+            let (mut b, mut d) = (0.0, 0.0);
+            if cx.pass.mode == Mode::Train {
+                b = -s * inverse * inverse * dot[i] / n;
+                d = -s * sum[i] / n - b * f64::from(self.used_mean[i]);
+            }
+            (self.a[i], self.b[i], self.d[i]) = (s as f32, b as f32, d as f32);
+            cx.params.grad_mut(self.gamma)[i] += (dot[i] * inverse) as f32;
+            cx.params.grad_mut(self.beta)[i] += sum[i] as f32;
+        }
+        let (a, b, d) = (&self.a, &self.b, &self.d);
+        if let Some(dx) = cx.grads.of(0) {
+            dx.add(&mut self.slots, |rows, dx, _| {
+                let range = rows.start * len..rows.end * len;
+                (ew.batch_norm_grad)(&x[range.clone()], &dy[range], a, b, d, dx);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{check_every_isa, fill};
+    use crate::tape::Tape;
+
+    fn record(tape: &mut Tape, shape: Shape, mode: Mode) -> (Vec<Value>, Value) {
+        let x = tape.input(shape, true);
+        let y = BatchNorm::record(tape, "bn", x, 1e-5, 0.1).unwrap();
+        tape.seal(true);
+        tape.pass.mode = mode;
+        fill(1, tape.value_mut(x));
+        fill(2, tape.params.values_mut());
+        if mode == Mode::Eval {
+            let buffers = tape.params.buffer_values_mut();
+            fill(3, buffers);
+            buffers.iter_mut().for_each(|x| *x = x.abs() + 0.2);
+        }
+        (vec![x], y)
+    }
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for (shape, rows) in [
+            (Shape::image(3, 4, 5), 7),
+            (Shape::image(16, 3, 3), 2),
+            (Shape::vector(5), 40),
+        ] {
+            check_every_isa(|tape| record(tape, shape, Mode::Train), rows, 0.01);
+            check_every_isa(|tape| record(tape, shape, Mode::Eval), rows, 0.01);
+        }
+    }
+
+    #[test]
+    fn a_large_mean_does_not_spoil_the_variance() {
+        let engine = crate::kernels::select(Some("scalar")).unwrap();
+        let mut tape = Tape::new(engine, 64);
+        let (inputs, y) = record(&mut tape, Shape::image(1, 8, 8), Mode::Train);
+        for x in tape.value_mut(inputs[0]) {
+            *x = (*x * 8.0).round() / 8.0 + 4096.0;
+        }
+        tape.params.values_mut().copy_from_slice(&[1.0, 0.0]);
+        tape.forward();
+        let y = tape.value(y);
+        let var = y.iter().map(|&y| f64::from(y).powi(2)).sum::<f64>() / y.len() as f64;
+        assert!((var - 1.0).abs() < 1e-2, "{var}");
+    }
+}

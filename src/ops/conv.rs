@@ -1,0 +1,439 @@
+//! Convolution with stride, padding and bias.
+//!
+//! ```text
+//! y[o, i, j] = bias[o] + Σ_{c, u, v} x[c, i·s + u - p, j·s + v - p] · w[o, c, u, v]
+//! ```
+//!
+//! im2col and GEMM without the im2col: an image is copied once into a zero
+//! border, and the product kernels read its patches in place
+//! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k²·C) patch matrix,
+//! `W` the weights as (k²·C, O) and `G` the (pixels, O) adjoint of the output:
+//!
+//! ```text
+//! y  = A·W + bias          dW += Aᵀ·G          db += Σ_pixels G
+//! dx = A'·W'               where A' are the k x k patches of G, spread out to
+//!                          stride distance in a border of k - 1 - p (of zeros),
+//!                          and W' are the weights turned by half a turn
+//! ```
+
+use crate::error::{Error, Result};
+use crate::kernels::NR;
+use crate::kernels::gemm::{Patches, Store, panel_len};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, reduce};
+use crate::tensor::{Arena, Shape};
+
+/// A square window that slides over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: usize,
+    /// Pixels from one position to the next.
+    pub stride: usize,
+    /// Zeros around the image; less than `kernel`.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Positions along a side of `length` pixels, or `None` where the window does
+    /// not fit.
+    pub fn positions(&self, length: usize) -> Option<usize> {
+        Some((length + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
+    }
+}
+
+/// The layer; see the module's page.
+pub struct Conv {
+    input: Shape,
+    output: Shape,
+    window: Window,
+    weight: ParamId,
+    bias: Option<ParamId>,
+    /// `W` in panels, and `W'` in panels, as of `version` of the parameters.
+    forward_weights: Vec<f32>,
+    backward_weights: Vec<f32>,
+    version: u64,
+    backward_version: u64,
+    /// The origin that bias sums are taken from.
+    zeros: Vec<f32>,
+    slots: Vec<Slot>,
+}
+
+/// One chunk's working memory.
+struct Slot {
+    /// An input image in its border.
+    padded: Arena,
+    /// An output adjoint, spread out in its border.
+    spread: Arena,
+    /// Partial `dW` in panels, and partial `db`.
+    weight_grad: Vec<f32>,
+    bias_grad: Vec<f32>,
+    unused: Vec<f32>,
+}
+
+impl Conv {
+    /// Records the layer with parameters `{name}.weight` (O, C, k, k) and, with
+    /// `bias`, `{name}.bias` (O).
+    ///
+    /// # Errors
+    /// A window that does not fit the image, or a padding that is not below the
+    /// kernel size.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        channels: usize,
+        window: Window,
+        bias: bool,
+    ) -> Result<Value> {
+        let input = tape.shape(x);
+        let output = Self::output(name, input, channels, window)?;
+        let depth = window.kernel * window.kernel * input.channels;
+        let weight = tape.params.add(
+            format!("{name}.weight"),
+            &[channels, input.channels, window.kernel, window.kernel],
+        );
+        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
+        let spread = Self::spread_size(input, window);
+        let slots = (0..tape.slots())
+            .map(|_| Slot {
+                padded: Arena::zeros(Self::padded_size(input, window)),
+                spread: Arena::zeros(spread.0 * spread.1 * channels),
+                weight_grad: vec![0.0; panel_len(depth, channels)],
+                bias_grad: vec![0.0; channels],
+                unused: vec![0.0; channels],
+            })
+            .collect();
+        let back_depth = window.kernel * window.kernel * channels;
+        let op = Self {
+            input,
+            output,
+            window,
+            weight,
+            bias,
+            forward_weights: vec![0.0; panel_len(depth, channels)],
+            backward_weights: vec![0.0; panel_len(back_depth, input.channels)],
+            version: u64::MAX,
+            backward_version: u64::MAX,
+            zeros: vec![0.0; channels],
+            slots,
+        };
+        Ok(tape.push(Box::new(op), &[x], output))
+    }
+
+    /// The output shape.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn output(name: &str, input: Shape, channels: usize, window: Window) -> Result<Shape> {
+        let Window {
+            kernel,
+            stride,
+            padding,
+        } = window;
+        if kernel == 0 || stride == 0 || channels == 0 {
+            return Err(Error::spec(format!(
+                "layer {name}: kernel, stride and out must be at least 1"
+            )));
+        }
+        if padding >= kernel {
+            return Err(Error::spec(format!(
+                "layer {name}: padding {padding} must be below the kernel size {kernel}"
+            )));
+        }
+        match (
+            window.positions(input.height),
+            window.positions(input.width),
+        ) {
+            (Some(height), Some(width)) => Ok(Shape::image(channels, height, width)),
+            _ => Err(Error::spec(format!(
+                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{} with padding {padding}",
+                input.height, input.width
+            ))),
+        }
+    }
+
+    /// Numbers of an input image in its border; 0 where it needs none.
+    fn padded_size(input: Shape, window: Window) -> usize {
+        match window.padding {
+            0 => 0,
+            p => (input.height + 2 * p) * (input.width + 2 * p) * input.channels,
+        }
+    }
+
+    /// (height, width) of the spread-out output adjoint.
+    fn spread_size(input: Shape, window: Window) -> (usize, usize) {
+        (
+            input.height + window.kernel - 1,
+            input.width + window.kernel - 1,
+        )
+    }
+
+    /// The patches of a padded input image.
+    fn patches(&self) -> Patches {
+        let width = (self.input.width + 2 * self.window.padding) * self.input.channels;
+        Patches {
+            rows: self.output.height,
+            cols: self.output.width,
+            row_step: self.window.stride * width,
+            col_step: self.window.stride * self.input.channels,
+            runs: self.window.kernel,
+            run_len: self.window.kernel * self.input.channels,
+            run_step: width,
+        }
+    }
+
+    /// The patches of the spread-out output adjoint: one for each input pixel.
+    fn spread_patches(&self) -> Patches {
+        let width = Self::spread_size(self.input, self.window).1 * self.output.channels;
+        Patches {
+            rows: self.input.height,
+            cols: self.input.width,
+            row_step: width,
+            col_step: self.output.channels,
+            runs: self.window.kernel,
+            run_len: self.window.kernel * self.output.channels,
+            run_step: width,
+        }
+    }
+
+    /// Calls `visit(flat index of w[o, c, u, v], o, c, u, v)` in storage order.
+    fn each_weight(&self, mut visit: impl FnMut(usize, usize, usize, usize, usize)) {
+        let k = self.window.kernel;
+        let mut flat = 0;
+        for o in 0..self.output.channels {
+            for c in 0..self.input.channels {
+                for u in 0..k {
+                    for v in 0..k {
+                        visit(flat, o, c, u, v);
+                        flat += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Place of `W[(u, v, c), o]` in panels of the forward weights.
+    fn panel_place(&self, o: usize, c: usize, u: usize, v: usize) -> usize {
+        let k = self.window.kernel;
+        let depth = k * k * self.input.channels;
+        (o / NR * depth + (u * k + v) * self.input.channels + c) * NR + o % NR
+    }
+
+    /// Place of `W'[(u', v', o), c]`, the turned weights, in panels.
+    fn turned_place(&self, o: usize, c: usize, u: usize, v: usize) -> usize {
+        let k = self.window.kernel;
+        let depth = k * k * self.output.channels;
+        let (u, v) = (k - 1 - u, k - 1 - v);
+        (c / NR * depth + (u * k + v) * self.output.channels + o) * NR + c % NR
+    }
+}
+
+/// The image where the kernels may read it: in its border, or in place.
+fn bordered<'a>(
+    image: &'a [f32],
+    shape: Shape,
+    padding: usize,
+    border: &'a mut Arena,
+) -> &'a [f32] {
+    if padding == 0 {
+        return image;
+    }
+    let line = shape.width * shape.channels;
+    let step = (shape.width + 2 * padding) * shape.channels;
+    let to = border.as_mut_slice();
+    for (i, row) in image.chunks_exact(line).enumerate() {
+        let at = (i + padding) * step + padding * shape.channels;
+        to[at..at + line].copy_from_slice(row);
+    }
+    border.as_slice()
+}
+
+impl Op for Conv {
+    fn name(&self) -> &'static str {
+        "conv"
+    }
+
+    fn forward(&mut self, cx: Forward<'_>) {
+        if self.version != cx.params.version() {
+            let mut panels = std::mem::take(&mut self.forward_weights);
+            let weight = cx.params.value(self.weight);
+            self.each_weight(|i, o, c, u, v| panels[self.panel_place(o, c, u, v)] = weight[i]);
+            self.forward_weights = panels;
+            self.version = cx.params.version();
+        }
+        let x = cx.x(0);
+        let bias = self.bias.map(|bias| cx.params.value(bias));
+        let (kernels, patches) = (cx.pass.engine.kernels, self.patches());
+        let (input, output) = (self.input, self.output);
+        let (weights, padding) = (&self.forward_weights, self.window.padding);
+        let work = |rows: std::ops::Range<usize>, y: &mut [f32], slot: &mut Slot| {
+            let x = &x[rows.start * input.len()..rows.end * input.len()];
+            for (x, y) in x
+                .chunks_exact(input.len())
+                .zip(y.chunks_exact_mut(output.len()))
+            {
+                let a = bordered(x, input, padding, &mut slot.padded);
+                kernels.product(
+                    &patches,
+                    a,
+                    weights,
+                    output.channels,
+                    bias,
+                    y,
+                    Store::Assign,
+                );
+            }
+        };
+        cx.pass
+            .rows
+            .write(cx.y, output.len(), &mut self.slots, work);
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (x, dy) = (cx.x(0), cx.dy);
+        let kernels = cx.pass.engine.kernels;
+        let (input, output, window) = (self.input, self.output, self.window);
+        let zeros = &self.zeros;
+        let patches = self.patches();
+
+        // dW and db, a partial sum for each chunk.
+        let parameters = |rows: std::ops::Range<usize>, slot: &mut Slot| {
+            slot.weight_grad.fill(0.0);
+            slot.bias_grad.fill(0.0);
+            let x = &x[rows.start * input.len()..rows.end * input.len()];
+            let dy = &dy[rows.start * output.len()..rows.end * output.len()];
+            for (x, g) in x
+                .chunks_exact(input.len())
+                .zip(dy.chunks_exact(output.len()))
+            {
+                let a = bordered(x, input, window.padding, &mut slot.padded);
+                kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
+                (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
+            }
+        };
+
+        match cx.grads.of(0) {
+            None => cx.pass.rows.each(&mut self.slots, parameters),
+            Some(dx) => {
+                if self.backward_version != cx.params.version() {
+                    let mut panels = std::mem::take(&mut self.backward_weights);
+                    let weight = cx.params.value(self.weight);
+                    self.each_weight(|i, o, c, u, v| {
+                        panels[self.turned_place(o, c, u, v)] = weight[i];
+                    });
+                    self.backward_weights = panels;
+                    self.backward_version = cx.params.version();
+                }
+                let spread_patches = self.spread_patches();
+                let spread_width = Self::spread_size(input, window).1;
+                let weights = &self.backward_weights;
+                dx.add(&mut self.slots, |rows, dx, slot| {
+                    parameters(rows.clone(), slot);
+                    let dy = &dy[rows.start * output.len()..rows.end * output.len()];
+                    for (dx, g) in dx
+                        .chunks_exact_mut(input.len())
+                        .zip(dy.chunks_exact(output.len()))
+                    {
+                        spread(g, output, window, spread_width, slot.spread.as_mut_slice());
+                        let a = slot.spread.as_slice();
+                        kernels.product(
+                            &spread_patches,
+                            a,
+                            weights,
+                            input.channels,
+                            None,
+                            dx,
+                            Store::Add,
+                        );
+                    }
+                });
+            }
+        }
+
+        let slots = &mut self.slots[..cx.pass.rows.chunks()];
+        if let Some(bias) = self.bias {
+            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
+            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
+                *grad += sum;
+            }
+        }
+        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let grad = cx.params.grad_mut(self.weight);
+        let sum = &self.slots[0].weight_grad;
+        self.each_weight(|i, o, c, u, v| grad[i] += sum[self.panel_place(o, c, u, v)]);
+    }
+}
+
+/// Copies an output adjoint to stride distance inside its border of zeros.
+fn spread(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
+    let (c, border) = (shape.channels, window.kernel - 1 - window.padding);
+    for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
+        let line = (i * window.stride + border) * width + border;
+        if window.stride == 1 {
+            to[line * c..][..row.len()].copy_from_slice(row);
+        } else {
+            for (j, pixel) in row.chunks_exact(c).enumerate() {
+                to[(line + j * window.stride) * c..][..c].copy_from_slice(pixel);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{check_every_isa, fill};
+
+    fn check(input: Shape, channels: usize, window: Window, bias: bool, rows: usize) {
+        check_every_isa(
+            |tape| {
+                let x = tape.input(input, true);
+                let y = Conv::record(tape, "conv", x, channels, window, bias).unwrap();
+                tape.seal(true);
+                fill(1, tape.value_mut(x));
+                fill(2, tape.params.values_mut());
+                (vec![x], y)
+            },
+            rows,
+            0.05,
+        );
+    }
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        let window = |kernel, stride, padding| Window {
+            kernel,
+            stride,
+            padding,
+        };
+        check(Shape::image(1, 7, 6), 3, window(5, 1, 2), true, 3);
+        check(Shape::image(4, 9, 8), 5, window(3, 2, 1), true, 2);
+        check(Shape::image(3, 5, 5), 17, window(3, 1, 0), true, 20);
+        check(Shape::image(2, 4, 4), 2, window(1, 1, 0), false, 1);
+        check(Shape::image(2, 7, 8), 3, window(2, 3, 1), true, 2);
+        check(Shape::image(2, 6, 9), 3, window(4, 2, 3), false, 33);
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_refused() {
+        let output = |input, channels, kernel, stride, padding| {
+            Conv::output(
+                "c",
+                input,
+                channels,
+                Window {
+                    kernel,
+                    stride,
+                    padding,
+                },
+            )
+        };
+        let image = Shape::image(1, 3, 9);
+        for (kernel, stride, padding) in [(4, 1, 0), (0, 1, 0), (3, 0, 0), (3, 1, 3)] {
+            let error = output(image, 1, kernel, stride, padding).unwrap_err();
+            assert!(error.to_string().starts_with("layer c: "), "{error}");
+        }
+        assert!(output(image, 0, 3, 1, 0).is_err());
+        assert_eq!(output(image, 2, 3, 2, 1).unwrap(), Shape::image(2, 2, 5));
+    }
+}

@@ -1,0 +1,179 @@
+//! Fully connected layer.
+//!
+//! ```text
+//! y = x·Wᵀ + b          dx += dy·W          dW += dyᵀ·x          db += Σ_rows dy
+//! ```
+//!
+//! `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
+//! height, width), while a row of `x` is stored (height, width, channel): the
+//! order changes where the weights are packed, so `x` is never copied.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::kernels::NR;
+use crate::kernels::gemm::{Patches, Store, panel_len};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
+use crate::tensor::Shape;
+
+/// Inputs whose weight gradient one task computes. Tasks share no output, so
+/// the gradient needs no partial sums.
+const BLOCK: usize = 112;
+
+/// The layer; see the module's page.
+pub struct Linear {
+    depth: usize,
+    out: usize,
+    weight: ParamId,
+    bias: ParamId,
+    /// Where input `i` of PyTorch's order is stored.
+    stored: Vec<usize>,
+    /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
+    forward_weights: Vec<f32>,
+    backward_weights: Vec<f32>,
+    version: u64,
+    backward_version: u64,
+    /// `dWᵀ`: for each block of inputs, its panels.
+    weight_grad: Vec<f32>,
+    slots: Vec<()>,
+}
+
+impl Linear {
+    /// Records the layer with parameters `{name}.weight` (out, in) and
+    /// `{name}.bias` (out).
+    ///
+    /// # Errors
+    /// If `out` is 0.
+    pub fn record(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
+        if out == 0 {
+            return Err(Error::spec(format!("layer {name}: out must be at least 1")));
+        }
+        let input = tape.shape(x);
+        let depth = input.len();
+        let op = Self {
+            depth,
+            out,
+            weight: tape.params.add(format!("{name}.weight"), &[out, depth]),
+            bias: tape.params.add(format!("{name}.bias"), &[out]),
+            stored: (0..depth).map(|i| input.stored_at(i)).collect(),
+            forward_weights: vec![0.0; panel_len(depth, out)],
+            backward_weights: vec![0.0; panel_len(out, depth)],
+            version: u64::MAX,
+            backward_version: u64::MAX,
+            weight_grad: vec![0.0; depth.div_ceil(BLOCK) * panel_len(BLOCK, out)],
+            slots: vec![(); tape.slots()],
+        };
+        Ok(tape.push(Box::new(op), &[x], Shape::vector(out)))
+    }
+}
+
+impl Op for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn forward(&mut self, cx: Forward<'_>) {
+        let (depth, out) = (self.depth, self.out);
+        if self.version != cx.params.version() {
+            let weight = cx.params.value(self.weight);
+            for (j, weight) in weight.chunks_exact(depth).enumerate() {
+                let panel = &mut self.forward_weights[j / NR * depth * NR..][..depth * NR];
+                for (&k, &w) in self.stored.iter().zip(weight) {
+                    panel[k * NR + j % NR] = w;
+                }
+            }
+            self.version = cx.params.version();
+        }
+        let x = cx.x(0);
+        let bias = cx.params.value(self.bias);
+        let kernels = cx.pass.engine.kernels;
+        let weights = &self.forward_weights;
+        cx.pass
+            .rows
+            .write(cx.y, out, &mut self.slots, |rows, y, ()| {
+                let patches = Patches::matrix(rows.len(), depth);
+                let x = &x[rows.start * depth..rows.end * depth];
+                kernels.product(&patches, x, weights, out, Some(bias), y, Store::Assign);
+            });
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (x, dy) = (cx.x(0), cx.dy);
+        let (depth, out, live) = (self.depth, self.out, cx.pass.rows.live);
+        let kernels = cx.pass.engine.kernels;
+
+        if let Some(dx) = cx.grads.of(0) {
+            if self.backward_version != cx.params.version() {
+                let weight = cx.params.value(self.weight);
+                for (j, weight) in weight.chunks_exact(depth).enumerate() {
+                    for (&k, &w) in self.stored.iter().zip(weight) {
+                        self.backward_weights[(k / NR * out + j) * NR + k % NR] = w;
+                    }
+                }
+                self.backward_version = cx.params.version();
+            }
+            let weights = &self.backward_weights;
+            dx.add(&mut self.slots, |rows, dx, ()| {
+                let patches = Patches::matrix(rows.len(), out);
+                let dy = &dy[rows.start * out..rows.end * out];
+                kernels.product(&patches, dy, weights, depth, None, dx, Store::Add);
+            });
+        }
+
+        let block_len = panel_len(BLOCK, out);
+        self.weight_grad
+            .par_chunks_mut(block_len)
+            .enumerate()
+            .for_each(|(b, d)| {
+                let first = b * BLOCK;
+                let width = BLOCK.min(depth - first);
+                let patches = Patches {
+                    run_len: width,
+                    ..Patches::matrix(live, depth)
+                };
+                d.fill(0.0);
+                kernels.transposed(&patches, &x[first..], dy, out, d);
+            });
+        let grad = cx.params.grad_mut(self.weight);
+        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
+            for (&k, grad) in self.stored.iter().zip(grad) {
+                let (block, k) = (k / BLOCK, k % BLOCK);
+                let width = BLOCK.min(depth - block * BLOCK);
+                *grad += self.weight_grad[block * block_len + (j / NR * width + k) * NR + j % NR];
+            }
+        }
+        let grad = cx.params.grad_mut(self.bias);
+        for dy in dy.chunks_exact(out) {
+            (kernels.ew.add)(dy, grad);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{check_every_isa, fill};
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for (input, out, rows) in [
+            (Shape::vector(7), 3, 5),
+            (Shape::image(3, 4, 5), 10, 33),
+            (Shape::image(16, 4, 4), 18, 2),
+            (Shape::vector(1), 1, 1),
+        ] {
+            check_every_isa(
+                |tape| {
+                    let x = tape.input(input, true);
+                    let y = Linear::record(tape, "fc", x, out).unwrap();
+                    tape.seal(true);
+                    fill(1, tape.value_mut(x));
+                    fill(2, tape.params.values_mut());
+                    (vec![x], y)
+                },
+                rows,
+                0.05,
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Max-pool over square windows, without padding; rows and columns that do not
+//! fill a window are left out, as in PyTorch.
+//!
+//! ```text
+//! y = max over the window          dx[argmax] += dy
+//! ```
+//! The first of equal maxima (in row order) takes the gradient.
+
+use crate::error::{Error, Result};
+use crate::kernels::elementwise::Pool;
+use crate::tape::{Backward, Forward, Op, Tape, Value};
+use crate::tensor::Shape;
+
+/// The layer; see the module's page.
+pub struct MaxPool {
+    input: Shape,
+    output: Shape,
+    pool: Pool,
+    /// For each chunk, which pixel of its window each output took.
+    slots: Vec<Vec<u8>>,
+}
+
+impl MaxPool {
+    /// Records the layer.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Value> {
+        let input = tape.shape(x);
+        let output = Self::output(name, input, kernel, stride)?;
+        let rows = tape.pass.rows.chunk;
+        let op = Self {
+            input,
+            output,
+            pool: Pool {
+                height: input.height,
+                width: input.width,
+                channels: input.channels,
+                kernel,
+                stride,
+            },
+            slots: (0..tape.slots())
+                .map(|_| vec![0; rows * output.len()])
+                .collect(),
+        };
+        Ok(tape.push(Box::new(op), &[x], output))
+    }
+
+    /// The output shape.
+    ///
+    /// # Errors
+    /// A window that is larger than the image or than 16, or a zero.
+    pub fn output(name: &str, input: Shape, kernel: usize, stride: usize) -> Result<Shape> {
+        if kernel == 0 || stride == 0 || kernel > 16 {
+            return Err(Error::spec(format!(
+                "layer {name}: kernel must be within 1 to 16 and stride at least 1"
+            )));
+        }
+        if kernel > input.height.min(input.width) {
+            return Err(Error::spec(format!(
+                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{}",
+                input.height, input.width
+            )));
+        }
+        let positions = |length: usize| (length - kernel) / stride + 1;
+        Ok(Shape::image(
+            input.channels,
+            positions(input.height),
+            positions(input.width),
+        ))
+    }
+}
+
+impl Op for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn forward(&mut self, cx: Forward<'_>) {
+        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
+        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
+        cx.pass
+            .rows
+            .write(cx.y, output, &mut self.slots, |rows, y, index| {
+                let x = &x[rows.start * input..rows.end * input];
+                for ((x, y), index) in x
+                    .chunks_exact(input)
+                    .zip(y.chunks_exact_mut(output))
+                    .zip(index.chunks_exact_mut(output))
+                {
+                    (ew.max_pool)(pool, x, y, index);
+                }
+            });
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
+        let (dy, ew) = (cx.dy, &cx.pass.engine.kernels.ew);
+        if let Some(dx) = cx.grads.of(0) {
+            dx.add(&mut self.slots, |rows, dx, index| {
+                let dy = &dy[rows.start * output..rows.end * output];
+                for ((dx, dy), index) in dx
+                    .chunks_exact_mut(input)
+                    .zip(dy.chunks_exact(output))
+                    .zip(index.chunks_exact(output))
+                {
+                    (ew.max_pool_grad)(pool, dy, index, dx);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{check_every_isa, fill_apart};
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for (input, kernel, stride, rows) in [
+            (Shape::image(2, 4, 6), 2, 2, 3),
+            (Shape::image(16, 5, 7), 3, 2, 2),
+            (Shape::image(1, 6, 5), 3, 1, 20),
+            (Shape::image(3, 1, 1), 1, 1, 2),
+        ] {
+            check_every_isa(
+                |tape| {
+                    let x = tape.input(input, true);
+                    let y = MaxPool::record(tape, "pool", x, kernel, stride).unwrap();
+                    tape.seal(true);
+                    fill_apart(1, 0.01, tape.value_mut(x));
+                    (vec![x], y)
+                },
+                rows,
+                0.002,
+            );
+        }
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_refused() {
+        let input = Shape::image(1, 3, 20);
+        for (kernel, stride) in [(4, 1), (0, 1), (2, 0), (17, 1)] {
+            assert!(MaxPool::output("pool", input, kernel, stride).is_err());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Floor 3: layers. One file each, forward above backward, gradient check at its
+//! foot. Each layer is recorded on a tape by its `record` function.
+
+mod activation;
+mod batch_norm;
+mod conv;
+mod cross_entropy;
+mod linear;
+mod max_pool;
+
+pub use activation::{Activation, Function};
+pub use batch_norm::BatchNorm;
+pub use conv::{Conv, Window};
+pub use cross_entropy::CrossEntropy;
+pub use linear::Linear;
+pub use max_pool::MaxPool;
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! What the gradient checks of all layers share.
+
+    use crate::kernels::Isa;
+    use crate::random::{fill_uniform, keyed};
+    use crate::tape::check::gradient_check;
+    use crate::tape::{Tape, Value};
+
+    /// Fills a value (or parameters) with numbers in [-1, 1) from a seed.
+    pub fn fill(seed: u64, out: &mut [f32]) {
+        fill_uniform(&mut keyed(&[seed]), out);
+        out.iter_mut().for_each(|x| *x = *x * 2.0 - 1.0);
+    }
+
+    /// Numbers at least `gap` apart and at least `gap / 2` from zero, in random
+    /// order: no finite difference crosses a kink or a tie.
+    pub fn fill_apart(seed: u64, gap: f32, out: &mut [f32]) {
+        let mut order: Vec<usize> = (0..out.len()).collect();
+        let mut keys = vec![0.0; out.len()];
+        fill(seed, &mut keys);
+        order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+        let middle = out.len() as f32 / 2.0;
+        for (rank, &i) in order.iter().enumerate() {
+            out[i] = (rank as f32 - middle + 0.5) * gap;
+        }
+    }
+
+    /// A gradient check with every instruction set of this machine.
+    pub fn check_every_isa(build: impl Fn(&mut Tape) -> (Vec<Value>, Value), rows: usize, h: f32) {
+        for isa in Isa::available() {
+            let engine = crate::kernels::select(Some(isa.name())).unwrap();
+            let mut tape = Tape::new(engine, rows);
+            let (inputs, root) = build(&mut tape);
+            let check = gradient_check(&mut tape, &inputs, root, h, 150);
+            assert!(check.compared > 0);
+            assert!(
+                check.worst < 2e-3,
+                "{}: {} at {}",
+                isa.name(),
+                check.worst,
+                check.at
+            );
+        }
+    }
+}
