@@ -7,6 +7,8 @@ pub mod error;
 #[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
 pub mod kernels;
 
+pub mod estimators;
+pub mod model;
 pub mod ops;
 pub mod random;
 pub mod tape;

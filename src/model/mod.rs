@@ -1,0 +1,14 @@
+//! Floor 4: what a network is, as data ([`ModelSpec`]), and the network itself
+//! ([`Network`]), built on a tape.
+
+mod init;
+mod network;
+mod presets;
+mod spec;
+mod table;
+
+pub use init::Init;
+pub use network::Network;
+pub use presets::{PRESETS, preset};
+pub use spec::{LayerSpec, ModelSpec, Normalise, Placement};
+pub use table::{LayerRow, table};

@@ -1,0 +1,224 @@
+//! A network ready to run: a spec recorded on a tape.
+
+use super::init::Init;
+use super::spec::{LayerSpec, ModelSpec, Normalise};
+use crate::error::{Error, Result};
+use crate::estimators::{self, BinaryUnit};
+use crate::kernels::Engine;
+use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Window};
+use crate::tape::{Params, Pass, Tape, Value};
+
+/// A network for batches of up to a fixed number of rows.
+///
+/// A step is: [`set_rows`](Self::set_rows), [`set_row`](Self::set_row) for each
+/// row, settings in [`pass_mut`](Self::pass_mut), [`forward`](Self::forward),
+/// [`backward`](Self::backward).
+pub struct Network {
+    spec: ModelSpec,
+    tape: Tape,
+    input: Value,
+    /// The output of each layer of the spec.
+    layers: Vec<Value>,
+    loss: Value,
+    /// The normalised value of each pixel value.
+    pixels: Vec<f32>,
+}
+
+impl Network {
+    /// Builds the network for batches of up to `batch` rows. With `training`
+    /// false no memory is kept for adjoints, and `backward` panics.
+    ///
+    /// # Errors
+    /// A spec that describes no network, or a batch of 0.
+    pub fn new(spec: &ModelSpec, engine: Engine, batch: usize, training: bool) -> Result<Self> {
+        spec.check()?;
+        if batch == 0 {
+            return Err(Error::spec("the batch size must be at least 1"));
+        }
+        let mut tape = Tape::new(engine, batch);
+        let input = tape.input(spec.input, false);
+        let mut layers = Vec::new();
+        let mut x = input;
+        for layer in &spec.layers {
+            x = record(&mut tape, layer, x)?;
+            layers.push(x);
+        }
+        let loss = CrossEntropy::record(&mut tape, x);
+        tape.seal(training);
+        let Normalise { mean, std } = spec.normalise.unwrap_or(Normalise {
+            mean: 0.0,
+            std: 1.0,
+        });
+        Ok(Self {
+            spec: spec.clone(),
+            tape,
+            input,
+            layers,
+            loss,
+            pixels: (0..=255u8)
+                .map(|p| (f32::from(p) / 255.0 - mean) / std)
+                .collect(),
+        })
+    }
+
+    /// What the network was built from.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// Initialises the weights from a seed.
+    pub fn init(&mut self, init: Init, seed: u64) {
+        init.apply(&mut self.tape.params, seed);
+    }
+
+    /// Rows that a batch may have.
+    pub fn capacity(&self) -> usize {
+        self.tape.capacity()
+    }
+
+    /// Sets the number of live rows.
+    ///
+    /// # Panics
+    /// If it is 0 or above the capacity.
+    pub fn set_rows(&mut self, rows: usize) {
+        self.tape.set_rows(rows);
+    }
+
+    /// Sets one live row: an image of bytes (height, width, channel) and its class.
+    ///
+    /// # Panics
+    /// If the row is not live, or the image or label does not fit the network.
+    pub fn set_row(&mut self, row: usize, image: &[u8], label: u32) {
+        let len = self.spec.input.len();
+        assert_eq!(image.len(), len, "an image of another size");
+        assert!(
+            (label as usize) < self.classes(),
+            "a label outside the classes"
+        );
+        let pixels = &self.pixels;
+        let x = &mut self.tape.value_mut(self.input)[row * len..][..len];
+        for (x, &p) in x.iter_mut().zip(image) {
+            *x = pixels[usize::from(p)];
+        }
+        self.tape.pass.labels[row] = label;
+    }
+
+    /// The live rows of the input, normalised, stored (row, height, width,
+    /// channel): for callers whose input is not bytes.
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        self.tape.value_mut(self.input)
+    }
+
+    /// Runs the network on the live rows.
+    pub fn forward(&mut self) {
+        self.tape.forward();
+    }
+
+    /// Clears the gradients and computes those of the mean loss of the live rows.
+    ///
+    /// # Panics
+    /// If the network was not built for training.
+    pub fn backward(&mut self) {
+        self.tape.params.grads_mut().fill(0.0);
+        let rows = self.tape.pass.rows.live as f32;
+        self.tape.backward(self.loss, 1.0 / rows);
+    }
+
+    /// The loss of each live row.
+    pub fn losses(&self) -> &[f32] {
+        self.tape.value(self.loss)
+    }
+
+    /// The logits of each live row, (rows, classes).
+    pub fn logits(&self) -> &[f32] {
+        self.tape.value(self.layers[self.layers.len() - 1])
+    }
+
+    /// The output of layer `i` of the spec: live rows, (height, width, channel).
+    pub fn layer_output(&self, i: usize) -> &[f32] {
+        self.tape.value(self.layers[i])
+    }
+
+    /// The classes that the network tells apart.
+    pub fn classes(&self) -> usize {
+        self.tape.shape(self.layers[self.layers.len() - 1]).len()
+    }
+
+    /// How many live rows are classified as labelled. The first of equal logits
+    /// wins; a row with a NaN is never right.
+    pub fn correct(&self) -> usize {
+        let classes = self.classes();
+        let rows = self.logits().chunks_exact(classes);
+        rows.zip(&self.tape.pass.labels)
+            .filter(|(z, label)| argmax(z) == Some(**label as usize))
+            .count()
+    }
+
+    /// Settings of the next pass.
+    pub fn pass(&self) -> &Pass {
+        &self.tape.pass
+    }
+
+    /// Settings of the next pass, to write.
+    pub fn pass_mut(&mut self) -> &mut Pass {
+        &mut self.tape.pass
+    }
+
+    /// Parameters and buffers.
+    pub fn params(&self) -> &Params {
+        &self.tape.params
+    }
+
+    /// Parameters and buffers, to write.
+    pub fn params_mut(&mut self) -> &mut Params {
+        &mut self.tape.params
+    }
+}
+
+/// The place of the largest number, the first of equals; `None` if any is NaN.
+pub fn argmax(z: &[f32]) -> Option<usize> {
+    let mut best = 0;
+    for (i, &x) in z.iter().enumerate() {
+        if x.is_nan() {
+            return None;
+        }
+        if x > z[best] {
+            best = i;
+        }
+    }
+    (!z.is_empty()).then_some(best)
+}
+
+/// Records one layer.
+fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
+    Ok(match layer {
+        LayerSpec::Conv {
+            name,
+            out,
+            kernel,
+            stride,
+            padding,
+            bias,
+        } => {
+            let window = Window {
+                kernel: *kernel,
+                stride: *stride,
+                padding: *padding,
+            };
+            Conv::record(tape, name, x, *out, window, *bias)?
+        }
+        LayerSpec::BatchNorm {
+            name,
+            eps,
+            momentum,
+        } => BatchNorm::record(tape, name, x, *eps, *momentum)?,
+        LayerSpec::MaxPool { kernel, stride } => {
+            MaxPool::record(tape, "max_pool", x, *kernel, stride.unwrap_or(*kernel))?
+        }
+        LayerSpec::Activation { function } => Activation::record(tape, x, *function),
+        LayerSpec::Binary { mode, estimator } => {
+            BinaryUnit::record(tape, x, *mode, estimators::by_name(estimator)?)
+        }
+        LayerSpec::Linear { name, out } => Linear::record(tape, name, x, *out)?,
+    })
+}
