@@ -1,8 +1,202 @@
-//! AVX2 and FMA.
-use super::{Isa, Kernels, elementwise, scalar};
+//! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
+
+use super::gemm::{Patches, Store};
+use super::tiling::{self, Micro, ProductTile, TransposedTile};
+use super::{Isa, Kernels, NR, elementwise};
+use std::arch::x86_64::*;
+
 pub(super) static KERNELS: Kernels = Kernels {
     isa: Isa::Avx2,
     ew: elementwise::AVX2,
-    product: scalar::product,
-    transposed: scalar::transposed,
+    product,
+    transposed,
 };
+
+fn product(
+    patches: &Patches,
+    a: &[f32],
+    b: &[f32],
+    columns: usize,
+    bias: Option<&[f32]>,
+    c: &mut [f32],
+    store: Store,
+) {
+    // SAFETY: `Isa::kernels` hands this table out after it has found AVX2 and
+    // FMA; `Kernels::product` has checked the lengths.
+    unsafe { tiling::product::<Avx2>(patches, a, b, columns, bias, c, store) }
+}
+
+fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [f32]) {
+    // SAFETY: as in `product`.
+    unsafe { tiling::transposed::<Avx2>(patches, a, g, columns, d) }
+}
+
+/// Lanes of a register.
+const LANES: usize = 8;
+
+/// Rows of a tile: 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; where
+/// one register holds all the columns, 8 x 1 still hide the FMA's latency.
+fn rows(width: usize) -> usize {
+    if width <= LANES { 8 } else { 6 }
+}
+
+/// Calls `$tile` with the tile's rows and registers a row as constants.
+macro_rules! by_rows {
+    ($tile:ident, $rows:expr, $t:expr) => {
+        match ($t.width <= LANES, $rows) {
+            (false, 1) => $tile::<1, 2>($t),
+            (false, 2) => $tile::<2, 2>($t),
+            (false, 3) => $tile::<3, 2>($t),
+            (false, 4) => $tile::<4, 2>($t),
+            (false, 5) => $tile::<5, 2>($t),
+            (false, _) => $tile::<6, 2>($t),
+            (true, 1) => $tile::<1, 1>($t),
+            (true, 2) => $tile::<2, 1>($t),
+            (true, 3) => $tile::<3, 1>($t),
+            (true, 4) => $tile::<4, 1>($t),
+            (true, 5) => $tile::<5, 1>($t),
+            (true, 6) => $tile::<6, 1>($t),
+            (true, 7) => $tile::<7, 1>($t),
+            (true, _) => $tile::<8, 1>($t),
+        }
+    };
+}
+
+struct Avx2;
+
+impl Micro for Avx2 {
+    const PANELS: usize = 1;
+
+    fn product_rows(width: usize) -> usize {
+        rows(width)
+    }
+
+    fn transposed_rows(width: usize) -> usize {
+        rows(width)
+    }
+
+    #[inline(always)]
+    unsafe fn product(rows: usize, tile: &ProductTile) {
+        // SAFETY: the caller's promises are the tile's.
+        unsafe { by_rows!(product_tile, rows, tile) }
+    }
+
+    #[inline(always)]
+    unsafe fn transposed(rows: usize, tile: &TransposedTile) {
+        // SAFETY: the caller's promises are the tile's.
+        unsafe { by_rows!(transposed_tile, rows, tile) }
+    }
+}
+
+/// The lanes below `width`, as `maskload` and `maskstore` want them.
+#[target_feature(enable = "avx2,fma")]
+fn mask(width: usize) -> __m256i {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(width.min(LANES) as i32), lanes)
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA; the tile's addresses are valid.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
+    let mut sum = [[_mm256_setzero_ps(); V]; R];
+    let mut a = [std::ptr::null(); R];
+    a.copy_from_slice(&t.a[..R]);
+    let mut b = t.b;
+    // SAFETY: R patches of `runs` runs of `run_len` numbers are readable at
+    // `a`, and as many rows of NR numbers at `b`; the step beyond the last run
+    // and row is taken with `wrapping_add` and never read.
+    unsafe {
+        for _ in 0..t.runs {
+            for k in 0..t.run_len {
+                let mut bs = [_mm256_setzero_ps(); V];
+                for (v, bs) in bs.iter_mut().enumerate() {
+                    *bs = _mm256_loadu_ps(b.add(v * LANES));
+                }
+                for i in 0..R {
+                    let x = _mm256_broadcast_ss(&*a[i].add(k));
+                    for v in 0..V {
+                        sum[i][v] = _mm256_fmadd_ps(x, bs[v], sum[i][v]);
+                    }
+                }
+                b = b.wrapping_add(NR);
+            }
+            for a in &mut a {
+                *a = a.wrapping_add(t.run_step);
+            }
+        }
+    }
+    // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
+    // bias readable; masked lanes are neither read nor written.
+    unsafe {
+        let whole = t.width == V * LANES;
+        for v in 0..V {
+            let bias = _mm256_loadu_ps(t.bias.add(v * LANES));
+            let mask = mask(t.width - v * LANES);
+            for (i, sum) in sum.iter().enumerate() {
+                let c = t.c.add(i * t.c_step + v * LANES);
+                let mut y = _mm256_add_ps(sum[v], bias);
+                if whole {
+                    if t.add {
+                        y = _mm256_add_ps(y, _mm256_loadu_ps(c));
+                    }
+                    _mm256_storeu_ps(c, y);
+                } else {
+                    if t.add {
+                        y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask));
+                    }
+                    _mm256_maskstore_ps(c, mask, y);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA; the tile's addresses are valid.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
+    let mut sum = [[_mm256_setzero_ps(); V]; R];
+    let mut offsets = [0; R];
+    offsets.copy_from_slice(&t.offsets[..R]);
+    let (mut row, mut col, mut left) = (t.a, t.col, t.count);
+    let mut g = t.g;
+    // SAFETY: R numbers are readable at `offsets` from each of the `count`
+    // patches, and whole vectors at each row of `g`; steps beyond the last
+    // patch are taken with `wrapping_add` and never read.
+    unsafe {
+        while left > 0 {
+            let here = left.min(t.cols - col);
+            let mut a = row.wrapping_add(col * t.col_step);
+            for _ in 0..here {
+                let mut gs = [_mm256_setzero_ps(); V];
+                for (v, gs) in gs.iter_mut().enumerate() {
+                    *gs = _mm256_loadu_ps(g.add(v * LANES));
+                }
+                for i in 0..R {
+                    let x = _mm256_broadcast_ss(&*a.add(offsets[i]));
+                    for v in 0..V {
+                        sum[i][v] = _mm256_fmadd_ps(x, gs[v], sum[i][v]);
+                    }
+                }
+                a = a.wrapping_add(t.col_step);
+                g = g.wrapping_add(t.g_step);
+            }
+            row = row.wrapping_add(t.row_step);
+            col = 0;
+            left -= here;
+        }
+    }
+    // SAFETY: R rows of NR numbers of `D` are writable; lanes beyond the
+    // columns are left as they are.
+    unsafe {
+        for v in 0..V {
+            let mask = mask(t.width - v * LANES);
+            for (i, sum) in sum.iter().enumerate() {
+                let d = t.d.add(i * NR + v * LANES);
+                let y = _mm256_add_ps(_mm256_loadu_ps(d), sum[v]);
+                _mm256_maskstore_ps(d, mask, y);
+            }
+        }
+    }
+}
