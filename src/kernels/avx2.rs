@@ -127,27 +127,58 @@ unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
         }
     }
     // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
-    // bias readable; masked lanes are neither read nor written.
+    // bias readable; lanes beyond `width` are neither read nor written.
     unsafe {
-        let whole = t.width == V * LANES;
+        let whole = t.width >= V * LANES;
         for v in 0..V {
             let bias = _mm256_loadu_ps(t.bias.add(v * LANES));
-            let mask = mask(t.width - v * LANES);
             for (i, sum) in sum.iter().enumerate() {
                 let c = t.c.add(i * t.c_step + v * LANES);
                 let mut y = _mm256_add_ps(sum[v], bias);
-                if whole {
-                    if t.add {
-                        y = _mm256_add_ps(y, _mm256_loadu_ps(c));
-                    }
-                    _mm256_storeu_ps(c, y);
-                } else {
-                    if t.add {
-                        y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask));
-                    }
-                    _mm256_maskstore_ps(c, mask, y);
+                if !whole {
+                    store_part(c, y, t.width - v * LANES, t.add);
+                    continue;
                 }
+                if t.add {
+                    y = _mm256_add_ps(y, _mm256_loadu_ps(c));
+                }
+                _mm256_storeu_ps(c, y);
             }
+        }
+    }
+}
+
+/// Stores, or adds, the first `width` lanes. Some AMD cores take dozens of
+/// cycles for the masked store that would do the same. Not inlined, since the
+/// tile's accumulators must stay in registers.
+///
+/// # Safety
+/// The machine has AVX2; `width` numbers, at most 8, are valid at `c`.
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn store_part(mut c: *mut f32, mut y: __m256, width: usize, add: bool) {
+    // SAFETY: the masked load reads `width` lanes, and the parts stored add up
+    // to `width`.
+    unsafe {
+        if add {
+            y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask(width)));
+        }
+        if width >= LANES {
+            return _mm256_storeu_ps(c, y);
+        }
+        let mut part = _mm256_castps256_ps128(y);
+        if width & 4 != 0 {
+            _mm_storeu_ps(c, part);
+            c = c.wrapping_add(4);
+            part = _mm256_extractf128_ps(y, 1);
+        }
+        if width & 2 != 0 {
+            _mm_store_sd(c.cast(), _mm_castps_pd(part));
+            c = c.wrapping_add(2);
+            part = _mm_movehl_ps(part, part);
+        }
+        if width & 1 != 0 {
+            _mm_store_ss(c, part);
         }
     }
 }
@@ -187,15 +218,20 @@ unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
             left -= here;
         }
     }
-    // SAFETY: R rows of NR numbers of `D` are writable; lanes beyond the
-    // columns are left as they are.
+    // SAFETY: R rows of NR numbers of `D` are readable and writable; lanes
+    // beyond the columns get back what they held.
     unsafe {
         for v in 0..V {
-            let mask = mask(t.width - v * LANES);
+            let width = t.width - v * LANES;
+            let mask = _mm256_castsi256_ps(mask(width));
             for (i, sum) in sum.iter().enumerate() {
                 let d = t.d.add(i * NR + v * LANES);
-                let y = _mm256_add_ps(_mm256_loadu_ps(d), sum[v]);
-                _mm256_maskstore_ps(d, mask, y);
+                let old = _mm256_loadu_ps(d);
+                let mut y = _mm256_add_ps(old, sum[v]);
+                if width < LANES {
+                    y = _mm256_blendv_ps(old, y, mask);
+                }
+                _mm256_storeu_ps(d, y);
             }
         }
     }
