@@ -1,8 +1,238 @@
-//! AVX2 and FMA.
-use super::{Isa, Kernels, elementwise, scalar};
+//! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
+
+use super::gemm::{Patches, Store};
+use super::tiling::{self, Micro, ProductTile, TransposedTile};
+use super::{Isa, Kernels, NR, elementwise};
+use std::arch::x86_64::*;
+
 pub(super) static KERNELS: Kernels = Kernels {
     isa: Isa::Avx2,
     ew: elementwise::AVX2,
-    product: scalar::product,
-    transposed: scalar::transposed,
+    product,
+    transposed,
 };
+
+fn product(
+    patches: &Patches,
+    a: &[f32],
+    b: &[f32],
+    columns: usize,
+    bias: Option<&[f32]>,
+    c: &mut [f32],
+    store: Store,
+) {
+    // SAFETY: `Isa::kernels` hands this table out after it has found AVX2 and
+    // FMA; `Kernels::product` has checked the lengths.
+    unsafe { tiling::product::<Avx2>(patches, a, b, columns, bias, c, store) }
+}
+
+fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [f32]) {
+    // SAFETY: as in `product`.
+    unsafe { tiling::transposed::<Avx2>(patches, a, g, columns, d) }
+}
+
+/// Lanes of a register.
+const LANES: usize = 8;
+
+/// Rows of a tile: 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; where
+/// one register holds all the columns, 8 x 1 still hide the FMA's latency.
+fn rows(width: usize) -> usize {
+    if width <= LANES { 8 } else { 6 }
+}
+
+/// Calls `$tile` with the tile's rows and registers a row as constants.
+macro_rules! by_rows {
+    ($tile:ident, $rows:expr, $t:expr) => {
+        match ($t.width <= LANES, $rows) {
+            (false, 1) => $tile::<1, 2>($t),
+            (false, 2) => $tile::<2, 2>($t),
+            (false, 3) => $tile::<3, 2>($t),
+            (false, 4) => $tile::<4, 2>($t),
+            (false, 5) => $tile::<5, 2>($t),
+            (false, _) => $tile::<6, 2>($t),
+            (true, 1) => $tile::<1, 1>($t),
+            (true, 2) => $tile::<2, 1>($t),
+            (true, 3) => $tile::<3, 1>($t),
+            (true, 4) => $tile::<4, 1>($t),
+            (true, 5) => $tile::<5, 1>($t),
+            (true, 6) => $tile::<6, 1>($t),
+            (true, 7) => $tile::<7, 1>($t),
+            (true, _) => $tile::<8, 1>($t),
+        }
+    };
+}
+
+struct Avx2;
+
+impl Micro for Avx2 {
+    const PANELS: usize = 1;
+
+    fn product_rows(width: usize) -> usize {
+        rows(width)
+    }
+
+    fn transposed_rows(width: usize) -> usize {
+        rows(width)
+    }
+
+    #[inline(always)]
+    unsafe fn product(rows: usize, tile: &ProductTile) {
+        // SAFETY: the caller's promises are the tile's.
+        unsafe { by_rows!(product_tile, rows, tile) }
+    }
+
+    #[inline(always)]
+    unsafe fn transposed(rows: usize, tile: &TransposedTile) {
+        // SAFETY: the caller's promises are the tile's.
+        unsafe { by_rows!(transposed_tile, rows, tile) }
+    }
+}
+
+/// The lanes below `width`, as `maskload` and `maskstore` want them.
+#[target_feature(enable = "avx2,fma")]
+fn mask(width: usize) -> __m256i {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(width.min(LANES) as i32), lanes)
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA; the tile's addresses are valid.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
+    let mut sum = [[_mm256_setzero_ps(); V]; R];
+    let mut a = [std::ptr::null(); R];
+    a.copy_from_slice(&t.a[..R]);
+    let mut b = t.b;
+    // SAFETY: R patches of `runs` runs of `run_len` numbers are readable at
+    // `a`, and as many rows of NR numbers at `b`; the step beyond the last run
+    // and row is taken with `wrapping_add` and never read.
+    unsafe {
+        for _ in 0..t.runs {
+            for k in 0..t.run_len {
+                let mut bs = [_mm256_setzero_ps(); V];
+                for (v, bs) in bs.iter_mut().enumerate() {
+                    *bs = _mm256_loadu_ps(b.add(v * LANES));
+                }
+                for i in 0..R {
+                    let x = _mm256_broadcast_ss(&*a[i].add(k));
+                    for v in 0..V {
+                        sum[i][v] = _mm256_fmadd_ps(x, bs[v], sum[i][v]);
+                    }
+                }
+                b = b.wrapping_add(NR);
+            }
+            for a in &mut a {
+                *a = a.wrapping_add(t.run_step);
+            }
+        }
+    }
+    // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
+    // bias readable; lanes beyond `width` are neither read nor written.
+    unsafe {
+        let whole = t.width >= V * LANES;
+        for v in 0..V {
+            let bias = _mm256_loadu_ps(t.bias.add(v * LANES));
+            for (i, sum) in sum.iter().enumerate() {
+                let c = t.c.add(i * t.c_step + v * LANES);
+                let mut y = _mm256_add_ps(sum[v], bias);
+                if !whole {
+                    store_part(c, y, t.width - v * LANES, t.add);
+                    continue;
+                }
+                if t.add {
+                    y = _mm256_add_ps(y, _mm256_loadu_ps(c));
+                }
+                _mm256_storeu_ps(c, y);
+            }
+        }
+    }
+}
+
+/// Stores, or adds, the first `width` lanes. Some AMD cores take dozens of
+/// cycles for the masked store that would do the same. Not inlined, since the
+/// tile's accumulators must stay in registers.
+///
+/// # Safety
+/// The machine has AVX2; `width` numbers, at most 8, are valid at `c`.
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn store_part(mut c: *mut f32, mut y: __m256, width: usize, add: bool) {
+    // SAFETY: the masked load reads `width` lanes, and the parts stored add up
+    // to `width`.
+    unsafe {
+        if add {
+            y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask(width)));
+        }
+        if width >= LANES {
+            return _mm256_storeu_ps(c, y);
+        }
+        let mut part = _mm256_castps256_ps128(y);
+        if width & 4 != 0 {
+            _mm_storeu_ps(c, part);
+            c = c.wrapping_add(4);
+            part = _mm256_extractf128_ps(y, 1);
+        }
+        if width & 2 != 0 {
+            _mm_store_sd(c.cast(), _mm_castps_pd(part));
+            c = c.wrapping_add(2);
+            part = _mm_movehl_ps(part, part);
+        }
+        if width & 1 != 0 {
+            _mm_store_ss(c, part);
+        }
+    }
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA; the tile's addresses are valid.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
+    let mut sum = [[_mm256_setzero_ps(); V]; R];
+    let mut offsets = [0; R];
+    offsets.copy_from_slice(&t.offsets[..R]);
+    let (mut row, mut col, mut left) = (t.a, t.col, t.count);
+    let mut g = t.g;
+    // SAFETY: R numbers are readable at `offsets` from each of the `count`
+    // patches, and whole vectors at each row of `g`; steps beyond the last
+    // patch are taken with `wrapping_add` and never read.
+    unsafe {
+        while left > 0 {
+            let here = left.min(t.cols - col);
+            let mut a = row.wrapping_add(col * t.col_step);
+            for _ in 0..here {
+                let mut gs = [_mm256_setzero_ps(); V];
+                for (v, gs) in gs.iter_mut().enumerate() {
+                    *gs = _mm256_loadu_ps(g.add(v * LANES));
+                }
+                for i in 0..R {
+                    let x = _mm256_broadcast_ss(&*a.add(offsets[i]));
+                    for v in 0..V {
+                        sum[i][v] = _mm256_fmadd_ps(x, gs[v], sum[i][v]);
+                    }
+                }
+                a = a.wrapping_add(t.col_step);
+                g = g.wrapping_add(t.g_step);
+            }
+            row = row.wrapping_add(t.row_step);
+            col = 0;
+            left -= here;
+        }
+    }
+    // SAFETY: R rows of NR numbers of `D` are readable and writable; lanes
+    // beyond the columns get back what they held.
+    unsafe {
+        for v in 0..V {
+            let width = t.width - v * LANES;
+            let mask = _mm256_castsi256_ps(mask(width));
+            for (i, sum) in sum.iter().enumerate() {
+                let d = t.d.add(i * NR + v * LANES);
+                let old = _mm256_loadu_ps(d);
+                let mut y = _mm256_add_ps(old, sum[v]);
+                if width < LANES {
+                    y = _mm256_blendv_ps(old, y, mask);
+                }
+                _mm256_storeu_ps(d, y);
+            }
+        }
+    }
+}

@@ -25,6 +25,7 @@ mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+mod tiling;
 
 pub use elementwise::Elementwise;
 pub use isa::{Engine, Isa, select};

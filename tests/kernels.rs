@@ -1,0 +1,268 @@
+//! Every instruction set's products against the patch matrix written out and a
+//! triple loop in f64, with NaN wherever a kernel has no business reading.
+
+use bnn_cpu::kernels::gemm::{Patches, Store, panel_len};
+use bnn_cpu::kernels::im2col::im2col;
+use bnn_cpu::kernels::{Isa, Kernels, NR};
+
+/// A small generator of test numbers (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A whole number from `low` to `high`, both included.
+    fn whole(&mut self, low: usize, high: usize) -> usize {
+        low + (self.bits() % (high - low + 1) as u64) as usize
+    }
+
+    /// A number in (-1, 1) with all of its mantissa in use.
+    fn real(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn reals(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| self.real()).collect()
+    }
+}
+
+/// `values` with a guard of NaN on both sides; `inner` is the part in between.
+struct Guarded {
+    all: Vec<f32>,
+    len: usize,
+}
+
+const GUARD: usize = 67;
+
+impl Guarded {
+    fn new(values: &[f32]) -> Self {
+        let mut all = vec![f32::NAN; values.len() + 2 * GUARD];
+        all[GUARD..][..values.len()].copy_from_slice(values);
+        Self {
+            all,
+            len: values.len(),
+        }
+    }
+
+    fn inner(&self) -> &[f32] {
+        &self.all[GUARD..][..self.len]
+    }
+
+    fn inner_mut(&mut self) -> &mut [f32] {
+        &mut self.all[GUARD..][..self.len]
+    }
+
+    fn intact(&self) -> bool {
+        let (before, rest) = self.all.split_at(GUARD);
+        before.iter().chain(&rest[self.len..]).all(|x| x.is_nan())
+    }
+}
+
+/// Patches of the given size, with gaps and overlaps as `n` chooses.
+fn patches(n: &mut Numbers, rows: usize, cols: usize, runs: usize, run_len: usize) -> Patches {
+    Patches {
+        rows,
+        cols,
+        row_step: n.whole(1, 2 * run_len + 40),
+        col_step: n.whole(1, 2 * run_len + 3),
+        runs,
+        run_len,
+        run_step: n.whole(1, 2 * run_len + 9),
+    }
+}
+
+/// Numbers where the patches lie and NaN in the gaps between them.
+fn with_gaps(n: &mut Numbers, patches: &Patches) -> Vec<f32> {
+    let mut a = vec![f32::NAN; patches.span()];
+    for p in 0..patches.count() {
+        for r in 0..patches.runs {
+            for x in &mut a[patches.start(p) + r * patches.run_step..][..patches.run_len] {
+                if x.is_nan() {
+                    *x = n.real();
+                }
+            }
+        }
+    }
+    a
+}
+
+/// Where column `j` at depth `k` lies in panels.
+fn at(depth: usize, k: usize, j: usize) -> usize {
+    (j / NR * depth + k) * NR + j % NR
+}
+
+/// One product and one transposed product of this shape, on one instruction set.
+fn check(kernels: &Kernels, n: &mut Numbers, patches: &Patches, columns: usize) {
+    let (count, depth) = (patches.count(), patches.depth());
+    let shape = format!("{kernels:?} {patches:?} columns {columns}");
+    let a = Guarded::new(&with_gaps(n, patches));
+    let mut rows = vec![0.0; count * depth];
+    im2col(patches, a.inner(), &mut rows);
+    let close = |got: f32, want: f64, size: f64, terms: usize| {
+        let error = (f64::from(got) - want).abs();
+        // Half a unit in the last place a term, of what the terms add up to.
+        assert!(
+            error <= f64::from(f32::EPSILON) * 0.5 * (terms + 2) as f64 * size + 1e-30,
+            "{shape}: {got} instead of {want}"
+        );
+    };
+
+    let bias = Guarded::new(&n.reals(columns));
+    let bias = (n.whole(0, 1) == 1).then_some(&bias);
+    let store = if n.whole(0, 1) == 1 {
+        Store::Add
+    } else {
+        Store::Assign
+    };
+    // NaN in the padding, too: it must not reach a column that counts.
+    let mut b = Guarded::new(&vec![f32::NAN; panel_len(depth, columns)]);
+    for j in 0..columns {
+        for k in 0..depth {
+            b.inner_mut()[at(depth, k, j)] = n.real();
+        }
+    }
+    let old = n.reals(count * columns);
+    let mut c = Guarded::new(&match store {
+        Store::Add => old.clone(),
+        Store::Assign => vec![f32::NAN; count * columns],
+    });
+    kernels.product(
+        patches,
+        a.inner(),
+        b.inner(),
+        columns,
+        bias.map(Guarded::inner),
+        c.inner_mut(),
+        store,
+    );
+    assert!(c.intact(), "{shape}: product wrote outside of c");
+    for p in 0..count {
+        for j in 0..columns {
+            let (mut want, mut size) = (0.0, 0.0);
+            let mut term = |x: f64| {
+                want += x;
+                size += x.abs();
+            };
+            for k in 0..depth {
+                term(f64::from(rows[p * depth + k]) * f64::from(b.inner()[at(depth, k, j)]));
+            }
+            term(bias.map_or(0.0, |bias| f64::from(bias.inner()[j])));
+            if store == Store::Add {
+                term(f64::from(old[p * columns + j]));
+            }
+            close(c.inner()[p * columns + j], want, size, depth);
+        }
+    }
+
+    let g = Guarded::new(&n.reals(count * columns));
+    let old = n.reals(panel_len(depth, columns));
+    let mut d = Guarded::new(&old);
+    kernels.transposed(patches, a.inner(), g.inner(), columns, d.inner_mut());
+    assert!(d.intact(), "{shape}: transposed wrote outside of d");
+    for j in 0..columns.div_ceil(NR) * NR {
+        for k in 0..depth {
+            let (got, old) = (d.inner()[at(depth, k, j)], old[at(depth, k, j)]);
+            if j >= columns {
+                assert_eq!(got.to_bits(), old.to_bits(), "{shape}: padding changed");
+                continue;
+            }
+            let (mut want, mut size) = (f64::from(old), f64::from(old.abs()));
+            for p in 0..count {
+                let x =
+                    f64::from(rows[p * depth + k]) * f64::from(g.inner()[p * columns + j]);
+                want += x;
+                size += x.abs();
+            }
+            close(got, want, size, count);
+        }
+    }
+}
+
+fn for_each_isa(mut test: impl FnMut(&Kernels, &mut Numbers)) {
+    for isa in Isa::available() {
+        let kernels = isa.kernels().expect("an available set has kernels");
+        test(kernels, &mut Numbers(1));
+    }
+}
+
+#[test]
+fn every_run_length_and_column_count() {
+    for_each_isa(|kernels, n| {
+        for run_len in 1..=40 {
+            for runs in 1..=5 {
+                for columns in 1..=40 {
+                    let (rows, cols) = (n.whole(1, 5), n.whole(1, 6));
+                    let patches = patches(n, rows, cols, runs, run_len);
+                    check(kernels, n, &patches, columns);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_patch_count_and_column_count() {
+    for_each_isa(|kernels, n| {
+        for count in 1..=30 {
+            for columns in 1..=40 {
+                // Each way of laying that many patches out in rows.
+                for rows in (1..=count).filter(|rows| count % rows == 0) {
+                    let (runs, run_len) = (n.whole(1, 3), n.whole(1, 7));
+                    let patches = patches(n, rows, count / rows, runs, run_len);
+                    check(kernels, n, &patches, columns);
+                }
+            }
+        }
+    });
+}
+
+/// Sizes around the edges of the cache blocks.
+#[test]
+fn shapes_of_several_cache_blocks() {
+    for_each_isa(|kernels, n| {
+        for (rows, cols, runs, run_len, columns) in [
+            (1, 7, 1, 767, 17),
+            (1, 7, 1, 768, 33),
+            (1, 7, 1, 769, 16),
+            (1, 3, 1, 1568, 10),
+            (1, 3, 2, 1600, 10),
+            (2, 3, 5, 160, 16),
+            (2, 3, 7, 300, 3),
+            (1, 191, 1, 3, 20),
+            (1, 193, 1, 3, 20),
+            (28, 28, 5, 5, 16),
+            (17, 15, 1, 4, 40),
+            (16, 16, 1, 4, 16),
+            (257, 1, 1, 4, 33),
+            (3, 171, 2, 9, 48),
+        ] {
+            let patches = patches(n, rows, cols, runs, run_len);
+            check(kernels, n, &patches, columns);
+        }
+    });
+}
+
+#[test]
+fn nothing_to_multiply() {
+    for_each_isa(|kernels, _| {
+        let bias = [1.0, 2.0];
+        let empty = Patches::matrix(3, 0);
+        let mut c = [5.0; 6];
+        kernels.product(&empty, &[], &[], 2, Some(&bias), &mut c, Store::Assign);
+        assert_eq!(c, [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
+        kernels.product(&empty, &[], &[], 2, Some(&bias), &mut c, Store::Add);
+        assert_eq!(c, [2.0, 4.0, 2.0, 4.0, 2.0, 4.0]);
+        kernels.product(&empty, &[], &[], 0, None, &mut [], Store::Add);
+        kernels.transposed(&empty, &[], &c, 2, &mut []);
+        let none = Patches::matrix(0, 3);
+        kernels.product(&none, &[], &[0.0; 48], 2, None, &mut [], Store::Assign);
+        let mut d = [4.0; 48];
+        kernels.transposed(&none, &[], &[], 2, &mut d);
+        assert_eq!(d, [4.0; 48]);
+    });
+}
