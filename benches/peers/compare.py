@@ -15,10 +15,12 @@ import json
 import os
 import pathlib
 import platform
+import resource
 import shlex
 import statistics
 import subprocess
 import sys
+import time
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -72,6 +74,17 @@ def measure(command: list[str]) -> dict[str, Any]:
     raise AssertionError
 
 
+def busy_seconds() -> tuple[float, float] | None:
+    """CPU seconds used by the whole machine and by our contestants; None where the system does not tell."""
+    try:
+        fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return None
+    ticks = [int(field) for field in fields]
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK"), own.ru_utime + own.ru_stime
+
+
 def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
@@ -99,12 +112,18 @@ def main() -> None:
 
     commands = contestants(args)
     rounds: list[list[dict[str, Any]]] = []
+    before, start = busy_seconds(), time.monotonic()
     for number in range(args.rounds):
         # Each round starts with another contestant, so none always runs on the warmer machine.
         order = [(number + i) % len(commands) for i in range(len(commands))]
         results = {i: measure(commands[i]) for i in order}
         rounds.append([results[i] for i in range(len(commands))])
         print(f"round {number + 1}/{args.rounds}", file=sys.stderr)
+
+    after, seconds = busy_seconds(), time.monotonic() - start
+    others = None
+    if before and after:
+        others = max(0.0, (after[0] - before[0] - after[1] + before[1]) / seconds)
 
     names = [result["name"] for result in rounds[0]]
     rates = [[float(row[i]["img_per_s"]) for row in rounds] for i in range(len(names))]
@@ -120,10 +139,14 @@ def main() -> None:
         s = spread(values)
         print(f"  {name:<{width}}  {s['median']:>8.0f}  {s['min']:>8.0f}  {s['max']:>8.0f}")
     print(f"\n{processor()}, {os.cpu_count()} processors, {platform.system()}")
+    if others is not None:
+        busy = "; too busy for these figures to count, run it again" if others > 0.1 else ""
+        print(f"other programs used {others:.2f} processors meanwhile{busy}")
 
     if args.json:
         report = {
             "processor": processor(), "processors": os.cpu_count(), "system": platform.platform(),
+            "other_programs": others,
             "commands": [shlex.join(c) for c in commands],
             "ratios": [{"ours": names[0], "theirs": n} | spread(r) for n, r in zip(names[1:], ratios)],
             "img_per_s": [{"name": n} | spread(r) for n, r in zip(names, rates)],
