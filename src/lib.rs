@@ -3,8 +3,11 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod data;
 pub mod error;
+pub mod files;
 #[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
 pub mod kernels;
+pub mod random;
 
 pub use error::{Error, Result};
