@@ -3,11 +3,12 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod data;
 pub mod error;
+pub mod estimators;
+pub mod files;
 #[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
 pub mod kernels;
-
-pub mod estimators;
 pub mod model;
 pub mod ops;
 pub mod random;

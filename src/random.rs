@@ -1,88 +1,176 @@
-//! Random numbers keyed by position: every draw has an address, so nothing
-//! depends on the order in which threads run, and a resumed run needs no
-//! generator state.
+//! Keyed random numbers: every random choice is a pure function of a key.
+//!
+//! A key is a short list of words, such as (purpose, seed, epoch, index). Two
+//! different keys give unrelated streams, so no generator state has to be
+//! stored for a run to be resumed, and no result depends on which thread drew
+//! a number. The conversions are written out here because a library's own may
+//! change between its versions, and with them every seeded result.
 
-use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// A generator for the stream with this address, e.g. `(seed, step, node, row)`.
-/// Streams of different addresses are independent.
-pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
-    let mut state = 0x6a09_e667_f3bc_c909;
-    for &part in parts {
-        state = mix(state ^ mix(part.wrapping_add(0x9e37_79b9_7f4a_7c15)));
-    }
-    Xoshiro256PlusPlus::seed_from_u64(state)
+/// The odd step of SplitMix64: 2^64 divided by the golden ratio.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Turns an eight-letter name into the first word of a key, so that streams
+/// drawn for different purposes never coincide.
+pub const fn purpose(name: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*name)
 }
 
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of u64 in
-/// which every input bit moves about half of the output bits.
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+/// SplitMix64's finaliser (Stafford's mix 13): a bijection on 64 bits in which
+/// each input bit moves about half of the output bits.
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
 
-/// The top 24 bits as a number in `[0, 1)`, each a multiple of 2^-24.
-pub fn uniform(bits: u64) -> f32 {
-    (bits >> 40) as f32 * (1.0 / 16_777_216.0)
+/// The generator that belongs to the key `parts`.
+///
+/// The order and the number of the parts matter: `[1, 2]`, `[2, 1]` and
+/// `[1, 2, 0]` are three different keys.
+pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
+    let mut state = mix(STEP ^ parts.len() as u64);
+    for &part in parts {
+        // A part is mixed before it is folded in, so that small differences in
+        // two parts (seed and epoch both near zero) cannot cancel.
+        state = mix(state.wrapping_add(STEP) ^ mix(part.wrapping_add(STEP)));
+    }
+    let mut seed = [0_u8; 32];
+    for word in seed.chunks_exact_mut(8) {
+        state = state.wrapping_add(STEP);
+        word.copy_from_slice(&mix(state).to_le_bytes());
+    }
+    Xoshiro256PlusPlus::from_seed(seed)
 }
 
-/// A number below `bound`, without division (Lemire's multiply and shift; the
-/// bias is below `bound / 2^64`).
-pub fn below(bits: u64, bound: u64) -> u64 {
-    ((u128::from(bits) * u128::from(bound)) >> 64) as u64
+/// Maps a random word to `[0, 1)`: its top 24 bits, each value exact in `f32`.
+#[inline]
+pub fn uniform(word: u64) -> f32 {
+    (word >> 40) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// Fills `out` with uniform numbers in `[0, 1)`, two from each 64-bit draw.
-pub fn fill_uniform(rng: &mut impl rand::Rng, out: &mut [f32]) {
+/// A number in `0..n`, by multiply and shift. `n` must not be zero.
+///
+/// The bias is below `n / 2^64`, far under anything a run could show.
+#[inline]
+pub fn below(rng: &mut Xoshiro256PlusPlus, n: u64) -> u64 {
+    debug_assert!(n > 0, "an empty range has no members");
+    ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
+}
+
+/// A number in `[low, high)`, uniform.
+#[inline]
+pub fn between(rng: &mut Xoshiro256PlusPlus, low: f32, high: f32) -> f32 {
+    low + (high - low) * uniform(rng.next_u64())
+}
+
+/// Fills `out` with uniform numbers in `[0, 1)`, two from each 64-bit word.
+#[inline]
+pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
     let mut pairs = out.chunks_exact_mut(2);
     for pair in &mut pairs {
-        let bits = rng.next_u64();
-        pair[0] = uniform(bits);
-        pair[1] = uniform(bits << 32);
+        let word = rng.next_u64();
+        pair[0] = uniform(word);
+        pair[1] = uniform(word << 32);
     }
     if let [last] = pairs.into_remainder() {
         *last = uniform(rng.next_u64());
     }
 }
 
+/// Puts `items` in random order (Fisher-Yates, from the last place down).
+pub fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        let chosen = below(rng, last as u64 + 1) as usize;
+        items.swap(last, chosen);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     #[test]
-    fn streams_differ_in_every_part_of_their_address() {
-        let first = |parts: &[u64]| keyed(parts).next_u64();
-        let base = first(&[1, 2, 3]);
-        assert_eq!(base, first(&[1, 2, 3]));
-        for other in [[2, 2, 3], [1, 3, 3], [1, 2, 4], [1, 3, 2]] {
-            assert_ne!(base, first(&other));
+    fn every_part_and_its_place_matter() {
+        let keys: [&[u64]; 7] = [&[], &[0], &[0, 0], &[1, 2], &[2, 1], &[1, 2, 0], &[3]];
+        let mut firsts: Vec<u64> = keys.iter().map(|key| keyed(key).next_u64()).collect();
+        assert_eq!(keyed(&[1, 2]).next_u64(), keyed(&[1, 2]).next_u64());
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), keys.len());
+    }
+
+    /// Seeded results are part of what the crate promises: these numbers may
+    /// only change together with a note that old seeds give new results.
+    #[test]
+    fn the_stream_is_pinned() {
+        let mut rng = keyed(&[purpose(b"pinned\0\0"), 7, 3]);
+        let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
+        assert_eq!(drawn, PINNED);
+    }
+    const PINNED: [u64; 3] = [
+        13_015_412_856_953_096_847,
+        2_679_177_840_045_381_166,
+        12_840_986_724_311_873_294,
+    ];
+
+    #[test]
+    fn uniform_stays_inside_its_range_and_is_level() {
+        assert_eq!(uniform(0), 0.0);
+        assert!(uniform(u64::MAX) < 1.0);
+        let mut rng = keyed(&[11]);
+        let mut tenths = [0_u32; 10];
+        for _ in 0..100_000 {
+            tenths[(uniform(rng.next_u64()) * 10.0) as usize] += 1;
         }
-        assert_ne!(first(&[0]), first(&[0, 0]));
+        // Standard deviation of a cell is 95; 500 is over five of them.
+        assert!(
+            tenths.iter().all(|&n| n.abs_diff(10_000) < 500),
+            "{tenths:?}"
+        );
     }
 
     #[test]
-    fn uniform_has_the_moments_of_a_uniform() {
-        let mut draws = vec![0.0; 100_001];
-        fill_uniform(&mut keyed(&[7]), &mut draws);
-        assert!(draws.iter().all(|u| (0.0..1.0).contains(u)));
-        let n = draws.len() as f64;
-        let mean = draws.iter().map(|&u| f64::from(u)).sum::<f64>() / n;
-        let var = draws
-            .iter()
-            .map(|&u| (f64::from(u) - mean).powi(2))
-            .sum::<f64>()
-            / n;
-        // Five standard errors: 0.289 / sqrt(n), and 0.0745 / sqrt(n).
-        assert!((mean - 0.5).abs() < 5.0 * 0.289 / n.sqrt(), "{mean}");
-        assert!((var - 1.0 / 12.0).abs() < 5.0 * 0.0745 / n.sqrt(), "{var}");
+    fn filling_gives_independent_uniform_numbers() {
+        let mut u = vec![0.0; 100_001];
+        fill_uniform(&mut keyed(&[14]), &mut u);
+        let n = u.len() as f64;
+        let mean = u.iter().map(|&u| f64::from(u)).sum::<f64>() / n;
+        let pairs = u
+            .windows(2)
+            .map(|w| (f64::from(w[0]) - 0.5) * (f64::from(w[1]) - 0.5));
+        let covariance = pairs.sum::<f64>() / n;
+        // Five standard errors of each: √(1/12n), and 1/(12·√n).
+        assert!((mean - 0.5).abs() < 5.0 * (1.0 / 12.0 / n).sqrt(), "{mean}");
+        assert!(covariance.abs() < 5.0 / 12.0 / n.sqrt(), "{covariance}");
     }
 
     #[test]
-    fn below_reaches_both_ends_and_no_further() {
-        assert_eq!(below(0, 10), 0);
-        assert_eq!(below(u64::MAX, 10), 9);
+    fn below_reaches_every_value_and_no_other() {
+        let mut rng = keyed(&[12]);
+        let mut seen = [0_u32; 7];
+        for _ in 0..7_000 {
+            seen[below(&mut rng, 7) as usize] += 1;
+        }
+        assert!(seen.iter().all(|&n| n.abs_diff(1_000) < 160), "{seen:?}");
+        assert_eq!(below(&mut rng, 1), 0);
+    }
+
+    #[test]
+    fn shuffle_makes_every_order_equally_often() {
+        let mut rng = keyed(&[13]);
+        let mut counts = std::collections::HashMap::new();
+        for _ in 0..6_000 {
+            let mut items = [0, 1, 2];
+            shuffle(&mut rng, &mut items);
+            *counts.entry(items).or_insert(0_u32) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(
+            counts.values().all(|&n| n.abs_diff(1_000) < 160),
+            "{counts:?}"
+        );
     }
 }

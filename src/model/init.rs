@@ -15,7 +15,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::random::{keyed, uniform};
+use crate::random::{keyed, purpose, uniform};
 use crate::tape::Params;
 
 /// An initialiser.
@@ -72,13 +72,11 @@ impl Init {
 
     /// Fills every parameter; the stream of each is keyed by (seed, its number).
     pub fn apply(self, params: &mut Params, seed: u64) {
-        /// Tells initialisation apart from the other users of a run's seed.
-        const DOMAIN: u64 = 0x1417;
         let entries = params.entries().to_vec();
         let values = params.values_mut();
         let mut fan_in = 1.0;
         for (number, entry) in entries.iter().enumerate() {
-            let mut rng = keyed(&[DOMAIN, seed, number as u64]);
+            let mut rng = keyed(&[purpose(b"weights\0"), seed, number as u64]);
             let out = &mut values[entry.span.clone()];
             match entry.shape[..] {
                 [o, ..] if entry.shape.len() > 1 => {

@@ -67,7 +67,7 @@ pub fn gradient_check(
             let i = if count == analytic.len() {
                 k
             } else {
-                below(rng.next_u64(), analytic.len() as u64) as usize
+                below(&mut rng, analytic.len() as u64) as usize
             };
             let at = leaf_mut(tape, leaf)[i];
             let mut f = |x: f32| {

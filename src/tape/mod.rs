@@ -23,6 +23,8 @@ mod rows;
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use rows::{Rows, reduce};
 
+use rand_xoshiro::Xoshiro256PlusPlus;
+
 use crate::kernels::Engine;
 use crate::random;
 use crate::tensor::{Arena, Shape, whole_lines};
@@ -81,9 +83,16 @@ pub struct Pass {
 
 impl Pass {
     /// The generator of `row`'s noise at `node`.
-    pub fn noise(&self, node: usize, row: usize) -> impl rand::Rng {
+    pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
         let Noise { seed, step, draw } = self.noise;
-        random::keyed(&[seed, step, draw, node as u64, row as u64])
+        random::keyed(&[
+            random::purpose(b"bits\0\0\0\0"),
+            seed,
+            step,
+            draw,
+            node as u64,
+            row as u64,
+        ])
     }
 }
 

@@ -1,0 +1,77 @@
+//! Training speed of the seed-net on random images: one JSON line.
+//!
+//! `cargo run --release --example throughput -- --binary none --threads 2`
+
+use std::time::Instant;
+
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels;
+use bnn_cpu::model::{Init, Network, Placement, preset};
+use bnn_cpu::random::{keyed, uniform};
+use bnn_cpu::tensor::Shape;
+use rand::Rng;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().collect();
+    let get = |name: &str, default: &str| {
+        let at = args.iter().position(|a| a == name);
+        at.and_then(|i| args.get(i + 1))
+            .map_or(default.to_string(), Clone::clone)
+    };
+    let number = |name, default| get(name, default).parse::<usize>();
+    let (batch, threads) = (number("--batch", "64")?, number("--threads", "2")?);
+    let (steps, warmup) = (number("--steps", "200")?, number("--warmup", "20")?);
+    let binary = get("--binary", "none");
+    let placement = match binary.as_str() {
+        "none" => Placement::None,
+        "first" => Placement::First,
+        "last" => Placement::Last,
+        "both" => Placement::Both,
+        other => return Err(format!("unknown --binary {other}").into()),
+    };
+    let mode = match get("--mode", "det").as_str() {
+        "det" => Firing::Deterministic,
+        "stoch" => Firing::Stochastic,
+        other => return Err(format!("unknown --mode {other}").into()),
+    };
+    let mut spec = preset("seed-net", Shape::image(1, 28, 28), 10)?;
+    spec.place(placement, mode, "st")?;
+    let engine = kernels::select(None)?;
+    let mut net = Network::new(&spec, engine, batch, true)?;
+    net.init(Init::Pytorch, 1);
+    let mut rng = keyed(&[2]);
+    let images: Vec<u8> = (0..batch * 784).map(|_| rng.next_u64() as u8).collect();
+    net.set_rows(batch);
+    for row in 0..batch {
+        let label = (uniform(rng.next_u64()) * 10.0) as u32;
+        net.set_row(row, &images[row * 784..][..784], label);
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()?;
+    let step = |net: &mut Network| {
+        net.forward();
+        net.backward();
+        let sgd = kernels::elementwise::Sgd {
+            lr: 0.01,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        };
+        let (values, grads) = net.params_mut().values_and_grads();
+        let lr = sgd.lr;
+        values.iter_mut().zip(grads).for_each(|(w, g)| *w -= lr * g);
+    };
+    let seconds = pool.install(|| {
+        (0..warmup).for_each(|_| step(&mut net));
+        let start = Instant::now();
+        (0..steps).for_each(|_| step(&mut net));
+        start.elapsed().as_secs_f64()
+    });
+    let speed = (batch * steps) as f64 / seconds;
+    println!(
+        "{{\"name\":\"bnn-cpu {binary}\",\"img_per_s\":{speed:.0},\"batch\":{batch},\"threads\":{threads},\"isa\":\"{}\"}}",
+        engine.kernels.isa.name()
+    );
+    Ok(())
+}

@@ -1,0 +1,466 @@
+//! The IDX format: MNIST's own, and that of many sets made in its likeness.
+//!
+//! A file is a four-byte magic (0, 0, element type, number of dimensions), one
+//! big-endian 32-bit length per dimension, then the elements, big-endian, in
+//! row-major order, and nothing after them. It may be compressed by gzip, which
+//! is recognised by its first bytes and not by the file's name.
+//!
+//! Images are unsigned bytes in three dimensions (N, H, W) or four
+//! (N, H, W, C); labels have one dimension and are u8, i16 or i32.
+//!
+//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
+//! that are really there, and never beyond [`LIMIT`].
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use ndarray::{Array4, ArrayView4};
+
+use super::{Dataset, Split, shape_text};
+use crate::error::{Error, Result};
+use crate::files::write_atomic_bytes;
+
+/// The most bytes one file may hold once decompressed: 4 GiB.
+pub const LIMIT: u64 = 4 << 30;
+
+/// The most classes a label file may speak of. A label above it is taken for
+/// a damaged file, before anyone makes a layer of that width.
+pub const MAX_CLASSES: u32 = 1 << 20;
+
+const UNSIGNED_BYTE: u8 = 0x08;
+const SHORT: u8 = 0x0B;
+const INT: u8 = 0x0C;
+
+/// Why bytes could not be read as IDX.
+#[derive(Debug)]
+pub enum Fault {
+    /// The bytes are not what they should be: what is wrong, and the remedy.
+    Format(String),
+    /// The bytes could not be fetched.
+    Read(io::Error),
+}
+
+impl Fault {
+    /// The error for the user, naming the file.
+    pub(super) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Format(what) => Error::data(path, what),
+            Self::Read(source) => Error::io("read", path)(source),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    /// An error with a system code is the disk's; any other comes from the
+    /// gzip decoder and means that the content is damaged.
+    fn from(error: io::Error) -> Self {
+        if error.raw_os_error().is_some() {
+            Self::Read(error)
+        } else if error.kind() == io::ErrorKind::UnexpectedEof {
+            fault("the gzip stream is cut short; fetch or copy the file again")
+        } else {
+            fault("the gzip stream is damaged; fetch or copy the file again")
+        }
+    }
+}
+
+fn fault(what: impl Into<String>) -> Fault {
+    Fault::Format(what.into())
+}
+
+/// Reads images, raw or gzip'd, as (N, H, W, C); C is 1 in a 3-dimensional file.
+///
+/// Pure: the result depends on the bytes of `reader` only.
+///
+/// # Errors
+/// [`Fault::Format`] when the bytes are not an image file that is complete,
+/// not empty, and within [`LIMIT`]; [`Fault::Read`] when `reader` fails.
+pub fn parse_images(reader: impl Read) -> std::result::Result<Array4<u8>, Fault> {
+    let mut reader = decompressed(reader)?;
+    let header = Header::read(&mut reader)?;
+    if header.kind != UNSIGNED_BYTE {
+        return Err(fault(format!(
+            "holds elements of {}; images must be unsigned bytes (type 0x08)",
+            kind_name(header.kind)
+        )));
+    }
+    let lengths = match *header.lengths.as_slice() {
+        [count, height, width] => [count, height, width, 1],
+        [count, height, width, channels] => [count, height, width, channels],
+        [_] => {
+            return Err(fault(
+                "has 1 dimension, as label files have; name the image file here (3 or 4 dimensions)",
+            ));
+        }
+        ref other => {
+            return Err(fault(format!(
+                "has {} dimensions; images need 3 (N, H, W) or 4 (N, H, W, C)",
+                other.len()
+            )));
+        }
+    };
+    if lengths[0] == 0 {
+        return Err(fault("holds no images; give a file with at least one"));
+    }
+    if lengths.contains(&0) {
+        return Err(fault(format!(
+            "holds images of size {}; every side must be at least 1",
+            lengths[1..]
+                .iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join("x")
+        )));
+    }
+    let pixels = header.elements(&mut reader, 1)?;
+    let shape = lengths.map(|length| length as usize);
+    Array4::from_shape_vec(shape, pixels).map_err(|error| fault(error.to_string()))
+}
+
+/// Reads labels, raw or gzip'd.
+///
+/// Pure: the result depends on the bytes of `reader` only.
+///
+/// # Errors
+/// [`Fault::Format`] when the bytes are not a complete label file, or a label
+/// is negative or not below [`MAX_CLASSES`]; [`Fault::Read`] when `reader` fails.
+pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
+    let mut reader = decompressed(reader)?;
+    let header = Header::read(&mut reader)?;
+    let size = match header.kind {
+        UNSIGNED_BYTE => 1,
+        SHORT => 2,
+        INT => 4,
+        other => {
+            return Err(fault(format!(
+                "holds elements of {}; labels must be u8, i16 or i32 (type 0x08, 0x0b or 0x0c)",
+                kind_name(other)
+            )));
+        }
+    };
+    if header.lengths.len() != 1 {
+        return Err(fault(format!(
+            "has {} dimensions, as image files have; name the label file here (1 dimension)",
+            header.lengths.len()
+        )));
+    }
+    if header.lengths[0] == 0 {
+        return Err(fault("holds no labels; give a file with at least one"));
+    }
+    let bytes = header.elements(&mut reader, size)?;
+    let mut labels = Vec::with_capacity(bytes.len() / size as usize);
+    for (i, element) in bytes.chunks_exact(size as usize).enumerate() {
+        let value = match *element {
+            [a] => i64::from(a),
+            [a, b] => i64::from(i16::from_be_bytes([a, b])),
+            [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
+            _ => return Err(fault("holds elements of an unknown size")),
+        };
+        match u32::try_from(value) {
+            Ok(label) if label < MAX_CLASSES => labels.push(label),
+            _ => {
+                return Err(fault(format!(
+                    "label {i} is {value}; labels count from 0 and stay below {MAX_CLASSES}"
+                )));
+            }
+        }
+    }
+    Ok(labels)
+}
+
+/// Wraps `reader` in a gzip decoder if its first two bytes ask for one.
+pub(super) fn decompressed<'r>(
+    mut reader: impl Read + 'r,
+) -> std::result::Result<Box<dyn Read + 'r>, Fault> {
+    let mut start = Vec::with_capacity(2);
+    reader.by_ref().take(2).read_to_end(&mut start)?;
+    let compressed = start == [0x1F, 0x8B];
+    let whole = io::Cursor::new(start).chain(reader);
+    Ok(if compressed {
+        Box::new(MultiGzDecoder::new(whole))
+    } else {
+        Box::new(whole)
+    })
+}
+
+/// The start of an IDX file.
+struct Header {
+    kind: u8,
+    lengths: Vec<u32>,
+}
+
+impl Header {
+    fn read(reader: &mut impl Read) -> std::result::Result<Self, Fault> {
+        let magic = word(reader)?;
+        let [0, 0, kind, rank] = magic else {
+            return Err(fault(format!(
+                "is not an IDX file: it starts with {:02x} {:02x}, not 00 00; give an IDX file, raw or gzip'd",
+                magic[0], magic[1]
+            )));
+        };
+        let lengths = (0..rank)
+            .map(|_| word(reader).map(u32::from_be_bytes))
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(Self { kind, lengths })
+    }
+
+    /// The bytes after the header: exactly as many as it promises.
+    fn elements(&self, reader: &mut impl Read, size: u64) -> std::result::Result<Vec<u8>, Fault> {
+        let product = |total: u64, &length: &u32| total.checked_mul(u64::from(length));
+        let promised = self
+            .lengths
+            .iter()
+            .try_fold(size, product)
+            .filter(|&bytes| bytes <= LIMIT && usize::try_from(bytes).is_ok())
+            .ok_or_else(|| {
+                let lengths: Vec<String> = self.lengths.iter().map(u32::to_string).collect();
+                fault(format!(
+                    "its header claims {} elements, over the limit of 4 GiB; the file is damaged or must be split",
+                    lengths.join("x")
+                ))
+            })?;
+        let mut bytes = Vec::new();
+        // One byte more than promised: it shows a file that is too long, and
+        // reaching the end makes gzip compare its checksum.
+        reader.take(promised + 1).read_to_end(&mut bytes)?;
+        let found = bytes.len() as u64;
+        if found < promised {
+            return Err(fault(format!(
+                "is cut short: its header promises {promised} bytes of data and {found} are there; fetch or copy the file again"
+            )));
+        }
+        if found > promised {
+            return Err(fault(format!(
+                "goes on after the {promised} bytes of data its header promises; fetch or copy the file again"
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+fn word(reader: &mut impl Read) -> std::result::Result<[u8; 4], Fault> {
+    let mut bytes = Vec::with_capacity(4);
+    reader.take(4).read_to_end(&mut bytes)?;
+    <[u8; 4]>::try_from(bytes).map_err(|short| {
+        fault(match short.len() {
+            0 => "is cut short before the end of its header; fetch or copy the file again".into(),
+            n => {
+                format!("is cut short {n} bytes into a header field; fetch or copy the file again")
+            }
+        })
+    })
+}
+
+fn kind_name(kind: u8) -> String {
+    match kind {
+        0x08 => "type 0x08 (u8)".into(),
+        0x09 => "type 0x09 (i8)".into(),
+        0x0B => "type 0x0b (i16)".into(),
+        0x0C => "type 0x0c (i32)".into(),
+        0x0D => "type 0x0d (f32)".into(),
+        0x0E => "type 0x0e (f64)".into(),
+        other => format!("unknown type 0x{other:02x}"),
+    }
+}
+
+/// Opens a data file for reading.
+///
+/// # Errors
+/// [`Error::Data`] when it is missing; [`Error::Io`] when it cannot be opened.
+pub fn open(path: &Path) -> Result<BufReader<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(BufReader::with_capacity(1 << 16, file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::data(
+            path,
+            "no such file; check the path, or fetch the file",
+        )),
+        Err(error) => Err(Error::io("open", path)(error)),
+    }
+}
+
+/// [`parse_images`] from a file.
+///
+/// # Errors
+/// One line naming the file, as [`Error::Data`] or [`Error::Io`].
+pub fn read_images(path: &Path) -> Result<Array4<u8>> {
+    parse_images(open(path)?).map_err(|fault| fault.at(path))
+}
+
+/// [`parse_labels`] from a file.
+///
+/// # Errors
+/// One line naming the file, as [`Error::Data`] or [`Error::Io`].
+pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
+    parse_labels(open(path)?).map_err(|fault| fault.at(path))
+}
+
+/// Reads images and their labels; `classes` bounds the labels where known.
+///
+/// # Errors
+/// As [`read_images`] and [`read_labels`]; also [`Error::Data`] when the counts
+/// differ or a label is not below `classes`.
+pub fn read_split(images: &Path, labels: &Path, classes: Option<u32>) -> Result<Split> {
+    join(
+        read_images(images)?,
+        read_labels(labels)?,
+        images,
+        labels,
+        classes,
+    )
+}
+
+/// Pairs parsed images and labels, with errors that name the files.
+pub(super) fn join(
+    images: Array4<u8>,
+    labels: Vec<u32>,
+    images_path: &Path,
+    labels_path: &Path,
+    classes: Option<u32>,
+) -> Result<Split> {
+    if images.dim().0 != labels.len() {
+        return Err(Error::data(
+            labels_path,
+            format!(
+                "holds {} labels for the {} images in {}; give two files of one set",
+                labels.len(),
+                images.dim().0,
+                images_path.display()
+            ),
+        ));
+    }
+    if let Some(classes) = classes
+        && let Some(i) = labels.iter().position(|&label| label >= classes)
+    {
+        return Err(Error::data(
+            labels_path,
+            format!(
+                "label {i} is {}, outside the {classes} classes 0..{classes}; correct the label file",
+                labels[i]
+            ),
+        ));
+    }
+    Split::new(images, labels).map_err(|error| Error::data(images_path, error.to_string()))
+}
+
+/// Reads the four files of a set, finding the number of classes in its labels.
+///
+/// `files` are the training images and labels, then the test images and labels.
+///
+/// # Errors
+/// As [`read_split`]; also [`Error::Data`] when the shapes of the two image
+/// files differ, when the test set has a class that training never shows, or
+/// when there is only one class.
+pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
+    let [train_images, train_labels, test_images, test_labels] = files;
+    let (train, test) = rayon::join(
+        || read_split(train_images, train_labels, None),
+        || read_split(test_images, test_labels, None),
+    );
+    let (train, test) = (train?, test?);
+    if train.shape() != test.shape() {
+        return Err(Error::data(
+            test_images,
+            format!(
+                "holds images of {} but the training images are {}; give two files of one set",
+                shape_text(test.shape()),
+                shape_text(train.shape())
+            ),
+        ));
+    }
+    let last = train.labels().iter().copied().max().unwrap_or(0);
+    if last == 0 {
+        return Err(Error::data(
+            train_labels,
+            "every label is 0; a classifier needs at least two classes",
+        ));
+    }
+    if let Some(i) = test.labels().iter().position(|&label| label > last) {
+        return Err(Error::data(
+            test_labels,
+            format!(
+                "label {i} is {}, a class the training set never shows (its labels end at {last}); give two files of one set",
+                test.label(i)
+            ),
+        ));
+    }
+    Dataset::new(name, last as usize + 1, train, test)
+}
+
+/// Images (N, H, W, C) as IDX bytes: three dimensions if C is 1, else four.
+///
+/// # Errors
+/// [`Error::Spec`] when a dimension does not fit the format's 32 bits.
+pub fn encode_images(images: ArrayView4<'_, u8>) -> Result<Vec<u8>> {
+    let shape = images.shape();
+    let rank = if shape[3] == 1 { 3 } else { 4 };
+    let mut bytes = vec![0, 0, UNSIGNED_BYTE, rank];
+    for &length in &shape[..usize::from(rank)] {
+        let length = u32::try_from(length).map_err(|_| {
+            Error::spec(format!(
+                "a dimension of {length} does not fit IDX's 32 bits"
+            ))
+        })?;
+        bytes.extend(length.to_be_bytes());
+    }
+    bytes.extend(images.iter());
+    Ok(bytes)
+}
+
+/// Labels as IDX bytes, in the narrowest of u8, i16 and i32 that holds them.
+///
+/// # Errors
+/// [`Error::Spec`] when there are too many labels, or one is beyond `i32`.
+pub fn encode_labels(labels: &[u32]) -> Result<Vec<u8>> {
+    let count = u32::try_from(labels.len())
+        .map_err(|_| Error::spec(format!("{} labels do not fit IDX's 32 bits", labels.len())))?;
+    let last = labels.iter().copied().max().unwrap_or(0);
+    let (kind, size) = match last {
+        0..=0xFF => (UNSIGNED_BYTE, 1),
+        0x100..=0x7FFF => (SHORT, 2),
+        0x8000..=0x7FFF_FFFF => (INT, 4),
+        _ => return Err(Error::spec(format!("label {last} does not fit IDX's i32"))),
+    };
+    let mut bytes = vec![0, 0, kind, 1];
+    bytes.extend(count.to_be_bytes());
+    for label in labels {
+        bytes.extend(&label.to_be_bytes()[4 - size..]);
+    }
+    Ok(bytes)
+}
+
+/// Compresses `bytes` by gzip; no time stamp goes in, so that the same bytes
+/// always give the same file.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.expect("writing to memory does not fail")
+}
+
+/// Writes `dataset` into `folder` as four gzip'd files with MNIST's names.
+///
+/// # Errors
+/// [`Error::Io`] when a file cannot be written; [`Error::Spec`] as
+/// [`encode_images`] and [`encode_labels`].
+pub fn write_dataset(dataset: &Dataset, folder: &Path) -> Result<()> {
+    for (prefix, split) in [("train", &dataset.train), ("t10k", &dataset.test)] {
+        let images = gzip(&encode_images(split.images())?);
+        write_atomic_bytes(
+            &folder.join(format!("{prefix}-images-idx3-ubyte.gz")),
+            &images,
+        )?;
+        let labels = gzip(&encode_labels(split.labels())?);
+        write_atomic_bytes(
+            &folder.join(format!("{prefix}-labels-idx1-ubyte.gz")),
+            &labels,
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "idx_tests.rs"]
+mod tests;

@@ -1,0 +1,352 @@
+//! MNIST on the disk: finding the four files, checking them, loading them.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use ndarray::Array4;
+use sha2::{Digest, Sha256};
+
+use super::{Dataset, Normalisation, Split, idx};
+use crate::error::{Error, Result};
+
+/// The name in [`Dataset::name`].
+pub const NAME: &str = "MNIST";
+
+/// The constants the literature normalises MNIST by.
+pub const NORMALISATION: Normalisation = Normalisation {
+    mean: 0.1307,
+    std: 0.3081,
+};
+
+/// Where MNIST is looked for when no folder is named; the first is also where
+/// a download goes.
+pub const FOLDERS: [&str; 2] = ["data/mnist", "data/MNIST/raw"];
+
+/// One of the four files.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// The original name, without `.gz`.
+    pub name: &'static str,
+    /// The name some unpacking programs make of it.
+    pub dotted: &'static str,
+    /// Bytes once decompressed.
+    pub size: u64,
+    /// SHA-256 of the decompressed file, in hexadecimal.
+    pub sha256: &'static str,
+}
+
+/// Training images and labels, then test images and labels.
+pub const FILES: [KnownFile; 4] = [
+    KnownFile {
+        name: "train-images-idx3-ubyte",
+        dotted: "train-images.idx3-ubyte",
+        size: 47_040_016,
+        sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    },
+    KnownFile {
+        name: "train-labels-idx1-ubyte",
+        dotted: "train-labels.idx1-ubyte",
+        size: 60_008,
+        sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    },
+    KnownFile {
+        name: "t10k-images-idx3-ubyte",
+        dotted: "t10k-images.idx3-ubyte",
+        size: 7_840_016,
+        sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    },
+    KnownFile {
+        name: "t10k-labels-idx1-ubyte",
+        dotted: "t10k-labels.idx1-ubyte",
+        size: 10_008,
+        sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+];
+
+/// The four files of a set, in the order of [`FILES`], and their folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The folder they lie in.
+    pub folder: PathBuf,
+    /// Training images and labels, then test images and labels.
+    pub files: [PathBuf; 4],
+}
+
+/// Looks for the four files: in `explicit` (`--data`), else in `env`
+/// (`$BNN_CPU_DATA`), else in each of [`FOLDERS`] below the working folder.
+///
+/// Only names are compared here. `None` means that no folder was named and
+/// none of the usual ones holds the files.
+///
+/// # Errors
+/// [`Error::Data`] when the named folder lacks one of the files: a folder that
+/// was asked for is never replaced by another.
+pub fn find(explicit: Option<&Path>, env: Option<&Path>) -> Result<Option<Found>> {
+    find_below(Path::new(""), explicit, env)
+}
+
+/// [`find`] with the usual folders taken from below `base`.
+pub(super) fn find_below(
+    base: &Path,
+    explicit: Option<&Path>,
+    env: Option<&Path>,
+) -> Result<Option<Found>> {
+    if let Some(folder) = explicit {
+        return find_in(folder, "--data").map(Some);
+    }
+    if let Some(folder) = env {
+        return find_in(folder, "BNN_CPU_DATA").map(Some);
+    }
+    Ok(FOLDERS
+        .iter()
+        .find_map(|folder| files_in(&base.join(folder)).ok()))
+}
+
+/// The four files in `folder`; `asked_by` is the setting that named it.
+///
+/// # Errors
+/// [`Error::Data`] naming the folder and the first file it lacks.
+pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
+    files_in(folder).map_err(|missing| {
+        let what = if folder.is_dir() {
+            format!(
+                "lacks {0}, {0}.gz and {1}; {asked_by} must name a folder with the four IDX files",
+                missing.name, missing.dotted
+            )
+        } else {
+            format!("no such folder; {asked_by} must name a folder with the four IDX files")
+        };
+        Error::data(folder, what)
+    })
+}
+
+/// The four files in `folder`, or the first one that is missing. An unpacked
+/// file is preferred, because it is faster to read.
+fn files_in(folder: &Path) -> std::result::Result<Found, &'static KnownFile> {
+    let locate = |known: &'static KnownFile| {
+        let (name, dotted) = (known.name, known.dotted);
+        [
+            name.to_string(),
+            dotted.to_string(),
+            format!("{name}.gz"),
+            format!("{dotted}.gz"),
+        ]
+        .into_iter()
+        .map(|candidate| folder.join(candidate))
+        .find(|path| path.is_file())
+        .ok_or(known)
+    };
+    let [a, b, c, d] = &FILES;
+    Ok(Found {
+        folder: folder.to_path_buf(),
+        files: [locate(a)?, locate(b)?, locate(c)?, locate(d)?],
+    })
+}
+
+/// Loads MNIST and verifies the content of each file.
+///
+/// # Errors
+/// [`Error::Data`] naming the file, when it is not readable as IDX or is not
+/// the original; [`Error::Io`] when it cannot be read.
+pub fn load(found: &Found) -> Result<Dataset> {
+    let [train_images, train_labels, test_images, test_labels] = &found.files;
+    let (train, test) = rayon::join(
+        || load_split(train_images, train_labels, &FILES[0], &FILES[1]),
+        || load_split(test_images, test_labels, &FILES[2], &FILES[3]),
+    );
+    Ok(Dataset::new(NAME, 10, train?, test?)?.with_normalisation(NORMALISATION))
+}
+
+fn load_split(
+    images_path: &Path,
+    labels_path: &Path,
+    images_known: &KnownFile,
+    labels_known: &KnownFile,
+) -> Result<Split> {
+    let images: Array4<u8> = verified(images_path, images_known, |reader| {
+        idx::parse_images(reader)
+    })?;
+    let labels = verified(labels_path, labels_known, |reader| {
+        idx::parse_labels(reader)
+    })?;
+    idx::join(images, labels, images_path, labels_path, Some(10))
+}
+
+/// Parses a file while hashing what the parser reads, decompressed.
+fn verified<T>(
+    path: &Path,
+    known: &KnownFile,
+    parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, idx::Fault>,
+) -> Result<T> {
+    let reader: BufReader<File> = idx::open(path)?;
+    let plain = idx::decompressed(reader).map_err(|fault| fault.at(path))?;
+    let mut hashing = Hashing {
+        inner: plain,
+        hasher: Sha256::new(),
+    };
+    let value = parse(&mut hashing).map_err(|fault| fault.at(path))?;
+    if hexadecimal(&hashing.hasher.finalize()) != known.sha256 {
+        return Err(Error::data(
+            path,
+            format!(
+                "is not MNIST's {}: its SHA-256 differs; --dataset idx takes any other IDX set",
+                known.name
+            ),
+        ));
+    }
+    Ok(value)
+}
+
+/// Checks that `bytes`, gzip'd or not, are the file `known`.
+///
+/// # Errors
+/// What is wrong, in words that complete "the file ...".
+pub fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), String> {
+    let describe = |fault| match fault {
+        idx::Fault::Format(what) => what,
+        idx::Fault::Read(error) => error.to_string(),
+    };
+    let mut hashing = Hashing {
+        inner: idx::decompressed(bytes)
+            .map_err(describe)?
+            .take(known.size + 1),
+        hasher: Sha256::new(),
+    };
+    io::copy(&mut hashing, &mut io::sink()).map_err(|error| describe(error.into()))?;
+    if hexadecimal(&hashing.hasher.finalize()) == known.sha256 {
+        Ok(())
+    } else {
+        Err(format!(
+            "is not MNIST's {}: its SHA-256 differs",
+            known.name
+        ))
+    }
+}
+
+/// Hashes all that is read through it.
+struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        Ok(n)
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(folder: &Path, names: &[&str]) {
+        std::fs::create_dir_all(folder).unwrap();
+        for name in names {
+            std::fs::write(folder.join(name), b"x").unwrap();
+        }
+    }
+
+    const PLAIN: [&str; 4] = [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ];
+    const MIXED: [&str; 4] = [
+        "train-images.idx3-ubyte",
+        "train-labels-idx1-ubyte.gz",
+        "t10k-images.idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte",
+    ];
+
+    fn found(base: &Path, explicit: Option<&Path>, env: Option<&Path>) -> Option<PathBuf> {
+        find_below(base, explicit, env).unwrap().map(|f| f.folder)
+    }
+
+    #[test]
+    fn either_naming_packed_or_not() {
+        let base = tempfile::tempdir().unwrap();
+        fill(base.path(), &MIXED);
+        let found = find_in(base.path(), "--data").unwrap();
+        assert_eq!(found.files, MIXED.map(|name| base.path().join(name)));
+        fill(base.path(), &PLAIN);
+        let found = find_in(base.path(), "--data").unwrap();
+        assert_eq!(found.files, PLAIN.map(|name| base.path().join(name)));
+    }
+
+    #[test]
+    fn the_order_of_the_folders() {
+        let base = tempfile::tempdir().unwrap();
+        let base = base.path();
+        let (explicit, env) = (base.join("explicit"), base.join("env"));
+        assert_eq!(found(base, None, None), None);
+        fill(&base.join("data/MNIST/raw"), &PLAIN);
+        assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
+        // A folder with only some of the files is passed over.
+        fill(&base.join("data/mnist"), &PLAIN[..3]);
+        assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
+        fill(&base.join("data/mnist"), &PLAIN);
+        assert_eq!(found(base, None, None), Some(base.join("data/mnist")));
+        fill(&env, &PLAIN);
+        assert_eq!(found(base, None, Some(&env)), Some(env.clone()));
+        fill(&explicit, &PLAIN);
+        assert_eq!(found(base, Some(&explicit), Some(&env)), Some(explicit));
+    }
+
+    #[test]
+    fn a_named_folder_is_never_replaced() {
+        let base = tempfile::tempdir().unwrap();
+        let base = base.path();
+        fill(&base.join("data/mnist"), &PLAIN);
+        let part = base.join("part");
+        fill(&part, &PLAIN[..3]);
+        let line = |explicit, env| find_below(base, explicit, env).unwrap_err().to_string();
+        let text = line(Some(&*part), None);
+        assert!(
+            text.contains("part: lacks t10k-labels-idx1-ubyte"),
+            "{text}"
+        );
+        assert!(text.contains("--data must name"), "{text}");
+        let gone = base.join("gone");
+        let text = line(None, Some(&*gone));
+        assert!(
+            text.contains("gone: no such folder; BNN_CPU_DATA"),
+            "{text}"
+        );
+        assert!(find_below(base, Some(&gone), Some(&base.join("data/mnist"))).is_err());
+    }
+
+    #[test]
+    fn another_set_under_the_names_of_mnist_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = super::super::digits::generate(1, 20, 10);
+        idx::write_dataset(&data, folder.path()).unwrap();
+        let line = load(&find_in(folder.path(), "--data").unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            line.contains("train-images-idx3-ubyte.gz: is not MNIST's"),
+            "{line}"
+        );
+        assert!(
+            line.contains("--dataset idx takes any other IDX set"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn check_names_what_is_wrong() {
+        let why = |bytes: &[u8]| check(bytes, &FILES[3]).unwrap_err();
+        assert!(why(b"<html>").contains("SHA-256 differs"));
+        let packed = idx::gzip(&[0; 100]);
+        assert!(why(&packed).contains("SHA-256 differs"));
+        assert!(why(&packed[..packed.len() - 3]).contains("cut short"));
+    }
+}

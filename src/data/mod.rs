@@ -1,0 +1,276 @@
+//! Data sets: labelled images in memory, and where they come from.
+//!
+//! Everything random here is keyed (see [`crate::random`]): the split, the
+//! order of an epoch, an augmented image and a built-in digit are pure
+//! functions of a seed and a position.
+
+//pub mod augment;
+pub mod digits;
+//pub mod download;
+pub mod idx;
+pub mod mnist;
+pub mod order;
+pub mod sheet;
+//pub mod source;
+mod strokes;
+
+//pub use augment::Augment;
+pub use order::{epoch_order, validation_split};
+//pub use source::{DatasetChoice, Event, Loaded, load};
+
+use ndarray::{Array4, ArrayView4};
+
+use crate::error::{Error, Result};
+
+/// Images of one shape with a label each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// (N, height, width, channels), in standard (row-major) layout.
+    images: Array4<u8>,
+    labels: Vec<u32>,
+}
+
+impl Split {
+    /// Joins `images` (N, H, W, C) and their `labels`.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when there are no pixels, when the counts differ, or
+    /// when there are more than `u32::MAX` images.
+    pub fn new(images: Array4<u8>, labels: Vec<u32>) -> Result<Self> {
+        let count = images.dim().0;
+        if images.is_empty() {
+            return Err(Error::spec(format!(
+                "images of shape {:?} hold no pixels; every dimension must be at least 1",
+                images.dim()
+            )));
+        }
+        if count != labels.len() {
+            return Err(Error::spec(format!(
+                "{count} images have {} labels; each image needs one",
+                labels.len()
+            )));
+        }
+        if u32::try_from(count).is_err() {
+            return Err(Error::spec(format!(
+                "{count} images are too many; the limit is {}",
+                u32::MAX
+            )));
+        }
+        let images = if images.is_standard_layout() {
+            images
+        } else {
+            images.as_standard_layout().into_owned()
+        };
+        Ok(Self { images, labels })
+    }
+
+    /// How many images there are; at least one.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Always false: a split without images cannot be made.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// (height, width, channels) of every image.
+    pub fn shape(&self) -> (usize, usize, usize) {
+        let (_, height, width, channels) = self.images.dim();
+        (height, width, channels)
+    }
+
+    /// All images, (N, H, W, C).
+    pub fn images(&self) -> ArrayView4<'_, u8> {
+        self.images.view()
+    }
+
+    /// All pixels in (N, H, W, C) order.
+    pub fn pixels(&self) -> &[u8] {
+        self.images
+            .as_slice()
+            .expect("the constructor keeps standard layout")
+    }
+
+    /// The pixels of image `i` in (H, W, C) order. Panics if `i >= len()`.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.pixels().len() / self.len();
+        &self.pixels()[i * size..][..size]
+    }
+
+    /// The label of image `i`. Panics if `i >= len()`.
+    pub fn label(&self, i: usize) -> u32 {
+        self.labels[i]
+    }
+
+    /// All labels.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+}
+
+/// What is subtracted from a pixel, and what the difference is divided by,
+/// after the pixel was scaled to `[0, 1]`: `(x / 255 - mean) / std`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalisation {
+    /// Mean of the training pixels / 255.
+    pub mean: f32,
+    /// Standard deviation of the training pixels / 255; positive.
+    pub std: f32,
+}
+
+impl Normalisation {
+    /// The figures of `split`, over all pixels and channels together.
+    ///
+    /// The sums are exact integers, so the result does not depend on the order
+    /// of summation. Images of one single value get a `std` of 1, so that
+    /// dividing by it stays harmless.
+    pub fn of(split: &Split) -> Self {
+        let mut histogram = [0_u64; 256];
+        for &pixel in split.pixels() {
+            histogram[usize::from(pixel)] += 1;
+        }
+        let (mut count, mut sum, mut squares) = (0_u128, 0_u128, 0_u128);
+        for (value, &times) in (0_u128..).zip(&histogram) {
+            count += u128::from(times);
+            sum += value * u128::from(times);
+            squares += value * value * u128::from(times);
+        }
+        // Variance = (count * squares - sum^2) / count^2; exact up to here.
+        let spread = (count * squares - sum * sum) as f64;
+        let std = spread.sqrt() / count as f64 / 255.0;
+        Self {
+            mean: (sum as f64 / count as f64 / 255.0) as f32,
+            std: if std > 0.0 { std as f32 } else { 1.0 },
+        }
+    }
+}
+
+/// A training set and a test set of one image shape.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// What a report calls it.
+    pub name: String,
+    /// How many classes there are; every label is below it.
+    pub classes: usize,
+    /// The images to learn from (and to hold some out of, for validation).
+    pub train: Split,
+    /// The images to test on, once.
+    pub test: Split,
+    normalisation: Normalisation,
+}
+
+impl Dataset {
+    /// Joins a training and a test set; the normalisation is that of `train`.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the image shapes differ or a label is not below
+    /// `classes`.
+    pub fn new(name: &str, classes: usize, train: Split, test: Split) -> Result<Self> {
+        if train.shape() != test.shape() {
+            return Err(Error::spec(format!(
+                "training images are {} and test images {}; they must have one shape",
+                shape_text(train.shape()),
+                shape_text(test.shape())
+            )));
+        }
+        for (part, split) in [("training", &train), ("test", &test)] {
+            let beyond = |&label: &u32| label as usize >= classes;
+            if let Some(i) = split.labels.iter().position(beyond) {
+                return Err(Error::spec(format!(
+                    "{part} label {} (image {i}) is outside the {classes} classes",
+                    split.labels[i]
+                )));
+            }
+        }
+        Ok(Self {
+            name: name.to_string(),
+            classes,
+            normalisation: Normalisation::of(&train),
+            train,
+            test,
+        })
+    }
+
+    /// Replaces the normalisation by published constants.
+    #[must_use]
+    pub fn with_normalisation(mut self, normalisation: Normalisation) -> Self {
+        self.normalisation = normalisation;
+        self
+    }
+
+    /// What a network's input is shifted and scaled by.
+    pub fn normalisation(&self) -> Normalisation {
+        self.normalisation
+    }
+
+    /// (height, width, channels) of every image.
+    pub fn shape(&self) -> (usize, usize, usize) {
+        self.train.shape()
+    }
+}
+
+/// "28x28" or, with several channels, "32x32x3": height, width, channels.
+pub(crate) fn shape_text((height, width, channels): (usize, usize, usize)) -> String {
+    if channels == 1 {
+        format!("{height}x{width}")
+    } else {
+        format!("{height}x{width}x{channels}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(values: &[u8], labels: &[u32]) -> Split {
+        let images = Array4::from_shape_vec((labels.len(), 1, 2, 1), values.to_vec()).unwrap();
+        Split::new(images, labels.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_split_hands_out_its_images_and_labels() {
+        let split = split(&[1, 2, 3, 4, 5, 6], &[7, 8, 9]);
+        assert_eq!((split.len(), split.shape()), (3, (1, 2, 1)));
+        assert_eq!((split.image(1), split.label(1)), (&[3, 4][..], 8));
+        assert_eq!(split.images()[(2, 0, 1, 0)], 6);
+    }
+
+    #[test]
+    fn a_transposed_array_is_laid_out_anew() {
+        let planar = Array4::from_shape_vec((1, 2, 1, 2), vec![1, 2, 3, 4]).unwrap();
+        let images = planar.permuted_axes([0, 2, 3, 1]);
+        let split = Split::new(images, vec![0]).unwrap();
+        assert_eq!(split.shape(), (1, 2, 2));
+        assert_eq!(split.image(0), [1, 3, 2, 4]);
+    }
+
+    #[test]
+    fn impossible_splits_are_refused() {
+        assert!(Split::new(Array4::zeros((2, 1, 1, 1)), vec![0]).is_err());
+        assert!(Split::new(Array4::zeros((0, 1, 1, 1)), vec![]).is_err());
+        assert!(Split::new(Array4::zeros((1, 0, 1, 1)), vec![0]).is_err());
+    }
+
+    #[test]
+    fn a_dataset_checks_shapes_and_labels() {
+        let good = split(&[0, 0], &[1]);
+        assert!(Dataset::new("x", 2, good.clone(), good.clone()).is_ok());
+        let line = Dataset::new("x", 2, good.clone(), split(&[0, 0], &[2]))
+            .unwrap_err()
+            .to_string();
+        assert!(line.contains("test label 2"), "{line}");
+        let wide = Split::new(Array4::zeros((1, 1, 3, 1)), vec![0]).unwrap();
+        assert!(Dataset::new("x", 2, good, wide).is_err());
+    }
+
+    #[test]
+    fn normalisation_is_the_mean_and_the_population_deviation() {
+        let figures = Normalisation::of(&split(&[0, 255, 0, 255, 255, 255], &[0, 0, 0]));
+        assert!((figures.mean - 4.0 / 6.0).abs() < 1e-6);
+        assert!((figures.std - (2.0_f32 / 9.0).sqrt()).abs() < 1e-6);
+        let flat = Normalisation::of(&split(&[51, 51], &[0]));
+        assert!((flat.mean - 0.2).abs() < 1e-6);
+        assert_eq!(flat.std, 1.0);
+    }
+}
