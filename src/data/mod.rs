@@ -4,19 +4,23 @@
 //! order of an epoch, an augmented image and a built-in digit are pure
 //! functions of a seed and a position.
 
-//pub mod augment;
+pub mod augment;
 pub mod digits;
-//pub mod download;
+pub mod download;
+pub mod event;
 pub mod idx;
 pub mod mnist;
 pub mod order;
 pub mod sheet;
-//pub mod source;
+pub mod source;
 mod strokes;
+#[cfg(test)]
+pub(crate) mod testing;
 
-//pub use augment::Augment;
+pub use augment::Augment;
+pub use event::Event;
 pub use order::{epoch_order, validation_split};
-//pub use source::{DatasetChoice, Event, Loaded, load};
+pub use source::{DatasetChoice, Loaded, load};
 
 use ndarray::{Array4, ArrayView4};
 

@@ -1,0 +1,93 @@
+//! Helpers for the tests of this folder: real MNIST where there is one, and a
+//! web server of a few lines.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+
+/// The folder with the real MNIST, or `None` after saying which test is left
+/// out. The line goes past the test harness's capture, so it is always seen.
+pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("BNN_CPU_DATA").filter(|value| !value.is_empty());
+    if folder.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "left out: {test} needs MNIST (set BNN_CPU_DATA)"
+        );
+    }
+    folder.map(PathBuf::from)
+}
+
+/// What the server answers to one request.
+pub(crate) struct Reply {
+    status: u16,
+    claimed: u64,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn ok(body: &[u8]) -> Self {
+        Self::claiming(body, body.len() as u64)
+    }
+
+    pub(crate) fn status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::ok(b"no")
+        }
+    }
+
+    /// Announces the whole of `body` and hangs up after `sent` bytes.
+    pub(crate) fn cut_short(body: &[u8], sent: usize) -> Self {
+        Self::claiming(&body[..sent], body.len() as u64)
+    }
+
+    /// Sends `body` under a header that claims another length.
+    pub(crate) fn claiming(body: &[u8], claimed: u64) -> Self {
+        Self {
+            status: 200,
+            claimed,
+            body: body.to_vec(),
+        }
+    }
+}
+
+/// A server on the loopback interface; it ends with the test process.
+pub(crate) struct Server {
+    /// Its address, without a slash at the end.
+    pub(crate) url: String,
+}
+
+/// Starts a server that answers each path by `reply`.
+pub(crate) fn serve(reply: impl Fn(&str) -> Reply + Send + 'static) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // A client that hangs up early is no concern of the server.
+            let _ = answer(stream, &reply);
+        }
+    });
+    Server { url }
+}
+
+fn answer(mut stream: TcpStream, reply: &impl Fn(&str) -> Reply) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let mut block = [0; 1024];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let n = stream.read(&mut block)?;
+        if n == 0 {
+            return Ok(());
+        }
+        request.extend_from_slice(&block[..n]);
+    }
+    let text = String::from_utf8_lossy(&request);
+    let path = text.split(' ').nth(1).unwrap_or("");
+    let reply = reply(path);
+    write!(
+        stream,
+        "HTTP/1.1 {} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        reply.status, reply.claimed
+    )?;
+    stream.write_all(&reply.body)
+}
