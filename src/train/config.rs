@@ -1,0 +1,198 @@
+//! What a run is: everything that its result depends on, stored as
+//! `config.json` in its folder.
+
+use serde::{Deserialize, Serialize};
+
+use super::optimiser::OptimiserSpec;
+use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule};
+use crate::data::{Augment, Dataset};
+use crate::error::{Error, Result};
+use crate::model::{Init, LayerSpec, ModelSpec, Normalise};
+
+/// The data set that a run was made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetRecord {
+    /// Its name, shown beside every figure.
+    pub name: String,
+    /// Training images, those for validation included.
+    pub train: usize,
+    /// Test images.
+    pub test: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+impl DatasetRecord {
+    /// The record of a data set.
+    pub fn of(dataset: &Dataset) -> Self {
+        Self {
+            name: dataset.name.clone(),
+            train: dataset.train.len(),
+            test: dataset.test.len(),
+            classes: dataset.classes,
+        }
+    }
+}
+
+/// Everything that the result of a run depends on, beside the instruction set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The network.
+    pub model: ModelSpec,
+    /// The data set.
+    pub dataset: DatasetRecord,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images in a step.
+    pub batch: usize,
+    /// The optimiser.
+    pub optimiser: OptimiserSpec,
+    /// The learning rate (its peak, where it is scheduled).
+    pub lr: f64,
+    /// How the learning rate changes.
+    pub lr_schedule: LrSchedule,
+    /// How the slope changes.
+    pub slope: SlopeSchedule,
+    /// What is done to training images.
+    pub augment: Augment,
+    /// Share of the training images kept for validation.
+    pub val_fraction: f64,
+    /// Of weights, split, order, noise and augmentation.
+    pub seed: u64,
+    /// How weights begin.
+    pub init: Init,
+}
+
+impl Config {
+    /// The reference protocol for that network and data set.
+    pub fn reference(model: ModelSpec, dataset: &Dataset) -> Self {
+        Self {
+            model,
+            dataset: DatasetRecord::of(dataset),
+            epochs: 10,
+            batch: 64,
+            optimiser: OptimiserSpec::Sgd {
+                momentum: 0.9,
+                nesterov: false,
+                weight_decay: 0.0,
+            },
+            lr: 0.1,
+            lr_schedule: LrSchedule::Constant,
+            slope: SlopeSchedule::new(SlopeKind::None),
+            augment: Augment::None,
+            val_fraction: 0.1,
+            seed: 1,
+            init: Init::Pytorch,
+        }
+    }
+
+    /// Takes the network's normalisation from the data set, where it has none.
+    pub fn normalise_by(&mut self, dataset: &Dataset) {
+        self.model.normalise.get_or_insert_with(|| {
+            let of = dataset.normalisation();
+            Normalise {
+                mean: of.mean,
+                std: of.std,
+            }
+        });
+    }
+
+    /// Images used for training, and for validation.
+    pub fn split_sizes(&self) -> (usize, usize) {
+        let validation = (self.dataset.train as f64 * self.val_fraction).round() as usize;
+        (self.dataset.train.saturating_sub(validation), validation)
+    }
+
+    /// Steps in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.split_sizes().0.div_ceil(self.batch.max(1))
+    }
+
+    /// Whether the run can be carried out on that data set.
+    ///
+    /// # Errors
+    /// One line that says which setting is impossible and what to do.
+    pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        self.model.check()?;
+        self.optimiser.check()?;
+        self.lr_schedule.check()?;
+        self.slope.check()?;
+        if self.epochs == 0 {
+            return fail("the number of epochs must be at least 1".into());
+        }
+        if self.batch == 0 {
+            return fail("the batch size must be at least 1".into());
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return fail(format!("the learning rate must be above 0, not {}", self.lr));
+        }
+        if !(0.0..1.0).contains(&self.val_fraction) {
+            return fail(format!(
+                "the validation share must be at least 0 and below 1, not {}",
+                self.val_fraction
+            ));
+        }
+        let record = DatasetRecord::of(dataset);
+        if self.dataset != record {
+            return fail(format!(
+                "the run was made with {} ({} + {} images), but the data at hand is {} ({} + {}); name the right folder with --data",
+                self.dataset.name, self.dataset.train, self.dataset.test, record.name, record.train, record.test
+            ));
+        }
+        let (height, width, channels) = dataset.shape();
+        let input = self.model.input;
+        if (input.height, input.width, input.channels) != (height, width, channels) {
+            return fail(format!(
+                "model {} takes images of {input}, but those of {} are {channels},{height},{width}",
+                self.model.name, dataset.name
+            ));
+        }
+        if self.model.classes() < dataset.classes {
+            return fail(format!(
+                "model {} tells {} classes apart, but {} has {}",
+                self.model.name,
+                self.model.classes(),
+                dataset.name,
+                dataset.classes
+            ));
+        }
+        let (train, validation) = self.split_sizes();
+        if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
+            return fail(format!(
+                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
+                self.val_fraction, self.dataset.train
+            ));
+        }
+        if self.batch > train {
+            return fail(format!(
+                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
+                self.batch
+            ));
+        }
+        self.check_batch_norm(train)
+    }
+
+    /// Batch statistics need more than one value a channel.
+    fn check_batch_norm(&self, train: usize) -> Result<()> {
+        let smallest = match train % self.batch {
+            0 => self.batch,
+            rest => rest,
+        };
+        let shapes = self.model.shapes()?;
+        for (layer, shape) in self.model.layers.iter().zip(shapes) {
+            if let LayerSpec::BatchNorm { name, .. } = layer
+                && smallest * shape.pixels() < 2
+            {
+                return Err(Error::spec(format!(
+                    "layer {name}: a batch of {smallest} leaves batch norm one value a channel; choose another --batch than {}{}",
+                    self.batch,
+                    if self.batch > 1 { ", so that the last batch has more than one image" } else { "" }
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Loss and accuracy on a split, by a sample, by the mean of several, or by
+//! thresholds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Split;
+use crate::model::{Network, argmax};
+use crate::ops::log_softmax;
+use crate::tape::{Mode, Noise, Units};
+
+/// How the bits of stochastic units are read. Deterministic networks read the
+/// same every way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// The mean of the class probabilities over that many samples.
+    Samples(usize),
+    /// `[x > 0]`
+    Threshold,
+}
+
+/// Loss and accuracy on a split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Images.
+    pub images: usize,
+    /// Mean negative log-likelihood.
+    pub loss: f64,
+    /// Share classified right.
+    pub accuracy: f64,
+}
+
+/// Draws of evaluation passes start here, so that they never share noise with
+/// a training step.
+const FIRST_DRAW: u64 = 1 << 32;
+
+/// Evaluates a network; its buffers are kept between calls.
+#[derive(Debug, Default)]
+pub struct Evaluator {
+    probabilities: Vec<f32>,
+    log_probabilities: Vec<f32>,
+}
+
+impl Evaluator {
+    /// Loss and accuracy of `net` on the images `indices` of `split`. Noise is
+    /// addressed by (`seed`, `step`), and by the place of an image in the batches.
+    ///
+    /// # Panics
+    /// If `indices` is empty or the split does not fit the network.
+    pub fn evaluate(
+        &mut self,
+        net: &mut Network,
+        split: &Split,
+        indices: &[u32],
+        reading: Reading,
+        (seed, step): (u64, u64),
+    ) -> Evaluation {
+        assert!(!indices.is_empty(), "nothing to evaluate");
+        let batch = net.capacity();
+        let before = (net.pass().mode, net.pass().units, net.pass().noise);
+        net.pass_mut().mode = Mode::Eval;
+        net.pass_mut().units = match reading {
+            Reading::Samples(_) => Units::Sample,
+            Reading::Threshold => Units::Threshold,
+        };
+        let samples = match reading {
+            Reading::Samples(n) if net.spec().is_stochastic() => n.max(1),
+            _ => 1,
+        };
+        let (mut loss, mut right) = (0.0, 0);
+        for (number, chunk) in indices.chunks(batch).enumerate() {
+            net.set_rows(chunk.len());
+            for (row, &i) in chunk.iter().enumerate() {
+                net.set_row(row, split.image(i as usize), split.label(i as usize));
+            }
+            let at = |sample: u64| Noise {
+                seed,
+                step: step << 32 | number as u64,
+                draw: FIRST_DRAW + sample,
+            };
+            if samples == 1 {
+                net.pass_mut().noise = at(0);
+                net.forward();
+                loss += net.losses().iter().map(|&l| f64::from(l)).sum::<f64>();
+                right += net.correct();
+                continue;
+            }
+            let classes = net.classes();
+            self.probabilities.clear();
+            self.probabilities.resize(chunk.len() * classes, 0.0);
+            self.log_probabilities.resize(classes, 0.0);
+            for sample in 0..samples {
+                net.pass_mut().noise = at(sample as u64);
+                net.forward();
+                let logits = net.logits().chunks_exact(classes);
+                for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
+                    log_softmax(z, &mut self.log_probabilities);
+                    for (p, &l) in p.iter_mut().zip(&self.log_probabilities) {
+                        *p += libm::expf(l);
+                    }
+                }
+            }
+            for (row, p) in self.probabilities.chunks_exact(classes).enumerate() {
+                let label = net.pass().labels[row] as usize;
+                // A probability that underflows would make the loss infinite.
+                let p_label = (p[label] / samples as f32).max(f32::MIN_POSITIVE);
+                loss -= f64::from(libm::logf(p_label));
+                right += usize::from(argmax(p) == Some(label));
+            }
+        }
+        let pass = net.pass_mut();
+        (pass.mode, pass.units, pass.noise) = before;
+        Evaluation {
+            images: indices.len(),
+            loss: loss / indices.len() as f64,
+            accuracy: right as f64 / indices.len() as f64,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out
+//! ([`train`]), and the folder that it leaves behind ([`RunFolder`]).
+//!
+//! Nothing here prints: the loop reports [`Event`]s to whoever listens.
+
+mod checkpoint;
+mod config;
+mod evaluate;
+mod optimiser;
+mod record;
+mod run;
+mod schedule;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, Progress};
+pub use config::{Config, DatasetRecord};
+pub use evaluate::{Evaluation, Evaluator, Reading};
+pub use optimiser::{Optimiser, OptimiserSpec};
+pub use record::{EpochRecord, Provenance, TestRecord};
+pub use run::RunFolder;
+pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule};
+pub use trainer::{Event, Start, train};
