@@ -8,11 +8,14 @@ use std::str::FromStr;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::random::{below, between, keyed, purpose};
 
 /// How training images are varied from epoch to epoch (`--augment`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Augment {
     /// Images stay as they are.
     #[default]
