@@ -19,6 +19,7 @@ pub const MIRRORS: [&str; 2] = [
 ];
 
 /// The most bytes a compressed file may have; the largest has 9.9 million.
+#[cfg(feature = "download")]
 const SIZE_LIMIT: u64 = 64 << 20;
 
 /// Fetches the four gzip'd files of MNIST into `folder`, making it if needed.
@@ -293,7 +294,8 @@ mod tests {
     /// files, and the bad one is asked once only.
     #[test]
     fn the_next_mirror_stands_in_for_a_bad_one() {
-        let cases: [(&str, fn(&str) -> Reply); 6] = [
+        type Bad = fn(&str) -> Reply;
+        let cases: [(&str, Bad); 6] = [
             ("404", |_| Reply::status(404)),
             ("500", |_| Reply::status(500)),
             ("SHA-256 differs", |_| {

@@ -1,6 +1,8 @@
 //! Helpers for the tests of this folder: real MNIST where there is one, and a
 //! web server of a few lines.
 
+#![cfg_attr(not(feature = "download"), allow(dead_code))]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
