@@ -119,7 +119,7 @@ impl FolderLock {
     /// Locks `folder`, which must exist, without waiting.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] when another process holds the lock;
+    /// [`Error::InUse`] when another process holds the lock;
     /// [`Error::Io`] when the lock file cannot be made or locked.
     pub fn acquire(folder: &Path) -> Result<Self> {
         let path = folder.join(".lock");
