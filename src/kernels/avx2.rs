@@ -218,20 +218,16 @@ unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
             left -= here;
         }
     }
-    // SAFETY: R rows of NR numbers of `D` are readable and writable; lanes
-    // beyond the columns get back what they held.
+    // SAFETY: R rows of NR numbers of `D` are readable and writable. Lanes beyond
+    // the columns get -0 added, which changes no number.
     unsafe {
+        let zero = _mm256_set1_ps(-0.0);
         for v in 0..V {
-            let width = t.width - v * LANES;
-            let mask = _mm256_castsi256_ps(mask(width));
+            let mask = _mm256_castsi256_ps(mask(t.width - v * LANES));
             for (i, sum) in sum.iter().enumerate() {
                 let d = t.d.add(i * NR + v * LANES);
-                let old = _mm256_loadu_ps(d);
-                let mut y = _mm256_add_ps(old, sum[v]);
-                if width < LANES {
-                    y = _mm256_blendv_ps(old, y, mask);
-                }
-                _mm256_storeu_ps(d, y);
+                let sum = _mm256_blendv_ps(zero, sum[v], mask);
+                _mm256_storeu_ps(d, _mm256_add_ps(_mm256_loadu_ps(d), sum));
             }
         }
     }
