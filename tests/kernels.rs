@@ -173,8 +173,7 @@ fn check(kernels: &Kernels, n: &mut Numbers, patches: &Patches, columns: usize) 
             }
             let (mut want, mut size) = (f64::from(old), f64::from(old.abs()));
             for p in 0..count {
-                let x =
-                    f64::from(rows[p * depth + k]) * f64::from(g.inner()[p * columns + j]);
+                let x = f64::from(rows[p * depth + k]) * f64::from(g.inner()[p * columns + j]);
                 want += x;
                 size += x.abs();
             }

@@ -40,24 +40,25 @@ fn rows(width: usize) -> usize {
     if width <= LANES { 8 } else { 6 }
 }
 
-/// Calls `$tile` with the tile's rows and registers a row as constants.
+/// Calls `$tile` with the tile's rows and registers a row as constants, and then
+/// the constants `$more`.
 macro_rules! by_rows {
-    ($tile:ident, $rows:expr, $t:expr) => {
+    ($tile:ident, $rows:expr, $t:expr $(, $more:literal)*) => {
         match ($t.width <= LANES, $rows) {
-            (false, 1) => $tile::<1, 2>($t),
-            (false, 2) => $tile::<2, 2>($t),
-            (false, 3) => $tile::<3, 2>($t),
-            (false, 4) => $tile::<4, 2>($t),
-            (false, 5) => $tile::<5, 2>($t),
-            (false, _) => $tile::<6, 2>($t),
-            (true, 1) => $tile::<1, 1>($t),
-            (true, 2) => $tile::<2, 1>($t),
-            (true, 3) => $tile::<3, 1>($t),
-            (true, 4) => $tile::<4, 1>($t),
-            (true, 5) => $tile::<5, 1>($t),
-            (true, 6) => $tile::<6, 1>($t),
-            (true, 7) => $tile::<7, 1>($t),
-            (true, _) => $tile::<8, 1>($t),
+            (false, 1) => $tile::<1, 2 $(, $more)*>($t),
+            (false, 2) => $tile::<2, 2 $(, $more)*>($t),
+            (false, 3) => $tile::<3, 2 $(, $more)*>($t),
+            (false, 4) => $tile::<4, 2 $(, $more)*>($t),
+            (false, 5) => $tile::<5, 2 $(, $more)*>($t),
+            (false, _) => $tile::<6, 2 $(, $more)*>($t),
+            (true, 1) => $tile::<1, 1 $(, $more)*>($t),
+            (true, 2) => $tile::<2, 1 $(, $more)*>($t),
+            (true, 3) => $tile::<3, 1 $(, $more)*>($t),
+            (true, 4) => $tile::<4, 1 $(, $more)*>($t),
+            (true, 5) => $tile::<5, 1 $(, $more)*>($t),
+            (true, 6) => $tile::<6, 1 $(, $more)*>($t),
+            (true, 7) => $tile::<7, 1 $(, $more)*>($t),
+            (true, _) => $tile::<8, 1 $(, $more)*>($t),
         }
     };
 }
@@ -78,7 +79,13 @@ impl Micro for Avx2 {
     #[inline(always)]
     unsafe fn product(rows: usize, tile: &ProductTile) {
         // SAFETY: the caller's promises are the tile's.
-        unsafe { by_rows!(product_tile, rows, tile) }
+        unsafe {
+            match tile.run_len {
+                3 => by_rows!(product_tile, rows, tile, 3),
+                5 => by_rows!(product_tile, rows, tile, 5),
+                _ => by_rows!(product_tile, rows, tile, 0),
+            }
+        }
     }
 
     #[inline(always)]
@@ -95,10 +102,14 @@ fn mask(width: usize) -> __m256i {
     _mm256_cmpgt_epi32(_mm256_set1_epi32(width.min(LANES) as i32), lanes)
 }
 
+/// A tile of R rows of V registers. `L` is the run length where it is short
+/// enough to unroll (a kernel over one channel), else 0.
+///
 /// # Safety
 /// The machine has AVX2 and FMA; the tile's addresses are valid.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
+unsafe fn product_tile<const R: usize, const V: usize, const L: usize>(t: &ProductTile) {
+    let run_len = if L > 0 { L } else { t.run_len };
     let mut sum = [[_mm256_setzero_ps(); V]; R];
     let mut a = [std::ptr::null(); R];
     a.copy_from_slice(&t.a[..R]);
@@ -108,7 +119,7 @@ unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
     // and row is taken with `wrapping_add` and never read.
     unsafe {
         for _ in 0..t.runs {
-            for k in 0..t.run_len {
+            for k in 0..run_len {
                 let mut bs = [_mm256_setzero_ps(); V];
                 for (v, bs) in bs.iter_mut().enumerate() {
                     *bs = _mm256_loadu_ps(b.add(v * LANES));
