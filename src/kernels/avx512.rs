@@ -89,6 +89,9 @@ impl Micro for Avx512 {
     }
 }
 
+/// Most accumulators of a tile.
+const MAX_SUMS: usize = 16;
+
 /// The lanes below `width`.
 fn mask(width: usize) -> __mmask16 {
     ((1u32 << width.min(NR)) - 1) as __mmask16
@@ -130,15 +133,59 @@ unsafe fn product_tile<const R: usize, const V: usize, const L: usize>(t: &Produ
             }
         }
     }
-    // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
-    // bias readable; masked lanes are neither read nor written.
+    if t.width < V * NR {
+        let mut sums = [_mm512_setzero_ps(); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
+            }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { store_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `C` are valid, and of the bias.
+    // (One plain loop each: the compiler unrolls those whatever its settings,
+    // and then the accumulators never leave the registers.)
     unsafe {
-        for v in 0..V {
-            let bias = _mm512_loadu_ps(t.bias.add(v * NR));
+        if t.add {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * NR);
+                    let y = _mm512_add_ps(sum[i][v], _mm512_loadu_ps(t.bias.add(v * NR)));
+                    _mm512_storeu_ps(c, _mm512_add_ps(y, _mm512_loadu_ps(c)));
+                }
+            }
+        } else {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * NR);
+                    _mm512_storeu_ps(
+                        c,
+                        _mm512_add_ps(sum[i][v], _mm512_loadu_ps(t.bias.add(v * NR))),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The end of a product tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row. Not inlined, and the sums passed in memory: see
+/// [`product_tile`].
+///
+/// # Safety
+/// As for [`product_tile`].
+#[target_feature(enable = "avx512f")]
+#[inline(never)]
+unsafe fn store_part(sums: &[__m512; MAX_SUMS], rows: usize, vectors: usize, t: &ProductTile) {
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
             let mask = mask(t.width - v * NR);
-            for (i, sum) in sum.iter().enumerate() {
+            // SAFETY: the row is valid for the lanes of the mask, and full
+            // vectors of the bias readable.
+            unsafe {
                 let c = t.c.add(i * t.c_step + v * NR);
-                let mut y = _mm512_add_ps(sum[v], bias);
+                let mut y = _mm512_add_ps(sum, _mm512_loadu_ps(t.bias.add(v * NR)));
                 if t.add {
                     y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, c));
                 }
@@ -183,15 +230,43 @@ unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
             left -= here;
         }
     }
-    // SAFETY: `width` columns of R rows of `D` are readable and writable; masked
-    // lanes are neither read nor written.
+    if t.width < V * NR {
+        let mut sums = [_mm512_setzero_ps(); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
+            }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { add_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `D` are readable and writable.
     unsafe {
-        for v in 0..V {
+        for i in 0..R {
+            for v in 0..V {
+                let d = t.d.add(v * t.d_step + i * NR);
+                _mm512_storeu_ps(d, _mm512_add_ps(_mm512_loadu_ps(d), sum[i][v]));
+            }
+        }
+    }
+}
+
+/// The end of a transposed tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row.
+///
+/// # Safety
+/// As for [`transposed_tile`].
+#[target_feature(enable = "avx512f")]
+#[inline(never)]
+unsafe fn add_part(sums: &[__m512; MAX_SUMS], rows: usize, vectors: usize, t: &TransposedTile) {
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
             let mask = mask(t.width - v * NR);
-            for (i, sum) in sum.iter().enumerate() {
+            // SAFETY: the row of `D` is valid for the lanes of the mask.
+            unsafe {
                 let d = t.d.add(v * t.d_step + i * NR);
                 let old = _mm512_maskz_loadu_ps(mask, d);
-                _mm512_mask_storeu_ps(d, mask, _mm512_add_ps(old, sum[v]));
+                _mm512_mask_storeu_ps(d, mask, _mm512_add_ps(old, sum));
             }
         }
     }

@@ -32,6 +32,8 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
 
 /// Lanes of a register.
 const LANES: usize = 4;
+/// Most accumulators of a tile.
+const MAX_SUMS: usize = 24;
 /// Columns of half a panel: where they are all, half the registers are left out.
 const HALF: usize = 2 * LANES;
 
@@ -130,44 +132,58 @@ unsafe fn product_tile<const R: usize, const V: usize, const L: usize>(t: &Produ
             }
         }
     }
-    // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
-    // bias readable.
+    if t.width < V * LANES {
+        let mut sums = [vdupq_n_f32(0.0); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
+            }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { store_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `C` are valid, and of the bias.
+    // (One plain loop each: the compiler unrolls those whatever its settings,
+    // and then the accumulators never leave the registers.)
     unsafe {
-        let whole = t.width >= V * LANES;
-        for v in 0..V {
-            let bias = vld1q_f32(t.bias.add(v * LANES));
-            for (i, sum) in sum.iter().enumerate() {
-                let mut y = vaddq_f32(sum[v], bias);
-                // `wrapping_add`: beyond the columns there may be no address.
-                let c = t.c.wrapping_add(i * t.c_step + v * LANES);
-                if !whole {
-                    store_part(c, y, t.width.saturating_sub(v * LANES), t.add);
-                    continue;
+        if t.add {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * LANES);
+                    let y = vaddq_f32(sum[i][v], vld1q_f32(t.bias.add(v * LANES)));
+                    vst1q_f32(c, vaddq_f32(y, vld1q_f32(c)));
                 }
-                if t.add {
-                    y = vaddq_f32(y, vld1q_f32(c));
+            }
+        } else {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * LANES);
+                    vst1q_f32(c, vaddq_f32(sum[i][v], vld1q_f32(t.bias.add(v * LANES))));
                 }
-                vst1q_f32(c, y);
             }
         }
     }
 }
 
-/// Stores, or adds, the first `width` lanes. Not inlined, since the tile's
-/// accumulators must stay in registers.
+/// The end of a product tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row. Not inlined, and the sums passed in memory: see
+/// [`product_tile`].
 ///
 /// # Safety
-/// The machine has NEON; `width` (or 4, if less) numbers are valid at `c`.
+/// As for [`product_tile`].
 #[target_feature(enable = "neon")]
 #[inline(never)]
-unsafe fn store_part(c: *mut f32, y: float32x4_t, width: usize, add: bool) {
-    let mut lanes = [0.0f32; LANES];
-    // SAFETY: the array holds a register; `c` is valid for the lanes visited.
-    unsafe {
-        vst1q_f32(lanes.as_mut_ptr(), y);
-        for (i, &lane) in lanes.iter().take(width).enumerate() {
-            let c = c.add(i);
-            *c = if add { lane + *c } else { lane };
+unsafe fn store_part(sums: &[float32x4_t; MAX_SUMS], rows: usize, vectors: usize, t: &ProductTile) {
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        let sums = sums.as_ptr().cast::<f32>();
+        for j in 0..t.width {
+            // SAFETY: `width` columns of the row are valid, and no more than the
+            // row's vectors hold; so is the bias.
+            unsafe {
+                let c = t.c.add(i * t.c_step + j);
+                let y = *sums.add(j) + *t.bias.add(j);
+                *c = if t.add { y + *c } else { y };
+            }
         }
     }
 }
@@ -207,18 +223,46 @@ unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
             left -= here;
         }
     }
-    // SAFETY: R rows of NR numbers of `D` are readable and writable.
-    unsafe {
-        let whole = t.width >= V * LANES;
-        for v in 0..V {
-            for (i, sum) in sum.iter().enumerate() {
-                let d = t.d.add(i * NR + v * LANES);
-                if whole {
-                    vst1q_f32(d, vaddq_f32(sum[v], vld1q_f32(d)));
-                } else {
-                    store_part(d, sum[v], t.width.saturating_sub(v * LANES), true);
-                }
+    if t.width < V * LANES {
+        let mut sums = [vdupq_n_f32(0.0); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
             }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { add_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `D` are readable and writable.
+    unsafe {
+        for i in 0..R {
+            for v in 0..V {
+                let d = t.d.add(i * NR + v * LANES);
+                vst1q_f32(d, vaddq_f32(vld1q_f32(d), sum[i][v]));
+            }
+        }
+    }
+}
+
+/// The end of a transposed tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row.
+///
+/// # Safety
+/// As for [`transposed_tile`].
+#[target_feature(enable = "neon")]
+#[inline(never)]
+unsafe fn add_part(
+    sums: &[float32x4_t; MAX_SUMS],
+    rows: usize,
+    vectors: usize,
+    t: &TransposedTile,
+) {
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        let sums = sums.as_ptr().cast::<f32>();
+        for j in 0..t.width {
+            // SAFETY: rows of NR numbers of `D` are valid; `width` is no more
+            // than the row's vectors hold.
+            unsafe { *t.d.add(i * NR + j) += *sums.add(j) };
         }
     }
 }
