@@ -1,5 +1,10 @@
 //! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
 use super::{Isa, Kernels, NR, elementwise};

@@ -2,6 +2,11 @@
 //! 8 x 16 where one panel is left. More rows would fit the registers of vectors,
 //! but not the pointers to the rows those of addresses.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
 use super::{Isa, Kernels, NR, elementwise};

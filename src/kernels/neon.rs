@@ -1,5 +1,10 @@
 //! NEON: tiles of 6 x 16 in 24 of the 32 registers.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
 use super::{Isa, Kernels, NR, elementwise};

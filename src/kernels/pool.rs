@@ -5,6 +5,11 @@
 //! of straight lines over arrays of 8, which the compiler turns into vectors; the
 //! general body is some four times slower.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
 /// Geometry of a max-pool over one (height, width, channel) image, no padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
