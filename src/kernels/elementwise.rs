@@ -260,7 +260,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 8.333_452e-3;
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;
-    p = p * r + 5.000_000_1e-1;
+    p = p * r + 0.5;
     let e = (p * (r * r) + r) + 1.0;
     // ROUND's last mantissa bit is worth 1, so `n` can be read off the mantissa
     // of the sum; a conversion of `n` would not vectorise, for its saturation.

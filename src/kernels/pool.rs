@@ -114,7 +114,7 @@ fn max_of_four(a: &[f32; 8], b: &[f32; 8], c: &[f32; 8], d: &[f32; 8]) -> ([f32;
     for (k, x) in [(1, b), (2, c), (3, d)] {
         let mut mask = [0u32; 8];
         for i in 0..8 {
-            mask[i] = u32::from((x[i] > best[i]) | (x[i] != x[i])).wrapping_neg();
+            mask[i] = u32::from((x[i] > best[i]) | x[i].is_nan()).wrapping_neg();
         }
         for i in 0..8 {
             best[i] = f32::from_bits(blend(mask[i], x[i].to_bits(), best[i].to_bits()));
