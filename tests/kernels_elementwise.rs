@@ -150,7 +150,7 @@ fn adam(e: &Elementwise, i: &Input, s: &Adam) -> Vec<f32> {
 fn want_adam(i: &Input, s: &Adam) -> Vec<f64> {
     let (b1, b2) = (f64::from(s.beta1), f64::from(s.beta2));
     let (lr, decay) = (f64::from(s.lr), f64::from(s.weight_decay));
-    let mut out = vec![Vec::new(), Vec::new(), Vec::new()];
+    let mut out = [Vec::new(), Vec::new(), Vec::new()];
     for j in 0..i.x.len() {
         let of = |v: &[f32]| f64::from(v[j]);
         let (mut w, mut g) = (of(&i.old), of(&i.dy));
