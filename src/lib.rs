@@ -14,5 +14,6 @@ pub mod ops;
 pub mod random;
 pub mod tape;
 pub mod tensor;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -23,6 +23,9 @@ const KC: usize = 512;
 const MC: usize = 192;
 /// Patches of a block of `transposed`: a panel of `G` (16 KB) stays in the first.
 const PC: usize = 256;
+/// The same where each patch lies on cache lines of its own: the lines, too, must
+/// stay near until their last number has been read.
+const PC_FAR: usize = 96;
 /// Largest number of patches (or of depths) in a tile, for any instruction set.
 pub(super) const MAX_ROWS: usize = 12;
 /// Largest number of panels side by side in a tile, for any instruction set.
@@ -291,8 +294,9 @@ pub(super) unsafe fn transposed<M: Micro>(
     }
     let (a, d) = (a.as_ptr(), d.as_mut_ptr());
     let mut copy = [const { MaybeUninit::<f32>::uninit() }; PC * MAX_PANELS * NR];
-    for first_patch in (0..count).step_by(PC) {
-        let some = PC.min(count - first_patch);
+    let block = if patches.col_step > 64 { PC_FAR } else { PC };
+    for first_patch in (0..count).step_by(block) {
+        let some = block.min(count - first_patch);
         for panel in (0..panels(columns)).step_by(M::PANELS) {
             let first = panel * NR;
             let width = (M::PANELS * NR).min(columns - first);

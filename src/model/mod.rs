@@ -6,9 +6,10 @@ mod network;
 mod presets;
 mod spec;
 mod table;
+pub mod weights;
 
 pub use init::Init;
-pub use network::Network;
+pub use network::{Network, argmax};
 pub use presets::{PRESETS, preset};
 pub use spec::{LayerSpec, ModelSpec, Normalise, Placement};
 pub use table::{LayerRow, table};

@@ -103,6 +103,36 @@ impl Network {
         self.tape.pass.labels[row] = label;
     }
 
+    /// Sets the images of all live rows, in parallel. `image(row, slot, put)`
+    /// calls `put` once with the bytes of that row's image; `slots` are its
+    /// working memory, [`Self::slots`] of them.
+    ///
+    /// # Panics
+    /// If there are too few slots, or an image has another size.
+    pub fn set_images<S: Send>(
+        &mut self,
+        slots: &mut [S],
+        image: impl Fn(usize, &mut S, &mut dyn FnMut(&[u8])) + Sync,
+    ) {
+        let (len, rows, pixels) = (self.spec.input.len(), self.tape.pass.rows, &self.pixels);
+        let all = self.tape.value_mut(self.input);
+        rows.write(all, len, slots, |rows, x, slot| {
+            for (row, x) in rows.zip(x.chunks_exact_mut(len)) {
+                image(row, slot, &mut |bytes| {
+                    assert_eq!(bytes.len(), len, "an image of another size");
+                    for (x, &p) in x.iter_mut().zip(bytes) {
+                        *x = pixels[usize::from(p)];
+                    }
+                });
+            }
+        });
+    }
+
+    /// Chunks that the rows are cut into, at most: slots that parallel work needs.
+    pub fn slots(&self) -> usize {
+        self.tape.slots()
+    }
+
     /// The live rows of the input, normalised, stored (row, height, width,
     /// channel): for callers whose input is not bytes.
     pub fn input_mut(&mut self) -> &mut [f32] {

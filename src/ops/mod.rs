@@ -9,9 +9,9 @@ mod linear;
 mod max_pool;
 
 pub use activation::{Activation, Function};
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, scale_and_shift};
 pub use conv::{Conv, Window};
-pub use cross_entropy::CrossEntropy;
+pub use cross_entropy::{CrossEntropy, log_softmax};
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 

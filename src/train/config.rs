@@ -127,7 +127,10 @@ impl Config {
             return fail("the batch size must be at least 1".into());
         }
         if !(self.lr.is_finite() && self.lr > 0.0) {
-            return fail(format!("the learning rate must be above 0, not {}", self.lr));
+            return fail(format!(
+                "the learning rate must be above 0, not {}",
+                self.lr
+            ));
         }
         if !(0.0..1.0).contains(&self.val_fraction) {
             return fail(format!(
@@ -139,7 +142,12 @@ impl Config {
         if self.dataset != record {
             return fail(format!(
                 "the run was made with {} ({} + {} images), but the data at hand is {} ({} + {}); name the right folder with --data",
-                self.dataset.name, self.dataset.train, self.dataset.test, record.name, record.train, record.test
+                self.dataset.name,
+                self.dataset.train,
+                self.dataset.test,
+                record.name,
+                record.train,
+                record.test
             ));
         }
         let (height, width, channels) = dataset.shape();
@@ -189,7 +197,11 @@ impl Config {
                 return Err(Error::spec(format!(
                     "layer {name}: a batch of {smallest} leaves batch norm one value a channel; choose another --batch than {}{}",
                     self.batch,
-                    if self.batch > 1 { ", so that the last batch has more than one image" } else { "" }
+                    if self.batch > 1 {
+                        ", so that the last batch has more than one image"
+                    } else {
+                        ""
+                    }
                 )));
             }
         }

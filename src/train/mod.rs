@@ -17,6 +17,6 @@ pub use config::{Config, DatasetRecord};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
-pub use run::RunFolder;
+pub use run::{BestWeights, RunFolder};
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule};
-pub use trainer::{Event, Start, train};
+pub use trainer::{Event, train};

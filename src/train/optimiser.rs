@@ -70,7 +70,11 @@ impl OptimiserSpec {
         let fail = |what: &str| Err(Error::spec(format!("optimiser {}: {what}", self.name())));
         let share = |x: f32| (0.0..1.0).contains(&x);
         let decay = match *self {
-            Self::Sgd { momentum, nesterov, weight_decay } => {
+            Self::Sgd {
+                momentum,
+                nesterov,
+                weight_decay,
+            } => {
                 if !share(momentum) {
                     return fail("the momentum must be at least 0 and below 1");
                 }
@@ -79,8 +83,18 @@ impl OptimiserSpec {
                 }
                 weight_decay
             }
-            Self::Adam { beta1, beta2, eps, weight_decay }
-            | Self::AdamW { beta1, beta2, eps, weight_decay } => {
+            Self::Adam {
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+            }
+            | Self::AdamW {
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+            } => {
                 if !share(beta1) || !share(beta2) {
                     return fail("the betas must be at least 0 and below 1");
                 }
@@ -136,14 +150,36 @@ impl Optimiser {
         let lr = lr as f32;
         let (weights, grads) = (weights.par_chunks_mut(BLOCK), grads.par_chunks(BLOCK));
         match (self.spec, &mut self.state[..]) {
-            (OptimiserSpec::Sgd { momentum, nesterov, weight_decay }, [buffer]) => {
-                let s = Sgd { lr, momentum, nesterov, weight_decay };
+            (
+                OptimiserSpec::Sgd {
+                    momentum,
+                    nesterov,
+                    weight_decay,
+                },
+                [buffer],
+            ) => {
+                let s = Sgd {
+                    lr,
+                    momentum,
+                    nesterov,
+                    weight_decay,
+                };
                 let all = weights.zip(grads).zip(buffer.par_chunks_mut(BLOCK));
                 all.for_each(|((w, g), b)| (ew.sgd)(&s, g, b, w));
             }
             (
-                OptimiserSpec::Adam { beta1, beta2, eps, weight_decay }
-                | OptimiserSpec::AdamW { beta1, beta2, eps, weight_decay },
+                OptimiserSpec::Adam {
+                    beta1,
+                    beta2,
+                    eps,
+                    weight_decay,
+                }
+                | OptimiserSpec::AdamW {
+                    beta1,
+                    beta2,
+                    eps,
+                    weight_decay,
+                },
                 [m, v],
             ) => {
                 let correction = |beta: f32| (1.0 - libm::pow(f64::from(beta), t as f64)) as f32;

@@ -82,7 +82,11 @@ impl LrSchedule {
                 fail("the last rate must be 0 or more")
             }
             Self::Cosine { .. } => Ok(()),
-            Self::OneCycle { rise, start_divisor, final_divisor } => {
+            Self::OneCycle {
+                rise,
+                start_divisor,
+                final_divisor,
+            } => {
                 if !(rise > 0.0 && rise < 1.0) {
                     fail("the rising share must lie between 0 and 1")
                 } else if !positive(start_divisor) || !positive(final_divisor) {
@@ -103,7 +107,11 @@ impl LrSchedule {
                 lr * libm::pow(factor, times as f64)
             }
             Self::Cosine { min } => between(lr, min, t as f64 / total.max(1) as f64),
-            Self::OneCycle { rise, start_divisor, final_divisor } => {
+            Self::OneCycle {
+                rise,
+                start_divisor,
+                final_divisor,
+            } => {
                 let first = lr / start_divisor;
                 let last = total.saturating_sub(1) as f64;
                 let peak = rise * total as f64 - 1.0;
@@ -186,7 +194,9 @@ impl SlopeSchedule {
         match self.kind {
             SlopeKind::None => return Ok(()),
             SlopeKind::Linear if self.rate < 0.0 => return fail("a linear rate must be 0 or more"),
-            SlopeKind::Exp if self.rate < 1.0 => return fail("an exponential rate must be 1 or more"),
+            SlopeKind::Exp if self.rate < 1.0 => {
+                return fail("an exponential rate must be 1 or more");
+            }
             SlopeKind::Step if self.rate < 1.0 => {
                 return fail("the epochs between two doublings must be at least 1");
             }
@@ -227,8 +237,14 @@ mod tests {
         assert_eq!(at(SlopeKind::Linear, 2), 1.04);
         assert_eq!(at(SlopeKind::Linear, 1000), 5.0);
         assert_eq!(at(SlopeKind::Exp, 3), (1.005f64 * 1.005) as f32);
-        assert_eq!([3, 4, 6, 7].map(|e| at(SlopeKind::Step, e)), [1.0, 2.0, 2.0, 4.0]);
-        assert_eq!([1, 6, 11].map(|e| at(SlopeKind::Cosine, e)), [1.0, 3.0, 5.0]);
+        assert_eq!(
+            [3, 4, 6, 7].map(|e| at(SlopeKind::Step, e)),
+            [1.0, 2.0, 2.0, 4.0]
+        );
+        assert_eq!(
+            [1, 6, 11].map(|e| at(SlopeKind::Cosine, e)),
+            [1.0, 3.0, 5.0]
+        );
         assert_eq!(SlopeSchedule::new(SlopeKind::Cosine).at(1, 1), 1.0);
     }
 
@@ -239,17 +255,46 @@ mod tests {
             SlopeSchedule { start: 0.0, ..good },
             SlopeSchedule { rate: -1.0, ..good },
             SlopeSchedule { max: 0.5, ..good },
-            SlopeSchedule { max: f64::NAN, ..good },
-            SlopeSchedule { rate: 0.5, ..SlopeSchedule::new(SlopeKind::Step) },
-            SlopeSchedule { rate: 0.5, ..SlopeSchedule::new(SlopeKind::Exp) },
+            SlopeSchedule {
+                max: f64::NAN,
+                ..good
+            },
+            SlopeSchedule {
+                rate: 0.5,
+                ..SlopeSchedule::new(SlopeKind::Step)
+            },
+            SlopeSchedule {
+                rate: 0.5,
+                ..SlopeSchedule::new(SlopeKind::Exp)
+            },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }
-        for kind in [SlopeKind::None, SlopeKind::Linear, SlopeKind::Exp, SlopeKind::Step, SlopeKind::Cosine] {
+        for kind in [
+            SlopeKind::None,
+            SlopeKind::Linear,
+            SlopeKind::Exp,
+            SlopeKind::Step,
+            SlopeKind::Cosine,
+        ] {
             SlopeSchedule::new(kind).check().unwrap();
         }
-        assert!(LrSchedule::Step { every: 0, factor: 0.5 }.check().is_err());
-        assert!(LrSchedule::Step { every: 1, factor: 0.0 }.check().is_err());
+        assert!(
+            LrSchedule::Step {
+                every: 0,
+                factor: 0.5
+            }
+            .check()
+            .is_err()
+        );
+        assert!(
+            LrSchedule::Step {
+                every: 1,
+                factor: 0.0
+            }
+            .check()
+            .is_err()
+        );
         assert!(LrSchedule::Cosine { min: -1.0 }.check().is_err());
         LrSchedule::ONE_CYCLE.check().unwrap();
     }

@@ -1,0 +1,121 @@
+//! The state of an unfinished run: weights, optimiser, and how far it got.
+//!
+//! Order, noise, augmentation and split are keyed by (seed, epoch, step), so
+//! "how far" is all the random state there is.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::optimiser::Optimiser;
+use super::record::EpochRecord;
+use crate::error::{Error, Result};
+use crate::model::ModelSpec;
+use crate::model::weights::{self, Data, NamedTensor};
+use crate::tape::Params;
+
+/// How far a run has got.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The epoch under way, from 1.
+    pub epoch: usize,
+    /// Steps done in it.
+    pub step: usize,
+    /// Sum of the losses of its images so far.
+    pub loss_sum: f64,
+    /// Its images classified right so far.
+    pub right: usize,
+    /// Its images so far.
+    pub seen: usize,
+    /// Seconds spent in it so far, before the last interruption.
+    pub seconds: f64,
+    /// The best epoch so far and its validation loss.
+    pub best: Option<(usize, f64)>,
+    /// The records of finished epochs.
+    pub history: Vec<EpochRecord>,
+}
+
+impl Progress {
+    /// A run that has done nothing.
+    pub fn new() -> Self {
+        Self {
+            epoch: 1,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a checkpoint says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The network.
+    pub model: ModelSpec,
+    /// Instruction set: bits are promised for each.
+    pub isa: String,
+    /// How far the run has got.
+    pub progress: Progress,
+}
+
+/// Prefix of the optimiser's tensors.
+const OPTIMISER: &str = "optimiser.";
+
+impl Checkpoint {
+    /// Writes a checkpoint as one atomic file.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, path: &Path, params: &Params, optimiser: &Optimiser) -> Result<()> {
+        let mut tensors = weights::export(params);
+        for (i, state) in optimiser.state().iter().enumerate() {
+            tensors.push(NamedTensor {
+                name: format!("{OPTIMISER}{i}"),
+                shape: vec![state.len()],
+                data: Data::F32(state.clone()),
+            });
+        }
+        weights::write(path, &tensors, self)
+    }
+
+    /// Reads a checkpoint into the parameters and optimiser of the same network.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is cut short, or is of another model,
+    /// optimiser or a newer format.
+    pub fn read(
+        path: &Path,
+        model: &ModelSpec,
+        params: &mut Params,
+        optimiser: &mut Optimiser,
+    ) -> Result<Self> {
+        let (tensors, checkpoint) = weights::read::<Self>(path)?;
+        if checkpoint.model != *model {
+            return Err(Error::checkpoint(
+                path,
+                format!(
+                    "is of another model ({}) than the run's config.json",
+                    checkpoint.model.name
+                ),
+            ));
+        }
+        let rest = weights::import(params, tensors, path)?;
+        if rest.len() != optimiser.state().len() {
+            return Err(Error::checkpoint(
+                path,
+                "is of another optimiser than the run's config.json",
+            ));
+        }
+        for (i, state) in optimiser.state_mut().iter_mut().enumerate() {
+            let name = format!("{OPTIMISER}{i}");
+            match rest.iter().find(|t| t.name == name).map(|t| &t.data) {
+                Some(Data::F32(data)) if data.len() == state.len() => state.copy_from_slice(data),
+                _ => {
+                    return Err(Error::checkpoint(
+                        path,
+                        "is of another optimiser than the run's config.json",
+                    ));
+                }
+            }
+        }
+        Ok(checkpoint)
+    }
+}

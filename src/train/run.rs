@@ -1,0 +1,266 @@
+//! A run's folder: its files, and the lock that keeps it to one writer.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.json` | everything that the result depends on |
+//! | `checkpoint.safetensors` | the state to resume from |
+//! | `best.safetensors` | the weights with the best validation loss |
+//! | `metrics.jsonl`, `metrics.csv` | a record for each epoch |
+//! | `test.json` | the one test of the best weights; the run is complete |
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::record::{EpochRecord, TestRecord};
+use crate::error::{Error, Result};
+use crate::files::{FolderLock, create_folder, write_atomic_bytes};
+use crate::kernels::Engine;
+use crate::model::{ModelSpec, Network, weights};
+
+/// What `best.safetensors` says about itself. It holds nothing that changes
+/// from one machine or run to another of the same configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestWeights {
+    /// The network.
+    pub model: ModelSpec,
+    /// Name of the data set that it was trained on.
+    pub dataset: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch after which the weights were kept; 0 for imported ones.
+    pub epoch: usize,
+    /// The slope of that epoch.
+    pub slope: f32,
+    /// Instruction set of the kernels.
+    pub isa: String,
+}
+
+/// A run's folder; see the module's page.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    config: Config,
+    _lock: Option<FolderLock>,
+}
+
+impl RunFolder {
+    /// Makes the folder, locks it and stores the configuration. With `force` the
+    /// files of an earlier run are removed first.
+    ///
+    /// # Errors
+    /// A folder that already holds a run, is in use, or cannot be written.
+    pub fn create(path: &Path, config: Config, force: bool) -> Result<Self> {
+        create_folder(path)?;
+        let lock = FolderLock::acquire(path)?;
+        if path.join("config.json").exists() {
+            if !force {
+                return Err(Error::checkpoint(
+                    path,
+                    "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
+                ));
+            }
+            // The configuration goes last: a folder without it holds no run.
+            for file in [
+                "test.json",
+                "metrics.jsonl",
+                "metrics.csv",
+                "best.safetensors",
+                "checkpoint.safetensors",
+                "config.json",
+            ] {
+                match std::fs::remove_file(path.join(file)) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::io("remove", path.join(file))(e));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let run = Self {
+            path: path.to_path_buf(),
+            config,
+            _lock: Some(lock),
+        };
+        run.write_json("config.json", &run.config)?;
+        Ok(run)
+    }
+
+    /// Opens a run to read it.
+    ///
+    /// # Errors
+    /// A folder that holds no run, or a damaged configuration.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join("config.json");
+        if !file.exists() {
+            return Err(Error::checkpoint(
+                path,
+                "holds no run (there is no config.json)",
+            ));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: read_json(&file)?,
+            _lock: None,
+        })
+    }
+
+    /// Opens a run to continue it, and locks its folder.
+    ///
+    /// # Errors
+    /// As [`Self::open`], or a run that another process is writing.
+    pub fn resume(path: &Path) -> Result<Self> {
+        let mut run = Self::open(path)?;
+        run._lock = Some(FolderLock::acquire(path)?);
+        Ok(run)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What the run is.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The records of the epochs so far.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is damaged.
+    pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
+        let file = self.file("metrics.jsonl");
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read_to_string(&file).map_err(Error::io("read", &file))?;
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line)
+                    .map_err(|e| Error::checkpoint(&file, format!("is damaged: {e}")))
+            })
+            .collect()
+    }
+
+    /// The test of a complete run.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is damaged.
+    pub fn test(&self) -> Result<Option<TestRecord>> {
+        let file = self.file("test.json");
+        if file.exists() {
+            read_json(&file).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// What the best weights say about themselves.
+    ///
+    /// # Errors
+    /// No such file yet, or a damaged one.
+    pub fn best(&self) -> Result<BestWeights> {
+        Ok(weights::read(&self.best_file()?)?.1)
+    }
+
+    /// The network with the best weights, its slope set, ready to evaluate
+    /// batches of up to `batch`.
+    ///
+    /// # Errors
+    /// A run that has no weights yet, or a damaged or foreign file.
+    pub fn network(&self, engine: Engine, batch: usize) -> Result<Network> {
+        let file = self.best_file()?;
+        let (tensors, best) = weights::read::<BestWeights>(&file)?;
+        let mut net = Network::new(&self.config.model, engine, batch, false)?;
+        weights::import(net.params_mut(), tensors, &file)?;
+        net.pass_mut().slope = best.slope;
+        Ok(net)
+    }
+
+    fn best_file(&self) -> Result<PathBuf> {
+        let file = self.file("best.safetensors");
+        if !file.exists() {
+            return Err(Error::checkpoint(
+                &self.path,
+                "has no weights yet (no epoch is finished); continue it with `bnn-cpu train --resume`",
+            ));
+        }
+        Ok(file)
+    }
+
+    /// Writes the records of all epochs so far, as JSON lines and as CSV.
+    pub(super) fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
+        let mut lines = String::new();
+        let mut csv = String::from(
+            "epoch,train_loss,train_accuracy,val_loss,val_accuracy,slope,lr,img_per_s,seconds\n",
+        );
+        for r in history {
+            lines += &json(r, &self.path)?;
+            lines.push('\n');
+            let optional = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
+            csv += &format!(
+                "{},{},{},{},{},{},{},{},{}\n",
+                r.epoch,
+                r.train_loss,
+                r.train_accuracy,
+                optional(r.val_loss),
+                optional(r.val_accuracy),
+                r.slope,
+                r.lr,
+                r.img_per_s,
+                r.seconds
+            );
+        }
+        write_atomic_bytes(&self.file("metrics.jsonl"), lines.as_bytes())?;
+        write_atomic_bytes(&self.file("metrics.csv"), csv.as_bytes())
+    }
+
+    /// Writes a small JSON file of the run.
+    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let path = self.file(name);
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|e| Error::checkpoint(&path, format!("cannot be encoded: {e}")))?;
+        text.push('\n');
+        write_atomic_bytes(&path, text.as_bytes())
+    }
+
+    /// `parent/base-n` for the smallest `n` from 1 that is free.
+    pub fn next_free(parent: &Path, base: &str) -> PathBuf {
+        (1u64..)
+            .map(|n| parent.join(format!("{base}-{n}")))
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| parent.join(base))
+    }
+
+    /// The run in `parent` whose checkpoint (or configuration) is the newest.
+    pub fn newest(parent: &Path) -> Option<PathBuf> {
+        let time = |path: &Path| {
+            let of = |name: &str| path.join(name).metadata().and_then(|m| m.modified()).ok();
+            of("config.json").map(|t| of("checkpoint.safetensors").map_or(t, |c| c.max(t)))
+        };
+        let folders = std::fs::read_dir(parent).ok()?;
+        folders
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter_map(|path| Some((time(&path)?, path)))
+            .max()
+            .map(|(_, path)| path)
+    }
+}
+
+fn json(value: &impl Serialize, path: &Path) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    serde_json::from_str(&text).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
+}

@@ -1,0 +1,438 @@
+//! The training loop.
+//!
+//! **Invariants.** A step depends on (configuration, weights, optimiser state,
+//! epoch, step) and on nothing else, so a resumed run equals an unbroken one.
+//! Files are written in an order that leaves a resumable run after a kill at
+//! any moment: best weights, then checkpoint, then metrics. A kill between two
+//! of them repeats an epoch's end, with the same result.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{Checkpoint, Progress};
+use super::config::Config;
+use super::evaluate::{Evaluator, Reading};
+use super::optimiser::Optimiser;
+use super::record::{EpochRecord, Provenance, TestRecord};
+use super::run::{BestWeights, RunFolder};
+use crate::data::augment::Scratch;
+use crate::data::{Augment, Dataset, Split, epoch_order, validation_split};
+use crate::error::{Error, Result};
+use crate::kernels::Engine;
+use crate::model::{Network, weights};
+use crate::tape::{Mode, Noise, Units};
+
+/// Time between two checkpoints within an epoch.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the loop reports while it works.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Training begins (or goes on) with this epoch.
+    Begin {
+        /// What the run is.
+        config: &'a Config,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Steps of an epoch.
+        steps: usize,
+        /// Whether a checkpoint was found.
+        resumed: bool,
+    },
+    /// A step is done.
+    Step {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Epochs in all.
+        epochs: usize,
+        /// Steps done in the epoch.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+        /// Share classified right in the epoch so far.
+        accuracy: f64,
+        /// Training images a second in the epoch so far.
+        img_per_s: f64,
+    },
+    /// An epoch is trained and is being validated.
+    Validating {
+        /// The epoch.
+        epoch: usize,
+    },
+    /// An epoch is finished and saved.
+    Epoch {
+        /// Its record.
+        record: &'a EpochRecord,
+        /// Whether its weights are the best so far.
+        best: bool,
+    },
+    /// Something that the user should know.
+    Warning(String),
+    /// The best weights are being tested.
+    Testing {
+        /// The epoch that they are of.
+        epoch: usize,
+    },
+    /// The run is complete.
+    Test(&'a TestRecord),
+}
+
+/// Carries out the run, from where it stands to its test.
+///
+/// `stop` is looked at after each step: once it is set, the state is saved and
+/// [`Error::Interrupted`] returned.
+///
+/// # Errors
+/// An impossible configuration, a damaged checkpoint, a file that cannot be
+/// written, an interruption, or [`Error::Diverged`] where the loss or a weight
+/// is no longer finite (the last good checkpoint is kept).
+pub fn train(
+    run: &mut RunFolder,
+    dataset: &Dataset,
+    engine: Engine,
+    stop: &AtomicBool,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<TestRecord> {
+    if let Some(test) = run.test()? {
+        return Ok(test);
+    }
+    let mut work = Training::new(run, dataset, engine, on)?;
+    let epochs = work.config.epochs;
+    while work.progress.epoch <= epochs {
+        work.epoch(stop, on)?;
+        work.finish_epoch(on)?;
+        if stop.load(Ordering::Relaxed) && work.progress.epoch <= epochs {
+            return Err(work.interrupted());
+        }
+    }
+    work.test(on)
+}
+
+/// One image on its way into a batch, and what augmentation needs.
+#[derive(Default)]
+struct Slot {
+    image: Vec<u8>,
+    scratch: Scratch,
+}
+
+struct Training<'a> {
+    run: &'a RunFolder,
+    config: &'a Config,
+    dataset: &'a Dataset,
+    net: Network,
+    optimiser: Optimiser,
+    progress: Progress,
+    train: Vec<u32>,
+    validation: Vec<u32>,
+    evaluator: Evaluator,
+    slots: Vec<Slot>,
+    isa: String,
+    saved: Instant,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        run: &'a RunFolder,
+        dataset: &'a Dataset,
+        engine: Engine,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Self> {
+        let config = run.config();
+        config.check(dataset)?;
+        let mut net = Network::new(&config.model, engine, config.batch, true)?;
+        let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
+        let isa = engine.kernels.isa.name().to_string();
+        let file = run.file("checkpoint.safetensors");
+        let resumed = file.exists();
+        let progress = if resumed {
+            let found = Checkpoint::read(&file, &config.model, net.params_mut(), &mut optimiser)?;
+            if found.isa != isa {
+                on(Event::Warning(format!(
+                    "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
+                    found.isa, found.isa
+                )));
+            }
+            found.progress
+        } else {
+            net.init(config.init, config.seed);
+            Progress::new()
+        };
+        let (train, validation) =
+            validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
+        on(Event::Begin {
+            config,
+            epoch: progress.epoch,
+            steps: config.steps_per_epoch(),
+            resumed,
+        });
+        let slots = (0..net.slots()).map(|_| Slot::default()).collect();
+        Ok(Self {
+            run,
+            config,
+            dataset,
+            net,
+            optimiser,
+            progress,
+            train,
+            validation,
+            evaluator: Evaluator::default(),
+            slots,
+            isa,
+            saved: Instant::now(),
+        })
+    }
+
+    /// Trains what is left of the epoch under way.
+    fn epoch(&mut self, stop: &AtomicBool, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let config = self.config;
+        let epoch = self.progress.epoch;
+        let order = epoch_order(&self.train, config.seed, epoch as u64);
+        let steps = config.steps_per_epoch();
+        let (begun, seen_before) = (Instant::now(), self.progress.seen);
+        let seconds_before = self.progress.seconds;
+        while self.progress.step < steps {
+            let first = self.progress.step * config.batch;
+            let batch = &order[first..(first + config.batch).min(order.len())];
+            self.step(batch)?;
+            self.progress.step += 1;
+            let elapsed = begun.elapsed().as_secs_f64();
+            self.progress.seconds = seconds_before + elapsed;
+            on(Event::Step {
+                epoch,
+                epochs: config.epochs,
+                step: self.progress.step,
+                steps,
+                loss: self.progress.loss_sum / self.progress.seen as f64,
+                accuracy: self.progress.right as f64 / self.progress.seen as f64,
+                img_per_s: (self.progress.seen - seen_before) as f64 / elapsed,
+            });
+            if self.progress.step < steps {
+                if stop.load(Ordering::Relaxed) {
+                    self.save()?;
+                    return Err(self.interrupted());
+                }
+                if self.saved.elapsed() >= SAVE_EVERY {
+                    self.save()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One optimiser step on the images `batch`.
+    fn step(&mut self, batch: &[u32]) -> Result<()> {
+        let (config, progress) = (self.config, &mut self.progress);
+        let t = (progress.epoch - 1) * config.steps_per_epoch() + progress.step;
+        fill(
+            &mut self.net,
+            &self.dataset.train,
+            batch,
+            &mut self.slots,
+            config,
+            progress.epoch,
+        );
+        let pass = self.net.pass_mut();
+        pass.mode = Mode::Train;
+        pass.units = Units::Sample;
+        pass.slope = config.slope.at(progress.epoch, config.epochs);
+        pass.noise = Noise {
+            seed: config.seed,
+            step: t as u64,
+            draw: 0,
+        };
+        self.net.forward();
+        let loss: f64 = self.net.losses().iter().map(|&l| f64::from(l)).sum();
+        if !loss.is_finite() {
+            return Err(diverged("the loss", progress, self.run));
+        }
+        progress.loss_sum += loss;
+        progress.right += self.net.correct();
+        progress.seen += batch.len();
+        self.net.backward();
+        let lr = learning_rate(config, t);
+        let ew = &self.net.pass().engine.kernels.ew;
+        let (values, grads) = self.net.params_mut().values_and_grads();
+        self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
+        Ok(())
+    }
+
+    /// Validates, keeps the weights if they are the best, and saves.
+    fn finish_epoch(&mut self, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let config = self.config;
+        let epoch = self.progress.epoch;
+        let begun = Instant::now();
+        // A binary unit turns a NaN into a 0, so the loss alone does not show it.
+        let params = self.net.params();
+        let mut numbers = params.values().iter().chain(params.buffer_values());
+        if !numbers.all(|x| x.is_finite()) {
+            return Err(diverged("a weight", &self.progress, self.run));
+        }
+        let validation = if self.validation.is_empty() {
+            None
+        } else {
+            on(Event::Validating { epoch });
+            let at = (config.seed, epoch as u64);
+            let (net, split) = (&mut self.net, &self.dataset.train);
+            Some(
+                self.evaluator
+                    .evaluate(net, split, &self.validation, Reading::Samples(1), at),
+            )
+        };
+        if validation.is_some_and(|v| !v.loss.is_finite()) {
+            return Err(diverged("the validation loss", &self.progress, self.run));
+        }
+        let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
+        let record = EpochRecord {
+            epoch,
+            train_loss: self.progress.loss_sum / self.progress.seen as f64,
+            train_accuracy: self.progress.right as f64 / self.progress.seen as f64,
+            val_loss: validation.map(|v| v.loss),
+            val_accuracy: validation.map(|v| v.accuracy),
+            slope: f64::from(config.slope.at(epoch, config.epochs)),
+            lr: learning_rate(config, epoch * config.steps_per_epoch() - 1),
+            img_per_s: self.progress.seen as f64 / self.progress.seconds,
+            seconds,
+        };
+        // Without validation images there is nothing to choose by: the last counts.
+        let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
+        let best = validation.is_none() || self.progress.best.is_none_or(|(_, b)| loss < b);
+        if best {
+            self.progress.best = Some((epoch, record.val_loss.unwrap_or(record.train_loss)));
+            let about = BestWeights {
+                model: config.model.clone(),
+                dataset: config.dataset.name.clone(),
+                seed: config.seed,
+                epoch,
+                slope: config.slope.at(epoch, config.epochs),
+                isa: self.isa.clone(),
+            };
+            let tensors = weights::export(self.net.params());
+            weights::write(&self.run.file("best.safetensors"), &tensors, &about)?;
+        }
+        let mut history = std::mem::take(&mut self.progress.history);
+        history.push(record);
+        self.progress = Progress {
+            epoch: epoch + 1,
+            best: self.progress.best,
+            history,
+            ..Progress::default()
+        };
+        self.save()?;
+        self.run.write_metrics(&self.progress.history)?;
+        if let Some(record) = self.progress.history.last() {
+            on(Event::Epoch { record, best });
+        }
+        Ok(())
+    }
+
+    /// Tests the best weights, once.
+    fn test(&mut self, on: &mut dyn FnMut(Event<'_>)) -> Result<TestRecord> {
+        let config = self.config;
+        // A run that was killed after its last checkpoint may lack this file.
+        self.run.write_metrics(&self.progress.history)?;
+        let best = self.run.best()?;
+        on(Event::Testing { epoch: best.epoch });
+        let engine = self.net.pass().engine;
+        let mut net = self.run.network(engine, config.batch)?;
+        let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
+        let at = (config.seed, config.epochs as u64 + 1);
+        let tested =
+            self.evaluator
+                .evaluate(&mut net, &self.dataset.test, &all, Reading::Samples(1), at);
+        let record = TestRecord {
+            dataset: config.dataset.name.clone(),
+            images: tested.images,
+            epoch: best.epoch,
+            loss: tested.loss,
+            accuracy: tested.accuracy,
+            train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
+            provenance: Provenance::here(&self.isa),
+        };
+        self.run.write_json("test.json", &record)?;
+        on(Event::Test(&record));
+        Ok(record)
+    }
+
+    fn save(&mut self) -> Result<()> {
+        let checkpoint = Checkpoint {
+            model: self.config.model.clone(),
+            isa: self.isa.clone(),
+            progress: self.progress.clone(),
+        };
+        let file = self.run.file("checkpoint.safetensors");
+        checkpoint.write(&file, self.net.params(), &self.optimiser)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn interrupted(&self) -> Error {
+        Error::Interrupted(format!(
+            "interrupted in epoch {}, step {}; saved. Continue with: bnn-cpu train --resume --out {}",
+            self.progress.epoch,
+            self.progress.step,
+            self.run.path().display()
+        ))
+    }
+}
+
+/// The learning rate of step `t` of the run, from 0.
+fn learning_rate(config: &Config, t: usize) -> f64 {
+    let per_epoch = config.steps_per_epoch();
+    let total = per_epoch * config.epochs;
+    config
+        .lr_schedule
+        .at(config.lr, t as u64, per_epoch as u64, total as u64)
+}
+
+/// Puts the images `batch` into the network, augmented as the run says.
+fn fill(
+    net: &mut Network,
+    split: &Split,
+    batch: &[u32],
+    slots: &mut [Slot],
+    config: &Config,
+    epoch: usize,
+) {
+    net.set_rows(batch.len());
+    let labels = &mut net.pass_mut().labels;
+    for (label, &i) in labels.iter_mut().zip(batch) {
+        *label = split.label(i as usize);
+    }
+    let (height, width, channels) = split.shape();
+    net.set_images(slots, |row, slot, put| {
+        let i = batch[row] as usize;
+        let image = split.image(i);
+        if config.augment == Augment::None {
+            return put(image);
+        }
+        slot.image.resize(image.len(), 0);
+        config.augment.apply(
+            config.seed,
+            epoch as u64,
+            i as u64,
+            image,
+            (height, width, channels),
+            &mut slot.image,
+            &mut slot.scratch,
+        );
+        put(&slot.image);
+    });
+}
+
+fn diverged(what: &str, progress: &Progress, run: &RunFolder) -> Error {
+    let kept = if run.file("checkpoint.safetensors").exists() {
+        format!(
+            "; the last good checkpoint is kept in {}",
+            run.path().display()
+        )
+    } else {
+        String::new()
+    };
+    Error::Diverged(format!(
+        "{what} is no longer finite in epoch {}, step {}{kept}; try a lower --lr",
+        progress.epoch,
+        progress.step + 1
+    ))
+}
