@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::{
-    Augment, Dataset, DatasetChoice, Split, digits, download, idx, mnist, sheet,
-};
+use bnn_cpu::data::{Augment, Dataset, DatasetChoice, Split, digits, download, idx, mnist, sheet};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -155,7 +153,11 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
 
 fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
     let mut progress = Progress::new(context);
-    let from_env = || std::env::var("BNN_CPU_MIRROR").ok().filter(|m| !m.is_empty());
+    let from_env = || {
+        std::env::var("BNN_CPU_MIRROR")
+            .ok()
+            .filter(|m| !m.is_empty())
+    };
     let mirror = args.mirror.clone().or_else(from_env);
     let outcome = download::download(&args.data, mirror.as_deref(), &mut |event| {
         progress.data(event);
@@ -196,7 +198,9 @@ fn verify(args: &DataArgs, context: &Context) -> Outcome {
                 (Some(folder), _) => (folder.clone(), "--data"),
                 (None, Some(folder)) => (folder, "BNN_CPU_DATA"),
                 (None, None) => {
-                    return Err(Failure::usage("--dataset idx needs a folder; name it with --data"));
+                    return Err(Failure::usage(
+                        "--dataset idx needs a folder; name it with --data",
+                    ));
                 }
             };
             let found = mnist::find_in(&folder, by)?;
@@ -232,7 +236,10 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
         ),
         ("size", format!("{height}x{width}, {channels} channel(s)")),
         ("classes", dataset.classes.to_string()),
-        ("pixels", format!("mean {:.4}, deviation {:.4}", figures.mean, figures.std)),
+        (
+            "pixels",
+            format!("mean {:.4}, deviation {:.4}", figures.mean, figures.std),
+        ),
     ])
 }
 
@@ -283,8 +290,15 @@ fn varied(split: &Split, indices: &[usize], args: &ShowArgs) -> Outcome<Split> {
     let mut pixels = vec![0; size * indices.len()];
     let mut scratch = Scratch::default();
     for (out, &i) in pixels.chunks_exact_mut(size).zip(indices) {
-        args.augment
-            .apply(args.seed, 1, i as u64, split.image(i), shape, out, &mut scratch);
+        args.augment.apply(
+            args.seed,
+            1,
+            i as u64,
+            split.image(i),
+            shape,
+            out,
+            &mut scratch,
+        );
     }
     let dim = (indices.len(), shape.0, shape.1, shape.2);
     let images = ndarray::Array4::from_shape_vec(dim, pixels)

@@ -43,7 +43,11 @@ pub fn data_env() -> Option<PathBuf> {
 impl DataArgs {
     /// `--mirror`, else `$BNN_CPU_MIRROR`.
     pub fn mirror(&self) -> Option<String> {
-        let from_env = || std::env::var("BNN_CPU_MIRROR").ok().filter(|m| !m.is_empty());
+        let from_env = || {
+            std::env::var("BNN_CPU_MIRROR")
+                .ok()
+                .filter(|m| !m.is_empty())
+        };
         self.mirror.clone().or_else(from_env)
     }
 
@@ -88,8 +92,14 @@ impl DataArgs {
         if &renamed != record || (choice != DatasetChoice::Idx && found != *record) {
             return Err(Failure::Error(Error::Spec(format!(
                 "the run was made with {} ({} + {} images, {} classes), but --data holds {} ({} + {}, {}); name the right folder with --data",
-                record.name, record.train, record.test, record.classes,
-                found.name, found.train, found.test, found.classes
+                record.name,
+                record.train,
+                record.test,
+                record.classes,
+                found.name,
+                found.train,
+                found.test,
+                found.classes
             ))));
         }
         dataset.name.clone_from(&record.name);

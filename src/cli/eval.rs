@@ -122,7 +122,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         _ => "test",
     };
     output::pairs(&[
-        ("images", format!("{} {images} images{how}", grouped(found.images))),
+        (
+            "images",
+            format!("{} {images} images{how}", grouped(found.images)),
+        ),
         ("loss", loss(found.loss)),
         ("accuracy", percent(found.accuracy)),
         ("speed", format!("{} img/s", grouped(img_per_s as usize))),

@@ -54,7 +54,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let (tensors, about) = weights::read_any(&args.weights)?;
     let known = match about {
-        Some(_) => weights::read::<BestWeights>(&args.weights).ok().map(|r| r.1),
+        Some(_) => weights::read::<BestWeights>(&args.weights)
+            .ok()
+            .map(|r| r.1),
         None => None,
     };
     if known.is_none() && args.model.model.is_none() {
@@ -89,7 +91,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     check_tensors(&net, &config.model, &tensors, &args.weights)?;
     weights::import(net.params_mut(), tensors, &args.weights)?;
     let numbers = net.params().values().iter();
-    if !numbers.chain(net.params().buffer_values()).all(|x| x.is_finite()) {
+    if !numbers
+        .chain(net.params().buffer_values())
+        .all(|x| x.is_finite())
+    {
         return Err(Error::checkpoint(&args.weights, "holds a number that is not finite").into());
     }
     let path = match &args.out {
@@ -142,7 +147,12 @@ fn check_tensors(
             None if matches!(want.data, Data::I64(_)) => {}
             None => missing.push(want.name.clone()),
             Some(t) if matches!(want.data, Data::F32(_)) && t.shape != want.shape => {
-                wrong.push(format!("{} {} instead of {}", t.name, shape(t), shape(want)));
+                wrong.push(format!(
+                    "{} {} instead of {}",
+                    t.name,
+                    shape(t),
+                    shape(want)
+                ));
             }
             Some(_) => {}
         }

@@ -40,14 +40,16 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             units: args.units,
         };
         // The shape and classes of MNIST; a file has its own.
-        let spec = model.spec(Shape::image(1, 28, 28), 10).map_err(|e| match e {
-            Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
-                "{}: no such run, model or file; presets are {}",
-                args.target,
-                PRESETS.map(|(name, _)| name).join(", ")
-            )),
-            other => other,
-        })?;
+        let spec = model
+            .spec(Shape::image(1, 28, 28), 10)
+            .map_err(|e| match e {
+                Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
+                    "{}: no such run, model or file; presets are {}",
+                    args.target,
+                    PRESETS.map(|(name, _)| name).join(", ")
+                )),
+                other => other,
+            })?;
         return show(&spec, None, context);
     }
     if let Some(flag) = args.units.given() {
@@ -87,7 +89,10 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
         show_run(run)?;
         output::line("")?;
     } else {
-        output::line(&output::bold(&format!("{}, input {}", spec.name, spec.input)))?;
+        output::line(&output::bold(&format!(
+            "{}, input {}",
+            spec.name, spec.input
+        )))?;
     }
     print_table(&rows)
 }
@@ -107,7 +112,14 @@ fn show_run(run: &RunFolder) -> Outcome {
         (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
     };
     let imported = run.best().is_ok_and(|best| best.epoch == 0);
-    lines.push(("state", if imported { "imported weights".into() } else { state }));
+    lines.push((
+        "state",
+        if imported {
+            "imported weights".into()
+        } else {
+            state
+        },
+    ));
     if let Ok(best) = run.best()
         && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
     {
@@ -135,7 +147,10 @@ fn show_run(run: &RunFolder) -> Outcome {
         let p = test.provenance;
         lines.push((
             "made by",
-            format!("bnn-cpu {}, {} kernels, {} threads, {}", p.version, p.isa, p.threads, p.machine),
+            format!(
+                "bnn-cpu {}, {} kernels, {} threads, {}",
+                p.version, p.isa, p.threads, p.machine
+            ),
         ));
     }
     output::pairs(&lines)
@@ -174,7 +189,11 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
         ),
         (
             "optimiser",
-            format!("{}{}", config.optimiser.name(), settings(json!(config.optimiser))),
+            format!(
+                "{}{}",
+                config.optimiser.name(),
+                settings(json!(config.optimiser))
+            ),
         ),
         (
             "learning rate",
@@ -268,7 +287,9 @@ fn print_table(rows: &[LayerRow]) -> Outcome {
 fn show_weights(path: &Path, context: &Context) -> Outcome {
     let (tensors, about) = weights::read_any(path)?;
     let best = match about {
-        Some(_) => weights::read::<BestWeights>(path).ok().map(|(_, best)| best),
+        Some(_) => weights::read::<BestWeights>(path)
+            .ok()
+            .map(|(_, best)| best),
         None => None,
     };
     if context.json {
@@ -289,7 +310,10 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
         output::pairs(&[
             ("model", best.model.name.clone()),
             ("data set", best.dataset.clone()),
-            ("weights", format!("{epoch}, seed {}, slope {}", best.seed, best.slope)),
+            (
+                "weights",
+                format!("{epoch}, seed {}, slope {}", best.seed, best.slope),
+            ),
         ])?;
         output::line("")?;
     }
@@ -315,7 +339,12 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
         ]);
     }
     out.rule();
-    out.row(vec!["total".into(), String::new(), grouped(numbers), grouped(bytes)]);
+    out.row(vec![
+        "total".into(),
+        String::new(),
+        grouped(numbers),
+        grouped(bytes),
+    ]);
     out.print()?;
     if let Some(best) = best {
         output::line("")?;

@@ -220,9 +220,9 @@ fn report_panics_in_one_line() {
     std::panic::set_hook(Box::new(|info| {
         FIRST.call_once(|| {
             let what = info.payload_as_str().unwrap_or("unknown");
-            let place = info.location().map_or_else(String::new, |at| {
-                format!(" ({}:{})", at.file(), at.line())
-            });
+            let place = info
+                .location()
+                .map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
             let what = output::one_line(what);
             let _ = writeln!(
                 std::io::stderr(),
@@ -250,7 +250,13 @@ mod tests {
     fn claps_messages_become_one_line() {
         let error = Cli::try_parse_from(["bnn-cpu", "train", "--epoch", "3"]).unwrap_err();
         let line = first_line(&error.to_string());
-        assert!(line.starts_with("unexpected argument '--epoch' found; tip:"), "{line}");
-        assert!(line.contains("'--epochs'") && !line.contains('\n'), "{line}");
+        assert!(
+            line.starts_with("unexpected argument '--epoch' found; tip:"),
+            "{line}"
+        );
+        assert!(
+            line.contains("'--epochs'") && !line.contains('\n'),
+            "{line}"
+        );
     }
 }

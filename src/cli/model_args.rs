@@ -114,9 +114,27 @@ impl UnitArgs {
         }
         // With several flags, name the first that is wrong by itself.
         let alone = [
-            ("--binary", UnitArgs { binary: self.binary, ..Self::default() }),
-            ("--mode", UnitArgs { mode: self.mode, ..Self::default() }),
-            ("--estimator", UnitArgs { estimator: self.estimator.clone(), ..Self::default() }),
+            (
+                "--binary",
+                UnitArgs {
+                    binary: self.binary,
+                    ..Self::default()
+                },
+            ),
+            (
+                "--mode",
+                UnitArgs {
+                    mode: self.mode,
+                    ..Self::default()
+                },
+            ),
+            (
+                "--estimator",
+                UnitArgs {
+                    estimator: self.estimator.clone(),
+                    ..Self::default()
+                },
+            ),
         ];
         for (flag, one) in alone {
             let mut spec = stored.clone();

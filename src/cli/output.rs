@@ -35,7 +35,9 @@ pub fn one_line(text: &str) -> String {
 /// Whether to colour what goes to that stream: a terminal, and no `NO_COLOR`.
 fn coloured(stream: &impl IsTerminal) -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    stream.is_terminal() && unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+    stream.is_terminal()
+        && unset("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
 
 /// Bold, where the standard output shows it.
@@ -179,15 +181,26 @@ mod tests {
         table.row(vec!["total".into(), "7".into()]);
         assert_eq!(
             table.lines(),
-            ["layer      n", "a      1,000", "------------", "total      7"]
+            [
+                "layer      n",
+                "a      1,000",
+                "------------",
+                "total      7"
+            ]
         );
     }
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 29_034, 2_508_800].map(grouped), ["0", "999", "1,000", "29,034", "2,508,800"]);
+        assert_eq!(
+            [0, 999, 1000, 29_034, 2_508_800].map(grouped),
+            ["0", "999", "1,000", "29,034", "2,508,800"]
+        );
         assert_eq!(percent(0.97571), "97.57 %");
-        assert_eq!([1.24, 61.0, 3725.0].map(duration), ["1.2 s", "1:01 min", "1:02 h"]);
+        assert_eq!(
+            [1.24, 61.0, 3725.0].map(duration),
+            ["1.2 s", "1:01 min", "1:02 h"]
+        );
         assert_eq!(one_line("a\n  b\u{1b}[31m"), "a b [31m");
     }
 }

@@ -161,7 +161,12 @@ impl Progress {
     pub fn train(&mut self, event: train::Event<'_>, run: &Path) {
         use train::Event;
         match event {
-            Event::Begin { config, epoch, steps, resumed } => {
+            Event::Begin {
+                config,
+                epoch,
+                steps,
+                resumed,
+            } => {
                 self.begun = Instant::now();
                 self.epochs = config.epochs;
                 self.steps = steps * config.epochs;
@@ -181,7 +186,15 @@ impl Progress {
                     run.display()
                 ));
             }
-            Event::Step { epoch, epochs, step, steps, loss, accuracy, img_per_s } => {
+            Event::Step {
+                epoch,
+                epochs,
+                step,
+                steps,
+                loss,
+                accuracy,
+                img_per_s,
+            } => {
                 self.step((epoch, epochs), (step, steps), loss, accuracy, img_per_s);
             }
             Event::Validating { epoch } => {

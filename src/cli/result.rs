@@ -34,7 +34,11 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
         value["published"] = published.map_or(Value::Null, as_json);
         return output::json(&value);
     }
-    output::line(&output::bold(&format!("{} on {}", network(config), test.dataset)))?;
+    output::line(&output::bold(&format!(
+        "{} on {}",
+        network(config),
+        test.dataset
+    )))?;
     let chosen = match config.split_sizes().1 {
         0 => "the last one",
         _ => "lowest validation loss",
@@ -56,17 +60,25 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
         ),
     ];
     if let Some(published) = published {
-        let of = published.loss.map_or(String::new(), |l| format!("loss {}  ", loss(l)));
+        let of = published
+            .loss
+            .map_or(String::new(), |l| format!("loss {}  ", loss(l)));
         let caveats = match published.caveats() {
             c if c.is_empty() => String::new(),
             c => format!("; {c}"),
         };
         lines.push((
             "published",
-            format!("{of}accuracy {:.2} %  (\"{}\"{caveats})", published.percent, published.row),
+            format!(
+                "{of}accuracy {:.2} %  (\"{}\"{caveats})",
+                published.percent, published.row
+            ),
         ));
     } else {
-        lines.push(("published", "no figure for this data set and protocol".into()));
+        lines.push((
+            "published",
+            "no figure for this data set and protocol".into(),
+        ));
     }
     output::pairs(&lines)
 }

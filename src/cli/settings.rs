@@ -235,7 +235,9 @@ impl Setter {
 }
 
 fn no_effect(flag: &str, with: &str, applies_to: &str) -> Failure {
-    Failure::usage(format!("{flag} has no effect with {with}; it is a setting of {applies_to}"))
+    Failure::usage(format!(
+        "{flag} has no effect with {with}; it is a setting of {applies_to}"
+    ))
 }
 
 impl Settings {
@@ -243,7 +245,11 @@ impl Settings {
     pub fn apply(&self, config: &mut Config, setter: &Setter) -> Outcome {
         setter.set("--epochs", &mut config.epochs, self.epochs)?;
         setter.set("--batch", &mut config.batch, self.batch)?;
-        setter.set("--val-fraction", &mut config.val_fraction, self.val_fraction)?;
+        setter.set(
+            "--val-fraction",
+            &mut config.val_fraction,
+            self.val_fraction,
+        )?;
         setter.set("--seed", &mut config.seed, self.seed)?;
         if let Some(init) = self.init {
             setter.differs("--init", config.init.name(), Some(init.name()))?;
@@ -265,14 +271,34 @@ impl Settings {
             (config.optimiser, config.lr) = match given {
                 Some("adam") => {
                     let weight_decay = 0.0;
-                    (OptimiserSpec::Adam { beta1, beta2, eps, weight_decay }, 0.001)
+                    (
+                        OptimiserSpec::Adam {
+                            beta1,
+                            beta2,
+                            eps,
+                            weight_decay,
+                        },
+                        0.001,
+                    )
                 }
                 Some("adamw") => {
                     let weight_decay = 0.01;
-                    (OptimiserSpec::AdamW { beta1, beta2, eps, weight_decay }, 0.001)
+                    (
+                        OptimiserSpec::AdamW {
+                            beta1,
+                            beta2,
+                            eps,
+                            weight_decay,
+                        },
+                        0.001,
+                    )
                 }
                 _ => (
-                    OptimiserSpec::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 },
+                    OptimiserSpec::Sgd {
+                        momentum: 0.9,
+                        nesterov: false,
+                        weight_decay: 0.0,
+                    },
                     0.1,
                 ),
             };
@@ -280,7 +306,11 @@ impl Settings {
         setter.set("--lr", &mut config.lr, self.lr)?;
         let with = format!("--optimizer {}", config.optimiser.name());
         match &mut config.optimiser {
-            OptimiserSpec::Sgd { momentum, nesterov, weight_decay } => {
+            OptimiserSpec::Sgd {
+                momentum,
+                nesterov,
+                weight_decay,
+            } => {
                 let given = [
                     ("--beta1", self.beta1.is_some()),
                     ("--beta2", self.beta2.is_some()),
@@ -296,8 +326,18 @@ impl Settings {
                 setter.set("--nesterov", nesterov, self.nesterov.then_some(true))?;
                 setter.set("--weight-decay", weight_decay, self.weight_decay)
             }
-            OptimiserSpec::Adam { beta1, beta2, eps, weight_decay }
-            | OptimiserSpec::AdamW { beta1, beta2, eps, weight_decay } => {
+            OptimiserSpec::Adam {
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+            }
+            | OptimiserSpec::AdamW {
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+            } => {
                 if self.momentum.is_some() {
                     return Err(no_effect("--momentum", &with, "sgd (adam has --beta1)"));
                 }
@@ -317,7 +357,10 @@ impl Settings {
         let schedule = &mut config.lr_schedule;
         if setter.differs("--lr-schedule", schedule.name(), given)? {
             *schedule = match given {
-                Some("step") => LrSchedule::Step { every: 3, factor: 0.5 },
+                Some("step") => LrSchedule::Step {
+                    every: 3,
+                    factor: 0.5,
+                },
                 Some("cosine") => LrSchedule::Cosine { min: 0.0 },
                 Some("one-cycle") => LrSchedule::ONE_CYCLE,
                 _ => LrSchedule::Constant,
@@ -329,8 +372,16 @@ impl Settings {
             ("--lr-factor", self.lr_factor.is_some(), "step"),
             ("--lr-min", self.lr_min.is_some(), "cosine"),
             ("--lr-rise", self.lr_rise.is_some(), "one-cycle"),
-            ("--lr-start-divisor", self.lr_start_divisor.is_some(), "one-cycle"),
-            ("--lr-final-divisor", self.lr_final_divisor.is_some(), "one-cycle"),
+            (
+                "--lr-start-divisor",
+                self.lr_start_divisor.is_some(),
+                "one-cycle",
+            ),
+            (
+                "--lr-final-divisor",
+                self.lr_final_divisor.is_some(),
+                "one-cycle",
+            ),
         ];
         for (flag, given, of) in flags {
             if given && of != name {
@@ -344,7 +395,11 @@ impl Settings {
                 setter.set("--lr-factor", factor, self.lr_factor)
             }
             LrSchedule::Cosine { min } => setter.set("--lr-min", min, self.lr_min),
-            LrSchedule::OneCycle { rise, start_divisor, final_divisor } => {
+            LrSchedule::OneCycle {
+                rise,
+                start_divisor,
+                final_divisor,
+            } => {
                 setter.set("--lr-rise", rise, self.lr_rise)?;
                 if *rise >= 1.0 {
                     return Err(Failure::usage("--lr-rise must be above 0 and below 1"));
@@ -366,13 +421,19 @@ impl Settings {
             return Err(no_effect("--slope-rate", &with, "linear, exp and step"));
         }
         if self.slope_max.is_some() && slope.kind == SlopeKind::None {
-            return Err(no_effect("--slope-max", &with, "linear, exp, step and cosine"));
+            return Err(no_effect(
+                "--slope-max",
+                &with,
+                "linear, exp, step and cosine",
+            ));
         }
         setter.set("--slope-start", &mut slope.start, self.slope_start)?;
         setter.set("--slope-rate", &mut slope.rate, self.slope_rate)?;
         setter.set("--slope-max", &mut slope.max, self.slope_max)?;
-        slope
-            .check()
-            .map_err(|e| Failure::usage(format!("--anneal, --slope-start, --slope-rate, --slope-max: {e}")))
+        slope.check().map_err(|e| {
+            Failure::usage(format!(
+                "--anneal, --slope-start, --slope-rate, --slope-max: {e}"
+            ))
+        })
     }
 }

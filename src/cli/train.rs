@@ -163,7 +163,10 @@ fn holds_a_run(out: &Path) -> Failure {
 fn with_flag(error: Error, config: &Config) -> Error {
     match error {
         Error::Spec(what) if what.contains("validation share") && !what.contains("--") => {
-            Error::Spec(format!("{what}; choose another --val-fraction than {}", config.val_fraction))
+            Error::Spec(format!(
+                "{what}; choose another --val-fraction than {}",
+                config.val_fraction
+            ))
         }
         Error::Spec(what) if what.contains("takes images of") || what.contains("classes apart") => {
             Error::Spec(format!("--model: {what}"))
@@ -180,7 +183,10 @@ pub fn default_folder(config: &Config) -> PathBuf {
     };
     // A model file may call itself anything.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let base: String = words.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let base: String = words
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
     let base = match base.as_str() {
         "" => "run",
         base => &base[..base.len().min(100)],
@@ -196,7 +202,10 @@ fn is_imported(run: &RunFolder) -> bool {
 /// The run to continue: the newest one without a test, else the newest.
 fn newest_unfinished(parent: &Path) -> Outcome<PathBuf> {
     let none = || {
-        Error::checkpoint(parent, "holds no run to continue; name its folder with --out")
+        Error::checkpoint(
+            parent,
+            "holds no run to continue; name its folder with --out",
+        )
     };
     let newest = RunFolder::newest(parent).ok_or_else(none)?;
     let time = |path: &Path| {
@@ -214,5 +223,8 @@ fn newest_unfinished(parent: &Path) -> Outcome<PathBuf> {
 
 /// One line for the user about where to find a run.
 pub fn hint(path: &Path) -> String {
-    format!("bnn-cpu eval {}", output::one_line(&path.display().to_string()))
+    format!(
+        "bnn-cpu eval {}",
+        output::one_line(&path.display().to_string())
+    )
 }

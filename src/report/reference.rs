@@ -355,7 +355,12 @@ mod tests {
 
     #[test]
     fn rows_are_read_from_networks() {
-        for placement in [Placement::None, Placement::First, Placement::Last, Placement::Both] {
+        for placement in [
+            Placement::None,
+            Placement::First,
+            Placement::Last,
+            Placement::Both,
+        ] {
             let row = Row::of(&spec(SEED_NET, placement, STOCH)).unwrap();
             assert_eq!(row.placement, placement);
             assert_eq!(row.binary.is_none(), placement == Placement::None);
