@@ -115,7 +115,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if context.json {
         return output::json(&serde_json::json!({
             "event": "imported", "from": args.weights, "run": run.path(),
-            "config": run.config(),
+            "config": output::value(run.config()),
         }));
     }
     output::line(&format!(
