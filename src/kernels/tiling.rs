@@ -44,6 +44,10 @@ pub(super) struct ProductTile {
     /// First panel, at the block's first depth.
     pub b: *const f32,
     /// Numbers from a panel to the next.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only AVX-512 takes two panels")
+    )]
     pub b_step: usize,
     /// First number of the tile in `C`.
     pub c: *mut f32,
@@ -80,6 +84,10 @@ pub(super) struct TransposedTile {
     /// The tile's first depth in the first panel of `D`.
     pub d: *mut f32,
     /// Numbers from a panel to the next.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only AVX-512 takes two panels")
+    )]
     pub d_step: usize,
     /// Columns to store: at least 1.
     pub width: usize,
