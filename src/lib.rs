@@ -51,6 +51,7 @@ pub mod kernels;
 pub mod model;
 pub mod ops;
 pub mod random;
+pub mod report;
 pub mod tape;
 pub mod tensor;
 pub mod train;
