@@ -203,14 +203,10 @@ fn print(table: &Table, file: &Path, context: &Context) -> Outcome {
         shown.row(vec![
             row.title.clone(),
             row.seeds.len().to_string(),
-            row.percent.map_or("-".into(), |s| {
-                format!("{:.2} ± {:.2}", s.mean, s.deviation)
-            }),
+            row.percent.map_or("-".into(), |s| s.text(2)),
             number(row.published_percent, 2),
             row.difference().map_or("-".into(), |d| format!("{d:+.2}")),
-            row.loss.map_or("-".into(), |s| {
-                format!("{:.4} ± {:.4}", s.mean, s.deviation)
-            }),
+            row.loss.map_or("-".into(), |s| s.text(4)),
             number(row.published_loss, 4),
             number(row.seconds.map(|s| s.mean), 0),
         ]);

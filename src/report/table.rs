@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation; 0 for a single figure.
-    pub deviation: f64,
+    /// The standard deviation; absent for a single figure.
+    pub deviation: Option<f64>,
 }
 
 impl Spread {
@@ -25,12 +25,16 @@ impl Spread {
         }
         let mean = figures.iter().sum::<f64>() / n;
         let squares: f64 = figures.iter().map(|x| (x - mean).powi(2)).sum();
-        let deviation = if figures.len() > 1 {
-            (squares / (n - 1.0)).sqrt()
-        } else {
-            0.0
-        };
+        let deviation = (figures.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
         Some(Self { mean, deviation })
+    }
+
+    /// `mean ± deviation`, or the mean alone of a single figure.
+    pub fn text(&self, digits: usize) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.digits$} ± {deviation:.digits$}", self.mean),
+            None => format!("{:.digits$}", self.mean),
+        }
     }
 }
 
@@ -137,11 +141,7 @@ impl Table {
         text += "|---|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             let number = |x: Option<f64>, digits| x.map_or("-".into(), |x| format!("{x:.digits$}"));
-            let spread = |s: Option<Spread>, digits| {
-                s.map_or("-".into(), |s| {
-                    format!("{:.digits$} ± {:.digits$}", s.mean, s.deviation)
-                })
-            };
+            let spread = |s: Option<Spread>, digits| s.map_or("-".into(), |s| s.text(digits));
             let difference = row.difference();
             text += &format!(
                 "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
@@ -181,11 +181,11 @@ impl Table {
                 row.id,
                 row.seeds.len(),
                 number(row.percent.map(|s| s.mean)),
-                number(row.percent.map(|s| s.deviation)),
+                number(row.percent.and_then(|s| s.deviation)),
                 number(row.published_percent),
                 number(row.difference()),
                 number(row.loss.map(|s| s.mean)),
-                number(row.loss.map(|s| s.deviation)),
+                number(row.loss.and_then(|s| s.deviation)),
                 number(row.published_loss),
                 number(row.seconds.map(|s| s.mean)),
             );
@@ -222,7 +222,7 @@ mod tests {
             Spread::of(&[3.0]),
             Some(Spread {
                 mean: 3.0,
-                deviation: 0.0
+                deviation: None
             })
         );
         // 2, 4, 9: mean 5, squares 9 + 1 + 16 over two.
@@ -231,7 +231,7 @@ mod tests {
             spread,
             Spread {
                 mean: 5.0,
-                deviation: 13f64.sqrt()
+                deviation: Some(13f64.sqrt())
             }
         );
     }
