@@ -19,6 +19,7 @@ mod progress;
 mod result;
 mod settings;
 mod signals;
+mod table;
 mod train;
 
 use std::io::Write;
@@ -116,6 +117,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Import(import::Args),
+    Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
     Completions(completions::Args),
@@ -128,6 +130,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
+            Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
         }
@@ -219,7 +222,10 @@ fn report_panics_in_one_line() {
     static FIRST: Once = Once::new();
     std::panic::set_hook(Box::new(|info| {
         FIRST.call_once(|| {
-            let what = info.payload_as_str().unwrap_or("unknown");
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let what = text.unwrap_or("unknown");
             let place = info
                 .location()
                 .map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));

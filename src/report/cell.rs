@@ -90,7 +90,11 @@ impl Plan {
                 cells.push(Cell {
                     row: row.clone(),
                     config: self.suite.config(row, dataset, seed, self.epochs)?,
-                    record: self.results.join("cells").join(&name).join(format!("{file}.json")),
+                    record: self
+                        .results
+                        .join("cells")
+                        .join(&name)
+                        .join(format!("{file}.json")),
                     run: self.runs.join(&name).join(&file),
                 });
             }
@@ -110,8 +114,12 @@ impl Cell {
             return Ok(None);
         }
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let record: CellRecord = serde_json::from_str(&text)
-            .map_err(|e| Error::checkpoint(path, format!("is no record of a run: {e}; delete it to train again")))?;
+        let record: CellRecord = serde_json::from_str(&text).map_err(|e| {
+            Error::checkpoint(
+                path,
+                format!("is no record of a run: {e}; delete it to train again"),
+            )
+        })?;
         if record.config != self.config {
             return Err(Error::checkpoint(
                 path,

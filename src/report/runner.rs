@@ -141,5 +141,7 @@ fn interrupted() -> Error {
 /// The value behind a lock; a thread that panicked while it held the lock left
 /// a whole value behind.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

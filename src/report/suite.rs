@@ -1,7 +1,7 @@
 //! Suites of runs: which rows a table has, and the exact configuration of each
 //! of its cells.
 
-use super::reference::{PUBLISHED, Published};
+use super::reference::{PUBLISHED, Published, firing_name, placement_name};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, preset};
@@ -23,8 +23,26 @@ pub struct SuiteRow {
     pub id: String,
     /// Its name in tables, e.g. `stochastic, first, ST`.
     pub title: String,
-    /// The network, for images of 1x28x28 and ten classes.
+    /// The published row that it repeats.
     pub published: &'static Published,
+}
+
+impl SuiteRow {
+    fn of(published: &'static Published) -> Self {
+        let id = match published.binary {
+            None => "none".into(),
+            Some((mode, estimator)) => format!(
+                "{}-{}-{estimator}",
+                firing_name(mode),
+                placement_name(published.placement)
+            ),
+        };
+        Self {
+            id,
+            title: published.row.into(),
+            published,
+        }
+    }
 }
 
 impl Suite {
@@ -43,10 +61,13 @@ impl Suite {
     /// # Errors
     /// An unknown name.
     pub fn parse(name: &str) -> Result<Suite> {
-        Suite::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
-            let names = Suite::ALL.map(Suite::name).join(", ");
-            Error::spec(format!("unknown suite `{name}`; choose from {names}"))
-        })
+        Suite::ALL
+            .into_iter()
+            .find(|s| s.name() == name)
+            .ok_or_else(|| {
+                let names = Suite::ALL.map(Suite::name).join(", ");
+                Error::spec(format!("unknown suite `{name}`; choose from {names}"))
+            })
     }
 
     /// What the suite is, in a sentence.
@@ -61,19 +82,20 @@ impl Suite {
     /// Its rows, in the order of the table.
     pub fn rows(self) -> Vec<SuiteRow> {
         let ours = |p: &&Published| p.model == "seed-net" && !p.no_gradient();
-        let row = |published: &'static Published| SuiteRow {
-            id: published.words().join("-"),
-            title: published.row.into(),
-            published,
-        };
-        PUBLISHED.iter().filter(ours).map(row).collect()
+        PUBLISHED.iter().filter(ours).map(SuiteRow::of).collect()
     }
 
     /// The configuration of a cell.
     ///
     /// # Errors
     /// A data set that the network does not fit.
-    pub fn config(self, row: &SuiteRow, dataset: &Dataset, seed: u64, epochs: Option<usize>) -> Result<Config> {
+    pub fn config(
+        self,
+        row: &SuiteRow,
+        dataset: &Dataset,
+        seed: u64,
+        epochs: Option<usize>,
+    ) -> Result<Config> {
         let mut config = Config::reference(network(row, dataset)?, dataset);
         config.normalise_by(dataset);
         config.seed = seed;
@@ -85,7 +107,11 @@ impl Suite {
 fn network(row: &SuiteRow, dataset: &Dataset) -> Result<ModelSpec> {
     let (height, width, channels) = dataset.shape();
     let published = row.published;
-    let mut spec = preset(published.model, Shape::image(channels, height, width), dataset.classes)?;
+    let mut spec = preset(
+        published.model,
+        Shape::image(channels, height, width),
+        dataset.classes,
+    )?;
     if let Some((mode, estimator)) = published.binary {
         spec.place(published.placement, mode, estimator)?;
     }
@@ -105,12 +131,12 @@ mod tests {
             ids,
             [
                 "none",
-                "first-stoch-st",
-                "last-stoch-st",
-                "both-stoch-st",
-                "first-det-st",
-                "last-det-st",
-                "both-det-st"
+                "stoch-first-st",
+                "stoch-last-st",
+                "stoch-both-st",
+                "det-first-st",
+                "det-last-st",
+                "det-both-st"
             ]
         );
     }
@@ -120,10 +146,17 @@ mod tests {
         let dataset = digits::generate(1, 40, 20);
         for row in Suite::Reference.rows() {
             let mut config = Suite::Reference.config(&row, &dataset, 3, None).unwrap();
-            assert_eq!(reference::published(&config), None, "these are no MNIST digits");
+            assert_eq!(
+                reference::published(&config),
+                None,
+                "these are no MNIST digits"
+            );
             config.dataset.name = crate::data::mnist::NAME.into();
             (config.dataset.train, config.dataset.test) = (60_000, 10_000);
-            config.model.normalise = Some(crate::model::Normalise { mean: 0.1307, std: 0.3081 });
+            config.model.normalise = Some(crate::model::Normalise {
+                mean: 0.1307,
+                std: 0.3081,
+            });
             assert_eq!(reference::published(&config), Some(row.published));
         }
     }

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation; 0 for a single figure.
-    pub deviation: f64,
+    /// The standard deviation; absent for a single figure.
+    pub deviation: Option<f64>,
 }
 
 impl Spread {
@@ -25,8 +25,16 @@ impl Spread {
         }
         let mean = figures.iter().sum::<f64>() / n;
         let squares: f64 = figures.iter().map(|x| (x - mean).powi(2)).sum();
-        let deviation = if figures.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+        let deviation = (figures.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
         Some(Self { mean, deviation })
+    }
+
+    /// `mean ± deviation`, or the mean alone of a single figure.
+    pub fn text(&self, digits: usize) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.digits$} ± {deviation:.digits$}", self.mean),
+            None => format!("{:.digits$}", self.mean),
+        }
     }
 }
 
@@ -71,13 +79,22 @@ pub struct Table {
 impl Table {
     /// The table of `rows` from the records of finished cells. Published figures
     /// stand beside runs that keep to their protocol only.
-    pub fn new(suite: Suite, dataset: &str, command: String, rows: &[SuiteRow], records: &[CellRecord]) -> Self {
+    pub fn new(
+        suite: Suite,
+        dataset: &str,
+        command: String,
+        rows: &[SuiteRow],
+        records: &[CellRecord],
+    ) -> Self {
         let mut machines: Vec<String> = records
             .iter()
             .map(|r| {
                 let p = &r.test.provenance;
                 let threads = if p.threads == 1 { "thread" } else { "threads" };
-                format!("{}, {} kernels, {} {threads} a run", p.machine, p.isa, p.threads)
+                format!(
+                    "{}, {} kernels, {} {threads} a run",
+                    p.machine, p.isa, p.threads
+                )
             })
             .collect();
         machines.sort();
@@ -124,14 +141,16 @@ impl Table {
         text += "|---|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             let number = |x: Option<f64>, digits| x.map_or("-".into(), |x| format!("{x:.digits$}"));
-            let spread = |s: Option<Spread>, digits| {
-                s.map_or("-".into(), |s| format!("{:.digits$} ± {:.digits$}", s.mean, s.deviation))
-            };
+            let spread = |s: Option<Spread>, digits| s.map_or("-".into(), |s| s.text(digits));
             let difference = row.difference();
             text += &format!(
                 "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
                 row.title,
-                row.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+                row.seeds
+                    .iter()
+                    .map(u64::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 spread(row.percent, 2),
                 number(row.published_percent, 2),
                 difference.map_or("-".into(), |d| format!("{d:+.2}")),
@@ -162,11 +181,11 @@ impl Table {
                 row.id,
                 row.seeds.len(),
                 number(row.percent.map(|s| s.mean)),
-                number(row.percent.map(|s| s.deviation)),
+                number(row.percent.and_then(|s| s.deviation)),
                 number(row.published_percent),
                 number(row.difference()),
                 number(row.loss.map(|s| s.mean)),
-                number(row.loss.map(|s| s.deviation)),
+                number(row.loss.and_then(|s| s.deviation)),
                 number(row.published_loss),
                 number(row.seconds.map(|s| s.mean)),
             );
@@ -199,9 +218,21 @@ mod tests {
     #[test]
     fn spreads_follow_the_textbook() {
         assert_eq!(Spread::of(&[]), None);
-        assert_eq!(Spread::of(&[3.0]), Some(Spread { mean: 3.0, deviation: 0.0 }));
+        assert_eq!(
+            Spread::of(&[3.0]),
+            Some(Spread {
+                mean: 3.0,
+                deviation: None
+            })
+        );
         // 2, 4, 9: mean 5, squares 9 + 1 + 16 over two.
         let spread = Spread::of(&[2.0, 4.0, 9.0]).unwrap();
-        assert_eq!(spread, Spread { mean: 5.0, deviation: 13f64.sqrt() });
+        assert_eq!(
+            spread,
+            Spread {
+                mean: 5.0,
+                deviation: Some(13f64.sqrt())
+            }
+        );
     }
 }
