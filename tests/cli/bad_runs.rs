@@ -193,7 +193,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
         let args = small("run", &["--quiet", "--binary", "none", "--model", "mlp"]);
         let args: Vec<&str> = args
             .iter()
-            .map(|a| if *a == "0.05" { "1e30" } else { a })
+            .map(|a| if *a == "0.05" { "1e38" } else { a })
             .collect();
         place.bad(&args, 1, "--lr")
     };
@@ -206,7 +206,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
         "--lr-every",
         "1",
         "--lr-factor",
-        "1e35",
+        "1e39",
     ]);
     let line = place.bad(&args, 1, "--lr");
     assert!(line.contains("late"), "{line}");

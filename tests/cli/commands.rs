@@ -300,7 +300,8 @@ fn import_makes_a_run_of_weights() {
     let place = Place::new();
     place.good(&small("run", &["--epochs", "1"]));
     let data = ["--dataset", "idx", "--data", "data"];
-    let import = |flags: &[&'static str]| [&["import", "run/best.safetensors"][..], &data, flags].concat();
+    let import =
+        |flags: &[&'static str]| [&["import", "run/best.safetensors"][..], &data, flags].concat();
     place.good(&import(&["--out", "a"]));
     place.good(&import(&[
         "--out", "b", "--model", "seed-net", "--binary", "both",
