@@ -115,7 +115,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if context.json {
         return output::json(&serde_json::json!({
             "event": "imported", "from": args.weights, "run": run.path(),
-            "config": run.config(),
+            "config": output::value(run.config()),
         }));
     }
     output::line(&format!(
@@ -159,7 +159,8 @@ fn check_tensors(
     }
     let known = |t: &&NamedTensor| wanted.iter().all(|want| want.name != t.name);
     let unexpected = tensors.iter().filter(known).map(|t| t.name.clone());
-    let unexpected: Vec<String> = unexpected.collect();
+    let mut unexpected: Vec<String> = unexpected.collect();
+    unexpected.sort();
     let mut faults = Vec::new();
     for (what, names) in [
         ("missing", missing),

@@ -71,14 +71,14 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
     if context.json {
         let totals = Totals::of(&rows);
         let mut value = json!({
-            "event": "inspect", "model": spec, "layers": rows,
+            "event": "inspect", "model": output::value(spec), "layers": rows,
             "params_f32": totals.params_f32, "params_bit": totals.params_bit,
             "madds_f32": totals.madds_f32, "madds_bit": totals.madds_bit,
             "bytes": totals.bytes,
         });
         if let Some(run) = run {
             value["run"] = json!(run.path());
-            value["config"] = json!(run.config());
+            value["config"] = output::value(run.config());
             value["best_epoch"] = json!(run.best().ok().map(|best| best.epoch));
             value["metrics"] = json!(run.metrics()?);
             value["test"] = json!(run.test()?);
@@ -160,7 +160,9 @@ fn show_run(run: &RunFolder) -> Outcome {
 fn configuration(config: &Config) -> Vec<(&'static str, String)> {
     let settings = |value: serde_json::Value| match value {
         serde_json::Value::Object(map) => {
-            let pair = |(key, value): (&String, &serde_json::Value)| format!(" {key} {value}");
+            let pair = |(key, value): (&String, &serde_json::Value)| {
+                format!(", {} {value}", key.replace('_', " "))
+            };
             let named = map.iter().filter(|(key, _)| *key != "name");
             named.map(pair).collect::<String>()
         }
@@ -192,7 +194,7 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
             format!(
                 "{}{}",
                 config.optimiser.name(),
-                settings(json!(config.optimiser))
+                settings(output::value(&config.optimiser))
             ),
         ),
         (
@@ -201,7 +203,7 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
                 "{}, {}{}",
                 config.lr,
                 config.lr_schedule.name(),
-                settings(json!(config.lr_schedule))
+                settings(output::value(&config.lr_schedule))
             ),
         ),
         ("slope", slope),
@@ -285,7 +287,8 @@ fn print_table(rows: &[LayerRow]) -> Outcome {
 
 /// A file of weights: the tensors, and the network where the file names it.
 fn show_weights(path: &Path, context: &Context) -> Outcome {
-    let (tensors, about) = weights::read_any(path)?;
+    let (mut tensors, about) = weights::read_any(path)?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let best = match about {
         Some(_) => weights::read::<BestWeights>(path)
             .ok()
@@ -298,7 +301,7 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
             .map(|t| json!({ "name": t.name, "shape": t.shape }))
             .collect();
         return output::json(&json!({
-            "event": "inspect", "file": path, "about": best, "tensors": list,
+            "event": "inspect", "file": path, "about": output::value(&best), "tensors": list,
         }));
     }
     output::line(&output::bold(&path.display().to_string()))?;

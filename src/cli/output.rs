@@ -21,6 +21,13 @@ pub fn json(value: &impl Serialize) -> Outcome {
     line(&text)
 }
 
+/// A value as JSON, its 32-bit floats in their shortest form (0.9, where the
+/// direct way gives 0.8999999761581421).
+pub fn value(of: &impl Serialize) -> serde_json::Value {
+    let text = serde_json::to_string(of).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// Writes one line to the standard error; a closed one is no reason to stop.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

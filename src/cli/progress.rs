@@ -173,7 +173,7 @@ impl Progress {
                 self.steps_before = None;
                 self.emit(json!({
                     "event": "begin", "run": run, "resumed": resumed, "epoch": epoch,
-                    "epochs": config.epochs, "steps": steps, "config": config,
+                    "epochs": config.epochs, "steps": steps, "config": output::value(config),
                 }));
                 let how = if resumed { "continuing" } else { "training" };
                 let (train, validation) = config.split_sizes();

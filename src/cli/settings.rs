@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bnn_cpu::data::Augment;
 use bnn_cpu::model::Init;
 use bnn_cpu::train::{Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Failure, Outcome};
 
@@ -41,8 +41,12 @@ fn slope_name(kind: SlopeKind) -> &'static str {
     SLOPES.iter().find(|s| s.1 == kind).map_or("none", |s| s.0)
 }
 
-fn count() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1 << 32)
+/// A whole number of 1 or more.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("it must be a whole number of 1 or more".into()),
+    }
 }
 
 /// A number above 0.
@@ -95,10 +99,10 @@ fn not_negative32(text: &str) -> Result<f32, String> {
 #[derive(Debug, clap::Args)]
 pub struct Settings {
     /// Passes over the training images [default: 10]
-    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     epochs: Option<usize>,
     /// Images in a step [default: 64]
-    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     batch: Option<usize>,
     /// Share of the training images kept for validation; the epoch with the
     /// lowest validation loss is tested [default: 0.1]
@@ -145,7 +149,7 @@ pub struct Settings {
     #[arg(long, value_name = "NAME", value_parser = LR_SCHEDULES, help_heading = "Learning-rate schedule")]
     lr_schedule: Option<String>,
     /// step: epochs between two changes [default: 3]
-    #[arg(long, value_name = "N", value_parser = count(), help_heading = "Learning-rate schedule")]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Learning-rate schedule")]
     lr_every: Option<usize>,
     /// step: what the rate is multiplied by [default: 0.5]
     #[arg(long, value_name = "X", value_parser = positive, help_heading = "Learning-rate schedule")]
