@@ -176,10 +176,10 @@ impl Op for Linear {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.add(&mut self.slots, |rows, dx, ()| {
+            dx.store(&mut self.slots, |rows, dx, (), store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
-                kernels.product(&patches, dy, weights, depth, None, dx, Store::Add);
+                kernels.product(&patches, dy, weights, depth, None, dx, store);
             });
         }
 
