@@ -70,14 +70,20 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     let mut word = std::process::id();
     let mut child = start(&place, &long("killed"));
     let mut under_way = 0;
-    for _ in 0..6 {
+    // Longer and longer, so that even a busy machine gets to an epoch's end.
+    for attempt in 1..=40 {
+        if under_way == 5 {
+            break;
+        }
         word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        sleep(Duration::from_millis(u64::from(20 + (word >> 16) % 200)));
+        sleep(Duration::from_millis(u64::from(
+            20 + (word >> 8) % (100 * attempt),
+        )));
         child.kill().unwrap();
         child.wait().unwrap();
         let exists = |file: &str| place.path(&format!("killed/{file}")).exists();
         under_way += usize::from(exists("checkpoint.safetensors") && !exists("test.json"));
-        if !place.path("killed/config.json").exists() {
+        if !exists("config.json") {
             // Killed before it had begun.
             child = start(&place, &long("killed"));
         } else {
