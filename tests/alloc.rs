@@ -60,7 +60,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// Calls and bytes that `work` asks for, on all threads together.
 fn allocations(work: impl FnOnce()) -> (usize, usize) {
-    (CALLS.store(0, SeqCst), BYTES.store(0, SeqCst));
+    CALLS.store(0, SeqCst);
+    BYTES.store(0, SeqCst);
     COUNTING.store(true, SeqCst);
     work();
     COUNTING.store(false, SeqCst);
