@@ -35,12 +35,7 @@ const LIFTED: &[(&str, &str)] = &[("Error", "error"), ("Result", "error")];
 const FREE: &[&str] = &["lib.rs", "main.rs"];
 
 /// Kernels for one instruction set each may be longer than other files.
-const LONG: &[&str] = &[
-    "kernels/avx2.rs",
-    "kernels/avx512.rs",
-    "kernels/neon.rs",
-    "kernels/elementwise.rs",
-];
+const LONG: &[&str] = &["kernels/avx2.rs", "kernels/avx512.rs", "kernels/neon.rs"];
 
 /// Lines that any other file may have.
 const MOST_LINES: usize = 500;
