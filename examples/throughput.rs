@@ -9,6 +9,7 @@ use bnn_cpu::kernels;
 use bnn_cpu::model::{Init, Network, Placement, preset};
 use bnn_cpu::random::{keyed, uniform};
 use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{Optimiser, OptimiserSpec};
 use rand::Rng;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,18 +50,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()?;
-    let step = |net: &mut Network| {
+    let sgd = OptimiserSpec::Sgd {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    let mut optimiser = Optimiser::new(sgd, net.params().values().len());
+    let mut t = 0;
+    let mut step = |net: &mut Network| {
+        t += 1;
+        net.pass_mut().noise.step = t;
         net.forward();
         net.backward();
-        let sgd = kernels::elementwise::Sgd {
-            lr: 0.01,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        };
-        let (values, grads) = net.params_mut().values_and_grads();
-        let lr = sgd.lr;
-        values.iter_mut().zip(grads).for_each(|(w, g)| *w -= lr * g);
+        let (weights, grads) = net.params_mut().values_and_grads();
+        optimiser.step(&engine.kernels.ew, 0.01, t, weights, grads);
     };
     let seconds = pool.install(|| {
         (0..warmup).for_each(|_| step(&mut net));

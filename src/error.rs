@@ -38,6 +38,12 @@ pub enum Error {
         /// What is wrong and what to do.
         what: String,
     },
+    /// Another process is writing the folder.
+    #[error("{}: this folder is in use by another process; wait for it or choose another --out", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Nothing at that address, or the network is not there.
     #[error("{0}")]
     Network(String),

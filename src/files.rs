@@ -119,7 +119,7 @@ impl FolderLock {
     /// Locks `folder`, which must exist, without waiting.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] when another process holds the lock;
+    /// [`Error::InUse`] when another process holds the lock;
     /// [`Error::Io`] when the lock file cannot be made or locked.
     pub fn acquire(folder: &Path) -> Result<Self> {
         let path = folder.join(".lock");
@@ -131,10 +131,9 @@ impl FolderLock {
             .map_err(Error::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::checkpoint(
-                folder,
-                "this folder is in use by another process; wait for it or choose another --out",
-            )),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse {
+                folder: folder.to_path_buf(),
+            }),
             Err(TryLockError::Error(source)) => Err(Error::Io {
                 action: "lock",
                 path,

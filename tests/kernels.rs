@@ -1,7 +1,9 @@
 //! Every instruction set's products against the patch matrix written out and a
 //! triple loop in f64, with NaN wherever a kernel has no business reading.
 
-use bnn_cpu::kernels::gemm::{Patches, Store, panel_len};
+use bnn_cpu::kernels::gemm::{
+    Layout, Patches, Store, pack_panels, panel_len, sgemm, unpack_add_panels,
+};
 use bnn_cpu::kernels::im2col::im2col;
 use bnn_cpu::kernels::{Isa, Kernels, NR};
 
@@ -264,4 +266,106 @@ fn nothing_to_multiply() {
         kernels.transposed(&none, &[], &[], 2, &mut d);
         assert_eq!(d, [4.0; 48]);
     });
+}
+
+#[test]
+#[should_panic(expected = "overflows")]
+fn sizes_that_wrap_are_refused() {
+    let patches = Patches {
+        rows: 1 << 33,
+        cols: 1 << 33,
+        ..Patches::matrix(1, 1)
+    };
+    let kernels = Isa::Scalar.kernels().expect("always there");
+    kernels.transposed(&patches, &[0.0], &[0.0], 1, &mut [0.0; 16]);
+}
+
+#[test]
+fn packing_and_back_in_both_orders() {
+    let n = &mut Numbers(2);
+    for depth in 0..=9 {
+        for columns in 0..=40 {
+            // (row step, column step): row-major with a gap, then column-major.
+            for (row, col) in [(columns + 3, 1), (1, depth + 2)] {
+                let w = n.reals((depth * row).max(columns * col) + 1);
+                let mut packed = vec![f32::NAN; panel_len(depth, columns)];
+                pack_panels(depth, columns, &w, (row, col), &mut packed);
+                let mut back = w.clone();
+                unpack_add_panels(depth, columns, &packed, &mut back, (row, col));
+                let mut want = w.clone();
+                for k in 0..depth {
+                    for j in 0..columns.div_ceil(NR) * NR {
+                        let got = packed[at(depth, k, j)];
+                        if j < columns {
+                            assert_eq!(got, w[k * row + j * col]);
+                            want[k * row + j * col] *= 2.0;
+                        } else {
+                            assert_eq!(got, 0.0);
+                        }
+                    }
+                }
+                assert_eq!(back, want);
+            }
+        }
+    }
+}
+
+#[test]
+fn sgemm_against_three_loops() {
+    let n = &mut Numbers(3);
+    for (m, k, columns) in [(0, 3, 2), (3, 0, 2), (1, 1, 1), (5, 7, 3), (17, 33, 20)] {
+        for orders in 0..8 {
+            let layout = |rows, columns, swap: bool| {
+                if swap {
+                    Layout::row_major(columns, rows).transposed()
+                } else {
+                    Layout::row_major(rows, columns)
+                }
+            };
+            let la = layout(m, k, orders & 1 != 0);
+            let lb = layout(k, columns, orders & 2 != 0);
+            let lc = layout(m, columns, orders & 4 != 0);
+            let (a, b, old) = (n.reals(m * k), n.reals(k * columns), n.reals(m * columns));
+            let mut c = old.clone();
+            sgemm(2.0, (&a, la), (&b, lb), 0.5, (&mut c, lc));
+            let of = |x: &[f32], l: Layout, i, j| f64::from(x[i * l.row_step + j * l.col_step]);
+            for i in 0..m {
+                for j in 0..columns {
+                    let sum: f64 = (0..k).map(|d| of(&a, la, i, d) * of(&b, lb, d, j)).sum();
+                    let want = 2.0 * sum + 0.5 * of(&old, lc, i, j);
+                    assert!((of(&c, lc, i, j) - want).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "b is too short")]
+fn sgemm_refuses_a_short_slice() {
+    let square = Layout::row_major(2, 2);
+    sgemm(
+        1.0,
+        (&[0.0; 4], square),
+        (&[0.0; 3], square),
+        0.0,
+        (&mut [0.0; 4], square),
+    );
+}
+
+#[test]
+#[should_panic(expected = "overlap")]
+fn sgemm_refuses_an_overlapping_result() {
+    let square = Layout::row_major(2, 2);
+    let overlapping = Layout {
+        row_step: 1,
+        ..square
+    };
+    sgemm(
+        1.0,
+        (&[0.0; 4], square),
+        (&[0.0; 4], square),
+        0.0,
+        (&mut [0.0; 4], overlapping),
+    );
 }

@@ -93,7 +93,7 @@ impl Augment {
             Self::Shift => {
                 let dx = whole_shift(&mut rng, width);
                 let dy = whole_shift(&mut rng, height);
-                warp(image, shape, out, |x, y| (x - dx, y - dy));
+                shift(image, shape, out, (dx, dy));
             }
             Self::Affine => {
                 let map = Affine::random(&mut rng, height, width);
@@ -128,49 +128,110 @@ fn largest_shift(side: usize) -> usize {
     SHIFT.min(side.saturating_sub(1) / 4)
 }
 
-fn whole_shift(rng: &mut Xoshiro256PlusPlus, side: usize) -> f32 {
+fn whole_shift(rng: &mut Xoshiro256PlusPlus, side: usize) -> isize {
     let most = largest_shift(side);
-    below(rng, 2 * most as u64 + 1) as f32 - most as f32
+    below(rng, 2 * most as u64 + 1) as isize - most as isize
+}
+
+/// Moves `image` by (`dx`, `dy`) whole pixels; what comes in from outside is 0.
+fn shift(
+    image: &[u8],
+    (height, width, channels): (usize, usize, usize),
+    out: &mut [u8],
+    (dx, dy): (isize, isize),
+) {
+    out.fill(0);
+    let row_size = width * channels;
+    let moved = dx.unsigned_abs().min(width) * channels;
+    for (y, row) in out.chunks_exact_mut(row_size).enumerate() {
+        let Some(from) = y.checked_add_signed(-dy).filter(|&from| from < height) else {
+            continue;
+        };
+        let source = &image[from * row_size..][..row_size];
+        if dx >= 0 {
+            row[moved..].copy_from_slice(&source[..row_size - moved]);
+        } else {
+            row[..row_size - moved].copy_from_slice(&source[moved..]);
+        }
+    }
 }
 
 /// Fills `out` from the input places that `source` gives for each (x, y).
 fn warp(
     image: &[u8],
-    (height, width, channels): (usize, usize, usize),
+    shape: (usize, usize, usize),
     out: &mut [u8],
     source: impl Fn(f32, f32) -> (f32, f32),
 ) {
-    // The weight of the pixel at (column, row); nothing where there is none.
+    let (_, width, channels) = shape;
+    for (y, row) in out.chunks_exact_mut(width * channels).enumerate() {
+        for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
+            let (u, v) = source(x as f32, y as f32);
+            sample(image, shape, (u, v), pixel);
+        }
+    }
+}
+
+/// Interpolates one pixel of `image` at the place (`u`, `v`). The four weights
+/// add up to 1, so the sum stays within a byte.
+#[inline]
+fn sample(
+    image: &[u8],
+    (height, width, channels): (usize, usize, usize),
+    (u, v): (f32, f32),
+    pixel: &mut [u8],
+) {
+    let (left, top) = (floor(u), floor(v));
+    let (fx, fy) = (u - left as f32, v - top as f32);
+    let weights = [
+        (1.0 - fx) * (1.0 - fy),
+        fx * (1.0 - fy),
+        (1.0 - fx) * fy,
+        fx * fy,
+    ];
+    let (right, bottom) = (left.saturating_add(1), top.saturating_add(1));
+    // Most places have four neighbours; they need no test of each.
+    if left >= 0 && top >= 0 && (right as usize) < width && (bottom as usize) < height {
+        let upper = &image[(top as usize * width + left as usize) * channels..];
+        let lower = &upper[width * channels..];
+        for (channel, value) in pixel.iter_mut().enumerate() {
+            let [a, b, c, d] = [
+                upper[channel],
+                upper[channel + channels],
+                lower[channel],
+                lower[channel + channels],
+            ]
+            .map(f32::from);
+            let sum = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
+            *value = (sum + 0.5) as u8;
+        }
+        return;
+    }
+    // Where the pixel at (column, row) starts; nothing where there is none.
     let inside = |column: i32, row: i32| {
         let column = usize::try_from(column).ok().filter(|&c| c < width)?;
         let row = usize::try_from(row).ok().filter(|&r| r < height)?;
         Some((row * width + column) * channels)
     };
-    for (place, pixel) in out.chunks_exact_mut(channels).enumerate() {
-        let (u, v) = source((place % width) as f32, (place / width) as f32);
-        let (left, top) = (u.floor(), v.floor());
-        let (fx, fy) = (u - left, v - top);
-        let (left, top) = (left as i32, top as i32);
-        let corners = [
-            (inside(left, top), (1.0 - fx) * (1.0 - fy)),
-            (inside(left.saturating_add(1), top), fx * (1.0 - fy)),
-            (inside(left, top.saturating_add(1)), (1.0 - fx) * fy),
-            (
-                inside(left.saturating_add(1), top.saturating_add(1)),
-                fx * fy,
-            ),
-        ];
-        for (channel, value) in pixel.iter_mut().enumerate() {
-            let mut sum = 0.0;
-            for (start, weight) in corners {
-                if let Some(start) = start {
-                    sum += weight * f32::from(image[start + channel]);
-                }
+    let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
+    let starts = corners.map(|(column, row)| inside(column, row));
+    for (channel, value) in pixel.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        for (start, weight) in starts.iter().zip(weights) {
+            if let Some(start) = start {
+                sum += weight * f32::from(image[start + channel]);
             }
-            // The weights add up to 1, so the sum stays within a byte.
-            *value = (sum + 0.5) as u8;
         }
+        *value = (sum + 0.5) as u8;
     }
+}
+
+/// The integer at or below `x`. Written out because `f32::floor` is a call
+/// into a library on processors that are not known to have the instruction.
+#[inline]
+fn floor(x: f32) -> i32 {
+    let truncated = x as i32;
+    truncated.saturating_sub(i32::from(x < truncated as f32))
 }
 
 /// An affine map from output places to input places.
@@ -326,6 +387,52 @@ mod tests {
             }
         }
         assert_eq!(varied(Augment::None, (1, 2, 3), &image), image);
+    }
+
+    #[test]
+    fn floor_is_the_floor() {
+        for x in [-2.5, -2.0, -0.1, -0.0, 0.0, 0.9, 1.0, 27.99] {
+            assert_eq!(floor(x) as f32, x.floor(), "{x}");
+        }
+    }
+
+    /// An image with a border of zeros around it takes the fast path where the
+    /// bare image takes the careful one, and must give the same.
+    #[test]
+    fn both_ways_of_sampling_agree() {
+        let image: Vec<u8> = (0..4 * 5 * 2).map(|i| (i * 53 + 7) as u8).collect();
+        let mut framed = vec![0; 8 * 9 * 2];
+        for y in 0..4 {
+            framed[((y + 2) * 9 + 2) * 2..][..10].copy_from_slice(&image[y * 10..][..10]);
+        }
+        let (mut bare, mut wide) = ([0; 2], [0; 2]);
+        for step in 0..400 {
+            let (u, v) = (
+                -1.0 + (step % 20) as f32 * 0.31,
+                -1.0 + (step / 20) as f32 * 0.27,
+            );
+            sample(&image, (4, 5, 2), (u, v), &mut bare);
+            sample(&framed, (8, 9, 2), (u + 2.0, v + 2.0), &mut wide);
+            for (a, b) in bare.iter().zip(wide) {
+                // Adding 2 rounds the place, by far less than a grey level.
+                assert!(a.abs_diff(b) <= 1, "{u} {v}: {bare:?} {wide:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shift_equals_the_warp_by_whole_pixels() {
+        let shape = (5, 4, 2);
+        let image: Vec<u8> = (1..=40).collect();
+        let (mut moved, mut warped) = (vec![9; 40], vec![9; 40]);
+        for dx in -5_i8..=5 {
+            for dy in -6_i8..=6 {
+                shift(&image, shape, &mut moved, (dx.into(), dy.into()));
+                let (dx, dy) = (f32::from(dx), f32::from(dy));
+                warp(&image, shape, &mut warped, |x, y| (x - dx, y - dy));
+                assert_eq!(moved, warped, "{dx} {dy}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod digits;
 pub mod download;
 pub mod event;
 pub mod idx;
+mod idx_write;
 pub mod mnist;
 pub mod order;
 pub mod sheet;

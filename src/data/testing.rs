@@ -1,6 +1,8 @@
 //! Helpers for the tests of this folder: real MNIST where there is one, and a
 //! web server of a few lines.
 
+#![cfg_attr(not(feature = "download"), allow(dead_code))]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -10,10 +12,9 @@ use std::path::PathBuf;
 pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("BNN_CPU_DATA").filter(|value| !value.is_empty());
     if folder.is_none() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "left out: {test} needs MNIST (set BNN_CPU_DATA)"
-        );
+        // One write, so that lines of tests running side by side stay whole.
+        let line = format!("left out: {test} needs MNIST (set BNN_CPU_DATA)\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
     folder.map(PathBuf::from)
 }

@@ -1,5 +1,10 @@
 //! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
 use super::{Isa, Kernels, NR, elementwise};
@@ -33,6 +38,8 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
 
 /// Lanes of a register.
 const LANES: usize = 8;
+/// Most accumulators of a tile.
+const MAX_SUMS: usize = 12;
 
 /// Rows of a tile: 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; where
 /// one register holds all the columns, 8 x 1 still hide the FMA's latency.
@@ -40,24 +47,25 @@ fn rows(width: usize) -> usize {
     if width <= LANES { 8 } else { 6 }
 }
 
-/// Calls `$tile` with the tile's rows and registers a row as constants.
+/// Calls `$tile` with the tile's rows and registers a row as constants, and then
+/// the constants `$more`.
 macro_rules! by_rows {
-    ($tile:ident, $rows:expr, $t:expr) => {
+    ($tile:ident, $rows:expr, $t:expr $(, $more:literal)*) => {
         match ($t.width <= LANES, $rows) {
-            (false, 1) => $tile::<1, 2>($t),
-            (false, 2) => $tile::<2, 2>($t),
-            (false, 3) => $tile::<3, 2>($t),
-            (false, 4) => $tile::<4, 2>($t),
-            (false, 5) => $tile::<5, 2>($t),
-            (false, _) => $tile::<6, 2>($t),
-            (true, 1) => $tile::<1, 1>($t),
-            (true, 2) => $tile::<2, 1>($t),
-            (true, 3) => $tile::<3, 1>($t),
-            (true, 4) => $tile::<4, 1>($t),
-            (true, 5) => $tile::<5, 1>($t),
-            (true, 6) => $tile::<6, 1>($t),
-            (true, 7) => $tile::<7, 1>($t),
-            (true, _) => $tile::<8, 1>($t),
+            (false, 1) => $tile::<1, 2 $(, $more)*>($t),
+            (false, 2) => $tile::<2, 2 $(, $more)*>($t),
+            (false, 3) => $tile::<3, 2 $(, $more)*>($t),
+            (false, 4) => $tile::<4, 2 $(, $more)*>($t),
+            (false, 5) => $tile::<5, 2 $(, $more)*>($t),
+            (false, _) => $tile::<6, 2 $(, $more)*>($t),
+            (true, 1) => $tile::<1, 1 $(, $more)*>($t),
+            (true, 2) => $tile::<2, 1 $(, $more)*>($t),
+            (true, 3) => $tile::<3, 1 $(, $more)*>($t),
+            (true, 4) => $tile::<4, 1 $(, $more)*>($t),
+            (true, 5) => $tile::<5, 1 $(, $more)*>($t),
+            (true, 6) => $tile::<6, 1 $(, $more)*>($t),
+            (true, 7) => $tile::<7, 1 $(, $more)*>($t),
+            (true, _) => $tile::<8, 1 $(, $more)*>($t),
         }
     };
 }
@@ -78,7 +86,13 @@ impl Micro for Avx2 {
     #[inline(always)]
     unsafe fn product(rows: usize, tile: &ProductTile) {
         // SAFETY: the caller's promises are the tile's.
-        unsafe { by_rows!(product_tile, rows, tile) }
+        unsafe {
+            match tile.run_len {
+                3 => by_rows!(product_tile, rows, tile, 3),
+                5 => by_rows!(product_tile, rows, tile, 5),
+                _ => by_rows!(product_tile, rows, tile, 0),
+            }
+        }
     }
 
     #[inline(always)]
@@ -95,10 +109,14 @@ fn mask(width: usize) -> __m256i {
     _mm256_cmpgt_epi32(_mm256_set1_epi32(width.min(LANES) as i32), lanes)
 }
 
+/// A tile of R rows of V registers. `L` is the run length where it is short
+/// enough to unroll (a kernel over one channel), else 0.
+///
 /// # Safety
 /// The machine has AVX2 and FMA; the tile's addresses are valid.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
+unsafe fn product_tile<const R: usize, const V: usize, const L: usize>(t: &ProductTile) {
+    let run_len = if L > 0 { L } else { t.run_len };
     let mut sum = [[_mm256_setzero_ps(); V]; R];
     let mut a = [std::ptr::null(); R];
     a.copy_from_slice(&t.a[..R]);
@@ -108,7 +126,7 @@ unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
     // and row is taken with `wrapping_add` and never read.
     unsafe {
         for _ in 0..t.runs {
-            for k in 0..t.run_len {
+            for k in 0..run_len {
                 let mut bs = [_mm256_setzero_ps(); V];
                 for (v, bs) in bs.iter_mut().enumerate() {
                     *bs = _mm256_loadu_ps(b.add(v * LANES));
@@ -126,59 +144,82 @@ unsafe fn product_tile<const R: usize, const V: usize>(t: &ProductTile) {
             }
         }
     }
-    // SAFETY: `width` columns of R rows of `C` are writable, full vectors of the
-    // bias readable; lanes beyond `width` are neither read nor written.
+    if t.width < V * LANES {
+        let mut sums = [_mm256_setzero_ps(); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
+            }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { store_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `C` are valid, and of the bias.
+    // (One plain loop each: the compiler unrolls those whatever its settings,
+    // and then the accumulators never leave the registers.)
     unsafe {
-        let whole = t.width >= V * LANES;
-        for v in 0..V {
-            let bias = _mm256_loadu_ps(t.bias.add(v * LANES));
-            for (i, sum) in sum.iter().enumerate() {
-                let c = t.c.add(i * t.c_step + v * LANES);
-                let mut y = _mm256_add_ps(sum[v], bias);
-                if !whole {
-                    store_part(c, y, t.width - v * LANES, t.add);
-                    continue;
+        if t.add {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * LANES);
+                    let y = _mm256_add_ps(sum[i][v], _mm256_loadu_ps(t.bias.add(v * LANES)));
+                    _mm256_storeu_ps(c, _mm256_add_ps(y, _mm256_loadu_ps(c)));
                 }
-                if t.add {
-                    y = _mm256_add_ps(y, _mm256_loadu_ps(c));
+            }
+        } else {
+            for i in 0..R {
+                for v in 0..V {
+                    let c = t.c.add(i * t.c_step + v * LANES);
+                    _mm256_storeu_ps(
+                        c,
+                        _mm256_add_ps(sum[i][v], _mm256_loadu_ps(t.bias.add(v * LANES))),
+                    );
                 }
-                _mm256_storeu_ps(c, y);
             }
         }
     }
 }
 
-/// Stores, or adds, the first `width` lanes. Some AMD cores take dozens of
-/// cycles for the masked store that would do the same. Not inlined, since the
-/// tile's accumulators must stay in registers.
+/// The end of a product tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row. Not inlined, and the sums passed in memory: see
+/// [`product_tile`].
 ///
 /// # Safety
-/// The machine has AVX2; `width` numbers, at most 8, are valid at `c`.
+/// As for [`product_tile`].
 #[target_feature(enable = "avx2,fma")]
 #[inline(never)]
-unsafe fn store_part(mut c: *mut f32, mut y: __m256, width: usize, add: bool) {
-    // SAFETY: the masked load reads `width` lanes, and the parts stored add up
-    // to `width`.
-    unsafe {
-        if add {
-            y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask(width)));
-        }
-        if width >= LANES {
-            return _mm256_storeu_ps(c, y);
-        }
-        let mut part = _mm256_castps256_ps128(y);
-        if width & 4 != 0 {
-            _mm_storeu_ps(c, part);
-            c = c.wrapping_add(4);
-            part = _mm256_extractf128_ps(y, 1);
-        }
-        if width & 2 != 0 {
-            _mm_store_sd(c.cast(), _mm_castps_pd(part));
-            c = c.wrapping_add(2);
-            part = _mm_movehl_ps(part, part);
-        }
-        if width & 1 != 0 {
-            _mm_store_ss(c, part);
+unsafe fn store_part(sums: &[__m256; MAX_SUMS], rows: usize, vectors: usize, t: &ProductTile) {
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            let width = t.width - v * LANES;
+            // SAFETY: `width` columns of the row are valid, full vectors of the
+            // bias readable. The parts stored add up to `width`. (Some AMD cores
+            // take dozens of cycles for the masked store that would do the same.)
+            unsafe {
+                let mut c = t.c.add(i * t.c_step + v * LANES);
+                let mut y = _mm256_add_ps(sum, _mm256_loadu_ps(t.bias.add(v * LANES)));
+                if t.add {
+                    y = _mm256_add_ps(y, _mm256_maskload_ps(c, mask(width)));
+                }
+                if width >= LANES {
+                    _mm256_storeu_ps(c, y);
+                    continue;
+                }
+                let mut part = _mm256_castps256_ps128(y);
+                if width & 4 != 0 {
+                    _mm_storeu_ps(c, part);
+                    c = c.wrapping_add(4);
+                    part = _mm256_extractf128_ps(y, 1);
+                }
+                if width & 2 != 0 {
+                    _mm_store_sd(c.cast(), _mm_castps_pd(part));
+                    c = c.wrapping_add(2);
+                    part = _mm_movehl_ps(part, part);
+                }
+                if width & 1 != 0 {
+                    _mm_store_ss(c, part);
+                }
+            }
         }
     }
 }
@@ -218,20 +259,45 @@ unsafe fn transposed_tile<const R: usize, const V: usize>(t: &TransposedTile) {
             left -= here;
         }
     }
-    // SAFETY: R rows of NR numbers of `D` are readable and writable; lanes
-    // beyond the columns get back what they held.
+    if t.width < V * LANES {
+        let mut sums = [_mm256_setzero_ps(); MAX_SUMS];
+        for i in 0..R {
+            for v in 0..V {
+                sums[i * V + v] = sum[i][v];
+            }
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { add_part(&sums, R, V, t) };
+    }
+    // SAFETY: V vectors of R rows of `D` are readable and writable.
     unsafe {
-        for v in 0..V {
-            let width = t.width - v * LANES;
-            let mask = _mm256_castsi256_ps(mask(width));
-            for (i, sum) in sum.iter().enumerate() {
+        for i in 0..R {
+            for v in 0..V {
                 let d = t.d.add(i * NR + v * LANES);
-                let old = _mm256_loadu_ps(d);
-                let mut y = _mm256_add_ps(old, sum[v]);
-                if width < LANES {
-                    y = _mm256_blendv_ps(old, y, mask);
-                }
-                _mm256_storeu_ps(d, y);
+                _mm256_storeu_ps(d, _mm256_add_ps(_mm256_loadu_ps(d), sum[i][v]));
+            }
+        }
+    }
+}
+
+/// The end of a transposed tile whose last vectors are not all columns: `sums`
+/// holds `vectors` a row.
+///
+/// # Safety
+/// As for [`transposed_tile`].
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn add_part(sums: &[__m256; MAX_SUMS], rows: usize, vectors: usize, t: &TransposedTile) {
+    let zero = _mm256_set1_ps(-0.0);
+    for (i, sums) in sums.chunks_exact(vectors).take(rows).enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            let mask = _mm256_castsi256_ps(mask(t.width - v * LANES));
+            // SAFETY: rows of NR numbers of `D` are readable and writable. Lanes
+            // beyond the columns get -0 added, which changes no number.
+            unsafe {
+                let d = t.d.add(i * NR + v * LANES);
+                let sum = _mm256_blendv_ps(zero, sum, mask);
+                _mm256_storeu_ps(d, _mm256_add_ps(_mm256_loadu_ps(d), sum));
             }
         }
     }

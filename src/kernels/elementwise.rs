@@ -7,30 +7,8 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
-/// Geometry of a max-pool over one (height, width, channel) image, no padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
-    /// Input height.
-    pub height: usize,
-    /// Input width.
-    pub width: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Window height and width; at most 16, so that a window index fits a byte.
-    pub kernel: usize,
-    /// Pixels from one window to the next.
-    pub stride: usize,
-}
-
-impl Pool {
-    /// Output (height, width).
-    pub fn output(&self) -> (usize, usize) {
-        (
-            (self.height - self.kernel) / self.stride + 1,
-            (self.width - self.kernel) / self.stride + 1,
-        )
-    }
-}
+pub use super::pool::Pool;
+use super::pool::{max_pool_grad_of, max_pool_of};
 
 /// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,12 +150,12 @@ table! {
     /// Maximum of each window, and which of its pixels (in row order) held it;
     /// the first of equals, and a NaN wins, as in PyTorch. `(pool, x, y, index)`.
     fn max_pool(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
-        by_channels!(pool.channels, max_pool_of(pool, x, y, index));
+        max_pool_of(pool, x, y, index);
     }
 
     /// Adds each `dy` to the pixel that held the maximum. `(pool, dy, index, dx)`.
     fn max_pool_grad(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
-        by_channels!(pool.channels, max_pool_grad_of(pool, dy, index, dx));
+        max_pool_grad_of(pool, dy, index, dx);
     }
 
     /// `y = max(x, 0)`; a NaN stays one.
@@ -274,16 +252,20 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5·2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
     p = p * r + 8.333_452e-3;
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;
-    p = p * r + 5.000_000_1e-1;
+    p = p * r + 0.5;
     let e = (p * (r * r) + r) + 1.0;
-    e * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    // ROUND's last mantissa bit is worth 1, so `n` can be read off the mantissa
+    // of the sum; a conversion of `n` would not vectorise, for its saturation.
+    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits());
+    e * f32::from_bits(exponent.wrapping_add(127) << 23)
 }
 
 /// The channel count: `C`, or the run-time one where `C` is 0.
@@ -388,46 +370,25 @@ fn batch_norm_grad_of<const C: usize>(
     }
 }
 
-#[inline(always)]
-fn max_pool_of<const C: usize>(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
-    let c = count::<C>(pool.channels);
-    let (height, width) = pool.output();
-    for oy in 0..height {
-        for ox in 0..width {
-            let out = (oy * width + ox) * c;
-            let (y, index) = (&mut y[out..][..c], &mut index[out..][..c]);
-            let corner = (oy * pool.width + ox) * pool.stride * c;
-            y.copy_from_slice(&x[corner..][..c]);
-            index.fill(0);
-            for k in 1..pool.kernel * pool.kernel {
-                let (ky, kx) = (k / pool.kernel, k % pool.kernel);
-                let x = &x[corner + (ky * pool.width + kx) * c..][..c];
-                for i in 0..c {
-                    let wins = x[i] > y[i] || x[i].is_nan();
-                    y[i] = if wins { x[i] } else { y[i] };
-                    index[i] = if wins { k as u8 } else { index[i] };
-                }
-            }
+#[cfg(test)]
+mod tests {
+    /// Every 61st of the numbers from -87 to 88, and the neighbours of zero.
+    #[test]
+    fn exp_is_within_two_ulp() {
+        let negative = (0..=87.0f32.to_bits())
+            .step_by(61)
+            .map(|b| -f32::from_bits(b));
+        let positive = (0..=88.0f32.to_bits()).step_by(61).map(f32::from_bits);
+        let mut worst: f64 = 0.0;
+        for x in negative.chain(positive) {
+            let (got, want) = (super::exp(x), libm::exp(f64::from(x)));
+            let nearest = want as f32;
+            let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);
+            worst = worst.max((f64::from(got) - want).abs() / ulp);
         }
-    }
-}
-
-#[inline(always)]
-fn max_pool_grad_of<const C: usize>(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
-    let c = count::<C>(pool.channels);
-    let (height, width) = pool.output();
-    for oy in 0..height {
-        for ox in 0..width {
-            let out = (oy * width + ox) * c;
-            let (dy, index) = (&dy[out..][..c], &index[out..][..c]);
-            let corner = (oy * pool.width + ox) * pool.stride * c;
-            for k in 0..pool.kernel * pool.kernel {
-                let (ky, kx) = (k / pool.kernel, k % pool.kernel);
-                let dx = &mut dx[corner + (ky * pool.width + kx) * c..][..c];
-                for i in 0..c {
-                    dx[i] += if index[i] == k as u8 { dy[i] } else { 0.0 };
-                }
-            }
-        }
+        assert!(worst <= 2.0, "{worst} ulp");
+        assert_eq!(super::exp(f32::NEG_INFINITY), super::exp(-87.0));
+        assert_eq!(super::exp(f32::INFINITY), super::exp(88.0));
+        assert!(super::exp(f32::NAN).is_nan());
     }
 }

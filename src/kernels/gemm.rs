@@ -67,14 +67,25 @@ impl Patches {
     }
 
     /// Length of the slice that the patches need: one past the last number read.
+    ///
+    /// # Panics
+    /// If that length, [`Self::count`] or [`Self::depth`] overflows.
     pub fn span(&self) -> usize {
-        if self.count() == 0 || self.depth() == 0 {
-            return 0;
+        self.checked_span().expect("patches: a size overflows")
+    }
+
+    fn checked_span(&self) -> Option<usize> {
+        let count = self.rows.checked_mul(self.cols)?;
+        let depth = self.runs.checked_mul(self.run_len)?;
+        if count == 0 || depth == 0 {
+            return Some(0);
         }
-        (self.rows - 1) * self.row_step
-            + (self.cols - 1) * self.col_step
-            + (self.runs - 1) * self.run_step
-            + self.run_len
+        let row = (self.rows - 1).checked_mul(self.row_step)?;
+        let col = (self.cols - 1).checked_mul(self.col_step)?;
+        let run = (self.runs - 1).checked_mul(self.run_step)?;
+        row.checked_add(col)?
+            .checked_add(run)?
+            .checked_add(self.run_len)
     }
 }
 
@@ -84,8 +95,198 @@ pub fn panels(columns: usize) -> usize {
 }
 
 /// Length of the panel storage of a `depth` x `columns` matrix.
+///
+/// # Panics
+/// If it overflows.
 pub fn panel_len(depth: usize, columns: usize) -> usize {
-    panels(columns) * depth * NR
+    area(panels(columns) * NR, depth)
+}
+
+/// A product of two sizes, which must not wrap: the kernels trust it.
+fn area(rows: usize, columns: usize) -> usize {
+    rows.checked_mul(columns)
+        .expect("a matrix's size overflows")
+}
+
+/// Packs the `depth` x `columns` matrix whose element (k, j) is
+/// `w[k * row + j * col]` into panels, zeros in the padding.
+///
+/// # Panics
+/// If a slice is shorter than the shapes say.
+pub fn pack_panels(
+    depth: usize,
+    columns: usize,
+    w: &[f32],
+    (row, col): (usize, usize),
+    out: &mut [f32],
+) {
+    let out = &mut out[..panel_len(depth, columns)];
+    for (panel, out) in out.chunks_exact_mut((depth * NR).max(1)).enumerate() {
+        let first = panel * NR;
+        let width = NR.min(columns - first);
+        for (k, out) in out.chunks_exact_mut(NR).enumerate() {
+            let (used, padding) = out.split_at_mut(width);
+            let from = k * row + first * col;
+            if col == 1 {
+                used.copy_from_slice(&w[from..][..width]);
+            } else {
+                for (j, x) in used.iter_mut().enumerate() {
+                    *x = w[from + j * col];
+                }
+            }
+            padding.fill(0.0);
+        }
+    }
+}
+
+/// Adds panels to the `depth` x `columns` matrix whose element (k, j) is
+/// `w[k * row + j * col]`: the way back of [`pack_panels`], for gradients.
+///
+/// # Panics
+/// If a slice is shorter than the shapes say.
+pub fn unpack_add_panels(
+    depth: usize,
+    columns: usize,
+    panels: &[f32],
+    w: &mut [f32],
+    (row, col): (usize, usize),
+) {
+    let panels = &panels[..panel_len(depth, columns)];
+    for (panel, panels) in panels.chunks_exact((depth * NR).max(1)).enumerate() {
+        let first = panel * NR;
+        let width = NR.min(columns - first);
+        for (k, panels) in panels.chunks_exact(NR).enumerate() {
+            let to = k * row + first * col;
+            if col == 1 {
+                for (w, &x) in w[to..][..width].iter_mut().zip(panels) {
+                    *w += x;
+                }
+            } else {
+                for (j, &x) in panels[..width].iter().enumerate() {
+                    w[to + j * col] += x;
+                }
+            }
+        }
+    }
+}
+
+/// A strided matrix's shape: (rows, columns) and the steps between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Numbers from a row to the next.
+    pub row_step: usize,
+    /// Numbers from a column to the next.
+    pub col_step: usize,
+}
+
+impl Layout {
+    /// A row-major matrix without gaps.
+    pub fn row_major(rows: usize, columns: usize) -> Self {
+        Self {
+            rows,
+            columns,
+            row_step: columns,
+            col_step: 1,
+        }
+    }
+
+    /// The same numbers, rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_step: self.col_step,
+            col_step: self.row_step,
+        }
+    }
+
+    /// One past the last number, or `None` where that overflows.
+    fn span(&self) -> Option<usize> {
+        if self.rows == 0 || self.columns == 0 {
+            return Some(0);
+        }
+        let row = (self.rows - 1).checked_mul(self.row_step)?;
+        let col = (self.columns - 1).checked_mul(self.col_step)?;
+        row.checked_add(col)?.checked_add(1)
+    }
+
+    /// Whether no number is an element twice.
+    fn distinct(&self) -> bool {
+        let apart = |inner: usize, inner_step: usize, outer: usize, outer_step: usize| {
+            (inner <= 1 || inner_step > 0)
+                && (outer <= 1 || outer_step > inner.saturating_sub(1) * inner_step)
+        };
+        self.rows == 0
+            || self.columns == 0
+            || apart(self.columns, self.col_step, self.rows, self.row_step)
+            || apart(self.rows, self.row_step, self.columns, self.col_step)
+    }
+}
+
+/// `C = alpha·A·B + beta·C` for strided matrices, by the matrixmultiply crate.
+/// Where `beta` is 0, `C` is not read. It chooses its instruction set for itself,
+/// so an engine whose set is forced must not call this.
+///
+/// # Panics
+/// If the shapes do not match, a slice is shorter than its layout says, or two
+/// elements of `C` are the same number.
+pub fn sgemm(
+    alpha: f32,
+    (a, a_layout): (&[f32], Layout),
+    (b, b_layout): (&[f32], Layout),
+    beta: f32,
+    (c, c_layout): (&mut [f32], Layout),
+) {
+    let (m, k, n) = (a_layout.rows, a_layout.columns, b_layout.columns);
+    assert_eq!(b_layout.rows, k, "b does not match a");
+    assert_eq!((c_layout.rows, c_layout.columns), (m, n), "c's shape");
+    for (name, len, layout) in [
+        ("a", a.len(), &a_layout),
+        ("b", b.len(), &b_layout),
+        ("c", c.len(), &c_layout),
+    ] {
+        assert!(
+            layout.span().is_some_and(|span| span <= len),
+            "{name} is too short"
+        );
+    }
+    assert!(c_layout.distinct(), "elements of c overlap");
+    let steps = |layout: &Layout| (layout.row_step as isize, layout.col_step as isize);
+    let ((ar, ac), (br, bc), (cr, cc)) = (steps(&a_layout), steps(&b_layout), steps(&c_layout));
+    // SAFETY: every element of the three matrices lies within its slice, and
+    // those of `c` are distinct.
+    unsafe {
+        matrixmultiply::sgemm(
+            m,
+            k,
+            n,
+            alpha,
+            a.as_ptr(),
+            ar,
+            ac,
+            b.as_ptr(),
+            br,
+            bc,
+            beta,
+            c.as_mut_ptr(),
+            cr,
+            cc,
+        );
+    }
+}
+
+/// Whether matrixmultiply computes `D (depth x columns) += Aᵀ·G`, summed over
+/// `rows` rows, clearly faster than [`Kernels::transposed`] does: see
+/// `benches/kernels.rs`, group `large`. Ours reads `A` down its columns without
+/// packing it, which costs a quarter of the speed once `A` and `G` have left the
+/// second-level cache. `C = A·B` runs on [`Kernels::product`] always: over the
+/// shapes of that bench matrixmultiply was ahead on one small one alone.
+pub fn prefer_matrixmultiply(rows: usize, depth: usize, columns: usize) -> bool {
+    rows >= 512 && depth >= 1024 && columns >= 1024
 }
 
 /// What a product does with the numbers that are already in `C`.
@@ -131,7 +332,7 @@ impl Kernels {
             bias.is_none_or(|bias| bias.len() >= columns),
             "bias is too short"
         );
-        assert!(c.len() >= patches.count() * columns, "c is too short");
+        assert!(c.len() >= area(patches.count(), columns), "c is too short");
         (self.product)(patches, a, b, columns, bias, c, store);
     }
 
@@ -148,7 +349,7 @@ impl Kernels {
         d: &mut [f32],
     ) {
         assert!(a.len() >= patches.span(), "a is too short");
-        assert!(g.len() >= patches.count() * columns, "g is too short");
+        assert!(g.len() >= area(patches.count(), columns), "g is too short");
         assert!(
             d.len() >= panel_len(patches.depth(), columns),
             "d is too short"

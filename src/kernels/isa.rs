@@ -114,3 +114,38 @@ pub fn select(name: Option<&str>) -> Result<Engine> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_set_is_refused_by_name() {
+        let error = select(Some("avx9")).expect_err("no such set").to_string();
+        assert!(
+            error.contains("`avx9`") && error.contains("choose"),
+            "{error}"
+        );
+        assert!(!error.contains('\n'));
+    }
+
+    #[test]
+    fn every_set_is_either_given_or_refused() {
+        let available = Isa::available();
+        assert_eq!(available[0], Isa::Scalar);
+        for isa in Isa::ALL {
+            match select(Some(isa.name())) {
+                Ok(engine) => {
+                    assert!(available.contains(&isa) && engine.forced);
+                    assert_eq!(engine.kernels.isa, isa);
+                }
+                Err(error) => {
+                    assert!(!available.contains(&isa));
+                    let error = error.to_string();
+                    assert!(error.contains(&format!("no {}", isa.name())), "{error}");
+                    assert!(error.contains("scalar"), "{error}");
+                }
+            }
+        }
+    }
+}

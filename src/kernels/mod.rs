@@ -24,6 +24,7 @@ pub mod im2col;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod pool;
 mod scalar;
 mod tiling;
 

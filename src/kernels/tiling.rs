@@ -23,6 +23,9 @@ const KC: usize = 512;
 const MC: usize = 192;
 /// Patches of a block of `transposed`: a panel of `G` (16 KB) stays in the first.
 const PC: usize = 256;
+/// The same where each patch lies on cache lines of its own: the lines, too, must
+/// stay near until their last number has been read.
+const PC_FAR: usize = 96;
 /// Largest number of patches (or of depths) in a tile, for any instruction set.
 pub(super) const MAX_ROWS: usize = 12;
 /// Largest number of panels side by side in a tile, for any instruction set.
@@ -41,6 +44,10 @@ pub(super) struct ProductTile {
     /// First panel, at the block's first depth.
     pub b: *const f32,
     /// Numbers from a panel to the next.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only AVX-512 takes two panels")
+    )]
     pub b_step: usize,
     /// First number of the tile in `C`.
     pub c: *mut f32,
@@ -77,6 +84,10 @@ pub(super) struct TransposedTile {
     /// The tile's first depth in the first panel of `D`.
     pub d: *mut f32,
     /// Numbers from a panel to the next.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only AVX-512 takes two panels")
+    )]
     pub d_step: usize,
     /// Columns to store: at least 1.
     pub width: usize,
@@ -291,8 +302,9 @@ pub(super) unsafe fn transposed<M: Micro>(
     }
     let (a, d) = (a.as_ptr(), d.as_mut_ptr());
     let mut copy = [const { MaybeUninit::<f32>::uninit() }; PC * MAX_PANELS * NR];
-    for first_patch in (0..count).step_by(PC) {
-        let some = PC.min(count - first_patch);
+    let block = if patches.col_step > 64 { PC_FAR } else { PC };
+    for first_patch in (0..count).step_by(block) {
+        let some = block.min(count - first_patch);
         for panel in (0..panels(columns)).step_by(M::PANELS) {
             let first = panel * NR;
             let width = (M::PANELS * NR).min(columns - first);
@@ -343,6 +355,130 @@ pub(super) unsafe fn transposed<M: Micro>(
                     M::transposed(rows, &tile);
                 }
                 k += rows;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::gemm::panel_len;
+
+    /// Tiles of two panels in plain Rust: AVX-512's walk through the loops, on a
+    /// machine that need not have it.
+    struct TwoPanels;
+
+    impl Micro for TwoPanels {
+        const PANELS: usize = 2;
+
+        fn product_rows(_width: usize) -> usize {
+            8
+        }
+
+        fn transposed_rows(_width: usize) -> usize {
+            8
+        }
+
+        unsafe fn product(rows: usize, t: &ProductTile) {
+            for i in 0..rows {
+                for j in 0..t.width {
+                    // SAFETY: the caller's promises.
+                    unsafe {
+                        let mut b = t.b.add(j / NR * t.b_step + j % NR);
+                        let c = t.c.add(i * t.c_step + j);
+                        let mut sum = *t.bias.add(j) + if t.add { *c } else { 0.0 };
+                        for run in 0..t.runs {
+                            for k in 0..t.run_len {
+                                sum += *t.a[i].add(run * t.run_step + k) * *b;
+                                b = b.wrapping_add(NR);
+                            }
+                        }
+                        *c = sum;
+                    }
+                }
+            }
+        }
+
+        unsafe fn transposed(rows: usize, t: &TransposedTile) {
+            for i in 0..rows {
+                for j in 0..t.width {
+                    for p in 0..t.count {
+                        let p_of_rows = t.col + p;
+                        let start =
+                            p_of_rows / t.cols * t.row_step + p_of_rows % t.cols * t.col_step;
+                        // SAFETY: the caller's promises.
+                        unsafe {
+                            let a = *t.a.add(start + t.offsets[i]);
+                            let g = *t.g.add(p * t.g_step + j);
+                            *t.d.add(j / NR * t.d_step + i * NR + j % NR) += a * g;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Small whole numbers, whose sums are exact in any order.
+    fn whole(len: usize) -> Vec<f32> {
+        (0..len)
+            .map(|i| ((i * 7919 + len) % 13) as f32 - 6.0)
+            .collect()
+    }
+
+    #[test]
+    fn two_panels_side_by_side() {
+        for columns in 1..=70 {
+            for (rows, cols, runs, run_len) in [
+                (3, 5, 2, 7),
+                (1, 9, 1, 1000),
+                (20, 20, 1, 3),
+                (1, 9, 3, 400),
+            ] {
+                let patches = Patches {
+                    rows,
+                    cols,
+                    row_step: 3 * run_len + cols,
+                    col_step: 2,
+                    runs,
+                    run_len,
+                    run_step: run_len + 1,
+                };
+                let (count, depth) = (patches.count(), patches.depth());
+                let a = whole(patches.span());
+                let b = whole(panel_len(depth, columns));
+                let (bias, g) = (whole(columns), whole(count * columns));
+                for store in [Store::Assign, Store::Add] {
+                    let (mut c, mut want) = (g.clone(), g.clone());
+                    let bias = Some(bias.as_slice());
+                    // SAFETY: no instruction set; lengths as the shapes say.
+                    unsafe {
+                        product::<TwoPanels>(&patches, &a, &b, columns, bias, &mut c, store);
+                    }
+                    crate::kernels::scalar::product(
+                        &patches, &a, &b, columns, bias, &mut want, store,
+                    );
+                    assert_eq!(c, want, "{patches:?} {columns}");
+                }
+                let (mut d, mut want) = (b.clone(), b.clone());
+                // SAFETY: as above.
+                unsafe { transposed::<TwoPanels>(&patches, &a, &g, columns, &mut d) };
+                crate::kernels::scalar::transposed(&patches, &a, &g, columns, &mut want);
+                assert_eq!(d, want, "{patches:?} {columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_are_few_and_even() {
+        for total in 0..100 {
+            for most in 1..=MAX_ROWS {
+                let tiles: Vec<_> = Tiles::new(total, most).collect();
+                assert_eq!(tiles.iter().sum::<usize>(), total);
+                assert_eq!(tiles.len(), total.div_ceil(most));
+                if let (Some(max), Some(min)) = (tiles.iter().max(), tiles.iter().min()) {
+                    assert!(*max <= most && max - min <= 1);
+                }
             }
         }
     }

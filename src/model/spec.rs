@@ -269,7 +269,7 @@ impl ModelSpec {
             }
             _ => return fail("the last layer must be linear, one output for each class".into()),
         }
-        if shape.len() < 1 {
+        if shape.is_empty() {
             return fail("there are no classes".into());
         }
         if let Some(Normalise { mean, std }) = self.normalise

@@ -78,7 +78,7 @@ impl BatchNorm {
     /// # Errors
     /// An `eps` or `momentum` that is no positive number.
     pub fn record(tape: &mut Tape, name: &str, x: Value, eps: f64, momentum: f64) -> Result<Value> {
-        if !(eps > 0.0 && eps.is_finite()) || !(0.0..=1.0).contains(&momentum) {
+        if !(eps > 0.0 && eps.is_finite() && (0.0..=1.0).contains(&momentum)) {
             return Err(Error::spec(format!(
                 "layer {name}: eps must be above 0 and momentum within 0 to 1, not {eps} and {momentum}"
             )));

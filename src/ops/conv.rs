@@ -327,7 +327,7 @@ impl Op for Conv {
                 let spread_patches = self.spread_patches();
                 let spread_width = Self::spread_size(input, window).1;
                 let weights = &self.backward_weights;
-                dx.add(&mut self.slots, |rows, dx, slot| {
+                dx.store(&mut self.slots, |rows, dx, slot, store| {
                     parameters(rows.clone(), slot);
                     let dy = &dy[rows.start * output.len()..rows.end * output.len()];
                     for (dx, g) in dx
@@ -343,7 +343,7 @@ impl Op for Conv {
                             input.channels,
                             None,
                             dx,
-                            Store::Add,
+                            store,
                         );
                     }
                 });

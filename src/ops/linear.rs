@@ -7,12 +7,16 @@
 //! `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
 //! height, width), while a row of `x` is stored (height, width, channel): the
 //! order changes where the weights are packed, so `x` is never copied.
+//!
+//! The weight gradient of very large layers is matrixmultiply's, unless the
+//! instruction set is forced; everything else runs on our own kernels.
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::kernels::Engine;
 use crate::kernels::NR;
-use crate::kernels::gemm::{Patches, Store, panel_len};
+use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmultiply, sgemm};
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
 use crate::tensor::Shape;
 
@@ -67,6 +71,65 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// `grad += dyᵀ·x` over `live` rows, in PyTorch's order.
+    fn add_weight_grad(
+        &mut self,
+        engine: Engine,
+        x: &[f32],
+        dy: &[f32],
+        live: usize,
+        grad: &mut [f32],
+    ) {
+        let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
+        let dense = !engine.forced && prefer_matrixmultiply(live, depth, out);
+        // (depth, out) of a block: row-major, or in panels.
+        let block_len = if dense {
+            BLOCK * out
+        } else {
+            panel_len(BLOCK, out)
+        };
+        let blocks = depth.div_ceil(BLOCK);
+        self.weight_grad[..blocks * block_len]
+            .par_chunks_mut(block_len)
+            .enumerate()
+            .for_each(|(b, d)| {
+                let first = b * BLOCK;
+                let width = BLOCK.min(depth - first);
+                let x = &x[first..];
+                if dense {
+                    let rows = Layout {
+                        rows: live,
+                        columns: width,
+                        row_step: depth,
+                        col_step: 1,
+                    };
+                    let (g, d_layout) =
+                        (Layout::row_major(live, out), Layout::row_major(width, out));
+                    return sgemm(1.0, (x, rows.transposed()), (dy, g), 0.0, (d, d_layout));
+                }
+                let patches = Patches {
+                    run_len: width,
+                    ..Patches::matrix(live, depth)
+                };
+                d.fill(0.0);
+                kernels.transposed(&patches, x, dy, out, d);
+            });
+        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
+            for (&k, grad) in self.stored.iter().zip(grad) {
+                let (block, k) = (k / BLOCK, k % BLOCK);
+                let width = BLOCK.min(depth - block * BLOCK);
+                let at = if dense {
+                    k * out + j
+                } else {
+                    (j / NR * width + k) * NR + j % NR
+                };
+                *grad += self.weight_grad[block * block_len + at];
+            }
+        }
+    }
+}
+
 impl Op for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -113,35 +176,15 @@ impl Op for Linear {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.add(&mut self.slots, |rows, dx, ()| {
+            dx.store(&mut self.slots, |rows, dx, (), store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
-                kernels.product(&patches, dy, weights, depth, None, dx, Store::Add);
+                kernels.product(&patches, dy, weights, depth, None, dx, store);
             });
         }
 
-        let block_len = panel_len(BLOCK, out);
-        self.weight_grad
-            .par_chunks_mut(block_len)
-            .enumerate()
-            .for_each(|(b, d)| {
-                let first = b * BLOCK;
-                let width = BLOCK.min(depth - first);
-                let patches = Patches {
-                    run_len: width,
-                    ..Patches::matrix(live, depth)
-                };
-                d.fill(0.0);
-                kernels.transposed(&patches, &x[first..], dy, out, d);
-            });
         let grad = cx.params.grad_mut(self.weight);
-        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
-            for (&k, grad) in self.stored.iter().zip(grad) {
-                let (block, k) = (k / BLOCK, k % BLOCK);
-                let width = BLOCK.min(depth - block * BLOCK);
-                *grad += self.weight_grad[block * block_len + (j / NR * width + k) * NR + j % NR];
-            }
-        }
+        self.add_weight_grad(cx.pass.engine, x, dy, live, grad);
         let grad = cx.params.grad_mut(self.bias);
         for dy in dy.chunks_exact(out) {
             (kernels.ew.add)(dy, grad);
@@ -153,6 +196,29 @@ impl Op for Linear {
 mod tests {
     use super::*;
     use crate::ops::testing::{check_every_isa, fill};
+
+    #[test]
+    fn a_large_layer_has_the_same_gradient_by_either_product() {
+        let (rows, depth, out) = (512, 1024, 1024);
+        assert!(prefer_matrixmultiply(rows, depth, out));
+        let mut engine = crate::kernels::select(Some("scalar")).unwrap();
+        let mut grads = [true, false].map(|forced| {
+            engine.forced = forced;
+            let mut tape = Tape::new(engine, rows);
+            let x = tape.input(Shape::vector(depth), false);
+            let y = Linear::record(&mut tape, "fc", x, out).unwrap();
+            tape.seal(true);
+            fill(1, tape.value_mut(x));
+            tape.backward_from(y, |dy| fill(3, dy));
+            tape.params.grads().to_vec()
+        });
+        let [ours, theirs] = &mut grads;
+        let scale = ours.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        assert!(scale > 1.0);
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((*a - *b).abs() < 1e-4 * scale, "{a} against {b}");
+        }
+    }
 
     #[test]
     fn gradients_match_finite_differences() {

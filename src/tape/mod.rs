@@ -26,6 +26,7 @@ pub use rows::{Rows, reduce};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::kernels::Engine;
+use crate::kernels::gemm::Store;
 use crate::random;
 use crate::tensor::{Arena, Shape, whole_lines};
 
@@ -227,13 +228,28 @@ impl Grad<'_> {
         slots: &mut [S],
         work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S) + Sync,
     ) {
-        self.rows
-            .write(self.slice, self.width, slots, |rows, dx, slot| {
-                if !self.begun {
-                    dx.fill(0.0);
-                }
-                work(rows, dx, slot);
-            });
+        self.store(slots, |rows, dx, slot, store| {
+            if store == Store::Assign {
+                dx.fill(0.0);
+            }
+            work(rows, dx, slot);
+        });
+    }
+
+    /// [`Self::add`] for work that can overwrite: it is told whether to assign
+    /// (the adjoint holds anything) or to add to earlier contributions.
+    pub fn store<S: Send>(
+        self,
+        slots: &mut [S],
+        work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S, Store) + Sync,
+    ) {
+        let store = if self.begun {
+            Store::Add
+        } else {
+            Store::Assign
+        };
+        let write = |rows, dx: &mut [f32], slot: &mut S| work(rows, dx, slot, store);
+        self.rows.write(self.slice, self.width, slots, write);
     }
 }
 

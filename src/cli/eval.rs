@@ -1,0 +1,133 @@
+//! `bnn-cpu eval`: loss, accuracy and speed of a run's best weights.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bnn_cpu::data::{Split, validation_split};
+use bnn_cpu::train::{Evaluator, Reading, RunFolder};
+use clap::builder::RangedU64ValueParser;
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::output::{self, grouped, loss, percent};
+use super::progress::Progress;
+use super::{Context, Failure, Outcome, result};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu eval runs/seed-net-both-det-st-1                 the test images
+  bnn-cpu eval runs/seed-net-both-det-st-1 --split val     the run's own validation images
+  bnn-cpu eval runs/seed-net-both-stoch-st-1 --samples 16  mean probabilities of 16 samples
+  bnn-cpu eval runs/seed-net-both-stoch-st-1 --threshold   stochastic units read as [x > 0]";
+
+/// Measure a run's best weights on its test or validation images
+///
+/// One sample repeats the noise of training, so it gives the very figures that
+/// the run recorded.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder of the run, or its best.safetensors
+    run: PathBuf,
+    /// Which images: test, or val, those that the run held out of training
+    #[arg(long, default_value = "test", value_parser = ["val", "test"])]
+    split: String,
+    /// Stochastic nets: the mean of the class probabilities over S samples
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
+    samples: usize,
+    /// Stochastic nets: read units as [x > 0] instead of sampling them
+    #[arg(long)]
+    threshold: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let mut progress = Progress::new(context);
+    // The weights of a run lie in its folder.
+    let folder = match args.run.file_name() {
+        Some(name) if name == "best.safetensors" => match args.run.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => std::path::Path::new("."),
+        },
+        _ => &args.run,
+    };
+    let run = RunFolder::open(folder)?;
+    let config = run.config();
+    if !config.model.is_stochastic() {
+        let unused = (args.samples > 1).then_some("--samples");
+        if let Some(flag) = unused.or(args.threshold.then_some("--threshold")) {
+            return Err(Failure::usage(format!(
+                "{flag} has no effect on {}, which has no stochastic unit",
+                folder.display()
+            )));
+        }
+    }
+    if args.threshold && args.samples > 1 {
+        return Err(Failure::usage(
+            "--samples has no effect with --threshold, which draws nothing; leave one of them out",
+        ));
+    }
+    let best = run.best()?;
+    let mut net = run.network(context.engine, config.batch)?;
+    if best.isa != context.engine.kernels.isa.name() && best.epoch > 0 {
+        progress.say(&format!(
+            "the run was made with {} kernels; its own figures need --isa {}",
+            best.isa, best.isa
+        ));
+    }
+    let dataset = args.data.load_for(&config.dataset, &mut progress)?;
+    config.check(&dataset)?;
+    // The same images and the same noise as the run's own figures.
+    let (split, indices, step): (&Split, Vec<u32>, u64) = if args.split == "val" {
+        let (_, validation) =
+            validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
+        if validation.is_empty() {
+            return Err(Failure::usage(format!(
+                "--split val: the run in {} held no images out of training",
+                folder.display()
+            )));
+        }
+        (&dataset.train, validation, best.epoch as u64)
+    } else {
+        let all = (0..dataset.test.len() as u32).collect();
+        (&dataset.test, all, config.epochs as u64 + 1)
+    };
+    let reading = match args.threshold {
+        true => Reading::Threshold,
+        false => Reading::Samples(args.samples),
+    };
+    let begun = Instant::now();
+    let found =
+        Evaluator::default().evaluate(&mut net, split, &indices, reading, (config.seed, step));
+    let img_per_s = found.images as f64 / begun.elapsed().as_secs_f64();
+    if context.json {
+        return output::json(&json!({
+            "event": "eval", "run": folder, "dataset": dataset.name, "split": args.split,
+            "reading": reading, "epoch": best.epoch, "images": found.images,
+            "loss": found.loss, "accuracy": found.accuracy, "img_per_s": img_per_s,
+        }));
+    }
+    let how = match (config.model.is_stochastic(), reading) {
+        (false, _) => String::new(),
+        (true, Reading::Threshold) => ", units read as [x > 0]".into(),
+        (true, Reading::Samples(1)) => ", one sample".into(),
+        (true, Reading::Samples(n)) => format!(", mean of {n} samples"),
+    };
+    let title = format!("{} on {}", result::network(config), dataset.name);
+    output::line(&output::bold(&title))?;
+    let images = match args.split.as_str() {
+        "val" => "validation",
+        _ => "test",
+    };
+    output::pairs(&[
+        (
+            "images",
+            format!("{} {images} images{how}", grouped(found.images)),
+        ),
+        ("loss", loss(found.loss)),
+        ("accuracy", percent(found.accuracy)),
+        ("speed", format!("{} img/s", grouped(img_per_s as usize))),
+    ])
+}

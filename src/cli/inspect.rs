@@ -1,0 +1,357 @@
+//! `bnn-cpu inspect`: the layer table of a network, and what a run is.
+
+use std::path::Path;
+
+use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{BestWeights, Config, RunFolder, SlopeKind};
+use serde_json::json;
+
+use super::model_args::{ModelArgs, UnitArgs, is_file};
+use super::output::{self, Align, Table, grouped, loss, percent};
+use super::{Context, Failure, Outcome, result};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu inspect seed-net                       the reference network
+  bnn-cpu inspect seed-net --binary first        with one binary layer
+  bnn-cpu inspect net.json                       a network of one's own
+  bnn-cpu inspect runs/seed-net-both-det-st-1    a run: configuration, figures, layers
+  bnn-cpu inspect best.safetensors               a file of weights
+  bnn-cpu inspect seed-net --json > net.json     a file to start from (its field `model`)";
+
+/// Show a network's layers: shapes, parameters, multiply-adds, bytes
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A run's folder, seed-net, mlp, a JSON file, or a file of weights
+    #[arg(value_name = "RUN|MODEL|FILE")]
+    target: String,
+    #[command(flatten)]
+    units: UnitArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let path = Path::new(&args.target);
+    let stored = path.is_dir() || args.target.ends_with(".safetensors");
+    if !is_file(&args.target) || !stored {
+        let model = ModelArgs {
+            model: Some(args.target.clone()),
+            units: args.units,
+        };
+        // The shape and classes of MNIST; a file has its own.
+        let spec = model
+            .spec(Shape::image(1, 28, 28), 10)
+            .map_err(|e| match e {
+                Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
+                    "{}: no such run, model or file; presets are {}",
+                    args.target,
+                    PRESETS.map(|(name, _)| name).join(", ")
+                )),
+                other => other,
+            })?;
+        return show(&spec, None, context);
+    }
+    if let Some(flag) = args.units.given() {
+        return Err(Failure::usage(format!(
+            "{flag} has no effect on {}, whose units are what they are",
+            args.target
+        )));
+    }
+    if path.is_dir() {
+        let run = RunFolder::open(path)?;
+        return show(&run.config().model.clone(), Some(&run), context);
+    }
+    show_weights(path, context)
+}
+
+/// The layer table, for a run below what is known of it.
+fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome {
+    let rows = table(spec)?;
+    if context.json {
+        let totals = Totals::of(&rows);
+        let mut value = json!({
+            "event": "inspect", "model": output::value(spec), "layers": rows,
+            "params_f32": totals.params_f32, "params_bit": totals.params_bit,
+            "madds_f32": totals.madds_f32, "madds_bit": totals.madds_bit,
+            "bytes": totals.bytes,
+        });
+        if let Some(run) = run {
+            value["run"] = json!(run.path());
+            value["config"] = output::value(run.config());
+            value["best_epoch"] = json!(run.best().ok().map(|best| best.epoch));
+            value["metrics"] = json!(run.metrics()?);
+            value["test"] = json!(run.test()?);
+        }
+        return output::json(&value);
+    }
+    if let Some(run) = run {
+        show_run(run)?;
+        output::line("")?;
+    } else {
+        output::line(&output::bold(&format!(
+            "{}, input {}",
+            spec.name, spec.input
+        )))?;
+    }
+    print_table(&rows)
+}
+
+fn show_run(run: &RunFolder) -> Outcome {
+    let config = run.config();
+    output::line(&output::bold(&format!(
+        "{} on {}",
+        result::network(config),
+        config.dataset.name
+    )))?;
+    let mut lines = vec![("run", run.path().display().to_string())];
+    lines.extend(configuration(config));
+    let metrics = run.metrics()?;
+    let state = match (run.test()?.is_some(), metrics.len()) {
+        (true, n) => format!("complete, {n} epochs"),
+        (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
+    };
+    let imported = run.best().is_ok_and(|best| best.epoch == 0);
+    lines.push((
+        "state",
+        if imported {
+            "imported weights".into()
+        } else {
+            state
+        },
+    ));
+    if let Ok(best) = run.best()
+        && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
+    {
+        let validation = match (record.val_loss, record.val_accuracy) {
+            (Some(l), Some(a)) => format!("validation loss {}  accuracy {}", loss(l), percent(a)),
+            _ => format!(
+                "training loss {}  accuracy {}",
+                loss(record.train_loss),
+                percent(record.train_accuracy)
+            ),
+        };
+        lines.push(("best epoch", format!("{}: {validation}", best.epoch)));
+    }
+    if let Some(test) = run.test()? {
+        lines.push((
+            "test",
+            format!(
+                "loss {}  accuracy {}  on {} images of {}",
+                loss(test.loss),
+                percent(test.accuracy),
+                grouped(test.images),
+                test.dataset
+            ),
+        ));
+        let p = test.provenance;
+        lines.push((
+            "made by",
+            format!(
+                "bnn-cpu {}, {} kernels, {} threads, {}",
+                p.version, p.isa, p.threads, p.machine
+            ),
+        ));
+    }
+    output::pairs(&lines)
+}
+
+/// A run's settings in words.
+fn configuration(config: &Config) -> Vec<(&'static str, String)> {
+    let settings = |value: serde_json::Value| match value {
+        serde_json::Value::Object(map) => {
+            let pair = |(key, value): (&String, &serde_json::Value)| {
+                format!(", {} {value}", key.replace('_', " "))
+            };
+            let named = map.iter().filter(|(key, _)| *key != "name");
+            named.map(pair).collect::<String>()
+        }
+        _ => String::new(),
+    };
+    let slope = match config.slope.kind {
+        SlopeKind::None => format!("{} throughout", config.slope.start),
+        kind => format!(
+            "{} from {}, rate {}, at most {}",
+            json!(kind).as_str().unwrap_or_default(),
+            config.slope.start,
+            config.slope.rate,
+            config.slope.max
+        ),
+    };
+    let (train, validation) = config.split_sizes();
+    vec![
+        (
+            "images",
+            format!(
+                "{} to train, {} to validate, {} to test",
+                grouped(train),
+                grouped(validation),
+                grouped(config.dataset.test)
+            ),
+        ),
+        (
+            "optimiser",
+            format!(
+                "{}{}",
+                config.optimiser.name(),
+                settings(output::value(&config.optimiser))
+            ),
+        ),
+        (
+            "learning rate",
+            format!(
+                "{}, {}{}",
+                config.lr,
+                config.lr_schedule.name(),
+                settings(output::value(&config.lr_schedule))
+            ),
+        ),
+        ("slope", slope),
+        (
+            "training",
+            format!(
+                "{} epochs, batch {}, augmentation {}, weights {}, seed {}",
+                config.epochs,
+                config.batch,
+                config.augment.name(),
+                config.init.name(),
+                config.seed
+            ),
+        ),
+    ]
+}
+
+/// Sums over the layers.
+#[derive(Default)]
+struct Totals {
+    params_f32: usize,
+    params_bit: usize,
+    madds_f32: usize,
+    madds_bit: usize,
+    bytes: usize,
+}
+
+impl Totals {
+    fn of(rows: &[LayerRow]) -> Self {
+        let mut totals = Self::default();
+        for row in rows {
+            totals.params_f32 += row.params_f32;
+            totals.params_bit += row.params_bit;
+            totals.madds_f32 += row.madds_f32;
+            totals.madds_bit += row.madds_bit;
+            totals.bytes += row.bytes;
+        }
+        totals
+    }
+}
+
+fn print_table(rows: &[LayerRow]) -> Outcome {
+    let mut out = Table::new(&[
+        ("layer", Align::Left),
+        ("kind", Align::Left),
+        ("output", Align::Right),
+        ("32-bit params", Align::Right),
+        ("1-bit params", Align::Right),
+        ("float mult-adds", Align::Right),
+        ("binary mult-adds", Align::Right),
+        ("bytes", Align::Right),
+    ]);
+    // A layer without any is easier to see past than a column of zeros.
+    let number = |n: usize| if n == 0 { "-".into() } else { grouped(n) };
+    for row in rows {
+        out.row(vec![
+            row.name.clone(),
+            row.kind.clone(),
+            row.output.to_string(),
+            number(row.params_f32),
+            number(row.params_bit),
+            number(row.madds_f32),
+            number(row.madds_bit),
+            number(row.bytes),
+        ]);
+    }
+    let totals = Totals::of(rows);
+    out.rule();
+    out.row(vec![
+        "total".into(),
+        String::new(),
+        String::new(),
+        grouped(totals.params_f32),
+        grouped(totals.params_bit),
+        grouped(totals.madds_f32),
+        grouped(totals.madds_bit),
+        grouped(totals.bytes),
+    ]);
+    out.print()
+}
+
+/// A file of weights: the tensors, and the network where the file names it.
+fn show_weights(path: &Path, context: &Context) -> Outcome {
+    let (mut tensors, about) = weights::read_any(path)?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let best = match about {
+        Some(_) => weights::read::<BestWeights>(path)
+            .ok()
+            .map(|(_, best)| best),
+        None => None,
+    };
+    if context.json {
+        let list: Vec<_> = tensors
+            .iter()
+            .map(|t| json!({ "name": t.name, "shape": t.shape }))
+            .collect();
+        return output::json(&json!({
+            "event": "inspect", "file": path, "about": output::value(&best), "tensors": list,
+        }));
+    }
+    output::line(&output::bold(&path.display().to_string()))?;
+    if let Some(best) = &best {
+        let epoch = match best.epoch {
+            0 => "imported".to_string(),
+            n => format!("epoch {n}"),
+        };
+        output::pairs(&[
+            ("model", best.model.name.clone()),
+            ("data set", best.dataset.clone()),
+            (
+                "weights",
+                format!("{epoch}, seed {}, slope {}", best.seed, best.slope),
+            ),
+        ])?;
+        output::line("")?;
+    }
+    let mut out = Table::new(&[
+        ("tensor", Align::Left),
+        ("shape", Align::Left),
+        ("numbers", Align::Right),
+        ("bytes", Align::Right),
+    ]);
+    let (mut numbers, mut bytes) = (0, 0);
+    for tensor in &tensors {
+        let (n, size) = match &tensor.data {
+            weights::Data::F32(x) => (x.len(), 4),
+            weights::Data::I64(x) => (x.len(), 8),
+        };
+        (numbers, bytes) = (numbers + n, bytes + n * size);
+        let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();
+        out.row(vec![
+            tensor.name.clone(),
+            format!("({})", shape.join(",")),
+            grouped(n),
+            grouped(n * size),
+        ]);
+    }
+    out.rule();
+    out.row(vec![
+        "total".into(),
+        String::new(),
+        grouped(numbers),
+        grouped(bytes),
+    ]);
+    out.print()?;
+    if let Some(best) = best {
+        output::line("")?;
+        print_table(&table(&best.model)?)?;
+    }
+    Ok(())
+}

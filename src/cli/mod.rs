@@ -1,0 +1,268 @@
+//! Floor 7: the command line. One file a subcommand; each has an `Args` and a
+//! `run`. Nothing below this folder prints or reads flags.
+//!
+//! Results go to the standard output, progress and notices to the standard
+//! error. Exit codes: 0, 1 for errors, 2 for usage, 130 when interrupted.
+//!
+//! To add a subcommand: write its file, add it to [`Command`] and to
+//! [`Command::run`].
+
+mod completions;
+mod data;
+mod data_args;
+mod eval;
+mod import;
+mod inspect;
+mod model_args;
+mod output;
+mod progress;
+mod result;
+mod settings;
+mod signals;
+mod table;
+mod train;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Once;
+
+use bnn_cpu::Error;
+use bnn_cpu::kernels::{self, Engine, Isa};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line asks for what cannot be: exit 2.
+    Usage(String),
+    /// The work failed: exit 1, or 130 if it was interrupted.
+    Error(Error),
+    /// Nobody reads the output any more: a quiet end.
+    Pipe,
+}
+
+/// What a command returns.
+pub type Outcome<T = ()> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A usage error that is not clap's.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::Usage(what.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// An error of the standard output.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Pipe,
+            _ => Self::Error(Error::io("write", "standard output")(error)),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu train                                  the reference run: MNIST, both layers binary
+  bnn-cpu train --mode stoch --anneal linear     stochastic units, slope annealing
+  bnn-cpu train --resume                         go on after an interruption
+  bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
+  bnn-cpu inspect seed-net                       the layer table
+  bnn-cpu data show -o digits.png                a picture of some training images
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
+
+/// Train neural networks with binary activations on ordinary CPUs
+#[derive(Debug, Parser)]
+#[command(name = "bnn-cpu", version, about, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every subcommand has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+struct Global {
+    /// Instruction set of the kernels; fails where the machine lacks it
+    /// [default: $BNN_CPU_ISA, else the fastest]
+    #[arg(long, global = true, value_parser = PossibleValuesParser::new(Isa::ALL.map(Isa::name)))]
+    isa: Option<String>,
+    /// Threads to work on; results do not depend on them [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    threads: Option<usize>,
+    /// No progress; only results, warnings and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Results and events as JSON, one object a line, on the standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(Box<train::Args>),
+    Eval(eval::Args),
+    Inspect(inspect::Args),
+    Import(import::Args),
+    Table(table::Args),
+    #[command(subcommand)]
+    Data(data::Command),
+    Completions(completions::Args),
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Train(args) => train::run(*args, context),
+            Self::Eval(args) => eval::run(args, context),
+            Self::Inspect(args) => inspect::run(args, context),
+            Self::Import(args) => import::run(args, context),
+            Self::Table(args) => table::run(args, context),
+            Self::Data(command) => data::run(command, context),
+            Self::Completions(args) => completions::run(args),
+        }
+    }
+}
+
+/// What every subcommand is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The kernels to use.
+    pub engine: Engine,
+    /// `--quiet`
+    pub quiet: bool,
+    /// `--json`
+    pub json: bool,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    report_panics_in_one_line();
+    match std::panic::catch_unwind(run) {
+        Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
+        Ok(Err(Failure::Usage(what))) => complain(&what, 2),
+        Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
+            output::note(&error.to_string());
+            ExitCode::from(130)
+        }
+        Ok(Err(Failure::Error(error))) => complain(&error.to_string(), 1),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(what: &str, code: u8) -> ExitCode {
+    // Some messages quote files, which may hold anything.
+    output::note(&format!("error: {}", output::one_line(what)));
+    ExitCode::from(code)
+}
+
+fn run() -> Outcome {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let engine = kernels::select(cli.global.isa.as_deref())?;
+    let context = Context {
+        engine,
+        quiet: cli.global.quiet,
+        json: cli.global.json,
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.global.threads.unwrap_or(0))
+        .build()
+        .map_err(|e| Error::Spec(format!("--threads: cannot start the threads: {e}")))?;
+    pool.install(|| cli.command.run(&context))
+}
+
+/// Help and version are results; everything else is one line.
+fn usage(error: &clap::Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // The whole help is the best answer to an empty command line.
+            let _ = error.print();
+            std::process::exit(2)
+        }
+        _ => Err(Failure::Usage(first_line(&error.to_string()))),
+    }
+}
+
+/// Clap's message without its "error: ", its usage and its closing hint.
+fn first_line(message: &str) -> String {
+    let mut parts = Vec::new();
+    for paragraph in message.split("\n\n") {
+        let text = output::one_line(paragraph);
+        if !text.is_empty() && !text.starts_with("Usage:") && !text.starts_with("For more") {
+            parts.push(text);
+        }
+    }
+    let text = parts.join("; ");
+    format!(
+        "{} (see bnn-cpu --help)",
+        text.strip_prefix("error: ").unwrap_or(&text)
+    )
+}
+
+/// A panic is a mistake in this program. The user gets one line, of the first
+/// panic only: one thread's panic may cause others.
+fn report_panics_in_one_line() {
+    static FIRST: Once = Once::new();
+    std::panic::set_hook(Box::new(|info| {
+        FIRST.call_once(|| {
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let what = text.unwrap_or("unknown");
+            let place = info
+                .location()
+                .map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
+            let what = output::one_line(what);
+            let _ = writeln!(
+                std::io::stderr(),
+                "internal error: {what}{place}; please report it"
+            );
+        });
+    }));
+}
+
+/// The command line as clap sees it, for completions.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn claps_messages_become_one_line() {
+        let error = Cli::try_parse_from(["bnn-cpu", "train", "--epoch", "3"]).unwrap_err();
+        let line = first_line(&error.to_string());
+        assert!(
+            line.starts_with("unexpected argument '--epoch' found; tip:"),
+            "{line}"
+        );
+        assert!(
+            line.contains("'--epochs'") && !line.contains('\n'),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! Flags that describe a network, shared by several subcommands.
+
+use std::path::Path;
+
+use bnn_cpu::data::Dataset;
+use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::model::{ModelSpec, PRESETS, Placement, preset};
+use bnn_cpu::report::Row;
+use bnn_cpu::report::reference::{firing_name, placement_name};
+use bnn_cpu::tensor::Shape;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::{Failure, Outcome};
+
+const PLACEMENTS: [Placement; 4] = [
+    Placement::None,
+    Placement::First,
+    Placement::Last,
+    Placement::Both,
+];
+const FIRINGS: [Firing; 2] = [Firing::Deterministic, Firing::Stochastic];
+
+fn placements() -> impl TypedValueParser<Value = Placement> {
+    PossibleValuesParser::new(PLACEMENTS.map(placement_name)).map(|name| {
+        let found = PLACEMENTS.into_iter().find(|p| placement_name(*p) == name);
+        found.unwrap_or(Placement::Both)
+    })
+}
+
+fn firings() -> impl TypedValueParser<Value = Firing> {
+    PossibleValuesParser::new(FIRINGS.map(firing_name)).map(|name| {
+        let found = FIRINGS.into_iter().find(|f| firing_name(*f) == name);
+        found.unwrap_or(Firing::Deterministic)
+    })
+}
+
+fn estimator_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(estimators::ALL.map(|make| make().info().name))
+}
+
+/// Which network.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub struct ModelArgs {
+    /// seed-net, mlp, or a JSON file of one's own (`bnn-cpu inspect seed-net
+    /// --json` shows the form) [default: seed-net]
+    #[arg(long, value_name = "NAME|FILE.json")]
+    pub model: Option<String>,
+    #[command(flatten)]
+    pub units: UnitArgs,
+}
+
+/// Which of its activations are binary, and how.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub struct UnitArgs {
+    /// Which activations are binary [default: both; a JSON file keeps its own]
+    #[arg(long, value_name = "WHICH", value_parser = placements())]
+    pub binary: Option<Placement>,
+    /// How binary units fire. det: [x > 0]; stoch: 1 with probability
+    /// hs(a*x) = (clip(a*x, -1, 1) + 1)/2, a the slope [default: det]
+    #[arg(long, value_name = "MODE", value_parser = firings())]
+    pub mode: Option<Firing>,
+    /// Gradient estimator of binary units [default: st, straight-through]
+    #[arg(long, value_name = "NAME", value_parser = estimator_names())]
+    pub estimator: Option<String>,
+}
+
+impl UnitArgs {
+    /// The first flag that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let binary = self.binary.map(|_| "--binary");
+        let mode = self.mode.map(|_| "--mode");
+        binary
+            .or(mode)
+            .or(self.estimator.as_ref().map(|_| "--estimator"))
+    }
+
+    /// Makes activations binary as asked; what is not given comes from `or`.
+    fn place(&self, spec: &mut ModelSpec, or: Option<&Row>) -> Outcome {
+        let placement = self.binary.or(or.map(|row| row.placement));
+        let placement = placement.unwrap_or(Placement::Both);
+        let units = or.and_then(|row| row.binary.as_ref());
+        if placement == Placement::None {
+            let unused = self.mode.map(|_| "--mode");
+            let unused = unused.or(self.estimator.as_ref().map(|_| "--estimator"));
+            if let Some(flag) = unused {
+                return Err(Failure::usage(format!(
+                    "{flag} has no effect with --binary none, which leaves no binary unit"
+                )));
+            }
+        }
+        let mode = self.mode.or(units.map(|unit| unit.0));
+        let estimator = self.estimator.as_deref().or(units.map(|unit| &*unit.1));
+        spec.place(
+            placement,
+            mode.unwrap_or(Firing::Deterministic),
+            estimator.unwrap_or("st"),
+        )?;
+        Ok(())
+    }
+
+    /// Whether `stored` is what `name` (or itself) becomes under these flags;
+    /// else the flag that contradicts it.
+    pub fn agree_with(&self, stored: &ModelSpec) -> Outcome<std::result::Result<(), &'static str>> {
+        let Some(flag) = self.given() else {
+            return Ok(Ok(()));
+        };
+        let row = Row::of(stored);
+        let mut spec = stored.clone();
+        self.place(&mut spec, row.as_ref())?;
+        if spec == *stored {
+            return Ok(Ok(()));
+        }
+        // With several flags, name the first that is wrong by itself.
+        let alone = [
+            (
+                "--binary",
+                UnitArgs {
+                    binary: self.binary,
+                    ..Self::default()
+                },
+            ),
+            (
+                "--mode",
+                UnitArgs {
+                    mode: self.mode,
+                    ..Self::default()
+                },
+            ),
+            (
+                "--estimator",
+                UnitArgs {
+                    estimator: self.estimator.clone(),
+                    ..Self::default()
+                },
+            ),
+        ];
+        for (flag, one) in alone {
+            let mut spec = stored.clone();
+            one.place(&mut spec, row.as_ref())?;
+            if spec != *stored {
+                return Ok(Err(flag));
+            }
+        }
+        Ok(Err(flag))
+    }
+}
+
+/// Whether a `--model` names a file rather than a preset.
+pub fn is_file(model: &str) -> bool {
+    PRESETS.iter().all(|(name, _)| *name != model)
+}
+
+impl ModelArgs {
+    /// The network for images of that shape and that many classes.
+    pub fn spec(&self, input: Shape, classes: usize) -> Outcome<ModelSpec> {
+        let model = self.model.as_deref().unwrap_or("seed-net");
+        let mut spec = base(model, input, classes)?;
+        if is_file(model) && self.units.binary.is_none() {
+            if let Some(flag) = self.units.given() {
+                return Err(Failure::usage(format!(
+                    "{flag} has no effect with --model {model}, which keeps its own activations; add --binary"
+                )));
+            }
+            return Ok(spec);
+        }
+        self.units.place(&mut spec, None)?;
+        Ok(spec)
+    }
+
+    /// [`Self::spec`] for the images of a data set.
+    pub fn spec_for(&self, dataset: &Dataset) -> Outcome<ModelSpec> {
+        let (height, width, channels) = dataset.shape();
+        self.spec(Shape::image(channels, height, width), dataset.classes)
+    }
+
+    /// Checks the flags against the network of a stored run.
+    pub fn agree_with(&self, stored: &ModelSpec) -> Outcome<std::result::Result<(), &'static str>> {
+        if let Some(model) = &self.model {
+            let mut spec = base(model, stored.input, stored.classes())?;
+            spec.normalise = spec.normalise.or(stored.normalise);
+            // The file's own activations, or those that the run was given.
+            let mut placed = spec.clone();
+            let fits = spec == *stored
+                || Row::of(stored).is_some_and(|row| {
+                    UnitArgs::default().place(&mut placed, Some(&row)).is_ok() && placed == *stored
+                });
+            if !fits {
+                return Ok(Err("--model"));
+            }
+        }
+        self.units.agree_with(stored)
+    }
+}
+
+/// A preset, or the content of a file.
+fn base(model: &str, input: Shape, classes: usize) -> Outcome<ModelSpec> {
+    if !is_file(model) {
+        return Ok(preset(model, input, classes)?);
+    }
+    let path = Path::new(model);
+    if !model.ends_with(".json") && !path.exists() {
+        let names = PRESETS.map(|(name, _)| name).join(", ");
+        return Err(Failure::usage(format!(
+            "--model {model}: no such model; choose {names}, or a JSON file"
+        )));
+    }
+    Ok(ModelSpec::read(path)?)
+}

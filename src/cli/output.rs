@@ -1,0 +1,213 @@
+//! Results on the standard output: aligned tables, figures, JSON lines; and
+//! notes on the standard error.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Outcome;
+
+/// Writes one line to the standard output.
+pub fn line(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// Writes a value as one line of JSON to the standard output.
+pub fn json(value: &impl Serialize) -> Outcome {
+    let text = serde_json::to_string(value)
+        .map_err(|e| bnn_cpu::Error::Spec(format!("cannot write JSON: {e}")))?;
+    line(&text)
+}
+
+/// A value as JSON, its 32-bit floats in their shortest form (0.9, where the
+/// direct way gives 0.8999999761581421).
+pub fn value(of: &impl Serialize) -> serde_json::Value {
+    let text = serde_json::to_string(of).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Writes one line to the standard error; a closed one is no reason to stop.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The text without line breaks and other control characters.
+pub fn one_line(text: &str) -> String {
+    let clean = text.replace(|c: char| c.is_control(), " ");
+    clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether to colour what goes to that stream: a terminal, and no `NO_COLOR`.
+fn coloured(stream: &impl IsTerminal) -> bool {
+    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    stream.is_terminal()
+        && unset("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+}
+
+/// Bold, where the standard output shows it.
+pub fn bold(text: &str) -> String {
+    styled(text, "1", coloured(&std::io::stdout()))
+}
+
+/// Prominent, where the standard error shows it.
+pub fn warning(text: &str) -> String {
+    styled(text, "1;33", coloured(&std::io::stderr()))
+}
+
+fn styled(text: &str, code: &str, yes: bool) -> String {
+    match yes {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_string(),
+    }
+}
+
+/// `29034` as `29,034`.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share as a percentage of two decimals.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// A loss; small ones keep their digits.
+pub fn loss(loss: f64) -> String {
+    format!("{loss:.4}")
+}
+
+/// Seconds as a person would say them.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{}:{:02} min", s as u64 / 60, s as u64 % 60),
+        s => format!("{}:{:02} h", s as u64 / 3600, s as u64 / 60 % 60),
+    }
+}
+
+/// How a column is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table of aligned columns, two spaces apart.
+#[derive(Debug)]
+pub struct Table {
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+    /// Rows from here on are totals, set off by a rule.
+    foot: Option<usize>,
+}
+
+impl Table {
+    /// A table with those column heads.
+    pub fn new(heads: &[(&str, Align)]) -> Self {
+        Self {
+            aligns: heads.iter().map(|head| head.1).collect(),
+            rows: vec![heads.iter().map(|head| head.0.to_string()).collect()],
+            foot: None,
+        }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// What follows is set off.
+    pub fn rule(&mut self) {
+        self.foot = Some(self.rows.len());
+    }
+
+    /// Writes it to the standard output.
+    pub fn print(&self) -> Outcome {
+        for (i, text) in self.lines().iter().enumerate() {
+            line(&if i == 0 { bold(text) } else { text.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Its lines, without trailing blanks.
+    fn lines(&self) -> Vec<String> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
+        let mut lines = Vec::new();
+        for (i, row) in self.rows.iter().enumerate() {
+            if self.foot == Some(i) {
+                lines.push("-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            }
+            let cells = row.iter().zip(&self.aligns).zip(&widths);
+            let cells: Vec<String> = cells
+                .map(|((cell, align), &width)| match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                })
+                .collect();
+            lines.push(cells.join("  ").trim_end().to_string());
+        }
+        lines
+    }
+}
+
+/// Lines of a name and what it stands for, aligned.
+pub fn pairs(pairs: &[(&str, String)]) -> Outcome {
+    let width = pairs.iter().map(|pair| pair.0.len()).max().unwrap_or(0);
+    for (name, value) in pairs {
+        line(&format!("{name:<width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_totals_set_off() {
+        let mut table = Table::new(&[("layer", Align::Left), ("n", Align::Right)]);
+        table.row(vec!["a".into(), "1,000".into()]);
+        table.rule();
+        table.row(vec!["total".into(), "7".into()]);
+        assert_eq!(
+            table.lines(),
+            [
+                "layer      n",
+                "a      1,000",
+                "------------",
+                "total      7"
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [0, 999, 1000, 29_034, 2_508_800].map(grouped),
+            ["0", "999", "1,000", "29,034", "2,508,800"]
+        );
+        assert_eq!(percent(0.97571), "97.57 %");
+        assert_eq!(
+            [1.24, 61.0, 3725.0].map(duration),
+            ["1.2 s", "1:01 min", "1:02 h"]
+        );
+        assert_eq!(one_line("a\n  b\u{1b}[31m"), "a b [31m");
+    }
+}

@@ -1,0 +1,297 @@
+//! What the user sees while work is under way: bars on a terminal, a plain line
+//! an epoch elsewhere, a JSON object an event under `--json`, nothing under
+//! `--quiet`. Warnings are always shown.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bnn_cpu::data;
+use bnn_cpu::train::{self, EpochRecord};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::output::{self, duration, grouped, loss, percent};
+use super::{Context, Outcome};
+
+/// Time between two drawings of a bar.
+const REDRAW: Duration = Duration::from_millis(80);
+
+/// Time between two step events under `--json`.
+const STEP_EVENT: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Bars,
+    Plain,
+    Quiet,
+}
+
+/// Shows events.
+pub struct Progress {
+    style: Style,
+    json: bool,
+    bar: Option<ProgressBar>,
+    /// When the bar or the last step event was last shown.
+    shown: Option<Instant>,
+    begun: Instant,
+    /// Steps done before `begun`, known after the first one; and steps in all.
+    steps_before: Option<usize>,
+    steps: usize,
+    epochs: usize,
+    /// The first error of the standard output.
+    failed: Outcome,
+}
+
+impl Progress {
+    pub fn new(context: &Context) -> Self {
+        let style = if context.quiet || context.json {
+            Style::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Style::Bars
+        } else {
+            Style::Plain
+        };
+        Self {
+            style,
+            json: context.json,
+            bar: None,
+            shown: None,
+            begun: Instant::now(),
+            steps_before: None,
+            steps: 0,
+            epochs: 0,
+            failed: Ok(()),
+        }
+    }
+
+    /// A line for the user's information.
+    pub fn say(&self, text: &str) {
+        if self.style != Style::Quiet {
+            self.print(text);
+        }
+    }
+
+    /// A line that the user must see.
+    pub fn warn(&mut self, text: &str) -> Outcome {
+        if self.json {
+            output::json(&json!({ "event": "warning", "message": text }))?;
+        }
+        self.print(&output::warning(text));
+        Ok(())
+    }
+
+    /// Writes an object to the standard output under `--json`.
+    pub fn emit(&mut self, value: serde_json::Value) {
+        if self.json && self.failed.is_ok() {
+            self.failed = output::json(&value);
+        }
+    }
+
+    /// Whether the standard output has failed; there is then nobody to work for.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_err()
+    }
+
+    /// The failure of the standard output, if there was one.
+    pub fn outcome(&mut self) -> Outcome {
+        std::mem::replace(&mut self.failed, Ok(()))
+    }
+
+    /// A line above the bar, if there is one.
+    fn print(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output::note(text)),
+            None => output::note(text),
+        }
+    }
+
+    fn open_bar(&mut self, length: u64, template: &str) {
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        self.bar = Some(ProgressBar::new(length).with_style(style));
+    }
+
+    fn close_bar(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// How a download goes.
+    pub fn data(&mut self, event: data::Event<'_>) {
+        use data::Event;
+        match event {
+            Event::Asking { file, url } => {
+                self.close_bar();
+                self.emit(json!({ "event": "fetching", "file": file, "url": url }));
+                self.say(&format!("fetching {url}"));
+            }
+            Event::Received { file, bytes, total } if self.style == Style::Bars => {
+                if self.bar.is_none() {
+                    let template = "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}";
+                    self.open_bar(total.unwrap_or(0), template);
+                }
+                if let Some(bar) = &self.bar {
+                    bar.set_prefix(file.to_string());
+                    bar.set_position(bytes);
+                }
+            }
+            Event::Failed { url, why, .. } => {
+                self.close_bar();
+                self.emit(json!({ "event": "fetch_failed", "url": url, "why": why }));
+                self.say(&format!("{url}: {why}"));
+            }
+            Event::Saved { path } => {
+                self.close_bar();
+                self.emit(json!({ "event": "saved", "path": path }));
+                self.say(&format!("saved {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The end of the downloads.
+    pub fn data_done(&mut self) {
+        self.close_bar();
+    }
+
+    /// How training goes.
+    pub fn train(&mut self, event: train::Event<'_>, run: &Path) {
+        use train::Event;
+        match event {
+            Event::Begin {
+                config,
+                epoch,
+                steps,
+                resumed,
+            } => {
+                self.begun = Instant::now();
+                self.epochs = config.epochs;
+                self.steps = steps * config.epochs;
+                self.steps_before = None;
+                self.emit(json!({
+                    "event": "begin", "run": run, "resumed": resumed, "epoch": epoch,
+                    "epochs": config.epochs, "steps": steps, "config": output::value(config),
+                }));
+                let how = if resumed { "continuing" } else { "training" };
+                let (train, validation) = config.split_sizes();
+                self.say(&format!(
+                    "{how} {} on {} ({} images, {} for validation) in {}",
+                    config.model.name,
+                    config.dataset.name,
+                    grouped(train),
+                    grouped(validation),
+                    run.display()
+                ));
+            }
+            Event::Step {
+                epoch,
+                epochs,
+                step,
+                steps,
+                loss,
+                accuracy,
+                img_per_s,
+            } => {
+                self.step((epoch, epochs), (step, steps), loss, accuracy, img_per_s);
+            }
+            Event::Validating { epoch } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("validating epoch {epoch}"));
+                }
+            }
+            Event::Epoch { record, best } => {
+                self.close_bar();
+                let mut value = json!(record);
+                value["event"] = json!("epoch");
+                value["best"] = json!(best);
+                self.emit(value);
+                self.say(&epoch_line(record, self.epochs, best));
+            }
+            Event::Warning(text) => {
+                if let Err(failure) = self.warn(&text) {
+                    self.failed = Err(failure);
+                }
+            }
+            Event::Testing { epoch } => {
+                self.emit(json!({ "event": "testing", "epoch": epoch }));
+                self.say(&format!("testing epoch {epoch}, once"));
+            }
+            Event::Test(_) => self.close_bar(),
+        }
+    }
+
+    fn step(
+        &mut self,
+        (epoch, epochs): (usize, usize),
+        (step, steps): (usize, usize),
+        mean_loss: f64,
+        accuracy: f64,
+        img_per_s: f64,
+    ) {
+        let done = (epoch - 1) * steps + step;
+        let before = *self.steps_before.get_or_insert(done - 1);
+        let wait = if self.json { STEP_EVENT } else { REDRAW };
+        if (!self.json && self.style != Style::Bars)
+            || self.shown.is_some_and(|at| at.elapsed() < wait)
+        {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        if self.json {
+            self.emit(json!({
+                "event": "step", "epoch": epoch, "step": step, "steps": steps,
+                "loss": mean_loss, "accuracy": accuracy, "img_per_s": img_per_s,
+            }));
+            return;
+        }
+        let rate = (done - before) as f64 / self.begun.elapsed().as_secs_f64();
+        let left = (self.steps - done.min(self.steps)) as f64 / rate.max(f64::MIN_POSITIVE);
+        if self.bar.is_none() {
+            self.open_bar(steps as u64, "{prefix} [{bar:30}] {percent:>3} %  {msg}");
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("epoch {epoch:>w$}/{epochs}", w = width(epochs)));
+            bar.set_message(format!(
+                "loss {}  accuracy {}  {} img/s  ETA {}",
+                loss(mean_loss),
+                percent(accuracy),
+                grouped(img_per_s as usize),
+                duration(left)
+            ));
+            bar.set_position(step as u64);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.close_bar();
+    }
+}
+
+fn width(n: usize) -> usize {
+    n.to_string().len()
+}
+
+/// One epoch in one line.
+fn epoch_line(r: &EpochRecord, epochs: usize, best: bool) -> String {
+    let validation = match (r.val_loss, r.val_accuracy) {
+        (Some(l), Some(a)) => format!("  validation {} {:>7}", loss(l), percent(a)),
+        _ => String::new(),
+    };
+    format!(
+        "epoch {:>w$}/{epochs}  train {} {:>7}{validation}  slope {:.3}  lr {:.2e}  {} img/s  {}{}",
+        r.epoch,
+        loss(r.train_loss),
+        percent(r.train_accuracy),
+        r.slope,
+        r.lr,
+        grouped(r.img_per_s as usize),
+        duration(r.seconds),
+        if best { "  best" } else { "" },
+        w = width(epochs)
+    )
+}

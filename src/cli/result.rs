@@ -1,0 +1,94 @@
+//! A finished run's result, beside the published figure where there is one.
+
+use bnn_cpu::report::{Published, Row, reference};
+use bnn_cpu::train::{Config, RunFolder, TestRecord};
+use serde_json::{Value, json};
+
+use super::output::{self, grouped, loss, percent};
+use super::{Context, Outcome};
+
+/// A network in a few words.
+pub fn network(config: &Config) -> String {
+    match Row::of(&config.model) {
+        None => format!("{}, its own activations", config.model.name),
+        Some(row) => match row.binary {
+            None => format!("{}, no binary layer", row.model),
+            Some((mode, estimator)) => format!(
+                "{}, {} binary, {}, {estimator}",
+                row.model,
+                reference::placement_name(row.placement),
+                reference::firing_name(mode),
+            ),
+        },
+    }
+}
+
+/// Shows the result of a complete run.
+pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
+    let config = run.config();
+    let published = reference::published(config);
+    if context.json {
+        let mut value = json!(test);
+        value["event"] = json!("test");
+        value["run"] = json!(run.path());
+        value["published"] = published.map_or(Value::Null, as_json);
+        return output::json(&value);
+    }
+    output::line(&output::bold(&format!(
+        "{} on {}",
+        network(config),
+        test.dataset
+    )))?;
+    let chosen = match config.split_sizes().1 {
+        0 => "the last one",
+        _ => "lowest validation loss",
+    };
+    let mut lines = vec![
+        ("run", run.path().display().to_string()),
+        (
+            "epoch tested",
+            format!("{} of {} ({chosen})", test.epoch, config.epochs),
+        ),
+        (
+            "ours",
+            format!(
+                "loss {}  accuracy {}  on {} test images",
+                loss(test.loss),
+                percent(test.accuracy),
+                grouped(test.images)
+            ),
+        ),
+    ];
+    if let Some(published) = published {
+        let of = published
+            .loss
+            .map_or(String::new(), |l| format!("loss {}  ", loss(l)));
+        let caveats = match published.caveats() {
+            c if c.is_empty() => String::new(),
+            c => format!("; {c}"),
+        };
+        lines.push((
+            "published",
+            format!(
+                "{of}accuracy {:.2} %  (\"{}\"{caveats})",
+                published.percent, published.row
+            ),
+        ));
+    } else {
+        lines.push((
+            "published",
+            "no figure for this data set and protocol".into(),
+        ));
+    }
+    output::pairs(&lines)
+}
+
+fn as_json(published: &Published) -> Value {
+    json!({
+        "row": published.row,
+        "loss": published.loss,
+        "accuracy": published.percent / 100.0,
+        "no_gradient": published.no_gradient(),
+        "test_selected": published.test_selected(),
+    })
+}

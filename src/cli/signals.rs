@@ -1,0 +1,22 @@
+//! Ctrl-C and SIGTERM: the first asks for a clean stop, the second does not.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bnn_cpu::Error;
+
+use super::{Outcome, output};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The flag that the first signal sets, for work that can be continued later.
+/// Until this is called a signal ends the process as ever.
+pub fn stop_flag() -> Outcome<&'static AtomicBool> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        output::note("finishing the step and saving; once more to stop at once");
+    })
+    .map_err(|e| Error::Spec(format!("cannot listen for Ctrl-C: {e}")))?;
+    Ok(&STOP)
+}

@@ -1,0 +1,230 @@
+//! `bnn-cpu train`: a run from its first step to its test, or the rest of one.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use bnn_cpu::Error;
+use bnn_cpu::data::Dataset;
+use bnn_cpu::report::Row;
+use bnn_cpu::train::{self, Config, RunFolder};
+
+use super::data_args::DataArgs;
+use super::model_args::ModelArgs;
+use super::progress::Progress;
+use super::settings::{FORMULAS, Setter, Settings};
+use super::{Context, Failure, Outcome, output, result, signals};
+
+/// Where runs go when no folder is named.
+pub const RUNS: &str = "runs";
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu train                                   the reference protocol, both layers binary
+  bnn-cpu train --binary none                     the same network with hard sigmoids
+  bnn-cpu train --mode stoch --anneal linear --slope-max 3
+  bnn-cpu train --optimizer adamw --lr-schedule one-cycle --epochs 20 --augment affine
+  bnn-cpu train --model mlp --epochs 100 --seed 2 --out runs/mlp-seed-2
+  bnn-cpu train --dataset idx --data fashion-mnist
+  bnn-cpu train --resume                          continue the newest unfinished run
+  bnn-cpu train --json | jq 'select(.event == \"epoch\") | .val_accuracy'";
+
+/// Train a network, then test its best epoch once
+///
+/// A run is a folder: config.json, metrics.jsonl and .csv, best.safetensors,
+/// checkpoint.safetensors, test.json. The same seed gives the same bits on any
+/// number of threads and after any interruption.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{FORMULAS}\n\n{EXAMPLES}"))]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    out: Option<PathBuf>,
+    /// Continue the run in --out, or the newest unfinished one in runs/
+    #[arg(long, help_heading = "Run")]
+    resume: bool,
+    /// Replace the run that --out holds
+    #[arg(long, help_heading = "Run")]
+    force: bool,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let mut progress = Progress::new(context);
+    if args.resume && args.force {
+        return Err(Failure::usage(
+            "--force has no effect with --resume, which replaces nothing; leave one of them out",
+        ));
+    }
+    let (mut run, dataset) = if args.resume {
+        let path = match &args.out {
+            Some(path) => path.clone(),
+            None => newest_unfinished(Path::new(RUNS))?,
+        };
+        let run = RunFolder::resume(&path)?;
+        args.agree_with(&run)?;
+        if let Some(test) = run.test()? {
+            progress.say(&format!("the run in {} is complete", path.display()));
+            return result::show(&run, &test, context);
+        }
+        if is_imported(&run) {
+            return Err(Error::checkpoint(
+                &path,
+                "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
+            )
+            .into());
+        }
+        let dataset = args.data.load_for(&run.config().dataset, &mut progress)?;
+        (run, dataset)
+    } else {
+        // Before the data is read: a typing error should show at once.
+        args.check_settings()?;
+        if let Some(out) = &args.out
+            && !args.force
+            && out.join("config.json").exists()
+        {
+            return Err(holds_a_run(out));
+        }
+        let dataset = args.data.load(&mut progress)?;
+        let config = args.config(&dataset)?;
+        config.check(&dataset).map_err(|e| with_flag(e, &config))?;
+        let path = match &args.out {
+            Some(path) => path.clone(),
+            None => default_folder(&config),
+        };
+        (RunFolder::create(&path, config, args.force)?, dataset)
+    };
+    let stop = signals::stop_flag()?;
+    let path = run.path().to_path_buf();
+    let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
+        progress.train(event, &path);
+        if progress.has_failed() {
+            // Nobody reads any more: save and end.
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    if let Err(Error::Interrupted(how)) = &trained {
+        progress.emit(serde_json::json!({ "event": "interrupted", "run": path, "message": how }));
+    }
+    progress.outcome()?;
+    result::show(&run, &trained?, context)
+}
+
+impl Args {
+    /// The configuration that the flags describe.
+    fn config(&self, dataset: &Dataset) -> Outcome<Config> {
+        let model = self.model.spec_for(dataset)?;
+        let mut config = Config::reference(model, dataset);
+        config.normalise_by(dataset);
+        self.settings.apply(&mut config, &Setter { stored: None })?;
+        Ok(config)
+    }
+
+    /// Finds what is wrong with the flags whatever the data set may be.
+    fn check_settings(&self) -> Outcome {
+        let any = bnn_cpu::data::digits::generate(0, 1, 1);
+        match self.config(&any) {
+            // An image size that does not fit is the data set's affair.
+            Ok(_) | Err(Failure::Error(Error::Spec(_))) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Refuses flags that contradict the stored run.
+    fn agree_with(&self, run: &RunFolder) -> Outcome {
+        let mut config = run.config().clone();
+        if let Err(flag) = self.model.agree_with(&config.model)? {
+            return Err(Failure::usage(format!(
+                "{flag} contradicts the run in {}, which has {}; leave it out, or start another run with another --out",
+                run.path().display(),
+                result::network(&config)
+            )));
+        }
+        let setter = Setter {
+            stored: Some(run.path().to_path_buf()),
+        };
+        self.settings.apply(&mut config, &setter)
+    }
+}
+
+fn holds_a_run(out: &Path) -> Failure {
+    Error::checkpoint(
+        out,
+        "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
+    )
+    .into()
+}
+
+/// Names the flag where a setting turned out to be impossible for the data.
+fn with_flag(error: Error, config: &Config) -> Error {
+    match error {
+        Error::Spec(what) if what.contains("validation share") && !what.contains("--") => {
+            Error::Spec(format!(
+                "{what}; choose another --val-fraction than {}",
+                config.val_fraction
+            ))
+        }
+        Error::Spec(what) if what.contains("takes images of") || what.contains("classes apart") => {
+            Error::Spec(format!("--model: {what}"))
+        }
+        other => other,
+    }
+}
+
+/// `runs/seed-net-both-det-st-1`
+pub fn default_folder(config: &Config) -> PathBuf {
+    let words = match Row::of(&config.model) {
+        Some(row) => row.words().join("-"),
+        None => config.model.name.clone(),
+    };
+    // A model file may call itself anything.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let base: String = words
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
+    let base = match base.as_str() {
+        "" => "run",
+        base => &base[..base.len().min(100)],
+    };
+    RunFolder::next_free(Path::new(RUNS), base)
+}
+
+/// Whether the weights came from elsewhere.
+fn is_imported(run: &RunFolder) -> bool {
+    run.best().is_ok_and(|best| best.epoch == 0)
+}
+
+/// The run to continue: the newest one without a test, else the newest.
+fn newest_unfinished(parent: &Path) -> Outcome<PathBuf> {
+    let none = || {
+        Error::checkpoint(
+            parent,
+            "holds no run to continue; name its folder with --out",
+        )
+    };
+    let newest = RunFolder::newest(parent).ok_or_else(none)?;
+    let time = |path: &Path| {
+        let of = |name: &str| path.join(name).metadata().and_then(|m| m.modified()).ok();
+        of("config.json").max(of("checkpoint.safetensors"))
+    };
+    let folders = std::fs::read_dir(parent).map_err(Error::io("read", parent))?;
+    let unfinished = folders.filter_map(|entry| {
+        let run = RunFolder::open(&entry.ok()?.path()).ok()?;
+        let open = run.test().is_ok_and(|test| test.is_none()) && !is_imported(&run);
+        open.then(|| (time(run.path()), run.path().to_path_buf()))
+    });
+    Ok(unfinished.max().map_or(newest, |(_, path)| path))
+}
+
+/// One line for the user about where to find a run.
+pub fn hint(path: &Path) -> String {
+    format!(
+        "bnn-cpu eval {}",
+        output::one_line(&path.display().to_string())
+    )
+}

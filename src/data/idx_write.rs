@@ -1,0 +1,84 @@
+//! Writing the IDX format; see [`super::idx`] for what it is.
+
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ndarray::ArrayView4;
+
+use super::Dataset;
+use super::idx::{INT, SHORT, UNSIGNED_BYTE};
+use crate::error::{Error, Result};
+use crate::files::write_atomic_bytes;
+
+/// Images (N, H, W, C) as IDX bytes: three dimensions if C is 1, else four.
+///
+/// # Errors
+/// [`Error::Spec`] when a dimension does not fit the format's 32 bits.
+pub fn encode_images(images: ArrayView4<'_, u8>) -> Result<Vec<u8>> {
+    let shape = images.shape();
+    let rank = if shape[3] == 1 { 3 } else { 4 };
+    let mut bytes = vec![0, 0, UNSIGNED_BYTE, rank];
+    for &length in &shape[..usize::from(rank)] {
+        let length = u32::try_from(length).map_err(|_| {
+            Error::spec(format!(
+                "a dimension of {length} does not fit IDX's 32 bits"
+            ))
+        })?;
+        bytes.extend(length.to_be_bytes());
+    }
+    bytes.extend(images.iter());
+    Ok(bytes)
+}
+
+/// Labels as IDX bytes, in the narrowest of u8, i16 and i32 that holds them.
+///
+/// # Errors
+/// [`Error::Spec`] when there are too many labels, or one is beyond `i32`.
+pub fn encode_labels(labels: &[u32]) -> Result<Vec<u8>> {
+    let count = u32::try_from(labels.len())
+        .map_err(|_| Error::spec(format!("{} labels do not fit IDX's 32 bits", labels.len())))?;
+    let last = labels.iter().copied().max().unwrap_or(0);
+    let (kind, size) = match last {
+        0..=0xFF => (UNSIGNED_BYTE, 1),
+        0x100..=0x7FFF => (SHORT, 2),
+        0x8000..=0x7FFF_FFFF => (INT, 4),
+        _ => return Err(Error::spec(format!("label {last} does not fit IDX's i32"))),
+    };
+    let mut bytes = vec![0, 0, kind, 1];
+    bytes.extend(count.to_be_bytes());
+    for label in labels {
+        bytes.extend(&label.to_be_bytes()[4 - size..]);
+    }
+    Ok(bytes)
+}
+
+/// Compresses `bytes` by gzip; no time stamp goes in, so that the same bytes
+/// always give the same file.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.expect("writing to memory does not fail")
+}
+
+/// Writes `dataset` into `folder` as four gzip'd files with MNIST's names.
+///
+/// # Errors
+/// [`Error::Io`] when a file cannot be written; [`Error::Spec`] as
+/// [`encode_images`] and [`encode_labels`].
+pub fn write_dataset(dataset: &Dataset, folder: &Path) -> Result<()> {
+    for (prefix, split) in [("train", &dataset.train), ("t10k", &dataset.test)] {
+        let images = gzip(&encode_images(split.images())?);
+        write_atomic_bytes(
+            &folder.join(format!("{prefix}-images-idx3-ubyte.gz")),
+            &images,
+        )?;
+        let labels = gzip(&encode_labels(split.labels())?);
+        write_atomic_bytes(
+            &folder.join(format!("{prefix}-labels-idx1-ubyte.gz")),
+            &labels,
+        )?;
+    }
+    Ok(())
+}

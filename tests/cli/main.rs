@@ -1,0 +1,10 @@
+//! The built program from outside: what it prints, what it leaves on the disk,
+//! how it ends.
+
+mod bad_input;
+mod bad_runs;
+mod commands;
+mod common;
+#[cfg(unix)]
+mod interruption;
+mod usage;
