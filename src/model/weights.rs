@@ -153,7 +153,7 @@ pub fn write(path: &Path, tensors: &[NamedTensor], about: &impl Serialize) -> Re
     write_atomic_bytes(path, &file)
 }
 
-/// Reads a file that [`write`] wrote.
+/// Reads a file that [`write()`] wrote.
 ///
 /// # Errors
 /// A file that cannot be read, is cut short, is of a newer format, or says
