@@ -31,6 +31,12 @@ def fail(message: str) -> None:
     sys.exit(f"compare.py: {message}")
 
 
+def shown(command: list[str]) -> str:
+    """The command without this machine's folders."""
+    local = {sys.executable: "python3", str(HERE / "seednet_torch.py"): "benches/peers/seednet_torch.py"}
+    return shlex.join(local.get(word, word) for word in command)
+
+
 def contestants(args: argparse.Namespace) -> list[list[str]]:
     """The commands, ours first; builds ours so that no compilation is timed."""
     if args.commands:
@@ -147,7 +153,7 @@ def main() -> None:
         report = {
             "processor": processor(), "processors": os.cpu_count(), "system": platform.platform(),
             "other_programs": others,
-            "commands": [shlex.join(c) for c in commands],
+            "commands": [shown(c) for c in commands],
             "ratios": [{"ours": names[0], "theirs": n} | spread(r) for n, r in zip(names[1:], ratios)],
             "img_per_s": [{"name": n} | spread(r) for n, r in zip(names, rates)],
             "rounds": rounds,

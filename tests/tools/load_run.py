@@ -1,9 +1,12 @@
-"""Loads a trained run into PyTorch and prints its logits for saved images.
+"""Loads a trained run into PyTorch and prints its logits, or its test result.
 
     pip install torch numpy safetensors
     python tests/tools/load_run.py runs/NAME images.npy [--binary none|first|last|both]
+    python tests/tools/load_run.py runs/NAME mnist/ --binary both
 
 images.npy: u8 (N, 28, 28).  Prints one line of ten logits for each image.
+A folder with MNIST's IDX files: prints the loss and accuracy on its test images,
+to be compared with the run's test.json.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import pathlib
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from reference_torch import evaluate, read_idx
 from seednet import BINARY, SeedNet, normalise
 
 
@@ -29,6 +33,11 @@ def main() -> None:
     parser.add_argument("images", type=pathlib.Path)
     parser.add_argument("--binary", choices=BINARY, default="none")
     args = parser.parse_args()
+    if args.images.is_dir():
+        x, y = (read_idx(args.images, f"t10k-{part}-ubyte") for part in ("images-idx3", "labels-idx1"))
+        loss, accuracy = evaluate(load(args.run, args.binary), normalise(x), y.long())
+        print(f"loss {loss:.9f}  accuracy {accuracy:.2f} %")
+        return
     images = torch.from_numpy(np.load(args.images))
     with torch.no_grad():
         logits = load(args.run, args.binary)(normalise(images))
