@@ -105,21 +105,20 @@ fn show_run(run: &RunFolder) -> Outcome {
         config.dataset.name
     )))?;
     let mut lines = vec![("run", run.path().display().to_string())];
+    if let Ok(best) = run.best()
+        && best.epoch == 0
+    {
+        // Its configuration says how it is read, not how it was trained.
+        lines.push(("state", format!("imported weights, slope {}", best.slope)));
+        return output::pairs(&lines);
+    }
     lines.extend(configuration(config));
     let metrics = run.metrics()?;
     let state = match (run.test()?.is_some(), metrics.len()) {
         (true, n) => format!("complete, {n} epochs"),
         (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
     };
-    let imported = run.best().is_ok_and(|best| best.epoch == 0);
-    lines.push((
-        "state",
-        if imported {
-            "imported weights".into()
-        } else {
-            state
-        },
-    ));
+    lines.push(("state", state));
     if let Ok(best) = run.best()
         && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
     {

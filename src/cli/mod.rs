@@ -210,10 +210,19 @@ fn first_line(message: &str) -> String {
         }
     }
     let text = parts.join("; ");
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
     format!(
-        "{} (see bnn-cpu --help)",
-        text.strip_prefix("error: ").unwrap_or(&text)
+        "{text} (see bnn-cpu{} --help)",
+        subcommand(std::env::args().skip(1))
     )
+}
+
+/// The subcommand that was meant, with a blank before it; empty if there is none.
+fn subcommand(mut args: impl Iterator<Item = String>) -> String {
+    let commands = command();
+    let known = |arg: &String| commands.find_subcommand(arg).is_some();
+    args.find(known)
+        .map_or(String::new(), |arg| format!(" {arg}"))
 }
 
 /// A panic is a mistake in this program. The user gets one line, of the first
@@ -260,6 +269,9 @@ mod tests {
             line.starts_with("unexpected argument '--epoch' found; tip:"),
             "{line}"
         );
+        let args = ["--json", "train", "--epoch"].map(String::from);
+        assert_eq!(subcommand(args.into_iter()), " train");
+        assert_eq!(subcommand(["--nothing".to_string()].into_iter()), "");
         assert!(
             line.contains("'--epochs'") && !line.contains('\n'),
             "{line}"

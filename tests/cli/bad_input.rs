@@ -135,6 +135,8 @@ fn without_a_network_mnist_is_an_error_and_auto_says_what_it_uses() {
     place.bad(&args, 1, "--mirror");
     let args = ["train", "--dataset", "mnist", "--mirror", "ftp://x"];
     place.bad(&args, 1, "ftp://x");
+    place.bad(&["data", "fetch", "--quiet", "--mirror", dead], 1, dead);
+    assert!(!place.path("data/mnist").exists());
     // Auto falls back; no step is needed to see what it says.
     let args = ["data", "show", "--quiet", "--mirror", dead, "--count", "1"];
     let ended = place.good(&args);

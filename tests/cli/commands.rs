@@ -322,6 +322,9 @@ fn import_makes_a_run_of_weights() {
         "{line}"
     );
     assert!(!place.path("c").exists());
+    let shown = place.good(&["inspect", "a"]).out;
+    assert!(shown.contains("imported weights, slope 1"), "{shown}");
+    place.bad(&["eval", "run/checkpoint.safetensors"], 2, "import");
     place.bad(&import(&["--out", "a"]), 1, "a");
     place.bad(
         &["train", "--resume", "--out", "a", "--data", "data"],
@@ -436,4 +439,43 @@ fn the_built_in_digits_need_no_file() {
     assert!(ended.out.contains("no figure"), "{}", ended.out);
     let (_, _, accuracy) = place.test("runs/mlp-both-det-st-1");
     assert!(accuracy > 0.9, "{accuracy}");
+}
+
+/// A complete run of the reference protocol, as its files describe it.
+#[test]
+fn published_figures_stand_beside_the_reference_protocol_on_mnist_only() {
+    let place = Place::new();
+    let mut model = place.good(&["inspect", "seed-net", "--json"]).json()[0]["model"].clone();
+    model["normalise"] = serde_json::json!({"mean": 0.1307, "std": 0.3081});
+    place.good(&small("run", &["--epochs", "1"]));
+    let mut config: Value = serde_json::from_slice(&place.bytes("run/config.json")).unwrap();
+    config["model"] = model;
+    config["dataset"] =
+        serde_json::json!({"name": "MNIST", "train": 60_000, "test": 10_000, "classes": 10});
+    config["batch"] = 64.into();
+    config["lr"] = 0.1.into();
+    let mut test: Value = serde_json::from_slice(&place.bytes("run/test.json")).unwrap();
+    test["dataset"] = "MNIST".into();
+    let show = |config: &Value, flags: &[&str]| {
+        std::fs::write(place.path("run/config.json"), config.to_string()).unwrap();
+        std::fs::write(place.path("run/test.json"), test.to_string()).unwrap();
+        place.good(&[&["train", "--resume", "--out", "run"], flags].concat())
+    };
+    config["epochs"] = 10.into();
+    let out = show(&config, &[]).out;
+    for part in [
+        "ours",
+        "published",
+        "97.57 %",
+        "0.0745",
+        "\"deterministic, both, ST\"",
+    ] {
+        assert!(out.contains(part), "{part} in\n{out}");
+    }
+    let published = show(&config, &["--json"]).json()[0]["published"].clone();
+    assert_eq!(published["row"], "deterministic, both, ST");
+    assert_eq!(published["no_gradient"], false);
+    config["epochs"] = 11.into();
+    let out = show(&config, &[]).out;
+    assert!(out.contains("no figure") && !out.contains("97.57"), "{out}");
 }

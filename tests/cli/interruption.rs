@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::common::{Ended, Place, SMALL, ended};
 
-const EPOCHS: &str = "24";
+const EPOCHS: &str = "40";
 
 fn long(out: &str) -> Vec<&str> {
     let mut args = SMALL.to_vec();
@@ -69,18 +69,28 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     // Different moments on every machine and in every run of the test.
     let mut word = std::process::id();
     let mut child = start(&place, &long("killed"));
-    for _ in 0..6 {
+    let mut under_way = 0;
+    // Longer and longer, so that even a busy machine gets to an epoch's end.
+    for attempt in 1..=40 {
+        if under_way == 5 {
+            break;
+        }
         word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        sleep(Duration::from_millis(u64::from(20 + (word >> 16) % 200)));
+        sleep(Duration::from_millis(u64::from(
+            20 + (word >> 8) % (100 * attempt),
+        )));
         child.kill().unwrap();
         child.wait().unwrap();
-        if !place.path("killed/config.json").exists() {
+        let exists = |file: &str| place.path(&format!("killed/{file}")).exists();
+        under_way += usize::from(exists("checkpoint.safetensors") && !exists("test.json"));
+        if !exists("config.json") {
             // Killed before it had begun.
             child = start(&place, &long("killed"));
         } else {
             child = start(&place, &resume("killed"));
         }
     }
+    assert!(under_way > 0, "no kill fell into the run: make it longer");
     let last = ended(child.wait_with_output().unwrap());
     assert_eq!(last.code, Some(0), "{}", last.err);
     place.assert_same_run("whole", "killed");

@@ -42,8 +42,9 @@ fn an_empty_command_line_shows_the_help() {
 #[test]
 fn wrong_usage_is_one_line_that_names_the_flag() {
     let place = Place::new();
-    let train: [(&str, &str); 30] = [
+    let train: [(&str, &str); 31] = [
         ("--epoch 3", "'--epochs'"),
+        ("--epoch 3", "(see bnn-cpu train --help)"),
         ("--epochs 0", "--epochs"),
         ("--epochs many", "--epochs"),
         ("--batch 0", "--batch"),

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the kernel tests on an emulated arm64 (NEON) machine, from a Debian x86-64.
+# Runs the kernel, layer and network tests on an emulated arm64 (NEON) machine, from a Debian x86-64.
 # It shows that the path is right, not how fast it is.
 #
-#   tests/tools/arm64.sh            kernel tests
+#   tests/tools/arm64.sh            kernels, layers, a training step
 #   tests/tools/arm64.sh ARGS...    `cargo test` with these arguments instead
 #
 # Installs, where they are missing: QEMU's user mode, a cross linker, and
@@ -41,6 +41,6 @@ run() {
 if [ $# -gt 0 ]; then
     run "$@"
 else
-    run --lib kernels
-    run --test 'kernels*'
+    run --lib -- kernels ops estimators
+    run --test 'kernels*' --test parity --test seednet
 fi

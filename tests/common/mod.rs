@@ -1,0 +1,34 @@
+//! What several test files share. Each uses a part of it.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod golden;
+pub mod nets;
+
+use bnn_cpu::kernels::{Engine, Isa, select};
+
+/// An engine for every instruction set of this machine.
+pub fn engines() -> Vec<Engine> {
+    Isa::available()
+        .into_iter()
+        .map(|isa| select(Some(isa.name())).expect("an available set can be selected"))
+        .collect()
+}
+
+/// The engine of the fastest instruction set of this machine, chosen by name so
+/// that the environment has no say.
+pub fn fastest() -> Engine {
+    *engines().last().expect("every machine has the scalar set")
+}
+
+/// A pool of that many threads.
+pub fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("threads can be started")
+}
+
+/// The bits of numbers, so that a comparison tells -0 from 0.
+pub fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}

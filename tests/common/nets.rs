@@ -1,0 +1,143 @@
+//! Small nets and data, and a training step as the reference protocol takes it.
+
+use bnn_cpu::data::Split;
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels::Engine;
+use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Normalise, Placement, preset};
+use bnn_cpu::ops::Function;
+use bnn_cpu::tape::{Mode, Noise, Units};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{Optimiser, OptimiserSpec};
+
+/// The literature's normalisation of MNIST, for every net here.
+pub const NORMALISE: Normalise = Normalise {
+    mean: 0.1307,
+    std: 0.3081,
+};
+
+/// Momentum 0.9, as the reference protocol has it.
+pub const SGD: OptimiserSpec = OptimiserSpec::Sgd {
+    momentum: 0.9,
+    nesterov: false,
+    weight_decay: 0.0,
+};
+
+/// Adam with PyTorch's defaults.
+pub const ADAM: OptimiserSpec = OptimiserSpec::Adam {
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weight_decay: 0.0,
+};
+
+/// A preset for 28x28 digits with straight-through units where `placement` says.
+pub fn digits_net(name: &str, placement: Placement, firing: Firing) -> ModelSpec {
+    let mut spec = preset(name, Shape::image(1, 28, 28), 10).expect("a known preset");
+    spec.normalise = Some(NORMALISE);
+    spec.place(placement, firing, "st")
+        .expect("the preset has these activations");
+    spec
+}
+
+/// A net of every kind of layer that a scalar machine trains in no time.
+pub fn tiny_net(firing: Firing) -> ModelSpec {
+    let conv = |name: &str, out, kernel, stride, padding, bias| LayerSpec::Conv {
+        name: name.into(),
+        out,
+        kernel,
+        stride,
+        padding,
+        bias,
+    };
+    let norm = |name: &str| LayerSpec::BatchNorm {
+        name: name.into(),
+        eps: 1e-5,
+        momentum: 0.1,
+    };
+    let linear = |name: &str, out| LayerSpec::Linear {
+        name: name.into(),
+        out,
+    };
+    let function = |function| LayerSpec::Activation { function };
+    let binary = || LayerSpec::Binary {
+        mode: firing,
+        estimator: "st".into(),
+    };
+    ModelSpec {
+        name: "tiny".into(),
+        input: Shape::image(1, 28, 28),
+        normalise: Some(NORMALISE),
+        layers: vec![
+            conv("conv1", 3, 5, 3, 1, true),
+            norm("bn1"),
+            function(Function::Relu),
+            conv("conv2", 5, 3, 1, 1, false),
+            norm("bn2"),
+            LayerSpec::MaxPool {
+                kernel: 2,
+                stride: None,
+            },
+            binary(),
+            linear("fc1", 17),
+            function(Function::Sigmoid),
+            linear("fc2", 10),
+        ],
+    }
+}
+
+/// A net in training.
+pub struct Trainee {
+    pub net: Network,
+    pub optimiser: Optimiser,
+    pub lr: f64,
+    pub seed: u64,
+    pub steps: u64,
+}
+
+impl Trainee {
+    /// A net with PyTorch's initial weights for batches of up to `batch`.
+    pub fn new(
+        spec: &ModelSpec,
+        engine: Engine,
+        batch: usize,
+        optimiser: OptimiserSpec,
+        lr: f64,
+        seed: u64,
+    ) -> Self {
+        let mut net = Network::new(spec, engine, batch, true).expect("the spec is sound");
+        net.init(Init::Pytorch, seed);
+        let optimiser = Optimiser::new(optimiser, net.params().values().len());
+        Self {
+            net,
+            optimiser,
+            lr,
+            seed,
+            steps: 0,
+        }
+    }
+
+    /// One step on the images `batch`; returns their mean loss.
+    pub fn step(&mut self, split: &Split, batch: &[u32]) -> f64 {
+        let net = &mut self.net;
+        net.set_rows(batch.len());
+        for (row, &i) in batch.iter().enumerate() {
+            net.set_row(row, split.image(i as usize), split.label(i as usize));
+        }
+        let pass = net.pass_mut();
+        pass.mode = Mode::Train;
+        pass.units = Units::Sample;
+        pass.noise = Noise {
+            seed: self.seed,
+            step: self.steps,
+            draw: 0,
+        };
+        net.forward();
+        let loss: f64 = net.losses().iter().map(|&l| f64::from(l)).sum();
+        net.backward();
+        self.steps += 1;
+        let ew = &net.pass().engine.kernels.ew;
+        let (values, grads) = net.params_mut().values_and_grads();
+        self.optimiser.step(ew, self.lr, self.steps, values, grads);
+        loss / batch.len() as f64
+    }
+}

@@ -1,0 +1,406 @@
+//! The floors of ARCHITECTURE.md, read out of the source: a folder imports only
+//! from lower floors, `unsafe` stays in `src/kernels`, nothing below the command
+//! line prints, and files stay readable.
+//!
+//! The source is cut into tokens first, so comments and texts do not count, and
+//! `super::` and inline modules are followed to where they lead.
+
+use std::path::{Path, PathBuf};
+
+/// Each module of the crate's root and its floor. `error` is the ground that
+/// everything stands on, so it has a floor of its own below the first.
+const FLOORS: &[(&str, i32)] = &[
+    ("error", -1),
+    ("files", 0),
+    ("random", 0),
+    ("kernels", 0),
+    ("tensor", 1),
+    ("bits", 1),
+    ("tape", 2),
+    ("packed", 2),
+    ("estimators", 3),
+    ("ops", 3),
+    ("data", 3),
+    ("model", 4),
+    ("train", 5),
+    ("lower", 5),
+    ("report", 6),
+    ("cli", 7),
+];
+
+/// What `lib.rs` lifts to the root, and where it is from.
+const LIFTED: &[(&str, &str)] = &[("Error", "error"), ("Result", "error")];
+
+/// Files that may stand anywhere and import anything.
+const FREE: &[&str] = &["lib.rs", "main.rs"];
+
+/// Kernels for one instruction set each may be longer than other files.
+const LONG: &[&str] = &["kernels/avx2.rs", "kernels/avx512.rs", "kernels/neon.rs"];
+
+/// Lines that any other file may have.
+const MOST_LINES: usize = 500;
+
+fn floor(module: &str) -> Option<i32> {
+    let found = FLOORS.iter().find(|(name, _)| *name == module);
+    found.map(|(_, floor)| *floor)
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Name(String),
+    Mark(char),
+}
+
+/// Names and marks; comments, texts, characters, lifetimes and numbers left out.
+fn tokens(text: &str) -> Vec<(usize, Token)> {
+    let c: Vec<char> = text.chars().collect();
+    let (mut i, mut line, mut out) = (0, 1, Vec::new());
+    let at = |i: usize| c.get(i).copied().unwrap_or('\0');
+    while i < c.len() {
+        let begin = i;
+        match c[i] {
+            '/' if at(i + 1) == '/' => {
+                while i < c.len() && c[i] != '\n' {
+                    i += 1;
+                }
+            }
+            '/' if at(i + 1) == '*' => {
+                let mut depth = 0;
+                loop {
+                    match (at(i), at(i + 1)) {
+                        ('/', '*') => (depth, i) = (depth + 1, i + 2),
+                        ('*', '/') => (depth, i) = (depth - 1, i + 2),
+                        _ => i += 1,
+                    }
+                    if depth == 0 || i >= c.len() {
+                        break;
+                    }
+                }
+            }
+            '"' => i = text_end(&c, i),
+            '\'' if at(i + 1) == '\\' => {
+                i += 3;
+                while i < c.len() && c[i] != '\'' {
+                    i += 1;
+                }
+                i += 1;
+            }
+            '\'' if at(i + 2) == '\'' => i += 3,
+            '\'' => i += 1,
+            x if x.is_alphanumeric() || x == '_' => {
+                while at(i).is_alphanumeric() || at(i) == '_' {
+                    i += 1;
+                }
+                let name: String = c[begin..i].iter().collect();
+                let raw = matches!(&*name, "r" | "br" | "cr");
+                let hashes = c[i.min(c.len())..]
+                    .iter()
+                    .take_while(|&&x| x == '#')
+                    .count();
+                if raw && at(i + hashes) == '"' {
+                    i += hashes + 1;
+                    let end: Vec<char> = std::iter::once('"')
+                        .chain(std::iter::repeat_n('#', hashes))
+                        .collect();
+                    while i < c.len() && !c[i..].starts_with(&end) {
+                        i += 1;
+                    }
+                    i += end.len();
+                } else if !name.starts_with(|x: char| x.is_ascii_digit()) {
+                    out.push((line, Token::Name(name)));
+                }
+            }
+            x => {
+                if !x.is_whitespace() {
+                    out.push((line, Token::Mark(x)));
+                }
+                i += 1;
+            }
+        }
+        line += c[begin..i.min(c.len())]
+            .iter()
+            .filter(|&&x| x == '\n')
+            .count();
+    }
+    out
+}
+
+/// One past the end of the text that begins at `i`.
+fn text_end(c: &[char], mut i: usize) -> usize {
+    i += 1;
+    while i < c.len() && c[i] != '"' {
+        i += if c[i] == '\\' { 2 } else { 1 };
+    }
+    i + 1
+}
+
+/// A module of the root that a file names, and on which line.
+#[derive(Debug, PartialEq)]
+struct Import {
+    line: usize,
+    module: String,
+}
+
+/// Every module of the root that is reached by `crate::` or `super::` from a
+/// file whose module path is `path`.
+fn imports(path: &[String], tokens: &[(usize, Token)]) -> Vec<Import> {
+    let mark = |i: usize, m: char| matches!(tokens.get(i), Some((_, Token::Mark(x))) if *x == m);
+    let name = |i: usize| match tokens.get(i) {
+        Some((_, Token::Name(name))) => Some(name.as_str()),
+        _ => None,
+    };
+    let joined = |i: usize| mark(i, ':') && mark(i + 1, ':');
+    let mut found = Vec::new();
+    // Inline modules around this place: the depth of braces at which each ends.
+    let (mut depth, mut inside): (usize, Vec<usize>) = (0, Vec::new());
+    let mut i = 0;
+    while i < tokens.len() {
+        if mark(i, '{') {
+            depth += 1;
+        } else if mark(i, '}') {
+            depth = depth.saturating_sub(1);
+            if inside.last() == Some(&depth) {
+                inside.pop();
+            }
+        } else if name(i) == Some("mod") && name(i + 1).is_some() && mark(i + 2, '{') {
+            inside.push(depth);
+        }
+        let follows = i >= 2 && joined(i - 2);
+        let start = matches!(name(i), Some("crate" | "super")) && !follows && joined(i + 1);
+        // `$crate` in a macro, and `pub(crate)`, are not followed by `::`.
+        if !start {
+            i += 1;
+            continue;
+        }
+        let mut next = i + 3;
+        let mut left = path.len() + inside.len();
+        if name(i) == Some("crate") {
+            left = 0;
+        } else {
+            left = left.saturating_sub(1);
+            while name(next) == Some("super") && joined(next + 1) {
+                left = left.saturating_sub(1);
+                next += 3;
+            }
+        }
+        if left == 0 {
+            found.extend(heads(tokens, next));
+        }
+        i += 1;
+    }
+    found
+}
+
+/// The first name of each path at `i`: one, or those of a group in braces.
+fn heads(tokens: &[(usize, Token)], i: usize) -> Vec<Import> {
+    let one = |i: usize| match tokens.get(i) {
+        Some((line, Token::Name(name))) => Some(Import {
+            line: *line,
+            module: name.clone(),
+        }),
+        // A glob takes in everything.
+        Some((line, Token::Mark('*'))) => Some(Import {
+            line: *line,
+            module: "*".into(),
+        }),
+        _ => None,
+    };
+    if !matches!(tokens.get(i), Some((_, Token::Mark('{')))) {
+        return one(i).into_iter().collect();
+    }
+    let (mut depth, mut first, mut found) = (0, false, Vec::new());
+    for (k, (_, token)) in tokens.iter().enumerate().skip(i) {
+        match token {
+            Token::Mark('{') => (depth, first) = (depth + 1, depth == 0),
+            Token::Mark('}') if depth == 1 => break,
+            Token::Mark('}') => depth -= 1,
+            Token::Mark(',') => first = depth == 1,
+            _ if first => {
+                found.extend(one(k));
+                first = false;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What is wrong with the imports of a file at `file`, relative to `src`.
+fn check_imports(file: &str, text: &str) -> Vec<String> {
+    if FREE.contains(&file) {
+        return Vec::new();
+    }
+    let mut path: Vec<String> = file
+        .trim_end_matches(".rs")
+        .split('/')
+        .map(String::from)
+        .collect();
+    path.retain(|part| part != "mod");
+    let here = path[0].clone();
+    let Some(own) = floor(&here) else {
+        return vec![format!(
+            "src/{file}: {here} stands on no floor; add it to FLOORS"
+        )];
+    };
+    let mut wrong = Vec::new();
+    for import in imports(&path, &tokens(text)) {
+        let lifted = LIFTED.iter().find(|(name, _)| *name == import.module);
+        let module = lifted.map_or(&*import.module, |(_, from)| from);
+        if module == here {
+            continue;
+        }
+        let at = format!("src/{file}:{}", import.line);
+        match floor(module) {
+            None => wrong.push(format!("{at}: {module} stands on no floor")),
+            Some(other) if other >= own => wrong.push(format!(
+                "{at}: {here} (floor {own}) imports {module} (floor {other})"
+            )),
+            Some(_) => {}
+        }
+    }
+    wrong
+}
+
+/// Which names of a file are forbidden there.
+fn check_names(file: &str, text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let mut wrong = Vec::new();
+    let prints = file.starts_with("cli/") || file == "cli.rs" || file == "main.rs";
+    for (i, (line, token)) in tokens.iter().enumerate() {
+        let Token::Name(name) = token else { continue };
+        let called = matches!(tokens.get(i + 1), Some((_, Token::Mark('!'))));
+        let print = matches!(&**name, "print" | "println" | "eprint" | "eprintln" | "dbg");
+        if name == "unsafe" && !file.starts_with("kernels/") {
+            wrong.push(format!("src/{file}:{line}: unsafe outside src/kernels"));
+        }
+        if print && called && !prints {
+            wrong.push(format!("src/{file}:{line}: {name}! below the command line"));
+        }
+        if name == "clap" && !prints {
+            wrong.push(format!(
+                "src/{file}:{line}: reads flags below the command line"
+            ));
+        }
+    }
+    wrong
+}
+
+/// Every `.rs` file below `src`: its path relative to it, and its text.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&src, &mut found);
+    found.sort();
+    assert!(found.len() > 30, "src has only {} files", found.len());
+    let name = |path: &Path| {
+        let parts = path.strip_prefix(&src).unwrap().iter();
+        let parts: Vec<_> = parts.map(|p| p.to_string_lossy().into_owned()).collect();
+        parts.join("/")
+    };
+    found
+        .iter()
+        .map(|path| (name(path), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_folder_imports_only_from_lower_floors() {
+    let sources = sources();
+    assert_none(
+        sources
+            .iter()
+            .flat_map(|(f, t)| check_imports(f, t))
+            .collect(),
+    );
+    // The reading must have seen the imports that are known to be there.
+    let seen: usize = sources
+        .iter()
+        .map(|(_, text)| imports(&["x".into()], &tokens(text)).len())
+        .sum();
+    assert!(seen > 100, "only {seen} imports found");
+}
+
+#[test]
+fn unsafe_and_printing_stay_where_they_belong() {
+    let sources = sources();
+    assert_none(
+        sources
+            .iter()
+            .flat_map(|(f, t)| check_names(f, t))
+            .collect(),
+    );
+}
+
+#[test]
+fn files_stay_readable() {
+    let long = |(file, text): &(String, String)| {
+        let lines = text.lines().count();
+        let free = LONG.contains(&&**file);
+        (lines > MOST_LINES && !free).then(|| format!("src/{file}: {lines} lines"))
+    };
+    assert_none(sources().iter().filter_map(long).collect());
+}
+
+#[test]
+fn the_reader_finds_what_it_must() {
+    let at = |file: &str, text: &str| check_imports(file, text).len();
+    // Up, across and down.
+    assert_eq!(at("ops/conv.rs", "use crate::model::Network;"), 1);
+    assert_eq!(at("ops/conv.rs", "use crate::data::Split;"), 1);
+    assert_eq!(at("ops/conv.rs", "use crate::tape::Op;"), 0);
+    assert_eq!(at("ops/conv.rs", "use crate::ops::Linear;"), 0);
+    assert_eq!(
+        at("data/idx.rs", "fn f() -> crate::train::Config { todo() }"),
+        1
+    );
+    assert_eq!(at("random.rs", "use crate::files::x;"), 1);
+    assert_eq!(at("files.rs", "use crate::{Error, Result};"), 0);
+    assert_eq!(at("error.rs", "use crate::files::x;"), 1);
+    // Groups, nested ones too.
+    let group = "use crate::{tape::{Op, Value}, model::{train, Network}, train};";
+    assert_eq!(at("ops/conv.rs", group), 2);
+    assert_eq!(at("ops/conv.rs", "use crate::*;"), 1);
+    // By way of `super`, from a file, a folder's front and an inline module.
+    assert_eq!(at("ops/conv.rs", "use super::model::x;"), 0);
+    assert_eq!(at("ops/conv.rs", "use super::super::model::x;"), 1);
+    assert_eq!(at("ops/mod.rs", "use super::model::x;"), 1);
+    assert_eq!(at("ops/mod.rs", "mod t { use super::model::x; } "), 0);
+    assert_eq!(
+        at("ops/mod.rs", "mod t { use super::super::model::x; } "),
+        1
+    );
+    assert_eq!(at("ops/mod.rs", "mod t { } use super::model::x;"), 1);
+    // Not in comments, texts and characters.
+    let quiet = "// crate::model::x\n/* crate::model::x /* */ */ \"crate::model \\\" crate::model::x\" r#\"\" crate::model::x\"# '\"' 'a' '\\'' ";
+    assert_eq!(at("ops/conv.rs", quiet), 0);
+    assert_eq!(at("ops/conv.rs", &format!("{quiet} crate::model::x")), 1);
+    // A new folder must be given a floor.
+    assert_eq!(at("novel/mod.rs", ""), 1);
+    assert_eq!(at("ops/conv.rs", "use crate::novel::x;"), 1);
+
+    let names = |file: &str, text: &str| check_names(file, text).len();
+    assert_eq!(names("ops/conv.rs", "unsafe { x() } println!(\"\")"), 2);
+    assert_eq!(names("kernels/avx2.rs", "unsafe { x() }"), 0);
+    assert_eq!(
+        names("cli/train.rs", "println!(\"\"); use clap::Parser;"),
+        0
+    );
+    assert_eq!(
+        names("train/run.rs", "use clap::Parser; // println!(\"\")"),
+        1
+    );
+}

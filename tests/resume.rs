@@ -1,0 +1,351 @@
+//! A run that is stopped and continued ends as one that was never stopped, to
+//! the byte; and what cannot be continued says so.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bnn_cpu::data::{Augment, Dataset, digits};
+use bnn_cpu::error::{Error, Result};
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels::Engine;
+use bnn_cpu::model::ModelSpec;
+use bnn_cpu::train::{
+    Config, Event, LrSchedule, OptimiserSpec, RunFolder, SlopeKind, SlopeSchedule, TestRecord,
+    train,
+};
+use common::nets::{ADAM, SGD, tiny_net};
+
+/// 126 training images (14 are for validation) in batches of 29: five steps an
+/// epoch, the last of them short.
+fn data() -> Dataset {
+    digits::generate(4, 140, 30)
+}
+
+const STEPS: usize = 5;
+const EPOCHS: usize = 3;
+
+fn config(data: &Dataset, model: ModelSpec, optimiser: OptimiserSpec) -> Config {
+    let mut config = Config::reference(model, data);
+    (config.epochs, config.batch) = (EPOCHS, 29);
+    config.optimiser = optimiser;
+    config.lr = if matches!(optimiser, OptimiserSpec::Sgd { .. }) {
+        0.05
+    } else {
+        0.003
+    };
+    assert_eq!(config.steps_per_epoch(), STEPS);
+    config
+}
+
+/// Works at the run until `stop_after` more steps are done, or to its end.
+fn work(
+    run: &mut RunFolder,
+    data: &Dataset,
+    engine: Engine,
+    stop_after: Option<usize>,
+) -> Result<TestRecord> {
+    let (stop, mut steps) = (AtomicBool::new(false), 0);
+    train(run, data, engine, &stop, &mut |event| {
+        if let Event::Step { .. } = event {
+            steps += 1;
+            if Some(steps) == stop_after {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    })
+}
+
+/// What a finished run must have in common with an unbroken one.
+#[derive(Debug, PartialEq)]
+struct Finished {
+    best: Vec<u8>,
+    /// Weights, optimiser and batch norm of the last step; not the times.
+    tensors: Vec<bnn_cpu::model::weights::NamedTensor>,
+    losses: Vec<(u64, Option<u64>)>,
+    test: (u64, u64, usize),
+}
+
+fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
+    let checkpoint = run.file("checkpoint.safetensors");
+    let mut tensors = bnn_cpu::model::weights::read_any(&checkpoint).unwrap().0;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let records = run.metrics().unwrap();
+    assert_eq!(records.len(), EPOCHS);
+    Finished {
+        best: std::fs::read(run.file("best.safetensors")).unwrap(),
+        tensors,
+        losses: records
+            .iter()
+            .map(|r| (r.train_loss.to_bits(), r.val_loss.map(f64::to_bits)))
+            .collect(),
+        test: (test.loss.to_bits(), test.accuracy.to_bits(), test.epoch),
+    }
+}
+
+fn unbroken(config: &Config, data: &Dataset, engine: Engine) -> Finished {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunFolder::create(folder.path(), config.clone(), false).unwrap();
+    let test = work(&mut run, data, engine, None).unwrap();
+    finished(&run, &test)
+}
+
+/// Stops after each of `stops` further steps, opening the folder anew each time.
+fn broken(config: &Config, data: &Dataset, engine: Engine, stops: &[usize]) -> Finished {
+    let folder = tempfile::tempdir().unwrap();
+    drop(RunFolder::create(folder.path(), config.clone(), false).unwrap());
+    for &stop in stops {
+        let mut run = RunFolder::resume(folder.path()).unwrap();
+        let error = work(&mut run, data, engine, Some(stop)).unwrap_err();
+        assert!(matches!(error, Error::Interrupted(_)), "{error}");
+        assert!(error.to_string().contains("--resume"), "{error}");
+    }
+    let mut run = RunFolder::resume(folder.path()).unwrap();
+    let test = work(&mut run, data, engine, None).unwrap();
+    finished(&run, &test)
+}
+
+fn assert_resumes(name: &str, config: &Config, stops: &[&[usize]]) {
+    let data = data();
+    let engine = common::fastest();
+    let want = unbroken(config, &data, engine);
+    for stops in stops {
+        assert!(
+            broken(config, &data, engine, stops) == want,
+            "{name}, stopped after {stops:?} steps, differs from an unbroken run"
+        );
+    }
+}
+
+fn every_optimiser() -> [(&'static str, OptimiserSpec); 5] {
+    let sgd = |momentum, nesterov, weight_decay| OptimiserSpec::Sgd {
+        momentum,
+        nesterov,
+        weight_decay,
+    };
+    [
+        ("sgd", sgd(0.0, false, 0.0)),
+        ("momentum", SGD),
+        ("nesterov", sgd(0.8, true, 0.01)),
+        ("adam", ADAM),
+        (
+            "adamw",
+            OptimiserSpec::AdamW {
+                beta1: 0.9,
+                beta2: 0.99,
+                eps: 1e-7,
+                weight_decay: 0.05,
+            },
+        ),
+    ]
+}
+
+#[test]
+fn every_optimiser_resumes_exactly() {
+    let data = data();
+    for (name, optimiser) in every_optimiser() {
+        let config = config(&data, tiny_net(Firing::Deterministic), optimiser);
+        // In the middle of an epoch, at its end, and twice.
+        assert_resumes(name, &config, &[&[3], &[STEPS], &[1, 4, 3]]);
+    }
+}
+
+#[test]
+fn a_stop_after_any_step_resumes_exactly() {
+    let config = config(&data(), tiny_net(Firing::Stochastic), SGD);
+    let stops: Vec<[usize; 1]> = (1..STEPS * EPOCHS).map(|k| [k]).collect();
+    let stops: Vec<&[usize]> = stops.iter().map(|s| &s[..]).collect();
+    assert_resumes("stochastic", &config, &stops);
+    assert_resumes(
+        "stochastic, every step",
+        &config,
+        &[&[1; STEPS * EPOCHS - 1]],
+    );
+}
+
+#[test]
+fn augmentation_and_schedules_resume_exactly() {
+    for augment in [Augment::Shift, Augment::Affine, Augment::Elastic] {
+        for (lr_schedule, slope) in [
+            (LrSchedule::ONE_CYCLE, SlopeKind::Linear),
+            (LrSchedule::Cosine { min: 1e-4 }, SlopeKind::Cosine),
+        ] {
+            let mut config = config(&data(), tiny_net(Firing::Stochastic), ADAM);
+            (config.augment, config.lr_schedule) = (augment, lr_schedule);
+            config.slope = SlopeSchedule {
+                rate: 0.5,
+                ..SlopeSchedule::new(slope)
+            };
+            assert_resumes(augment.name(), &config, &[&[2, 6]]);
+        }
+    }
+}
+
+/// The tests above would pass if nothing mattered: each setting must matter.
+#[test]
+fn settings_change_the_result() {
+    let data = data();
+    let engine = common::fastest();
+    let plain = config(&data, tiny_net(Firing::Stochastic), SGD);
+    let changes: [fn(&mut Config); 6] = [
+        |c| c.seed = 2,
+        |c| c.augment = Augment::Shift,
+        |c| c.lr_schedule = LrSchedule::ONE_CYCLE,
+        |c| c.slope = SlopeSchedule::new(SlopeKind::Linear),
+        |c| c.model = tiny_net(Firing::Deterministic),
+        |c| c.optimiser = ADAM,
+    ];
+    let mut seen = vec![unbroken(&plain, &data, engine).losses];
+    for change in changes {
+        let mut config = plain.clone();
+        change(&mut config);
+        let losses = unbroken(&config, &data, engine).losses;
+        assert!(!seen.contains(&losses), "a setting without effect");
+        seen.push(losses);
+    }
+}
+
+/// A folder with a run that was stopped after `steps` steps.
+fn stopped(config: &Config, data: &Dataset, steps: usize) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunFolder::create(folder.path(), config.clone(), false).unwrap();
+    work(&mut run, data, common::fastest(), Some(steps)).unwrap_err();
+    let file = run.file("checkpoint.safetensors");
+    (folder, file)
+}
+
+/// What continuing the run in `folder` says.
+fn refusal(folder: &Path, data: &Dataset) -> String {
+    let mut run = RunFolder::resume(folder).unwrap();
+    let line = work(&mut run, data, common::fastest(), None)
+        .expect_err("the checkpoint must be refused")
+        .to_string();
+    assert!(!line.contains('\n'), "more than one line: {line}");
+    assert!(
+        line.contains("checkpoint.safetensors"),
+        "names no file: {line}"
+    );
+    line
+}
+
+#[test]
+fn checkpoints_that_cannot_be_used_are_refused() {
+    let data = data();
+    let config_sgd = config(&data, tiny_net(Firing::Deterministic), SGD);
+    let (folder, file) = stopped(&config_sgd, &data, 3);
+    let whole = std::fs::read(&file).unwrap();
+
+    for length in [0, 7, 8, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        let line = refusal(folder.path(), &data);
+        assert!(line.contains("cut short"), "{length} bytes: {line}");
+    }
+
+    let at = whole
+        .windows(11)
+        .position(|w| w == b"format\\\":1,")
+        .expect("the format is in the metadata");
+    let mut newer = whole.clone();
+    newer[at + 9] = b'7';
+    std::fs::write(&file, newer).unwrap();
+    let line = refusal(folder.path(), &data);
+    assert!(
+        line.contains("format 7, newer") && line.contains("update"),
+        "{line}"
+    );
+
+    let other = config(&data, tiny_net(Firing::Stochastic), SGD);
+    let (_keep, theirs) = stopped(&other, &data, 3);
+    std::fs::copy(theirs, &file).unwrap();
+    let line = refusal(folder.path(), &data);
+    assert!(line.contains("another model"), "{line}");
+
+    let other = config(&data, tiny_net(Firing::Deterministic), ADAM);
+    let (_keep, theirs) = stopped(&other, &data, 3);
+    std::fs::copy(theirs, &file).unwrap();
+    let line = refusal(folder.path(), &data);
+    assert!(line.contains("another optimiser"), "{line}");
+
+    // A file of weights is no checkpoint.
+    let (_keep, theirs) = stopped(&config_sgd, &data, STEPS + 1);
+    std::fs::copy(theirs.with_file_name("best.safetensors"), &file).unwrap();
+    refusal(folder.path(), &data);
+
+    // The file as it was is still good.
+    std::fs::write(&file, whole).unwrap();
+    let mut run = RunFolder::resume(folder.path()).unwrap();
+    work(&mut run, &data, common::fastest(), None).unwrap();
+}
+
+#[test]
+fn a_run_has_one_writer_and_is_not_replaced_unasked() {
+    let data = data();
+    let config = config(&data, tiny_net(Firing::Deterministic), SGD);
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(folder.path(), config.clone(), false).unwrap();
+    let line = RunFolder::resume(folder.path()).unwrap_err().to_string();
+    assert!(line.contains("in use by another process"), "{line}");
+    drop(run);
+    let line = RunFolder::create(folder.path(), config.clone(), false)
+        .unwrap_err()
+        .to_string();
+    assert!(line.contains("already holds a run"), "{line}");
+    assert_eq!(RunFolder::open(folder.path()).unwrap().config(), &config);
+    RunFolder::create(folder.path(), config, true).unwrap();
+}
+
+#[test]
+fn other_data_and_another_instruction_set_are_noticed() {
+    let data = data();
+    let config = config(&data, tiny_net(Firing::Deterministic), SGD);
+    let (folder, _) = stopped(&config, &data, 3);
+    let mut run = RunFolder::resume(folder.path()).unwrap();
+    let fewer = digits::generate(4, 120, 30);
+    let line = work(&mut run, &fewer, common::fastest(), None)
+        .unwrap_err()
+        .to_string();
+    assert!(line.contains("the run was made with"), "{line}");
+
+    let engines = common::engines();
+    let mut warnings = Vec::new();
+    let stop = AtomicBool::new(false);
+    train(&mut run, &data, engines[0], &stop, &mut |event| {
+        if let Event::Warning(line) = event {
+            warnings.push(line);
+        }
+    })
+    .unwrap();
+    if engines.len() == 1 {
+        assert!(warnings.is_empty(), "{warnings:?}");
+    } else {
+        let name = common::fastest().kernels.isa.name();
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(&format!("--isa {name}")),
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint() {
+    let data = data();
+    let mut config = config(&data, tiny_net(Firing::Deterministic), SGD);
+    // The first epoch is sound; the second one's rate is beyond all measure.
+    config.lr_schedule = LrSchedule::Step {
+        every: 1,
+        factor: 1e36,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunFolder::create(folder.path(), config, false).unwrap();
+    let error = work(&mut run, &data, common::fastest(), None).unwrap_err();
+    let line = error.to_string();
+    assert!(matches!(error, Error::Diverged(_)), "{line}");
+    assert!(
+        line.contains("epoch 2") && line.contains("lower --lr"),
+        "{line}"
+    );
+    let kept = run.network(common::fastest(), 8).unwrap();
+    assert!(kept.params().values().iter().all(|x| x.is_finite()));
+    assert_eq!(run.metrics().unwrap().len(), 1);
+}
