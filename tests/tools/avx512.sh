@@ -14,7 +14,7 @@
 # kernel and, from a RAM disk, the ordinary test programs of `cargo test` with
 # the C library of this machine; what they print comes back over the serial port.
 # Debian's own Bochs carries a debugger, which makes it many times slower, so one
-# without is built from Debian's source (once: two minutes of two idle cores).
+# without is built from Debian's source (once: about two minutes of processor time).
 # A run then takes somewhat above a minute: 130 million instructions a second, so
 # a test takes one to two hundred times as long as on this machine.
 #
