@@ -5,7 +5,7 @@ use bnn_cpu::kernels::gemm::{
     Layout, Patches, Store, pack_panels, panel_len, sgemm, unpack_add_panels,
 };
 use bnn_cpu::kernels::im2col::im2col;
-use bnn_cpu::kernels::{Isa, Kernels, NR};
+use bnn_cpu::kernels::{Isa, Kernels, NR, select};
 
 /// A small generator of test numbers (splitmix64).
 struct Numbers(u64);
@@ -184,8 +184,16 @@ fn check(kernels: &Kernels, n: &mut Numbers, patches: &Patches, columns: usize) 
     }
 }
 
+/// Every set of this machine, or only the one that `BNN_CPU_ISA` forces: an
+/// emulated machine is too slow to repeat those that a real one has tested.
 fn for_each_isa(mut test: impl FnMut(&Kernels, &mut Numbers)) {
+    let engine = select(None).expect("BNN_CPU_ISA names a set of this machine");
     for isa in Isa::available() {
+        if engine.forced && isa != engine.kernels.isa {
+            continue;
+        }
+        // `tests/tools/avx512.sh` looks for this line.
+        println!("products tested on: {}", isa.name());
         let kernels = isa.kernels().expect("an available set has kernels");
         test(kernels, &mut Numbers(1));
     }
