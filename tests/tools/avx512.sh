@@ -41,6 +41,12 @@ fail() {
     exit 1
 }
 
+# What keeps the tests from starting is told from a test that fails: status 3.
+unready() {
+    echo "avx512.sh: $*" >&2
+    exit 3
+}
+
 packages="binutils bochsbios busybox-static cpio g++ isolinux make syslinux-common vgabios xorriso xz-utils"
 missing=""
 for package in $packages; do
@@ -48,10 +54,11 @@ for package in $packages; do
     [ "$state" = "install ok installed" ] || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
-    [ "$(id -u)" = 0 ] || fail "missing$missing; run it once as root to install them"
-    apt-get update -qq
+    [ "$(id -u)" = 0 ] || unready "missing$missing; run it once as root to install them"
     # shellcheck disable=SC2086 # a list of packages
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $missing; } ||
+        unready "could not install$missing"
 fi
 
 # Everything is made in a directory of its own and moved into place when whole:
@@ -93,7 +100,7 @@ if [ ! -x "$cache/bochs" ]; then
         make -j"$(nproc)"
     ) >"$work/bochs.log" 2>&1 || {
         tail -n 20 "$work/bochs.log" >&2
-        fail "Bochs could not be built: see above"
+        unready "Bochs could not be built: see above"
     }
     mv "$work/bochs/source/bochs" "$cache/bochs"
     rm -rf "$work/bochs"
@@ -108,7 +115,7 @@ if [ ! -f "$cache/vmlinuz" ]; then
         package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\).*/\1/p' | head -n 1)
         apt-get -qq -o APT::Sandbox::User="$(id -un)" download "${package:?}"
         dpkg -x linux-image-*.deb .
-    ) || fail "linux-image-cloud-amd64 could not be fetched; try \`apt-get update\`"
+    ) || unready "linux-image-cloud-amd64 could not be fetched; try \`apt-get update\`"
     mv "$work"/kernel/boot/vmlinuz-* "$cache/vmlinuz"
 fi
 
