@@ -12,8 +12,8 @@ use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::train::{
-    Config, Event, LrSchedule, OptimiserSpec, RunFolder, SlopeKind, SlopeSchedule, TestRecord,
-    train,
+    Config, DatasetRecord, Event, LrSchedule, OptimiserSpec, RunFolder, SlopeKind, SlopeSchedule,
+    TestRecord, train,
 };
 use common::nets::{ADAM, SGD, tiny_net};
 
@@ -27,7 +27,7 @@ const STEPS: usize = 5;
 const EPOCHS: usize = 3;
 
 fn config(data: &Dataset, model: ModelSpec, optimiser: OptimiserSpec) -> Config {
-    let mut config = Config::reference(model, data);
+    let mut config = Config::reference(model, DatasetRecord::of(data));
     (config.epochs, config.batch) = (EPOCHS, 29);
     config.optimiser = optimiser;
     config.lr = if matches!(optimiser, OptimiserSpec::Sgd { .. }) {

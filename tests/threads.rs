@@ -6,7 +6,9 @@ use bnn_cpu::data::{Augment, Dataset, digits, epoch_order};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::model::{ModelSpec, Placement, argmax};
-use bnn_cpu::train::{Config, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train};
+use bnn_cpu::train::{
+    Config, DatasetRecord, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train,
+};
 use common::nets::{ADAM, SGD, Trainee, digits_net, tiny_net};
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
@@ -128,7 +130,8 @@ fn a_run_folder() {
         common::pool(threads).install(|| {
             let folder = tempfile::tempdir().unwrap();
             let data = digits::generate(2, 150, 40);
-            let mut config = Config::reference(tiny_net(Firing::Stochastic), &data);
+            let mut config =
+                Config::reference(tiny_net(Firing::Stochastic), DatasetRecord::of(&data));
             (config.epochs, config.batch, config.lr) = (2, 31, 0.05);
             config.augment = Augment::Elastic;
             let mut run = RunFolder::create(folder.path(), config, false).unwrap();

@@ -9,14 +9,15 @@ use bnn_cpu::data::{digits, epoch_order, validation_split};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::model::weights::{self, Data};
 use bnn_cpu::train::{
-    Config, Evaluator, LrSchedule, Reading, RunFolder, SlopeKind, SlopeSchedule, train,
+    Config, DatasetRecord, Evaluator, LrSchedule, Reading, RunFolder, SlopeKind, SlopeSchedule,
+    train,
 };
 use common::nets::{SGD, Trainee, tiny_net};
 
 #[test]
 fn a_run_equals_its_steps_taken_by_hand() {
     let data = digits::generate(6, 100, 25);
-    let mut config = Config::reference(tiny_net(Firing::Stochastic), &data);
+    let mut config = Config::reference(tiny_net(Firing::Stochastic), DatasetRecord::of(&data));
     (config.epochs, config.batch, config.seed, config.lr) = (2, 32, 9, 0.05);
     config.lr_schedule = LrSchedule::ONE_CYCLE;
     config.slope = SlopeSchedule {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::Error;
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network};
-use bnn_cpu::train::{BestWeights, Config, RunFolder, SlopeKind, SlopeSchedule};
+use bnn_cpu::train::{BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
@@ -80,7 +80,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let slope = args.slope.or(known.as_ref().map(|known| known.slope));
     let slope = slope.unwrap_or(1.0);
-    let mut config = Config::reference(model, &dataset);
+    let mut config = Config::reference(model, DatasetRecord::of(&dataset));
     config.normalise_by(&dataset);
     config.slope = SlopeSchedule {
         start: f64::from(slope),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::report::Row;
-use bnn_cpu::train::{self, Config, RunFolder};
+use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
@@ -118,7 +118,7 @@ impl Args {
     /// The configuration that the flags describe.
     fn config(&self, dataset: &Dataset) -> Outcome<Config> {
         let model = self.model.spec_for(dataset)?;
-        let mut config = Config::reference(model, dataset);
+        let mut config = Config::reference(model, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
         self.settings.apply(&mut config, &Setter { stored: None })?;
         Ok(config)

@@ -10,12 +10,12 @@
 //! weights. They are the accuracy of untrained features under a trained top:
 //! [`Published::no_gradient`] marks them.
 
-use crate::data::{Augment, mnist};
+use crate::data::mnist;
 use crate::estimators::Firing;
-use crate::model::{Init, LayerSpec, ModelSpec, Normalise, Placement, preset};
+use crate::model::{LayerSpec, ModelSpec, Normalise, Placement, preset};
 use crate::ops::Function;
 use crate::tensor::Shape;
-use crate::train::{Config, LrSchedule, OptimiserSpec, SlopeKind};
+use crate::train::{Config, SlopeKind};
 
 /// Which row of a table of results a network belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -266,22 +266,10 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
         std: mnist::NORMALISATION.std,
     });
     let protocol = Config {
-        model,
-        dataset: config.dataset.clone(),
         epochs: if row.model == MLP { 100 } else { 10 },
-        batch: 64,
-        optimiser: OptimiserSpec::Sgd {
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        lr: 0.1,
-        lr_schedule: LrSchedule::Constant,
         slope,
-        augment: Augment::None,
-        val_fraction: 0.1,
         seed: config.seed,
-        init: Init::Pytorch,
+        ..Config::reference(model, config.dataset.clone())
     };
     slope_kept && protocol == *config
 }
@@ -289,7 +277,9 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{DatasetRecord, SlopeSchedule};
+    use crate::data::Augment;
+    use crate::model::Init;
+    use crate::train::{DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule};
 
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
         let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();

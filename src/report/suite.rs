@@ -6,7 +6,7 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::{ModelSpec, preset};
 use crate::tensor::Shape;
-use crate::train::Config;
+use crate::train::{Config, DatasetRecord};
 
 /// A table's worth of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Suite {
         seed: u64,
         epochs: Option<usize>,
     ) -> Result<Config> {
-        let mut config = Config::reference(network(row, dataset)?, dataset);
+        let mut config = Config::reference(network(row, dataset)?, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
         config.seed = seed;
         config.epochs = epochs.unwrap_or(config.epochs);

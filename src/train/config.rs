@@ -67,10 +67,10 @@ pub struct Config {
 
 impl Config {
     /// The reference protocol for that network and data set.
-    pub fn reference(model: ModelSpec, dataset: &Dataset) -> Self {
+    pub fn reference(model: ModelSpec, dataset: DatasetRecord) -> Self {
         Self {
             model,
-            dataset: DatasetRecord::of(dataset),
+            dataset,
             epochs: 10,
             batch: 64,
             optimiser: OptimiserSpec::Sgd {
