@@ -280,11 +280,11 @@ pub fn sgemm(
 }
 
 /// Whether matrixmultiply computes `D (depth x columns) += Aᵀ·G`, summed over
-/// `rows` rows, clearly faster than [`Kernels::transposed`] does: see
-/// `benches/kernels.rs`, group `large`. Ours reads `A` down its columns without
-/// packing it, which costs a quarter of the speed once `A` and `G` have left the
-/// second-level cache. `C = A·B` runs on [`Kernels::product`] always: over the
-/// shapes of that bench matrixmultiply was ahead on one small one alone.
+/// `rows` rows, clearly faster than [`Kernels::transposed`] does: a cautious
+/// bound, from the groups `transposed` and `product` of `benches/kernels.rs`.
+/// Ours reads `A` down its columns without packing it, which costs a quarter of
+/// the speed once `A` and `G` have left the second-level cache. `C = A·B` runs on
+/// [`Kernels::product`] always, which wins on every convolution shape there.
 pub fn prefer_matrixmultiply(rows: usize, depth: usize, columns: usize) -> bool {
     rows >= 512 && depth >= 1024 && columns >= 1024
 }
