@@ -10,6 +10,7 @@
 mod completions;
 mod data;
 mod data_args;
+mod estimators;
 mod eval;
 mod import;
 mod inspect;
@@ -17,6 +18,7 @@ mod model_args;
 mod output;
 mod progress;
 mod result;
+mod sampling;
 mod settings;
 mod signals;
 mod table;
@@ -117,6 +119,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Import(import::Args),
+    Estimators(estimators::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -130,6 +133,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
+            Self::Estimators(args) => estimators::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::estimators::{self, Firing, Link};
 use bnn_cpu::model::{ModelSpec, PRESETS, Placement, preset};
 use bnn_cpu::report::Row;
 use bnn_cpu::report::reference::{firing_name, placement_name};
@@ -34,8 +34,19 @@ fn firings() -> impl TypedValueParser<Value = Firing> {
     })
 }
 
-fn estimator_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(estimators::ALL.map(|make| make().info().name))
+/// A name, or names joined by `+`.
+fn estimator_list(text: &str) -> Result<String, String> {
+    for name in text.split('+') {
+        estimators::by_name(name, None).map_err(|e| e.to_string())?;
+    }
+    Ok(text.into())
+}
+
+fn links() -> impl TypedValueParser<Value = Link> {
+    PossibleValuesParser::new(Link::ALL.map(Link::name)).map(|name| {
+        let found = Link::ALL.into_iter().find(|link| link.name() == name);
+        found.unwrap_or(Link::HardSigmoid)
+    })
 }
 
 /// Which network.
@@ -57,13 +68,20 @@ pub struct UnitArgs {
     /// Which activations are binary [default: both; a JSON file keeps its own]
     #[arg(long, value_name = "WHICH", value_parser = placements())]
     pub binary: Option<Placement>,
-    /// How binary units fire. det: [x > 0]; stoch: 1 with probability
-    /// hs(a*x) = (clip(a*x, -1, 1) + 1)/2, a the slope [default: det]
+    /// How binary units fire. det: [x > 0]; stoch: 1 with the probability that the
+    /// link gives a*x, a the slope. Estimators that learn from samples draw them in
+    /// training also where units are deterministic in evaluation [default: det]
     #[arg(long, value_name = "MODE", value_parser = firings())]
     pub mode: Option<Firing>,
-    /// Gradient estimator of binary units [default: st, straight-through]
-    #[arg(long, value_name = "NAME", value_parser = estimator_names())]
+    /// Gradient estimator of binary units, of those that `bnn-cpu estimators` lists;
+    /// a list such as disarm+local-expectation goes from the first binary layer to
+    /// the last [default: st, straight-through]
+    #[arg(long, value_name = "NAME", value_parser = estimator_list)]
     pub estimator: Option<String>,
+    /// Probability of a bit: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is
+    /// 1/(1 + exp(-a*x)) [default: the estimator's own]
+    #[arg(long, value_name = "NAME", value_parser = links())]
+    pub link: Option<Link>,
 }
 
 impl UnitArgs {
@@ -74,6 +92,7 @@ impl UnitArgs {
         binary
             .or(mode)
             .or(self.estimator.as_ref().map(|_| "--estimator"))
+            .or(self.link.map(|_| "--link"))
     }
 
     /// Makes activations binary as asked; what is not given comes from `or`.
@@ -84,6 +103,7 @@ impl UnitArgs {
         if placement == Placement::None {
             let unused = self.mode.map(|_| "--mode");
             let unused = unused.or(self.estimator.as_ref().map(|_| "--estimator"));
+            let unused = unused.or(self.link.map(|_| "--link"));
             if let Some(flag) = unused {
                 return Err(Failure::usage(format!(
                     "{flag} has no effect with --binary none, which leaves no binary unit"
@@ -97,7 +117,10 @@ impl UnitArgs {
             mode.unwrap_or(Firing::Deterministic),
             estimator.unwrap_or("st"),
         )?;
-        Ok(())
+        match self.link.or(or.and_then(|row| row.link)) {
+            Some(link) => Ok(spec.set_link(Some(link))?),
+            None => Ok(()),
+        }
     }
 
     /// Whether `stored` is what `name` (or itself) becomes under these flags;
@@ -132,6 +155,13 @@ impl UnitArgs {
                 "--estimator",
                 UnitArgs {
                     estimator: self.estimator.clone(),
+                    ..Self::default()
+                },
+            ),
+            (
+                "--link",
+                UnitArgs {
+                    link: self.link,
                     ..Self::default()
                 },
             ),

@@ -11,6 +11,7 @@ use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
 use super::progress::Progress;
+use super::sampling::SamplingArgs;
 use super::settings::{FORMULAS, Setter, Settings};
 use super::{Context, Failure, Outcome, output, result, signals};
 
@@ -40,6 +41,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
@@ -120,7 +123,9 @@ impl Args {
         let model = self.model.spec_for(dataset)?;
         let mut config = Config::reference(model, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
-        self.settings.apply(&mut config, &Setter { stored: None })?;
+        let setter = Setter { stored: None };
+        self.settings.apply(&mut config, &setter)?;
+        self.sampling.apply(&mut config, &setter)?;
         Ok(config)
     }
 
@@ -147,7 +152,8 @@ impl Args {
         let setter = Setter {
             stored: Some(run.path().to_path_buf()),
         };
-        self.settings.apply(&mut config, &setter)
+        self.settings.apply(&mut config, &setter)?;
+        self.sampling.apply(&mut config, &setter)
     }
 }
 

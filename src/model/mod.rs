@@ -3,6 +3,7 @@
 
 mod init;
 mod network;
+mod place;
 mod presets;
 mod spec;
 mod table;

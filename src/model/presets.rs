@@ -2,7 +2,7 @@
 
 use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
-use crate::ops::Function;
+use crate::ops::{Function, Statistics};
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
@@ -63,6 +63,7 @@ fn block(number: &str, out: usize) -> Vec<LayerSpec> {
             name: format!("bn{number}"),
             eps: 1e-5,
             momentum: 0.1,
+            statistics: Statistics::Batch,
         },
         LayerSpec::MaxPool {
             kernel: 2,

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::estimators::{self, Firing};
-use crate::ops::{Conv, Function, MaxPool, Window};
+use crate::estimators::{Firing, Link};
+use crate::ops::{Conv, Function, MaxPool, Statistics, Window};
 use crate::tensor::Shape;
 
 /// A network: its input and its layers, the first next to the input. The last
@@ -67,6 +67,9 @@ pub enum LayerSpec {
         /// Weight of a batch in the running statistics.
         #[serde(default = "momentum")]
         momentum: f64,
+        /// What training normalises by.
+        #[serde(default, skip_serializing_if = "Statistics::is_batch")]
+        statistics: Statistics,
     },
     /// Max-pool; see [`crate::ops::MaxPool`].
     MaxPool {
@@ -88,6 +91,9 @@ pub enum LayerSpec {
         /// The name of its gradient estimator.
         #[serde(default = "straight_through")]
         estimator: String,
+        /// Probabilities of bits; the estimator's own where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<Link>,
     },
     /// Fully connected; see [`crate::ops::Linear`].
     Linear {
@@ -250,9 +256,6 @@ impl ModelSpec {
             if output.len() > MOST || weights > MOST {
                 return fail(format!("layer {} is too large", layer.label()));
             }
-            if let LayerSpec::Binary { estimator, .. } = layer {
-                estimators::by_name(estimator)?;
-            }
             if let LayerSpec::Conv { name, .. }
             | LayerSpec::BatchNorm { name, .. }
             | LayerSpec::Linear { name, .. } = layer
@@ -272,6 +275,7 @@ impl ModelSpec {
         if shape.is_empty() {
             return fail("there are no classes".into());
         }
+        self.check_estimators()?;
         if let Some(Normalise { mean, std }) = self.normalise
             && !(mean.is_finite() && std.is_finite() && std > 0.0)
         {
@@ -280,51 +284,7 @@ impl ModelSpec {
         Ok(())
     }
 
-    /// Makes the placed activations binary units and the others hard sigmoids.
-    /// ReLU and sigmoid layers stay as they are.
-    ///
-    /// # Errors
-    /// A network that has no activation to make binary.
-    pub fn place(&mut self, placement: Placement, mode: Firing, estimator: &str) -> Result<()> {
-        let places: Vec<usize> = (0..self.layers.len())
-            .filter(|&i| {
-                matches!(
-                    self.layers[i],
-                    LayerSpec::Binary { .. }
-                        | LayerSpec::Activation {
-                            function: Function::HardSigmoid
-                        }
-                )
-            })
-            .collect();
-        if places.is_empty() && placement != Placement::None {
-            return Err(Error::spec(format!(
-                "model {}: no hard sigmoid or binary layer to make binary; add one or use --binary none",
-                self.name
-            )));
-        }
-        for (n, &i) in places.iter().enumerate() {
-            let binary = match placement {
-                Placement::None => false,
-                Placement::First => n == 0,
-                Placement::Last => n + 1 == places.len(),
-                Placement::Both => true,
-            };
-            self.layers[i] = if binary {
-                LayerSpec::Binary {
-                    mode,
-                    estimator: estimator.into(),
-                }
-            } else {
-                LayerSpec::Activation {
-                    function: Function::HardSigmoid,
-                }
-            };
-        }
-        Ok(())
-    }
-
-    /// Whether any layer draws random numbers.
+    /// Whether any layer draws random numbers in evaluation.
     pub fn is_stochastic(&self) -> bool {
         self.layers.iter().any(|l| {
             matches!(

@@ -8,6 +8,10 @@
 //! height, width), while a row of `x` is stored (height, width, channel): the
 //! order changes where the weights are packed, so `x` is never copied.
 //!
+//! Over the bits of a layer whose estimator is a local expectation the layer hands on,
+//! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
+//! ([`Linear::record_flips`]).
+//!
 //! The weight gradient of very large layers is matrixmultiply's, unless the
 //! instruction set is forced; everything else runs on our own kernels.
 
@@ -17,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmultiply, sgemm};
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value};
 use crate::tensor::Shape;
 
 /// Inputs whose weight gradient one task computes. Tasks share no output, so
@@ -39,7 +43,10 @@ pub struct Linear {
     backward_version: u64,
     /// `dWᵀ`: for each block of inputs, its panels.
     weight_grad: Vec<f32>,
-    slots: Vec<()>,
+    /// Whether `dx` is what flips do; then `W` as (out, depth), inputs as stored.
+    flips: bool,
+    flip_weights: Vec<f32>,
+    slots: Vec<Vec<f32>>,
 }
 
 impl Linear {
@@ -49,6 +56,26 @@ impl Linear {
     /// # Errors
     /// If `out` is 0.
     pub fn record(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
+        Self::record_with(tape, name, x, out, false)
+    }
+
+    /// [`Self::record`] over bits, of a layer whose outputs are the logits of the
+    /// pass's labels: in place of the adjoint of a bit goes the exact difference
+    /// that the bit makes to the row's loss, the others as they are.
+    ///
+    /// # Errors
+    /// If `out` is 0.
+    pub fn record_flips(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
+        Self::record_with(tape, name, x, out, true)
+    }
+
+    fn record_with(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        flips: bool,
+    ) -> Result<Value> {
         if out == 0 {
             return Err(Error::spec(format!("layer {name}: out must be at least 1")));
         }
@@ -65,13 +92,45 @@ impl Linear {
             version: u64::MAX,
             backward_version: u64::MAX,
             weight_grad: vec![0.0; depth.div_ceil(BLOCK) * panel_len(BLOCK, out)],
-            slots: vec![(); tape.slots()],
+            flips,
+            flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
+            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots()],
         };
         Ok(tape.push(Box::new(op), &[x], Shape::vector(out)))
     }
 }
 
 impl Linear {
+    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
+    fn add_flips(&mut self, cx: &mut Backward<'_>) {
+        let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
+        let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
+        let weight = cx.params.value(self.weight);
+        for (weight, to) in weight
+            .chunks_exact(depth)
+            .zip(self.flip_weights.chunks_exact_mut(depth))
+        {
+            for (&k, &w) in self.stored.iter().zip(weight) {
+                to[k] = w;
+            }
+        }
+        let Some(dx) = cx.grads.of(0) else { return };
+        let weights = &self.flip_weights;
+        dx.add(&mut self.slots, |rows, dx, d| {
+            for (row, dx) in rows.zip(dx.chunks_exact_mut(depth)) {
+                let seed = pass.seeds[row];
+                if seed == 0.0 {
+                    continue;
+                }
+                let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
+                (ew.flip_losses)(z, pass.labels[row] as usize, x, weights, d);
+                for (dx, &d) in dx.iter_mut().zip(&*d) {
+                    *dx += seed * d;
+                }
+            }
+        });
+    }
+
     /// `grad += dyᵀ·x` over `live` rows, in PyTorch's order.
     fn add_weight_grad(
         &mut self,
@@ -153,7 +212,7 @@ impl Op for Linear {
         let weights = &self.forward_weights;
         cx.pass
             .rows
-            .write(cx.y, out, &mut self.slots, |rows, y, ()| {
+            .write(cx.y, out, &mut self.slots, |rows, y, _| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
                 kernels.product(&patches, x, weights, out, Some(bias), y, Store::Assign);
@@ -165,7 +224,9 @@ impl Op for Linear {
         let (depth, out, live) = (self.depth, self.out, cx.pass.rows.live);
         let kernels = cx.pass.engine.kernels;
 
-        if let Some(dx) = cx.grads.of(0) {
+        if self.flips && cx.pass.phase == Phase::Gradient {
+            self.add_flips(&mut cx);
+        } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let weight = cx.params.value(self.weight);
                 for (j, weight) in weight.chunks_exact(depth).enumerate() {
@@ -176,7 +237,7 @@ impl Op for Linear {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.store(&mut self.slots, |rows, dx, (), store| {
+            dx.store(&mut self.slots, |rows, dx, _, store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);

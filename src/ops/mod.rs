@@ -9,7 +9,7 @@ mod linear;
 mod max_pool;
 
 pub use activation::{Activation, Function};
-pub use batch_norm::{BatchNorm, scale_and_shift};
+pub use batch_norm::{BatchNorm, Statistics, scale_and_shift};
 pub use conv::{Conv, Window};
 pub use cross_entropy::{CrossEntropy, log_softmax};
 pub use linear::Linear;

@@ -11,7 +11,7 @@
 //! [`Published::no_gradient`] marks them.
 
 use crate::data::mnist;
-use crate::estimators::Firing;
+use crate::estimators::{Firing, Link};
 use crate::model::{LayerSpec, ModelSpec, Normalise, Placement, preset};
 use crate::ops::Function;
 use crate::tensor::Shape;
@@ -24,8 +24,11 @@ pub struct Row {
     pub model: String,
     /// Which activations are binary; of a single one, [`Placement::Both`].
     pub placement: Placement,
-    /// How they fire, and the name of their estimator, where there are any.
+    /// How they fire, and their estimator (or the list of them, joined by `+`), where
+    /// there are any.
     pub binary: Option<(Firing, String)>,
+    /// Their link, where it is not each estimator's own.
+    pub link: Option<Link>,
 }
 
 impl Row {
@@ -35,20 +38,27 @@ impl Row {
         let mut places = Vec::new();
         for layer in &spec.layers {
             match layer {
-                LayerSpec::Binary { mode, estimator } => {
-                    places.push(Some((*mode, estimator.clone())));
-                }
+                LayerSpec::Binary {
+                    mode,
+                    estimator,
+                    link,
+                } => places.push(Some((*mode, estimator.as_str(), *link))),
                 LayerSpec::Activation {
                     function: Function::HardSigmoid,
                 } => places.push(None),
                 _ => {}
             }
         }
-        let mut kinds = places.iter().flatten();
-        let binary = kinds.next().cloned();
-        if kinds.any(|kind| Some(kind) != binary.as_ref()) {
+        let mut modes = places.iter().flatten().map(|(mode, _, link)| (*mode, *link));
+        let mode = modes.next();
+        if modes.any(|other| Some(other) != mode) {
             return None;
         }
+        let mut names: Vec<&str> = places.iter().flatten().map(|unit| unit.1).collect();
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        let binary = mode.map(|(mode, _)| (mode, names.join("+")));
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);
@@ -63,6 +73,7 @@ impl Row {
             model: spec.name.clone(),
             placement,
             binary,
+            link: mode.and_then(|(_, link)| link),
         })
     }
 

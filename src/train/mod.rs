@@ -3,6 +3,7 @@
 //!
 //! Nothing here prints: the loop reports [`Event`]s to whoever listens.
 
+mod baseline;
 mod checkpoint;
 mod config;
 mod evaluate;
@@ -12,11 +13,12 @@ mod run;
 mod schedule;
 mod trainer;
 
+pub use baseline::{Baseline, BaselineState};
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{BestWeights, RunFolder};
-pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule};
+pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Event, train};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::Evaluation;
+
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -63,6 +65,12 @@ pub struct TestRecord {
     pub loss: f64,
     /// Share classified right.
     pub accuracy: f64,
+    /// With the mean probabilities of 16 samples; absent without stochastic units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_of_16: Option<Evaluation>,
+    /// With stochastic units read as thresholds; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Evaluation>,
     /// Seconds of training and validation, summed over the epochs.
     pub train_seconds: f64,
     /// Where the figures come from.

@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::baseline::{Baseline, BaselineState};
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
@@ -123,6 +124,7 @@ struct Training<'a> {
     dataset: &'a Dataset,
     net: Network,
     optimiser: Optimiser,
+    baseline: Option<BaselineState>,
     progress: Progress,
     train: Vec<u32>,
     validation: Vec<u32>,
@@ -141,13 +143,18 @@ impl<'a> Training<'a> {
     ) -> Result<Self> {
         let config = run.config();
         config.check(dataset)?;
-        let mut net = Network::new(&config.model, engine, config.batch, true)?;
+        let mut net = Network::sampled(&config.model, engine, config.batch, config.samples)?;
         let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
+        let mut baseline = match config.baseline {
+            Baseline::None => None,
+            kind => Some(BaselineState::new(kind, engine, &net, config.seed)?),
+        };
         let isa = engine.kernels.isa.name().to_string();
         let file = run.file("checkpoint.safetensors");
         let resumed = file.exists();
         let progress = if resumed {
-            let found = Checkpoint::read(&file, &config.model, net.params_mut(), &mut optimiser)?;
+            let (params, baseline) = (net.params_mut(), baseline.as_mut());
+            let found = Checkpoint::read(&file, &config.model, params, &mut optimiser, baseline)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -174,6 +181,7 @@ impl<'a> Training<'a> {
             dataset,
             net,
             optimiser,
+            baseline,
             progress,
             train,
             validation,
@@ -205,7 +213,7 @@ impl<'a> Training<'a> {
                 step: self.progress.step,
                 steps,
                 loss: self.progress.loss_sum / self.progress.seen as f64,
-                accuracy: self.progress.right as f64 / self.progress.seen as f64,
+                accuracy: self.progress.right as f64 / self.sampled(),
                 img_per_s: (self.progress.seen - seen_before) as f64 / elapsed,
             });
             if self.progress.step < steps {
@@ -237,6 +245,7 @@ impl<'a> Training<'a> {
         pass.mode = Mode::Train;
         pass.units = Units::Sample;
         pass.slope = config.slope.at(progress.epoch, config.epochs);
+        pass.temperature = config.temperature.at(progress.epoch);
         pass.noise = Noise {
             seed: config.seed,
             step: t as u64,
@@ -247,15 +256,23 @@ impl<'a> Training<'a> {
         if !loss.is_finite() {
             return Err(diverged("the loss", progress, self.run));
         }
-        progress.loss_sum += loss;
+        progress.loss_sum += loss / config.samples as f64;
         progress.right += self.net.correct();
         progress.seen += batch.len();
+        if let Some(baseline) = &mut self.baseline {
+            baseline.apply(&mut self.net);
+        }
         self.net.backward();
         let lr = learning_rate(config, t);
         let ew = &self.net.pass().engine.kernels.ew;
         let (values, grads) = self.net.params_mut().values_and_grads();
         self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
         Ok(())
+    }
+
+    /// Samples of images seen in the epoch.
+    fn sampled(&self) -> f64 {
+        (self.progress.seen * self.config.samples) as f64
     }
 
     /// Validates, keeps the weights if they are the best, and saves.
@@ -287,7 +304,7 @@ impl<'a> Training<'a> {
         let record = EpochRecord {
             epoch,
             train_loss: self.progress.loss_sum / self.progress.seen as f64,
-            train_accuracy: self.progress.right as f64 / self.progress.seen as f64,
+            train_accuracy: self.progress.right as f64 / self.sampled(),
             val_loss: validation.map(|v| v.loss),
             val_accuracy: validation.map(|v| v.accuracy),
             slope: f64::from(config.slope.at(epoch, config.epochs)),
@@ -338,15 +355,22 @@ impl<'a> Training<'a> {
         let mut net = self.run.network(engine, config.batch)?;
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let at = (config.seed, config.epochs as u64 + 1);
-        let tested =
+        let mut read = |reading| {
             self.evaluator
-                .evaluate(&mut net, &self.dataset.test, &all, Reading::Samples(1), at);
+                .evaluate(&mut net, &self.dataset.test, &all, reading, at)
+        };
+        let tested = read(Reading::Samples(1));
+        let stochastic = config.model.is_stochastic();
+        let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
+        let threshold = stochastic.then(|| read(Reading::Threshold));
         let record = TestRecord {
             dataset: config.dataset.name.clone(),
             images: tested.images,
             epoch: best.epoch,
             loss: tested.loss,
             accuracy: tested.accuracy,
+            mean_of_16,
+            threshold,
             train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
             provenance: Provenance::here(&self.isa),
         };
@@ -362,7 +386,8 @@ impl<'a> Training<'a> {
             progress: self.progress.clone(),
         };
         let file = self.run.file("checkpoint.safetensors");
-        checkpoint.write(&file, self.net.params(), &self.optimiser)?;
+        let baseline = self.baseline.as_ref();
+        checkpoint.write(&file, self.net.params(), &self.optimiser, baseline)?;
         self.saved = Instant::now();
         Ok(())
     }

@@ -4,7 +4,7 @@ use bnn_cpu::data::Split;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Normalise, Placement, preset};
-use bnn_cpu::ops::Function;
+use bnn_cpu::ops::{Function, Statistics};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
@@ -53,6 +53,7 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
         name: name.into(),
         eps: 1e-5,
         momentum: 0.1,
+        statistics: Statistics::Batch,
     };
     let linear = |name: &str, out| LayerSpec::Linear {
         name: name.into(),
@@ -62,6 +63,7 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
     let binary = || LayerSpec::Binary {
         mode: firing,
         estimator: "st".into(),
+        link: None,
     };
     ModelSpec {
         name: "tiny".into(),
