@@ -40,10 +40,7 @@ pub fn run(_args: Args, context: &Context) -> Outcome {
             _ if info.unbiased => "unbiased",
             _ => "biased",
         };
-        output::line(&format!(
-            "{:<18} {bias:<12} {}",
-            info.name, info.formula
-        ))?;
+        output::line(&format!("{:<18} {bias:<12} {}", info.name, info.formula))?;
         output::line(&format!(
             "{:<18} {:<12} {}; {}",
             "",

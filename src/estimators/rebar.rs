@@ -121,7 +121,11 @@ impl Estimator for Rebar {
     }
 
     fn control(&self, _temperature: f32, c: &[f32], step: u64) -> (f32, f32) {
-        let side = if step.is_multiple_of(2) { -APART } else { APART };
+        let side = if step.is_multiple_of(2) {
+            -APART
+        } else {
+            APART
+        };
         let scale = if c[SQUARE] > 0.0 {
             -c[CROSS] / c[SQUARE]
         } else {

@@ -146,5 +146,8 @@ fn roles_follow_the_layers() {
     assert_eq!(roles[1].own, 2..4);
     assert_eq!(samples(&roles), [true, true, false, false]);
     let roles = Roles::of(&[&rebar, &rebar]);
-    assert_eq!(roles[1].emits, [Sample, Relaxed, Relaxed, Relaxed, Conditional]);
+    assert_eq!(
+        roles[1].emits,
+        [Sample, Relaxed, Relaxed, Relaxed, Conditional]
+    );
 }

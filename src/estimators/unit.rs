@@ -318,7 +318,7 @@ impl Op for BinaryUnit {
             node: cx.node,
         };
         let probe = pass.phase == Phase::Probe;
-        if probe {
+        if probe && self.estimator.probes() {
             for (noted, replica) in self.noted.iter_mut().zip(self.roles.own.clone()) {
                 let from = replica * main * len;
                 noted[..main * len].copy_from_slice(&cx.dy[from..][..main * len]);

@@ -48,12 +48,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::new`], and no sample at all.
-    pub fn sampled(
-        spec: &ModelSpec,
-        engine: Engine,
-        batch: usize,
-        samples: usize,
-    ) -> Result<Self> {
+    pub fn sampled(spec: &ModelSpec, engine: Engine, batch: usize, samples: usize) -> Result<Self> {
         Self::record(spec, engine, batch, true, samples)
     }
 

@@ -65,7 +65,9 @@ pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
                 )
             }
             LayerSpec::Activation { .. } => layer.label().replace('_', " "),
-            LayerSpec::Binary { mode, estimator, .. } => {
+            LayerSpec::Binary {
+                mode, estimator, ..
+            } => {
                 let mode = match mode {
                     crate::estimators::Firing::Deterministic => "deterministic",
                     crate::estimators::Firing::Stochastic => "stochastic",

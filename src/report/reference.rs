@@ -49,7 +49,10 @@ impl Row {
                 _ => {}
             }
         }
-        let mut modes = places.iter().flatten().map(|(mode, _, link)| (*mode, *link));
+        let mut modes = places
+            .iter()
+            .flatten()
+            .map(|(mode, _, link)| (*mode, *link));
         let mode = modes.next();
         if modes.any(|other| Some(other) != mode) {
             return None;
@@ -290,7 +293,9 @@ mod tests {
     use super::*;
     use crate::data::Augment;
     use crate::model::Init;
-    use crate::train::{DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule};
+    use crate::train::{
+        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
+    };
 
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
         let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
@@ -321,6 +326,9 @@ mod tests {
             lr: 0.1,
             lr_schedule: LrSchedule::Constant,
             slope: SlopeSchedule::new(SlopeKind::None),
+            temperature: TemperatureSchedule::default(),
+            samples: 1,
+            baseline: Baseline::None,
             augment: Augment::None,
             val_fraction: 0.1,
             seed: 7,
@@ -335,6 +343,7 @@ mod tests {
                 model: published.model.into(),
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
+                link: None,
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
             assert_eq!(published.no_gradient(), published.row.contains("REINFORCE"));
@@ -348,6 +357,7 @@ mod tests {
             model: SEED_NET.into(),
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
+            link: None,
         };
         let found = lookup(&row, false).unwrap();
         assert_eq!(found.percent, 88.95);

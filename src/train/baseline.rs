@@ -123,10 +123,7 @@ impl Predictor {
         self.tape.set_rows(images);
         let rows = self.tape.value_mut(self.input);
         let rows = rows.chunks_exact_mut(pixels + classes);
-        for (n, (row, image)) in rows
-            .zip(network.input().chunks_exact(pixels))
-            .enumerate()
-        {
+        for (n, (row, image)) in rows.zip(network.input().chunks_exact(pixels)).enumerate() {
             row[..pixels].copy_from_slice(image);
             row[pixels..].fill(0.0);
             row[pixels + network.pass().labels[n] as usize] = 1.0;
@@ -230,7 +227,8 @@ impl BaselineState {
     /// Puts back what [`Self::state`] gave; `false` if it is of another baseline.
     pub fn restore(&mut self, state: &[Vec<f32>]) -> bool {
         let now = self.state();
-        let fits = now.len() == state.len() && now.iter().zip(state).all(|(a, b)| a.len() == b.len());
+        let fits =
+            now.len() == state.len() && now.iter().zip(state).all(|(a, b)| a.len() == b.len());
         if !fits {
             return false;
         }

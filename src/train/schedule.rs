@@ -311,10 +311,22 @@ mod tests {
         assert_eq!(schedule.at(3), (0.9f64 * 0.9) as f32);
         assert_eq!(schedule.at(100), 0.5);
         for bad in [
-            TemperatureSchedule { start: 0.0, ..schedule },
-            TemperatureSchedule { rate: 1.1, ..schedule },
-            TemperatureSchedule { min: 2.0, ..schedule },
-            TemperatureSchedule { min: f64::NAN, ..schedule },
+            TemperatureSchedule {
+                start: 0.0,
+                ..schedule
+            },
+            TemperatureSchedule {
+                rate: 1.1,
+                ..schedule
+            },
+            TemperatureSchedule {
+                min: 2.0,
+                ..schedule
+            },
+            TemperatureSchedule {
+                min: f64::NAN,
+                ..schedule
+            },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }
