@@ -284,7 +284,7 @@ fn binary_st(case: &Case) {
         let record = |tape: &mut Tape, x| {
             // Thresholds are one reading of both kinds of unit.
             tape.pass.units = bnn_cpu::tape::Units::Threshold;
-            BinaryUnit::record(tape, x, firing, Arc::new(StraightThrough))
+            BinaryUnit::record(tape, x, firing, Arc::new(StraightThrough::default()))
         };
         activation(case, record, 1e-7);
     }
