@@ -54,9 +54,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let (tensors, about) = weights::read_any(&args.file)?;
     let known = match about {
-        Some(_) => weights::read::<BestWeights>(&args.file)
-            .ok()
-            .map(|r| r.1),
+        Some(_) => weights::read::<BestWeights>(&args.file).ok().map(|r| r.1),
         None => None,
     };
     if known.is_none() && args.model.model.is_none() {
