@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bnn_cpu::estimators::{self, Estimator, Info, Link, Needs, Reinforce, Signal, Unit};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network};
+use bnn_cpu::ops::Weights;
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
@@ -30,6 +31,9 @@ fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<ModelSpe
     let linear = |i: usize, out| LayerSpec::Linear {
         name: format!("fc{i}"),
         out,
+        bias: true,
+        weights: Weights::Real,
+        scale: false,
     };
     let mut layers = Vec::new();
     for (i, &out) in hidden.iter().enumerate() {

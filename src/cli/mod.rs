@@ -17,6 +17,7 @@ mod inspect;
 mod model_args;
 mod output;
 mod progress;
+mod recipe;
 mod result;
 mod sampling;
 mod settings;
@@ -174,7 +175,7 @@ fn complain(what: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recipe::expand(std::env::args_os().collect())?) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -1,11 +1,11 @@
 //! A network ready to run: a spec recorded on a tape.
 
 use super::init::Init;
-use super::spec::{LayerSpec, ModelSpec, Normalise};
+use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
 use crate::estimators::{BinaryUnit, Roles, samples};
 use crate::kernels::Engine;
-use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Window};
+use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Terms, Window};
 use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
@@ -30,7 +30,7 @@ pub struct Network {
     replicas: Vec<bool>,
     /// Whether a gradient needs a probe first.
     probes: bool,
-    /// The normalised value of each pixel value.
+    /// The input for each byte.
     pixels: Vec<f32>,
 }
 
@@ -89,19 +89,19 @@ impl Network {
                     flips = estimator.flips();
                     BinaryUnit::record_as(&mut tape, x, *mode, estimator, roles, &name, first)
                 }
-                (LayerSpec::Linear { name, out }, true) => {
-                    Linear::record_flips(&mut tape, name, x, *out)?
-                }
+                (
+                    LayerSpec::Linear {
+                        name, out, bias, ..
+                    },
+                    true,
+                ) => Linear::record_flips(&mut tape, name, x, *out, *bias)?,
                 _ => record(&mut tape, layer, x)?,
             };
             layers.push(x);
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
-        let Normalise { mean, std } = spec.normalise.unwrap_or(Normalise {
-            mean: 0.0,
-            std: 1.0,
-        });
+        let encoding = spec.pixel_encoding();
         Ok(Self {
             spec: spec.clone(),
             tape,
@@ -111,9 +111,7 @@ impl Network {
             samples: per_image,
             replicas: samples(&roles),
             probes: training && estimators.iter().any(|e| e.probes()),
-            pixels: (0..=255u8)
-                .map(|p| (f32::from(p) / 255.0 - mean) / std)
-                .collect(),
+            pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
     }
 
@@ -122,9 +120,10 @@ impl Network {
         &self.spec
     }
 
-    /// Initialises the weights from a seed.
+    /// Initialises the weights from a seed; latent ones within [-1, 1].
     pub fn init(&mut self, init: Init, seed: u64) {
         init.apply(&mut self.tape.params, seed);
+        self.tape.params.clip_latents();
     }
 
     /// Rows that a batch may have.
@@ -189,12 +188,12 @@ impl Network {
         self.tape.slots()
     }
 
-    /// The live images, normalised, stored (row, height, width, channel).
+    /// The live images, as pixels enter, stored (row, height, width, channel).
     pub fn input(&self) -> &[f32] {
         self.tape.value(self.input)
     }
 
-    /// The live rows of the input, normalised, stored (row, height, width,
+    /// The live rows of the input, as pixels enter, stored (row, height, width,
     /// channel): for callers whose input is not bytes.
     pub fn input_mut(&mut self) -> &mut [f32] {
         self.tape.value_mut(self.input)
@@ -336,13 +335,20 @@ fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
             stride,
             padding,
             bias,
+            weights,
+            scale,
         } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
             let window = Window {
                 kernel: *kernel,
                 stride: *stride,
                 padding: *padding,
             };
-            Conv::record(tape, name, x, *out, window, *bias)?
+            Conv::record(tape, name, x, *out, window, terms)?
         }
         LayerSpec::BatchNorm {
             name,
@@ -357,6 +363,19 @@ fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
         LayerSpec::Binary { .. } => {
             return Err(Error::spec("binary layers are recorded with their roles"));
         }
-        LayerSpec::Linear { name, out } => Linear::record(tape, name, x, *out)?,
+        LayerSpec::Linear {
+            name,
+            out,
+            bias,
+            weights,
+            scale,
+        } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
+            Linear::record(tape, name, x, *out, terms)?
+        }
     })
 }

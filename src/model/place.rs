@@ -177,10 +177,10 @@ impl ModelSpec {
                 LayerSpec::Binary { .. } => {
                     let name = all[number].info().name;
                     let below_last = i + 2 == self.layers.len()
-                        && matches!(self.layers[i + 1], LayerSpec::Linear { .. });
+                        && matches!(&self.layers[i + 1], LayerSpec::Linear { weights, .. } if weights.is_real());
                     if all[number].flips() && !below_last {
                         return fail(format!(
-                            "{name} works only in the last binary layer, directly below the last linear layer, where a flip moves the logits by one column; choose --binary last, or another estimator"
+                            "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
                         ));
                     }
                     // A relaxed row needs every layer above to relax as well.

@@ -24,6 +24,8 @@ use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmulti
 use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value};
 use crate::tensor::Shape;
 
+use super::weights::{Terms, Weights};
+
 /// Inputs whose weight gradient one task computes. Tasks share no output, so
 /// the gradient needs no partial sums.
 const BLOCK: usize = 112;
@@ -32,8 +34,9 @@ const BLOCK: usize = 112;
 pub struct Linear {
     depth: usize,
     out: usize,
+    weights: Weights,
     weight: ParamId,
-    bias: ParamId,
+    bias: Option<ParamId>,
     /// Where input `i` of PyTorch's order is stored.
     stored: Vec<usize>,
     /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
@@ -50,23 +53,35 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Records the layer with parameters `{name}.weight` (out, in) and
-    /// `{name}.bias` (out).
+    /// Records the layer with parameters `{name}.weight` (out, in) and, with a
+    /// bias, `{name}.bias` (out).
     ///
     /// # Errors
-    /// If `out` is 0.
-    pub fn record(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
-        Self::record_with(tape, name, x, out, false)
+    /// If `out` is 0, or a scale of real weights.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        terms: Terms,
+    ) -> Result<Value> {
+        Self::record_with(tape, name, x, out, terms, false)
     }
 
-    /// [`Self::record`] over bits, of a layer whose outputs are the logits of the
-    /// pass's labels: in place of the adjoint of a bit goes the exact difference
-    /// that the bit makes to the row's loss, the others as they are.
+    /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
+    /// logits of the pass's labels: in place of the adjoint of a bit goes the exact
+    /// difference that the bit makes to the row's loss, the others as they are.
     ///
     /// # Errors
     /// If `out` is 0.
-    pub fn record_flips(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
-        Self::record_with(tape, name, x, out, true)
+    pub fn record_flips(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        bias: bool,
+    ) -> Result<Value> {
+        Self::record_with(tape, name, x, out, Terms::real(bias), true)
     }
 
     fn record_with(
@@ -74,18 +89,24 @@ impl Linear {
         name: &str,
         x: Value,
         out: usize,
+        terms: Terms,
         flips: bool,
     ) -> Result<Value> {
+        terms.check(name)?;
         if out == 0 {
             return Err(Error::spec(format!("layer {name}: out must be at least 1")));
         }
         let input = tape.shape(x);
         let depth = input.len();
+        let weight = tape.params.add(format!("{name}.weight"), &[out, depth]);
+        let bias = terms.bias_in_sum();
+        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[out]));
         let op = Self {
             depth,
             out,
-            weight: tape.params.add(format!("{name}.weight"), &[out, depth]),
-            bias: tape.params.add(format!("{name}.bias"), &[out]),
+            weights: terms.weights,
+            weight,
+            bias,
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
             forward_weights: vec![0.0; panel_len(depth, out)],
             backward_weights: vec![0.0; panel_len(out, depth)],
@@ -96,7 +117,8 @@ impl Linear {
             flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
             slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots()],
         };
-        Ok(tape.push(Box::new(op), &[x], Shape::vector(out)))
+        let y = tape.push(Box::new(op), &[x], Shape::vector(out));
+        Ok(terms.finish(tape, name, y, weight))
     }
 }
 
@@ -131,14 +153,15 @@ impl Linear {
         });
     }
 
-    /// `grad += dyᵀ·x` over `live` rows, in PyTorch's order.
+    /// `dW = dyᵀ·x` over `live` rows, in PyTorch's order, and what passes of it
+    /// to the gradient of `weight`.
     fn add_weight_grad(
         &mut self,
         engine: Engine,
         x: &[f32],
         dy: &[f32],
         live: usize,
-        grad: &mut [f32],
+        (weight, grad): (&[f32], &mut [f32]),
     ) {
         let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
         let dense = !engine.forced && prefer_matrixmultiply(live, depth, out);
@@ -174,8 +197,9 @@ impl Linear {
                 d.fill(0.0);
                 kernels.transposed(&patches, x, dy, out, d);
             });
-        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
-            for (&k, grad) in self.stored.iter().zip(grad) {
+        let rows = weight.chunks_exact(depth);
+        for (j, (weight, grad)) in rows.zip(grad.chunks_exact_mut(depth)).enumerate() {
+            for ((&k, &w), grad) in self.stored.iter().zip(weight).zip(grad) {
                 let (block, k) = (k / BLOCK, k % BLOCK);
                 let width = BLOCK.min(depth - block * BLOCK);
                 let at = if dense {
@@ -183,7 +207,8 @@ impl Linear {
                 } else {
                     (j / NR * width + k) * NR + j % NR
                 };
-                *grad += self.weight_grad[block * block_len + at];
+                let dw = self.weight_grad[block * block_len + at];
+                *grad += self.weights.pullback(w, dw);
             }
         }
     }
@@ -201,13 +226,13 @@ impl Op for Linear {
             for (j, weight) in weight.chunks_exact(depth).enumerate() {
                 let panel = &mut self.forward_weights[j / NR * depth * NR..][..depth * NR];
                 for (&k, &w) in self.stored.iter().zip(weight) {
-                    panel[k * NR + j % NR] = w;
+                    panel[k * NR + j % NR] = self.weights.effective(w);
                 }
             }
             self.version = cx.params.version();
         }
         let x = cx.x(0);
-        let bias = cx.params.value(self.bias);
+        let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
         let weights = &self.forward_weights;
         cx.pass
@@ -215,7 +240,7 @@ impl Op for Linear {
             .write(cx.y, out, &mut self.slots, |rows, y, _| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
-                kernels.product(&patches, x, weights, out, Some(bias), y, Store::Assign);
+                kernels.product(&patches, x, weights, out, bias, y, Store::Assign);
             });
     }
 
@@ -231,7 +256,8 @@ impl Op for Linear {
                 let weight = cx.params.value(self.weight);
                 for (j, weight) in weight.chunks_exact(depth).enumerate() {
                     for (&k, &w) in self.stored.iter().zip(weight) {
-                        self.backward_weights[(k / NR * out + j) * NR + k % NR] = w;
+                        let at = (k / NR * out + j) * NR + k % NR;
+                        self.backward_weights[at] = self.weights.effective(w);
                     }
                 }
                 self.backward_version = cx.params.version();
@@ -244,11 +270,13 @@ impl Op for Linear {
             });
         }
 
-        let grad = cx.params.grad_mut(self.weight);
-        self.add_weight_grad(cx.pass.engine, x, dy, live, grad);
-        let grad = cx.params.grad_mut(self.bias);
-        for dy in dy.chunks_exact(out) {
-            (kernels.ew.add)(dy, grad);
+        let weight = cx.params.value_and_grad(self.weight);
+        self.add_weight_grad(cx.pass.engine, x, dy, live, weight);
+        if let Some(bias) = self.bias {
+            let grad = cx.params.grad_mut(bias);
+            for dy in dy.chunks_exact(out) {
+                (kernels.ew.add)(dy, grad);
+            }
         }
     }
 }
@@ -267,7 +295,7 @@ mod tests {
             engine.forced = forced;
             let mut tape = Tape::new(engine, rows);
             let x = tape.input(Shape::vector(depth), false);
-            let y = Linear::record(&mut tape, "fc", x, out).unwrap();
+            let y = Linear::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
             tape.seal(true);
             fill(1, tape.value_mut(x));
             tape.backward_from(y, |dy| fill(3, dy));
@@ -292,7 +320,7 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let x = tape.input(input, true);
-                    let y = Linear::record(tape, "fc", x, out).unwrap();
+                    let y = Linear::record(tape, "fc", x, out, Terms::real(true)).unwrap();
                     tape.seal(true);
                     fill(1, tape.value_mut(x));
                     fill(2, tape.params.values_mut());

@@ -23,7 +23,7 @@ use super::optimiser::{Optimiser, OptimiserSpec};
 use crate::error::Result;
 use crate::kernels::Engine;
 use crate::model::{Init, Network};
-use crate::ops::{Activation, Function, Linear};
+use crate::ops::{Activation, Function, Linear, Terms};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
 
@@ -94,9 +94,9 @@ impl Predictor {
         let inputs = network.spec().input.len() + network.classes();
         let mut tape = Tape::new(engine, network.capacity());
         let input = tape.input(Shape::vector(inputs), false);
-        let hidden = Linear::record(&mut tape, "baseline1", input, HIDDEN)?;
+        let hidden = Linear::record(&mut tape, "baseline1", input, HIDDEN, Terms::real(true))?;
         let hidden = Activation::record(&mut tape, hidden, Function::Relu);
-        let output = Linear::record(&mut tape, "baseline2", hidden, 1)?;
+        let output = Linear::record(&mut tape, "baseline2", hidden, 1, Terms::real(true))?;
         tape.seal(true);
         // A seed of its own, so that it shares no weight with the network.
         Init::Pytorch.apply(&mut tape.params, seed ^ 0xBA5E_11FE);

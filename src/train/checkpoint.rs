@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::BaselineState;
+use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::EpochRecord;
 use crate::error::{Error, Result};
@@ -72,8 +73,10 @@ impl Checkpoint {
         params: &Params,
         optimiser: &Optimiser,
         baseline: Option<&BaselineState>,
+        flips: &Flips,
     ) -> Result<()> {
         let mut tensors = weights::export(params);
+        tensors.extend(flips.export());
         let mut push = |prefix: &str, states: &[Vec<f32>]| {
             for (i, state) in states.iter().enumerate() {
                 tensors.push(NamedTensor {
@@ -101,6 +104,7 @@ impl Checkpoint {
         params: &mut Params,
         optimiser: &mut Optimiser,
         baseline: Option<&mut BaselineState>,
+        flips: &mut Flips,
     ) -> Result<Self> {
         let (tensors, checkpoint) = weights::read::<Self>(path)?;
         if checkpoint.model != *model {
@@ -112,7 +116,14 @@ impl Checkpoint {
                 ),
             ));
         }
-        let rest = weights::import(params, tensors, path)?;
+        let mut rest = weights::import(params, tensors, path)?;
+        let signs = rest.iter().position(|t| t.name == Flips::TENSOR);
+        if !flips.import(signs.map(|i| rest.remove(i))) {
+            return Err(Error::checkpoint(
+                path,
+                "has other binary weights than the run's config.json",
+            ));
+        }
         let of = |prefix: &str| -> Vec<Vec<f32>> {
             let states = (0..rest.len()).map_while(|i| {
                 let name = format!("{prefix}{i}");

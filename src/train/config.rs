@@ -8,7 +8,7 @@ use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
-use crate::model::{Init, LayerSpec, ModelSpec, Normalise};
+use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
 /// The data set that a run was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,15 +111,17 @@ impl Config {
         }
     }
 
-    /// Takes the network's normalisation from the data set, where it has none.
+    /// Takes the normalisation of pixels from the data set, where the network
+    /// does not say what they are; before binary weights they are integers.
     pub fn normalise_by(&mut self, dataset: &Dataset) {
-        self.model.normalise.get_or_insert_with(|| {
-            let of = dataset.normalisation();
-            Normalise {
-                mean: of.mean,
-                std: of.std,
+        let encoding = match self.model.binary_first() {
+            Some(_) => Pixels::Integer,
+            None => {
+                let of = dataset.normalisation();
+                Pixels::normalised(of.mean, of.std)
             }
-        });
+        };
+        self.model.pixels.get_or_insert(encoding);
     }
 
     /// Takes the baseline that suits the estimators: the other samples of an image
@@ -141,6 +143,14 @@ impl Config {
     /// Steps in an epoch.
     pub fn steps_per_epoch(&self) -> usize {
         self.split_sizes().0.div_ceil(self.batch.max(1))
+    }
+
+    /// The learning rate of step `t` of the run, from 0.
+    pub fn learning_rate(&self, t: usize) -> f64 {
+        let per_epoch = self.steps_per_epoch();
+        let total = per_epoch * self.epochs;
+        self.lr_schedule
+            .at(self.lr, t as u64, per_epoch as u64, total as u64)
     }
 
     /// Whether the run can be carried out on that data set.
