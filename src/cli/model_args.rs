@@ -4,7 +4,8 @@ use std::path::Path;
 
 use bnn_cpu::data::Dataset;
 use bnn_cpu::estimators::{self, Firing};
-use bnn_cpu::model::{ModelSpec, PRESETS, Placement, preset};
+use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
+use bnn_cpu::ops::Weights;
 use bnn_cpu::report::Row;
 use bnn_cpu::report::reference::{firing_name, placement_name};
 use bnn_cpu::tensor::Shape;
@@ -34,6 +35,13 @@ fn firings() -> impl TypedValueParser<Value = Firing> {
     })
 }
 
+fn weights() -> impl TypedValueParser<Value = Weights> {
+    PossibleValuesParser::new(Weights::ALL.map(Weights::name)).map(|name| {
+        let found = Weights::ALL.into_iter().find(|w| w.name() == name);
+        found.unwrap_or_default()
+    })
+}
+
 fn estimator_names() -> PossibleValuesParser {
     PossibleValuesParser::new(estimators::ALL.map(|make| make().info().name))
 }
@@ -42,7 +50,7 @@ fn estimator_names() -> PossibleValuesParser {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
-    /// seed-net, mlp, or a JSON file of one's own (`bnn-cpu inspect seed-net
+    /// seed-net, mlp, xnor-net, xnor-large, or a JSON file of one's own (`bnn-cpu inspect seed-net
     /// --json` shows the form) [default: seed-net]
     #[arg(long, value_name = "NAME|FILE.json")]
     pub model: Option<String>,
@@ -64,6 +72,11 @@ pub struct UnitArgs {
     /// Gradient estimator of binary units [default: st, straight-through]
     #[arg(long, value_name = "NAME", value_parser = estimator_names())]
     pub estimator: Option<String>,
+    /// What every layer multiplies by. binary: the signs of the weights, with
+    /// integer pixels, and a batch norm after each layer in place of its bias
+    /// [default: real; binary for xnor-net and xnor-large]
+    #[arg(long, value_name = "KIND", value_parser = weights())]
+    pub weights: Option<Weights>,
 }
 
 impl UnitArgs {
@@ -74,6 +87,21 @@ impl UnitArgs {
         binary
             .or(mode)
             .or(self.estimator.as_ref().map(|_| "--estimator"))
+            .or(self.weights.map(|_| "--weights"))
+    }
+
+    fn without_weights(&self) -> Self {
+        Self {
+            weights: None,
+            ..self.clone()
+        }
+    }
+
+    /// Changes weights as asked.
+    fn set_weights(&self, spec: &mut ModelSpec) {
+        if let Some(kind) = self.weights {
+            spec.set_weights(kind);
+        }
     }
 
     /// Makes activations binary as asked; what is not given comes from `or`.
@@ -108,6 +136,13 @@ impl UnitArgs {
         };
         let row = Row::of(stored);
         let mut spec = stored.clone();
+        self.set_weights(&mut spec);
+        if spec != *stored {
+            return Ok(Err("--weights"));
+        }
+        if self.without_weights().given().is_none() {
+            return Ok(Ok(()));
+        }
         self.place(&mut spec, row.as_ref())?;
         if spec == *stored {
             return Ok(Ok(()));
@@ -157,8 +192,9 @@ impl ModelArgs {
     pub fn spec(&self, input: Shape, classes: usize) -> Outcome<ModelSpec> {
         let model = self.model.as_deref().unwrap_or("seed-net");
         let mut spec = base(model, input, classes)?;
+        self.units.set_weights(&mut spec);
         if is_file(model) && self.units.binary.is_none() {
-            if let Some(flag) = self.units.given() {
+            if let Some(flag) = self.units.without_weights().given() {
                 return Err(Failure::usage(format!(
                     "{flag} has no effect with --model {model}, which keeps its own activations; add --binary"
                 )));
@@ -179,7 +215,11 @@ impl ModelArgs {
     pub fn agree_with(&self, stored: &ModelSpec) -> Outcome<std::result::Result<(), &'static str>> {
         if let Some(model) = &self.model {
             let mut spec = base(model, stored.input, stored.classes())?;
-            spec.normalise = spec.normalise.or(stored.normalise);
+            // The weights are compared by their own flag.
+            if let Some(kind) = uniform_weights(stored) {
+                spec.set_weights(kind);
+            }
+            spec.pixels = spec.pixels.or(stored.pixels);
             // The file's own activations, or those that the run was given.
             let mut placed = spec.clone();
             let fits = spec == *stored
@@ -192,6 +232,13 @@ impl ModelArgs {
         }
         self.units.agree_with(stored)
     }
+}
+
+/// The kind of weights that all layers of a network have.
+fn uniform_weights(spec: &ModelSpec) -> Option<Weights> {
+    let mut kinds = spec.layers.iter().filter_map(LayerSpec::weights);
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
 }
 
 /// A preset, or the content of a file.

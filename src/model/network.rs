@@ -1,11 +1,11 @@
 //! A network ready to run: a spec recorded on a tape.
 
 use super::init::Init;
-use super::spec::{LayerSpec, ModelSpec, Normalise};
+use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit};
 use crate::kernels::Engine;
-use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Window};
+use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Terms, Window};
 use crate::tape::{Params, Pass, Tape, Value};
 
 /// A network for batches of up to a fixed number of rows.
@@ -20,7 +20,7 @@ pub struct Network {
     /// The output of each layer of the spec.
     layers: Vec<Value>,
     loss: Value,
-    /// The normalised value of each pixel value.
+    /// The input for each byte.
     pixels: Vec<f32>,
 }
 
@@ -45,19 +45,14 @@ impl Network {
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
-        let Normalise { mean, std } = spec.normalise.unwrap_or(Normalise {
-            mean: 0.0,
-            std: 1.0,
-        });
+        let encoding = spec.pixel_encoding();
         Ok(Self {
             spec: spec.clone(),
             tape,
             input,
             layers,
             loss,
-            pixels: (0..=255u8)
-                .map(|p| (f32::from(p) / 255.0 - mean) / std)
-                .collect(),
+            pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
     }
 
@@ -66,9 +61,10 @@ impl Network {
         &self.spec
     }
 
-    /// Initialises the weights from a seed.
+    /// Initialises the weights from a seed; latent ones within [-1, 1].
     pub fn init(&mut self, init: Init, seed: u64) {
         init.apply(&mut self.tape.params, seed);
+        self.tape.params.clip_latents();
     }
 
     /// Rows that a batch may have.
@@ -133,7 +129,7 @@ impl Network {
         self.tape.slots()
     }
 
-    /// The live rows of the input, normalised, stored (row, height, width,
+    /// The live rows of the input, as pixels enter, stored (row, height, width,
     /// channel): for callers whose input is not bytes.
     pub fn input_mut(&mut self) -> &mut [f32] {
         self.tape.value_mut(self.input)
@@ -229,13 +225,20 @@ fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
             stride,
             padding,
             bias,
+            weights,
+            scale,
         } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
             let window = Window {
                 kernel: *kernel,
                 stride: *stride,
                 padding: *padding,
             };
-            Conv::record(tape, name, x, *out, window, *bias)?
+            Conv::record(tape, name, x, *out, window, terms)?
         }
         LayerSpec::BatchNorm {
             name,
@@ -249,6 +252,19 @@ fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
         LayerSpec::Binary { mode, estimator } => {
             BinaryUnit::record(tape, x, *mode, estimators::by_name(estimator)?)
         }
-        LayerSpec::Linear { name, out } => Linear::record(tape, name, x, *out)?,
+        LayerSpec::Linear {
+            name,
+            out,
+            bias,
+            weights,
+            scale,
+        } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
+            Linear::record(tape, name, x, *out, terms)?
+        }
     })
 }

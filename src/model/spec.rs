@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::estimators::{self, Firing};
-use crate::ops::{Conv, Function, MaxPool, Window};
+use crate::ops::{Conv, Function, MaxPool, Weights, Window};
 use crate::tensor::Shape;
+
+use super::pixels::Pixels;
 
 /// A network: its input and its layers, the first next to the input. The last
 /// layer's outputs are the logits of the classes.
@@ -18,21 +20,11 @@ pub struct ModelSpec {
     pub name: String,
     /// The shape of an image.
     pub input: Shape,
-    /// What is done to pixels; taken from the data set where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normalise: Option<Normalise>,
+    /// What pixels are to the network; taken from the data set where absent.
+    #[serde(default, alias = "normalise", skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Pixels>,
     /// The layers in order.
     pub layers: Vec<LayerSpec>,
-}
-
-/// `(pixel / 255 - mean) / std`
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalise {
-    /// Mean of all pixels, in units of 255.
-    pub mean: f32,
-    /// Standard deviation of all pixels, in units of 255.
-    pub std: f32,
 }
 
 /// One layer.
@@ -50,12 +42,18 @@ pub enum LayerSpec {
         /// Pixels from one window to the next.
         #[serde(default = "one")]
         stride: usize,
-        /// Zeros around the image.
+        /// Zeros around the image: the code of a bit or pixel that is 0.
         #[serde(default)]
         padding: usize,
         /// Whether it has a bias.
         #[serde(default = "yes")]
         bias: bool,
+        /// Real or binary weights.
+        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        weights: Weights,
+        /// Whether binary weights have a scale for each output channel.
+        #[serde(default, skip_serializing_if = "no")]
+        scale: bool,
     },
     /// Batch normalisation; see [`crate::ops::BatchNorm`].
     BatchNorm {
@@ -95,6 +93,15 @@ pub enum LayerSpec {
         name: String,
         /// Outputs.
         out: usize,
+        /// Whether it has a bias.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        bias: bool,
+        /// Real or binary weights.
+        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        weights: Weights,
+        /// Whether binary weights have a scale for each output channel.
+        #[serde(default, skip_serializing_if = "no")]
+        scale: bool,
     },
 }
 
@@ -103,6 +110,12 @@ fn one() -> usize {
 }
 fn yes() -> bool {
     true
+}
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+fn no(flag: &bool) -> bool {
+    !*flag
 }
 fn eps() -> f64 {
     1e-5
@@ -250,6 +263,23 @@ impl ModelSpec {
             if output.len() > MOST || weights > MOST {
                 return fail(format!("layer {} is too large", layer.label()));
             }
+            if let LayerSpec::Conv {
+                name,
+                weights,
+                scale,
+                ..
+            }
+            | LayerSpec::Linear {
+                name,
+                weights,
+                scale,
+                ..
+            } = layer
+                && *scale
+                && weights.is_real()
+            {
+                return fail(format!("layer {name}: a scale is for binary weights"));
+            }
             if let LayerSpec::Binary { estimator, .. } = layer {
                 estimators::by_name(estimator)?;
             }
@@ -272,12 +302,7 @@ impl ModelSpec {
         if shape.is_empty() {
             return fail("there are no classes".into());
         }
-        if let Some(Normalise { mean, std }) = self.normalise
-            && !(mean.is_finite() && std.is_finite() && std > 0.0)
-        {
-            return fail("normalise needs a finite mean and a std above 0".into());
-        }
-        Ok(())
+        self.check_pixels()
     }
 
     /// Makes the placed activations binary units and the others hard sigmoids.

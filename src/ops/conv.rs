@@ -22,6 +22,8 @@ use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
+use super::weights::{Terms, Weights};
+
 /// A square window that slides over an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -46,6 +48,7 @@ pub struct Conv {
     input: Shape,
     output: Shape,
     window: Window,
+    weights: Weights,
     weight: ParamId,
     bias: Option<ParamId>,
     /// `W` in panels, and `W'` in panels, as of `version` of the parameters.
@@ -72,19 +75,20 @@ struct Slot {
 
 impl Conv {
     /// Records the layer with parameters `{name}.weight` (O, C, k, k) and, with
-    /// `bias`, `{name}.bias` (O).
+    /// a bias, `{name}.bias` (O).
     ///
     /// # Errors
     /// A window that does not fit the image, or a padding that is not below the
-    /// kernel size.
+    /// kernel size, or a scale of real weights.
     pub fn record(
         tape: &mut Tape,
         name: &str,
         x: Value,
         channels: usize,
         window: Window,
-        bias: bool,
+        terms: Terms,
     ) -> Result<Value> {
+        terms.check(name)?;
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
         let depth = window.kernel * window.kernel * input.channels;
@@ -92,6 +96,7 @@ impl Conv {
             format!("{name}.weight"),
             &[channels, input.channels, window.kernel, window.kernel],
         );
+        let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let spread = Self::spread_size(input, window);
         let slots = (0..tape.slots())
@@ -108,6 +113,7 @@ impl Conv {
             input,
             output,
             window,
+            weights: terms.weights,
             weight,
             bias,
             forward_weights: vec![0.0; panel_len(depth, channels)],
@@ -117,7 +123,8 @@ impl Conv {
             zeros: vec![0.0; channels],
             slots,
         };
-        Ok(tape.push(Box::new(op), &[x], output))
+        let y = tape.push(Box::new(op), &[x], output);
+        Ok(terms.finish(tape, name, y, weight))
     }
 
     /// The output shape.
@@ -257,7 +264,9 @@ impl Op for Conv {
         if self.version != cx.params.version() {
             let mut panels = std::mem::take(&mut self.forward_weights);
             let weight = cx.params.value(self.weight);
-            self.each_weight(|i, o, c, u, v| panels[self.panel_place(o, c, u, v)] = weight[i]);
+            self.each_weight(|i, o, c, u, v| {
+                panels[self.panel_place(o, c, u, v)] = self.weights.effective(weight[i]);
+            });
             self.forward_weights = panels;
             self.version = cx.params.version();
         }
@@ -319,7 +328,7 @@ impl Op for Conv {
                     let mut panels = std::mem::take(&mut self.backward_weights);
                     let weight = cx.params.value(self.weight);
                     self.each_weight(|i, o, c, u, v| {
-                        panels[self.turned_place(o, c, u, v)] = weight[i];
+                        panels[self.turned_place(o, c, u, v)] = self.weights.effective(weight[i]);
                     });
                     self.backward_weights = panels;
                     self.backward_version = cx.params.version();
@@ -358,9 +367,12 @@ impl Op for Conv {
             }
         }
         reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        let grad = cx.params.grad_mut(self.weight);
+        let (weight, grad) = cx.params.value_and_grad(self.weight);
         let sum = &self.slots[0].weight_grad;
-        self.each_weight(|i, o, c, u, v| grad[i] += sum[self.panel_place(o, c, u, v)]);
+        self.each_weight(|i, o, c, u, v| {
+            let dw = sum[self.panel_place(o, c, u, v)];
+            grad[i] += self.weights.pullback(weight[i], dw);
+        });
     }
 }
 
@@ -388,7 +400,7 @@ mod tests {
         check_every_isa(
             |tape| {
                 let x = tape.input(input, true);
-                let y = Conv::record(tape, "conv", x, channels, window, bias).unwrap();
+                let y = Conv::record(tape, "conv", x, channels, window, Terms::real(bias)).unwrap();
                 tape.seal(true);
                 fill(1, tape.value_mut(x));
                 fill(2, tape.params.values_mut());

@@ -20,6 +20,8 @@ use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmulti
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
 use crate::tensor::Shape;
 
+use super::weights::{Terms, Weights};
+
 /// Inputs whose weight gradient one task computes. Tasks share no output, so
 /// the gradient needs no partial sums.
 const BLOCK: usize = 112;
@@ -28,8 +30,9 @@ const BLOCK: usize = 112;
 pub struct Linear {
     depth: usize,
     out: usize,
+    weights: Weights,
     weight: ParamId,
-    bias: ParamId,
+    bias: Option<ParamId>,
     /// Where input `i` of PyTorch's order is stored.
     stored: Vec<usize>,
     /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
@@ -43,22 +46,33 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Records the layer with parameters `{name}.weight` (out, in) and
-    /// `{name}.bias` (out).
+    /// Records the layer with parameters `{name}.weight` (out, in) and, with a
+    /// bias, `{name}.bias` (out).
     ///
     /// # Errors
-    /// If `out` is 0.
-    pub fn record(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
+    /// If `out` is 0, or a scale of real weights.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        terms: Terms,
+    ) -> Result<Value> {
+        terms.check(name)?;
         if out == 0 {
             return Err(Error::spec(format!("layer {name}: out must be at least 1")));
         }
         let input = tape.shape(x);
         let depth = input.len();
+        let weight = tape.params.add(format!("{name}.weight"), &[out, depth]);
+        let bias = terms.bias_in_sum();
+        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[out]));
         let op = Self {
             depth,
             out,
-            weight: tape.params.add(format!("{name}.weight"), &[out, depth]),
-            bias: tape.params.add(format!("{name}.bias"), &[out]),
+            weights: terms.weights,
+            weight,
+            bias,
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
             forward_weights: vec![0.0; panel_len(depth, out)],
             backward_weights: vec![0.0; panel_len(out, depth)],
@@ -67,19 +81,21 @@ impl Linear {
             weight_grad: vec![0.0; depth.div_ceil(BLOCK) * panel_len(BLOCK, out)],
             slots: vec![(); tape.slots()],
         };
-        Ok(tape.push(Box::new(op), &[x], Shape::vector(out)))
+        let y = tape.push(Box::new(op), &[x], Shape::vector(out));
+        Ok(terms.finish(tape, name, y, weight))
     }
 }
 
 impl Linear {
-    /// `grad += dyᵀ·x` over `live` rows, in PyTorch's order.
+    /// `dW = dyᵀ·x` over `live` rows, in PyTorch's order, and what passes of it
+    /// to the gradient of `weight`.
     fn add_weight_grad(
         &mut self,
         engine: Engine,
         x: &[f32],
         dy: &[f32],
         live: usize,
-        grad: &mut [f32],
+        (weight, grad): (&[f32], &mut [f32]),
     ) {
         let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
         let dense = !engine.forced && prefer_matrixmultiply(live, depth, out);
@@ -115,8 +131,9 @@ impl Linear {
                 d.fill(0.0);
                 kernels.transposed(&patches, x, dy, out, d);
             });
-        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
-            for (&k, grad) in self.stored.iter().zip(grad) {
+        let rows = weight.chunks_exact(depth);
+        for (j, (weight, grad)) in rows.zip(grad.chunks_exact_mut(depth)).enumerate() {
+            for ((&k, &w), grad) in self.stored.iter().zip(weight).zip(grad) {
                 let (block, k) = (k / BLOCK, k % BLOCK);
                 let width = BLOCK.min(depth - block * BLOCK);
                 let at = if dense {
@@ -124,7 +141,8 @@ impl Linear {
                 } else {
                     (j / NR * width + k) * NR + j % NR
                 };
-                *grad += self.weight_grad[block * block_len + at];
+                let dw = self.weight_grad[block * block_len + at];
+                *grad += self.weights.pullback(w, dw);
             }
         }
     }
@@ -142,13 +160,13 @@ impl Op for Linear {
             for (j, weight) in weight.chunks_exact(depth).enumerate() {
                 let panel = &mut self.forward_weights[j / NR * depth * NR..][..depth * NR];
                 for (&k, &w) in self.stored.iter().zip(weight) {
-                    panel[k * NR + j % NR] = w;
+                    panel[k * NR + j % NR] = self.weights.effective(w);
                 }
             }
             self.version = cx.params.version();
         }
         let x = cx.x(0);
-        let bias = cx.params.value(self.bias);
+        let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
         let weights = &self.forward_weights;
         cx.pass
@@ -156,7 +174,7 @@ impl Op for Linear {
             .write(cx.y, out, &mut self.slots, |rows, y, ()| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
-                kernels.product(&patches, x, weights, out, Some(bias), y, Store::Assign);
+                kernels.product(&patches, x, weights, out, bias, y, Store::Assign);
             });
     }
 
@@ -170,7 +188,8 @@ impl Op for Linear {
                 let weight = cx.params.value(self.weight);
                 for (j, weight) in weight.chunks_exact(depth).enumerate() {
                     for (&k, &w) in self.stored.iter().zip(weight) {
-                        self.backward_weights[(k / NR * out + j) * NR + k % NR] = w;
+                        let at = (k / NR * out + j) * NR + k % NR;
+                        self.backward_weights[at] = self.weights.effective(w);
                     }
                 }
                 self.backward_version = cx.params.version();
@@ -183,11 +202,13 @@ impl Op for Linear {
             });
         }
 
-        let grad = cx.params.grad_mut(self.weight);
-        self.add_weight_grad(cx.pass.engine, x, dy, live, grad);
-        let grad = cx.params.grad_mut(self.bias);
-        for dy in dy.chunks_exact(out) {
-            (kernels.ew.add)(dy, grad);
+        let weight = cx.params.value_and_grad(self.weight);
+        self.add_weight_grad(cx.pass.engine, x, dy, live, weight);
+        if let Some(bias) = self.bias {
+            let grad = cx.params.grad_mut(bias);
+            for dy in dy.chunks_exact(out) {
+                (kernels.ew.add)(dy, grad);
+            }
         }
     }
 }
@@ -206,7 +227,7 @@ mod tests {
             engine.forced = forced;
             let mut tape = Tape::new(engine, rows);
             let x = tape.input(Shape::vector(depth), false);
-            let y = Linear::record(&mut tape, "fc", x, out).unwrap();
+            let y = Linear::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
             tape.seal(true);
             fill(1, tape.value_mut(x));
             tape.backward_from(y, |dy| fill(3, dy));
@@ -231,7 +252,7 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let x = tape.input(input, true);
-                    let y = Linear::record(tape, "fc", x, out).unwrap();
+                    let y = Linear::record(tape, "fc", x, out, Terms::real(true)).unwrap();
                     tape.seal(true);
                     fill(1, tape.value_mut(x));
                     fill(2, tape.params.values_mut());

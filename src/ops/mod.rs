@@ -3,17 +3,21 @@
 
 mod activation;
 mod batch_norm;
+mod channel_scale;
 mod conv;
 mod cross_entropy;
 mod linear;
 mod max_pool;
+mod weights;
 
 pub use activation::{Activation, Function};
 pub use batch_norm::{BatchNorm, scale_and_shift};
+pub use channel_scale::{ChannelScale, channel_scale};
 pub use conv::{Conv, Window};
 pub use cross_entropy::{CrossEntropy, log_softmax};
 pub use linear::Linear;
 pub use max_pool::MaxPool;
+pub use weights::{Terms, Weights};
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -12,7 +12,7 @@
 
 use crate::data::mnist;
 use crate::estimators::Firing;
-use crate::model::{LayerSpec, ModelSpec, Normalise, Placement, preset};
+use crate::model::{LayerSpec, ModelSpec, Pixels, Placement, preset};
 use crate::ops::Function;
 use crate::tensor::Shape;
 use crate::train::{Config, SlopeKind};
@@ -261,10 +261,8 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
         SlopeKind::Exp => (slope.start, slope.rate) == (1.0, 1.005) && slope.max >= 2.0,
         _ => false,
     };
-    model.normalise = Some(Normalise {
-        mean: mnist::NORMALISATION.mean,
-        std: mnist::NORMALISATION.std,
-    });
+    let of = mnist::NORMALISATION;
+    model.pixels = Some(Pixels::normalised(of.mean, of.std));
     let protocol = Config {
         epochs: if row.model == MLP { 100 } else { 10 },
         slope,
@@ -284,10 +282,7 @@ mod tests {
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
         let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
         spec.place(placement, mode, "st").unwrap();
-        spec.normalise = Some(Normalise {
-            mean: 0.1307,
-            std: 0.3081,
-        });
+        spec.pixels = Some(Pixels::normalised(0.1307, 0.3081));
         spec
     }
 
@@ -380,7 +375,7 @@ mod tests {
             |c| c.batch = 32,
             |c| c.augment = Augment::Shift,
             |c| c.slope = SlopeSchedule::new(SlopeKind::Linear),
-            |c| c.model.normalise = None,
+            |c| c.model.pixels = None,
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut other = good.clone();

@@ -7,7 +7,7 @@ use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule};
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
-use crate::model::{Init, LayerSpec, ModelSpec, Normalise};
+use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
 /// The data set that a run was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,15 +88,17 @@ impl Config {
         }
     }
 
-    /// Takes the network's normalisation from the data set, where it has none.
+    /// Takes the normalisation of pixels from the data set, where the network
+    /// does not say what they are; before binary weights they are integers.
     pub fn normalise_by(&mut self, dataset: &Dataset) {
-        self.model.normalise.get_or_insert_with(|| {
-            let of = dataset.normalisation();
-            Normalise {
-                mean: of.mean,
-                std: of.std,
+        let encoding = match self.model.binary_first() {
+            Some(_) => Pixels::Integer,
+            None => {
+                let of = dataset.normalisation();
+                Pixels::normalised(of.mean, of.std)
             }
-        });
+        };
+        self.model.pixels.get_or_insert(encoding);
     }
 
     /// Images used for training, and for validation.

@@ -255,6 +255,7 @@ impl<'a> Training<'a> {
         let ew = &self.net.pass().engine.kernels.ew;
         let (values, grads) = self.net.params_mut().values_and_grads();
         self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
+        self.net.params_mut().clip_latents();
         Ok(())
     }
 
