@@ -137,13 +137,17 @@ impl PackedNet {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let fail = |what: String| Error::spec(format!("packed network: {what}"));
         let cut_short = |e: safetensors::SafeTensorError| {
-            fail(format!("no whole safetensors file ({e}); it may be cut short"))
+            fail(format!(
+                "no whole safetensors file ({e}); it may be cut short"
+            ))
         };
         let file = SafeTensors::deserialize(bytes).map_err(cut_short)?;
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(cut_short)?;
         let text = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
         let text = text.ok_or_else(|| {
-            fail("this is a safetensors file of something else; make one with `bnn-cpu pack`".into())
+            fail(
+                "this is a safetensors file of something else; make one with `bnn-cpu pack`".into(),
+            )
         })?;
         #[derive(Deserialize)]
         struct Version {

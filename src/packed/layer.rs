@@ -270,9 +270,7 @@ impl Product {
                     side(input.width, kernel, stride, padding)?,
                 ))
             }
-            Product::Linear { out } => {
-                (out > 0 && out <= 1 << 20).then(|| Shape::vector(out))
-            }
+            Product::Linear { out } => (out > 0 && out <= 1 << 20).then(|| Shape::vector(out)),
             Product::Input => Some(input),
         }
     }

@@ -36,10 +36,25 @@
 //! `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All little-endian. A bit of an
 //! activation is 1 for `x > 0`, else 0; padding is the bit 0.
 
+mod bit_conv;
+mod emit;
 mod file;
 mod layer;
+mod layout;
+mod linear;
+mod naive;
+mod pixel_conv;
+mod plan;
+mod real;
+mod runner;
+mod scratch;
+mod steps;
+mod table;
 
 pub use layer::{Cut, Flow, Function, Kind, Pixels, Product, Stage, Step, Weights, sums_of};
+pub use naive::Values;
+pub use runner::Runner;
+pub use steps::Reading;
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;

@@ -135,7 +135,14 @@ unsafe fn sum8_of(x: &[u8], terms: &Terms, out: &mut [u8]) {
 #[target_feature(enable = "avx2")]
 unsafe fn sum16_of(x: &[i16], terms: &Terms, out: &mut [i16]) {
     // SAFETY: the lengths are checked: the last part ends within `x`.
-    unsafe { sums::<2>(x.as_ptr().cast(), terms, out.as_mut_ptr().cast(), 2 * out.len()) }
+    unsafe {
+        sums::<2>(
+            x.as_ptr().cast(),
+            terms,
+            out.as_mut_ptr().cast(),
+            2 * out.len(),
+        )
+    }
 }
 
 /// Writes the 32 bits of `mask` at lane `q`, a multiple of 32.
@@ -257,14 +264,7 @@ fn planes_on(spread: &[u8], b: usize, out: &mut [u8]) {
 }
 
 #[target_feature(enable = "avx2")]
-fn signed_sums_on(
-    x: &[i16],
-    k: usize,
-    pitch: usize,
-    lanes: usize,
-    rows: usize,
-    out: &mut [i16],
-) {
+fn signed_sums_on(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usize, out: &mut [i16]) {
     signed_sums_of(x, k, pitch, lanes, rows, out);
 }
 
@@ -285,7 +285,10 @@ fn pool2_on(
 fn differ_of(x: &[u64], w: &[u64], out: &mut [i32]) {
     for (o, out) in out.iter_mut().enumerate() {
         let row = &w[o * x.len()..][..x.len()];
-        let each = x.iter().zip(row).map(|(x, w)| u64::from((x ^ w).count_ones()));
+        let each = x
+            .iter()
+            .zip(row)
+            .map(|(x, w)| u64::from((x ^ w).count_ones()));
         *out = each.sum::<u64>() as i32;
     }
 }

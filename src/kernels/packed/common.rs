@@ -4,7 +4,7 @@ use super::BitRows;
 
 /// 64 bits of a stream from bit `at`; bits beyond its end are 0.
 #[inline(always)]
-pub(super) fn window(bits: &[u64], at: usize) -> u64 {
+pub fn window(bits: &[u64], at: usize) -> u64 {
     let (word, shift) = (at / 64, at % 64);
     let low = bits.get(word).map_or(0, |w| w >> shift);
     if shift == 0 {
@@ -15,7 +15,7 @@ pub(super) fn window(bits: &[u64], at: usize) -> u64 {
 
 /// Ors up to 64 bits into a stream at bit `at`.
 #[inline(always)]
-pub(super) fn deposit(bits: &mut [u64], at: usize, value: u64) {
+pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
     let (word, shift) = (at / 64, at % 64);
     bits[word] |= value << shift;
     if shift != 0 && value >> (64 - shift) != 0 {

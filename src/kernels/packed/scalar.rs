@@ -66,21 +66,33 @@ fn cut16(x: &[i16], below: i16, out: &mut [u64]) {
 
 fn spread(bits: &[u64], out: &mut [u8]) {
     for (q, out) in out.iter_mut().enumerate() {
-        *out = if bits[q / 64] >> (q % 64) & 1 == 1 { 1 } else { 255 };
+        *out = if bits[q / 64] >> (q % 64) & 1 == 1 {
+            1
+        } else {
+            255
+        };
     }
 }
 
 fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
     for (o, out) in out.iter_mut().enumerate() {
         let row = &w[o * x.len()..][..x.len()];
-        *out = x.iter().zip(row).map(|(x, w)| (x ^ w).count_ones() as i32).sum();
+        *out = x
+            .iter()
+            .zip(row)
+            .map(|(x, w)| (x ^ w).count_ones() as i32)
+            .sum();
     }
 }
 
 fn dot(x: &[u8], w: &[i8], out: &mut [i32]) {
     for (o, out) in out.iter_mut().enumerate() {
         let row = &w[o * x.len()..][..x.len()];
-        *out = x.iter().zip(row).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+        *out = x
+            .iter()
+            .zip(row)
+            .map(|(&x, &w)| i32::from(x) * i32::from(w))
+            .sum();
     }
 }
 
