@@ -15,6 +15,7 @@ mod import;
 mod inspect;
 mod model_args;
 mod output;
+mod pack;
 mod progress;
 mod result;
 mod settings;
@@ -76,6 +77,7 @@ Examples:
   bnn-cpu train --resume                         go on after an interruption
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
+  bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -117,6 +119,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Import(import::Args),
+    Pack(pack::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -130,6 +133,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
+            Self::Pack(args) => pack::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

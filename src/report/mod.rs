@@ -5,6 +5,7 @@ pub mod reference;
 pub mod runner;
 pub mod suite;
 pub mod table;
+pub mod timing;
 
 pub use cell::{Cell, CellRecord, Plan};
 pub use reference::{Published, Row};
