@@ -23,11 +23,17 @@ use bnn_cpu::tensor::Shape;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (mut isa, mut files) = (None, Vec::new());
+    let mut effort = Effort::default();
     let mut threads = std::thread::available_parallelism()?.get();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or("a value is missing");
         match &*argument {
             "--isa" => isa = Some(value()?),
+            // Many short repeats: their 5th percentile holds on a busy machine.
+            "--short" => {
+                effort.repeat = Duration::from_micros(500);
+                effort.repeats = 1000;
+            }
             "--threads" => threads = value()?.parse()?,
             _ => files.push(argument),
         }
@@ -44,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .flat_map(|i| digits.train.image(i).to_vec())
             .collect();
         for (batch, threads) in [(1, 1), (64, 1), (1000, 1), (64, threads), (1000, threads)] {
-            let timing = time(&mut runner, &images, batch, threads, Effort::default());
+            let timing = time(&mut runner, &images, batch, threads, effort);
             let mut line = serde_json::to_value(timing)?;
             line["network"] = net.name().into();
             line["isa"] = engine.kernels.isa.name().into();

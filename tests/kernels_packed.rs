@@ -41,7 +41,7 @@ fn bytes(rng: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u8> {
 fn sums_and_cuts() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[1, 61]);
-    for n in (32..=640).step_by(32) {
+    for n in (32..=640usize).step_by(32) {
         let x = bytes(&mut rng, n + 100);
         let shorts: Vec<i16> = (0..n + 100).map(|_| rng.next_u64() as i16).collect();
         let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 101) as u32).collect() };
@@ -98,7 +98,7 @@ fn sums_and_cuts() {
 fn spread_bits_and_planes() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[2, 61]);
-    for n in (32..=352).step_by(32) {
+    for n in (32..=352usize).step_by(32) {
         for b in 1..=7 {
             let bits: Vec<_> = (0..b).map(|_| words(&mut rng, n.div_ceil(64))).collect();
             let run = |k: &Kernels| {
@@ -130,8 +130,8 @@ fn spread_bits_and_planes() {
 fn signed_sums_of_neighbours() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for k in 1..=6 {
-        for lanes in [32, 64] {
+    for k in 1..=6usize {
+        for lanes in [32usize, 64] {
             let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
             let x: Vec<i16> = (0..rows * pitch)
                 .map(|_| below(&mut rng, 256) as i16)
@@ -142,11 +142,11 @@ fn signed_sums_of_neighbours() {
                 out
             };
             let out = run(scalar);
-            for m in 0..1 << (k - 1) {
+            for m in 0..1usize << (k - 1) {
                 for (r, lane) in (0..rows).flat_map(|r| (0..lanes).map(move |l| (r, l))) {
                     let sign = |j: usize| {
                         if j > 0 && m >> (j - 1) & 1 == 1 {
-                            -1
+                            -1i16
                         } else {
                             1
                         }
@@ -166,7 +166,7 @@ fn signed_sums_of_neighbours() {
 fn pooled_rows() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[4, 61]);
-    for columns in [1, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70] {
+    for columns in [1usize, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70] {
         for rows in [1, 3] {
             let from = BitRows {
                 origin: below(&mut rng, 70) as usize,

@@ -107,6 +107,12 @@ impl Op for PixelConv {
         for (y, row) in cx.image.chunks_exact(width * channels).enumerate() {
             for c in 0..channels {
                 let out = &mut pixels[c * plane + y * self.pitch + self.padding..][..width];
+                if channels == 1 {
+                    for (out, &pixel) in out.iter_mut().zip(row) {
+                        *out = i16::from(pixel);
+                    }
+                    continue;
+                }
                 for (out, pixel) in out.iter_mut().zip(row[c..].iter().step_by(channels)) {
                     *out = i16::from(*pixel);
                 }

@@ -16,8 +16,9 @@ use super::scratch::Sizes;
 use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
 use crate::tensor::Shape;
 
-/// Bytes of tables in use together.
-const CACHE: usize = 20 << 10;
+/// Bytes of tables in use together, and of sums: both stay in the first-level
+/// cache.
+const CACHE: usize = 16 << 10;
 
 /// A window over bits: a convolution, or a linear layer as one window.
 #[derive(Clone, Copy, Debug)]
@@ -98,9 +99,10 @@ impl TableConv {
         let mut first = 0;
         while first < channels {
             let left = channels - first;
+            let fits = |w: usize| w == 8 || starts.len() * w * 4 <= CACHE;
             let width = TABLE_WIDTHS
                 .into_iter()
-                .rfind(|&w| w <= left.next_multiple_of(8));
+                .rfind(|&w| w <= left.next_multiple_of(8) && fits(w));
             let width = width.unwrap_or(8);
             // One position alone gains nothing from a table that stays.
             let together = match starts.len() {

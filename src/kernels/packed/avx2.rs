@@ -263,9 +263,71 @@ fn planes_on(spread: &[u8], b: usize, out: &mut [u8]) {
     planes_of(spread, b, out);
 }
 
+/// # Safety
+/// AVX2, and checked lengths.
 #[target_feature(enable = "avx2")]
-fn signed_sums_on(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usize, out: &mut [i16]) {
-    signed_sums_of(x, k, pitch, lanes, rows, out);
+unsafe fn signed_sums_on(
+    x: &[i16],
+    k: usize,
+    pitch: usize,
+    lanes: usize,
+    rows: usize,
+    out: &mut [i16],
+) {
+    if !lanes.is_multiple_of(16) {
+        return signed_sums_of(x, k, pitch, lanes, rows, out);
+    }
+    // SAFETY: the caller's promise, whatever `k` is.
+    unsafe {
+        match k {
+            3 => signed_sums_block::<3>(x, pitch, lanes, rows, out),
+            5 => signed_sums_block::<5>(x, pitch, lanes, rows, out),
+            _ => signed_sums_of(x, k, pitch, lanes, rows, out),
+        }
+    }
+}
+
+/// The patterns in the order of the Gray code, so that each differs from the last in
+/// one sign.
+///
+/// # Safety
+/// AVX2, checked lengths, and whole vectors of lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn signed_sums_block<const K: usize>(
+    x: &[i16],
+    pitch: usize,
+    lanes: usize,
+    rows: usize,
+    out: &mut [i16],
+) {
+    let pattern = rows * lanes;
+    for (r, x) in x.chunks_exact(pitch).enumerate() {
+        for lane in (0..lanes).step_by(16) {
+            // SAFETY: a row has `lanes + K - 1` numbers, and `out` row `r` of
+            // every pattern.
+            unsafe {
+                let load = |j: usize| _mm256_loadu_si256(x.as_ptr().add(lane + j).cast());
+                let to = out.as_mut_ptr().add(r * lanes + lane);
+                let mut twice = [_mm256_setzero_si256(); K];
+                let mut sum = load(0);
+                for j in 1..K {
+                    let x = load(j);
+                    sum = _mm256_add_epi16(sum, x);
+                    twice[j] = _mm256_add_epi16(x, x);
+                }
+                _mm256_storeu_si256(to.cast(), sum);
+                for i in 1..1usize << (K - 1) {
+                    let (code, j) = (i ^ i >> 1, i.trailing_zeros() as usize);
+                    sum = match code >> j & 1 {
+                        1 => _mm256_sub_epi16(sum, twice[j + 1]),
+                        _ => _mm256_add_epi16(sum, twice[j + 1]),
+                    };
+                    _mm256_storeu_si256(to.add(code * pattern).cast(), sum);
+                }
+            }
+        }
+    }
 }
 
 #[target_feature(enable = "avx2,bmi2")]

@@ -34,6 +34,7 @@ pub(super) fn even_bits(mut x: u64) -> u64 {
     (x | x >> 16) & 0x0000_0000_ffff_ffff
 }
 
+/// Windows of 2 x 2 bits; `even` moves the even bits of a word together.
 #[inline(always)]
 pub(super) fn pool2_of(
     bits: &[u64],
@@ -45,6 +46,29 @@ pub(super) fn pool2_of(
     even: impl Fn(u64) -> u64,
 ) {
     let flip = if invert { u64::MAX } else { 0 };
+    // Rows of 32 or 16 bits: a word holds both rows of a window, or of two.
+    if from.origin == 0 && from.step == 32 {
+        let mask = (1u64 << columns) - 1;
+        for (y, &x) in bits[..rows].iter().enumerate() {
+            let x = x | x >> 32;
+            let pooled = (even(x | x >> 1) ^ flip) & mask;
+            deposit(out, to.origin + y * to.step, pooled);
+        }
+        return;
+    }
+    if from.origin == 0 && from.step == 16 {
+        let mask = (1u64 << columns) - 1;
+        for (i, &x) in bits[..rows.div_ceil(2)].iter().enumerate() {
+            let x = x | x >> 16;
+            let pooled = even(x | x >> 1) ^ flip;
+            let at = to.origin + 2 * i * to.step;
+            deposit(out, at, pooled & mask);
+            if 2 * i + 1 < rows {
+                deposit(out, at + to.step, pooled >> 16 & mask);
+            }
+        }
+        return;
+    }
     for first in (0..columns).step_by(32) {
         let width = 32.min(columns - first);
         let mask = (1u64 << width) - 1;
