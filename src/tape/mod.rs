@@ -86,14 +86,7 @@ impl Pass {
     /// The generator of `row`'s noise at `node`.
     pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
         let Noise { seed, step, draw } = self.noise;
-        random::keyed(&[
-            random::purpose(b"bits\0\0\0\0"),
-            seed,
-            step,
-            draw,
-            node as u64,
-            row as u64,
-        ])
+        random::unit_noise((seed, step, draw), node, row)
     }
 }
 

@@ -1,0 +1,3 @@
+//! NEON: for now the scalar kernels.
+
+pub(in crate::kernels) use super::scalar::PACKED;
