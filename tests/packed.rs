@@ -97,7 +97,11 @@ fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
                 runner.read_as(reading);
                 runner.logits(image, &mut logits);
                 let want = &net.logits()[row * logits.len()..][..logits.len()];
-                assert_eq!(bits(&logits), bits(want), "seed {seed}, {units:?}\n{spec:?}");
+                assert_eq!(
+                    bits(&logits),
+                    bits(want),
+                    "seed {seed}, {units:?}\n{spec:?}"
+                );
                 let Some(Values::Reals(naive)) = packed.naive(image, reading).pop() else {
                     panic!("the logits are reals");
                 };
@@ -114,7 +118,11 @@ fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
 fn real_weights_agree_until_a_tie() {
     let (mut compared, mut differing) = (0, 0);
     for seed in 0..nets(400) {
-        let mix = if seed % 2 == 0 { Mix::Real } else { Mix::Either };
+        let mix = if seed % 2 == 0 {
+            Mix::Real
+        } else {
+            Mix::Either
+        };
         let mut random = RandomNet::new(2 << 32 | seed, Firing::Deterministic);
         let spec = random.spec(mix);
         let mut net = random.net(&spec, fastest(), 1);
@@ -165,7 +173,11 @@ fn batches_threads_and_single_images_agree() {
         for batch in [1, 7, 64, 101] {
             let mut out = vec![0.0; batch * classes];
             pool(threads).install(|| runner.batch(&images[..batch].concat(), &mut out));
-            assert_eq!(bits(&out), bits(&want[..batch * classes]), "{threads}, {batch}");
+            assert_eq!(
+                bits(&out),
+                bits(&want[..batch * classes]),
+                "{threads}, {batch}"
+            );
         }
     }
 }

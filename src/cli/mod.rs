@@ -12,6 +12,7 @@ mod data;
 mod data_args;
 mod eval;
 mod import;
+mod infer;
 mod inspect;
 mod model_args;
 mod output;
@@ -77,6 +78,7 @@ Examples:
   bnn-cpu train --resume                         go on after an interruption
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
+  bnn-cpu infer --packed                         classify on packed bits
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -118,6 +120,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Import(import::Args),
+    Infer(Box<infer::Args>),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -131,6 +134,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
+            Self::Infer(args) => infer::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

@@ -162,9 +162,9 @@ impl RandomNet {
         let entries = params.entries().to_vec();
         for entry in &entries {
             let norm = entry.shape.len() == 1
-                && !entries
-                    .iter()
-                    .any(|e| e.shape.len() > 1 && e.name.split('.').next() == entry.name.split('.').next());
+                && !entries.iter().any(|e| {
+                    e.shape.len() > 1 && e.name.split('.').next() == entry.name.split('.').next()
+                });
             let gamma = norm && entry.name.ends_with("weight");
             let whole = norm && entry.name.ends_with("bias");
             for i in entry.span.clone() {
@@ -197,7 +197,9 @@ impl RandomNet {
     pub fn image(&mut self, len: usize) -> Vec<u8> {
         match below(&mut self.rng, 4) {
             0 => vec![self.one_of(&[0, 255, 7]); len],
-            1 => (0..len).map(|_| self.one_of(&[0, 0, 0, 255, 128])).collect(),
+            1 => (0..len)
+                .map(|_| self.one_of(&[0, 0, 0, 255, 128]))
+                .collect(),
             _ => (0..len).map(|_| below(&mut self.rng, 256) as u8).collect(),
         }
     }
