@@ -12,11 +12,13 @@ mod data;
 mod data_args;
 mod eval;
 mod import;
+mod infer;
 mod inspect;
 mod model_args;
 mod output;
 mod pack;
 mod progress;
+mod recipe;
 mod result;
 mod settings;
 mod signals;
@@ -78,6 +80,7 @@ Examples:
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
+  bnn-cpu infer --packed                         classify on packed bits
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -120,6 +123,7 @@ enum Command {
     Inspect(inspect::Args),
     Import(import::Args),
     Pack(pack::Args),
+    Infer(Box<infer::Args>),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -134,6 +138,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
             Self::Pack(args) => pack::run(args, context),
+            Self::Infer(args) => infer::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
@@ -174,7 +179,7 @@ fn complain(what: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recipe::expand(std::env::args_os().collect())?) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -23,6 +23,7 @@ Examples:
   bnn-cpu train --binary none                     the same network with hard sigmoids
   bnn-cpu train --mode stoch --anneal linear --slope-max 3
   bnn-cpu train --optimizer adamw --lr-schedule one-cycle --epochs 20 --augment affine
+  bnn-cpu train --recipe data/recipes/xnor-net.json
   bnn-cpu train --model mlp --epochs 100 --seed 2 --out runs/mlp-seed-2
   bnn-cpu train --dataset idx --data fashion-mnist
   bnn-cpu train --resume                          continue the newest unfinished run
@@ -38,6 +39,10 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    /// Take settings from a file such as those in data/recipes; flags stand
+    /// above it
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    recipe: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]

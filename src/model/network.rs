@@ -1,5 +1,7 @@
 //! A network ready to run: a spec recorded on a tape.
 
+use std::time::{Duration, Instant};
+
 use super::init::Init;
 use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
@@ -19,6 +21,8 @@ pub struct Network {
     input: Value,
     /// The output of each layer of the spec.
     layers: Vec<Value>,
+    /// The number of the node after each layer's last.
+    ends: Vec<usize>,
     loss: Value,
     /// The input for each byte.
     pixels: Vec<f32>,
@@ -37,11 +41,12 @@ impl Network {
         }
         let mut tape = Tape::new(engine, batch);
         let input = tape.input(spec.input, false);
-        let mut layers = Vec::new();
+        let (mut layers, mut ends) = (Vec::new(), Vec::new());
         let mut x = input;
         for layer in &spec.layers {
             x = record(&mut tape, layer, x)?;
             layers.push(x);
+            ends.push(tape.nodes());
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
@@ -51,6 +56,7 @@ impl Network {
             tape,
             input,
             layers,
+            ends,
             loss,
             pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
@@ -138,6 +144,25 @@ impl Network {
     /// Runs the network on the live rows.
     pub fn forward(&mut self) {
         self.tape.forward();
+    }
+
+    /// [`Self::forward`], adding the time that each layer took to `times`.
+    ///
+    /// # Panics
+    /// If `times` has not one for each layer of the spec.
+    pub fn profile(&mut self, times: &mut [Duration]) {
+        let (ends, mut layer, mut begun) = (&self.ends, 0, Instant::now());
+        assert_eq!(times.len(), ends.len(), "a time for each layer");
+        self.tape.forward_watched(|node| {
+            while ends.get(layer).is_some_and(|&end| end <= node) {
+                layer += 1;
+            }
+            let now = Instant::now();
+            if let Some(time) = times.get_mut(layer) {
+                *time += now - begun;
+            }
+            begun = now;
+        });
     }
 
     /// Clears the gradients and computes those of the mean loss of the live rows.

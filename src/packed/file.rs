@@ -5,6 +5,7 @@
 //! with what the stages ask for, so a file can claim no more than it holds.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::tensor::TensorView;
@@ -201,6 +202,26 @@ impl PackedNet {
         }
         net.check_tensors()?;
         Ok(net)
+    }
+
+    /// Whether a file says of itself that it is a packed network. It may still
+    /// be damaged.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn is_packed(path: &Path) -> Result<bool> {
+        // The header is a length of 8 bytes and that much JSON.
+        const MOST_HEADER: u64 = 1 << 20;
+        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+        let mut start = Vec::new();
+        file.take(MOST_HEADER)
+            .read_to_end(&mut start)
+            .map_err(Error::io("read", path))?;
+        let header = start.get(8..).unwrap_or_default();
+        let end = start.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
+        let header = &header[..header.len().min(end as usize)];
+        let key = format!("\"{KEY}\"");
+        Ok(header.windows(key.len()).any(|w| w == key.as_bytes()))
     }
 
     /// Reads a packed file.

@@ -366,8 +366,18 @@ impl Tape {
         &self.adjoints.as_slice()[place.offset..][..self.pass.rows.live * place.shape.len()]
     }
 
+    /// Nodes recorded so far; the number of the next one.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Replays the tape forwards.
     pub fn forward(&mut self) {
+        self.forward_watched(|_| {});
+    }
+
+    /// [`Self::forward`], which calls `done` with the number of each node after it.
+    pub fn forward_watched(&mut self, mut done: impl FnMut(usize)) {
         let live = self.pass.rows.live;
         for (number, node) in self.nodes.iter_mut().enumerate() {
             let place = &self.places[node.output.0];
@@ -381,6 +391,7 @@ impl Tape {
                 params: &mut self.params,
                 pass: &self.pass,
             });
+            done(number);
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::EpochRecord;
 use crate::error::{Error, Result};
@@ -64,8 +65,15 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write(&self, path: &Path, params: &Params, optimiser: &Optimiser) -> Result<()> {
+    pub fn write(
+        &self,
+        path: &Path,
+        params: &Params,
+        optimiser: &Optimiser,
+        flips: &Flips,
+    ) -> Result<()> {
         let mut tensors = weights::export(params);
+        tensors.extend(flips.export());
         for (i, state) in optimiser.state().iter().enumerate() {
             tensors.push(NamedTensor {
                 name: format!("{OPTIMISER}{i}"),
@@ -86,6 +94,7 @@ impl Checkpoint {
         model: &ModelSpec,
         params: &mut Params,
         optimiser: &mut Optimiser,
+        flips: &mut Flips,
     ) -> Result<Self> {
         let (tensors, checkpoint) = weights::read::<Self>(path)?;
         if checkpoint.model != *model {
@@ -97,7 +106,14 @@ impl Checkpoint {
                 ),
             ));
         }
-        let rest = weights::import(params, tensors, path)?;
+        let mut rest = weights::import(params, tensors, path)?;
+        let signs = rest.iter().position(|t| t.name == Flips::TENSOR);
+        if !flips.import(signs.map(|i| rest.remove(i))) {
+            return Err(Error::checkpoint(
+                path,
+                "has other binary weights than the run's config.json",
+            ));
+        }
         if rest.len() != optimiser.state().len() {
             return Err(Error::checkpoint(
                 path,

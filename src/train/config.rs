@@ -112,6 +112,14 @@ impl Config {
         self.split_sizes().0.div_ceil(self.batch.max(1))
     }
 
+    /// The learning rate of step `t` of the run, from 0.
+    pub fn learning_rate(&self, t: usize) -> f64 {
+        let per_epoch = self.steps_per_epoch();
+        let total = per_epoch * self.epochs;
+        self.lr_schedule
+            .at(self.lr, t as u64, per_epoch as u64, total as u64)
+    }
+
     /// Whether the run can be carried out on that data set.
     ///
     /// # Errors

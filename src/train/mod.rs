@@ -6,15 +6,18 @@
 mod checkpoint;
 mod config;
 mod evaluate;
+mod flips;
 mod optimiser;
 mod record;
 mod run;
 mod schedule;
+mod starved;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord};
 pub use evaluate::{Evaluation, Evaluator, Reading};
+pub use flips::{FlipRatio, Flips};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{BestWeights, RunFolder};

@@ -1,5 +1,7 @@
 //! What a run reports: a record for each epoch, and one for the test.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
@@ -23,6 +25,13 @@ pub struct EpochRecord {
     pub img_per_s: f64,
     /// Seconds of the epoch, validation included.
     pub seconds: f64,
+    /// Share of binary weights whose sign the epoch changed; absent where no
+    /// weight is binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flip_ratio: Option<f64>,
+    /// The same for each layer, by the name of its parameter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flip_ratios: BTreeMap<String, f64>,
 }
 
 /// The machine and build that produced a figure.

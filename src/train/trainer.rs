@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
+use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
 use super::run::{BestWeights, RunFolder};
+use super::starved::warnings;
 use crate::data::augment::Scratch;
 use crate::data::{Augment, Dataset, Split, epoch_order, validation_split};
 use crate::error::{Error, Result};
@@ -123,6 +125,7 @@ struct Training<'a> {
     dataset: &'a Dataset,
     net: Network,
     optimiser: Optimiser,
+    flips: Flips,
     progress: Progress,
     train: Vec<u32>,
     validation: Vec<u32>,
@@ -143,11 +146,13 @@ impl<'a> Training<'a> {
         config.check(dataset)?;
         let mut net = Network::new(&config.model, engine, config.batch, true)?;
         let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
+        let mut flips = Flips::of(net.params());
         let isa = engine.kernels.isa.name().to_string();
         let file = run.file("checkpoint.safetensors");
         let resumed = file.exists();
         let progress = if resumed {
-            let found = Checkpoint::read(&file, &config.model, net.params_mut(), &mut optimiser)?;
+            let params = net.params_mut();
+            let found = Checkpoint::read(&file, &config.model, params, &mut optimiser, &mut flips)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -156,7 +161,11 @@ impl<'a> Training<'a> {
             }
             found.progress
         } else {
+            for line in warnings(config) {
+                on(Event::Warning(line));
+            }
             net.init(config.init, config.seed);
+            flips = Flips::of(net.params());
             Progress::new()
         };
         let (train, validation) =
@@ -174,6 +183,7 @@ impl<'a> Training<'a> {
             dataset,
             net,
             optimiser,
+            flips,
             progress,
             train,
             validation,
@@ -251,7 +261,7 @@ impl<'a> Training<'a> {
         progress.right += self.net.correct();
         progress.seen += batch.len();
         self.net.backward();
-        let lr = learning_rate(config, t);
+        let lr = config.learning_rate(t);
         let ew = &self.net.pass().engine.kernels.ew;
         let (values, grads) = self.net.params_mut().values_and_grads();
         self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
@@ -285,6 +295,7 @@ impl<'a> Training<'a> {
             return Err(diverged("the validation loss", &self.progress, self.run));
         }
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
+        let flips = self.flips.measure(self.net.params());
         let record = EpochRecord {
             epoch,
             train_loss: self.progress.loss_sum / self.progress.seen as f64,
@@ -292,9 +303,11 @@ impl<'a> Training<'a> {
             val_loss: validation.map(|v| v.loss),
             val_accuracy: validation.map(|v| v.accuracy),
             slope: f64::from(config.slope.at(epoch, config.epochs)),
-            lr: learning_rate(config, epoch * config.steps_per_epoch() - 1),
+            lr: config.learning_rate(epoch * config.steps_per_epoch() - 1),
             img_per_s: self.progress.seen as f64 / self.progress.seconds,
             seconds,
+            flip_ratio: flips.as_ref().map(|f| f.all),
+            flip_ratios: flips.map_or_else(Default::default, |f| f.layers),
         };
         // Without validation images there is nothing to choose by: the last counts.
         let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
@@ -363,7 +376,7 @@ impl<'a> Training<'a> {
             progress: self.progress.clone(),
         };
         let file = self.run.file("checkpoint.safetensors");
-        checkpoint.write(&file, self.net.params(), &self.optimiser)?;
+        checkpoint.write(&file, self.net.params(), &self.optimiser, &self.flips)?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -376,15 +389,6 @@ impl<'a> Training<'a> {
             self.run.path().display()
         ))
     }
-}
-
-/// The learning rate of step `t` of the run, from 0.
-fn learning_rate(config: &Config, t: usize) -> f64 {
-    let per_epoch = config.steps_per_epoch();
-    let total = per_epoch * config.epochs;
-    config
-        .lr_schedule
-        .at(config.lr, t as u64, per_epoch as u64, total as u64)
 }
 
 /// Puts the images `batch` into the network, augmented as the run says.
