@@ -15,6 +15,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX2,
     product,
     transposed,
+    packed: super::packed::avx2::PACKED,
 };
 
 fn product(

@@ -17,6 +17,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX512,
     product,
     transposed,
+    packed: super::packed::avx512::PACKED,
 };
 
 fn product(

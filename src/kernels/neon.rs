@@ -15,6 +15,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::NEON,
     product,
     transposed,
+    packed: super::packed::neon::PACKED,
 };
 
 fn product(

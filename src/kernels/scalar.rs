@@ -8,6 +8,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::SCALAR,
     product,
     transposed,
+    packed: super::packed::scalar::PACKED,
 };
 
 pub(super) fn product(
