@@ -9,7 +9,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise};
+use super::{Isa, Kernels, NR, elementwise, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -17,6 +17,11 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX512,
     product,
     transposed,
+    winograd: winograd::functions!(
+        __m512,
+        Avx512,
+        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+    ),
 };
 
 fn product(
@@ -36,6 +41,19 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
     // SAFETY: as in `product`.
     unsafe { tiling::transposed::<Avx512>(patches, a, g, columns, d) }
 }
+
+vector::vector!(
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    |a, b, c| _mm512_fmadd_ps(a, b, c),
+    _mm512_fnmadd_ps(a, b, c)
+);
 
 /// Calls `$tile` with the tile's rows and panels as constants, and then the
 /// constants `$more`.

@@ -27,6 +27,8 @@ mod neon;
 mod pool;
 mod scalar;
 mod tiling;
+mod vector;
+pub mod winograd;
 
 pub use elementwise::Elementwise;
 pub use isa::{Engine, Isa, select};
@@ -42,6 +44,7 @@ pub struct Kernels {
     pub ew: Elementwise,
     product: gemm::ProductFn,
     transposed: gemm::TransposedFn,
+    winograd: winograd::Functions,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise};
+use super::{Isa, Kernels, NR, elementwise, vector, winograd};
 use std::arch::aarch64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -15,6 +15,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::NEON,
     product,
     transposed,
+    winograd: winograd::functions!(float32x4_t, Neon, "neon"),
 };
 
 fn product(
@@ -34,6 +35,19 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
     // SAFETY: as in `product`.
     unsafe { tiling::transposed::<Neon>(patches, a, g, columns, d) }
 }
+
+vector::vector!(
+    float32x4_t,
+    4,
+    vdupq_n_f32,
+    vld1q_f32,
+    vst1q_f32,
+    vaddq_f32,
+    vsubq_f32,
+    vmulq_f32,
+    |a, b, c| vfmaq_f32(c, a, b),
+    vfmsq_f32(c, a, b)
+);
 
 /// Lanes of a register.
 const LANES: usize = 4;

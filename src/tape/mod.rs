@@ -21,7 +21,7 @@ mod params;
 mod rows;
 
 pub use params::{BufferId, Entry, ParamId, Params};
-pub use rows::{Rows, reduce};
+pub use rows::{Pool, Rows, reduce};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
