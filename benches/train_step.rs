@@ -8,7 +8,9 @@ use bnn_cpu::data::digits;
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
 use bnn_cpu::kernels;
 use bnn_cpu::model::{Init, Network, Placement, preset};
-use bnn_cpu::ops::{Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Window};
+use bnn_cpu::ops::{
+    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Terms, Window,
+};
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -37,7 +39,7 @@ fn layers() -> Vec<Layer> {
     let image = Shape::image;
     vec![
         ("conv1", image(1, 28, 28), |t, x| {
-            Conv::record(t, "conv", x, 16, WINDOW, true).expect("it fits")
+            Conv::record(t, "conv", x, 16, WINDOW, Terms::real(true)).expect("it fits")
         }),
         ("batch_norm1", image(16, 28, 28), |t, x| {
             BatchNorm::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
@@ -55,7 +57,7 @@ fn layers() -> Vec<Layer> {
             BinaryUnit::record(t, x, Firing::Stochastic, by_name("st").expect("known"))
         }),
         ("conv2", image(16, 14, 14), |t, x| {
-            Conv::record(t, "conv", x, 32, WINDOW, true).expect("it fits")
+            Conv::record(t, "conv", x, 32, WINDOW, Terms::real(true)).expect("it fits")
         }),
         ("batch_norm2", image(32, 14, 14), |t, x| {
             BatchNorm::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
@@ -64,7 +66,7 @@ fn layers() -> Vec<Layer> {
             MaxPool::record(t, "pool", x, 2, 2).expect("it fits")
         }),
         ("linear", image(32, 7, 7), |t, x| {
-            Linear::record(t, "fc", x, 10).expect("it fits")
+            Linear::record(t, "fc", x, 10, Terms::real(true)).expect("it fits")
         }),
         ("cross_entropy", Shape::vector(10), CrossEntropy::record),
     ]

@@ -36,12 +36,13 @@
 //! ```
 //!
 //! Where things are: ARCHITECTURE.md in the repository draws the floors. In
-//! short, [`kernels`] at the bottom, then [`tape`], [`ops`] and [`estimators`],
+//! short, [`kernels`] at the bottom, then [`bits`], [`tape`], [`ops`] and [`estimators`],
 //! then [`model`], [`train`] and [`report`].
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bits;
 pub mod data;
 pub mod error;
 pub mod estimators;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use bnn_cpu::data::{epoch_order, mnist};
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::model::Placement;
+use bnn_cpu::model::{Pixels, Placement};
 use bnn_cpu::train::{Evaluator, Reading};
-use common::nets::{NORMALISE, SGD, Trainee, digits_net};
+use common::nets::{PIXELS, SGD, Trainee, digits_net};
 
 const STEPS: usize = 300;
 const BATCH: usize = 64;
@@ -34,11 +34,8 @@ fn a_short_training_reads_most_digits() {
     let found = mnist::find(None, Some(&folder)).unwrap();
     let data = mnist::load(&found.expect("a named folder is never passed over")).unwrap();
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
-    let normalise = data.normalisation();
-    assert_eq!(
-        (normalise.mean, normalise.std),
-        (NORMALISE.mean, NORMALISE.std)
-    );
+    let of = data.normalisation();
+    assert_eq!(Pixels::normalised(of.mean, of.std), PIXELS);
 
     let spec = digits_net("seed-net", Placement::Both, Firing::Deterministic);
     let mut trainee = Trainee::new(&spec, common::fastest(), BATCH, SGD, LR, 1);

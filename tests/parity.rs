@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bnn_cpu::estimators::{BinaryUnit, Firing, StraightThrough};
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Window, log_softmax,
+    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Terms, Window,
+    log_softmax,
 };
 use bnn_cpu::tape::{Mode, Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -114,7 +115,7 @@ fn conv(case: &Case) {
     let (rows, bias) = (case.size("n"), case.flag("bias"));
     let (mut tape, x) = case.tape(rows, shape);
     let channels = case.size("out_channels");
-    let y = Conv::record(&mut tape, "layer", x, channels, window, bias).unwrap();
+    let y = Conv::record(&mut tape, "layer", x, channels, window, Terms::real(bias)).unwrap();
     tape.seal(true);
     case.set(&mut tape, "weight", case.get("weight"));
     if bias {
@@ -135,7 +136,14 @@ fn linear(case: &Case) {
         _ => panic!("{} has an odd input", case.name),
     };
     let (mut tape, x) = case.tape(rows, shape);
-    let y = Linear::record(&mut tape, "layer", x, case.size("out_features")).unwrap();
+    let y = Linear::record(
+        &mut tape,
+        "layer",
+        x,
+        case.size("out_features"),
+        Terms::real(true),
+    )
+    .unwrap();
     tape.seal(true);
     case.set(&mut tape, "weight", case.get("weight"));
     // Our layer always has a bias; its zeros stand for PyTorch's missing one.
@@ -284,7 +292,7 @@ fn binary_st(case: &Case) {
         let record = |tape: &mut Tape, x| {
             // Thresholds are one reading of both kinds of unit.
             tape.pass.units = bnn_cpu::tape::Units::Threshold;
-            BinaryUnit::record(tape, x, firing, Arc::new(StraightThrough))
+            BinaryUnit::record(tape, x, firing, Arc::new(StraightThrough::default()))
         };
         activation(case, record, 1e-7);
     }

@@ -30,7 +30,7 @@ In Python the file is made by
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// A safetensors file
-    weights: PathBuf,
+    file: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
     /// Slope of hard sigmoids and binary units [default: 1; of a run's weights,
@@ -52,17 +52,15 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.slope.is_some_and(|a| !(a.is_finite() && a > 0.0)) {
         return Err(Failure::usage("--slope must be a number above 0"));
     }
-    let (tensors, about) = weights::read_any(&args.weights)?;
+    let (tensors, about) = weights::read_any(&args.file)?;
     let known = match about {
-        Some(_) => weights::read::<BestWeights>(&args.weights)
-            .ok()
-            .map(|r| r.1),
+        Some(_) => weights::read::<BestWeights>(&args.file).ok().map(|r| r.1),
         None => None,
     };
     if known.is_none() && args.model.model.is_none() {
         return Err(Failure::usage(format!(
             "{} does not say of which network it is; name it with --model",
-            args.weights.display()
+            args.file.display()
         )));
     }
     let dataset = args.data.load(&mut progress)?;
@@ -71,7 +69,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             if let Err(flag) = args.model.agree_with(&known.model)? {
                 return Err(Failure::usage(format!(
                     "{flag} contradicts {}, which says of which network it is; name another with --model",
-                    args.weights.display()
+                    args.file.display()
                 )));
             }
             known.model.clone()
@@ -88,14 +86,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     config.check(&dataset)?;
     let mut net = Network::new(&config.model, context.engine, 1, false)?;
-    check_tensors(&net, &config.model, &tensors, &args.weights)?;
-    weights::import(net.params_mut(), tensors, &args.weights)?;
+    check_tensors(&net, &config.model, &tensors, &args.file)?;
+    weights::import(net.params_mut(), tensors, &args.file)?;
     let numbers = net.params().values().iter();
     if !numbers
         .chain(net.params().buffer_values())
         .all(|x| x.is_finite())
     {
-        return Err(Error::checkpoint(&args.weights, "holds a number that is not finite").into());
+        return Err(Error::checkpoint(&args.file, "holds a number that is not finite").into());
     }
     let path = match &args.out {
         Some(path) => path.clone(),
@@ -114,7 +112,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     weights::write(&file, &weights::export(net.params()), &about)?;
     if context.json {
         return output::json(&serde_json::json!({
-            "event": "imported", "from": args.weights, "run": run.path(),
+            "event": "imported", "from": args.file, "run": run.path(),
             "config": output::value(run.config()),
         }));
     }

@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   bnn-cpu inspect seed-net                       the reference network
   bnn-cpu inspect seed-net --binary first        with one binary layer
+  bnn-cpu inspect seed-net --weights binary      with binary weights
   bnn-cpu inspect net.json                       a network of one's own
   bnn-cpu inspect runs/seed-net-both-det-st-1    a run: configuration, figures, layers
   bnn-cpu inspect best.safetensors               a file of weights
@@ -24,7 +25,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run's folder, seed-net, mlp, a JSON file, or a file of weights
+    /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large), a JSON
+    /// file, or a file of weights
     #[arg(value_name = "RUN|MODEL|FILE")]
     target: String,
     #[command(flatten)]

@@ -10,13 +10,16 @@
 mod completions;
 mod data;
 mod data_args;
+mod estimators;
 mod eval;
 mod import;
 mod inspect;
 mod model_args;
 mod output;
 mod progress;
+mod recipe;
 mod result;
+mod sampling;
 mod settings;
 mod signals;
 mod table;
@@ -117,6 +120,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Import(import::Args),
+    Estimators(estimators::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -130,6 +134,7 @@ impl Command {
             Self::Eval(args) => eval::run(args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
+            Self::Estimators(args) => estimators::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
@@ -170,7 +175,7 @@ fn complain(what: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(recipe::expand(std::env::args_os().collect())?) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

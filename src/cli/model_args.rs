@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::estimators::{self, Firing};
-use bnn_cpu::model::{ModelSpec, PRESETS, Placement, preset};
+use bnn_cpu::estimators::{self, Firing, Link};
+use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
+use bnn_cpu::ops::Weights;
 use bnn_cpu::report::Row;
 use bnn_cpu::report::reference::{firing_name, placement_name};
 use bnn_cpu::tensor::Shape;
@@ -34,15 +35,33 @@ fn firings() -> impl TypedValueParser<Value = Firing> {
     })
 }
 
-fn estimator_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(estimators::ALL.map(|make| make().info().name))
+/// A name, or names joined by `+`.
+fn estimator_list(text: &str) -> Result<String, String> {
+    for name in text.split('+') {
+        estimators::by_name(name, None).map_err(|e| e.to_string())?;
+    }
+    Ok(text.into())
+}
+
+fn links() -> impl TypedValueParser<Value = Link> {
+    PossibleValuesParser::new(Link::ALL.map(Link::name)).map(|name| {
+        let found = Link::ALL.into_iter().find(|link| link.name() == name);
+        found.unwrap_or(Link::HardSigmoid)
+    })
+}
+
+fn weights() -> impl TypedValueParser<Value = Weights> {
+    PossibleValuesParser::new(Weights::ALL.map(Weights::name)).map(|name| {
+        let found = Weights::ALL.into_iter().find(|w| w.name() == name);
+        found.unwrap_or_default()
+    })
 }
 
 /// Which network.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
-    /// seed-net, mlp, or a JSON file of one's own (`bnn-cpu inspect seed-net
+    /// seed-net, mlp, xnor-net, xnor-large, or a JSON file of one's own (`bnn-cpu inspect seed-net
     /// --json` shows the form) [default: seed-net]
     #[arg(long, value_name = "NAME|FILE.json")]
     pub model: Option<String>,
@@ -57,13 +76,25 @@ pub struct UnitArgs {
     /// Which activations are binary [default: both; a JSON file keeps its own]
     #[arg(long, value_name = "WHICH", value_parser = placements())]
     pub binary: Option<Placement>,
-    /// How binary units fire. det: [x > 0]; stoch: 1 with probability
-    /// hs(a*x) = (clip(a*x, -1, 1) + 1)/2, a the slope [default: det]
+    /// How binary units fire. det: [x > 0]; stoch: 1 with the probability that the
+    /// link gives a*x, a the slope. Estimators that learn from samples draw them in
+    /// training also where units are deterministic in evaluation [default: det]
     #[arg(long, value_name = "MODE", value_parser = firings())]
     pub mode: Option<Firing>,
-    /// Gradient estimator of binary units [default: st, straight-through]
-    #[arg(long, value_name = "NAME", value_parser = estimator_names())]
+    /// Gradient estimator of binary units, of those that `bnn-cpu estimators` lists;
+    /// a list such as disarm+local-expectation goes from the first binary layer to
+    /// the last [default: st, straight-through]
+    #[arg(long, value_name = "NAME", value_parser = estimator_list)]
     pub estimator: Option<String>,
+    /// Probability of a bit: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is
+    /// 1/(1 + exp(-a*x)) [default: the estimator's own]
+    #[arg(long, value_name = "NAME", value_parser = links())]
+    pub link: Option<Link>,
+    /// What every layer multiplies by. binary: the signs of the weights, with
+    /// integer pixels, and a batch norm after each layer in place of its bias
+    /// [default: real; binary for xnor-net and xnor-large]
+    #[arg(long, value_name = "KIND", value_parser = weights())]
+    pub weights: Option<Weights>,
 }
 
 impl UnitArgs {
@@ -74,6 +105,22 @@ impl UnitArgs {
         binary
             .or(mode)
             .or(self.estimator.as_ref().map(|_| "--estimator"))
+            .or(self.link.map(|_| "--link"))
+            .or(self.weights.map(|_| "--weights"))
+    }
+
+    fn without_weights(&self) -> Self {
+        Self {
+            weights: None,
+            ..self.clone()
+        }
+    }
+
+    /// Changes weights as asked.
+    fn set_weights(&self, spec: &mut ModelSpec) {
+        if let Some(kind) = self.weights {
+            spec.set_weights(kind);
+        }
     }
 
     /// Makes activations binary as asked; what is not given comes from `or`.
@@ -84,6 +131,7 @@ impl UnitArgs {
         if placement == Placement::None {
             let unused = self.mode.map(|_| "--mode");
             let unused = unused.or(self.estimator.as_ref().map(|_| "--estimator"));
+            let unused = unused.or(self.link.map(|_| "--link"));
             if let Some(flag) = unused {
                 return Err(Failure::usage(format!(
                     "{flag} has no effect with --binary none, which leaves no binary unit"
@@ -97,7 +145,10 @@ impl UnitArgs {
             mode.unwrap_or(Firing::Deterministic),
             estimator.unwrap_or("st"),
         )?;
-        Ok(())
+        match self.link.or(or.and_then(|row| row.link)) {
+            Some(link) => Ok(spec.set_link(Some(link))?),
+            None => Ok(()),
+        }
     }
 
     /// Whether `stored` is what `name` (or itself) becomes under these flags;
@@ -108,6 +159,13 @@ impl UnitArgs {
         };
         let row = Row::of(stored);
         let mut spec = stored.clone();
+        self.set_weights(&mut spec);
+        if spec != *stored {
+            return Ok(Err("--weights"));
+        }
+        if self.without_weights().given().is_none() {
+            return Ok(Ok(()));
+        }
         self.place(&mut spec, row.as_ref())?;
         if spec == *stored {
             return Ok(Ok(()));
@@ -135,6 +193,13 @@ impl UnitArgs {
                     ..Self::default()
                 },
             ),
+            (
+                "--link",
+                UnitArgs {
+                    link: self.link,
+                    ..Self::default()
+                },
+            ),
         ];
         for (flag, one) in alone {
             let mut spec = stored.clone();
@@ -157,8 +222,9 @@ impl ModelArgs {
     pub fn spec(&self, input: Shape, classes: usize) -> Outcome<ModelSpec> {
         let model = self.model.as_deref().unwrap_or("seed-net");
         let mut spec = base(model, input, classes)?;
+        self.units.set_weights(&mut spec);
         if is_file(model) && self.units.binary.is_none() {
-            if let Some(flag) = self.units.given() {
+            if let Some(flag) = self.units.without_weights().given() {
                 return Err(Failure::usage(format!(
                     "{flag} has no effect with --model {model}, which keeps its own activations; add --binary"
                 )));
@@ -179,7 +245,11 @@ impl ModelArgs {
     pub fn agree_with(&self, stored: &ModelSpec) -> Outcome<std::result::Result<(), &'static str>> {
         if let Some(model) = &self.model {
             let mut spec = base(model, stored.input, stored.classes())?;
-            spec.normalise = spec.normalise.or(stored.normalise);
+            // The weights are compared by their own flag.
+            if let Some(kind) = uniform_weights(stored) {
+                spec.set_weights(kind);
+            }
+            spec.pixels = spec.pixels.or(stored.pixels);
             // The file's own activations, or those that the run was given.
             let mut placed = spec.clone();
             let fits = spec == *stored
@@ -192,6 +262,13 @@ impl ModelArgs {
         }
         self.units.agree_with(stored)
     }
+}
+
+/// The kind of weights that all layers of a network have.
+fn uniform_weights(spec: &ModelSpec) -> Option<Weights> {
+    let mut kinds = spec.layers.iter().filter_map(LayerSpec::weights);
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
 }
 
 /// A preset, or the content of a file.

@@ -50,7 +50,7 @@ fn count(text: &str) -> Result<usize, String> {
 }
 
 /// A number above 0.
-fn positive(text: &str) -> Result<f64, String> {
+pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x.is_finite() && x > 0.0 => Ok(x),
         _ => Err("it must be a number above 0".into()),
@@ -206,7 +206,7 @@ pub struct Setter {
 }
 
 impl Setter {
-    fn set<T>(&self, flag: &str, slot: &mut T, given: Option<T>) -> Outcome
+    pub fn set<T>(&self, flag: &str, slot: &mut T, given: Option<T>) -> Outcome
     where
         T: PartialEq + Display,
     {
@@ -221,7 +221,7 @@ impl Setter {
     }
 
     /// For a choice by name: whether it has to be made anew.
-    fn differs(&self, flag: &str, now: &str, given: Option<&str>) -> Outcome<bool> {
+    pub fn differs(&self, flag: &str, now: &str, given: Option<&str>) -> Outcome<bool> {
         match (given, &self.stored) {
             (Some(given), Some(run)) if given != now => {
                 Err(self.contradiction(flag, given, now, run))

@@ -11,6 +11,7 @@ use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
 use super::progress::Progress;
+use super::sampling::SamplingArgs;
 use super::settings::{FORMULAS, Setter, Settings};
 use super::{Context, Failure, Outcome, output, result, signals};
 
@@ -23,6 +24,7 @@ Examples:
   bnn-cpu train --binary none                     the same network with hard sigmoids
   bnn-cpu train --mode stoch --anneal linear --slope-max 3
   bnn-cpu train --optimizer adamw --lr-schedule one-cycle --epochs 20 --augment affine
+  bnn-cpu train --recipe data/recipes/xnor-net.json
   bnn-cpu train --model mlp --epochs 100 --seed 2 --out runs/mlp-seed-2
   bnn-cpu train --dataset idx --data fashion-mnist
   bnn-cpu train --resume                          continue the newest unfinished run
@@ -38,8 +40,14 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    /// Take settings from a file such as those in data/recipes; flags stand
+    /// above it
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    recipe: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
@@ -120,7 +128,9 @@ impl Args {
         let model = self.model.spec_for(dataset)?;
         let mut config = Config::reference(model, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
-        self.settings.apply(&mut config, &Setter { stored: None })?;
+        let setter = Setter { stored: None };
+        self.settings.apply(&mut config, &setter)?;
+        self.sampling.apply(&mut config, &setter)?;
         Ok(config)
     }
 
@@ -147,7 +157,8 @@ impl Args {
         let setter = Setter {
             stored: Some(run.path().to_path_buf()),
         };
-        self.settings.apply(&mut config, &setter)
+        self.settings.apply(&mut config, &setter)?;
+        self.sampling.apply(&mut config, &setter)
     }
 }
 

@@ -2,20 +2,60 @@
 //!
 //! An estimator is a scalar rule inside one generic layer, [`BinaryUnit`]: given
 //! a unit's pre-activation `x`, the bit `h` that it emitted, and what came back
-//! from above, it says what to pass on to `x`. Pathwise rules use the adjoint of
-//! the bit; score-function rules use the row's credit instead.
+//! from above, it says what to pass on to `x`. *Pathwise* rules use the adjoint of
+//! the bit; *score-function* rules use the row's learning signal, made from its
+//! loss, instead.
 //!
-//! To add one: write its file, name it in [`ALL`]. The tests run over `ALL`.
+//! ```text
+//! h ~ Bernoulli(p),  p = s(a·x)      s the hard sigmoid or the logistic (Link)
+//! ```
+//!
+//! A rule that needs the loss somewhere else than at the sample (at the opposite
+//! bits, at the mean, at a relaxed sample) asks for [`Extra`] rows; a rule with
+//! a control variate that has a gradient of its own asks for a first replay
+//! ([`Estimator::probes`]).
+//!
+//! To add one: write its file, name it in [`ALL`]; from another crate, call
+//! [`register`]. The tests run over the registry.
 
+mod arm;
+mod clip;
+mod disarm;
+mod gumbel;
+mod identity;
+mod link;
+mod local_expectation;
+mod muprop;
+mod none;
+mod polynomial;
+mod rebar;
+mod registry;
+mod reinforce;
+mod reste;
+mod roles;
 mod st;
+mod swish;
 mod unit;
 
-use std::sync::Arc;
-
+pub use arm::Arm;
+pub use clip::ClippedStraightThrough;
+pub use disarm::DisArm;
+pub use gumbel::Gumbel;
+pub use identity::Identity;
+pub use link::Link;
+pub use local_expectation::LocalExpectation;
+pub use muprop::MuProp;
+pub use none::NoGradient;
+pub use polynomial::ApproxSign;
+pub use rebar::Rebar;
+pub use registry::{ALL, all, by_name, register};
+pub use reinforce::Reinforce;
+pub use reste::ReSte;
+pub use roles::{Emit, Extra, Roles, samples};
 pub use st::StraightThrough;
+pub use swish::SwishSign;
 pub use unit::{BinaryUnit, Firing};
 
-use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
 
 /// What `bnn-cpu estimators` and the documentation say of an estimator.
@@ -33,34 +73,107 @@ pub struct Info {
     pub source: &'static str,
 }
 
+/// What an estimator learns from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The adjoint of the bit: pathwise rules.
+    Adjoint,
+    /// The loss of the row: score-function rules. Such units are sampled in
+    /// training whatever they do in evaluation, for without noise there is no
+    /// score; a deterministic one is thresholded when it is evaluated.
+    Loss,
+    /// Nothing.
+    Nothing,
+}
+
 /// One unit on the way back.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Unit {
     /// Slope `a`.
     pub slope: f32,
+    /// Temperature of relaxed bits.
+    pub temperature: f32,
     /// Pre-activation.
     pub x: f32,
-    /// The bit that it emitted, 0 or 1.
+    /// `s(a·x)`; 0 unless the rule [`needs`](Estimator::needs) it.
+    pub p: f32,
+    /// The uniform number of the sample, `h = [u < p]`; 0 unless needed.
+    pub u: f32,
+    /// A second uniform number, independent of the first; 0 unless needed.
+    pub v: f32,
+    /// What it emitted.
     pub h: f32,
-    /// Adjoint of the bit.
+    /// Adjoint of what it emitted.
     pub dh: f32,
-    /// The row's learning signal.
+    /// The row's learning signal, [`Estimator::credit`].
     pub credit: f32,
+    /// Adjoints of what it emitted in its extra rows, from the probe.
+    pub noted: [f32; 2],
 }
 
-/// Many units of one row on the way back: [`Unit`] as slices.
+/// Many units of one row on the way back: [`Unit`] as slices of equal length.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
 pub struct Units<'a> {
-    /// Slope `a`.
     pub slope: f32,
-    /// Pre-activations.
+    pub temperature: f32,
     pub x: &'a [f32],
-    /// Bits.
+    pub p: &'a [f32],
+    pub u: &'a [f32],
+    pub v: &'a [f32],
     pub h: &'a [f32],
-    /// Adjoints of the bits.
     pub dh: &'a [f32],
-    /// The row's learning signal.
     pub credit: f32,
+    pub noted: [&'a [f32]; 2],
+}
+
+impl Units<'_> {
+    /// Unit `i`.
+    #[inline(always)]
+    pub fn at(&self, i: usize) -> Unit {
+        Unit {
+            slope: self.slope,
+            temperature: self.temperature,
+            x: self.x[i],
+            p: self.p[i],
+            u: self.u[i],
+            v: self.v[i],
+            h: self.h[i],
+            dh: self.dh[i],
+            credit: self.credit,
+            noted: [self.noted[0][i], self.noted[1][i]],
+        }
+    }
+}
+
+/// What [`Estimator::credit`] is made from: one main row at one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// Loss of the sample.
+    pub loss: f32,
+    /// Losses of the layer's extra rows.
+    pub extra: [f32; 2],
+    /// What the baseline expects.
+    pub baseline: f32,
+    /// The weight of the row in the objective.
+    pub weight: f32,
+    /// Bits and probabilities of the layer.
+    pub h: &'a [f32],
+    /// Probabilities; zeros unless the rule needs them.
+    pub p: &'a [f32],
+    /// Adjoints noted by the probe, of the weighted loss.
+    pub noted: [&'a [f32]; 2],
+}
+
+/// Numbers of a row that a rule needs beside pre-activations and bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Probabilities.
+    pub p: bool,
+    /// The uniform numbers of the sample.
+    pub u: bool,
+    /// Further uniform numbers.
+    pub v: bool,
 }
 
 /// A rule that carries gradients through a binary unit.
@@ -68,9 +181,13 @@ pub trait Estimator: Send + Sync {
     /// Name, formula, bias, cost, source.
     fn info(&self) -> Info;
 
-    /// The probability that a stochastic unit fires: the function whose noise
-    /// the estimator assumes.
-    fn probability(&self, slope: f32, x: f32) -> f32;
+    /// What it learns from.
+    fn signal(&self) -> Signal {
+        Signal::Adjoint
+    }
+
+    /// Probabilities of bits.
+    fn link(&self) -> Link;
 
     /// The gradient passed to `x`.
     fn pullback(&self, unit: Unit) -> f32;
@@ -79,132 +196,81 @@ pub trait Estimator: Send + Sync {
     /// step's, if it has one; the tests compare the two.
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64>;
 
-    /// [`Self::probability`] of many units; a rule with a kernel overrides it.
-    fn probabilities(&self, _ew: &Elementwise, slope: f32, x: &[f32], p: &mut [f32]) {
-        for (p, &x) in p.iter_mut().zip(x) {
-            *p = self.probability(slope, x);
-        }
+    /// Numbers of a row that [`Self::pullback`] or [`Self::credit`] use.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
+
+    /// Whether units are sampled in training even where evaluation thresholds
+    /// them: rules whose formula is an expectation over samples.
+    fn explores(&self) -> bool {
+        self.signal() == Signal::Loss
+    }
+
+    /// Whether training emits relaxed bits, real numbers within (0, 1).
+    fn relaxes(&self) -> bool {
+        false
+    }
+
+    /// Whether the temperature of a run is its temperature.
+    fn has_temperature(&self) -> bool {
+        false
+    }
+
+    /// Whether the loss must be a linear layer away: see
+    /// [`crate::ops::Linear::record_flips`].
+    fn flips(&self) -> bool {
+        false
+    }
+
+    /// Extra rows of a sample, at most two.
+    fn extras(&self) -> &'static [Extra] {
+        &[]
+    }
+
+    /// Whether the adjoints of the extra rows' outputs are found first.
+    fn probes(&self) -> bool {
+        false
+    }
+
+    /// Whether a baseline lowers its variance.
+    fn takes_baseline(&self) -> bool {
+        false
+    }
+
+    /// The learning signal of a row.
+    fn credit(&self, of: Outcome<'_>) -> f32 {
+        (of.loss - of.baseline) * of.weight
+    }
+
+    /// Learned numbers of a layer, as they begin.
+    fn controls(&self) -> &'static [f32] {
+        &[]
+    }
+
+    /// Temperature of relaxed bits, and scale of the control part, at a step.
+    fn control(&self, temperature: f32, _controls: &[f32], _step: u64) -> (f32, f32) {
+        (temperature, 0.0)
+    }
+
+    /// A part of mean zero that is added to [`Self::pullback`] times the scale;
+    /// `losses` are the weighted losses of the extra rows.
+    fn control_part(&self, _unit: Unit, _losses: [f32; 2]) -> f32 {
+        0.0
+    }
+
+    /// Adapts the learned numbers after a step from Σ g², Σ g·c and Σ c² over
+    /// all units, for gradients `g` and their control parts `c`.
+    fn adapt(&self, _controls: &mut [f32], _sums: [f64; 3], _step: u64) {}
 
     /// [`Self::pullback`] of many units, added to `dx`; a rule with a kernel
     /// overrides it.
     fn pullbacks(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
         for (i, dx) in dx.iter_mut().enumerate() {
-            *dx += self.pullback(Unit {
-                slope: units.slope,
-                x: units.x[i],
-                h: units.h[i],
-                dh: units.dh[i],
-                credit: units.credit,
-            });
+            *dx += self.pullback(units.at(i));
         }
     }
-}
-
-/// Every estimator, as a constructor.
-pub const ALL: [fn() -> Arc<dyn Estimator>; 1] = [|| Arc::new(StraightThrough)];
-
-/// The estimator of that name.
-///
-/// # Errors
-/// An unknown name; the message lists the known ones.
-pub fn by_name(name: &str) -> Result<Arc<dyn Estimator>> {
-    let all = ALL.iter().map(|make| make());
-    all.clone().find(|e| e.info().name == name).ok_or_else(|| {
-        let names: Vec<_> = all.map(|e| e.info().name).collect();
-        Error::spec(format!(
-            "unknown estimator `{name}`; choose from {}",
-            names.join(", ")
-        ))
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::Isa;
-
-    /// Pre-activations off the kinks at 0 and ±1/slope.
-    fn xs() -> impl Iterator<Item = f32> {
-        (-40..40).map(|i| (i as f32 + 0.5) * 0.07)
-    }
-
-    #[test]
-    fn names_are_unique_and_found() {
-        for make in ALL {
-            let name = make().info().name;
-            assert_eq!(by_name(name).unwrap().info().name, name);
-            assert_eq!(ALL.iter().filter(|m| m().info().name == name).count(), 1);
-        }
-        let error = by_name("magic").err().unwrap().to_string();
-        assert!(
-            error.contains("unknown estimator `magic`; choose from st"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn pathwise_rules_are_the_derivative_of_their_surrogate() {
-        for estimator in ALL.map(|make| make()) {
-            for (slope, x) in [1.0f32, 2.5]
-                .into_iter()
-                .flat_map(|a| xs().map(move |x| (a, x)))
-            {
-                let h = 1e-3f32;
-                let Some(up) = estimator.surrogate(slope, x + h) else {
-                    continue;
-                };
-                let down = estimator.surrogate(slope, x - h).unwrap();
-                let numeric = 3.0 * (up - down) / (f64::from(x + h) - f64::from(x - h));
-                let unit = Unit {
-                    slope,
-                    x,
-                    h: 1.0,
-                    dh: 3.0,
-                    credit: 0.0,
-                };
-                let rule = f64::from(estimator.pullback(unit));
-                let name = estimator.info().name;
-                assert!(
-                    (rule - numeric).abs() < 2e-3,
-                    "{name}: {rule} against {numeric} at {x}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn slices_agree_with_the_scalar_rule_on_every_isa() {
-        for estimator in ALL.map(|make| make()) {
-            for isa in Isa::available() {
-                let ew = &isa.kernels().unwrap().ew;
-                let x: Vec<f32> = xs().collect();
-                let h: Vec<f32> = x.iter().map(|&x| f32::from(x > 0.3)).collect();
-                let dh: Vec<f32> = x.iter().map(|&x| x * 0.3 + 0.1).collect();
-                let (slope, credit) = (1.3, 0.7);
-                let mut p = vec![0.0; x.len()];
-                estimator.probabilities(ew, slope, &x, &mut p);
-                let mut dx = vec![1.0; x.len()];
-                let units = Units {
-                    slope,
-                    x: &x,
-                    h: &h,
-                    dh: &dh,
-                    credit,
-                };
-                estimator.pullbacks(ew, units, &mut dx);
-                for i in 0..x.len() {
-                    let unit = Unit {
-                        slope,
-                        x: x[i],
-                        h: h[i],
-                        dh: dh[i],
-                        credit,
-                    };
-                    assert_eq!(p[i], estimator.probability(slope, x[i]));
-                    assert_eq!(dx[i], 1.0 + estimator.pullback(unit));
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -7,17 +7,22 @@
 //! dx += the estimator's pullback
 //! ```
 //!
-//! A tie, `x = 0`, is 0: `p = 1/2` rounds to even. The uniform numbers of a row
-//! come from the stream addressed (seed, step, draw, node, row), so they do not
-//! depend on threads, on chunks or on the order of the layers' work.
+//! A tie, `x = 0`, is 0: `p = 1/2` rounds to even. The uniform numbers of a sample
+//! come from the stream addressed (seed, step, draw, node, sample), so they do not
+//! depend on threads, on chunks or on the order of the layers' work, and all rows of
+//! a sample share them.
+//!
+//! The first binary layer of a network is where images become groups of rows: its
+//! input has a row an image, its output one for each sample and replica.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimator, Units as Row};
+use super::link::{conditional, relaxed, relaxed_derivative};
+use super::{Emit, Estimator, Outcome, Roles, Signal, Units as Row};
 use crate::random::fill_uniform;
-use crate::tape::{Backward, Forward, Op, Tape, Units, Value};
+use crate::tape::{Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Tape, Units, Value};
 
 /// How a binary unit fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,46 +35,225 @@ pub enum Firing {
     Stochastic,
 }
 
+/// Added to a node's number for its second stream of uniform numbers.
+const SECOND: usize = 1 << 32;
+
 /// The layer; see the module's page.
 pub struct BinaryUnit {
     firing: Firing,
     estimator: Arc<dyn Estimator>,
+    roles: Roles,
+    /// Whether its input has a row an image.
+    expands: bool,
     len: usize,
+    controls: Option<BufferId>,
+    /// Temperature and scale of the control part in the pass under way.
+    control: (f32, f32),
+    /// Adjoints of the outputs of its own replicas, for each main row.
+    noted: [Vec<f32>; 2],
     slots: Vec<Slot>,
 }
 
-/// One row's probabilities and uniform numbers.
+/// One row's numbers, and a chunk's sums.
 struct Slot {
     p: Vec<f32>,
     u: Vec<f32>,
+    v: Vec<f32>,
+    zeros: Vec<f32>,
+    sums: [f64; 3],
 }
 
 impl BinaryUnit {
-    /// Records the layer.
+    /// Records a layer that is sampled once, without replicas.
     pub fn record(
         tape: &mut Tape,
         x: Value,
         firing: Firing,
         estimator: Arc<dyn Estimator>,
     ) -> Value {
+        Self::record_as(tape, x, firing, estimator, Roles::plain(), "unit", None)
+    }
+
+    /// Records a layer with its part in a network whose images have a group of
+    /// rows. The first one is told the most samples of an image, and makes the
+    /// groups. Learned numbers become the buffer `{name}.controls`.
+    pub fn record_as(
+        tape: &mut Tape,
+        x: Value,
+        firing: Firing,
+        estimator: Arc<dyn Estimator>,
+        roles: Roles,
+        name: &str,
+        first: Option<usize>,
+    ) -> Value {
         let shape = tape.shape(x);
-        let scratch = match firing {
-            Firing::Deterministic => 0,
-            Firing::Stochastic => shape.len(),
+        let len = shape.len();
+        let stem_slots = tape.slots();
+        if let Some(samples) = first {
+            tape.expand(samples * roles.replicas());
+        }
+        let begin = estimator.controls();
+        let controls = (!begin.is_empty()).then(|| {
+            let id = tape
+                .params
+                .add_buffer(format!("{name}.controls"), &[begin.len()], 0.0);
+            tape.params.buffer_mut(id).copy_from_slice(begin);
+            id
+        });
+        let noted = if estimator.probes() {
+            tape.most_rows() / roles.replicas() * len
+        } else {
+            0
         };
         let op = Self {
             firing,
             estimator,
-            len: shape.len(),
-            slots: (0..tape.slots())
+            expands: first.is_some(),
+            len,
+            controls,
+            control: (1.0, 0.0),
+            noted: [0, 1].map(|i| vec![0.0; if i < roles.own.len() { noted } else { 0 }]),
+            roles,
+            slots: (0..tape.slots().max(stem_slots))
                 .map(|_| Slot {
-                    p: vec![0.0; scratch],
-                    u: vec![0.0; scratch],
+                    p: vec![0.0; len],
+                    u: vec![0.0; len],
+                    v: vec![0.0; len],
+                    zeros: vec![0.0; len],
+                    sums: [0.0; 3],
                 })
                 .collect(),
         };
         tape.push(Box::new(op), &[x], shape)
     }
+
+    /// Whether units are sampled rather than thresholded.
+    fn samples(&self, pass: &Pass) -> bool {
+        let exploring = pass.mode == Mode::Train && self.estimator.explores();
+        pass.units == Units::Sample && (self.firing == Firing::Stochastic || exploring)
+    }
+
+    fn emit(&self, pass: &Pass, row: usize) -> Emit {
+        match self.roles.emits[pass.group.replica(row)] {
+            Emit::Sample if pass.mode == Mode::Train && self.estimator.relaxes() => Emit::Relaxed,
+            emit => emit,
+        }
+    }
+
+    fn input_row(&self, pass: &Pass, row: usize) -> usize {
+        if self.expands {
+            pass.group.image(row)
+        } else {
+            row
+        }
+    }
+
+    /// Temperature and scale at the pass's step.
+    fn control_of(&self, params: &Params, pass: &Pass) -> (f32, f32) {
+        let controls = self.controls.map_or(&[][..], |id| params.buffer(id));
+        self.estimator
+            .control(pass.temperature, controls, pass.noise.step)
+    }
+
+    /// The gradient that a row passes to its `x`, added to `dx`.
+    fn pull(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
+        let (pass, len) = (cx.pass, self.len);
+        let (estimator, needs) = (&self.estimator, self.estimator.needs());
+        let ew = &pass.engine.kernels.ew;
+        let x = &cx.x[self.input_row(pass, row) * len..][..len];
+        let range = row * len..(row + 1) * len;
+        if needs.p {
+            let link = estimator.link();
+            link.probabilities(ew, pass.slope, x, &mut slot.p);
+        }
+        if needs.u {
+            fill_uniform(&mut pass.noise(cx.node, row), &mut slot.u);
+        }
+        if needs.v {
+            fill_uniform(&mut pass.noise(cx.node + SECOND, row), &mut slot.v);
+        }
+        let noted = [0, 1].map(|i| self.noted[i].get(range.clone()).unwrap_or(&slot.zeros));
+        let main = pass.group.main();
+        let extra = [0, 1].map(|i| match self.roles.own.clone().nth(i) {
+            Some(replica) if row < main => pass.losses[replica * main + row],
+            _ => 0.0,
+        });
+        let h = &cx.h[range.clone()];
+        let credit = match estimator.signal() {
+            Signal::Loss => estimator.credit(Outcome {
+                loss: pass.losses[row],
+                extra,
+                baseline: pass.baselines[row],
+                weight: pass.weight,
+                h,
+                p: &slot.p,
+                noted,
+            }),
+            _ => 0.0,
+        };
+        let units = Row {
+            slope: pass.slope,
+            temperature: self.control.0,
+            x,
+            p: &slot.p,
+            u: &slot.u,
+            v: &slot.v,
+            h,
+            dh: cx.dh.get(range).unwrap_or(&slot.zeros),
+            credit,
+            noted,
+        };
+        if self.controls.is_none() {
+            return estimator.pullbacks(ew, units, dx);
+        }
+        let losses = extra.map(|loss| loss * pass.weight);
+        for (i, dx) in dx.iter_mut().enumerate() {
+            let unit = units.at(i);
+            let control = estimator.control_part(unit, losses);
+            let g = estimator.pullback(unit) + self.control.1 * control;
+            *dx += g;
+            let (g, control) = (f64::from(g), f64::from(control));
+            slot.sums[0] += g * g;
+            slot.sums[1] += g * control;
+            slot.sums[2] += control * control;
+        }
+    }
+
+    /// The exact adjoint of a row whose unit emitted no bit, added to `dx`.
+    fn pull_through(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
+        let (pass, len) = (cx.pass, self.len);
+        let replica = pass.group.replica(row);
+        if replica == 0 || replica >= self.roles.own.start {
+            return;
+        }
+        let x = &cx.x[self.input_row(pass, row) * len..][..len];
+        let (h, dh) = (&cx.h[row * len..][..len], &cx.dh[row * len..][..len]);
+        let link = self.estimator.link();
+        match self.emit(pass, row) {
+            Emit::Mean => {
+                let ew = &pass.engine.kernels.ew;
+                link.probabilities(ew, pass.slope, x, &mut slot.p);
+                for (i, dx) in dx.iter_mut().enumerate() {
+                    *dx += dh[i] * link.derivative(pass.slope, x[i], slot.p[i]);
+                }
+            }
+            Emit::Relaxed => {
+                for ((dx, &dh), &h) in dx.iter_mut().zip(dh).zip(h) {
+                    *dx += dh * relaxed_derivative(pass.slope, self.control.0, h);
+                }
+            }
+            Emit::Sample | Emit::Opposite | Emit::Conditional => {}
+        }
+    }
+}
+
+/// What a backward pass reads.
+struct View<'a> {
+    x: &'a [f32],
+    h: &'a [f32],
+    dh: &'a [f32],
+    pass: &'a Pass,
+    node: usize,
 }
 
 impl Op for BinaryUnit {
@@ -78,40 +262,115 @@ impl Op for BinaryUnit {
     }
 
     fn forward(&mut self, cx: Forward<'_>) {
-        let (x, len, pass, node) = (cx.x(0), self.len, cx.pass, cx.node);
-        let (ew, estimator) = (&pass.engine.kernels.ew, &self.estimator);
-        let sample = self.firing == Firing::Stochastic && pass.units == Units::Sample;
-        pass.rows
-            .write(cx.y, len, &mut self.slots, |rows, h, slot| {
+        let (len, pass, node) = (self.len, cx.pass, cx.node);
+        self.control = self.control_of(cx.params, pass);
+        let temperature = self.control.0;
+        let x = cx.x(0);
+        let ew = &pass.engine.kernels.ew;
+        let mut slots = std::mem::take(&mut self.slots);
+        let (this, link, sample) = (&*self, self.estimator.link(), self.samples(pass));
+        pass.rows.write(cx.y, len, &mut slots, |rows, h, slot| {
+            for (row, h) in rows.zip(h.chunks_exact_mut(len)) {
+                let x = &x[this.input_row(pass, row) * len..][..len];
                 if !sample {
-                    return (ew.step)(&x[rows.start * len..rows.end * len], h);
+                    (ew.step)(x, h);
+                    continue;
                 }
-                for (row, h) in rows.zip(h.chunks_exact_mut(len)) {
-                    estimator.probabilities(ew, pass.slope, &x[row * len..][..len], &mut slot.p);
-                    fill_uniform(&mut pass.noise(node, row), &mut slot.u);
-                    (ew.bernoulli)(&slot.p, &slot.u, h);
+                let emit = this.emit(pass, row);
+                if emit == Emit::Mean {
+                    link.probabilities(ew, pass.slope, x, h);
+                    continue;
                 }
-            });
+                fill_uniform(&mut pass.noise(node, row), &mut slot.u);
+                if emit == Emit::Relaxed {
+                    for (i, h) in h.iter_mut().enumerate() {
+                        *h = relaxed(pass.slope, temperature, x[i], slot.u[i]);
+                    }
+                    continue;
+                }
+                link.probabilities(ew, pass.slope, x, &mut slot.p);
+                match emit {
+                    Emit::Opposite => slot.u.iter_mut().for_each(|u| *u = 1.0 - *u),
+                    Emit::Conditional => {
+                        fill_uniform(&mut pass.noise(node + SECOND, row), &mut slot.v);
+                        for (i, h) in h.iter_mut().enumerate() {
+                            let bit = if slot.u[i] < slot.p[i] { 1.0 } else { 0.0 };
+                            let (u, _) = conditional(slot.p[i], slot.v[i], bit);
+                            *h = relaxed(pass.slope, temperature, x[i], u);
+                        }
+                        continue;
+                    }
+                    _ => {}
+                }
+                (ew.bernoulli)(&slot.p, &slot.u, h);
+            }
+        });
+        self.slots = slots;
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
-        let (x, h, dh, pass, len) = (cx.x(0), cx.y(), cx.dy, cx.pass, self.len);
-        let (ew, estimator) = (&pass.engine.kernels.ew, &self.estimator);
+        let (pass, len, main) = (cx.pass, self.len, cx.pass.group.main());
+        let view = View {
+            x: cx.x(0),
+            h: cx.y(),
+            dh: cx.dy,
+            pass,
+            node: cx.node,
+        };
+        let probe = pass.phase == Phase::Probe;
+        if probe && self.estimator.probes() {
+            for (noted, replica) in self.noted.iter_mut().zip(self.roles.own.clone()) {
+                let from = replica * main * len;
+                noted[..main * len].copy_from_slice(&cx.dy[from..][..main * len]);
+            }
+        }
+        // What is not asked for stays unasked for: the layers below are skipped.
+        if (probe && self.expands) || self.estimator.signal() == Signal::Nothing {
+            return;
+        }
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.iter_mut().for_each(|slot| slot.sums = [0.0; 3]);
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, _| {
-                for (row, dx) in rows.zip(dx.chunks_exact_mut(len)) {
-                    let range = row * len..(row + 1) * len;
-                    let row = Row {
-                        slope: pass.slope,
-                        x: &x[range.clone()],
-                        h: &h[range.clone()],
-                        dh: &dh[range],
-                        credit: pass.credit[row],
+            let this = &*self;
+            // A score-function rule acts in main rows alone.
+            let last = match this.estimator.signal() {
+                Signal::Loss if !probe => main,
+                _ => pass.rows.live,
+            };
+            dx.add(&mut slots, |targets, dx, slot| {
+                for (target, dx) in targets.zip(dx.chunks_exact_mut(len)) {
+                    let step = if this.expands {
+                        pass.group.images
+                    } else {
+                        pass.group.rows()
                     };
-                    estimator.pullbacks(ew, row, dx);
+                    for row in (target..last).step_by(step) {
+                        if probe {
+                            this.pull_through(&view, row, slot, dx);
+                        } else {
+                            this.pull(&view, row, slot, dx);
+                        }
+                    }
                 }
             });
         }
+        if let Some(id) = self.controls
+            && !probe
+        {
+            let mut sums = [0.0; 3];
+            for slot in &slots {
+                for (sum, part) in sums.iter_mut().zip(slot.sums) {
+                    *sum += part;
+                }
+            }
+            let controls = cx.params.buffer_mut(id);
+            self.estimator.adapt(controls, sums, pass.noise.step);
+        }
+        self.slots = slots;
+    }
+
+    fn narrows(&self, pass: &Pass) -> bool {
+        self.estimator.signal() == Signal::Loss && pass.phase == Phase::Gradient
     }
 }
 
@@ -125,7 +384,7 @@ mod tests {
         let engine = crate::kernels::select(Some("scalar")).unwrap();
         let mut tape = Tape::new(engine, rows);
         let x = tape.input(Shape::vector(len), true);
-        let h = BinaryUnit::record(&mut tape, x, firing, Arc::new(StraightThrough));
+        let h = BinaryUnit::record(&mut tape, x, firing, Arc::new(StraightThrough::default()));
         tape.seal(true);
         (tape, x, h)
     }

@@ -7,6 +7,7 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
+use super::flip::flip_losses_of;
 pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of};
 
@@ -213,6 +214,13 @@ table! {
         for ((h, &p), &u) in h.iter_mut().zip(p).zip(u) {
             *h = if u < p { 1.0 } else { 0.0 };
         }
+    }
+
+    /// `d_i = L[h_i = 1] - L[h_i = 0]`, the other bits as they are, for the loss
+    /// `L = log Σ_j exp z_j - z_label` of logits `z = b + W·h`.
+    /// `(z, label, h, w, d)`; w (logits, units).
+    fn flip_losses(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
+        flip_losses_of(z, label, h, w, d);
     }
 
     /// One step of SGD in PyTorch's form. `(settings, gradient, momentum, weight)`.

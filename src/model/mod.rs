@@ -1,8 +1,11 @@
 //! Floor 4: what a network is, as data ([`ModelSpec`]), and the network itself
 //! ([`Network`]), built on a tape.
 
+mod binarise;
 mod init;
 mod network;
+mod pixels;
+mod place;
 mod presets;
 mod spec;
 mod table;
@@ -10,6 +13,7 @@ pub mod weights;
 
 pub use init::Init;
 pub use network::{Network, argmax};
+pub use pixels::{Normalise, Pixels};
 pub use presets::{PRESETS, preset};
-pub use spec::{LayerSpec, ModelSpec, Normalise, Placement};
+pub use spec::{LayerSpec, ModelSpec, Placement};
 pub use table::{LayerRow, table};

@@ -1,18 +1,22 @@
 //! A network ready to run: a spec recorded on a tape.
 
 use super::init::Init;
-use super::spec::{LayerSpec, ModelSpec, Normalise};
+use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
-use crate::estimators::{self, BinaryUnit};
+use crate::estimators::{BinaryUnit, Roles, samples};
 use crate::kernels::Engine;
-use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Window};
-use crate::tape::{Params, Pass, Tape, Value};
+use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Terms, Window};
+use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
-/// A network for batches of up to a fixed number of rows.
+/// A network for batches of up to a fixed number of images.
 ///
 /// A step is: [`set_rows`](Self::set_rows), [`set_row`](Self::set_row) for each
-/// row, settings in [`pass_mut`](Self::pass_mut), [`forward`](Self::forward),
+/// image, settings in [`pass_mut`](Self::pass_mut), [`forward`](Self::forward),
+/// for a score-function estimator the [`baselines`](Pass::baselines),
 /// [`backward`](Self::backward).
+///
+/// In training an image may have several rows from the first binary layer on:
+/// samples, and what the estimators evaluate beside them ([`crate::tape::Group`]).
 pub struct Network {
     spec: ModelSpec,
     tape: Tape,
@@ -20,7 +24,13 @@ pub struct Network {
     /// The output of each layer of the spec.
     layers: Vec<Value>,
     loss: Value,
-    /// The normalised value of each pixel value.
+    /// Samples of an image in training.
+    samples: usize,
+    /// For each replica in training, whether it is a sample of the network.
+    replicas: Vec<bool>,
+    /// Whether a gradient needs a probe first.
+    probes: bool,
+    /// The input for each byte.
     pixels: Vec<f32>,
 }
 
@@ -31,33 +41,77 @@ impl Network {
     /// # Errors
     /// A spec that describes no network, or a batch of 0.
     pub fn new(spec: &ModelSpec, engine: Engine, batch: usize, training: bool) -> Result<Self> {
+        Self::record(spec, engine, batch, training, 1)
+    }
+
+    /// A network in training that samples each image that many times.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and no sample at all.
+    pub fn sampled(spec: &ModelSpec, engine: Engine, batch: usize, samples: usize) -> Result<Self> {
+        Self::record(spec, engine, batch, true, samples)
+    }
+
+    fn record(
+        spec: &ModelSpec,
+        engine: Engine,
+        batch: usize,
+        training: bool,
+        per_image: usize,
+    ) -> Result<Self> {
         spec.check()?;
-        if batch == 0 {
-            return Err(Error::spec("the batch size must be at least 1"));
+        if batch == 0 || per_image == 0 {
+            return Err(Error::spec(
+                "the batch size and the samples of an image must be at least 1",
+            ));
         }
+        let estimators = spec.estimators()?;
+        let roles = if training {
+            spec.roles()?
+        } else {
+            vec![Roles::plain(); estimators.len()]
+        };
         let mut tape = Tape::new(engine, batch);
         let input = tape.input(spec.input, false);
         let mut layers = Vec::new();
         let mut x = input;
+        let mut units = estimators.iter().zip(&roles).enumerate();
+        let mut flips = false;
         for layer in &spec.layers {
-            x = record(&mut tape, layer, x)?;
+            x = match (layer, flips) {
+                (LayerSpec::Binary { mode, .. }, _) => {
+                    let Some((number, (estimator, roles))) = units.next() else {
+                        return Err(Error::spec("a binary layer without an estimator"));
+                    };
+                    let name = format!("estimator{}", number + 1);
+                    let first = (number == 0).then_some(per_image);
+                    let (estimator, roles) = (estimator.clone(), roles.clone());
+                    flips = estimator.flips();
+                    BinaryUnit::record_as(&mut tape, x, *mode, estimator, roles, &name, first)
+                }
+                (
+                    LayerSpec::Linear {
+                        name, out, bias, ..
+                    },
+                    true,
+                ) => Linear::record_flips(&mut tape, name, x, *out, *bias)?,
+                _ => record(&mut tape, layer, x)?,
+            };
             layers.push(x);
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
-        let Normalise { mean, std } = spec.normalise.unwrap_or(Normalise {
-            mean: 0.0,
-            std: 1.0,
-        });
+        let encoding = spec.pixel_encoding();
         Ok(Self {
             spec: spec.clone(),
             tape,
             input,
             layers,
             loss,
-            pixels: (0..=255u8)
-                .map(|p| (f32::from(p) / 255.0 - mean) / std)
-                .collect(),
+            samples: per_image,
+            replicas: samples(&roles),
+            probes: training && estimators.iter().any(|e| e.probes()),
+            pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
     }
 
@@ -66,9 +120,10 @@ impl Network {
         &self.spec
     }
 
-    /// Initialises the weights from a seed.
+    /// Initialises the weights from a seed; latent ones within [-1, 1].
     pub fn init(&mut self, init: Init, seed: u64) {
         init.apply(&mut self.tape.params, seed);
+        self.tape.params.clip_latents();
     }
 
     /// Rows that a batch may have.
@@ -133,38 +188,89 @@ impl Network {
         self.tape.slots()
     }
 
-    /// The live rows of the input, normalised, stored (row, height, width,
+    /// The live images, as pixels enter, stored (row, height, width, channel).
+    pub fn input(&self) -> &[f32] {
+        self.tape.value(self.input)
+    }
+
+    /// The live rows of the input, as pixels enter, stored (row, height, width,
     /// channel): for callers whose input is not bytes.
     pub fn input_mut(&mut self) -> &mut [f32] {
         self.tape.value_mut(self.input)
     }
 
-    /// Runs the network on the live rows.
+    /// Runs the network on the live images: in training on all rows of an image,
+    /// else on one.
     pub fn forward(&mut self) {
+        let (samples, replicas) = match self.tape.pass.mode {
+            Mode::Train => (self.samples, self.replicas.len()),
+            Mode::Eval => (1, 1),
+        };
+        self.tape.set_group(samples, replicas);
         self.tape.forward();
+        let (tape, loss) = (&mut self.tape, self.loss);
+        let rows = tape.pass.group.rows();
+        let mut losses = std::mem::take(&mut tape.pass.losses);
+        losses[..rows].copy_from_slice(tape.value(loss));
+        tape.pass.losses = losses;
+        tape.pass.weight = 1.0 / tape.pass.group.main() as f32;
     }
 
-    /// Clears the gradients and computes those of the mean loss of the live rows.
+    /// Clears the gradients and computes those of the mean loss of the samples of
+    /// the last [`Self::forward`], as the estimators see them.
     ///
     /// # Panics
     /// If the network was not built for training.
     pub fn backward(&mut self) {
+        if self.probes && self.tape.pass.group.replicas > 1 {
+            self.tape.pass.phase = Phase::Probe;
+            self.replay(false);
+            self.tape.pass.phase = Phase::Gradient;
+        }
         self.tape.params.grads_mut().fill(0.0);
-        let rows = self.tape.pass.rows.live as f32;
-        self.tape.backward(self.loss, 1.0 / rows);
+        self.replay(true);
     }
 
-    /// The loss of each live row.
+    /// Replays backwards from the losses of the replicas that are samples, which
+    /// share the weight of their sample, or of those that are not.
+    fn replay(&mut self, samples: bool) {
+        let (group, weight) = (self.tape.pass.group, self.tape.pass.weight);
+        let of = &self.replicas[..group.replicas];
+        let sharing = if samples {
+            of.iter().filter(|&&s| s).count() as f32
+        } else {
+            1.0
+        };
+        let seed = |row: usize| {
+            if of[group.replica(row)] == samples {
+                weight / sharing
+            } else {
+                0.0
+            }
+        };
+        for row in 0..group.rows() {
+            self.tape.pass.seeds[row] = seed(row);
+        }
+        self.tape.backward_from(self.loss, |adjoint| {
+            for (row, adjoint) in adjoint.iter_mut().enumerate() {
+                *adjoint = seed(row);
+            }
+        });
+    }
+
+    /// The loss of each sample: image by image for the first samples, then for the
+    /// second ones.
     pub fn losses(&self) -> &[f32] {
-        self.tape.value(self.loss)
+        &self.tape.value(self.loss)[..self.tape.pass.group.main()]
     }
 
-    /// The logits of each live row, (rows, classes).
+    /// The logits of each sample, (samples, classes), in the order of [`Self::losses`].
     pub fn logits(&self) -> &[f32] {
-        self.tape.value(self.layers[self.layers.len() - 1])
+        let main = self.tape.pass.group.main() * self.classes();
+        &self.tape.value(self.layers[self.layers.len() - 1])[..main]
     }
 
-    /// The output of layer `i` of the spec: live rows, (height, width, channel).
+    /// The output of layer `i` of the spec: all its rows, (height, width, channel).
     pub fn layer_output(&self, i: usize) -> &[f32] {
         self.tape.value(self.layers[i])
     }
@@ -174,7 +280,7 @@ impl Network {
         self.tape.shape(self.layers[self.layers.len() - 1]).len()
     }
 
-    /// How many live rows are classified as labelled. The first of equal logits
+    /// How many samples are classified as labelled. The first of equal logits
     /// wins; a row with a NaN is never right.
     pub fn correct(&self) -> usize {
         let classes = self.classes();
@@ -229,26 +335,47 @@ fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
             stride,
             padding,
             bias,
+            weights,
+            scale,
         } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
             let window = Window {
                 kernel: *kernel,
                 stride: *stride,
                 padding: *padding,
             };
-            Conv::record(tape, name, x, *out, window, *bias)?
+            Conv::record(tape, name, x, *out, window, terms)?
         }
         LayerSpec::BatchNorm {
             name,
             eps,
             momentum,
-        } => BatchNorm::record(tape, name, x, *eps, *momentum)?,
+            statistics,
+        } => BatchNorm::record_with(tape, name, x, *eps, *momentum, *statistics)?,
         LayerSpec::MaxPool { kernel, stride } => {
             MaxPool::record(tape, "max_pool", x, *kernel, stride.unwrap_or(*kernel))?
         }
         LayerSpec::Activation { function } => Activation::record(tape, x, *function),
-        LayerSpec::Binary { mode, estimator } => {
-            BinaryUnit::record(tape, x, *mode, estimators::by_name(estimator)?)
+        LayerSpec::Binary { .. } => {
+            return Err(Error::spec("binary layers are recorded with their roles"));
         }
-        LayerSpec::Linear { name, out } => Linear::record(tape, name, x, *out)?,
+        LayerSpec::Linear {
+            name,
+            out,
+            bias,
+            weights,
+            scale,
+        } => {
+            let terms = Terms {
+                bias: *bias,
+                weights: *weights,
+                scale: *scale,
+            };
+            Linear::record(tape, name, x, *out, terms)?
+        }
     })
 }

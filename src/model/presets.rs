@@ -1,12 +1,13 @@
 //! Networks known by name.
 
-use super::spec::{LayerSpec, ModelSpec};
+use super::spec::{LayerSpec, ModelSpec, Placement};
 use crate::error::{Error, Result};
-use crate::ops::Function;
+use crate::estimators::Firing;
+use crate::ops::{Function, Weights};
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     (
         "seed-net",
         "the reference: two 5x5 convolutions (16, 32), batch norm, pooling, linear",
@@ -15,22 +16,42 @@ pub const PRESETS: [(&str, &str); 2] = [
         "mlp",
         "the network it grew from: 784-100-10, one hidden layer",
     ),
+    (
+        "xnor-net",
+        "the seed-net's shape, binary weights and binary units throughout",
+    ),
+    (
+        "xnor-large",
+        "three convolutions (32, 64, 128) and two linear layers, all binary",
+    ),
 ];
 
-/// The preset of that name for images of that shape and that many classes. Its
-/// activations are hard sigmoids; [`ModelSpec::place`] makes them binary.
+/// The preset of that name for images of that shape and that many classes. The
+/// activations of `seed-net` and `mlp` are hard sigmoids, which
+/// [`ModelSpec::place`] makes binary; the others have deterministic binary units
+/// with straight-through gradients, and binary weights.
 ///
 /// # Errors
 /// An unknown name, or an image that the network's windows do not fit.
 pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
     let layers = match name {
-        "seed-net" => {
-            let mut layers = block("1", 16);
-            layers.extend(block("2", 32));
+        "seed-net" | "xnor-net" => {
+            let mut layers = block("1", 16, 5);
+            layers.extend(block("2", 32, 5));
             layers.push(linear("fc", classes));
             layers
         }
         "mlp" => vec![linear("fc1", 100), hard_sigmoid(), linear("fc2", classes)],
+        "xnor-large" => {
+            let mut layers = block("1", 32, 5);
+            layers.extend(block("2", 64, 3));
+            layers.extend(block("3", 128, 3));
+            layers.push(linear("fc1", 512));
+            layers.push(LayerSpec::batch_norm("fc1_bn"));
+            layers.push(hard_sigmoid());
+            layers.push(linear("fc2", classes));
+            layers
+        }
         _ => {
             return Err(Error::spec(format!(
                 "unknown model `{name}`; choose {} or a .json file",
@@ -38,32 +59,35 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
             )));
         }
     };
-    let spec = ModelSpec {
+    let mut spec = ModelSpec {
         name: name.into(),
         input,
-        normalise: None,
+        pixels: None,
         layers,
     };
+    if name.starts_with("xnor") {
+        spec.set_weights(Weights::Binary);
+        spec.name = name.into();
+        spec.place(Placement::Both, Firing::Deterministic, "st")?;
+    }
     spec.check()?;
     Ok(spec)
 }
 
-/// Convolution, batch norm, pooling, activation.
-fn block(number: &str, out: usize) -> Vec<LayerSpec> {
+/// Convolution that keeps the size, batch norm, pooling, activation.
+fn block(number: &str, out: usize, kernel: usize) -> Vec<LayerSpec> {
     vec![
         LayerSpec::Conv {
             name: format!("conv{number}"),
             out,
-            kernel: 5,
+            kernel,
             stride: 1,
-            padding: 2,
+            padding: kernel / 2,
             bias: true,
+            weights: Weights::Real,
+            scale: false,
         },
-        LayerSpec::BatchNorm {
-            name: format!("bn{number}"),
-            eps: 1e-5,
-            momentum: 0.1,
-        },
+        LayerSpec::batch_norm(format!("bn{number}")),
         LayerSpec::MaxPool {
             kernel: 2,
             stride: None,
@@ -82,5 +106,8 @@ fn linear(name: &str, out: usize) -> LayerSpec {
     LayerSpec::Linear {
         name: name.into(),
         out,
+        bias: true,
+        weights: Weights::Real,
+        scale: false,
     }
 }

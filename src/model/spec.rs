@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::estimators::{self, Firing};
-use crate::ops::{Conv, Function, MaxPool, Window};
+use crate::estimators::{Firing, Link};
+use crate::ops::{Conv, Function, MaxPool, Statistics, Weights, Window};
 use crate::tensor::Shape;
+
+use super::pixels::Pixels;
 
 /// A network: its input and its layers, the first next to the input. The last
 /// layer's outputs are the logits of the classes.
@@ -18,21 +20,11 @@ pub struct ModelSpec {
     pub name: String,
     /// The shape of an image.
     pub input: Shape,
-    /// What is done to pixels; taken from the data set where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normalise: Option<Normalise>,
+    /// What pixels are to the network; taken from the data set where absent.
+    #[serde(default, alias = "normalise", skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Pixels>,
     /// The layers in order.
     pub layers: Vec<LayerSpec>,
-}
-
-/// `(pixel / 255 - mean) / std`
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalise {
-    /// Mean of all pixels, in units of 255.
-    pub mean: f32,
-    /// Standard deviation of all pixels, in units of 255.
-    pub std: f32,
 }
 
 /// One layer.
@@ -50,12 +42,18 @@ pub enum LayerSpec {
         /// Pixels from one window to the next.
         #[serde(default = "one")]
         stride: usize,
-        /// Zeros around the image.
+        /// Zeros around the image: the code of a bit or pixel that is 0.
         #[serde(default)]
         padding: usize,
         /// Whether it has a bias.
         #[serde(default = "yes")]
         bias: bool,
+        /// Real or binary weights.
+        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        weights: Weights,
+        /// Whether binary weights have a scale for each output channel.
+        #[serde(default, skip_serializing_if = "no")]
+        scale: bool,
     },
     /// Batch normalisation; see [`crate::ops::BatchNorm`].
     BatchNorm {
@@ -67,6 +65,9 @@ pub enum LayerSpec {
         /// Weight of a batch in the running statistics.
         #[serde(default = "momentum")]
         momentum: f64,
+        /// What training normalises by.
+        #[serde(default, skip_serializing_if = "Statistics::is_batch")]
+        statistics: Statistics,
     },
     /// Max-pool; see [`crate::ops::MaxPool`].
     MaxPool {
@@ -88,6 +89,9 @@ pub enum LayerSpec {
         /// The name of its gradient estimator.
         #[serde(default = "straight_through")]
         estimator: String,
+        /// Probabilities of bits; the estimator's own where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<Link>,
     },
     /// Fully connected; see [`crate::ops::Linear`].
     Linear {
@@ -95,6 +99,15 @@ pub enum LayerSpec {
         name: String,
         /// Outputs.
         out: usize,
+        /// Whether it has a bias.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        bias: bool,
+        /// Real or binary weights.
+        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        weights: Weights,
+        /// Whether binary weights have a scale for each output channel.
+        #[serde(default, skip_serializing_if = "no")]
+        scale: bool,
     },
 }
 
@@ -103,6 +116,12 @@ fn one() -> usize {
 }
 fn yes() -> bool {
     true
+}
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+fn no(flag: &bool) -> bool {
+    !*flag
 }
 fn eps() -> f64 {
     1e-5
@@ -250,8 +269,22 @@ impl ModelSpec {
             if output.len() > MOST || weights > MOST {
                 return fail(format!("layer {} is too large", layer.label()));
             }
-            if let LayerSpec::Binary { estimator, .. } = layer {
-                estimators::by_name(estimator)?;
+            if let LayerSpec::Conv {
+                name,
+                weights,
+                scale,
+                ..
+            }
+            | LayerSpec::Linear {
+                name,
+                weights,
+                scale,
+                ..
+            } = layer
+                && *scale
+                && weights.is_real()
+            {
+                return fail(format!("layer {name}: a scale is for binary weights"));
             }
             if let LayerSpec::Conv { name, .. }
             | LayerSpec::BatchNorm { name, .. }
@@ -272,59 +305,11 @@ impl ModelSpec {
         if shape.is_empty() {
             return fail("there are no classes".into());
         }
-        if let Some(Normalise { mean, std }) = self.normalise
-            && !(mean.is_finite() && std.is_finite() && std > 0.0)
-        {
-            return fail("normalise needs a finite mean and a std above 0".into());
-        }
-        Ok(())
+        self.check_estimators()?;
+        self.check_pixels()
     }
 
-    /// Makes the placed activations binary units and the others hard sigmoids.
-    /// ReLU and sigmoid layers stay as they are.
-    ///
-    /// # Errors
-    /// A network that has no activation to make binary.
-    pub fn place(&mut self, placement: Placement, mode: Firing, estimator: &str) -> Result<()> {
-        let places: Vec<usize> = (0..self.layers.len())
-            .filter(|&i| {
-                matches!(
-                    self.layers[i],
-                    LayerSpec::Binary { .. }
-                        | LayerSpec::Activation {
-                            function: Function::HardSigmoid
-                        }
-                )
-            })
-            .collect();
-        if places.is_empty() && placement != Placement::None {
-            return Err(Error::spec(format!(
-                "model {}: no hard sigmoid or binary layer to make binary; add one or use --binary none",
-                self.name
-            )));
-        }
-        for (n, &i) in places.iter().enumerate() {
-            let binary = match placement {
-                Placement::None => false,
-                Placement::First => n == 0,
-                Placement::Last => n + 1 == places.len(),
-                Placement::Both => true,
-            };
-            self.layers[i] = if binary {
-                LayerSpec::Binary {
-                    mode,
-                    estimator: estimator.into(),
-                }
-            } else {
-                LayerSpec::Activation {
-                    function: Function::HardSigmoid,
-                }
-            };
-        }
-        Ok(())
-    }
-
-    /// Whether any layer draws random numbers.
+    /// Whether any layer draws random numbers in evaluation.
     pub fn is_stochastic(&self) -> bool {
         self.layers.iter().any(|l| {
             matches!(

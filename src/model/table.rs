@@ -19,11 +19,13 @@ pub struct LayerRow {
     pub params_f32: usize,
     /// Trained parameters of 1 bit.
     pub params_bit: usize,
-    /// Multiply-adds on real inputs, for an image.
+    /// Multiply-adds of numbers, for an image.
     pub madds_f32: usize,
-    /// Multiply-adds whose input is a bit (masked additions), for an image.
+    /// Multiply-adds with a bit on either side, the input's or the weight's, for
+    /// an image: additions, or XNOR and popcount.
     pub madds_bit: usize,
-    /// Bytes of its saved tensors, running statistics included.
+    /// Bytes of its tensors in a run, latent weights and running statistics
+    /// included.
     pub bytes: usize,
 }
 
@@ -37,8 +39,9 @@ pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
     let mut rows = Vec::new();
     for (i, layer) in spec.layers.iter().enumerate() {
         let (input, output) = (shapes[i], shapes[i + 1]);
-        let (mut params, mut madds, mut buffers, mut counters) = (0, 0, 0, 0);
-        let kind = match layer {
+        let (mut params, mut weights, mut madds, mut buffers, mut counters) = (0, 0, 0, 0, 0);
+        let binary = layer.has_binary_weights();
+        let kind: String = match layer {
             LayerSpec::Conv {
                 out,
                 kernel,
@@ -47,8 +50,8 @@ pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
                 bias,
                 ..
             } => {
-                let weights = out * input.channels * kernel * kernel;
-                params = weights + if *bias { *out } else { 0 };
+                weights = out * input.channels * kernel * kernel;
+                params = if *bias { *out } else { 0 };
                 madds = weights * output.pixels();
                 format!("conv {kernel}x{kernel}, stride {stride}, padding {padding}")
             }
@@ -65,28 +68,31 @@ pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
                 )
             }
             LayerSpec::Activation { .. } => layer.label().replace('_', " "),
-            LayerSpec::Binary { mode, estimator } => {
+            LayerSpec::Binary {
+                mode, estimator, ..
+            } => {
                 let mode = match mode {
                     crate::estimators::Firing::Deterministic => "deterministic",
                     crate::estimators::Firing::Stochastic => "stochastic",
                 };
                 format!("binary unit, {mode}, {estimator}")
             }
-            LayerSpec::Linear { out, .. } => {
-                params = out * input.len() + out;
-                madds = out * input.len();
+            LayerSpec::Linear { out, bias, .. } => {
+                weights = out * input.len();
+                params = if *bias { *out } else { 0 };
+                madds = weights;
                 "linear".into()
             }
         };
         rows.push(LayerRow {
             name: layer.label().into(),
-            kind,
+            kind: kind + weights_in_words(layer),
             output,
-            params_f32: params,
-            params_bit: 0,
-            madds_f32: if bits { 0 } else { madds },
-            madds_bit: if bits { madds } else { 0 },
-            bytes: 4 * (params + buffers) + 8 * counters,
+            params_f32: params + if binary { 0 } else { weights },
+            params_bit: if binary { weights } else { 0 },
+            madds_f32: if bits || binary { 0 } else { madds },
+            madds_bit: if bits || binary { madds } else { 0 },
+            bytes: 4 * (params + weights + buffers) + 8 * counters,
         });
         // Pooling a bit gives a bit; every other layer gives real numbers.
         bits = match layer {
@@ -98,11 +104,38 @@ pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
     Ok(rows)
 }
 
+/// What is said of binary weights.
+fn weights_in_words(layer: &LayerSpec) -> &'static str {
+    match layer {
+        LayerSpec::Conv { scale: true, .. } | LayerSpec::Linear { scale: true, .. } => {
+            ", binary weights, scaled"
+        }
+        layer if layer.has_binary_weights() => ", binary weights",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::estimators::Firing;
     use crate::model::{Placement, preset};
+
+    #[test]
+    fn binary_weights_are_counted_as_bits() {
+        let spec = preset("xnor-net", Shape::image(1, 28, 28), 10).unwrap();
+        let rows = table(&spec).unwrap();
+        let sums = |of: fn(&LayerRow) -> usize| rows.iter().map(of).sum::<usize>();
+        assert_eq!(sums(|r| r.params_bit), 400 + 12_800 + 15_680);
+        assert_eq!(sums(|r| r.params_f32), 32 + 64 + 20);
+        assert_eq!(sums(|r| r.madds_bit), 313_600 + 2_508_800 + 15_680);
+        assert_eq!(sums(|r| r.madds_f32), 0);
+        assert_eq!(
+            rows[0].kind,
+            "conv 5x5, stride 1, padding 2, binary weights"
+        );
+        assert_eq!(rows[0].bytes, 4 * 400);
+    }
 
     #[test]
     fn seed_net_has_the_reference_sizes() {

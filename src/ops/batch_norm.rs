@@ -4,11 +4,16 @@
 //! training:    μ, σ² = mean and biased variance of the batch, for each channel
 //!              running ← (1 - m)·running + m·(μ, σ²·n/(n-1))
 //! evaluation:  μ, σ² = running
+//! running statistics in training:  as evaluation; running is updated afterwards
 //! y  = x·s + t                 s = γ / √(σ² + ε),  t = β - μ·s
 //! dγ = Σ dy·x̂,  dβ = Σ dy      x̂ = (x - μ) / √(σ² + ε)
 //! dx = s·(dy - dβ/n - x̂·dγ/n)  training
-//! dx = s·dy                    evaluation
+//! dx = s·dy                    evaluation, running statistics
 //! ```
+//!
+//! Batch statistics make each row's output depend on all rows. Between sampled bits
+//! and the loss that would bias every estimator that weighs a row's bits by the row's
+//! own loss; there, [`Statistics::Running`] keeps rows apart in training too.
 //!
 //! Evaluation multiplies and adds with two roundings, never fused: for a given
 //! channel it is one monotone function of `x`, and lowering scans that same
@@ -18,16 +23,37 @@
 //! the chunk (so that a large mean does not cancel), then as f64 over blocks, and
 //! chunks are merged in order by Chan's formula.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
-use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Tape, Value};
+use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Rows, Tape, Value};
 use crate::tensor::Shape;
 
 /// Pixels that are summed in f32 before they join the f64 sum.
 const BLOCK: usize = 256;
 
+/// What training normalises by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistics {
+    /// Those of the batch.
+    #[default]
+    Batch,
+    /// The running ones, as of the step before.
+    Running,
+}
+
+impl Statistics {
+    /// Whether they are the batch's.
+    pub fn is_batch(&self) -> bool {
+        *self == Self::Batch
+    }
+}
+
 /// The layer; see the module's page.
 pub struct BatchNorm {
     shape: Shape,
+    statistics: Statistics,
     eps: f64,
     momentum: f64,
     gamma: ParamId,
@@ -78,6 +104,21 @@ impl BatchNorm {
     /// # Errors
     /// An `eps` or `momentum` that is no positive number.
     pub fn record(tape: &mut Tape, name: &str, x: Value, eps: f64, momentum: f64) -> Result<Value> {
+        Self::record_with(tape, name, x, eps, momentum, Statistics::Batch)
+    }
+
+    /// [`Self::record`] with a choice of what training normalises by.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn record_with(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        eps: f64,
+        momentum: f64,
+        statistics: Statistics,
+    ) -> Result<Value> {
         if !(eps > 0.0 && eps.is_finite() && (0.0..=1.0).contains(&momentum)) {
             return Err(Error::spec(format!(
                 "layer {name}: eps must be above 0 and momentum within 0 to 1, not {eps} and {momentum}"
@@ -88,6 +129,7 @@ impl BatchNorm {
         let params = &mut tape.params;
         let op = Self {
             shape,
+            statistics,
             eps,
             momentum,
             gamma: params.add(format!("{name}.weight"), &[c]),
@@ -115,11 +157,17 @@ impl BatchNorm {
         Ok(tape.push(Box::new(op), &[x], shape))
     }
 
+    /// Whether this pass normalises by the batch.
+    fn by_batch(&self, pass: &Pass) -> bool {
+        pass.mode == Mode::Train && self.statistics == Statistics::Batch
+    }
+
     /// Mean and biased variance of the batch into `self.total`.
     fn batch_statistics(&mut self, cx: &Forward<'_>) {
         let (c, len) = (self.shape.channels, self.shape.len());
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
-        cx.pass.rows.each(&mut self.slots, |rows, slot| {
+        let rows = samples(cx.pass);
+        rows.each(&mut self.slots, |rows, slot| {
             let x = &x[rows.start * len..rows.end * len];
             slot.clear();
             slot.pixels = x.len() / c;
@@ -130,7 +178,7 @@ impl BatchNorm {
                 slot.flush();
             }
         });
-        let chunks = cx.pass.rows.chunks();
+        let chunks = rows.chunks();
         let [mean, squares] = &mut self.total;
         for i in 0..c {
             let (mut n, mut m, mut m2) = (0.0, 0.0, 0.0);
@@ -151,7 +199,7 @@ impl BatchNorm {
     }
 
     fn update_running(&self, cx: &mut Forward<'_>) {
-        let n = (cx.pass.rows.live * self.shape.pixels()) as f64;
+        let n = (samples(cx.pass).live * self.shape.pixels()) as f64;
         // PyTorch refuses a batch of one value a channel; so does the model's check.
         let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };
         for (buffer, batch, factor) in [
@@ -165,6 +213,13 @@ impl BatchNorm {
         }
         cx.params.count(self.batches);
     }
+}
+
+/// The rows that statistics are taken from: samples, not what an estimator evaluates
+/// beside them.
+fn samples(pass: &Pass) -> Rows {
+    let live = pass.rows.live.min(pass.group.main());
+    Rows { live, ..pass.rows }
 }
 
 /// The scale and shift of one channel in evaluation, shared with lowering:
@@ -186,7 +241,7 @@ impl Op for BatchNorm {
     }
 
     fn forward(&mut self, mut cx: Forward<'_>) {
-        if cx.pass.mode == Mode::Train {
+        if self.by_batch(cx.pass) {
             self.batch_statistics(&cx);
             self.update_running(&mut cx);
             for i in 0..self.shape.channels {
@@ -204,6 +259,10 @@ impl Op for BatchNorm {
                 (self.scale[i], self.shift[i]) =
                     scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
             }
+            if cx.pass.mode == Mode::Train {
+                self.batch_statistics(&cx);
+                self.update_running(&mut cx);
+            }
         }
         let len = self.shape.len();
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
@@ -218,6 +277,7 @@ impl Op for BatchNorm {
     fn backward(&mut self, mut cx: Backward<'_>) {
         let (c, len) = (self.shape.channels, self.shape.len());
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
+        let by_batch = self.by_batch(cx.pass);
         let mean = &self.used_mean;
         cx.pass.rows.each(&mut self.slots, |rows, slot| {
             slot.clear();
@@ -246,7 +306,7 @@ impl Op for BatchNorm {
             let inverse = f64::from(self.used_inverse[i]);
             let s = f64::from(cx.params.value(self.gamma)[i]) * inverse;
             let (mut b, mut d) = (0.0, 0.0);
-            if cx.pass.mode == Mode::Train {
+            if by_batch {
                 b = -s * inverse * inverse * dot[i] / n;
                 d = -s * sum[i] / n - b * f64::from(self.used_mean[i]);
             }

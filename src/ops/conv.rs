@@ -25,6 +25,7 @@ use crate::kernels::winograd::Winograd;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
+use super::weights::{Terms, Weights};
 use super::window::{Window, bordered, spread};
 
 /// The layer; see the module's page.
@@ -32,6 +33,7 @@ pub struct Conv {
     input: Shape,
     output: Shape,
     window: Window,
+    weights: Weights,
     weight: ParamId,
     bias: Option<ParamId>,
     /// `W` in panels, and `W'` in panels, as of `version` of the parameters.
@@ -76,19 +78,20 @@ struct Scratch {
 
 impl Conv {
     /// Records the layer with parameters `{name}.weight` (O, C, k, k) and, with
-    /// `bias`, `{name}.bias` (O).
+    /// a bias, `{name}.bias` (O).
     ///
     /// # Errors
     /// A window that does not fit the image, or a padding that is not below the
-    /// kernel size.
+    /// kernel size, or a scale of real weights.
     pub fn record(
         tape: &mut Tape,
         name: &str,
         x: Value,
         channels: usize,
         window: Window,
-        bias: bool,
+        terms: Terms,
     ) -> Result<Value> {
+        terms.check(name)?;
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
         let depth = window.kernel * window.kernel * input.channels;
@@ -96,6 +99,7 @@ impl Conv {
             format!("{name}.weight"),
             &[channels, input.channels, window.kernel, window.kernel],
         );
+        let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let winograd = Self::winograd(input, output, window);
         let p = 2 * window.padding;
@@ -126,6 +130,7 @@ impl Conv {
             input,
             output,
             window,
+            weights: terms.weights,
             weight,
             bias,
             forward_weights: vec![0.0; panel_len(depth, channels)],
@@ -142,7 +147,8 @@ impl Conv {
             slots,
             pool,
         };
-        Ok(tape.push(Box::new(op), &[x], output))
+        let y = tape.push(Box::new(op), &[x], output);
+        Ok(terms.finish(tape, name, y, weight))
     }
 
     /// The output shape.
@@ -256,12 +262,17 @@ impl Op for Conv {
 
     fn forward(&mut self, cx: Forward<'_>) {
         let kernels = cx.pass.engine.kernels;
+        // Sums of binary weights over bits are exact where nothing but sums is
+        // formed; Winograd's constants are not whole numbers.
+        let forward = self.winograd.filter(|_| self.weights.is_real());
         if self.version != cx.params.version() {
             let mut panels = std::mem::take(&mut self.forward_weights);
             let weight = cx.params.value(self.weight);
-            self.each_weight(|i, o, c, u, v| panels[self.panel_place(o, c, u, v)] = weight[i]);
+            self.each_weight(|i, o, c, u, v| {
+                panels[self.panel_place(o, c, u, v)] = self.weights.effective(weight[i]);
+            });
             self.forward_weights = panels;
-            if let Some([shape, _]) = &self.winograd {
+            if let Some([shape, _]) = &forward {
                 kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
             }
             self.version = cx.params.version();
@@ -270,7 +281,7 @@ impl Op for Conv {
         let bias = self.bias.map(|bias| cx.params.value(bias));
         let patches = self.patches();
         let (input, output, padding) = (self.input, self.output, self.window.padding);
-        let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
+        let (border, pool) = (self.border, &self.pool);
         let (weights, points) = (&self.forward_weights, &self.forward_points);
         let work = |rows: Range<usize>, y: &mut [f32], s: &mut Scratch| {
             let x = &x[rows.start * input.len()..rows.end * input.len()];
@@ -280,7 +291,7 @@ impl Op for Conv {
             {
                 let a = bordered(x, input, padding, border, &mut s.padded);
                 let columns = output.channels;
-                if let Some([shape, _]) = winograd {
+                if let Some([shape, _]) = &forward {
                     let tiles = s.tiles.as_mut_slice();
                     kernels.winograd_product(shape, a, points, bias, y, Store::Assign, tiles);
                 } else {
@@ -333,7 +344,7 @@ impl Op for Conv {
                     let mut panels = std::mem::take(&mut self.backward_weights);
                     let weight = cx.params.value(self.weight);
                     self.each_weight(|i, o, c, u, v| {
-                        panels[self.turned_place(o, c, u, v)] = weight[i];
+                        panels[self.turned_place(o, c, u, v)] = self.weights.effective(weight[i]);
                     });
                     self.backward_weights = panels;
                     if let Some([_, shape]) = winograd {
@@ -383,8 +394,11 @@ impl Op for Conv {
             kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;
         }
-        let grad = cx.params.grad_mut(self.weight);
-        self.each_weight(|i, o, c, u, v| grad[i] += sum[self.panel_place(o, c, u, v)]);
+        let (weight, grad) = cx.params.value_and_grad(self.weight);
+        self.each_weight(|i, o, c, u, v| {
+            let dw = sum[self.panel_place(o, c, u, v)];
+            grad[i] += self.weights.pullback(weight[i], dw);
+        });
     }
 }
 
@@ -397,7 +411,7 @@ mod tests {
         check_every_isa(
             |tape| {
                 let x = tape.input(input, true);
-                let y = Conv::record(tape, "conv", x, channels, window, bias).unwrap();
+                let y = Conv::record(tape, "conv", x, channels, window, Terms::real(bias)).unwrap();
                 tape.seal(true);
                 fill(1, tape.value_mut(x));
                 fill(2, tape.params.values_mut());

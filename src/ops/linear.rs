@@ -8,6 +8,10 @@
 //! height, width), while a row of `x` is stored (height, width, channel): the
 //! order changes where the weights are packed, so `x` is never copied.
 //!
+//! Over the bits of a layer whose estimator is a local expectation the layer hands on,
+//! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
+//! ([`Linear::record_flips`]).
+//!
 //! The weight gradient of very large layers is matrixmultiply's, unless the
 //! instruction set is forced; everything else runs on our own kernels.
 
@@ -17,8 +21,10 @@ use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmultiply, sgemm};
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value};
 use crate::tensor::Shape;
+
+use super::weights::{Terms, Weights};
 
 /// Inputs whose weight gradient one task computes. Tasks share no output, so
 /// the gradient needs no partial sums.
@@ -28,8 +34,9 @@ const BLOCK: usize = 112;
 pub struct Linear {
     depth: usize,
     out: usize,
+    weights: Weights,
     weight: ParamId,
-    bias: ParamId,
+    bias: Option<ParamId>,
     /// Where input `i` of PyTorch's order is stored.
     stored: Vec<usize>,
     /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
@@ -39,47 +46,122 @@ pub struct Linear {
     backward_version: u64,
     /// `dWᵀ`: for each block of inputs, its panels.
     weight_grad: Vec<f32>,
-    slots: Vec<()>,
+    /// Whether `dx` is what flips do; then `W` as (out, depth), inputs as stored.
+    flips: bool,
+    flip_weights: Vec<f32>,
+    slots: Vec<Vec<f32>>,
 }
 
 impl Linear {
-    /// Records the layer with parameters `{name}.weight` (out, in) and
-    /// `{name}.bias` (out).
+    /// Records the layer with parameters `{name}.weight` (out, in) and, with a
+    /// bias, `{name}.bias` (out).
+    ///
+    /// # Errors
+    /// If `out` is 0, or a scale of real weights.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        terms: Terms,
+    ) -> Result<Value> {
+        Self::record_with(tape, name, x, out, terms, false)
+    }
+
+    /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
+    /// logits of the pass's labels: in place of the adjoint of a bit goes the exact
+    /// difference that the bit makes to the row's loss, the others as they are.
     ///
     /// # Errors
     /// If `out` is 0.
-    pub fn record(tape: &mut Tape, name: &str, x: Value, out: usize) -> Result<Value> {
+    pub fn record_flips(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        bias: bool,
+    ) -> Result<Value> {
+        Self::record_with(tape, name, x, out, Terms::real(bias), true)
+    }
+
+    fn record_with(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        out: usize,
+        terms: Terms,
+        flips: bool,
+    ) -> Result<Value> {
+        terms.check(name)?;
         if out == 0 {
             return Err(Error::spec(format!("layer {name}: out must be at least 1")));
         }
         let input = tape.shape(x);
         let depth = input.len();
+        let weight = tape.params.add(format!("{name}.weight"), &[out, depth]);
+        let bias = terms.bias_in_sum();
+        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[out]));
         let op = Self {
             depth,
             out,
-            weight: tape.params.add(format!("{name}.weight"), &[out, depth]),
-            bias: tape.params.add(format!("{name}.bias"), &[out]),
+            weights: terms.weights,
+            weight,
+            bias,
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
             forward_weights: vec![0.0; panel_len(depth, out)],
             backward_weights: vec![0.0; panel_len(out, depth)],
             version: u64::MAX,
             backward_version: u64::MAX,
             weight_grad: vec![0.0; depth.div_ceil(BLOCK) * panel_len(BLOCK, out)],
-            slots: vec![(); tape.slots()],
+            flips,
+            flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
+            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots()],
         };
-        Ok(tape.push(Box::new(op), &[x], Shape::vector(out)))
+        let y = tape.push(Box::new(op), &[x], Shape::vector(out));
+        Ok(terms.finish(tape, name, y, weight))
     }
 }
 
 impl Linear {
-    /// `grad += dyᵀ·x` over `live` rows, in PyTorch's order.
+    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
+    fn add_flips(&mut self, cx: &mut Backward<'_>) {
+        let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
+        let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
+        let weight = cx.params.value(self.weight);
+        for (weight, to) in weight
+            .chunks_exact(depth)
+            .zip(self.flip_weights.chunks_exact_mut(depth))
+        {
+            for (&k, &w) in self.stored.iter().zip(weight) {
+                to[k] = w;
+            }
+        }
+        let Some(dx) = cx.grads.of(0) else { return };
+        let weights = &self.flip_weights;
+        dx.add(&mut self.slots, |rows, dx, d| {
+            for (row, dx) in rows.zip(dx.chunks_exact_mut(depth)) {
+                let seed = pass.seeds[row];
+                if seed == 0.0 {
+                    continue;
+                }
+                let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
+                (ew.flip_losses)(z, pass.labels[row] as usize, x, weights, d);
+                for (dx, &d) in dx.iter_mut().zip(&*d) {
+                    *dx += seed * d;
+                }
+            }
+        });
+    }
+
+    /// `dW = dyᵀ·x` over `live` rows, in PyTorch's order, and what passes of it
+    /// to the gradient of `weight`.
     fn add_weight_grad(
         &mut self,
         engine: Engine,
         x: &[f32],
         dy: &[f32],
         live: usize,
-        grad: &mut [f32],
+        (weight, grad): (&[f32], &mut [f32]),
     ) {
         let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
         let dense = !engine.forced && prefer_matrixmultiply(live, depth, out);
@@ -115,8 +197,9 @@ impl Linear {
                 d.fill(0.0);
                 kernels.transposed(&patches, x, dy, out, d);
             });
-        for (j, grad) in grad.chunks_exact_mut(depth).enumerate() {
-            for (&k, grad) in self.stored.iter().zip(grad) {
+        let rows = weight.chunks_exact(depth);
+        for (j, (weight, grad)) in rows.zip(grad.chunks_exact_mut(depth)).enumerate() {
+            for ((&k, &w), grad) in self.stored.iter().zip(weight).zip(grad) {
                 let (block, k) = (k / BLOCK, k % BLOCK);
                 let width = BLOCK.min(depth - block * BLOCK);
                 let at = if dense {
@@ -124,7 +207,8 @@ impl Linear {
                 } else {
                     (j / NR * width + k) * NR + j % NR
                 };
-                *grad += self.weight_grad[block * block_len + at];
+                let dw = self.weight_grad[block * block_len + at];
+                *grad += self.weights.pullback(w, dw);
             }
         }
     }
@@ -142,21 +226,21 @@ impl Op for Linear {
             for (j, weight) in weight.chunks_exact(depth).enumerate() {
                 let panel = &mut self.forward_weights[j / NR * depth * NR..][..depth * NR];
                 for (&k, &w) in self.stored.iter().zip(weight) {
-                    panel[k * NR + j % NR] = w;
+                    panel[k * NR + j % NR] = self.weights.effective(w);
                 }
             }
             self.version = cx.params.version();
         }
         let x = cx.x(0);
-        let bias = cx.params.value(self.bias);
+        let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
         let weights = &self.forward_weights;
         cx.pass
             .rows
-            .write(cx.y, out, &mut self.slots, |rows, y, ()| {
+            .write(cx.y, out, &mut self.slots, |rows, y, _| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
-                kernels.product(&patches, x, weights, out, Some(bias), y, Store::Assign);
+                kernels.product(&patches, x, weights, out, bias, y, Store::Assign);
             });
     }
 
@@ -165,29 +249,34 @@ impl Op for Linear {
         let (depth, out, live) = (self.depth, self.out, cx.pass.rows.live);
         let kernels = cx.pass.engine.kernels;
 
-        if let Some(dx) = cx.grads.of(0) {
+        if self.flips && cx.pass.phase == Phase::Gradient {
+            self.add_flips(&mut cx);
+        } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let weight = cx.params.value(self.weight);
                 for (j, weight) in weight.chunks_exact(depth).enumerate() {
                     for (&k, &w) in self.stored.iter().zip(weight) {
-                        self.backward_weights[(k / NR * out + j) * NR + k % NR] = w;
+                        let at = (k / NR * out + j) * NR + k % NR;
+                        self.backward_weights[at] = self.weights.effective(w);
                     }
                 }
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.store(&mut self.slots, |rows, dx, (), store| {
+            dx.store(&mut self.slots, |rows, dx, _, store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);
             });
         }
 
-        let grad = cx.params.grad_mut(self.weight);
-        self.add_weight_grad(cx.pass.engine, x, dy, live, grad);
-        let grad = cx.params.grad_mut(self.bias);
-        for dy in dy.chunks_exact(out) {
-            (kernels.ew.add)(dy, grad);
+        let weight = cx.params.value_and_grad(self.weight);
+        self.add_weight_grad(cx.pass.engine, x, dy, live, weight);
+        if let Some(bias) = self.bias {
+            let grad = cx.params.grad_mut(bias);
+            for dy in dy.chunks_exact(out) {
+                (kernels.ew.add)(dy, grad);
+            }
         }
     }
 }
@@ -206,7 +295,7 @@ mod tests {
             engine.forced = forced;
             let mut tape = Tape::new(engine, rows);
             let x = tape.input(Shape::vector(depth), false);
-            let y = Linear::record(&mut tape, "fc", x, out).unwrap();
+            let y = Linear::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
             tape.seal(true);
             fill(1, tape.value_mut(x));
             tape.backward_from(y, |dy| fill(3, dy));
@@ -231,7 +320,7 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let x = tape.input(input, true);
-                    let y = Linear::record(tape, "fc", x, out).unwrap();
+                    let y = Linear::record(tape, "fc", x, out, Terms::real(true)).unwrap();
                     tape.seal(true);
                     fill(1, tape.value_mut(x));
                     fill(2, tape.params.values_mut());

@@ -3,19 +3,13 @@
 
 mod activation;
 mod batch_norm;
+mod channel_scale;
 mod conv;
 mod cross_entropy;
 mod linear;
 mod max_pool;
-mod window;
-
-pub use activation::{Activation, Function};
-pub use batch_norm::{BatchNorm, scale_and_shift};
+pub use batch_norm::{BatchNorm, Statistics, scale_and_shift};
 pub use conv::Conv;
-pub use cross_entropy::{CrossEntropy, log_softmax};
-pub use linear::Linear;
-pub use max_pool::MaxPool;
-pub use window::Window;
 
 #[cfg(test)]
 pub(crate) mod testing {

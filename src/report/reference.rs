@@ -11,8 +11,8 @@
 //! [`Published::no_gradient`] marks them.
 
 use crate::data::mnist;
-use crate::estimators::Firing;
-use crate::model::{LayerSpec, ModelSpec, Normalise, Placement, preset};
+use crate::estimators::{Firing, Link};
+use crate::model::{LayerSpec, ModelSpec, Pixels, Placement, preset};
 use crate::ops::Function;
 use crate::tensor::Shape;
 use crate::train::{Config, SlopeKind};
@@ -24,8 +24,11 @@ pub struct Row {
     pub model: String,
     /// Which activations are binary; of a single one, [`Placement::Both`].
     pub placement: Placement,
-    /// How they fire, and the name of their estimator, where there are any.
+    /// How they fire, and their estimator (or the list of them, joined by `+`), where
+    /// there are any.
     pub binary: Option<(Firing, String)>,
+    /// Their link, where it is not each estimator's own.
+    pub link: Option<Link>,
 }
 
 impl Row {
@@ -35,20 +38,30 @@ impl Row {
         let mut places = Vec::new();
         for layer in &spec.layers {
             match layer {
-                LayerSpec::Binary { mode, estimator } => {
-                    places.push(Some((*mode, estimator.clone())));
-                }
+                LayerSpec::Binary {
+                    mode,
+                    estimator,
+                    link,
+                } => places.push(Some((*mode, estimator.as_str(), *link))),
                 LayerSpec::Activation {
                     function: Function::HardSigmoid,
                 } => places.push(None),
                 _ => {}
             }
         }
-        let mut kinds = places.iter().flatten();
-        let binary = kinds.next().cloned();
-        if kinds.any(|kind| Some(kind) != binary.as_ref()) {
+        let mut modes = places
+            .iter()
+            .flatten()
+            .map(|(mode, _, link)| (*mode, *link));
+        let mode = modes.next();
+        if modes.any(|other| Some(other) != mode) {
             return None;
         }
+        let mut names: Vec<&str> = places.iter().flatten().map(|unit| unit.1).collect();
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        let binary = mode.map(|(mode, _)| (mode, names.join("+")));
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);
@@ -63,6 +76,7 @@ impl Row {
             model: spec.name.clone(),
             placement,
             binary,
+            link: mode.and_then(|(_, link)| link),
         })
     }
 
@@ -261,10 +275,8 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
         SlopeKind::Exp => (slope.start, slope.rate) == (1.0, 1.005) && slope.max >= 2.0,
         _ => false,
     };
-    model.normalise = Some(Normalise {
-        mean: mnist::NORMALISATION.mean,
-        std: mnist::NORMALISATION.std,
-    });
+    let of = mnist::NORMALISATION;
+    model.pixels = Some(Pixels::normalised(of.mean, of.std));
     let protocol = Config {
         epochs: if row.model == MLP { 100 } else { 10 },
         slope,
@@ -279,15 +291,14 @@ mod tests {
     use super::*;
     use crate::data::Augment;
     use crate::model::Init;
-    use crate::train::{DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule};
+    use crate::train::{
+        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
+    };
 
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
         let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
         spec.place(placement, mode, "st").unwrap();
-        spec.normalise = Some(Normalise {
-            mean: 0.1307,
-            std: 0.3081,
-        });
+        spec.pixels = Some(Pixels::normalised(0.1307, 0.3081));
         spec
     }
 
@@ -310,6 +321,9 @@ mod tests {
             lr: 0.1,
             lr_schedule: LrSchedule::Constant,
             slope: SlopeSchedule::new(SlopeKind::None),
+            temperature: TemperatureSchedule::default(),
+            samples: 1,
+            baseline: Baseline::None,
             augment: Augment::None,
             val_fraction: 0.1,
             seed: 7,
@@ -324,6 +338,7 @@ mod tests {
                 model: published.model.into(),
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
+                link: None,
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
             assert_eq!(published.no_gradient(), published.row.contains("REINFORCE"));
@@ -337,6 +352,7 @@ mod tests {
             model: SEED_NET.into(),
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
+            link: None,
         };
         let found = lookup(&row, false).unwrap();
         assert_eq!(found.percent, 88.95);
@@ -380,7 +396,7 @@ mod tests {
             |c| c.batch = 32,
             |c| c.augment = Augment::Shift,
             |c| c.slope = SlopeSchedule::new(SlopeKind::Linear),
-            |c| c.model.normalise = None,
+            |c| c.model.pixels = None,
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut other = good.clone();

@@ -153,10 +153,7 @@ mod tests {
             );
             config.dataset.name = crate::data::mnist::NAME.into();
             (config.dataset.train, config.dataset.test) = (60_000, 10_000);
-            config.model.normalise = Some(crate::model::Normalise {
-                mean: 0.1307,
-                std: 0.3081,
-            });
+            config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
             assert_eq!(reference::published(&config), Some(row.published));
         }
     }

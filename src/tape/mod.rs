@@ -15,87 +15,22 @@
 //! - A warm step allocates nothing.
 //! - No result depends on the number of threads ([`Rows`]), and noise is keyed by
 //!   position ([`Noise`]).
+//! - Below the first layer that draws samples a row is an image; from there on an
+//!   image has [`Group::size`] rows ([`Tape::expand`]), one for each sample and
+//!   each extra evaluation that an estimator asks for.
 
 pub mod check;
 mod params;
+mod pass;
 mod rows;
 
 pub use params::{BufferId, Entry, ParamId, Params};
+pub use pass::{Group, Mode, Noise, Pass, Phase, Units};
 pub use rows::{Pool, Rows, reduce};
-
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::kernels::Engine;
 use crate::kernels::gemm::Store;
-use crate::random;
 use crate::tensor::{Arena, Shape, whole_lines};
-
-/// Which statistics batch norm uses, and whether buffers are updated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch statistics; running statistics are updated.
-    Train,
-    /// Running statistics; nothing is updated.
-    Eval,
-}
-
-/// What a stochastic binary unit emits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Units {
-    /// A Bernoulli sample.
-    Sample,
-    /// The more likely bit: the deterministic reading `[x > 0]`.
-    Threshold,
-}
-
-/// Where the noise of a pass comes from. Node and row complete the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noise {
-    /// The run's seed.
-    pub seed: u64,
-    /// The optimiser step, or any number that tells passes apart.
-    pub step: u64,
-    /// Which draw of several at the same step (and, by convention, high numbers
-    /// for evaluation, so that it never reuses training noise).
-    pub draw: u64,
-}
-
-/// Everything that a pass over the tape is told.
-#[derive(Debug)]
-pub struct Pass {
-    /// Kernels in use.
-    pub engine: Engine,
-    /// Live rows and how they are cut.
-    pub rows: Rows,
-    /// Training or evaluation.
-    pub mode: Mode,
-    /// Samples or thresholds.
-    pub units: Units,
-    /// Slope `a` of every hard sigmoid, sigmoid and binary unit.
-    pub slope: f32,
-    /// Address of the noise.
-    pub noise: Noise,
-    /// The class of each row.
-    pub labels: Vec<u32>,
-    /// The learning signal of each row, for score-function estimators; set
-    /// between `forward` and `backward`.
-    pub credit: Vec<f32>,
-}
-
-impl Pass {
-    /// The generator of `row`'s noise at `node`.
-    pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
-        let Noise { seed, step, draw } = self.noise;
-        random::keyed(&[
-            random::purpose(b"bits\0\0\0\0"),
-            seed,
-            step,
-            draw,
-            node as u64,
-            row as u64,
-        ])
-    }
-}
 
 /// One layer: a forward rule and its adjoint.
 pub trait Op: Send {
@@ -108,6 +43,13 @@ pub trait Op: Send {
     /// Adds to the adjoints of the inputs and of the parameters. There is no
     /// default: an op without a rule does not compile.
     fn backward(&mut self, cx: Backward<'_>);
+
+    /// Whether the adjoint that [`Self::backward`] leaves is zero outside the
+    /// main rows ([`Group::main`]), so that the layers below can leave the other
+    /// rows out.
+    fn narrows(&self, _pass: &Pass) -> bool {
+        false
+    }
 }
 
 /// A value on the tape.
@@ -119,6 +61,18 @@ struct Place {
     shape: Shape,
     offset: usize,
     wants_grad: bool,
+    /// Whether an image has a group of rows here, rather than one.
+    expanded: bool,
+}
+
+impl Place {
+    fn rows(&self, pass: &Pass) -> usize {
+        if self.expanded {
+            pass.group.rows()
+        } else {
+            pass.group.images
+        }
+    }
 }
 
 struct Node {
@@ -146,7 +100,7 @@ impl<'a> Forward<'a> {
     /// The live rows of input `i`.
     pub fn x(&self, i: usize) -> &'a [f32] {
         let place = &self.places[self.inputs[i].0];
-        &self.past[place.offset..][..self.pass.rows.live * place.shape.len()]
+        &self.past[place.offset..][..place.rows(self.pass) * place.shape.len()]
     }
 }
 
@@ -158,7 +112,8 @@ pub struct Backward<'a> {
     output: Value,
     /// The node's number.
     pub node: usize,
-    /// The adjoint of the output.
+    /// The adjoint of the output: of the rows in `pass.rows`, which may be fewer
+    /// than the output has ([`Op::narrows`]).
     pub dy: &'a [f32],
     /// The adjoints of the inputs.
     pub grads: Grads<'a>,
@@ -181,7 +136,7 @@ impl<'a> Backward<'a> {
 
     fn at(&self, value: Value) -> &'a [f32] {
         let place = &self.places[value.0];
-        &self.values[place.offset..][..self.pass.rows.live * place.shape.len()]
+        &self.values[place.offset..][..place.rows(self.pass) * place.shape.len()]
     }
 }
 
@@ -191,6 +146,7 @@ pub struct Grads<'a> {
     places: &'a [Place],
     inputs: &'a [Value],
     begun: &'a mut [bool],
+    stem: Rows,
     rows: Rows,
 }
 
@@ -203,10 +159,11 @@ impl Grads<'_> {
             return None;
         }
         let begun = std::mem::replace(&mut self.begun[value], true);
+        let rows = if place.expanded { self.rows } else { self.stem };
         Some(Grad {
-            slice: &mut self.past[place.offset..][..self.rows.live * place.shape.len()],
+            slice: &mut self.past[place.offset..][..rows.live * place.shape.len()],
             width: place.shape.len(),
-            rows: self.rows,
+            rows,
             begun,
         })
     }
@@ -261,6 +218,10 @@ pub struct Tape {
     adjoints: Arena,
     begun: Vec<bool>,
     capacity: usize,
+    /// Rows of images, and of groups of rows; equal until [`Self::expand`].
+    stem: Rows,
+    full: Rows,
+    expanded: bool,
     /// Parameters and buffers.
     pub params: Params,
     /// Settings of the next pass.
@@ -277,22 +238,24 @@ impl Tape {
             adjoints: Arena::default(),
             begun: Vec::new(),
             capacity,
+            stem: Rows::new(capacity),
+            full: Rows::new(capacity),
+            expanded: false,
             params: Params::default(),
-            pass: Pass {
-                engine,
-                rows: Rows::new(capacity),
-                mode: Mode::Train,
-                units: Units::Sample,
-                slope: 1.0,
-                noise: Noise {
-                    seed: 0,
-                    step: 0,
-                    draw: 0,
-                },
-                labels: vec![0; capacity],
-                credit: vec![0.0; capacity],
-            },
+            pass: Pass::new(engine, capacity),
         }
+    }
+
+    /// From here on an image has `size` rows at most. Called once, by the layer
+    /// that draws the first samples, before it pushes itself.
+    ///
+    /// # Panics
+    /// If it was called before.
+    pub fn expand(&mut self, size: usize) {
+        assert!(!self.expanded, "a tape expands once");
+        self.expanded = true;
+        self.full = Rows::new(self.capacity * size);
+        self.pass.resize(self.capacity * size);
     }
 
     /// Records an input of that shape. With `wants_grad` false (images) no
@@ -303,6 +266,7 @@ impl Tape {
             shape,
             offset,
             wants_grad,
+            expanded: self.expanded,
         });
         Value(self.places.len() - 1)
     }
@@ -327,14 +291,26 @@ impl Tape {
         self.begun = vec![false; self.places.len()];
     }
 
-    /// Rows that a batch may have.
+    /// Images that a batch may have.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Slots that an op on this tape needs: one for each chunk of rows.
+    /// Slots that an op recorded now needs: one for each chunk of rows.
     pub fn slots(&self) -> usize {
-        Rows::chunks_of(self.capacity)
+        let rows = if self.expanded { self.full } else { self.stem };
+        Rows::chunks_of(rows.live)
+    }
+
+    /// How the images of the batch are cut.
+    pub fn stem(&self) -> Rows {
+        let live = self.pass.group.images;
+        Rows { live, ..self.stem }
+    }
+
+    /// Rows that a batch may have where images have groups of rows.
+    pub fn most_rows(&self) -> usize {
+        self.full.live
     }
 
     /// The shape of one row of `value`.
@@ -342,53 +318,82 @@ impl Tape {
         self.places[value.0].shape
     }
 
-    /// Sets the live rows of the next pass.
+    /// Sets the live images of the next pass.
     ///
     /// # Panics
-    /// If `live` is 0 or more than the capacity.
-    pub fn set_rows(&mut self, live: usize) {
+    /// If `images` is 0 or more than the capacity.
+    pub fn set_rows(&mut self, images: usize) {
         assert!(
-            (1..=self.capacity).contains(&live),
-            "{live} rows on a tape for 1 to {}",
+            (1..=self.capacity).contains(&images),
+            "{images} rows on a tape for 1 to {}",
             self.capacity
         );
-        self.pass.rows.live = live;
+        self.pass.group.images = images;
+        self.pass.rows = self.stem();
+    }
+
+    /// Sets the samples of an image, and its evaluations of each sample.
+    ///
+    /// # Panics
+    /// If that makes no rows, or more than [`Self::expand`] was told.
+    pub fn set_group(&mut self, samples: usize, replicas: usize) {
+        let size = samples * replicas;
+        assert!(
+            size >= 1 && size * self.capacity <= self.most_rows(),
+            "{samples} samples of {replicas} rows on a tape for fewer"
+        );
+        self.pass.group.samples = samples;
+        self.pass.group.replicas = replicas;
+    }
+
+    fn rows_at(&self, value: Value) -> Rows {
+        if self.places[value.0].expanded {
+            let live = self.pass.group.rows();
+            Rows { live, ..self.full }
+        } else {
+            self.stem()
+        }
     }
 
     /// The live rows of a value.
     pub fn value(&self, value: Value) -> &[f32] {
         let place = &self.places[value.0];
-        &self.values.as_slice()[place.offset..][..self.pass.rows.live * place.shape.len()]
+        &self.values.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
     /// The live rows of a value, to write: how inputs are set.
     pub fn value_mut(&mut self, value: Value) -> &mut [f32] {
         let place = &self.places[value.0];
-        &mut self.values.as_mut_slice()[place.offset..][..self.pass.rows.live * place.shape.len()]
+        let len = place.rows(&self.pass) * place.shape.len();
+        &mut self.values.as_mut_slice()[place.offset..][..len]
     }
 
     /// The live rows of a value's adjoint after [`Self::backward`].
     pub fn adjoint(&self, value: Value) -> &[f32] {
         let place = &self.places[value.0];
-        &self.adjoints.as_slice()[place.offset..][..self.pass.rows.live * place.shape.len()]
+        &self.adjoints.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
     /// Replays the tape forwards.
     pub fn forward(&mut self) {
-        let live = self.pass.rows.live;
-        for (number, node) in self.nodes.iter_mut().enumerate() {
-            let place = &self.places[node.output.0];
+        self.pass.spread_labels();
+        for number in 0..self.nodes.len() {
+            let output = self.nodes[number].output;
+            self.pass.rows = self.rows_at(output);
+            let node = &mut self.nodes[number];
+            let place = &self.places[output.0];
             let (past, rest) = self.values.as_mut_slice().split_at_mut(place.offset);
             node.op.forward(Forward {
                 past,
                 places: &self.places,
                 inputs: &node.inputs,
                 node: number,
-                y: &mut rest[..live * place.shape.len()],
+                y: &mut rest[..self.pass.rows.live * place.shape.len()],
                 params: &mut self.params,
                 pass: &self.pass,
             });
         }
+        self.pass.rows = self.stem();
     }
 
     /// Replays the tape backwards from `root`, whose adjoint is `seed` in every
@@ -402,42 +407,58 @@ impl Tape {
 
     /// [`Self::backward`] with an adjoint of `root` that `set` writes.
     pub fn backward_from(&mut self, root: Value, set: impl FnOnce(&mut [f32])) {
-        let live = self.pass.rows.live;
         self.begun.fill(false);
         let place = &self.places[root.0];
-        let adjoint = &mut self.adjoints.as_mut_slice()[place.offset..];
-        set(&mut adjoint[..live * place.shape.len()]);
+        let len = place.rows(&self.pass) * place.shape.len();
+        set(&mut self.adjoints.as_mut_slice()[place.offset..][..len]);
         self.begun[root.0] = true;
-        for (number, node) in self.nodes.iter_mut().enumerate().rev() {
+        let stem = self.stem();
+        let mut most = usize::MAX;
+        for number in (0..self.nodes.len()).rev() {
+            let output = self.nodes[number].output;
             // A node that the root does not depend on has no adjoint.
-            if !self.begun[node.output.0] {
+            if !self.begun[output.0] {
                 continue;
             }
-            let place = &self.places[node.output.0];
+            let mut rows = self.rows_at(output);
+            rows.live = rows.live.min(most);
+            self.pass.rows = rows;
+            let node = &mut self.nodes[number];
+            let place = &self.places[output.0];
             let (past, rest) = self.adjoints.as_mut_slice().split_at_mut(place.offset);
             node.op.backward(Backward {
                 values: self.values.as_slice(),
                 places: &self.places,
                 inputs: &node.inputs,
-                output: node.output,
+                output,
                 node: number,
-                dy: &rest[..live * place.shape.len()],
+                dy: &rest[..rows.live * place.shape.len()],
                 grads: Grads {
                     past,
                     places: &self.places,
                     inputs: &node.inputs,
                     begun: &mut self.begun,
-                    rows: self.pass.rows,
+                    stem,
+                    rows,
                 },
                 params: &mut self.params,
                 pass: &self.pass,
             });
+            if node.op.narrows(&self.pass) {
+                most = self.pass.group.main();
+            }
         }
+        self.pass.rows = stem;
     }
 
     fn end(&self) -> usize {
         self.places.last().map_or(0, |last| {
-            last.offset + whole_lines(self.capacity * last.shape.len())
+            let rows = if last.expanded {
+                self.most_rows()
+            } else {
+                self.capacity
+            };
+            last.offset + whole_lines(rows * last.shape.len())
         })
     }
 }

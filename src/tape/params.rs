@@ -21,6 +21,9 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// Where it lies in the flat store.
     pub span: Range<usize>,
+    /// Whether the network uses its signs alone (binary weights), so that it is
+    /// kept within [-1, 1].
+    pub latent: bool,
 }
 
 /// All parameters and buffers of a network. Parameters lie one after the other
@@ -47,6 +50,7 @@ impl Params {
             name: name.into(),
             shape: shape.to_vec(),
             span,
+            latent: false,
         });
         ParamId(self.entries.len() - 1)
     }
@@ -59,6 +63,7 @@ impl Params {
             name: name.into(),
             shape: shape.to_vec(),
             span,
+            latent: false,
         });
         BufferId(self.buffers.len() - 1)
     }
@@ -88,6 +93,26 @@ impl Params {
     /// A parameter's gradient, to add to.
     pub fn grad_mut(&mut self, id: ParamId) -> &mut [f32] {
         &mut self.grads[self.entries[id.0].span.clone()]
+    }
+
+    /// A parameter's numbers beside its gradient to add to.
+    pub fn value_and_grad(&mut self, id: ParamId) -> (&[f32], &mut [f32]) {
+        let span = self.entries[id.0].span.clone();
+        (&self.values[span.clone()], &mut self.grads[span])
+    }
+
+    /// Says that a parameter is used by its sign alone; see [`Entry::latent`].
+    pub fn set_latent(&mut self, id: ParamId) {
+        self.entries[id.0].latent = true;
+    }
+
+    /// Brings latent weights back into [-1, 1] after a step. A NaN stays.
+    pub fn clip_latents(&mut self) {
+        for entry in self.entries.iter().filter(|e| e.latent) {
+            self.version += 1;
+            let values = &mut self.values[entry.span.clone()];
+            values.iter_mut().for_each(|v| *v = v.clamp(-1.0, 1.0));
+        }
     }
 
     /// A buffer's numbers.

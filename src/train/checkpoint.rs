@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::BaselineState;
+use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::EpochRecord;
 use crate::error::{Error, Result};
@@ -56,22 +58,37 @@ pub struct Checkpoint {
     pub progress: Progress,
 }
 
-/// Prefix of the optimiser's tensors.
+/// Prefixes of the optimiser's tensors and of the baseline's.
 const OPTIMISER: &str = "optimiser.";
+const BASELINE: &str = "baseline.";
 
 impl Checkpoint {
     /// Writes a checkpoint as one atomic file.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write(&self, path: &Path, params: &Params, optimiser: &Optimiser) -> Result<()> {
+    pub fn write(
+        &self,
+        path: &Path,
+        params: &Params,
+        optimiser: &Optimiser,
+        baseline: Option<&BaselineState>,
+        flips: &Flips,
+    ) -> Result<()> {
         let mut tensors = weights::export(params);
-        for (i, state) in optimiser.state().iter().enumerate() {
-            tensors.push(NamedTensor {
-                name: format!("{OPTIMISER}{i}"),
-                shape: vec![state.len()],
-                data: Data::F32(state.clone()),
-            });
+        tensors.extend(flips.export());
+        let mut push = |prefix: &str, states: &[Vec<f32>]| {
+            for (i, state) in states.iter().enumerate() {
+                tensors.push(NamedTensor {
+                    name: format!("{prefix}{i}"),
+                    shape: vec![state.len()],
+                    data: Data::F32(state.clone()),
+                });
+            }
+        };
+        push(OPTIMISER, optimiser.state());
+        if let Some(baseline) = baseline {
+            push(BASELINE, &baseline.state());
         }
         weights::write(path, &tensors, self)
     }
@@ -86,6 +103,8 @@ impl Checkpoint {
         model: &ModelSpec,
         params: &mut Params,
         optimiser: &mut Optimiser,
+        baseline: Option<&mut BaselineState>,
+        flips: &mut Flips,
     ) -> Result<Self> {
         let (tensors, checkpoint) = weights::read::<Self>(path)?;
         if checkpoint.model != *model {
@@ -97,24 +116,47 @@ impl Checkpoint {
                 ),
             ));
         }
-        let rest = weights::import(params, tensors, path)?;
-        if rest.len() != optimiser.state().len() {
+        let mut rest = weights::import(params, tensors, path)?;
+        let signs = rest.iter().position(|t| t.name == Flips::TENSOR);
+        if !flips.import(signs.map(|i| rest.remove(i))) {
+            return Err(Error::checkpoint(
+                path,
+                "has other binary weights than the run's config.json",
+            ));
+        }
+        let of = |prefix: &str| -> Vec<Vec<f32>> {
+            let states = (0..rest.len()).map_while(|i| {
+                let name = format!("{prefix}{i}");
+                match rest.iter().find(|t| t.name == name).map(|t| &t.data) {
+                    Some(Data::F32(data)) => Some(data.clone()),
+                    _ => None,
+                }
+            });
+            states.collect()
+        };
+        let (found, learned) = (of(OPTIMISER), of(BASELINE));
+        let state = optimiser.state_mut();
+        let fits = found.len() + learned.len() == rest.len()
+            && found.len() == state.len()
+            && found.iter().zip(&*state).all(|(a, b)| a.len() == b.len());
+        if !fits {
             return Err(Error::checkpoint(
                 path,
                 "is of another optimiser than the run's config.json",
             ));
         }
-        for (i, state) in optimiser.state_mut().iter_mut().enumerate() {
-            let name = format!("{OPTIMISER}{i}");
-            match rest.iter().find(|t| t.name == name).map(|t| &t.data) {
-                Some(Data::F32(data)) if data.len() == state.len() => state.copy_from_slice(data),
-                _ => {
-                    return Err(Error::checkpoint(
-                        path,
-                        "is of another optimiser than the run's config.json",
-                    ));
-                }
-            }
+        for (state, found) in state.iter_mut().zip(&found) {
+            state.copy_from_slice(found);
+        }
+        let kept = match baseline {
+            Some(baseline) => baseline.restore(&learned),
+            None => learned.is_empty(),
+        };
+        if !kept {
+            return Err(Error::checkpoint(
+                path,
+                "is of another baseline than the run's config.json",
+            ));
         }
         Ok(checkpoint)
     }

@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
-use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule};
+use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
-use crate::model::{Init, LayerSpec, ModelSpec, Normalise};
+use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
 /// The data set that a run was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,15 @@ pub struct Config {
     pub lr_schedule: LrSchedule,
     /// How the slope changes.
     pub slope: SlopeSchedule,
+    /// How the temperature of relaxed bits changes.
+    #[serde(default, skip_serializing_if = "TemperatureSchedule::is_default")]
+    pub temperature: TemperatureSchedule,
+    /// Samples of an image in a step.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub samples: usize,
+    /// What score-function estimators take from a loss.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub baseline: Baseline,
     /// What is done to training images.
     pub augment: Augment,
     /// Share of the training images kept for validation.
@@ -63,6 +73,16 @@ pub struct Config {
     pub seed: u64,
     /// How weights begin.
     pub init: Init,
+}
+
+fn one() -> usize {
+    1
+}
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+fn is_none(baseline: &Baseline) -> bool {
+    *baseline == Baseline::None
 }
 
 impl Config {
@@ -81,6 +101,9 @@ impl Config {
             lr: 0.1,
             lr_schedule: LrSchedule::Constant,
             slope: SlopeSchedule::new(SlopeKind::None),
+            temperature: TemperatureSchedule::default(),
+            samples: 1,
+            baseline: Baseline::None,
             augment: Augment::None,
             val_fraction: 0.1,
             seed: 1,
@@ -88,15 +111,27 @@ impl Config {
         }
     }
 
-    /// Takes the network's normalisation from the data set, where it has none.
+    /// Takes the normalisation of pixels from the data set, where the network
+    /// does not say what they are; before binary weights they are integers.
     pub fn normalise_by(&mut self, dataset: &Dataset) {
-        self.model.normalise.get_or_insert_with(|| {
-            let of = dataset.normalisation();
-            Normalise {
-                mean: of.mean,
-                std: of.std,
+        let encoding = match self.model.binary_first() {
+            Some(_) => Pixels::Integer,
+            None => {
+                let of = dataset.normalisation();
+                Pixels::normalised(of.mean, of.std)
             }
-        });
+        };
+        self.model.pixels.get_or_insert(encoding);
+    }
+
+    /// Takes the baseline that suits the estimators: the other samples of an image
+    /// where there are any, else the other rows of the batch.
+    pub fn suit_baseline(&mut self) {
+        self.baseline = match self.model.takes_baseline() {
+            true if self.samples > 1 => Baseline::Loo,
+            true => Baseline::Batch,
+            false => Baseline::None,
+        };
     }
 
     /// Images used for training, and for validation.
@@ -110,6 +145,14 @@ impl Config {
         self.split_sizes().0.div_ceil(self.batch.max(1))
     }
 
+    /// The learning rate of step `t` of the run, from 0.
+    pub fn learning_rate(&self, t: usize) -> f64 {
+        let per_epoch = self.steps_per_epoch();
+        let total = per_epoch * self.epochs;
+        self.lr_schedule
+            .at(self.lr, t as u64, per_epoch as u64, total as u64)
+    }
+
     /// Whether the run can be carried out on that data set.
     ///
     /// # Errors
@@ -120,6 +163,8 @@ impl Config {
         self.optimiser.check()?;
         self.lr_schedule.check()?;
         self.slope.check()?;
+        self.temperature.check()?;
+        self.check_samples()?;
         if self.epochs == 0 {
             return fail("the number of epochs must be at least 1".into());
         }
@@ -183,6 +228,36 @@ impl Config {
         self.check_batch_norm(train)
     }
 
+    /// Whether samples and baseline have a meaning for the estimators.
+    fn check_samples(&self) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        let all = self.model.estimators()?;
+        if !(1..=4096).contains(&self.samples) {
+            return fail(format!(
+                "the samples of an image must be from 1 to 4096, not {}",
+                self.samples
+            ));
+        }
+        let sampled =
+            self.model.is_stochastic() || all.iter().any(|estimator| estimator.explores());
+        if self.samples > 1 && !sampled {
+            return fail(format!(
+                "{} samples of an image would all be the same: no binary unit is sampled in training",
+                self.samples
+            ));
+        }
+        if self.baseline != Baseline::None && !self.model.takes_baseline() {
+            return fail(format!(
+                "baseline {}: no estimator of the network takes one",
+                self.baseline.name()
+            ));
+        }
+        if self.baseline == Baseline::Loo && self.samples < 2 {
+            return fail("baseline loo needs at least 2 samples of an image".into());
+        }
+        Ok(())
+    }
+
     /// Batch statistics need more than one value a channel.
     fn check_batch_norm(&self, train: usize) -> Result<()> {
         let smallest = match train % self.batch {
@@ -191,7 +266,10 @@ impl Config {
         };
         let shapes = self.model.shapes()?;
         for (layer, shape) in self.model.layers.iter().zip(shapes) {
-            if let LayerSpec::BatchNorm { name, .. } = layer
+            if let LayerSpec::BatchNorm {
+                name, statistics, ..
+            } = layer
+                && statistics.is_batch()
                 && smallest * shape.pixels() < 2
             {
                 return Err(Error::spec(format!(

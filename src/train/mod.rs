@@ -3,20 +3,25 @@
 //!
 //! Nothing here prints: the loop reports [`Event`]s to whoever listens.
 
+mod baseline;
 mod checkpoint;
 mod config;
 mod evaluate;
+mod flips;
 mod optimiser;
 mod record;
 mod run;
 mod schedule;
+mod starved;
 mod trainer;
 
+pub use baseline::{Baseline, BaselineState};
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord};
 pub use evaluate::{Evaluation, Evaluator, Reading};
+pub use flips::{FlipRatio, Flips};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{BestWeights, RunFolder};
-pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule};
+pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Event, train};

@@ -1,6 +1,10 @@
 //! What a run reports: a record for each epoch, and one for the test.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::evaluate::Evaluation;
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,13 @@ pub struct EpochRecord {
     pub img_per_s: f64,
     /// Seconds of the epoch, validation included.
     pub seconds: f64,
+    /// Share of binary weights whose sign the epoch changed; absent where no
+    /// weight is binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flip_ratio: Option<f64>,
+    /// The same for each layer, by the name of its parameter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flip_ratios: BTreeMap<String, f64>,
 }
 
 /// The machine and build that produced a figure.
@@ -63,6 +74,12 @@ pub struct TestRecord {
     pub loss: f64,
     /// Share classified right.
     pub accuracy: f64,
+    /// With the mean probabilities of 16 samples; absent without stochastic units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_of_16: Option<Evaluation>,
+    /// With stochastic units read as thresholds; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Evaluation>,
     /// Seconds of training and validation, summed over the epochs.
     pub train_seconds: f64,
     /// Where the figures come from.

@@ -200,14 +200,24 @@ impl RunFolder {
     pub(super) fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let mut lines = String::new();
         let mut csv = String::from(
-            "epoch,train_loss,train_accuracy,val_loss,val_accuracy,slope,lr,img_per_s,seconds\n",
+            "epoch,train_loss,train_accuracy,val_loss,val_accuracy,slope,lr,img_per_s,seconds",
         );
+        // Columns that only a network with binary weights has.
+        if let Some(first) = history.first().filter(|r| r.flip_ratio.is_some()) {
+            csv += ",flip_ratio";
+            for name in first.flip_ratios.keys() {
+                // A name of the user's own must not begin another column.
+                let name = name.replace([',', '"', '\n', '\r'], "_");
+                csv += &format!(",flip_ratio {name}");
+            }
+        }
+        csv.push('\n');
         for r in history {
             lines += &json(r, &self.path)?;
             lines.push('\n');
             let optional = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
             csv += &format!(
-                "{},{},{},{},{},{},{},{},{}\n",
+                "{},{},{},{},{},{},{},{},{}",
                 r.epoch,
                 r.train_loss,
                 r.train_accuracy,
@@ -218,6 +228,10 @@ impl RunFolder {
                 r.img_per_s,
                 r.seconds
             );
+            for ratio in r.flip_ratio.iter().chain(r.flip_ratios.values()) {
+                csv += &format!(",{ratio}");
+            }
+            csv.push('\n');
         }
         write_atomic_bytes(&self.file("metrics.jsonl"), lines.as_bytes())?;
         write_atomic_bytes(&self.file("metrics.csv"), csv.as_bytes())

@@ -13,6 +13,8 @@
 //!   exp        min(max, start·rate^(e-1))
 //!   step       min(max, start·2^⌊(e-1)/rate⌋)
 //!   cosine     start + (max - start)·(1 - cos(π·(e-1)/(E-1)))/2
+//! temperature of epoch e:
+//!              max(min, start·rate^(e-1))
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -225,6 +227,60 @@ impl SlopeSchedule {
     }
 }
 
+/// How the temperature of relaxed bits changes; see the module's page.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemperatureSchedule {
+    /// The temperature of the first epoch.
+    pub start: f64,
+    /// What it is multiplied by from epoch to epoch.
+    pub rate: f64,
+    /// It never falls below this.
+    pub min: f64,
+}
+
+impl Default for TemperatureSchedule {
+    fn default() -> Self {
+        Self {
+            start: 1.0,
+            rate: 0.9,
+            min: 0.5,
+        }
+    }
+}
+
+impl TemperatureSchedule {
+    /// Whether it is the default one.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// One line that names the setting.
+    pub fn check(&self) -> Result<()> {
+        let fail = |what: &str| Err(Error::spec(format!("temperature: {what}")));
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        if !positive(self.start) || !positive(self.min) {
+            return fail("the first and the least temperature must be above 0");
+        }
+        if !(positive(self.rate) && self.rate <= 1.0) {
+            return fail("the rate must be above 0 and at most 1");
+        }
+        if self.min > self.start {
+            return fail("the least temperature must not be above the first");
+        }
+        Ok(())
+    }
+
+    /// The temperature of epoch `epoch` (from 1).
+    pub fn at(&self, epoch: usize) -> f32 {
+        let done = epoch.saturating_sub(1) as f64;
+        (self.start * libm::pow(self.rate, done)).max(self.min) as f32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +302,35 @@ mod tests {
             [1.0, 3.0, 5.0]
         );
         assert_eq!(SlopeSchedule::new(SlopeKind::Cosine).at(1, 1), 1.0);
+    }
+
+    #[test]
+    fn temperatures_fall_to_their_least() {
+        let schedule = TemperatureSchedule::default();
+        assert_eq!(schedule.at(1), 1.0);
+        assert_eq!(schedule.at(3), (0.9f64 * 0.9) as f32);
+        assert_eq!(schedule.at(100), 0.5);
+        for bad in [
+            TemperatureSchedule {
+                start: 0.0,
+                ..schedule
+            },
+            TemperatureSchedule {
+                rate: 1.1,
+                ..schedule
+            },
+            TemperatureSchedule {
+                min: 2.0,
+                ..schedule
+            },
+            TemperatureSchedule {
+                min: f64::NAN,
+                ..schedule
+            },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+        schedule.check().unwrap();
     }
 
     #[test]

@@ -9,12 +9,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::baseline::{Baseline, BaselineState};
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
+use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
 use super::run::{BestWeights, RunFolder};
+use super::starved::warnings;
 use crate::data::augment::Scratch;
 use crate::data::{Augment, Dataset, Split, epoch_order, validation_split};
 use crate::error::{Error, Result};
@@ -123,6 +126,8 @@ struct Training<'a> {
     dataset: &'a Dataset,
     net: Network,
     optimiser: Optimiser,
+    baseline: Option<BaselineState>,
+    flips: Flips,
     progress: Progress,
     train: Vec<u32>,
     validation: Vec<u32>,
@@ -141,13 +146,20 @@ impl<'a> Training<'a> {
     ) -> Result<Self> {
         let config = run.config();
         config.check(dataset)?;
-        let mut net = Network::new(&config.model, engine, config.batch, true)?;
+        let mut net = Network::sampled(&config.model, engine, config.batch, config.samples)?;
         let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
+        let mut baseline = match config.baseline {
+            Baseline::None => None,
+            kind => Some(BaselineState::new(kind, engine, &net, config.seed)?),
+        };
+        let mut flips = Flips::of(net.params());
         let isa = engine.kernels.isa.name().to_string();
         let file = run.file("checkpoint.safetensors");
         let resumed = file.exists();
         let progress = if resumed {
-            let found = Checkpoint::read(&file, &config.model, net.params_mut(), &mut optimiser)?;
+            let (params, baseline) = (net.params_mut(), baseline.as_mut());
+            let (model, flips) = (&config.model, &mut flips);
+            let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, flips)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -156,7 +168,11 @@ impl<'a> Training<'a> {
             }
             found.progress
         } else {
+            for line in warnings(config) {
+                on(Event::Warning(line));
+            }
             net.init(config.init, config.seed);
+            flips = Flips::of(net.params());
             Progress::new()
         };
         let (train, validation) =
@@ -174,6 +190,8 @@ impl<'a> Training<'a> {
             dataset,
             net,
             optimiser,
+            baseline,
+            flips,
             progress,
             train,
             validation,
@@ -205,7 +223,7 @@ impl<'a> Training<'a> {
                 step: self.progress.step,
                 steps,
                 loss: self.progress.loss_sum / self.progress.seen as f64,
-                accuracy: self.progress.right as f64 / self.progress.seen as f64,
+                accuracy: self.progress.right as f64 / self.sampled(),
                 img_per_s: (self.progress.seen - seen_before) as f64 / elapsed,
             });
             if self.progress.step < steps {
@@ -237,6 +255,7 @@ impl<'a> Training<'a> {
         pass.mode = Mode::Train;
         pass.units = Units::Sample;
         pass.slope = config.slope.at(progress.epoch, config.epochs);
+        pass.temperature = config.temperature.at(progress.epoch);
         pass.noise = Noise {
             seed: config.seed,
             step: t as u64,
@@ -247,15 +266,24 @@ impl<'a> Training<'a> {
         if !loss.is_finite() {
             return Err(diverged("the loss", progress, self.run));
         }
-        progress.loss_sum += loss;
+        progress.loss_sum += loss / config.samples as f64;
         progress.right += self.net.correct();
         progress.seen += batch.len();
+        if let Some(baseline) = &mut self.baseline {
+            baseline.apply(&mut self.net);
+        }
         self.net.backward();
-        let lr = learning_rate(config, t);
+        let lr = config.learning_rate(t);
         let ew = &self.net.pass().engine.kernels.ew;
         let (values, grads) = self.net.params_mut().values_and_grads();
         self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
+        self.net.params_mut().clip_latents();
         Ok(())
+    }
+
+    /// Samples of images seen in the epoch.
+    fn sampled(&self) -> f64 {
+        (self.progress.seen * self.config.samples) as f64
     }
 
     /// Validates, keeps the weights if they are the best, and saves.
@@ -284,16 +312,19 @@ impl<'a> Training<'a> {
             return Err(diverged("the validation loss", &self.progress, self.run));
         }
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
+        let flips = self.flips.measure(self.net.params());
         let record = EpochRecord {
             epoch,
             train_loss: self.progress.loss_sum / self.progress.seen as f64,
-            train_accuracy: self.progress.right as f64 / self.progress.seen as f64,
+            train_accuracy: self.progress.right as f64 / self.sampled(),
             val_loss: validation.map(|v| v.loss),
             val_accuracy: validation.map(|v| v.accuracy),
             slope: f64::from(config.slope.at(epoch, config.epochs)),
-            lr: learning_rate(config, epoch * config.steps_per_epoch() - 1),
+            lr: config.learning_rate(epoch * config.steps_per_epoch() - 1),
             img_per_s: self.progress.seen as f64 / self.progress.seconds,
             seconds,
+            flip_ratio: flips.as_ref().map(|f| f.all),
+            flip_ratios: flips.map_or_else(Default::default, |f| f.layers),
         };
         // Without validation images there is nothing to choose by: the last counts.
         let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
@@ -338,15 +369,22 @@ impl<'a> Training<'a> {
         let mut net = self.run.network(engine, config.batch)?;
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let at = (config.seed, config.epochs as u64 + 1);
-        let tested =
+        let mut read = |reading| {
             self.evaluator
-                .evaluate(&mut net, &self.dataset.test, &all, Reading::Samples(1), at);
+                .evaluate(&mut net, &self.dataset.test, &all, reading, at)
+        };
+        let tested = read(Reading::Samples(1));
+        let stochastic = config.model.is_stochastic();
+        let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
+        let threshold = stochastic.then(|| read(Reading::Threshold));
         let record = TestRecord {
             dataset: config.dataset.name.clone(),
             images: tested.images,
             epoch: best.epoch,
             loss: tested.loss,
             accuracy: tested.accuracy,
+            mean_of_16,
+            threshold,
             train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
             provenance: Provenance::here(&self.isa),
         };
@@ -362,7 +400,8 @@ impl<'a> Training<'a> {
             progress: self.progress.clone(),
         };
         let file = self.run.file("checkpoint.safetensors");
-        checkpoint.write(&file, self.net.params(), &self.optimiser)?;
+        let (net, baseline) = (self.net.params(), self.baseline.as_ref());
+        checkpoint.write(&file, net, &self.optimiser, baseline, &self.flips)?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -375,15 +414,6 @@ impl<'a> Training<'a> {
             self.run.path().display()
         ))
     }
-}
-
-/// The learning rate of step `t` of the run, from 0.
-fn learning_rate(config: &Config, t: usize) -> f64 {
-    let per_epoch = config.steps_per_epoch();
-    let total = per_epoch * config.epochs;
-    config
-        .lr_schedule
-        .at(config.lr, t as u64, per_epoch as u64, total as u64)
 }
 
 /// Puts the images `batch` into the network, augmented as the run says.

@@ -446,7 +446,7 @@ fn the_built_in_digits_need_no_file() {
 fn published_figures_stand_beside_the_reference_protocol_on_mnist_only() {
     let place = Place::new();
     let mut model = place.good(&["inspect", "seed-net", "--json"]).json()[0]["model"].clone();
-    model["normalise"] = serde_json::json!({"mean": 0.1307, "std": 0.3081});
+    model["pixels"] = serde_json::json!({"mean": 0.1307, "std": 0.3081});
     place.good(&small("run", &["--epochs", "1"]));
     let mut config: Value = serde_json::from_slice(&place.bytes("run/config.json")).unwrap();
     config["model"] = model;

@@ -7,4 +7,5 @@ mod commands;
 mod common;
 #[cfg(unix)]
 mod interruption;
+mod recipes;
 mod usage;

@@ -3,17 +3,14 @@
 use bnn_cpu::data::Split;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Normalise, Placement, preset};
-use bnn_cpu::ops::Function;
+use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Pixels, Placement, preset};
+use bnn_cpu::ops::{Function, Weights};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
 
 /// The literature's normalisation of MNIST, for every net here.
-pub const NORMALISE: Normalise = Normalise {
-    mean: 0.1307,
-    std: 0.3081,
-};
+pub const PIXELS: Pixels = Pixels::normalised(0.1307, 0.3081);
 
 /// Momentum 0.9, as the reference protocol has it.
 pub const SGD: OptimiserSpec = OptimiserSpec::Sgd {
@@ -33,7 +30,7 @@ pub const ADAM: OptimiserSpec = OptimiserSpec::Adam {
 /// A preset for 28x28 digits with straight-through units where `placement` says.
 pub fn digits_net(name: &str, placement: Placement, firing: Firing) -> ModelSpec {
     let mut spec = preset(name, Shape::image(1, 28, 28), 10).expect("a known preset");
-    spec.normalise = Some(NORMALISE);
+    spec.pixels = Some(PIXELS);
     spec.place(placement, firing, "st")
         .expect("the preset has these activations");
     spec
@@ -48,25 +45,32 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
         stride,
         padding,
         bias,
+        weights: Weights::Real,
+        scale: false,
     };
     let norm = |name: &str| LayerSpec::BatchNorm {
         name: name.into(),
         eps: 1e-5,
         momentum: 0.1,
+        statistics: bnn_cpu::ops::Statistics::Batch,
     };
     let linear = |name: &str, out| LayerSpec::Linear {
         name: name.into(),
         out,
+        bias: true,
+        weights: Weights::Real,
+        scale: false,
     };
     let function = |function| LayerSpec::Activation { function };
     let binary = || LayerSpec::Binary {
         mode: firing,
         estimator: "st".into(),
+        link: None,
     };
     ModelSpec {
         name: "tiny".into(),
         input: Shape::image(1, 28, 28),
-        normalise: Some(NORMALISE),
+        pixels: Some(PIXELS),
         layers: vec![
             conv("conv1", 3, 5, 3, 1, true),
             norm("bn1"),

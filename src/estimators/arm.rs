@@ -1,0 +1,67 @@
+//! ARM: augment, REINFORCE, merge.
+//!
+//! ```text
+//! h = [u < p],  h̃ = [1-u < p]
+//! dL/dx = (L(h̃) - L(h)) · a·(u - 1/2)
+//! ```
+//!
+//! The same uniform numbers make a sample and its opposite; their losses' difference
+//! is the signal. Unbiased, for the logistic link alone. Cost: one further forward pass
+//! for each binary layer.
+//!
+//! Source: Yin and Zhou, "ARM" (arXiv 1807.11143).
+
+use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+
+/// A sample's opposite.
+pub(super) const OPPOSITE: [Extra; 1] = [Extra {
+    here: Emit::Opposite,
+    above: Emit::Sample,
+}];
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arm;
+
+impl Estimator for Arm {
+    fn info(&self) -> Info {
+        Info {
+            name: "arm",
+            formula: "(L(opposite) - L(h)) · a(u - 1/2)",
+            unbiased: true,
+            cost: "2 forward a layer",
+            source: "Yin and Zhou 2019 (arXiv 1807.11143)",
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            u: true,
+            ..Needs::default()
+        }
+    }
+
+    fn extras(&self) -> &'static [Extra] {
+        &OPPOSITE
+    }
+
+    fn credit(&self, of: Outcome<'_>) -> f32 {
+        (of.extra[0] - of.loss) * of.weight
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.credit * (u.slope * (u.u - 0.5))
+    }
+
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}

@@ -1,0 +1,45 @@
+//! The clipped straight-through estimator of binarised networks.
+//!
+//! ```text
+//! dL/dx = dL/dh · a/2 · [|a·x| <= 1]
+//! ```
+//!
+//! Published for outputs -1 and +1 as `dL/dh · [|x| <= 1]`; outputs 0 and 1 are half
+//! as far apart, hence the 1/2. That makes it [`st`](super::StraightThrough) with the
+//! hard sigmoid, except at `|a·x| = 1` exactly. Biased.
+//!
+//! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
+
+use super::{Estimator, Info, Link, Unit};
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClippedStraightThrough;
+
+impl Estimator for ClippedStraightThrough {
+    fn info(&self) -> Info {
+        Info {
+            name: "st-clip",
+            formula: "dL/dh · a/2 · [|ax| <= 1]",
+            unbiased: false,
+            cost: "1 forward, 1 backward",
+            source: "Courbariaux 2016 (arXiv 1602.02830)",
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link::HardSigmoid
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        if (u.slope * u.x).abs() <= 1.0 {
+            u.dh * (u.slope * 0.5)
+        } else {
+            0.0
+        }
+    }
+
+    fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
+        Some(Link::HardSigmoid.exact(slope, x))
+    }
+}

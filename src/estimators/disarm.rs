@@ -1,0 +1,66 @@
+//! DisARM (U2G): ARM with the noise that does not matter summed out.
+//!
+//! ```text
+//! h = [u < p],  h̃ = [1-u < p]
+//! dL/dx = (L(h) - L(h̃)) / 2 · (-1)^h̃ · [h ≠ h̃] · a·σ(|a·x|)
+//! ```
+//!
+//! Given the pair of bits, the expectation of ARM over `u` is known; a unit whose two
+//! bits agree gets nothing. Unbiased, for the logistic link alone, with at most ARM's
+//! variance. Cost: one further forward pass for each binary layer.
+//!
+//! Source: Dong, Mnih, Tucker, "DisARM" (arXiv 2006.10680); Yin et al., U2G (same year).
+
+use super::arm::OPPOSITE;
+use super::{Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DisArm;
+
+impl Estimator for DisArm {
+    fn info(&self) -> Info {
+        Info {
+            name: "disarm",
+            formula: "(L(h) - L(opposite))/2 · (-1)^opposite · [h != opposite] · a·σ(|ax|)",
+            unbiased: true,
+            cost: "2 forward a layer",
+            source: "Dong 2020 (arXiv 2006.10680)",
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            p: true,
+            u: true,
+            ..Needs::default()
+        }
+    }
+
+    fn extras(&self) -> &'static [Extra] {
+        &OPPOSITE
+    }
+
+    fn credit(&self, of: Outcome<'_>) -> f32 {
+        (of.loss - of.extra[0]) * of.weight
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        let opposite = if 1.0 - u.u < u.p { 1.0 } else { 0.0 };
+        // h - h̃ is (-1)^h̃ where they differ and 0 where they agree; σ(|x|) = max(p, 1-p).
+        let half = 0.5 * (u.h - opposite);
+        u.credit * half * (u.slope * u.p.max(1.0 - u.p))
+    }
+
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}

@@ -1,0 +1,41 @@
+//! The identity straight-through estimator.
+//!
+//! ```text
+//! dL/dx = dL/dh · a
+//! ```
+//!
+//! The bit is taken for `a·x` itself: nothing saturates, so a unit that is far from
+//! its threshold is still pushed, which helps at first and keeps weights moving
+//! that should have settled. Biased.
+//!
+//! Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
+
+use super::{Estimator, Info, Link, Unit};
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity;
+
+impl Estimator for Identity {
+    fn info(&self) -> Info {
+        Info {
+            name: "st-identity",
+            formula: "dL/dh · a",
+            unbiased: false,
+            cost: "1 forward, 1 backward",
+            source: "Hinton 2012; Bengio 2013 (arXiv 1308.3432)",
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link::HardSigmoid
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.dh * u.slope
+    }
+
+    fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
+        Some(f64::from(slope) * f64::from(x))
+    }
+}

@@ -1,0 +1,128 @@
+//! The probability that a unit fires, as a function of its pre-activation.
+//!
+//! ```text
+//! hard-sigmoid  p = (clip(a·x, -1, 1) + 1) / 2      p' = a/2 where |a·x| < 1, else 0
+//! sigmoid       p = 1 / (1 + exp(-a·x))             p' = a·p(1-p)
+//! score         d log P(h)/dx = (h - p)/(p(1-p))·p'; for the sigmoid that is a·(h - p)
+//! ```
+//!
+//! The hard sigmoid is the reference's, and saturates: outside its ramp a unit
+//! never explores and passes nothing. Its score grows without bound towards the
+//! ends of the ramp, which the logistic's does not: score functions want the
+//! logistic, and the exact antithetic rules (ARM, DisARM) and relaxations
+//! (Concrete, REBAR) are derived for it alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::Elementwise;
+use crate::kernels::elementwise::exp;
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The reference's.
+    HardSigmoid,
+    /// The logistic.
+    Sigmoid,
+}
+
+impl Link {
+    /// Every link.
+    pub const ALL: [Link; 2] = [Link::HardSigmoid, Link::Sigmoid];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Link::HardSigmoid => "hard-sigmoid",
+            Link::Sigmoid => "sigmoid",
+        }
+    }
+
+    /// `p`
+    #[inline(always)]
+    pub fn probability(self, slope: f32, x: f32) -> f32 {
+        match self {
+            Link::HardSigmoid => ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5,
+            Link::Sigmoid => 1.0 / (1.0 + exp(-(slope * x))),
+        }
+    }
+
+    /// `p'`, given `p`.
+    #[inline(always)]
+    pub fn derivative(self, slope: f32, x: f32, p: f32) -> f32 {
+        match self {
+            Link::HardSigmoid if (slope * x).abs() < 1.0 => slope * 0.5,
+            Link::HardSigmoid => 0.0,
+            Link::Sigmoid => slope * (p * (1.0 - p)),
+        }
+    }
+
+    /// `d log P(h)/dx`, given `p`.
+    #[inline(always)]
+    pub fn score(self, slope: f32, x: f32, p: f32, h: f32) -> f32 {
+        match self {
+            // A bit that was drawn had a probability above 0, so no division by 0.
+            Link::HardSigmoid if (slope * x).abs() < 1.0 => {
+                slope * 0.5 / if h > 0.5 { p } else { p - 1.0 }
+            }
+            Link::HardSigmoid => 0.0,
+            Link::Sigmoid => slope * (h - p),
+        }
+    }
+
+    /// [`Self::probability`] in double precision.
+    pub fn exact(self, slope: f32, x: f32) -> f64 {
+        let x = f64::from(slope) * f64::from(x);
+        match self {
+            Link::HardSigmoid => (x.clamp(-1.0, 1.0) + 1.0) * 0.5,
+            Link::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
+        }
+    }
+
+    /// [`Self::probability`] of many units.
+    pub fn probabilities(self, ew: &Elementwise, slope: f32, x: &[f32], p: &mut [f32]) {
+        match self {
+            Link::HardSigmoid => (ew.hard_sigmoid)(slope, x, p),
+            Link::Sigmoid => (ew.sigmoid)(slope, x, p),
+        }
+    }
+}
+
+/// `log(u / (1 - u))` of a uniform number on its grid of 2^-24, taken at the
+/// middle of its cell so that it is finite.
+#[inline(always)]
+pub fn logit(u: f32) -> f32 {
+    const HALF: f32 = 1.0 / 33_554_432.0;
+    libm::logf(u + HALF) - libm::logf((1.0 - u) - HALF)
+}
+
+/// A relaxed bit: `z = a·x - logit(u)` is positive where `u < p`, and
+/// `σ(z/t)` tends to the bit as `t` falls.
+#[inline(always)]
+pub fn relaxed(slope: f32, temperature: f32, x: f32, u: f32) -> f32 {
+    1.0 / (1.0 + exp(-((slope * x - logit(u)) / temperature)))
+}
+
+/// The derivative of [`relaxed`] with respect to `x`, given its value.
+#[inline(always)]
+pub fn relaxed_derivative(slope: f32, temperature: f32, value: f32) -> f32 {
+    value * (1.0 - value) * (slope / temperature)
+}
+
+/// A uniform number given the bit that it decides, and the derivative of
+/// `a·x - logit` of it with respect to `a·x`:
+/// `ũ = v·p` where the bit is 1, `p + v(1-p)` where it is 0.
+#[inline(always)]
+pub fn conditional(p: f32, v: f32, h: f32) -> (f32, f32) {
+    // Within the grid's cell, so that the logit stays finite.
+    let p = p.clamp(1e-6, 1.0 - 1e-6);
+    let v = v.clamp(1e-6, 1.0 - 1e-6);
+    let slope_of_p = p * (1.0 - p);
+    let (u, du) = if h > 0.5 {
+        (v * p, v * slope_of_p)
+    } else {
+        (p + v * (1.0 - p), (1.0 - v) * slope_of_p)
+    };
+    (u, 1.0 - du / (u * (1.0 - u)))
+}

@@ -1,0 +1,87 @@
+//! MuProp: the score function less a first-order Taylor baseline, plus its mean.
+//!
+//! ```text
+//! h̄ = p,  L̄ = L(h̄),  ḡ = dL/dh at h̄
+//! dL/dx = (L - baseline - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
+//! ```
+//!
+//! The expansion is about the layer's own mean given the sample below it, with the
+//! layers above at their means; the sum runs over the row's units. Unbiased. Cost: for
+//! each binary layer one further forward pass, and one further backward pass in all.
+//!
+//! Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
+
+use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+
+const MEAN: [Extra; 1] = [Extra {
+    here: Emit::Mean,
+    above: Emit::Mean,
+}];
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug)]
+pub struct MuProp {
+    /// Probabilities of bits; the logistic by default, for its bounded score.
+    pub link: Link,
+}
+
+impl Default for MuProp {
+    fn default() -> Self {
+        let link = Link::Sigmoid;
+        Self { link }
+    }
+}
+
+impl Estimator for MuProp {
+    fn info(&self) -> Info {
+        Info {
+            name: "muprop",
+            formula: "(L - baseline - Taylor at the mean) · d log P(h)/dx + dL/dmean · p'",
+            unbiased: true,
+            cost: "2 forward a layer, 2 backward",
+            source: "Gu 2016 (arXiv 1511.05176)",
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+
+    fn link(&self) -> Link {
+        self.link
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            p: true,
+            ..Needs::default()
+        }
+    }
+
+    fn extras(&self) -> &'static [Extra] {
+        &MEAN
+    }
+
+    fn probes(&self) -> bool {
+        true
+    }
+
+    fn takes_baseline(&self) -> bool {
+        true
+    }
+
+    fn credit(&self, of: Outcome<'_>) -> f32 {
+        let units = of.noted[0].iter().zip(of.h).zip(of.p);
+        let taylor: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
+        (of.loss - of.extra[0] - of.baseline) * of.weight - taylor as f32
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.credit * self.link.score(u.slope, u.x, u.p, u.h)
+            + u.noted[0] * self.link.derivative(u.slope, u.x, u.p)
+    }
+
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}

@@ -1,0 +1,41 @@
+//! ApproxSign: the step replaced by a piecewise parabola.
+//!
+//! ```text
+//! dL/dx = dL/dh · a·(1 - |a·x|) · [|a·x| <= 1]
+//! ```
+//!
+//! A triangle is closer to the step's derivative than the clipped rule's rectangle.
+//! Published for outputs -1 and +1 as `2 - 2|x|`, halved here for 0 and 1. Biased.
+//!
+//! Source: Liu et al., "Bi-Real Net" (arXiv 1808.00278).
+
+use super::{Estimator, Info, Link, Unit};
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApproxSign;
+
+impl Estimator for ApproxSign {
+    fn info(&self) -> Info {
+        Info {
+            name: "approx-sign",
+            formula: "dL/dh · a(1 - |ax|) · [|ax| <= 1]",
+            unbiased: false,
+            cost: "1 forward, 1 backward",
+            source: "Bi-Real Net (arXiv 1808.00278)",
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link::HardSigmoid
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.dh * (u.slope * (1.0 - (u.slope * u.x).abs()).max(0.0))
+    }
+
+    fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
+        let x = (f64::from(slope) * f64::from(x)).clamp(-1.0, 1.0);
+        Some(x - 0.5 * x * x.abs())
+    }
+}

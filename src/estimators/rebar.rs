@@ -1,0 +1,152 @@
+//! REBAR: the score function less a relaxed control variate, plus its mean.
+//!
+//! ```text
+//! z = a·x - logit(u),  h = [z > 0],  z̃ ~ z given h,  r = σ(z/t)
+//! dL/dx = (L(h) - baseline - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
+//! ```
+//!
+//! The loss at a relaxed sample that agrees with the bit is a control variate of the
+//! score; its mean is made up for along two reparameterised paths, that of `z` and that
+//! of `z̃`. Unbiased for every `η` and `t` that were fixed before the sample was drawn.
+//! Layers above are relaxed with their own noise. Logistic link. Cost: for each binary
+//! layer two further forward passes, and one further backward pass in all.
+//!
+//! **Learned.** `η` is the ratio of moving averages that minimises Σ g², the second
+//! moment of the gradient over the layer's units. `log t` is learned from the same
+//! quantity by two-point (Kiefer-Wolfowitz) steps: even and odd steps work at a slightly
+//! lower and a slightly higher temperature, and it moves towards the better. Each step
+//! uses averages of earlier steps alone, so nothing of this biases the gradient.
+//!
+//! Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
+
+use super::link::{conditional, relaxed, relaxed_derivative};
+use super::{Emit, Estimator, Extra, Info, Link, Needs, Signal, Unit};
+
+const RELAXED: [Extra; 2] = [
+    Extra {
+        here: Emit::Relaxed,
+        above: Emit::Relaxed,
+    },
+    Extra {
+        here: Emit::Conditional,
+        above: Emit::Relaxed,
+    },
+];
+
+/// Places of the learned numbers: `log t`, averages of Σ g₀·c and Σ c² (g₀ the
+/// gradient without the control part), and of Σ g² at the low and the high temperature.
+const LOG_T: usize = 0;
+const CROSS: usize = 1;
+const SQUARE: usize = 2;
+const SIDES: usize = 3;
+
+/// As they begin: temperature 1/2, no control variate.
+const BEGIN: [f32; 5] = [-std::f32::consts::LN_2, 0.0, 0.0, 0.0, 0.0];
+
+/// Half the distance of the two temperatures, in logarithms.
+const APART: f32 = 0.1;
+
+/// Weight of a step in the averages.
+const NEW: f32 = 0.02;
+
+/// The most that `log t` moves in a step.
+const MOVE: f32 = 0.01;
+
+/// Temperatures stay within these, in logarithms: 0.05 and 5.
+const RANGE: (f32, f32) = (-3.0, 1.6);
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rebar;
+
+impl Estimator for Rebar {
+    fn info(&self) -> Info {
+        Info {
+            name: "rebar",
+            formula: "(L(h) - baseline - η L(r̃)) · d log P(h)/dx + η(dL(r)/dx - dL(r̃)/dx)",
+            unbiased: true,
+            cost: "3 forward a layer, 2 backward",
+            source: "Tucker 2017 (arXiv 1703.07370)",
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            p: true,
+            u: true,
+            v: true,
+        }
+    }
+
+    fn extras(&self) -> &'static [Extra] {
+        &RELAXED
+    }
+
+    fn probes(&self) -> bool {
+        true
+    }
+
+    fn takes_baseline(&self) -> bool {
+        true
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.credit * Link::Sigmoid.score(u.slope, u.x, u.p, u.h)
+    }
+
+    fn control_part(&self, u: Unit, losses: [f32; 2]) -> f32 {
+        let score = Link::Sigmoid.score(u.slope, u.x, u.p, u.h);
+        let free = relaxed(u.slope, u.temperature, u.x, u.u);
+        let (tied_u, chain) = conditional(u.p, u.v, u.h);
+        let tied = relaxed(u.slope, u.temperature, u.x, tied_u);
+        u.noted[0] * relaxed_derivative(u.slope, u.temperature, free)
+            - u.noted[1] * relaxed_derivative(u.slope, u.temperature, tied) * chain
+            - losses[1] * score
+    }
+
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+
+    fn controls(&self) -> &'static [f32] {
+        &BEGIN
+    }
+
+    fn control(&self, _temperature: f32, c: &[f32], step: u64) -> (f32, f32) {
+        let side = if step.is_multiple_of(2) {
+            -APART
+        } else {
+            APART
+        };
+        let scale = if c[SQUARE] > 0.0 {
+            -c[CROSS] / c[SQUARE]
+        } else {
+            0.0
+        };
+        (libm::expf(c[LOG_T] + side), scale.clamp(-2.0, 2.0))
+    }
+
+    fn adapt(&self, c: &mut [f32], [squares, cross, control]: [f64; 3], step: u64) {
+        let (_, scale) = self.control(0.0, c, step);
+        // Averages of ratios to the present gradient's size would be steadier; the
+        // plain ones are what the closed form needs.
+        let base_cross = cross - f64::from(scale) * control;
+        c[CROSS] += NEW * (base_cross as f32 - c[CROSS]);
+        c[SQUARE] += NEW * (control as f32 - c[SQUARE]);
+        let side = SIDES + usize::from(!step.is_multiple_of(2));
+        c[side] += NEW * (squares as f32 - c[side]);
+        let (low, high) = (c[SIDES], c[SIDES + 1]);
+        if low > 0.0 && high > 0.0 {
+            let towards = ((low - high) / (low + high) / APART).clamp(-1.0, 1.0);
+            c[LOG_T] = (c[LOG_T] + MOVE * towards).clamp(RANGE.0, RANGE.1);
+        }
+    }
+}

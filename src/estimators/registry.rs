@@ -1,0 +1,119 @@
+//! Estimators by name.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::*;
+use crate::error::{Error, Result};
+
+/// Makes an estimator, with a link other than its own where one is asked for and
+/// its formula allows it.
+pub type Make = fn(Option<Link>) -> Option<Arc<dyn Estimator>>;
+
+/// An estimator whose formula holds for one link only.
+fn fixed<E: Estimator + Default + 'static>(link: Option<Link>) -> Option<Arc<dyn Estimator>> {
+    let made = E::default();
+    link.is_none_or(|link| link == made.link())
+        .then(|| Arc::new(made) as Arc<dyn Estimator>)
+}
+
+/// Every estimator of this crate.
+pub const ALL: [Make; 15] = [
+    |link| {
+        let link = link.unwrap_or(StraightThrough::default().link);
+        Some(Arc::new(StraightThrough { link }))
+    },
+    fixed::<ClippedStraightThrough>,
+    fixed::<Identity>,
+    fixed::<ApproxSign>,
+    fixed::<SwishSign>,
+    fixed::<ReSte>,
+    fixed::<Gumbel>,
+    |link| {
+        let made = Gumbel { soft: true };
+        (link.is_none_or(|link| link == made.link())).then(|| Arc::new(made) as _)
+    },
+    |link| {
+        let link = link.unwrap_or(Reinforce::default().link);
+        Some(Arc::new(Reinforce { link }))
+    },
+    fixed::<Arm>,
+    fixed::<DisArm>,
+    |link| {
+        let link = link.unwrap_or(MuProp::default().link);
+        Some(Arc::new(MuProp { link }))
+    },
+    fixed::<Rebar>,
+    |link| {
+        let link = link.unwrap_or(LocalExpectation::default().link);
+        Some(Arc::new(LocalExpectation { link }))
+    },
+    fixed::<NoGradient>,
+];
+
+/// Estimators of other crates.
+static MORE: RwLock<Vec<Make>> = RwLock::new(Vec::new());
+
+/// Adds an estimator of another crate: from here on its name works wherever a name
+/// does, on the command line of a program that calls this first included.
+///
+/// # Errors
+/// A name that is taken, or that could not be written in a list (`+`, white space).
+pub fn register(make: Make) -> Result<()> {
+    let Some(made) = make(None) else {
+        return Err(Error::spec(
+            "an estimator must be makeable with its own link",
+        ));
+    };
+    let name = made.info().name;
+    if name.is_empty() || name.contains(|c: char| c == '+' || c.is_whitespace()) {
+        return Err(Error::spec(format!(
+            "the estimator name `{name}` must be one word without `+`"
+        )));
+    }
+    if made.extras().len() > 2 {
+        return Err(Error::spec(format!(
+            "the estimator {name} asks for more than two extra rows"
+        )));
+    }
+    if all().iter().any(|e| e.info().name == name) {
+        return Err(Error::spec(format!("the estimator {name} exists already")));
+    }
+    let mut more = MORE.write().unwrap_or_else(PoisonError::into_inner);
+    more.push(make);
+    Ok(())
+}
+
+/// Every estimator that is known.
+pub fn all() -> Vec<Arc<dyn Estimator>> {
+    makes().iter().filter_map(|make| make(None)).collect()
+}
+
+fn makes() -> Vec<Make> {
+    let more = MORE.read().unwrap_or_else(PoisonError::into_inner);
+    ALL.iter().chain(more.iter()).copied().collect()
+}
+
+/// The estimator of that name, with that link or its own.
+///
+/// # Errors
+/// An unknown name (the message lists the known ones), or a link that its formula
+/// does not hold for.
+pub fn by_name(name: &str, link: Option<Link>) -> Result<Arc<dyn Estimator>> {
+    for make in makes() {
+        let Some(own) = make(None) else { continue };
+        if own.info().name != name {
+            continue;
+        }
+        return make(link).ok_or_else(|| {
+            Error::spec(format!(
+                "the estimator {name} holds for the {} link only",
+                own.link().name()
+            ))
+        });
+    }
+    let names: Vec<_> = all().iter().map(|e| e.info().name).collect();
+    Err(Error::spec(format!(
+        "unknown estimator `{name}`; choose from {}",
+        names.join(", ")
+    )))
+}

@@ -1,0 +1,70 @@
+//! REINFORCE, the score-function estimator.
+//!
+//! ```text
+//! dL/dx = (L - baseline) · d log P(h)/dx          sigmoid: (L - baseline)·a·(h - p)
+//! ```
+//!
+//! The loss of the row itself weighs the direction that would have made its bits more
+//! likely. Unbiased for any baseline that does not depend on the row's own bits, and
+//! noisy: every unit of a layer is paid by the same number. Cost: one forward pass a
+//! sample (and a backward pass for the layers above).
+//!
+//! The default link is the logistic. With the hard sigmoid the score is `±1/p'`-like and
+//! has unbounded variance as `p` nears 0 or 1; with the logistic it is at most `a`.
+//!
+//! Source: Williams 1992.
+
+use super::{Estimator, Info, Link, Needs, Signal, Unit};
+
+/// See the module's page.
+#[derive(Clone, Copy, Debug)]
+pub struct Reinforce {
+    /// Probabilities of bits.
+    pub link: Link,
+}
+
+impl Default for Reinforce {
+    fn default() -> Self {
+        let link = Link::Sigmoid;
+        Self { link }
+    }
+}
+
+impl Estimator for Reinforce {
+    fn info(&self) -> Info {
+        Info {
+            name: "reinforce",
+            formula: "(L - baseline) · d log P(h)/dx",
+            unbiased: true,
+            cost: "K forward for K samples",
+            source: "Williams 1992",
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+
+    fn link(&self) -> Link {
+        self.link
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            p: true,
+            ..Needs::default()
+        }
+    }
+
+    fn takes_baseline(&self) -> bool {
+        true
+    }
+
+    fn pullback(&self, u: Unit) -> f32 {
+        u.credit * self.link.score(u.slope, u.x, u.p, u.h)
+    }
+
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}

@@ -1,0 +1,175 @@
+//! What a pixel is to a network.
+
+use serde::de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::spec::{LayerSpec, ModelSpec};
+use crate::error::{Error, Result};
+
+/// `(pixel / 255 - mean) / std`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalise {
+    /// Mean of all pixels, in units of 255.
+    pub mean: f32,
+    /// Standard deviation of all pixels, in units of 255.
+    pub std: f32,
+}
+
+/// How bytes become the network's input. In JSON, `"integer"` or the object of
+/// [`Normalise`].
+///
+/// Where the first layer has binary weights the pixels stay integers: its sums
+/// are integers then, below 255 times the weights of a channel, and exact. Its
+/// padding is the pixel 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pixels {
+    /// The bytes themselves, 0 to 255.
+    Integer,
+    /// Centred and scaled.
+    Normalised(Normalise),
+}
+
+impl Pixels {
+    /// Pixels centred and scaled, in units of 255.
+    pub const fn normalised(mean: f32, std: f32) -> Self {
+        Self::Normalised(Normalise { mean, std })
+    }
+
+    /// The input for a byte.
+    pub fn value(self, byte: u8) -> f32 {
+        match self {
+            Self::Integer => f32::from(byte),
+            Self::Normalised(Normalise { mean, std }) => (f32::from(byte) / 255.0 - mean) / std,
+        }
+    }
+}
+
+impl Serialize for Pixels {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Integer => to.serialize_str("integer"),
+            Self::Normalised(normalise) => normalise.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pixels {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Pixels;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("\"integer\" or an object of mean and std")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<Pixels, E> {
+                match text {
+                    "integer" => Ok(Pixels::Integer),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Pixels, A::Error> {
+                Normalise::deserialize(MapAccessDeserializer::new(map))
+                    .map(Pixels::Normalised)
+                    .map_err(A::Error::custom)
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+impl ModelSpec {
+    /// The first layer with binary weights, where it sees the pixels: nothing
+    /// but pooling lies between.
+    pub fn binary_first(&self) -> Option<&str> {
+        let mut layers = self.layers.iter();
+        let first = layers.find(|layer| !matches!(layer, LayerSpec::MaxPool { .. }))?;
+        first.has_binary_weights().then(|| first.label())
+    }
+
+    /// How pixels enter: as the spec says; where it says nothing, as integers
+    /// before binary weights, else as fractions of 255.
+    pub fn pixel_encoding(&self) -> Pixels {
+        self.pixels.unwrap_or(match self.binary_first() {
+            Some(_) => Pixels::Integer,
+            None => Pixels::normalised(0.0, 1.0),
+        })
+    }
+
+    pub(super) fn check_pixels(&self) -> Result<()> {
+        let Some(Pixels::Normalised(Normalise { mean, std })) = self.pixels else {
+            return Ok(());
+        };
+        let what = if let Some(name) = self.binary_first() {
+            format!(
+                "layer {name} has binary weights, so its pixels are integers; set \"pixels\" to \"integer\" or leave it out"
+            )
+        } else if !(mean.is_finite() && std.is_finite() && std > 0.0) {
+            "pixels need a finite mean and a std above 0".into()
+        } else {
+            return Ok(());
+        };
+        Err(Error::spec(format!("model {}: {what}", self.name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::preset;
+    use crate::tensor::Shape;
+
+    #[test]
+    fn json_has_both_forms_and_explains_itself() {
+        let normalised = Pixels::normalised(0.5, 0.25);
+        for (pixels, text) in [
+            (Pixels::Integer, r#""integer""#),
+            (normalised, r#"{"mean":0.5,"std":0.25}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&pixels).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Pixels>(text).unwrap(), pixels);
+        }
+        for text in [
+            r#""bytes""#,
+            "3",
+            r#"{"mean":1}"#,
+            r#"{"mean":1,"std":1,"x":1}"#,
+        ] {
+            let error = serde_json::from_str::<Pixels>(text)
+                .unwrap_err()
+                .to_string();
+            let known = ["integer", "missing field `std`", "unknown field `x`"];
+            assert!(known.iter().any(|k| error.contains(k)), "{error}");
+        }
+        assert_eq!(Pixels::Integer.value(200), 200.0);
+        assert_eq!(normalised.value(255), 2.0);
+    }
+
+    #[test]
+    fn binary_weights_see_integers_and_nothing_else() {
+        let mut spec = preset("xnor-net", Shape::image(1, 28, 28), 10).unwrap();
+        assert_eq!(spec.pixel_encoding(), Pixels::Integer);
+        spec.pixels = Some(Pixels::normalised(0.1, 0.3));
+        let error = spec.check().unwrap_err().to_string();
+        assert!(error.contains("layer conv1 has binary weights"), "{error}");
+        spec.layers.insert(0, LayerSpec::batch_norm("bn0"));
+        spec.check().unwrap();
+    }
+
+    #[test]
+    fn older_files_say_normalise() {
+        let text = r#"{"name": "n", "input": {"channels": 1, "height": 2, "width": 2},
+            "normalise": {"mean": 0.1, "std": 0.3},
+            "layers": [{"type": "linear", "name": "fc", "out": 2}]}"#;
+        let spec: ModelSpec = serde_json::from_str(text).unwrap();
+        assert!(matches!(spec.pixels, Some(Pixels::Normalised(n)) if n.std == 0.3));
+        let text = serde_json::to_string(&spec).unwrap();
+        assert!(
+            text.contains("\"pixels\":{") && !text.contains("weights"),
+            "{text}"
+        );
+    }
+}

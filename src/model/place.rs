@@ -1,0 +1,218 @@
+//! Which activations of a network are binary units, with which estimators, and
+//! which combinations have a meaning.
+
+use std::sync::Arc;
+
+use super::spec::{LayerSpec, ModelSpec, Placement};
+use crate::error::{Error, Result};
+use crate::estimators::{self, Estimator, Firing, Link, Roles};
+use crate::ops::{Function, Statistics};
+
+/// The estimator of the binary layers below a local expectation, where no other is
+/// named: unbiased, and of those that need no tuning the one with the least variance.
+const BELOW: &str = "disarm";
+
+/// The names of a list such as `disarm+local-expectation`, one for each of `layers`
+/// binary layers. The last name is the last layer's, the first name that of every
+/// layer that is not named.
+///
+/// # Errors
+/// More names than layers, or an unknown name.
+pub fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
+    let mut names: Vec<String> = list.split('+').map(Into::into).collect();
+    for name in &names {
+        estimators::by_name(name, None)?;
+    }
+    if names.len() > layers.max(1) {
+        return Err(Error::spec(format!(
+            "{list} names {} estimators for {layers} binary layer{}",
+            names.len(),
+            if layers == 1 { "" } else { "s" }
+        )));
+    }
+    if let [only] = &names[..]
+        && layers > 1
+        && estimators::by_name(only, None)?.flips()
+    {
+        names.insert(0, BELOW.into());
+    }
+    while names.len() < layers {
+        names.insert(0, names[0].clone());
+    }
+    Ok(names)
+}
+
+impl ModelSpec {
+    /// Makes the placed activations binary units and the others hard sigmoids.
+    /// ReLU and sigmoid layers stay as they are. `estimator` is a name, or a list
+    /// such as `disarm+local-expectation`, from the first binary layer to the last.
+    ///
+    /// Batch norms between binary units and the loss take running statistics in
+    /// training where an estimator is unbiased only if rows are kept apart.
+    ///
+    /// # Errors
+    /// A network that has no activation to make binary, or a list that does not fit.
+    pub fn place(&mut self, placement: Placement, mode: Firing, estimator: &str) -> Result<()> {
+        let places: Vec<usize> = (0..self.layers.len())
+            .filter(|&i| {
+                matches!(
+                    self.layers[i],
+                    LayerSpec::Binary { .. }
+                        | LayerSpec::Activation {
+                            function: Function::HardSigmoid
+                        }
+                )
+            })
+            .collect();
+        if places.is_empty() && placement != Placement::None {
+            return Err(Error::spec(format!(
+                "model {}: no hard sigmoid or binary layer to make binary; add one or use --binary none",
+                self.name
+            )));
+        }
+        let binary = |n: usize| match placement {
+            Placement::None => false,
+            Placement::First => n == 0,
+            Placement::Last => n + 1 == places.len(),
+            Placement::Both => true,
+        };
+        let count = (0..places.len()).filter(|&n| binary(n)).count();
+        let mut names = names_of(estimator, count)?.into_iter();
+        for (n, &i) in places.iter().enumerate() {
+            let name = if binary(n) { names.next() } else { None };
+            self.layers[i] = match name {
+                Some(estimator) => LayerSpec::Binary {
+                    mode,
+                    estimator,
+                    link: None,
+                },
+                None => LayerSpec::Activation {
+                    function: Function::HardSigmoid,
+                },
+            };
+        }
+        self.keep_rows_apart();
+        self.check_estimators()
+    }
+
+    /// Sets the link of every binary layer; `None` is each estimator's own.
+    ///
+    /// # Errors
+    /// A link that an estimator's formula does not hold for.
+    pub fn set_link(&mut self, to: Option<Link>) -> Result<()> {
+        for layer in &mut self.layers {
+            if let LayerSpec::Binary { link, .. } = layer {
+                *link = to;
+            }
+        }
+        self.check_estimators()
+    }
+
+    /// Sets what every batch norm above the first binary layer normalises by.
+    pub fn set_statistics(&mut self, to: Statistics) {
+        let mut above = false;
+        for layer in &mut self.layers {
+            match layer {
+                LayerSpec::Binary { .. } => above = true,
+                LayerSpec::BatchNorm { statistics, .. } if above => *statistics = to,
+                _ => {}
+            }
+        }
+    }
+
+    fn keep_rows_apart(&mut self) {
+        let apart = self
+            .estimators()
+            .is_ok_and(|all| all.iter().any(|e| e.info().unbiased));
+        self.set_statistics(if apart {
+            Statistics::Running
+        } else {
+            Statistics::Batch
+        });
+    }
+
+    /// The estimators of the binary layers, from the first on.
+    ///
+    /// # Errors
+    /// An unknown name, or a link that a formula does not hold for.
+    pub fn estimators(&self) -> Result<Vec<Arc<dyn Estimator>>> {
+        let binary = self.layers.iter().filter_map(|layer| match layer {
+            LayerSpec::Binary {
+                estimator, link, ..
+            } => Some(estimators::by_name(estimator, *link)),
+            _ => None,
+        });
+        binary.collect()
+    }
+
+    /// Whether a baseline lowers the variance of any of its estimators.
+    pub fn takes_baseline(&self) -> bool {
+        self.estimators()
+            .is_ok_and(|all| all.iter().any(|e| e.takes_baseline()))
+    }
+
+    /// Whether the temperature of a run means anything to any of its estimators.
+    pub fn has_temperature(&self) -> bool {
+        self.estimators()
+            .is_ok_and(|all| all.iter().any(|e| e.has_temperature()))
+    }
+
+    /// What each binary layer emits in each replica of a sample.
+    ///
+    /// # Errors
+    /// As [`Self::estimators`].
+    pub fn roles(&self) -> Result<Vec<Roles>> {
+        let all = self.estimators()?;
+        let all: Vec<&dyn Estimator> = all.iter().map(AsRef::as_ref).collect();
+        Ok(Roles::of(&all))
+    }
+
+    /// Whether the estimators have a meaning where they stand.
+    pub(super) fn check_estimators(&self) -> Result<()> {
+        let all = self.estimators()?;
+        let fail = |what: String| Err(Error::spec(format!("model {}: {what}", self.name)));
+        let mut number = 0;
+        for (i, layer) in self.layers.iter().enumerate() {
+            match layer {
+                LayerSpec::Binary { .. } => {
+                    let name = all[number].info().name;
+                    let below_last = i + 2 == self.layers.len()
+                        && matches!(&self.layers[i + 1], LayerSpec::Linear { weights, .. } if weights.is_real());
+                    if all[number].flips() && !below_last {
+                        return fail(format!(
+                            "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
+                        ));
+                    }
+                    // A relaxed row needs every layer above to relax as well.
+                    let relaxes = |e: &Arc<dyn Estimator>| {
+                        let mut extras = e.extras().iter();
+                        extras.any(|extra| extra.above == estimators::Emit::Relaxed)
+                    };
+                    if all[number].link() != Link::Sigmoid
+                        && let Some(below) = all[..number].iter().find(|e| relaxes(e))
+                    {
+                        return fail(format!(
+                            "{} relaxes the layers above it, and {name} there has the {} link; use --link sigmoid, or an estimator that has it",
+                            below.info().name,
+                            all[number].link().name()
+                        ));
+                    }
+                    number += 1;
+                }
+                LayerSpec::BatchNorm {
+                    name, statistics, ..
+                } if number > 0 && statistics.is_batch() => {
+                    let extra = all.iter().find(|e| !e.extras().is_empty());
+                    if let Some(extra) = extra {
+                        return fail(format!(
+                            "layer {name}: {} evaluates rows that are no samples, which batch statistics would mix with the others; give the layer running statistics",
+                            extra.info().name
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

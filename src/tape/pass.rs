@@ -1,0 +1,187 @@
+//! What a pass over the tape is told.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::Rows;
+use crate::kernels::Engine;
+use crate::random;
+
+/// Which statistics batch norm uses, and whether buffers are updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics; running statistics are updated.
+    Train,
+    /// Running statistics; nothing is updated.
+    Eval,
+}
+
+/// What a stochastic binary unit emits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// A Bernoulli sample.
+    Sample,
+    /// The more likely bit: the deterministic reading `[x > 0]`.
+    Threshold,
+}
+
+/// What a replay backwards is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The gradient.
+    Gradient,
+    /// A first replay of the extra rows alone, in which binary units note the
+    /// adjoints of their outputs for a control variate; the gradients of
+    /// parameters that it leaves behind mean nothing.
+    Probe,
+}
+
+/// Where the noise of a pass comes from. Node and row complete the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// The run's seed.
+    pub seed: u64,
+    /// The optimiser step, or any number that tells passes apart.
+    pub step: u64,
+    /// Which draw of several at the same step (and, by convention, high numbers
+    /// for evaluation, so that it never reuses training noise).
+    pub draw: u64,
+}
+
+/// How the rows above the first sampling layer belong to images.
+///
+/// Row `(r·samples + k)·images + n` is replica `r` of sample `k` of image `n`.
+/// Replica 0 is the sample itself; the *main rows*, all of replica 0, come
+/// first. The other replicas evaluate the network at something else than the
+/// sample, for an estimator's sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Live images.
+    pub images: usize,
+    /// Samples of an image.
+    pub samples: usize,
+    /// Rows of a sample.
+    pub replicas: usize,
+}
+
+impl Group {
+    /// Rows of an image.
+    pub fn size(&self) -> usize {
+        self.samples * self.replicas
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> usize {
+        self.images * self.size()
+    }
+
+    /// Main rows.
+    pub fn main(&self) -> usize {
+        self.images * self.samples
+    }
+
+    /// The image of a row.
+    pub fn image(&self, row: usize) -> usize {
+        row % self.images
+    }
+
+    /// The replica that a row is.
+    pub fn replica(&self, row: usize) -> usize {
+        row / self.main()
+    }
+}
+
+/// Everything that a pass over the tape is told.
+#[derive(Debug)]
+pub struct Pass {
+    /// Kernels in use.
+    pub engine: Engine,
+    /// Live rows of the node at work and how they are cut.
+    pub rows: Rows,
+    /// How rows belong to images.
+    pub group: Group,
+    /// Training or evaluation.
+    pub mode: Mode,
+    /// Samples or thresholds.
+    pub units: Units,
+    /// What a replay backwards is for.
+    pub phase: Phase,
+    /// Slope `a` of every hard sigmoid, sigmoid and binary unit.
+    pub slope: f32,
+    /// Temperature of relaxed bits.
+    pub temperature: f32,
+    /// Address of the noise.
+    pub noise: Noise,
+    /// The class of each row; those of the images are set, the rest follows.
+    pub labels: Vec<u32>,
+    /// The loss of each row; set between `forward` and `backward`.
+    pub losses: Vec<f32>,
+    /// What a score-function estimator takes from the loss of each main row;
+    /// set between `forward` and `backward`.
+    pub baselines: Vec<f32>,
+    /// The weight of a main row's loss in the objective: one over the main rows.
+    pub weight: f32,
+    /// The adjoint of each row's loss; set between `forward` and `backward`.
+    pub seeds: Vec<f32>,
+}
+
+impl Pass {
+    /// The settings of a new tape for `capacity` images.
+    pub fn new(engine: Engine, capacity: usize) -> Self {
+        let mut pass = Self {
+            engine,
+            rows: Rows::new(capacity),
+            group: Group {
+                images: capacity,
+                samples: 1,
+                replicas: 1,
+            },
+            mode: Mode::Train,
+            units: Units::Sample,
+            phase: Phase::Gradient,
+            slope: 1.0,
+            temperature: 1.0,
+            noise: Noise {
+                seed: 0,
+                step: 0,
+                draw: 0,
+            },
+            labels: Vec::new(),
+            losses: Vec::new(),
+            baselines: Vec::new(),
+            weight: 1.0,
+            seeds: Vec::new(),
+        };
+        pass.resize(capacity);
+        pass
+    }
+
+    /// Makes room for that many rows.
+    pub(super) fn resize(&mut self, rows: usize) {
+        self.labels.resize(rows, 0);
+        self.losses.resize(rows, 0.0);
+        self.baselines.resize(rows, 0.0);
+        self.seeds.resize(rows, 0.0);
+    }
+
+    /// Gives every row its image's label.
+    pub(super) fn spread_labels(&mut self) {
+        let images = self.group.images;
+        for row in images..self.group.rows() {
+            self.labels[row] = self.labels[row - images];
+        }
+    }
+
+    /// The generator of the noise of a sample at `node`. All replicas of a
+    /// sample share it; `row` may be any of their rows.
+    pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
+        let Noise { seed, step, draw } = self.noise;
+        random::keyed(&[
+            random::purpose(b"bits\0\0\0\0"),
+            seed,
+            step,
+            draw,
+            node as u64,
+            (row % self.group.main()) as u64,
+        ])
+    }
+}

@@ -1,0 +1,306 @@
+//! Estimators against the exact gradient of a small stochastic network, found by
+//! enumerating all outcomes of its bits.
+//!
+//! An estimator that claims to be unbiased must match it within the error of a
+//! fixed large number of draws; one that claims no such thing must miss it. A
+//! deliberately wrong sign and a missing factor must be caught.
+
+use std::sync::Arc;
+
+use bnn_cpu::estimators::{self, Estimator, Info, Link, Needs, Reinforce, Signal, Unit};
+use bnn_cpu::kernels::select;
+use bnn_cpu::model::{LayerSpec, ModelSpec, Network};
+use bnn_cpu::ops::Weights;
+use bnn_cpu::random::{fill_uniform, keyed};
+use bnn_cpu::tape::{Mode, Noise, Units};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{Baseline, BaselineState};
+
+const PIXELS: [u8; 3] = [255, 128, 40];
+const LABEL: u32 = 1;
+const SLOPE: f32 = 1.5;
+/// Rows of a step, each a draw, and steps.
+const ROWS: usize = 1024;
+const STEPS: usize = 48;
+/// A gradient is off where it is this many standard errors away: over a hundred
+/// numbers and fifty runs, chance does that once in ten thousand times.
+const FAR: f64 = 5.5;
+
+/// Hidden layers of stochastic bits, then logits.
+fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<ModelSpec> {
+    let linear = |i: usize, out| LayerSpec::Linear {
+        name: format!("fc{i}"),
+        out,
+        bias: true,
+        weights: Weights::Real,
+        scale: false,
+    };
+    let mut layers = Vec::new();
+    for (i, &out) in hidden.iter().enumerate() {
+        layers.push(linear(i + 1, out));
+        layers.push(LayerSpec::Activation {
+            function: bnn_cpu::ops::Function::HardSigmoid,
+        });
+    }
+    layers.push(linear(hidden.len() + 1, 3));
+    let mut spec = ModelSpec {
+        name: "small".into(),
+        input: Shape::image(1, 1, 3),
+        normalise: None,
+        layers,
+    };
+    use bnn_cpu::estimators::Firing::Stochastic;
+    use bnn_cpu::model::Placement::Both;
+    spec.place(Both, Stochastic, estimator).unwrap();
+    if link.is_some() && spec.set_link(link).is_err() {
+        return None;
+    }
+    Some(spec)
+}
+
+/// Weights large enough for the bits to matter, small enough for the hard sigmoid
+/// to stay on its ramp.
+fn weights(hidden: &[usize], len: usize) -> Vec<f32> {
+    let mut w = vec![0.0; len];
+    fill_uniform(&mut keyed(&[5]), &mut w);
+    w.iter_mut().for_each(|w| *w = (*w - 0.5) * 0.4);
+    // The last layer's weights decide how much a bit matters.
+    let last = len - 3 * (hidden[hidden.len() - 1] + 1);
+    w[last..].iter_mut().for_each(|w| *w *= 6.0);
+    w
+}
+
+/// The expected loss by enumeration, in double precision; weights as PyTorch has
+/// them, layer after layer.
+fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
+    fn layer<'a>(w: &mut &'a [f64], x: &[f64], out: usize) -> Vec<f64> {
+        let (weight, rest) = w.split_at(out * x.len());
+        let (bias, rest) = rest.split_at(out);
+        *w = rest;
+        let row = |j: usize| -> f64 {
+            let dot: f64 = weight[j * x.len()..]
+                .iter()
+                .zip(x)
+                .map(|(w, x)| w * x)
+                .sum();
+            dot + bias[j]
+        };
+        (0..out).map(row).collect()
+    }
+    fn below(hidden: &[usize], link: Link, mut w: &[f64], x: &[f64]) -> f64 {
+        let Some((&out, rest)) = hidden.split_first() else {
+            let z = layer(&mut w, x, 3);
+            let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = z.iter().map(|z| (z - max).exp()).sum();
+            return sum.ln() + max - z[LABEL as usize];
+        };
+        let x = layer(&mut w, x, out);
+        let p: Vec<f64> = x
+            .iter()
+            .map(|x| match link {
+                Link::Sigmoid => 1.0 / (1.0 + (-f64::from(SLOPE) * x).exp()),
+                Link::HardSigmoid => ((f64::from(SLOPE) * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
+            })
+            .collect();
+        let mut total = 0.0;
+        for bits in 0..1u32 << out {
+            let h: Vec<f64> = (0..out).map(|i| f64::from(bits >> i & 1)).collect();
+            let probability: f64 = (0..out)
+                .map(|i| if h[i] > 0.5 { p[i] } else { 1.0 - p[i] })
+                .product();
+            if probability > 0.0 {
+                total += probability * below(rest, link, w, &h);
+            }
+        }
+        total
+    }
+    let x = PIXELS.map(|p| f64::from(f32::from(p) / 255.0));
+    below(hidden, link, w, &x)
+}
+
+/// The exact gradient: central differences of an exact function in double precision.
+fn exact_gradient(hidden: &[usize], link: Link, w: &[f32]) -> Vec<f64> {
+    let w: Vec<f64> = w.iter().map(|&w| f64::from(w)).collect();
+    (0..w.len())
+        .map(|i| {
+            let at = |step: f64| {
+                let mut w = w.clone();
+                w[i] += step;
+                expected_loss(hidden, link, &w)
+            };
+            (at(1e-5) - at(-1e-5)) / 2e-5
+        })
+        .collect()
+}
+
+/// How many standard errors the mean gradient is off, at worst, and the largest bias
+/// as a share of the largest gradient.
+fn worst(hidden: &[usize], spec: &ModelSpec, samples: usize, baseline: Baseline) -> (f64, f64) {
+    let engine = select(None).unwrap();
+    let images = ROWS / samples;
+    let mut net = Network::sampled(spec, engine, images, samples).unwrap();
+    let w = weights(hidden, net.params().values().len());
+    net.params_mut().values_mut().copy_from_slice(&w);
+    let link = spec.estimators().unwrap()[0].link();
+    let exact = exact_gradient(hidden, link, &w);
+    let mut state = BaselineState::new(baseline, engine, &net, 1).unwrap();
+    let (mut sum, mut squares) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+    for step in 0..STEPS {
+        net.set_rows(images);
+        for row in 0..images {
+            net.set_row(row, &PIXELS, LABEL);
+        }
+        let pass = net.pass_mut();
+        (pass.mode, pass.units) = (Mode::Train, Units::Sample);
+        (pass.slope, pass.temperature) = (SLOPE, 0.5);
+        pass.noise = Noise {
+            seed: 9,
+            step: step as u64,
+            draw: 0,
+        };
+        net.forward();
+        state.apply(&mut net);
+        net.backward();
+        for (i, &g) in net.params().grads().iter().enumerate() {
+            sum[i] += f64::from(g);
+            squares[i] += f64::from(g).powi(2);
+        }
+    }
+    let n = STEPS as f64;
+    let size = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+    assert!(size > 0.05, "a gradient of {size} tests nothing");
+    let (mut far, mut bias) = (0.0f64, 0.0f64);
+    for i in 0..w.len() {
+        let mean = sum[i] / n;
+        let variance = (squares[i] / n - mean * mean).max(0.0) * n / (n - 1.0);
+        // The floor is rounding: gradients are sums in single precision.
+        let error = (variance / n).sqrt().max(2e-6);
+        far = far.max((mean - exact[i]).abs() / error);
+        bias = bias.max((mean - exact[i]).abs() / size);
+    }
+    (far, bias)
+}
+
+const NETS: [&[usize]; 2] = [&[5], &[4, 3]];
+
+fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {
+    for hidden in NETS {
+        let Some(spec) = net(hidden, name, link) else {
+            return;
+        };
+        let all = spec.estimators().unwrap();
+        if all.iter().any(|e| Some(e.link()) != link && link.is_some()) {
+            continue;
+        }
+        let unbiased = all.iter().all(|e| e.info().unbiased);
+        let (far, bias) = worst(hidden, &spec, samples, baseline);
+        println!(
+            "{name} {link:?} x{samples} {} over {hidden:?}: {far:.1} standard errors, bias {bias:.4}",
+            baseline.name()
+        );
+        if unbiased {
+            assert!(
+                far < FAR,
+                "{name} over {hidden:?} is off by {far} standard errors"
+            );
+        } else {
+            assert!(
+                far > 3.0 * FAR,
+                "{name} over {hidden:?} calls itself biased and is off by {far} standard errors"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_estimator_is_what_it_claims_to_be() {
+    for make in estimators::ALL {
+        for link in Link::ALL {
+            if let Some(estimator) = make(Some(link)) {
+                let name = estimator.info().name;
+                check(name, Some(link), 1, Baseline::None);
+            }
+        }
+    }
+}
+
+#[test]
+fn baselines_and_samples_bias_nothing() {
+    for baseline in Baseline::ALL {
+        for samples in [1, 4] {
+            if baseline == Baseline::Loo && samples == 1 {
+                continue;
+            }
+            check("reinforce", None, samples, baseline);
+        }
+    }
+    for name in ["muprop", "rebar"] {
+        check(name, None, 2, Baseline::Loo);
+    }
+    for name in [
+        "arm",
+        "disarm",
+        "local-expectation",
+        "reinforce+local-expectation",
+    ] {
+        for hidden in &NETS[name.matches('+').count()..] {
+            let spec = net(hidden, name, None).unwrap();
+            let (far, _) = worst(hidden, &spec, 3, Baseline::None);
+            assert!(far < FAR, "{name}: {far}");
+        }
+    }
+    for name in [
+        "muprop+local-expectation",
+        "rebar+local-expectation",
+        "rebar+arm",
+    ] {
+        let spec = net(NETS[1], name, None).unwrap();
+        let (far, _) = worst(NETS[1], &spec, 1, Baseline::None);
+        assert!(far < FAR, "{name}: {far}");
+    }
+}
+
+/// REINFORCE times a factor: what a slip would make of it.
+struct Wrong(&'static str, f32);
+
+impl Estimator for Wrong {
+    fn info(&self) -> Info {
+        Info {
+            name: self.0,
+            ..Reinforce::default().info()
+        }
+    }
+    fn signal(&self) -> Signal {
+        Signal::Loss
+    }
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+    fn needs(&self) -> Needs {
+        Reinforce::default().needs()
+    }
+    fn pullback(&self, unit: Unit) -> f32 {
+        self.1 * Reinforce::default().pullback(unit)
+    }
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn a_wrong_sign_and_a_missing_factor_are_caught() {
+    estimators::register(|_| Some(Arc::new(Wrong("wrong-sign", -1.0)))).unwrap();
+    // As if the slope were left out.
+    estimators::register(|_| Some(Arc::new(Wrong("wrong-factor", 1.0 / SLOPE)))).unwrap();
+    estimators::register(|_| Some(Arc::new(Wrong("right", 1.0)))).unwrap();
+    let off = |name: &str| {
+        let spec = net(NETS[1], name, None).unwrap();
+        worst(NETS[1], &spec, 1, Baseline::None).0
+    };
+    assert!(off("right") < FAR);
+    for name in ["wrong-sign", "wrong-factor"] {
+        assert!(off(name) > FAR, "{name} passes for right: {}", off(name));
+    }
+    // The name is taken now.
+    assert!(estimators::register(|_| Some(Arc::new(Wrong("right", 1.0)))).is_err());
+}
