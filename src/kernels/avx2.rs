@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -15,6 +15,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX2,
     product,
     transposed,
+    lookup: lookup::functions!(__m256, "avx2,fma"),
     winograd: winograd::functions!(__m256, Avx2, "avx2,fma"),
 };
 
@@ -47,7 +48,8 @@ vector::vector!(
     _mm256_sub_ps,
     _mm256_mul_ps,
     |a, b, c| _mm256_fmadd_ps(a, b, c),
-    _mm256_fnmadd_ps(a, b, c)
+    _mm256_fnmadd_ps(a, b, c),
+    |x| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())) as u32
 );
 
 /// Lanes of a register.

@@ -9,7 +9,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -17,6 +17,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX512,
     product,
     transposed,
+    lookup: lookup::functions!(__m512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"),
     winograd: winograd::functions!(
         __m512,
         Avx512,
@@ -52,7 +53,8 @@ vector::vector!(
     _mm512_sub_ps,
     _mm512_mul_ps,
     |a, b, c| _mm512_fmadd_ps(a, b, c),
-    _mm512_fnmadd_ps(a, b, c)
+    _mm512_fnmadd_ps(a, b, c),
+    |x| u32::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()))
 );
 
 /// Calls `$tile` with the tile's rows and panels as constants, and then the

@@ -23,6 +23,7 @@ mod flip;
 pub mod gemm;
 pub mod im2col;
 mod isa;
+pub mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pool;
@@ -45,6 +46,7 @@ pub struct Kernels {
     pub ew: Elementwise,
     product: gemm::ProductFn,
     transposed: gemm::TransposedFn,
+    lookup: lookup::Functions,
     winograd: winograd::Functions,
 }
 

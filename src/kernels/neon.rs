@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::aarch64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -15,6 +15,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::NEON,
     product,
     transposed,
+    lookup: lookup::functions!(float32x4_t, "neon"),
     winograd: winograd::functions!(float32x4_t, Neon, "neon"),
 };
 
@@ -46,7 +47,8 @@ vector::vector!(
     vsubq_f32,
     vmulq_f32,
     |a, b, c| vfmaq_f32(c, a, b),
-    vfmsq_f32(c, a, b)
+    vfmsq_f32(c, a, b),
+    |x| vaddvq_u32(vandq_u32(vcgtzq_f32(x), vld1q_u32([1, 2, 4, 8].as_ptr())))
 );
 
 /// Lanes of a register.

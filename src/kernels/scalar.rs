@@ -2,13 +2,14 @@
 
 use super::gemm::{Patches, Store, panels};
 use super::tiling::{Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, winograd};
 
 pub(super) static KERNELS: Kernels = Kernels {
     isa: Isa::Scalar,
     ew: elementwise::SCALAR,
     product,
     transposed,
+    lookup: lookup::functions!(f32),
     winograd: winograd::functions!(f32, Plain),
 };
 

@@ -49,6 +49,12 @@ pub(super) trait Vector: Copy {
     /// See [`Self::splat`].
     unsafe fn fma(self, factor: Self, other: Self) -> Self;
 
+    /// Bit `i` is whether lane `i` is above zero.
+    ///
+    /// # Safety
+    /// See [`Self::splat`].
+    unsafe fn positive(self) -> u32;
+
     /// `other - self * factor`, likewise.
     ///
     /// # Safety
@@ -57,10 +63,12 @@ pub(super) trait Vector: Copy {
 }
 
 /// Implements [`Vector`] for a register type from its intrinsics; `$fma` and
-/// `$fnma` take (self, factor, other).
+/// `$fnma` take (self, factor, other),
+/// `$positive` takes self.
 macro_rules! vector {
     ($name:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident,
-     $add:ident, $sub:ident, $mul:ident, |$a:ident, $b:ident, $c:ident| $fma:expr, $fnma:expr) => {
+     $add:ident, $sub:ident, $mul:ident, |$a:ident, $b:ident, $c:ident| $fma:expr, $fnma:expr,
+     |$x:ident| $positive:expr) => {
         impl $crate::kernels::vector::Vector for $name {
             const LANES: usize = $lanes;
 
@@ -105,6 +113,12 @@ macro_rules! vector {
                 let $a = self;
                 // SAFETY: see above.
                 unsafe { $fnma }
+            }
+            #[inline(always)]
+            unsafe fn positive(self) -> u32 {
+                let $x = self;
+                // SAFETY: see above.
+                unsafe { $positive }
             }
         }
     };
@@ -154,5 +168,10 @@ impl Vector for f32 {
     #[inline(always)]
     unsafe fn fnma(self, factor: Self, other: Self) -> Self {
         other - self * factor
+    }
+
+    #[inline(always)]
+    unsafe fn positive(self) -> u32 {
+        u32::from(self > 0.0)
     }
 }

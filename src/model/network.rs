@@ -5,7 +5,9 @@ use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
 use crate::estimators::{BinaryUnit, Roles, samples};
 use crate::kernels::Engine;
-use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Terms, Window};
+use crate::ops::{
+    Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, NormPool, Terms, Window,
+};
 use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
@@ -21,8 +23,9 @@ pub struct Network {
     spec: ModelSpec,
     tape: Tape,
     input: Value,
-    /// The output of each layer of the spec.
-    layers: Vec<Value>,
+    /// The output of each layer of the spec; none where it is fused with the next.
+    layers: Vec<Option<Value>>,
+    logits: Value,
     loss: Value,
     /// Samples of an image in training.
     samples: usize,
@@ -77,7 +80,14 @@ impl Network {
         let mut x = input;
         let mut units = estimators.iter().zip(&roles).enumerate();
         let mut flips = false;
-        for layer in &spec.layers {
+        let mut specs = spec.layers.iter().peekable();
+        while let Some(layer) = specs.next() {
+            if training && let Some(fused) = record_fused(&mut tape, layer, specs.peek(), x)? {
+                specs.next();
+                x = fused;
+                layers.extend([None, Some(x)]);
+                continue;
+            }
             x = match (layer, flips) {
                 (LayerSpec::Binary { mode, .. }, _) => {
                     let Some((number, (estimator, roles))) = units.next() else {
@@ -97,7 +107,7 @@ impl Network {
                 ) => Linear::record_flips(&mut tape, name, x, *out, *bias)?,
                 _ => record(&mut tape, layer, x)?,
             };
-            layers.push(x);
+            layers.push(Some(x));
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
@@ -107,6 +117,7 @@ impl Network {
             tape,
             input,
             layers,
+            logits: x,
             loss,
             samples: per_image,
             replicas: samples(&roles),
@@ -267,17 +278,22 @@ impl Network {
     /// The logits of each sample, (samples, classes), in the order of [`Self::losses`].
     pub fn logits(&self) -> &[f32] {
         let main = self.tape.pass.group.main() * self.classes();
-        &self.tape.value(self.layers[self.layers.len() - 1])[..main]
+        &self.tape.value(self.logits)[..main]
     }
 
     /// The output of layer `i` of the spec: all its rows, (height, width, channel).
+    ///
+    /// # Panics
+    /// If the network was built for training and layer `i` is a batch norm that is
+    /// computed together with the max-pool behind it.
     pub fn layer_output(&self, i: usize) -> &[f32] {
-        self.tape.value(self.layers[i])
+        self.tape
+            .value(self.layers[i].expect("a layer with an output of its own"))
     }
 
     /// The classes that the network tells apart.
     pub fn classes(&self) -> usize {
-        self.tape.shape(self.layers[self.layers.len() - 1]).len()
+        self.tape.shape(self.logits).len()
     }
 
     /// How many samples are classified as labelled. The first of equal logits
@@ -323,6 +339,31 @@ pub fn argmax(z: &[f32]) -> Option<usize> {
         }
     }
     (!z.is_empty()).then_some(best)
+}
+
+/// Records a layer together with the next where the two are one op.
+fn record_fused(
+    tape: &mut Tape,
+    layer: &LayerSpec,
+    next: Option<&&LayerSpec>,
+    x: Value,
+) -> Result<Option<Value>> {
+    let (
+        LayerSpec::BatchNorm {
+            name,
+            eps,
+            momentum,
+            statistics,
+        },
+        Some(LayerSpec::MaxPool { kernel, stride }),
+    ) = (layer, next)
+    else {
+        return Ok(None);
+    };
+    if !NormPool::serves(tape.shape(x), *kernel, stride.unwrap_or(*kernel)) {
+        return Ok(None);
+    }
+    NormPool::record(tape, name, x, (*eps, *momentum, *statistics)).map(Some)
 }
 
 /// Records one layer.

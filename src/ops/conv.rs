@@ -15,18 +15,24 @@
 //!                          stride distance in a border of k - 1 - p (of zeros),
 //!                          and W' are the weights turned by half a turn
 //! ```
+//!
+//! Where they serve, cheaper algorithms take the place of the direct products: over
+//! declared bits the forward product is a sum of table entries
+//! ([`crate::kernels::lookup`]), the others are Winograd's
+//! ([`crate::kernels::winograd`]). Which ones is decided when the layer is recorded.
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
+use crate::kernels::lookup::{GROUP, Lookup, Pattern};
 use crate::kernels::winograd::Winograd;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
 use super::weights::{Terms, Weights};
-use super::window::{Window, bordered, spread};
+use super::window::{Window, bordered, bordered_patterns, spread};
 
 /// The layer; see the module's page.
 pub struct Conv {
@@ -46,6 +52,9 @@ pub struct Conv {
     winograd: Option<[Winograd; 2]>,
     forward_points: Vec<f32>,
     backward_points: Vec<f32>,
+    /// Over bits: sums of table entries, and the tables.
+    lookup: Option<Lookup>,
+    tables: Vec<f32>,
     /// (height, width) of an input image in its border.
     border: (usize, usize),
     /// (height, width) of the spread-out output adjoint.
@@ -74,6 +83,8 @@ struct Scratch {
     spread: Arena,
     /// Winograd's transformed tiles.
     tiles: Arena,
+    /// An input image of bits in its border.
+    patterns: Vec<Pattern>,
 }
 
 impl Conv {
@@ -119,14 +130,15 @@ impl Conv {
                 unused: vec![0.0; channels],
             })
             .collect();
-        let pool = Pool::new(tape.slots(), || Scratch {
+        let scratch = |patterns: usize| Scratch {
             padded: Arena::zeros(border.0 * border.1 * input.channels),
             spread: Arena::zeros(spread.0 * spread.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
-        });
+            patterns: vec![Pattern::default(); patterns],
+        };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let back_depth = window.kernel * window.kernel * channels;
-        let op = Self {
+        let mut op = Self {
             input,
             output,
             window,
@@ -144,9 +156,19 @@ impl Conv {
             spread,
             weight_grad: vec![0.0; panel_len(depth, channels)],
             zeros: vec![0.0; channels],
+            lookup: None,
+            tables: Vec::new(),
             slots,
-            pool,
+            pool: Pool::new(tape.slots(), || scratch(0)),
         };
+        if tape.is_bits(x) {
+            op.lookup = Lookup::new(&op.patches(), input.channels, channels);
+        }
+        if let Some(lookup) = &op.lookup {
+            op.tables = vec![0.0; lookup.tables_len()];
+            let len = border.0 * border.1 * input.channels / GROUP;
+            op.pool = Pool::new(tape.slots(), || scratch(len));
+        }
         let y = tape.push(Box::new(op), &[x], output);
         Ok(terms.finish(tape, name, y, weight))
     }
@@ -264,7 +286,10 @@ impl Op for Conv {
         let kernels = cx.pass.engine.kernels;
         // Sums of binary weights over bits are exact where nothing but sums is
         // formed; Winograd's constants are not whole numbers.
-        let forward = self.winograd.filter(|_| self.weights.is_real());
+        let lookup = self.lookup;
+        let forward = self
+            .winograd
+            .filter(|_| self.weights.is_real() && lookup.is_none());
         if self.version != cx.params.version() {
             let mut panels = std::mem::take(&mut self.forward_weights);
             let weight = cx.params.value(self.weight);
@@ -275,6 +300,9 @@ impl Op for Conv {
             if let Some([shape, _]) = &forward {
                 kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
             }
+            if let Some(shape) = &lookup {
+                kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
+            }
             self.version = cx.params.version();
         }
         let x = cx.x(0);
@@ -283,12 +311,18 @@ impl Op for Conv {
         let (input, output, padding) = (self.input, self.output, self.window.padding);
         let (border, pool) = (self.border, &self.pool);
         let (weights, points) = (&self.forward_weights, &self.forward_points);
+        let tables = &self.tables;
         let work = |rows: Range<usize>, y: &mut [f32], s: &mut Scratch| {
             let x = &x[rows.start * input.len()..rows.end * input.len()];
             for (x, y) in x
                 .chunks_exact(input.len())
                 .zip(y.chunks_exact_mut(output.len()))
             {
+                if let Some(shape) = &lookup {
+                    bordered_patterns(kernels, x, input, padding, border.1, &mut s.patterns);
+                    kernels.lookup_product(shape, &s.patterns, tables, bias, y);
+                    continue;
+                }
                 let a = bordered(x, input, padding, border, &mut s.padded);
                 let columns = output.channels;
                 if let Some([shape, _]) = &forward {

@@ -8,6 +8,7 @@ mod conv;
 mod cross_entropy;
 mod linear;
 mod max_pool;
+mod norm_pool;
 mod weights;
 mod window;
 
@@ -18,6 +19,7 @@ pub use conv::Conv;
 pub use cross_entropy::{CrossEntropy, log_softmax};
 pub use linear::Linear;
 pub use max_pool::MaxPool;
+pub use norm_pool::NormPool;
 pub use weights::{Terms, Weights};
 pub use window::Window;
 

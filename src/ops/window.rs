@@ -1,5 +1,7 @@
 //! Windows that slide over images, and images in the borders that they need.
 
+use crate::kernels::Kernels;
+use crate::kernels::lookup::{GROUP, Pattern};
 use crate::tensor::{Arena, Shape};
 
 /// A square window that slides over an image.
@@ -40,6 +42,23 @@ pub(super) fn bordered<'a>(
         to[at..at + line].copy_from_slice(row);
     }
     border.as_slice()
+}
+
+/// The patterns of an image of bits in its border, which is `width` pixels wide and
+/// already pattern 0.
+pub(super) fn bordered_patterns(
+    kernels: &Kernels,
+    image: &[f32],
+    shape: Shape,
+    padding: usize,
+    width: usize,
+    border: &mut [Pattern],
+) {
+    let pixel = shape.channels / GROUP;
+    for (i, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
+        let at = ((i + padding) * width + padding) * pixel;
+        kernels.lookup_patterns(row, &mut border[at..][..shape.width * pixel]);
+    }
 }
 
 /// Copies an output adjoint to stride distance inside its border of zeros.
