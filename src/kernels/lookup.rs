@@ -25,6 +25,7 @@
 )]
 
 use super::gemm::{Patches, panel_len, panels};
+use super::tiling::Tiles;
 use super::vector::Vector;
 use super::{Kernels, NR};
 
@@ -34,8 +35,8 @@ pub const GROUP: usize = 4;
 const TABLE: usize = NR << GROUP;
 /// Groups of a pass: their tables (20 KB) stay in the first-level cache.
 const PASS: usize = 20;
-/// Pixels that are summed side by side, to hide the latency of additions.
-const PIXELS: usize = 4;
+/// Most pixels that are summed side by side, to hide the latency of additions.
+const PIXELS: usize = 5;
 
 /// Which of its 16 patterns a group has, as an offset into its table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +78,10 @@ impl Lookup {
 pub(super) struct Functions {
     pub tables: fn(&Lookup, &[f32], &mut [f32]),
     pub patterns: fn(&[f32], &mut [Pattern]),
-    pub product: fn(&Lookup, &[Pattern], &[f32], Option<&[f32]>, &mut [f32]),
+    pub product: ProductFn,
 }
+
+type ProductFn = fn(&Lookup, &[Pattern], &[f32], Option<&[f32]>, &mut [f32]);
 
 /// The functions of an instruction set: `functions!(Register, "features")`.
 macro_rules! functions {
@@ -265,13 +268,16 @@ pub(super) unsafe fn product<V: Vector>(
                             .as_mut_ptr()
                             .add(row * p.cols * shape.outputs + panel * NR);
                         let mut col = 0;
-                        while col + PIXELS <= p.cols {
-                            pixels::<V, PIXELS>(&pass, from.add(col * p.col_step), to, col);
-                            col += PIXELS;
-                        }
-                        while col < p.cols {
-                            pixels::<V, 1>(&pass, from.add(col * p.col_step), to, col);
-                            col += 1;
+                        for some in Tiles::new(p.cols, PIXELS) {
+                            let from = from.add(col * p.col_step);
+                            match some {
+                                1 => pixels::<V, 1>(&pass, from, to, col),
+                                2 => pixels::<V, 2>(&pass, from, to, col),
+                                3 => pixels::<V, 3>(&pass, from, to, col),
+                                4 => pixels::<V, 4>(&pass, from, to, col),
+                                _ => pixels::<V, PIXELS>(&pass, from, to, col),
+                            }
+                            col += some;
                         }
                     }
                 }

@@ -28,6 +28,7 @@ pub mod lookup;
 mod neon;
 mod pool;
 mod scalar;
+mod small;
 mod tiling;
 mod vector;
 pub mod winograd;

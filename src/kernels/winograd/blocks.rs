@@ -6,10 +6,11 @@
 )]
 
 use super::transform::{data_tile, down_tile, up_tile};
-use super::{POINTS, Winograd};
+use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Store, panels};
-use crate::kernels::tiling::{self, Micro};
+use crate::kernels::small;
+use crate::kernels::tiling::Micro;
 use crate::kernels::vector::Vector;
 
 /// Calls `$f::<.., R, M>` for the kernel size R, tiles of M outputs.
@@ -154,8 +155,8 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
     scratch: &mut [f32],
 ) {
     let c = shape.inputs;
-    let (v, m) = scratch.split_at_mut(POINTS * shape.block() * c);
-    for (first, count) in shape.blocks() {
+    let (v, m) = scratch.split_at_mut(POINTS * shape.block(BLOCK_BYTES) * c);
+    for (first, count) in shape.blocks(BLOCK_BYTES) {
         // SAFETY: the block's tiles lie within the image, the transforms within
         // the scratch memory, the panels within the weights.
         unsafe {
@@ -166,7 +167,7 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
                     padded.copy_from_slice(&bias[panel * NR..][..NR]);
                 }
                 for point in 0..POINTS {
-                    tiling::small_product::<T>(
+                    small::product::<T>(
                         (count, c),
                         v.as_ptr().add(point * count * c),
                         weights.as_ptr().add((panel * POINTS + point) * c * NR),
@@ -239,8 +240,8 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     scratch: &mut [f32],
 ) {
     let c = shape.inputs;
-    let (v, q) = scratch.split_at_mut(POINTS * shape.block() * c);
-    for (first, count) in shape.blocks() {
+    let (v, q) = scratch.split_at_mut(POINTS * shape.block(GRAD_BLOCK_BYTES) * c);
+    for (first, count) in shape.blocks(GRAD_BLOCK_BYTES) {
         // SAFETY: as in `product`.
         unsafe {
             data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
@@ -251,7 +252,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
                     adjoint_block::<V>(shape, (first, count), g, q.as_mut_ptr())
                 );
                 for point in 0..POINTS {
-                    tiling::small_transposed::<T>(
+                    small::transposed::<T>(
                         (count, c),
                         v.as_ptr().add(point * count * c),
                         q.as_ptr().add(point * count * NR),

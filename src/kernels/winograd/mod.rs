@@ -34,9 +34,12 @@ pub(super) use blocks::{product, transposed, weight_grad, weights};
 const N: usize = 6;
 /// The same in two dimensions.
 const POINTS: usize = N * N;
-/// Bytes that a block of transformed tiles may take, so that it stays close to
-/// the first-level cache; the weights come from the second.
+/// Bytes that a block of transformed tiles may take forwards, so that it stays
+/// close to the first-level cache; the weights come from the second.
 const BLOCK_BYTES: usize = 96 << 10;
+/// The same for the weight gradient, whose sums over a block are read and written
+/// once a block: it stays in the second-level cache.
+const GRAD_BLOCK_BYTES: usize = 288 << 10;
 
 /// The shape of a convolution of stride 1 that Winograd's algorithm computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,17 +95,18 @@ impl Winograd {
         POINTS * panel_len(self.inputs, self.outputs)
     }
 
-    /// Tiles that are transformed at a time.
-    fn block(&self) -> usize {
+    /// Tiles that are transformed at a time, within so many bytes.
+    fn block(&self, bytes: usize) -> usize {
         let (down, across) = self.tiles();
         let all = down * across;
-        let most = BLOCK_BYTES / (POINTS * (self.inputs + NR) * size_of::<f32>());
+        let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
         all.div_ceil(all.div_ceil(most.max(6)))
     }
 
     /// Numbers of working memory.
     pub fn scratch_len(&self) -> usize {
-        POINTS * self.block() * (self.inputs + NR)
+        let block = self.block(BLOCK_BYTES).max(self.block(GRAD_BLOCK_BYTES));
+        POINTS * block * (self.inputs + NR)
     }
 
     /// Numbers of a bordered image.
@@ -122,9 +126,9 @@ impl Winograd {
 
     /// Calls `f(first tile, tiles)` for each block.
     #[inline(always)]
-    fn blocks(&self) -> impl Iterator<Item = (usize, usize)> {
+    fn blocks(&self, bytes: usize) -> impl Iterator<Item = (usize, usize)> {
         let (down, across) = self.tiles();
-        let (all, block) = (down * across, self.block());
+        let (all, block) = (down * across, self.block(bytes));
         (0..all)
             .step_by(block)
             .map(move |first| (first, block.min(all - first)))
@@ -136,9 +140,11 @@ impl Winograd {
 pub(super) struct Functions {
     pub weights: fn(&Winograd, &[f32], &mut [f32]),
     pub product: ProductFn,
-    pub transposed: fn(&Winograd, &[f32], &[f32], &mut [f32], &mut [f32]),
+    pub transposed: TransposedFn,
     pub weight_grad: fn(&Winograd, &[f32], &mut [f32]),
 }
+
+type TransposedFn = fn(&Winograd, &[f32], &[f32], &mut [f32], &mut [f32]);
 
 type ProductFn = fn(&Winograd, &[f32], &[f32], Option<&[f32]>, &mut [f32], Store, &mut [f32]);
 
