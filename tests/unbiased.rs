@@ -46,7 +46,7 @@ fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<ModelSpe
     let mut spec = ModelSpec {
         name: "small".into(),
         input: Shape::image(1, 1, 3),
-        pixels: Default::default(),
+        pixels: None,
         layers,
     };
     use bnn_cpu::estimators::Firing::Stochastic;

@@ -14,6 +14,7 @@ mod estimators;
 mod eval;
 mod import;
 mod inspect;
+mod lab;
 mod model_args;
 mod output;
 mod progress;
@@ -121,6 +122,7 @@ enum Command {
     Inspect(inspect::Args),
     Import(import::Args),
     Estimators(estimators::Args),
+    Lab(Box<lab::Args>),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -135,6 +137,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, context),
             Self::Import(args) => import::run(args, context),
             Self::Estimators(args) => estimators::run(args, context),
+            Self::Lab(args) => lab::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

@@ -100,7 +100,7 @@ fn not_negative32(text: &str) -> Result<f32, String> {
 pub struct Settings {
     /// Passes over the training images [default: 10]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
-    epochs: Option<usize>,
+    pub epochs: Option<usize>,
     /// Images in a step [default: 64]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     batch: Option<usize>,

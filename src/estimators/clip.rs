@@ -13,8 +13,18 @@
 use super::{Estimator, Info, Link, Unit};
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClippedStraightThrough;
+#[derive(Clone, Copy, Debug)]
+pub struct ClippedStraightThrough {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for ClippedStraightThrough {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for ClippedStraightThrough {
     fn info(&self) -> Info {
@@ -28,7 +38,7 @@ impl Estimator for ClippedStraightThrough {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, u: Unit) -> f32 {

@@ -13,8 +13,18 @@
 use super::{Estimator, Info, Link, Unit};
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Identity;
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for Identity {
     fn info(&self) -> Info {
@@ -28,7 +38,7 @@ impl Estimator for Identity {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, u: Unit) -> f32 {

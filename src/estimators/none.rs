@@ -12,8 +12,18 @@ use super::{Estimator, Info, Link, Signal, Unit};
 use crate::kernels::Elementwise;
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoGradient;
+#[derive(Clone, Copy, Debug)]
+pub struct NoGradient {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for NoGradient {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for NoGradient {
     fn info(&self) -> Info {
@@ -31,7 +41,7 @@ impl Estimator for NoGradient {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, _unit: Unit) -> f32 {

@@ -12,8 +12,18 @@
 use super::{Estimator, Info, Link, Unit};
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ApproxSign;
+#[derive(Clone, Copy, Debug)]
+pub struct ApproxSign {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for ApproxSign {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for ApproxSign {
     fn info(&self) -> Info {
@@ -27,7 +37,7 @@ impl Estimator for ApproxSign {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, u: Unit) -> f32 {

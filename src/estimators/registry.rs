@@ -16,38 +16,36 @@ fn fixed<E: Estimator + Default + 'static>(link: Option<Link>) -> Option<Arc<dyn
         .then(|| Arc::new(made) as Arc<dyn Estimator>)
 }
 
+/// A constructor of an estimator that can have either link.
+macro_rules! linked {
+    ($name:ident) => {
+        |link| {
+            let link = link.unwrap_or($name::default().link);
+            Some(Arc::new($name { link }))
+        }
+    };
+}
+
 /// Every estimator of this crate.
 pub const ALL: [Make; 15] = [
-    |link| {
-        let link = link.unwrap_or(StraightThrough::default().link);
-        Some(Arc::new(StraightThrough { link }))
-    },
-    fixed::<ClippedStraightThrough>,
-    fixed::<Identity>,
-    fixed::<ApproxSign>,
-    fixed::<SwishSign>,
-    fixed::<ReSte>,
+    linked!(StraightThrough),
+    linked!(ClippedStraightThrough),
+    linked!(Identity),
+    linked!(ApproxSign),
+    linked!(SwishSign),
+    linked!(ReSte),
     fixed::<Gumbel>,
     |link| {
         let made = Gumbel { soft: true };
         (link.is_none_or(|link| link == made.link())).then(|| Arc::new(made) as _)
     },
-    |link| {
-        let link = link.unwrap_or(Reinforce::default().link);
-        Some(Arc::new(Reinforce { link }))
-    },
+    linked!(Reinforce),
     fixed::<Arm>,
     fixed::<DisArm>,
-    |link| {
-        let link = link.unwrap_or(MuProp::default().link);
-        Some(Arc::new(MuProp { link }))
-    },
+    linked!(MuProp),
     fixed::<Rebar>,
-    |link| {
-        let link = link.unwrap_or(LocalExpectation::default().link);
-        Some(Arc::new(LocalExpectation { link }))
-    },
-    fixed::<NoGradient>,
+    linked!(LocalExpectation),
+    linked!(NoGradient),
 ];
 
 /// Estimators of other crates.

@@ -21,8 +21,18 @@ const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReSte;
+#[derive(Clone, Copy, Debug)]
+pub struct ReSte {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for ReSte {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for ReSte {
     fn info(&self) -> Info {
@@ -36,7 +46,7 @@ impl Estimator for ReSte {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, u: Unit) -> f32 {

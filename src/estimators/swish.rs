@@ -16,8 +16,18 @@ use crate::kernels::elementwise::exp;
 const BETA: f32 = 5.0;
 
 /// See the module's page.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SwishSign;
+#[derive(Clone, Copy, Debug)]
+pub struct SwishSign {
+    /// Probabilities of bits; the rule is the same for either.
+    pub link: Link,
+}
+
+impl Default for SwishSign {
+    fn default() -> Self {
+        let link = Link::HardSigmoid;
+        Self { link }
+    }
+}
 
 impl Estimator for SwishSign {
     fn info(&self) -> Info {
@@ -31,7 +41,7 @@ impl Estimator for SwishSign {
     }
 
     fn link(&self) -> Link {
-        Link::HardSigmoid
+        self.link
     }
 
     fn pullback(&self, u: Unit) -> f32 {

@@ -43,6 +43,9 @@ pub struct BinaryUnit {
     firing: Firing,
     estimator: Arc<dyn Estimator>,
     roles: Roles,
+    /// Binary units of the layers below: where this layer's bits begin in the number
+    /// of an outcome.
+    units_below: usize,
     /// Whether its input has a row an image.
     expands: bool,
     len: usize,
@@ -71,12 +74,14 @@ impl BinaryUnit {
         firing: Firing,
         estimator: Arc<dyn Estimator>,
     ) -> Value {
-        Self::record_as(tape, x, firing, estimator, Roles::plain(), "unit", None)
+        let roles = Roles::plain();
+        Self::record_as(tape, x, firing, estimator, roles, "unit", None, 0)
     }
 
     /// Records a layer with its part in a network whose images have a group of
     /// rows. The first one is told the most samples of an image, and makes the
     /// groups. Learned numbers become the buffer `{name}.controls`.
+    #[allow(clippy::too_many_arguments)]
     pub fn record_as(
         tape: &mut Tape,
         x: Value,
@@ -85,6 +90,7 @@ impl BinaryUnit {
         roles: Roles,
         name: &str,
         first: Option<usize>,
+        units_below: usize,
     ) -> Value {
         let shape = tape.shape(x);
         let len = shape.len();
@@ -108,6 +114,7 @@ impl BinaryUnit {
         let op = Self {
             firing,
             estimator,
+            units_below,
             expands: first.is_some(),
             len,
             controls,
@@ -136,6 +143,19 @@ impl BinaryUnit {
     fn samples(&self, pass: &Pass) -> bool {
         let exploring = pass.mode == Mode::Train && self.estimator.explores();
         pass.units == Units::Sample && (self.firing == Firing::Stochastic || exploring)
+    }
+
+    /// The uniform numbers of a row's sample.
+    fn draw(&self, pass: &Pass, node: usize, row: usize, u: &mut [f32]) {
+        if !pass.enumerate {
+            return fill_uniform(&mut pass.noise(node, row), u);
+        }
+        let outcome = row % pass.group.main() / pass.group.images;
+        for (i, u) in u.iter_mut().enumerate() {
+            // 0 is below every probability, 1 below none.
+            let bit = outcome >> (self.units_below + i) & 1;
+            *u = if bit == 1 { 0.0 } else { 1.0 };
+        }
     }
 
     fn emit(&self, pass: &Pass, row: usize) -> Emit {
@@ -172,7 +192,7 @@ impl BinaryUnit {
             link.probabilities(ew, pass.slope, x, &mut slot.p);
         }
         if needs.u {
-            fill_uniform(&mut pass.noise(cx.node, row), &mut slot.u);
+            self.draw(pass, cx.node, row, &mut slot.u);
         }
         if needs.v {
             fill_uniform(&mut pass.noise(cx.node + SECOND, row), &mut slot.v);
@@ -189,7 +209,7 @@ impl BinaryUnit {
                 loss: pass.losses[row],
                 extra,
                 baseline: pass.baselines[row],
-                weight: pass.weight,
+                weight: pass.weights[row],
                 h,
                 p: &slot.p,
                 noted,
@@ -211,7 +231,7 @@ impl BinaryUnit {
         if self.controls.is_none() {
             return estimator.pullbacks(ew, units, dx);
         }
-        let losses = extra.map(|loss| loss * pass.weight);
+        let losses = extra.map(|loss| loss * pass.weights[row]);
         for (i, dx) in dx.iter_mut().enumerate() {
             let unit = units.at(i);
             let control = estimator.control_part(unit, losses);
@@ -286,7 +306,7 @@ impl Op for BinaryUnit {
                     link.probabilities(ew, pass.slope, x, h);
                     continue;
                 }
-                fill_uniform(&mut pass.noise(node, row), &mut slot.u);
+                this.draw(pass, node, row, &mut slot.u);
                 if emit == Emit::Relaxed {
                     for (i, h) in h.iter_mut().enumerate() {
                         *h = relaxed(pass.slope, temperature, x[i], slot.u[i]);

@@ -79,7 +79,7 @@ impl Network {
         let mut layers = Vec::new();
         let mut x = input;
         let mut units = estimators.iter().zip(&roles).enumerate();
-        let mut flips = false;
+        let (mut flips, mut units_below) = (false, 0);
         let mut specs = spec.layers.iter().peekable();
         while let Some(layer) = specs.next() {
             if training && let Some(fused) = record_fused(&mut tape, layer, specs.peek(), x)? {
@@ -97,7 +97,11 @@ impl Network {
                     let first = (number == 0).then_some(per_image);
                     let (estimator, roles) = (estimator.clone(), roles.clone());
                     flips = estimator.flips();
-                    BinaryUnit::record_as(&mut tape, x, *mode, estimator, roles, &name, first)
+                    let below = units_below;
+                    units_below += tape.shape(x).len();
+                    BinaryUnit::record_as(
+                        &mut tape, x, *mode, estimator, roles, &name, first, below,
+                    )
                 }
                 (
                     LayerSpec::Linear {
@@ -224,7 +228,43 @@ impl Network {
         let mut losses = std::mem::take(&mut tape.pass.losses);
         losses[..rows].copy_from_slice(tape.value(loss));
         tape.pass.losses = losses;
-        tape.pass.weight = 1.0 / tape.pass.group.main() as f32;
+        let main = tape.pass.group.main();
+        tape.pass.weights[..main].fill(1.0 / main as f32);
+    }
+
+    /// After a pass that enumerated outcomes: weighs each by its probability, so that
+    /// [`Self::backward`] of `reinforce` gives the exact gradient of the expected loss.
+    ///
+    /// # Panics
+    /// If the pass enumerated nothing.
+    pub fn weigh_outcomes(&mut self) {
+        assert!(self.tape.pass.enumerate, "no outcomes were enumerated");
+        let group = self.tape.pass.group;
+        let mut weights = vec![1.0 / group.images as f64; group.main()];
+        let mut bit = 0;
+        let units = self.spec.estimators().unwrap_or_default();
+        let binary = (0..self.spec.layers.len())
+            .filter(|&i| matches!(self.spec.layers[i], LayerSpec::Binary { .. }));
+        for (i, unit) in binary.zip(units) {
+            let len = self.tape.shape(self.output(i)).len();
+            let x = match i {
+                0 => self.tape.value(self.input),
+                _ => self.tape.value(self.output(i - 1)),
+            };
+            for (row, weight) in weights.iter_mut().enumerate() {
+                // Below the first binary layer an image has one row.
+                let from = row % (x.len() / len) * len;
+                for (k, &x) in x[from..from + len].iter().enumerate() {
+                    let p = f64::from(unit.link().probability(self.tape.pass.slope, x));
+                    let one = (row / group.images) >> (bit + k) & 1 == 1;
+                    *weight *= if one { p } else { 1.0 - p };
+                }
+            }
+            bit += len;
+        }
+        for (to, weight) in self.tape.pass.weights.iter_mut().zip(weights) {
+            *to = weight as f32;
+        }
     }
 
     /// Clears the gradients and computes those of the mean loss of the samples of
@@ -245,28 +285,25 @@ impl Network {
     /// Replays backwards from the losses of the replicas that are samples, which
     /// share the weight of their sample, or of those that are not.
     fn replay(&mut self, samples: bool) {
-        let (group, weight) = (self.tape.pass.group, self.tape.pass.weight);
+        let group = self.tape.pass.group;
         let of = &self.replicas[..group.replicas];
         let sharing = if samples {
             of.iter().filter(|&&s| s).count() as f32
         } else {
             1.0
         };
-        let seed = |row: usize| {
-            if of[group.replica(row)] == samples {
-                weight / sharing
+        let mut seeds = std::mem::take(&mut self.tape.pass.seeds);
+        for (row, seed) in seeds[..group.rows()].iter_mut().enumerate() {
+            *seed = if of[group.replica(row)] == samples {
+                self.tape.pass.weights[row % group.main()] / sharing
             } else {
                 0.0
-            }
-        };
-        for row in 0..group.rows() {
-            self.tape.pass.seeds[row] = seed(row);
+            };
         }
         self.tape.backward_from(self.loss, |adjoint| {
-            for (row, adjoint) in adjoint.iter_mut().enumerate() {
-                *adjoint = seed(row);
-            }
+            adjoint.copy_from_slice(&seeds[..group.rows()]);
         });
+        self.tape.pass.seeds = seeds;
     }
 
     /// The loss of each sample: image by image for the first samples, then for the

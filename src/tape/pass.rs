@@ -118,8 +118,12 @@ pub struct Pass {
     /// What a score-function estimator takes from the loss of each main row;
     /// set between `forward` and `backward`.
     pub baselines: Vec<f32>,
-    /// The weight of a main row's loss in the objective: one over the main rows.
-    pub weight: f32,
+    /// Whether the samples of an image are all outcomes of its bits instead of draws:
+    /// bit `i` of the network is bit `i` of the sample's number.
+    pub enumerate: bool,
+    /// The weight of each main row's loss in the objective: one over the main rows,
+    /// or the probability of its outcome over the images.
+    pub weights: Vec<f32>,
     /// The adjoint of each row's loss; set between `forward` and `backward`.
     pub seeds: Vec<f32>,
 }
@@ -148,7 +152,8 @@ impl Pass {
             labels: Vec::new(),
             losses: Vec::new(),
             baselines: Vec::new(),
-            weight: 1.0,
+            enumerate: false,
+            weights: Vec::new(),
             seeds: Vec::new(),
         };
         pass.resize(capacity);
@@ -161,6 +166,7 @@ impl Pass {
         self.losses.resize(rows, 0.0);
         self.baselines.resize(rows, 0.0);
         self.seeds.resize(rows, 0.0);
+        self.weights.resize(rows, 0.0);
     }
 
     /// Gives every row its image's label.
