@@ -324,8 +324,12 @@ impl Network {
     /// If the network was built for training and layer `i` is a batch norm that is
     /// computed together with the max-pool behind it.
     pub fn layer_output(&self, i: usize) -> &[f32] {
-        self.tape
-            .value(self.layers[i].expect("a layer with an output of its own"))
+        self.tape.value(self.output(i))
+    }
+
+    /// The output of layer `i`, which must have one of its own.
+    fn output(&self, i: usize) -> Value {
+        self.layers[i].expect("a layer with an output of its own")
     }
 
     /// The classes that the network tells apart.
