@@ -35,6 +35,9 @@ pub const GROUP: usize = 4;
 const TABLE: usize = NR << GROUP;
 /// Groups of a pass: their tables (20 KB) stay in the first-level cache.
 const PASS: usize = 20;
+/// Most groups times outputs: tables of 8 MB. Wider layers would read theirs from
+/// memory once an image.
+const MOST_SUMS: usize = (8 << 20) / (16 * size_of::<f32>());
 /// Most pixels that are summed side by side, to hide the latency of additions.
 const PIXELS: usize = 5;
 
@@ -52,10 +55,14 @@ pub struct Lookup {
 
 impl Lookup {
     /// A convolution over the patches of an image of `channels` channels, or
-    /// `None` where channels do not fill registers or outputs not panels.
+    /// `None` where channels do not fill registers, outputs not panels, or the
+    /// tables would not stay in the caches.
     pub fn new(patches: &Patches, channels: usize, outputs: usize) -> Option<Self> {
         let whole = |n: usize| n > 0 && n.is_multiple_of(NR);
-        (whole(channels) && whole(outputs)).then_some(Self {
+        if !whole(channels) || !whole(outputs) || patches.depth() / GROUP * outputs > MOST_SUMS {
+            return None;
+        }
+        Some(Self {
             patches: Patches {
                 row_step: patches.row_step / GROUP,
                 col_step: patches.col_step / GROUP,

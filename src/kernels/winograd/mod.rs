@@ -40,6 +40,8 @@ const BLOCK_BYTES: usize = 96 << 10;
 /// The same for the weight gradient, whose sums over a block are read and written
 /// once a block: it stays in the second-level cache.
 const GRAD_BLOCK_BYTES: usize = 288 << 10;
+/// Transformed weights of at most this size stay in the second-level cache.
+const NEAR_BYTES: usize = 256 << 10;
 
 /// The shape of a convolution of stride 1 that Winograd's algorithm computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,9 @@ impl Winograd {
         let (down, across) = self.tiles();
         let all = down * across;
         let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
-        all.div_ceil(all.div_ceil(most.max(6)))
+        // Weights that come from afar must serve many tiles each time.
+        let far = self.weights_len() * size_of::<f32>() > NEAR_BYTES;
+        all.div_ceil(all.div_ceil(most.max(if far { 48 } else { 6 })))
     }
 
     /// Numbers of working memory.
