@@ -147,7 +147,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         provenance: Provenance::here(context.engine.kernels.isa.name()),
     };
     let stop = signals::stop_flag()?;
-    let mut measure = |epoch: usize, slope: f32, params: &mut Params, new: bool| {
+    let measure = |epoch: usize, slope: f32, params: &mut Params, new: bool| {
         let lab = Lab {
             slope,
             temperature: config.temperature.at(epoch.max(1)),

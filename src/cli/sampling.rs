@@ -47,7 +47,7 @@ impl SamplingArgs {
                 config.baseline = baseline;
                 if baseline != Baseline::None && !config.model.takes_baseline() {
                     return Err(Failure::usage(format!(
-                        "--baseline {} has no effect: no estimator of the network takes a baseline (reinforce, muprop and rebar do)",
+                        "--baseline {} has no effect: no estimator of the network takes a baseline (reinforce does)",
                         baseline.name()
                     )));
                 }

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! h̄ = p,  L̄ = L(h̄),  ḡ = dL/dh at h̄
-//! dL/dx = (L - baseline - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
+//! dL/dx = (L - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
 //! ```
 //!
-//! The expansion is about the layer's own mean given the sample below it, with the
+//! The loss at the mean is a baseline of its own, better than the mean of other rows:
+//! it knows the image. The expansion is about the layer's own mean given the sample below it, with the
 //! layers above at their means; the sum runs over the row's units. Unbiased. Cost: for
 //! each binary layer one further forward pass, and one further backward pass in all.
 //!
@@ -36,7 +37,7 @@ impl Estimator for MuProp {
     fn info(&self) -> Info {
         Info {
             name: "muprop",
-            formula: "(L - baseline - Taylor at the mean) · d log P(h)/dx + dL/dmean · p'",
+            formula: "(L - Taylor at the mean) · d log P(h)/dx + dL/dmean · p'",
             unbiased: true,
             cost: "2 forward a layer, 2 backward",
             source: "Gu 2016 (arXiv 1511.05176)",
@@ -66,14 +67,10 @@ impl Estimator for MuProp {
         true
     }
 
-    fn takes_baseline(&self) -> bool {
-        true
-    }
-
     fn credit(&self, of: Outcome<'_>) -> f32 {
         let units = of.noted[0].iter().zip(of.h).zip(of.p);
         let taylor: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
-        (of.loss - of.extra[0] - of.baseline) * of.weight - taylor as f32
+        (of.loss - of.extra[0]) * of.weight - taylor as f32
     }
 
     fn pullback(&self, u: Unit) -> f32 {

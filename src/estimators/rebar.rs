@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! z = a·x - logit(u),  h = [z > 0],  z̃ ~ z given h,  r = σ(z/t)
-//! dL/dx = (L(h) - baseline - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
+//! dL/dx = (L(h) - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
 //! ```
 //!
 //! The loss at a relaxed sample that agrees with the bit is a control variate of the
@@ -20,7 +20,7 @@
 //! Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
 
 use super::link::{conditional, relaxed, relaxed_derivative};
-use super::{Emit, Estimator, Extra, Info, Link, Needs, Signal, Unit};
+use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
 
 const RELAXED: [Extra; 2] = [
     Extra {
@@ -63,7 +63,7 @@ impl Estimator for Rebar {
     fn info(&self) -> Info {
         Info {
             name: "rebar",
-            formula: "(L(h) - baseline - η L(r̃)) · d log P(h)/dx + η(dL(r)/dx - dL(r̃)/dx)",
+            formula: "(L(h) - η L(r̃)) · d log P(h)/dx + η(dL(r)/dx - dL(r̃)/dx)",
             unbiased: true,
             cost: "3 forward a layer, 2 backward",
             source: "Tucker 2017 (arXiv 1703.07370)",
@@ -94,8 +94,8 @@ impl Estimator for Rebar {
         true
     }
 
-    fn takes_baseline(&self) -> bool {
-        true
+    fn credit(&self, of: Outcome<'_>) -> f32 {
+        of.loss * of.weight
     }
 
     fn pullback(&self, u: Unit) -> f32 {

@@ -152,8 +152,10 @@ impl Published {
     }
 }
 
-const SEED_NET: &str = "seed-net";
-const MLP: &str = "mlp";
+/// The preset of the thirteen rows.
+pub const SEED_NET: &str = "seed-net";
+/// The preset with one hidden layer.
+pub const MLP: &str = "mlp";
 const DET: Firing = Firing::Deterministic;
 const STOCH: Firing = Firing::Stochastic;
 
@@ -254,10 +256,15 @@ pub fn published(config: &Config) -> Option<&'static Published> {
         .flatten()
 }
 
+/// Whether a run was made with the images of the published figures.
+pub fn is_mnist(config: &Config) -> bool {
+    let data = &config.dataset;
+    (data.name.as_str(), data.train, data.test) == (mnist::NAME, 60_000, 10_000)
+}
+
 /// Whether all that the protocol fixes is as it fixes it; the seed is free.
 fn keeps_protocol(config: &Config, row: &Row) -> bool {
-    let data = &config.dataset;
-    if (data.name.as_str(), data.train, data.test) != (mnist::NAME, 60_000, 10_000) {
+    if !is_mnist(config) {
         return false;
     }
     let Ok(mut model) = preset(&row.model, Shape::image(1, 28, 28), 10) else {
@@ -281,6 +288,10 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
         epochs: if row.model == MLP { 100 } else { 10 },
         slope,
         seed: config.seed,
+        // What a score function takes from the loss is no part of the protocol, which
+        // has no score function.
+        samples: config.samples,
+        baseline: config.baseline,
         ..Config::reference(model, config.dataset.clone())
     };
     slope_kept && protocol == *config

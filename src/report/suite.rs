@@ -1,19 +1,31 @@
 //! Suites of runs: which rows a table has, and the exact configuration of each
 //! of its cells.
 
-use super::reference::{PUBLISHED, Published, firing_name, placement_name};
+use super::reference::{MLP, PUBLISHED, Published, SEED_NET, firing_name, placement_name};
+use super::tuned;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::model::{ModelSpec, preset};
+use crate::estimators::{self, Firing};
+use crate::model::{ModelSpec, Placement, preset};
 use crate::tensor::Shape;
-use crate::train::{Config, DatasetRecord};
+use crate::train::{Config, DatasetRecord, SlopeKind, SlopeSchedule};
 
 /// A table's worth of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
-    /// The reference protocol: every published row of the seed-net whose
-    /// estimator is one of ours.
+    /// The reference protocol: the thirteen published rows of the seed-net. Those
+    /// published as REINFORCE stand twice, without any gradient below the unit, as
+    /// they were made, and with the score function.
     Reference,
+    /// The thirteen rows with our choice of settings, and plain REINFORCE beside the
+    /// best unbiased estimator.
+    Tuned,
+    /// The ten rows of the network with one hidden layer, by its protocol.
+    Mlp,
+    /// Slope schedules of the straight-through rows.
+    Anneal,
+    /// Every estimator in every place, stochastic.
+    Estimators,
 }
 
 /// One row of a suite.
@@ -24,35 +36,133 @@ pub struct SuiteRow {
     /// Its name in tables, e.g. `stochastic, first, ST`.
     pub title: String,
     /// The published row that it repeats.
-    pub published: &'static Published,
+    pub published: Option<&'static Published>,
+    /// The preset.
+    pub model: &'static str,
+    /// Which activations are binary.
+    pub placement: Placement,
+    /// How they fire, and their estimators.
+    pub binary: Option<(Firing, String)>,
+    /// How the slope changes.
+    pub slope: SlopeKind,
+}
+
+const PLACES: [Placement; 3] = [Placement::First, Placement::Last, Placement::Both];
+
+const SLOPES: [(SlopeKind, &str); 5] = [
+    (SlopeKind::None, "none"),
+    (SlopeKind::Linear, "linear"),
+    (SlopeKind::Exp, "exp"),
+    (SlopeKind::Step, "step"),
+    (SlopeKind::Cosine, "cosine"),
+];
+
+fn slope_name(kind: SlopeKind) -> &'static str {
+    SLOPES
+        .iter()
+        .find(|(k, _)| *k == kind)
+        .map_or("none", |(_, name)| name)
 }
 
 impl SuiteRow {
-    fn of(published: &'static Published) -> Self {
-        let id = match published.binary {
-            None => "none".into(),
-            Some((mode, estimator)) => format!(
-                "{}-{}-{estimator}",
-                firing_name(mode),
-                placement_name(published.placement)
-            ),
+    fn new(model: &'static str, placement: Placement, binary: Option<(Firing, &str)>) -> Self {
+        let (id, title) = match binary {
+            None => ("none".into(), "no binary layer".into()),
+            Some((mode, estimator)) => {
+                let word = match mode {
+                    Firing::Deterministic => "deterministic",
+                    Firing::Stochastic => "stochastic",
+                };
+                let place = placement_name(placement);
+                let mode = firing_name(mode);
+                let name = match estimator {
+                    "st" => "ST",
+                    "reinforce" => "REINFORCE",
+                    "none" => "no gradient",
+                    other => other,
+                };
+                (
+                    format!("{mode}-{place}-{estimator}"),
+                    format!("{word}, {place}, {name}"),
+                )
+            }
         };
         Self {
             id,
-            title: published.row.into(),
-            published,
+            title,
+            published: None,
+            model,
+            placement,
+            binary: binary.map(|(mode, name)| (mode, name.into())),
+            slope: SlopeKind::None,
         }
     }
+
+    /// The row that repeats a published one with another estimator, or its own.
+    fn repeating(published: &'static Published, estimator: Option<&str>) -> Self {
+        let binary = published
+            .binary
+            .map(|(mode, name)| (mode, estimator.unwrap_or(name)));
+        let mut row = Self::new(published.model, published.placement, binary);
+        row.published = Some(published);
+        if published.model == MLP {
+            row.title = match binary {
+                None => "hard sigmoid".into(),
+                Some(_) => row.title.replace("both, ", ""),
+            };
+            row.id = row.id.replace("both-", "");
+        }
+        if published.annealed {
+            row.slope = SlopeKind::Exp;
+            row.title += ", annealed";
+            row.id += "-annealed";
+        }
+        row
+    }
+
+    fn with_slope(mut self, slope: SlopeKind) -> Self {
+        self.slope = slope;
+        self.id += &format!("-{}", slope_name(slope));
+        self.title += &format!(", slope {}", slope_name(slope));
+        self
+    }
+}
+
+/// The rows of a model, those published as REINFORCE once for each of `instead`.
+fn published_rows(model: &str, instead: &[&str]) -> Vec<SuiteRow> {
+    let mut rows = Vec::new();
+    for published in PUBLISHED.iter().filter(|p| p.model == model) {
+        if published.no_gradient() {
+            rows.extend(
+                instead
+                    .iter()
+                    .map(|name| SuiteRow::repeating(published, Some(name))),
+            );
+        } else {
+            rows.push(SuiteRow::repeating(published, None));
+        }
+    }
+    rows
 }
 
 impl Suite {
     /// Every suite.
-    pub const ALL: [Suite; 1] = [Suite::Reference];
+    pub const ALL: [Suite; 5] = [
+        Suite::Reference,
+        Suite::Tuned,
+        Suite::Mlp,
+        Suite::Anneal,
+        Suite::Estimators,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Suite::Reference => "reference",
+            Suite::Tuned => "tuned",
+            Suite::Mlp => "mlp",
+            Suite::Anneal => "anneal",
+            Suite::Estimators => "estimators",
         }
     }
 
@@ -70,19 +180,68 @@ impl Suite {
             })
     }
 
-    /// What the suite is, in a sentence.
+    /// What the suite is, in a sentence or two.
     pub fn about(self) -> &'static str {
         match self {
             Suite::Reference => {
-                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once."
+                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once. The rows published as REINFORCE carried no gradient below the binary unit: they are repeated as \"no gradient\"; \"REINFORCE\" is the score function with the mean of the batch's other rows as its baseline, which the published program did not have."
+            }
+            Suite::Tuned => {
+                "Settings of our choice (data/recipes), 10 epochs, batch 64, chosen on validation images; the epoch with the best validation loss tested once. The REINFORCE rows show the best unbiased estimator of the family in every binary layer, and plain REINFORCE."
+            }
+            Suite::Mlp => {
+                "The network with one hidden layer of 100 units, by the protocol it was published with (SGD 0.1 with momentum 0.9, batch 64, 100 epochs; annealed slope 1.005^(epoch-1)), except that the epoch is chosen on validation images; the published figures were chosen on the test images."
+            }
+            Suite::Anneal => {
+                "Slope schedules of the straight-through rows, everything else by the reference protocol."
+            }
+            Suite::Estimators => {
+                "Every estimator in every place, with stochastic units and the same settings for all: Adam 0.002, one cycle, batch 64, 10 epochs, one sample an image."
             }
         }
     }
 
     /// Its rows, in the order of the table.
     pub fn rows(self) -> Vec<SuiteRow> {
-        let ours = |p: &&Published| p.model == "seed-net" && !p.no_gradient();
-        PUBLISHED.iter().filter(ours).map(SuiteRow::of).collect()
+        match self {
+            Suite::Reference => published_rows(SEED_NET, &["none", "reinforce"]),
+            Suite::Mlp => published_rows(MLP, &["none", "reinforce"]),
+            Suite::Tuned => {
+                let mut rows = Vec::new();
+                for row in published_rows(SEED_NET, &["unbiased", "reinforce"]) {
+                    rows.push(match &row.binary {
+                        Some((mode, name)) if name == "unbiased" => {
+                            let best = tuned::unbiased(row.placement);
+                            let mut best =
+                                SuiteRow::new(row.model, row.placement, Some((*mode, best)));
+                            best.published = row.published;
+                            best
+                        }
+                        _ => row,
+                    });
+                }
+                rows
+            }
+            Suite::Anneal => published_rows(SEED_NET, &[])
+                .into_iter()
+                .filter(|row| row.binary.is_some())
+                .flat_map(|row| SLOPES.map(|(kind, _)| row.clone().with_slope(kind)))
+                .collect(),
+            Suite::Estimators => {
+                let mut rows = Vec::new();
+                for estimator in estimators::ALL.iter().filter_map(|make| make(None)) {
+                    let name = estimator.info().name;
+                    for placement in PLACES {
+                        if estimator.flips() && placement == Placement::First {
+                            continue;
+                        }
+                        let binary = Some((Firing::Stochastic, name));
+                        rows.push(SuiteRow::new(SEED_NET, placement, binary));
+                    }
+                }
+                rows
+            }
+        }
     }
 
     /// The configuration of a cell.
@@ -99,6 +258,14 @@ impl Suite {
         let mut config = Config::reference(network(row, dataset)?, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
         config.seed = seed;
+        config.slope = SlopeSchedule::new(row.slope);
+        match self {
+            Suite::Reference | Suite::Anneal => {}
+            Suite::Mlp => config.epochs = 100,
+            Suite::Tuned => tuned::tune(&mut config, row),
+            Suite::Estimators => tuned::adam(&mut config, 0.002),
+        }
+        config.suit_baseline();
         config.epochs = epochs.unwrap_or(config.epochs);
         Ok(config)
     }
@@ -106,14 +273,13 @@ impl Suite {
 
 fn network(row: &SuiteRow, dataset: &Dataset) -> Result<ModelSpec> {
     let (height, width, channels) = dataset.shape();
-    let published = row.published;
     let mut spec = preset(
-        published.model,
+        row.model,
         Shape::image(channels, height, width),
         dataset.classes,
     )?;
-    if let Some((mode, estimator)) = published.binary {
-        spec.place(published.placement, mode, estimator)?;
+    if let Some((mode, estimator)) = &row.binary {
+        spec.place(row.placement, *mode, estimator)?;
     }
     Ok(spec)
 }
@@ -125,36 +291,52 @@ mod tests {
     use crate::report::reference;
 
     #[test]
-    fn the_reference_suite_is_the_seven_rows_that_carry_a_gradient() {
-        let ids: Vec<_> = Suite::Reference.rows().into_iter().map(|r| r.id).collect();
-        assert_eq!(
-            ids,
-            [
-                "none",
-                "stoch-first-st",
-                "stoch-last-st",
-                "stoch-both-st",
-                "det-first-st",
-                "det-last-st",
-                "det-both-st"
-            ]
-        );
+    fn suites_have_the_rows_that_they_promise() {
+        let ids =
+            |suite: Suite| -> Vec<String> { suite.rows().into_iter().map(|r| r.id).collect() };
+        let reference = ids(Suite::Reference);
+        assert_eq!(reference.len(), 13 + 6);
+        for id in [
+            "none",
+            "stoch-first-st",
+            "det-both-none",
+            "det-both-reinforce",
+        ] {
+            assert!(reference.iter().any(|r| r == id), "{id}");
+        }
+        assert_eq!(ids(Suite::Tuned).len(), 13 + 6);
+        assert_eq!(ids(Suite::Mlp).len(), 10 + 4);
+        assert_eq!(ids(Suite::Anneal).len(), 6 * 5);
+        assert_eq!(ids(Suite::Estimators).len(), 15 * 3 - 1);
+        for suite in Suite::ALL {
+            let mut all = ids(suite);
+            let count = all.len();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), count, "{}: an id stands twice", suite.name());
+        }
     }
 
     #[test]
-    fn every_cell_is_the_row_that_it_is_compared_with() {
-        let dataset = digits::generate(1, 40, 20);
-        for row in Suite::Reference.rows() {
-            let mut config = Suite::Reference.config(&row, &dataset, 3, None).unwrap();
-            assert_eq!(
-                reference::published(&config),
-                None,
-                "these are no MNIST digits"
-            );
-            config.dataset.name = crate::data::mnist::NAME.into();
-            (config.dataset.train, config.dataset.test) = (60_000, 10_000);
-            config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
-            assert_eq!(reference::published(&config), Some(row.published));
+    fn every_cell_can_be_built_and_is_the_row_that_it_is_compared_with() {
+        let dataset = digits::generate(1, 200, 20);
+        for suite in Suite::ALL {
+            for row in suite.rows() {
+                let mut config = suite.config(&row, &dataset, 3, None).unwrap();
+                config.check(&dataset).unwrap();
+                assert_eq!(
+                    reference::published(&config),
+                    None,
+                    "these are no MNIST digits"
+                );
+                if !matches!(suite, Suite::Reference | Suite::Mlp) {
+                    continue;
+                }
+                config.dataset.name = crate::data::mnist::NAME.into();
+                (config.dataset.train, config.dataset.test) = (60_000, 10_000);
+                config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
+                assert_eq!(reference::published(&config), row.published, "{}", row.id);
+            }
         }
     }
 }

@@ -1,0 +1,47 @@
+//! The settings of the tuned suite, chosen on validation images; `data/recipes` has
+//! them as files.
+
+use super::suite::SuiteRow;
+use crate::estimators::Firing;
+use crate::model::Placement;
+use crate::train::{Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
+
+/// The best estimator that is unbiased in every binary layer.
+pub fn unbiased(placement: Placement) -> &'static str {
+    match placement {
+        Placement::None | Placement::First => "reinforce",
+        Placement::Last => "local-expectation",
+        Placement::Both => "reinforce+local-expectation",
+    }
+}
+
+/// Adam with one cycle of the learning rate.
+pub fn adam(config: &mut Config, lr: f64) {
+    config.optimiser = OptimiserSpec::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.0,
+    };
+    config.lr = lr;
+    config.lr_schedule = LrSchedule::ONE_CYCLE;
+}
+
+/// The settings of a row.
+pub fn tune(config: &mut Config, row: &SuiteRow) {
+    adam(config, 0.005);
+    let Some((mode, estimator)) = &row.binary else {
+        return;
+    };
+    if estimator != "st" {
+        adam(config, 0.002);
+        if row.placement != Placement::Last || estimator == "reinforce" {
+            config.samples = 4;
+        }
+    }
+    if *mode == Firing::Deterministic && estimator != "st" {
+        // Sampled in training, thresholded in evaluation: the two meet as the slope
+        // rises.
+        config.slope = SlopeSchedule::new(SlopeKind::Cosine);
+    }
+}
