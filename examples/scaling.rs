@@ -59,13 +59,21 @@ fn panels(threads: usize) -> Vec<Panel> {
             |p| p.batch,
             point(|p, v| p.batch = v, &[1, 4, 16, 64, 256, 1024, 4096]),
         ),
-        ("threads", |p| p.threads, point(|p, v| p.threads = v, &counts)),
+        (
+            "threads",
+            |p| p.threads,
+            point(|p, v| p.threads = v, &counts),
+        ),
         (
             "image side",
             |p| p.side,
             point(|p, v| p.side = v, &[14, 28, 56, 112, 224]),
         ),
-        ("width", |p| p.width, point(|p, v| p.width = v, &[1, 2, 4, 8, 16])),
+        (
+            "width",
+            |p| p.width,
+            point(|p, v| p.width = v, &[1, 2, 4, 8, 16]),
+        ),
     ]
 }
 
@@ -111,7 +119,9 @@ fn peak(engine: Engine) -> f64 {
         let begun = Instant::now();
         for _ in 0..20 {
             let columns = kernels::NR;
-            engine.kernels.product(&patches, &a, &b, columns, None, &mut c, Store::Assign);
+            engine
+                .kernels
+                .product(&patches, &a, &b, columns, None, &mut c, Store::Assign);
         }
         best = best.min(begun.elapsed().as_secs_f64() / 20.0);
     }
@@ -167,7 +177,9 @@ fn speed(spec: &ModelSpec, point: &Point, engine: Engine) -> Result<f64, Failure
 type Line = Vec<(f64, f64)>;
 
 fn main() -> Result<(), Failure> {
-    let file = std::env::args().nth(1).unwrap_or("results/scaling.svg".into());
+    let file = std::env::args()
+        .nth(1)
+        .unwrap_or("results/scaling.svg".into());
     let engine = kernels::select(None)?;
     let threads = std::thread::available_parallelism()?.get();
     let peak = peak(engine) / 1e9;
@@ -189,14 +201,20 @@ fn main() -> Result<(), Failure> {
                 println!(
                     "| {name} | {} | {} | {images:.0} | {rate:.1} | {:.0} % |",
                     axis(point),
-                    if placement == Placement::None { "none" } else { "both" },
+                    if placement == Placement::None {
+                        "none"
+                    } else {
+                        "both"
+                    },
                     100.0 * rate / (peak * point.threads as f64)
                 );
                 line.push((axis(point) as f64, rate));
             }
             lines.push(line);
         }
-        let roof = points.iter().map(|p| (axis(p) as f64, peak * p.threads as f64));
+        let roof = points
+            .iter()
+            .map(|p| (axis(p) as f64, peak * p.threads as f64));
         drawn.push((name, lines, roof.collect()));
     }
     draw(&file, &drawn)?;
@@ -209,8 +227,13 @@ const COLOURS: [RGBColor; 2] = [RGBColor(0, 114, 178), RGBColor(230, 159, 0)];
 fn draw(file: &str, panels: &[(&str, Vec<Line>, Line)]) -> Result<(), Failure> {
     let root = SVGBackend::new(file, (960, 640)).into_drawing_area();
     root.fill(&WHITE)?;
-    let root = root.titled("Training speed in dense arithmetic, GFLOP/s", ("sans-serif", 20))?;
-    let top = panels.iter().flat_map(|(_, lines, roof)| lines.iter().flatten().chain(roof));
+    let root = root.titled(
+        "Training speed in dense arithmetic, GFLOP/s",
+        ("sans-serif", 20),
+    )?;
+    let top = panels
+        .iter()
+        .flat_map(|(_, lines, roof)| lines.iter().flatten().chain(roof));
     let top = top.fold(0.0f64, |top, &(_, y)| top.max(y)) * 1.15;
     for ((name, lines, roof), area) in panels.iter().zip(root.split_evenly((2, 2))) {
         let (first, last) = (roof[0].0, roof[roof.len() - 1].0.max(roof[0].0 * 2.0));
