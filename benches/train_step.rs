@@ -51,10 +51,20 @@ fn layers() -> Vec<Layer> {
             Activation::record(t, x, Function::HardSigmoid)
         }),
         ("binary1_det", image(16, 14, 14), |t, x| {
-            BinaryUnit::record(t, x, Firing::Deterministic, by_name("st").expect("known"))
+            BinaryUnit::record(
+                t,
+                x,
+                Firing::Deterministic,
+                by_name("st", None).expect("known"),
+            )
         }),
         ("binary1_stoch", image(16, 14, 14), |t, x| {
-            BinaryUnit::record(t, x, Firing::Stochastic, by_name("st").expect("known"))
+            BinaryUnit::record(
+                t,
+                x,
+                Firing::Stochastic,
+                by_name("st", None).expect("known"),
+            )
         }),
         ("conv2", image(16, 14, 14), |t, x| {
             Conv::record(t, "conv", x, 32, WINDOW, Terms::real(true)).expect("it fits")

@@ -29,6 +29,7 @@ fn golden_net() -> ModelSpec {
     let unit = || LayerSpec::Binary {
         mode: Firing::Deterministic,
         estimator: "st".into(),
+        link: None,
     };
     ModelSpec {
         name: "golden".into(),

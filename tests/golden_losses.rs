@@ -27,8 +27,10 @@ const SEED: u64 = 7;
 const STEPS: usize = 10;
 const BATCH: usize = 64;
 
-/// Largest relative difference between two instruction sets without binary units.
-const ACROSS: f64 = 1e-3;
+/// Largest relative difference between two instruction sets without binary units:
+/// of the first five losses, and of the later ones. At the reference's rate the
+/// loss climbs, and each of these steps multiplies the differences of rounding.
+const ACROSS: [f64; 2] = [1e-5, 1e-2];
 
 const SETTINGS: [(&str, Placement, Firing); 3] = [
     ("none", Placement::None, Firing::Deterministic),
@@ -110,7 +112,7 @@ fn assert_across(isa: &str, losses: &[f64], scalar: &[f64]) {
     for (step, (got, want)) in losses.iter().zip(scalar).enumerate() {
         let error = (got - want).abs() / want;
         assert!(
-            error <= ACROSS,
+            error <= ACROSS[step / 5],
             "{isa} step {step}: {got} where scalar has {want}, {error:e} apart"
         );
     }

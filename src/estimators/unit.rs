@@ -131,7 +131,12 @@ impl BinaryUnit {
                 })
                 .collect(),
         };
-        tape.push(Box::new(op), &[x], shape)
+        let bits = op.roles.emits.iter().all(|e| e.is_bit()) && !op.estimator.relaxes();
+        let h = tape.push(Box::new(op), &[x], shape);
+        if bits {
+            tape.declare_bits(h);
+        }
+        h
     }
 
     /// Whether units are sampled rather than thresholded.

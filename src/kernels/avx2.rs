@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -16,6 +16,8 @@ pub(super) static KERNELS: Kernels = Kernels {
     product,
     transposed,
     packed: super::packed::avx2::PACKED,
+    lookup: lookup::functions!(__m256, "avx2,fma"),
+    winograd: winograd::functions!(__m256, Avx2, "avx2,fma"),
 };
 
 fn product(
@@ -36,6 +38,20 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
     // SAFETY: as in `product`.
     unsafe { tiling::transposed::<Avx2>(patches, a, g, columns, d) }
 }
+
+vector::vector!(
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    |a, b, c| _mm256_fmadd_ps(a, b, c),
+    _mm256_fnmadd_ps(a, b, c),
+    |x| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())) as u32
+);
 
 /// Lanes of a register.
 const LANES: usize = 8;

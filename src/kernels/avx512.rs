@@ -9,7 +9,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -18,6 +18,12 @@ pub(super) static KERNELS: Kernels = Kernels {
     product,
     transposed,
     packed: super::packed::avx512::PACKED,
+    lookup: lookup::functions!(__m512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"),
+    winograd: winograd::functions!(
+        __m512,
+        Avx512,
+        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+    ),
 };
 
 fn product(
@@ -37,6 +43,20 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
     // SAFETY: as in `product`.
     unsafe { tiling::transposed::<Avx512>(patches, a, g, columns, d) }
 }
+
+vector::vector!(
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    |a, b, c| _mm512_fmadd_ps(a, b, c),
+    _mm512_fnmadd_ps(a, b, c),
+    |x| u32::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()))
+);
 
 /// Calls `$tile` with the tile's rows and panels as constants, and then the
 /// constants `$more`.

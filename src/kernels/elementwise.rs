@@ -9,7 +9,7 @@
 
 use super::flip::flip_losses_of;
 pub use super::pool::Pool;
-use super::pool::{max_pool_grad_of, max_pool_of};
+use super::pool::{max_pool_grad_of, max_pool_of, norm_max_pool_grad_of, norm_max_pool_of};
 
 /// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,6 +157,33 @@ table! {
     /// Adds each `dy` to the pixel that held the maximum. `(pool, dy, index, dx)`.
     fn max_pool_grad(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
         max_pool_grad_of(pool, dy, index, dx);
+    }
+
+    /// [`Self::affine`], then [`Self::max_pool`], for a pool that
+    /// [fuses](Pool::fuses); `at` is the `x` of each maximum.
+    /// `(pool, x, scale, shift, y, at)`.
+    fn norm_max_pool(
+        pool: &Pool,
+        x: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        y: &mut [f32],
+        at: &mut [f32],
+    ) {
+        norm_max_pool_of(pool, x, scale, shift, y, at);
+    }
+
+    /// [`Self::max_pool_grad`], then [`Self::batch_norm_grad`]; adds or assigns.
+    /// `(pool, x, (at, dy), (a, b, d), add, dx)`.
+    fn norm_max_pool_grad(
+        pool: &Pool,
+        x: &[f32],
+        top: (&[f32], &[f32]),
+        factors: (&[f32], &[f32], &[f32]),
+        add: bool,
+        dx: &mut [f32],
+    ) {
+        norm_max_pool_grad_of(pool, x, top, factors, add, dx);
     }
 
     /// `y = max(x, 0)`; a NaN stays one.

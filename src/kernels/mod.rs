@@ -24,12 +24,16 @@ mod flip;
 pub mod gemm;
 pub mod im2col;
 mod isa;
+pub mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod packed;
 mod pool;
 mod scalar;
+mod small;
 mod tiling;
+mod vector;
+pub mod winograd;
 
 pub use elementwise::Elementwise;
 pub use isa::{Engine, Isa, select};
@@ -46,6 +50,8 @@ pub struct Kernels {
     product: gemm::ProductFn,
     transposed: gemm::TransposedFn,
     packed: packed::Packed,
+    lookup: lookup::Functions,
+    winograd: winograd::Functions,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise};
+use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
 use std::arch::aarch64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -16,6 +16,8 @@ pub(super) static KERNELS: Kernels = Kernels {
     product,
     transposed,
     packed: super::packed::neon::PACKED,
+    lookup: lookup::functions!(float32x4_t, "neon"),
+    winograd: winograd::functions!(float32x4_t, Neon, "neon"),
 };
 
 fn product(
@@ -35,6 +37,20 @@ fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [
     // SAFETY: as in `product`.
     unsafe { tiling::transposed::<Neon>(patches, a, g, columns, d) }
 }
+
+vector::vector!(
+    float32x4_t,
+    4,
+    vdupq_n_f32,
+    vld1q_f32,
+    vst1q_f32,
+    vaddq_f32,
+    vsubq_f32,
+    vmulq_f32,
+    |a, b, c| vfmaq_f32(c, a, b),
+    vfmsq_f32(c, a, b),
+    |x| vaddvq_u32(vandq_u32(vcgtzq_f32(x), vld1q_u32([1, 2, 4, 8].as_ptr())))
+);
 
 /// Lanes of a register.
 const LANES: usize = 4;

@@ -1,7 +1,8 @@
 //! The scalar kernels: the specification that the others are tested against.
 
 use super::gemm::{Patches, Store, panels};
-use super::{Isa, Kernels, NR, elementwise};
+use super::tiling::{Micro, ProductTile, TransposedTile};
+use super::{Isa, Kernels, NR, elementwise, lookup, winograd};
 
 pub(super) static KERNELS: Kernels = Kernels {
     isa: Isa::Scalar,
@@ -9,6 +10,8 @@ pub(super) static KERNELS: Kernels = Kernels {
     product,
     transposed,
     packed: super::packed::scalar::PACKED,
+    lookup: lookup::functions!(f32),
+    winograd: winograd::functions!(f32, Plain),
 };
 
 pub(super) fn product(
@@ -63,6 +66,66 @@ pub(super) fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize
                         *d += a * g;
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Tiles in plain Rust, for the loops that go by tiles.
+struct Plain;
+
+impl Micro for Plain {
+    const PANELS: usize = 1;
+
+    fn product_rows(_width: usize) -> usize {
+        4
+    }
+
+    fn transposed_rows(_width: usize) -> usize {
+        4
+    }
+
+    unsafe fn product(rows: usize, t: &ProductTile) {
+        for i in 0..rows {
+            // SAFETY: the tile's addresses are valid for its rows, runs and width.
+            unsafe {
+                let mut sum = [0.0f32; NR];
+                let mut b = t.b;
+                for run in 0..t.runs {
+                    for k in 0..t.run_len {
+                        let a = *t.a[i].add(run * t.run_step + k);
+                        for (j, sum) in sum[..t.width].iter_mut().enumerate() {
+                            *sum += a * *b.add(j);
+                        }
+                        b = b.wrapping_add(NR);
+                    }
+                }
+                for (j, sum) in sum[..t.width].iter().enumerate() {
+                    let c = t.c.add(i * t.c_step + j);
+                    let old = if t.add { *c } else { 0.0 };
+                    *c = sum + *t.bias.add(j) + old;
+                }
+            }
+        }
+    }
+
+    unsafe fn transposed(rows: usize, t: &TransposedTile) {
+        for i in 0..rows {
+            let mut sum = [0.0f32; NR];
+            for p in 0..t.count {
+                let p_of_rows = t.col + p;
+                let start = p_of_rows / t.cols * t.row_step + p_of_rows % t.cols * t.col_step;
+                // SAFETY: the tile's addresses are valid for its patches and width.
+                unsafe {
+                    let a = *t.a.add(start + t.offsets[i]);
+                    for (j, sum) in sum[..t.width].iter_mut().enumerate() {
+                        *sum += a * *t.g.add(p * t.g_step + j);
+                    }
+                }
+            }
+            for (j, sum) in sum[..t.width].iter().enumerate() {
+                // SAFETY: see above.
+                unsafe { *t.d.add(i * NR + j) += sum };
             }
         }
     }

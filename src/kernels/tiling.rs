@@ -120,14 +120,14 @@ pub(super) trait Micro {
 
 /// Splits `total` into the fewest tiles of at most `most`, as even as can be, so
 /// that no tile is left with too few accumulators to hide the FMA's latency.
-struct Tiles {
+pub(super) struct Tiles {
     small: usize,
     larger: usize,
     count: usize,
 }
 
 impl Tiles {
-    fn new(total: usize, most: usize) -> Self {
+    pub(super) fn new(total: usize, most: usize) -> Self {
         let count = total.div_ceil(most);
         Self {
             small: total.checked_div(count).unwrap_or(0),

@@ -7,7 +7,9 @@ use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
 use crate::estimators::{BinaryUnit, Roles, samples};
 use crate::kernels::Engine;
-use crate::ops::{Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, Terms, Window};
+use crate::ops::{
+    Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, NormPool, Terms, Window,
+};
 use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
@@ -23,10 +25,11 @@ pub struct Network {
     spec: ModelSpec,
     tape: Tape,
     input: Value,
-    /// The output of each layer of the spec.
-    layers: Vec<Value>,
+    /// The output of each layer of the spec; none where it is fused with the next.
+    layers: Vec<Option<Value>>,
     /// The number of the node after each layer's last.
     ends: Vec<usize>,
+    logits: Value,
     loss: Value,
     /// Samples of an image in training.
     samples: usize,
@@ -83,7 +86,15 @@ impl Network {
         let mut x = input;
         let mut units = estimators.iter().zip(&roles).enumerate();
         let (mut flips, mut units_below) = (false, 0);
-        for layer in &spec.layers {
+        let mut specs = spec.layers.iter().peekable();
+        while let Some(layer) = specs.next() {
+            if training && let Some(fused) = record_fused(&mut tape, layer, specs.peek(), x)? {
+                specs.next();
+                x = fused;
+                layers.extend([None, Some(x)]);
+                ends.extend([tape.nodes(); 2]);
+                continue;
+            }
             x = match (layer, flips) {
                 (LayerSpec::Binary { mode, .. }, _) => {
                     let Some((number, (estimator, roles))) = units.next() else {
@@ -107,7 +118,7 @@ impl Network {
                 ) => Linear::record_flips(&mut tape, name, x, *out, *bias)?,
                 _ => record(&mut tape, layer, x)?,
             };
-            layers.push(x);
+            layers.push(Some(x));
             ends.push(tape.nodes());
         }
         let loss = CrossEntropy::record(&mut tape, x);
@@ -120,6 +131,7 @@ impl Network {
             input,
             layers,
             ends,
+            logits: x,
             loss,
             samples: per_image,
             replicas: samples(&roles),
@@ -249,10 +261,10 @@ impl Network {
         let binary = (0..self.spec.layers.len())
             .filter(|&i| matches!(self.spec.layers[i], LayerSpec::Binary { .. }));
         for (i, unit) in binary.zip(units) {
-            let len = self.tape.shape(self.layers[i]).len();
+            let len = self.tape.shape(self.output(i)).len();
             let x = match i {
                 0 => self.tape.value(self.input),
-                _ => self.tape.value(self.layers[i - 1]),
+                _ => self.tape.value(self.output(i - 1)),
             };
             for (row, weight) in weights.iter_mut().enumerate() {
                 // Below the first binary layer an image has one row.
@@ -336,17 +348,26 @@ impl Network {
     /// The logits of each sample, (samples, classes), in the order of [`Self::losses`].
     pub fn logits(&self) -> &[f32] {
         let main = self.tape.pass.group.main() * self.classes();
-        &self.tape.value(self.layers[self.layers.len() - 1])[..main]
+        &self.tape.value(self.logits)[..main]
     }
 
     /// The output of layer `i` of the spec: all its rows, (height, width, channel).
+    ///
+    /// # Panics
+    /// If the network was built for training and layer `i` is a batch norm that is
+    /// computed together with the max-pool behind it.
     pub fn layer_output(&self, i: usize) -> &[f32] {
-        self.tape.value(self.layers[i])
+        self.tape.value(self.output(i))
+    }
+
+    /// The output of layer `i`, which must have one of its own.
+    fn output(&self, i: usize) -> Value {
+        self.layers[i].expect("a layer with an output of its own")
     }
 
     /// The classes that the network tells apart.
     pub fn classes(&self) -> usize {
-        self.tape.shape(self.layers[self.layers.len() - 1]).len()
+        self.tape.shape(self.logits).len()
     }
 
     /// How many samples are classified as labelled. The first of equal logits
@@ -392,6 +413,31 @@ pub fn argmax(z: &[f32]) -> Option<usize> {
         }
     }
     (!z.is_empty()).then_some(best)
+}
+
+/// Records a layer together with the next where the two are one op.
+fn record_fused(
+    tape: &mut Tape,
+    layer: &LayerSpec,
+    next: Option<&&LayerSpec>,
+    x: Value,
+) -> Result<Option<Value>> {
+    let (
+        LayerSpec::BatchNorm {
+            name,
+            eps,
+            momentum,
+            statistics,
+        },
+        Some(LayerSpec::MaxPool { kernel, stride }),
+    ) = (layer, next)
+    else {
+        return Ok(None);
+    };
+    if !NormPool::serves(tape.shape(x), *kernel, stride.unwrap_or(*kernel)) {
+        return Ok(None);
+    }
+    NormPool::record(tape, name, x, (*eps, *momentum, *statistics)).map(Some)
 }
 
 /// Records one layer.

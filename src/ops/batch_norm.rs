@@ -23,6 +23,8 @@
 //! the chunk (so that a large mean does not cancel), then as f64 over blocks, and
 //! chunks are merged in order by Chan's formula.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -64,12 +66,12 @@ pub struct BatchNorm {
     /// Mean and `1 / √(σ² + ε)` of the last forward pass.
     used_mean: Vec<f32>,
     used_inverse: Vec<f32>,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
+    pub(super) scale: Vec<f32>,
+    pub(super) shift: Vec<f32>,
     /// Coefficients of `dx = a·dy + b·x + d`.
-    a: Vec<f32>,
-    b: Vec<f32>,
-    d: Vec<f32>,
+    pub(super) a: Vec<f32>,
+    pub(super) b: Vec<f32>,
+    pub(super) d: Vec<f32>,
     total: [Vec<f64>; 2],
     slots: Vec<Slot>,
 }
@@ -119,6 +121,18 @@ impl BatchNorm {
         momentum: f64,
         statistics: Statistics,
     ) -> Result<Value> {
+        let op = Self::build(tape, name, x, (eps, momentum, statistics))?;
+        let shape = op.shape;
+        Ok(tape.push(Box::new(op), &[x], shape))
+    }
+
+    /// The layer with its parameters, not yet on the tape.
+    pub(super) fn build(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        (eps, momentum, statistics): (f64, f64, Statistics),
+    ) -> Result<Self> {
         if !(eps > 0.0 && eps.is_finite() && (0.0..=1.0).contains(&momentum)) {
             return Err(Error::spec(format!(
                 "layer {name}: eps must be above 0 and momentum within 0 to 1, not {eps} and {momentum}"
@@ -127,7 +141,7 @@ impl BatchNorm {
         let shape = tape.shape(x);
         let c = shape.channels;
         let params = &mut tape.params;
-        let op = Self {
+        Ok(Self {
             shape,
             statistics,
             eps,
@@ -153,13 +167,90 @@ impl BatchNorm {
                     pixels: 0,
                 })
                 .collect(),
-        };
-        Ok(tape.push(Box::new(op), &[x], shape))
+        })
     }
 
     /// Whether this pass normalises by the batch.
     fn by_batch(&self, pass: &Pass) -> bool {
         pass.mode == Mode::Train && self.statistics == Statistics::Batch
+    }
+
+    /// Takes the statistics and works out `scale` and `shift`.
+    pub(super) fn prepare(&mut self, cx: &mut Forward<'_>) {
+        if self.by_batch(cx.pass) {
+            self.batch_statistics(cx);
+            self.update_running(cx);
+            for i in 0..self.shape.channels {
+                self.used_mean[i] = self.total[0][i] as f32;
+                self.used_inverse[i] = inverse_deviation(self.total[1][i], self.eps);
+                self.scale[i] = cx.params.value(self.gamma)[i] * self.used_inverse[i];
+                self.shift[i] = cx.params.value(self.beta)[i] - self.used_mean[i] * self.scale[i];
+            }
+        } else {
+            let (gamma, beta) = (cx.params.value(self.gamma), cx.params.value(self.beta));
+            let (mean, var) = (cx.params.buffer(self.mean), cx.params.buffer(self.var));
+            self.used_mean.copy_from_slice(mean);
+            for i in 0..self.shape.channels {
+                self.used_inverse[i] = inverse_deviation(f64::from(var[i]), self.eps);
+                (self.scale[i], self.shift[i]) =
+                    scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
+            }
+            if cx.pass.mode == Mode::Train {
+                self.batch_statistics(cx);
+                self.update_running(cx);
+            }
+        }
+    }
+
+    /// `Σ dy` and `Σ dy·(x - μ)` over the rows; `of` gives the pixels of some rows
+    /// and their adjoints, at least all whose adjoint is not zero.
+    pub(super) fn sum<'a>(
+        &mut self,
+        pass: &Pass,
+        of: impl Fn(Range<usize>) -> (&'a [f32], &'a [f32]) + Sync,
+    ) {
+        let (c, mean, ew) = (
+            self.shape.channels,
+            &self.used_mean,
+            &pass.engine.kernels.ew,
+        );
+        pass.rows.each(&mut self.slots, |rows, slot| {
+            slot.clear();
+            let (x, dy) = of(rows);
+            for (x, dy) in x.chunks(BLOCK * c).zip(dy.chunks(BLOCK * c)) {
+                let [sum, dot] = &mut slot.block;
+                (ew.batch_norm_sums)(x, mean, dy, sum, dot);
+                slot.flush();
+            }
+        });
+    }
+
+    /// Adds to the gradients of γ and β, and works out `a`, `b` and `d`.
+    pub(super) fn coefficients(&mut self, cx: &mut Backward<'_>) {
+        let by_batch = self.by_batch(cx.pass);
+        let [sum, dot] = &mut self.total;
+        for (part, total) in [sum, dot].into_iter().enumerate() {
+            total.fill(0.0);
+            for slot in &self.slots[..cx.pass.rows.chunks()] {
+                for (total, &x) in total.iter_mut().zip(&slot.sums[part]) {
+                    *total += x;
+                }
+            }
+        }
+        let [sum, dot] = &self.total;
+        let n = (cx.pass.rows.live * self.shape.pixels()) as f64;
+        for i in 0..self.shape.channels {
+            let inverse = f64::from(self.used_inverse[i]);
+            let s = f64::from(cx.params.value(self.gamma)[i]) * inverse;
+            let (mut b, mut d) = (0.0, 0.0);
+            if by_batch {
+                b = -s * inverse * inverse * dot[i] / n;
+                d = -s * sum[i] / n - b * f64::from(self.used_mean[i]);
+            }
+            (self.a[i], self.b[i], self.d[i]) = (s as f32, b as f32, d as f32);
+            cx.params.grad_mut(self.gamma)[i] += (dot[i] * inverse) as f32;
+            cx.params.grad_mut(self.beta)[i] += sum[i] as f32;
+        }
     }
 
     /// Mean and biased variance of the batch into `self.total`.
@@ -241,29 +332,7 @@ impl Op for BatchNorm {
     }
 
     fn forward(&mut self, mut cx: Forward<'_>) {
-        if self.by_batch(cx.pass) {
-            self.batch_statistics(&cx);
-            self.update_running(&mut cx);
-            for i in 0..self.shape.channels {
-                self.used_mean[i] = self.total[0][i] as f32;
-                self.used_inverse[i] = inverse_deviation(self.total[1][i], self.eps);
-                self.scale[i] = cx.params.value(self.gamma)[i] * self.used_inverse[i];
-                self.shift[i] = cx.params.value(self.beta)[i] - self.used_mean[i] * self.scale[i];
-            }
-        } else {
-            let (gamma, beta) = (cx.params.value(self.gamma), cx.params.value(self.beta));
-            let (mean, var) = (cx.params.buffer(self.mean), cx.params.buffer(self.var));
-            self.used_mean.copy_from_slice(mean);
-            for i in 0..self.shape.channels {
-                self.used_inverse[i] = inverse_deviation(f64::from(var[i]), self.eps);
-                (self.scale[i], self.shift[i]) =
-                    scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
-            }
-            if cx.pass.mode == Mode::Train {
-                self.batch_statistics(&cx);
-                self.update_running(&mut cx);
-            }
-        }
+        self.prepare(&mut cx);
         let len = self.shape.len();
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
         let (scale, shift) = (&self.scale, &self.shift);
@@ -275,45 +344,13 @@ impl Op for BatchNorm {
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
-        let (c, len) = (self.shape.channels, self.shape.len());
+        let len = self.shape.len();
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
-        let by_batch = self.by_batch(cx.pass);
-        let mean = &self.used_mean;
-        cx.pass.rows.each(&mut self.slots, |rows, slot| {
-            slot.clear();
+        self.sum(cx.pass, |rows| {
             let range = rows.start * len..rows.end * len;
-            for (x, dy) in x[range.clone()]
-                .chunks(BLOCK * c)
-                .zip(dy[range].chunks(BLOCK * c))
-            {
-                let [sum, dot] = &mut slot.block;
-                (ew.batch_norm_sums)(x, mean, dy, sum, dot);
-                slot.flush();
-            }
+            (&x[range.clone()], &dy[range])
         });
-        let [sum, dot] = &mut self.total;
-        for (part, total) in [sum, dot].into_iter().enumerate() {
-            total.fill(0.0);
-            for slot in &self.slots[..cx.pass.rows.chunks()] {
-                for (total, &x) in total.iter_mut().zip(&slot.sums[part]) {
-                    *total += x;
-                }
-            }
-        }
-        let [sum, dot] = &self.total;
-        let n = (cx.pass.rows.live * self.shape.pixels()) as f64;
-        for i in 0..c {
-            let inverse = f64::from(self.used_inverse[i]);
-            let s = f64::from(cx.params.value(self.gamma)[i]) * inverse;
-            let (mut b, mut d) = (0.0, 0.0);
-            if by_batch {
-                b = -s * inverse * inverse * dot[i] / n;
-                d = -s * sum[i] / n - b * f64::from(self.used_mean[i]);
-            }
-            (self.a[i], self.b[i], self.d[i]) = (s as f32, b as f32, d as f32);
-            cx.params.grad_mut(self.gamma)[i] += (dot[i] * inverse) as f32;
-            cx.params.grad_mut(self.beta)[i] += sum[i] as f32;
-        }
+        self.coefficients(&mut cx);
         let (a, b, d) = (&self.a, &self.b, &self.d);
         if let Some(dx) = cx.grads.of(0) {
             dx.add(&mut self.slots, |rows, dx, _| {

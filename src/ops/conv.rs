@@ -15,33 +15,24 @@
 //!                          stride distance in a border of k - 1 - p (of zeros),
 //!                          and W' are the weights turned by half a turn
 //! ```
+//!
+//! Where they serve, cheaper algorithms take the place of the direct products: over
+//! declared bits the forward product is a sum of table entries
+//! ([`crate::kernels::lookup`]), the others are Winograd's
+//! ([`crate::kernels::winograd`]). Which ones is decided when the layer is recorded.
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, reduce};
+use crate::kernels::lookup::{GROUP, Lookup, Pattern};
+use crate::kernels::winograd::Winograd;
+use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
 use super::weights::{Terms, Weights};
-
-/// A square window that slides over an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: usize,
-    /// Pixels from one position to the next.
-    pub stride: usize,
-    /// Zeros around the image; less than `kernel`.
-    pub padding: usize,
-}
-
-impl Window {
-    /// Positions along a side of `length` pixels, or `None` where the window does
-    /// not fit.
-    pub fn positions(&self, length: usize) -> Option<usize> {
-        Some((length + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
-    }
-}
+use super::window::{Window, bordered, bordered_patterns, spread};
 
 /// The layer; see the module's page.
 pub struct Conv {
@@ -56,21 +47,44 @@ pub struct Conv {
     backward_weights: Vec<f32>,
     version: u64,
     backward_version: u64,
+    /// Winograd's algorithm for `A·W` and for `A'·W'`, where it serves, and the
+    /// transformed weights.
+    winograd: Option<[Winograd; 2]>,
+    forward_points: Vec<f32>,
+    backward_points: Vec<f32>,
+    /// Over bits: sums of table entries, and the tables.
+    lookup: Option<Lookup>,
+    tables: Vec<f32>,
+    /// (height, width) of an input image in its border.
+    border: (usize, usize),
+    /// (height, width) of the spread-out output adjoint.
+    spread: (usize, usize),
+    /// `dW` in panels.
+    weight_grad: Vec<f32>,
     /// The origin that bias sums are taken from.
     zeros: Vec<f32>,
     slots: Vec<Slot>,
+    pool: Pool<Scratch>,
 }
 
-/// One chunk's working memory.
+/// One chunk's partial sums.
 struct Slot {
+    /// Partial `dW`, in panels or at Winograd's points.
+    weight_grad: Vec<f32>,
+    bias_grad: Vec<f32>,
+    unused: Vec<f32>,
+}
+
+/// What one thread works with.
+struct Scratch {
     /// An input image in its border.
     padded: Arena,
     /// An output adjoint, spread out in its border.
     spread: Arena,
-    /// Partial `dW` in panels, and partial `db`.
-    weight_grad: Vec<f32>,
-    bias_grad: Vec<f32>,
-    unused: Vec<f32>,
+    /// Winograd's transformed tiles.
+    tiles: Arena,
+    /// An input image of bits in its border.
+    patterns: Vec<Pattern>,
 }
 
 impl Conv {
@@ -98,18 +112,33 @@ impl Conv {
         );
         let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
-        let spread = Self::spread_size(input, window);
+        let winograd = Self::winograd(input, output, window);
+        let p = 2 * window.padding;
+        let k = window.kernel - 1;
+        let (border, spread) = match &winograd {
+            Some([forward, backward]) => (forward.bordered(), backward.bordered()),
+            None => (
+                (input.height + p, input.width + p),
+                (input.height + k, input.width + k),
+            ),
+        };
+        let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
         let slots = (0..tape.slots())
             .map(|_| Slot {
-                padded: Arena::zeros(Self::padded_size(input, window)),
-                spread: Arena::zeros(spread.0 * spread.1 * channels),
-                weight_grad: vec![0.0; panel_len(depth, channels)],
+                weight_grad: vec![0.0; grad_len],
                 bias_grad: vec![0.0; channels],
                 unused: vec![0.0; channels],
             })
             .collect();
+        let scratch = |patterns: usize| Scratch {
+            padded: Arena::zeros(border.0 * border.1 * input.channels),
+            spread: Arena::zeros(spread.0 * spread.1 * channels),
+            tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
+            patterns: vec![Pattern::default(); patterns],
+        };
+        let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let back_depth = window.kernel * window.kernel * channels;
-        let op = Self {
+        let mut op = Self {
             input,
             output,
             window,
@@ -120,9 +149,26 @@ impl Conv {
             backward_weights: vec![0.0; panel_len(back_depth, input.channels)],
             version: u64::MAX,
             backward_version: u64::MAX,
+            winograd,
+            forward_points: vec![0.0; points_len(0)],
+            backward_points: vec![0.0; points_len(1)],
+            border,
+            spread,
+            weight_grad: vec![0.0; panel_len(depth, channels)],
             zeros: vec![0.0; channels],
+            lookup: None,
+            tables: Vec::new(),
             slots,
+            pool: Pool::new(tape.slots(), || scratch(0)),
         };
+        if tape.is_bits(x) {
+            op.lookup = Lookup::new(&op.patches(), input.channels, channels);
+        }
+        if let Some(lookup) = &op.lookup {
+            op.tables = vec![0.0; lookup.tables_len()];
+            let len = border.0 * border.1 * input.channels / GROUP;
+            op.pool = Pool::new(tape.slots(), || scratch(len));
+        }
         let y = tape.push(Box::new(op), &[x], output);
         Ok(terms.finish(tape, name, y, weight))
     }
@@ -159,25 +205,21 @@ impl Conv {
         }
     }
 
-    /// Numbers of an input image in its border; 0 where it needs none.
-    fn padded_size(input: Shape, window: Window) -> usize {
-        match window.padding {
-            0 => 0,
-            p => (input.height + 2 * p) * (input.width + 2 * p) * input.channels,
+    /// Winograd's algorithm forwards and backwards, where it serves.
+    fn winograd(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
+        if window.stride != 1 {
+            return None;
         }
-    }
-
-    /// (height, width) of the spread-out output adjoint.
-    fn spread_size(input: Shape, window: Window) -> (usize, usize) {
-        (
-            input.height + window.kernel - 1,
-            input.width + window.kernel - 1,
-        )
+        let (i, o) = (input.channels, output.channels);
+        let side = |shape: Shape| (shape.height, shape.width);
+        let forward = Winograd::new(window.kernel, (i, o), side(output))?;
+        let backward = Winograd::new(window.kernel, (o, i), side(input))?;
+        Some([forward, backward])
     }
 
     /// The patches of a padded input image.
     fn patches(&self) -> Patches {
-        let width = (self.input.width + 2 * self.window.padding) * self.input.channels;
+        let width = self.border.1 * self.input.channels;
         Patches {
             rows: self.output.height,
             cols: self.output.width,
@@ -191,7 +233,7 @@ impl Conv {
 
     /// The patches of the spread-out output adjoint: one for each input pixel.
     fn spread_patches(&self) -> Patches {
-        let width = Self::spread_size(self.input, self.window).1 * self.output.channels;
+        let width = self.spread.1 * self.output.channels;
         Patches {
             rows: self.input.height,
             cols: self.input.width,
@@ -235,32 +277,19 @@ impl Conv {
     }
 }
 
-/// The image where the kernels may read it: in its border, or in place.
-fn bordered<'a>(
-    image: &'a [f32],
-    shape: Shape,
-    padding: usize,
-    border: &'a mut Arena,
-) -> &'a [f32] {
-    if padding == 0 {
-        return image;
-    }
-    let line = shape.width * shape.channels;
-    let step = (shape.width + 2 * padding) * shape.channels;
-    let to = border.as_mut_slice();
-    for (i, row) in image.chunks_exact(line).enumerate() {
-        let at = (i + padding) * step + padding * shape.channels;
-        to[at..at + line].copy_from_slice(row);
-    }
-    border.as_slice()
-}
-
 impl Op for Conv {
     fn name(&self) -> &'static str {
         "conv"
     }
 
     fn forward(&mut self, cx: Forward<'_>) {
+        let kernels = cx.pass.engine.kernels;
+        // Sums of binary weights over bits are exact where nothing but sums is
+        // formed; Winograd's constants are not whole numbers.
+        let lookup = self.lookup;
+        let forward = self
+            .winograd
+            .filter(|_| self.weights.is_real() && lookup.is_none());
         if self.version != cx.params.version() {
             let mut panels = std::mem::take(&mut self.forward_weights);
             let weight = cx.params.value(self.weight);
@@ -268,45 +297,59 @@ impl Op for Conv {
                 panels[self.panel_place(o, c, u, v)] = self.weights.effective(weight[i]);
             });
             self.forward_weights = panels;
+            if let Some([shape, _]) = &forward {
+                kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
+            }
+            if let Some(shape) = &lookup {
+                kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
+            }
             self.version = cx.params.version();
         }
         let x = cx.x(0);
         let bias = self.bias.map(|bias| cx.params.value(bias));
-        let (kernels, patches) = (cx.pass.engine.kernels, self.patches());
-        let (input, output) = (self.input, self.output);
-        let (weights, padding) = (&self.forward_weights, self.window.padding);
-        let work = |rows: std::ops::Range<usize>, y: &mut [f32], slot: &mut Slot| {
+        let patches = self.patches();
+        let (input, output, padding) = (self.input, self.output, self.window.padding);
+        let (border, pool) = (self.border, &self.pool);
+        let (weights, points) = (&self.forward_weights, &self.forward_points);
+        let tables = &self.tables;
+        let work = |rows: Range<usize>, y: &mut [f32], s: &mut Scratch| {
             let x = &x[rows.start * input.len()..rows.end * input.len()];
             for (x, y) in x
                 .chunks_exact(input.len())
                 .zip(y.chunks_exact_mut(output.len()))
             {
-                let a = bordered(x, input, padding, &mut slot.padded);
-                kernels.product(
-                    &patches,
-                    a,
-                    weights,
-                    output.channels,
-                    bias,
-                    y,
-                    Store::Assign,
-                );
+                if let Some(shape) = &lookup {
+                    bordered_patterns(kernels, x, input, padding, border.1, &mut s.patterns);
+                    kernels.lookup_product(shape, &s.patterns, tables, bias, y);
+                    continue;
+                }
+                let a = bordered(x, input, padding, border, &mut s.padded);
+                let columns = output.channels;
+                if let Some([shape, _]) = &forward {
+                    let tiles = s.tiles.as_mut_slice();
+                    kernels.winograd_product(shape, a, points, bias, y, Store::Assign, tiles);
+                } else {
+                    kernels.product(&patches, a, weights, columns, bias, y, Store::Assign);
+                }
             }
         };
         cx.pass
             .rows
-            .write(cx.y, output.len(), &mut self.slots, work);
+            .write(cx.y, output.len(), &mut self.slots, |rows, y, _| {
+                pool.with(|scratch| work(rows, y, scratch));
+            });
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
         let (x, dy) = (cx.x(0), cx.dy);
         let kernels = cx.pass.engine.kernels;
         let (input, output, window) = (self.input, self.output, self.window);
+        let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
         let zeros = &self.zeros;
         let patches = self.patches();
 
         // dW and db, a partial sum for each chunk.
-        let parameters = |rows: std::ops::Range<usize>, slot: &mut Slot| {
+        let parameters = |rows: Range<usize>, slot: &mut Slot, s: &mut Scratch| {
             slot.weight_grad.fill(0.0);
             slot.bias_grad.fill(0.0);
             let x = &x[rows.start * input.len()..rows.end * input.len()];
@@ -315,14 +358,21 @@ impl Op for Conv {
                 .chunks_exact(input.len())
                 .zip(dy.chunks_exact(output.len()))
             {
-                let a = bordered(x, input, window.padding, &mut slot.padded);
-                kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
+                let a = bordered(x, input, window.padding, border, &mut s.padded);
+                if let Some([shape, _]) = winograd {
+                    let tiles = s.tiles.as_mut_slice();
+                    kernels.winograd_transposed(shape, a, g, &mut slot.weight_grad, tiles);
+                } else {
+                    kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
+                }
                 (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
             }
         };
 
         match cx.grads.of(0) {
-            None => cx.pass.rows.each(&mut self.slots, parameters),
+            None => cx.pass.rows.each(&mut self.slots, |rows, slot| {
+                pool.with(|scratch| parameters(rows, slot, scratch));
+            }),
             Some(dx) => {
                 if self.backward_version != cx.params.version() {
                     let mut panels = std::mem::take(&mut self.backward_weights);
@@ -331,30 +381,36 @@ impl Op for Conv {
                         panels[self.turned_place(o, c, u, v)] = self.weights.effective(weight[i]);
                     });
                     self.backward_weights = panels;
+                    if let Some([_, shape]) = winograd {
+                        let panels = &self.backward_weights;
+                        kernels.winograd_weights(shape, panels, &mut self.backward_points);
+                    }
                     self.backward_version = cx.params.version();
                 }
                 let spread_patches = self.spread_patches();
-                let spread_width = Self::spread_size(input, window).1;
-                let weights = &self.backward_weights;
-                dx.store(&mut self.slots, |rows, dx, slot, store| {
-                    parameters(rows.clone(), slot);
+                let spread_width = self.spread.1;
+                let (weights, points) = (&self.backward_weights, &self.backward_points);
+                let data = |rows: Range<usize>, dx: &mut [f32], s: &mut Scratch, store| {
                     let dy = &dy[rows.start * output.len()..rows.end * output.len()];
                     for (dx, g) in dx
                         .chunks_exact_mut(input.len())
                         .zip(dy.chunks_exact(output.len()))
                     {
-                        spread(g, output, window, spread_width, slot.spread.as_mut_slice());
-                        let a = slot.spread.as_slice();
-                        kernels.product(
-                            &spread_patches,
-                            a,
-                            weights,
-                            input.channels,
-                            None,
-                            dx,
-                            store,
-                        );
+                        spread(g, output, window, spread_width, s.spread.as_mut_slice());
+                        let (a, columns) = (s.spread.as_slice(), input.channels);
+                        if let Some([_, shape]) = winograd {
+                            let tiles = s.tiles.as_mut_slice();
+                            kernels.winograd_product(shape, a, points, None, dx, store, tiles);
+                        } else {
+                            kernels.product(&spread_patches, a, weights, columns, None, dx, store);
+                        }
                     }
+                };
+                dx.store(&mut self.slots, |rows, dx, slot, store| {
+                    pool.with(|scratch| {
+                        parameters(rows.clone(), slot, scratch);
+                        data(rows, dx, scratch, store);
+                    });
                 });
             }
         }
@@ -367,27 +423,16 @@ impl Op for Conv {
             }
         }
         reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let mut sum = &self.slots[0].weight_grad;
+        if let Some([shape, _]) = winograd {
+            kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
+            sum = &self.weight_grad;
+        }
         let (weight, grad) = cx.params.value_and_grad(self.weight);
-        let sum = &self.slots[0].weight_grad;
         self.each_weight(|i, o, c, u, v| {
             let dw = sum[self.panel_place(o, c, u, v)];
             grad[i] += self.weights.pullback(weight[i], dw);
         });
-    }
-}
-
-/// Copies an output adjoint to stride distance inside its border of zeros.
-fn spread(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
-    let (c, border) = (shape.channels, window.kernel - 1 - window.padding);
-    for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
-        let line = (i * window.stride + border) * width + border;
-        if window.stride == 1 {
-            to[line * c..][..row.len()].copy_from_slice(row);
-        } else {
-            for (j, pixel) in row.chunks_exact(c).enumerate() {
-                to[(line + j * window.stride) * c..][..c].copy_from_slice(pixel);
-            }
-        }
     }
 }
 
@@ -424,6 +469,9 @@ mod tests {
         check(Shape::image(2, 4, 4), 2, window(1, 1, 0), false, 1);
         check(Shape::image(2, 7, 8), 3, window(2, 3, 1), true, 2);
         check(Shape::image(2, 6, 9), 3, window(4, 2, 3), false, 33);
+        // Shapes of Winograd's algorithm.
+        check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
+        check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
     }
 
     #[test]

@@ -8,16 +8,20 @@ mod conv;
 mod cross_entropy;
 mod linear;
 mod max_pool;
+mod norm_pool;
 mod weights;
+mod window;
 
 pub use activation::{Activation, Function};
 pub use batch_norm::{BatchNorm, Statistics, scale_and_shift};
 pub use channel_scale::{ChannelScale, channel_scale};
-pub use conv::{Conv, Window};
+pub use conv::Conv;
 pub use cross_entropy::{CrossEntropy, log_softmax};
 pub use linear::Linear;
 pub use max_pool::MaxPool;
+pub use norm_pool::NormPool;
 pub use weights::{Terms, Weights};
+pub use window::Window;
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -26,7 +26,7 @@ mod rows;
 
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use pass::{Group, Mode, Noise, Pass, Phase, Units};
-pub use rows::{Rows, reduce};
+pub use rows::{Pool, Rows, reduce};
 
 use crate::kernels::Engine;
 use crate::kernels::gemm::Store;
@@ -63,6 +63,8 @@ struct Place {
     wants_grad: bool,
     /// Whether an image has a group of rows here, rather than one.
     expanded: bool,
+    /// Whether every number is 0 or 1.
+    bits: bool,
 }
 
 impl Place {
@@ -267,6 +269,7 @@ impl Tape {
             offset,
             wants_grad,
             expanded: self.expanded,
+            bits: false,
         });
         Value(self.places.len() - 1)
     }
@@ -280,6 +283,17 @@ impl Tape {
             output,
         });
         output
+    }
+
+    /// Declares that every number of `value` is 0 or 1, in every pass: layers above
+    /// may then compute with bits.
+    pub fn declare_bits(&mut self, value: Value) {
+        self.places[value.0].bits = true;
+    }
+
+    /// Whether every number of `value` is declared to be 0 or 1.
+    pub fn is_bits(&self, value: Value) -> bool {
+        self.places[value.0].bits
     }
 
     /// Ends the recording: reserves memory for values and, with `training`, for

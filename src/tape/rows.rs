@@ -7,6 +7,7 @@
 //! chunk, or when.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -79,6 +80,32 @@ impl Rows {
             .enumerate()
             .with_max_len(1)
             .for_each(|(i, (out, slot))| work(self.of_chunk(i), out, slot));
+    }
+}
+
+/// Working memory that chunks borrow, as many pieces as chunks: what was given
+/// back last is handed out first, so it is still in the near caches. Which piece
+/// a chunk gets must not matter to its result.
+#[derive(Debug)]
+pub struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    /// One piece for each of `slots` chunks.
+    pub fn new(slots: usize, make: impl Fn() -> T) -> Self {
+        Self(Mutex::new((0..slots).map(|_| make()).collect()))
+    }
+
+    /// Runs `work` on a piece.
+    ///
+    /// # Panics
+    /// If more chunks are at work than there are pieces.
+    pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        let pieces = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let piece = pieces().pop();
+        let mut piece = piece.expect("a piece for every chunk");
+        let result = work(&mut piece);
+        pieces().push(piece);
+        result
     }
 }
 

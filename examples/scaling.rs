@@ -1,0 +1,269 @@
+//! Training speed over batch size, threads, image size and width, beside what the
+//! machine's multipliers could do: a table on the terminal and one SVG.
+//!
+//! `cargo run --release --example scaling -- results/scaling.svg`
+//!
+//! The roofline: the dense arithmetic of a training step (the multiplications and
+//! additions of all layers' products, directly summed) over the fused multiply-adds
+//! a second that one thread was measured to do, times the threads. Algorithms that
+//! need less arithmetic may cross it.
+
+use std::time::Instant;
+
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels::gemm::{Patches, Store};
+use bnn_cpu::kernels::{self, Engine};
+use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Placement, preset};
+use bnn_cpu::random::{keyed, uniform};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{Optimiser, OptimiserSpec};
+use plotters::coord::combinators::IntoLogRange;
+use plotters::prelude::*;
+use rand::Rng;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// A measured network.
+#[derive(Clone, Copy)]
+struct Point {
+    batch: usize,
+    threads: usize,
+    side: usize,
+    width: usize,
+}
+
+const USUAL: Point = Point {
+    batch: 64,
+    threads: 2,
+    side: 28,
+    width: 1,
+};
+
+/// A panel of the figure: what is on its axis, and its points.
+type Panel = (&'static str, fn(&Point) -> usize, Vec<Point>);
+
+fn panels(threads: usize) -> Vec<Panel> {
+    let usual = Point { threads, ..USUAL };
+    let point = |change: fn(&mut Point, usize), values: &[usize]| {
+        let all = values.iter().map(|&v| {
+            let mut point = usual;
+            change(&mut point, v);
+            point
+        });
+        all.collect::<Vec<_>>()
+    };
+    let counts: Vec<usize> = (1..=threads).collect();
+    vec![
+        (
+            "batch size",
+            |p| p.batch,
+            point(|p, v| p.batch = v, &[1, 4, 16, 64, 256, 1024, 4096]),
+        ),
+        (
+            "threads",
+            |p| p.threads,
+            point(|p, v| p.threads = v, &counts),
+        ),
+        (
+            "image side",
+            |p| p.side,
+            point(|p, v| p.side = v, &[14, 28, 56, 112, 224]),
+        ),
+        (
+            "width",
+            |p| p.width,
+            point(|p, v| p.width = v, &[1, 2, 4, 8, 16]),
+        ),
+    ]
+}
+
+/// The seed-net on larger images and with more channels.
+fn spec(point: &Point, placement: Placement) -> Result<ModelSpec, Failure> {
+    let mut spec = preset("seed-net", Shape::image(1, point.side, point.side), 10)?;
+    for layer in &mut spec.layers {
+        if let LayerSpec::Conv { out, .. } = layer {
+            *out *= point.width;
+        }
+    }
+    spec.place(placement, Firing::Deterministic, "st")?;
+    Ok(spec)
+}
+
+/// Dense arithmetic of a training step for one image: three products a layer, but
+/// for the first, whose input wants no gradient.
+fn flop(spec: &ModelSpec) -> Result<f64, Failure> {
+    let shapes = spec.shapes()?;
+    let mut sum = 0.0;
+    for (i, (layer, pair)) in spec.layers.iter().zip(shapes.windows(2)).enumerate() {
+        let depth = match layer {
+            LayerSpec::Conv { kernel, .. } => kernel * kernel * pair[0].channels,
+            LayerSpec::Linear { .. } => pair[0].len(),
+            _ => continue,
+        };
+        let products = if i == 0 { 2.0 } else { 3.0 };
+        sum += products * 2.0 * (depth * pair[1].len()) as f64;
+    }
+    Ok(sum)
+}
+
+/// FLOP a second of one thread's fused multiply-adds, on a tile that stays in the
+/// first-level cache; the best of many.
+fn peak(engine: Engine) -> f64 {
+    let (rows, depth) = (48, 256);
+    let a = vec![0.5; rows * depth];
+    let b = vec![0.25; depth * kernels::NR];
+    let mut c = vec![0.0; rows * kernels::NR];
+    let patches = Patches::matrix(rows, depth);
+    let mut best = f64::INFINITY;
+    for _ in 0..400 {
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let columns = kernels::NR;
+            engine
+                .kernels
+                .product(&patches, &a, &b, columns, None, &mut c, Store::Assign);
+        }
+        best = best.min(begun.elapsed().as_secs_f64() / 20.0);
+    }
+    2.0 * (rows * depth * kernels::NR) as f64 / best
+}
+
+/// Images a second: the best of several runs of at least a fifth of a second.
+fn speed(spec: &ModelSpec, point: &Point, engine: Engine) -> Result<f64, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(point.threads)
+        .build()?;
+    let mut net = Network::new(spec, engine, point.batch, true)?;
+    net.init(Init::Pytorch, 1);
+    let mut rng = keyed(&[2]);
+    let mut image = vec![0; point.side * point.side];
+    net.set_rows(point.batch);
+    for row in 0..point.batch {
+        image.fill_with(|| rng.next_u64() as u8);
+        net.set_row(row, &image, (uniform(rng.next_u64()) * 10.0) as u32);
+    }
+    let sgd = OptimiserSpec::Sgd {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    let mut optimiser = Optimiser::new(sgd, net.params().values().len());
+    let mut t = 0;
+    let mut step = || {
+        t += 1;
+        net.pass_mut().noise.step = t;
+        net.forward();
+        net.backward();
+        let (weights, grads) = net.params_mut().values_and_grads();
+        optimiser.step(&engine.kernels.ew, 1e-3, t, weights, grads);
+    };
+    Ok(pool.install(|| {
+        step();
+        let mut best: f64 = 0.0;
+        for _ in 0..7 {
+            let (begun, mut steps) = (Instant::now(), 0);
+            while steps == 0 || begun.elapsed().as_secs_f64() < 0.2 {
+                step();
+                steps += 1;
+            }
+            let seconds = begun.elapsed().as_secs_f64();
+            best = best.max((steps * point.batch) as f64 / seconds);
+        }
+        best
+    }))
+}
+
+/// A line of a panel: (place on the axis, billions of dense FLOP a second).
+type Line = Vec<(f64, f64)>;
+
+fn main() -> Result<(), Failure> {
+    let file = std::env::args()
+        .nth(1)
+        .unwrap_or("results/scaling.svg".into());
+    let engine = kernels::select(None)?;
+    let threads = std::thread::available_parallelism()?.get();
+    let peak = peak(engine) / 1e9;
+    println!(
+        "{}, {threads} threads, {peak:.1} GFLOP/s a thread",
+        engine.kernels.isa.name()
+    );
+    println!("| panel | value | binary | images/s | GFLOP/s (dense) | share of the dense limit |");
+    println!("|---|---|---|---|---|---|");
+    let mut drawn: Vec<(&str, Vec<Line>, Line)> = Vec::new();
+    for (name, axis, points) in panels(threads) {
+        let mut lines = Vec::new();
+        for placement in [Placement::None, Placement::Both] {
+            let mut line = Vec::new();
+            for point in &points {
+                let spec = spec(point, placement)?;
+                let images = speed(&spec, point, engine)?;
+                let rate = images * flop(&spec)? / 1e9;
+                println!(
+                    "| {name} | {} | {} | {images:.0} | {rate:.1} | {:.0} % |",
+                    axis(point),
+                    if placement == Placement::None {
+                        "none"
+                    } else {
+                        "both"
+                    },
+                    100.0 * rate / (peak * point.threads as f64)
+                );
+                line.push((axis(point) as f64, rate));
+            }
+            lines.push(line);
+        }
+        let roof = points
+            .iter()
+            .map(|p| (axis(p) as f64, peak * p.threads as f64));
+        drawn.push((name, lines, roof.collect()));
+    }
+    draw(&file, &drawn)?;
+    println!("\n{file}");
+    Ok(())
+}
+
+const COLOURS: [RGBColor; 2] = [RGBColor(0, 114, 178), RGBColor(230, 159, 0)];
+
+fn draw(file: &str, panels: &[(&str, Vec<Line>, Line)]) -> Result<(), Failure> {
+    let root = SVGBackend::new(file, (960, 640)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let root = root.titled(
+        "Training speed in dense arithmetic, GFLOP/s",
+        ("sans-serif", 20),
+    )?;
+    let top = panels
+        .iter()
+        .flat_map(|(_, lines, roof)| lines.iter().flatten().chain(roof));
+    let top = top.fold(0.0f64, |top, &(_, y)| top.max(y)) * 1.15;
+    for ((name, lines, roof), area) in panels.iter().zip(root.split_evenly((2, 2))) {
+        let (first, last) = (roof[0].0, roof[roof.len() - 1].0.max(roof[0].0 * 2.0));
+        let mut chart = ChartBuilder::on(&area)
+            .margin(12)
+            .x_label_area_size(36)
+            .y_label_area_size(48)
+            .build_cartesian_2d((first..last).log_scale(), 0.0..top)?;
+        chart
+            .configure_mesh()
+            .x_desc(*name)
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .light_line_style(TRANSPARENT)
+            .draw()?;
+        chart
+            .draw_series(LineSeries::new(roof.clone(), BLACK.stroke_width(1)))?
+            .label("dense limit")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLACK));
+        for ((line, colour), label) in lines.iter().zip(COLOURS).zip(["real", "binary"]) {
+            chart
+                .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)).point_size(3))?
+                .label(label)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .background_style(WHITE.mix(0.8))
+            .draw()?;
+    }
+    root.present()?;
+    Ok(())
+}

@@ -1,0 +1,375 @@
+//! Convolution over bits without multiplications: tables of partial sums, the
+//! method of four Russians.
+//!
+//! Four neighbouring channels of a {0, 1} image are one of 16 patterns. For each
+//! group of four at each tap, a table holds the 16 possible sums of their
+//! weights; a pixel's output is the sum of one table entry a group:
+//!
+//! ```text
+//! T[g][n] = Σ_{i < 4} bit_i(n) · W[4g + i]        n = 0 ... 15, for every output
+//! y[p]    = bias + Σ_g T[g][ pattern of group g in patch p ]
+//! ```
+//!
+//! So a quarter of the additions, and no multiplication. Where the weights are
+//! whole numbers (binary weights), every sum is exact.
+//!
+//! The patterns are stored as offsets into a table, in the layout of the image;
+//! a pixel outside the image is pattern 0, whose entry is 0.
+//!
+//! Source: Arlazarov, Dinic, Kronrod, Faradzev, "On economical construction of
+//! the transitive closure of a directed graph" (1970).
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
+use super::gemm::{Patches, panel_len, panels};
+use super::tiling::Tiles;
+use super::vector::Vector;
+use super::{Kernels, NR};
+
+/// Channels of a group.
+pub const GROUP: usize = 4;
+/// Numbers of a group's table: 16 patterns of NR outputs.
+const TABLE: usize = NR << GROUP;
+/// Groups of a pass: their tables (20 KB) stay in the first-level cache.
+const PASS: usize = 20;
+/// Most groups times outputs: tables of 8 MB. Wider layers would read theirs from
+/// memory once an image.
+const MOST_SUMS: usize = (8 << 20) / (16 * size_of::<f32>());
+/// Most pixels that are summed side by side, to hide the latency of additions.
+const PIXELS: usize = 5;
+
+/// Which of its 16 patterns a group has, as an offset into its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pattern(u16);
+
+/// The shape of a convolution over bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The patches, counted in groups instead of channels.
+    patches: Patches,
+    outputs: usize,
+}
+
+impl Lookup {
+    /// A convolution over the patches of an image of `channels` channels, or
+    /// `None` where channels do not fill registers, outputs not panels, or the
+    /// tables would not stay in the caches.
+    pub fn new(patches: &Patches, channels: usize, outputs: usize) -> Option<Self> {
+        let whole = |n: usize| n > 0 && n.is_multiple_of(NR);
+        if !whole(channels) || !whole(outputs) || patches.depth() / GROUP * outputs > MOST_SUMS {
+            return None;
+        }
+        Some(Self {
+            patches: Patches {
+                row_step: patches.row_step / GROUP,
+                col_step: patches.col_step / GROUP,
+                run_len: patches.run_len / GROUP,
+                run_step: patches.run_step / GROUP,
+                ..*patches
+            },
+            outputs,
+        })
+    }
+
+    /// Numbers of all tables.
+    pub fn tables_len(&self) -> usize {
+        panels(self.outputs) * self.patches.depth() * TABLE
+    }
+}
+
+/// One instruction set's functions; the arguments are those of the methods of
+/// [`Kernels`], with the lengths checked.
+pub(super) struct Functions {
+    pub tables: fn(&Lookup, &[f32], &mut [f32]),
+    pub patterns: fn(&[f32], &mut [Pattern]),
+    pub product: ProductFn,
+}
+
+type ProductFn = fn(&Lookup, &[Pattern], &[f32], Option<&[f32]>, &mut [f32]);
+
+/// The functions of an instruction set: `functions!(Register, "features")`.
+macro_rules! functions {
+    ($vector:ty $(, $features:literal)?) => {{
+        use $crate::kernels::lookup::{self, Functions, Lookup, Pattern};
+
+        fn tables(shape: &Lookup, panels: &[f32], out: &mut [f32]) {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn with_features(shape: &Lookup, panels: &[f32], out: &mut [f32]) {
+                // SAFETY: the caller's promises.
+                unsafe { lookup::tables::<$vector>(shape, panels, out) }
+            }
+            // SAFETY: `Isa::kernels` hands the table out where the machine has
+            // the features; `Kernels` has checked the lengths. So below.
+            unsafe { with_features(shape, panels, out) }
+        }
+        fn patterns(bits: &[f32], out: &mut [Pattern]) {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn with_features(bits: &[f32], out: &mut [Pattern]) {
+                // SAFETY: the caller's promises.
+                unsafe { lookup::patterns::<$vector>(bits, out) }
+            }
+            // SAFETY: see above.
+            unsafe { with_features(bits, out) }
+        }
+        fn product(
+            shape: &Lookup,
+            patterns: &[Pattern],
+            tables: &[f32],
+            bias: Option<&[f32]>,
+            y: &mut [f32],
+        ) {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn with_features(
+                shape: &Lookup,
+                patterns: &[Pattern],
+                tables: &[f32],
+                bias: Option<&[f32]>,
+                y: &mut [f32],
+            ) {
+                // SAFETY: the caller's promises.
+                unsafe { lookup::product::<$vector>(shape, patterns, tables, bias, y) }
+            }
+            // SAFETY: see above.
+            unsafe { with_features(shape, patterns, tables, bias, y) }
+        }
+        Functions { tables, patterns, product }
+    }};
+}
+pub(super) use functions;
+
+impl Kernels {
+    /// Builds the tables of weights given as the direct product's panels.
+    ///
+    /// # Panics
+    /// If a slice is shorter than the shape says.
+    pub fn lookup_tables(&self, shape: &Lookup, panels: &[f32], out: &mut [f32]) {
+        let depth = shape.patches.depth() * GROUP;
+        assert!(
+            panels.len() >= panel_len(depth, shape.outputs),
+            "panels is too short"
+        );
+        assert!(out.len() >= shape.tables_len(), "out is too short");
+        (self.lookup.tables)(shape, panels, out);
+    }
+
+    /// The patterns of bits: `[x > 0]` of each number, four numbers a pattern, as
+    /// offsets into a table.
+    ///
+    /// # Panics
+    /// If `bits` is not whole registers, or `out` not a quarter as long.
+    pub fn lookup_patterns(&self, bits: &[f32], out: &mut [Pattern]) {
+        assert!(bits.len().is_multiple_of(NR), "bits do not fill registers");
+        assert_eq!(bits.len(), out.len() * GROUP, "one pattern for four bits");
+        (self.lookup.patterns)(bits, out);
+    }
+
+    /// `y = conv(bits) + bias`: `y` (patches, outputs), row-major.
+    ///
+    /// # Panics
+    /// If a slice is shorter than the shape says.
+    pub fn lookup_product(
+        &self,
+        shape: &Lookup,
+        patterns: &[Pattern],
+        tables: &[f32],
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
+        assert!(
+            patterns.len() >= shape.patches.span(),
+            "patterns is too short"
+        );
+        assert!(tables.len() >= shape.tables_len(), "tables is too short");
+        assert!(
+            bias.is_none_or(|bias| bias.len() >= shape.outputs),
+            "bias is too short"
+        );
+        let len = shape.patches.count() * shape.outputs;
+        assert!(y.len() >= len, "y is too short");
+        (self.lookup.product)(shape, patterns, tables, bias, y);
+    }
+}
+
+/// # Safety
+/// The machine has the instruction set, and the slices have the lengths that
+/// [`Kernels`] asserts; so below.
+#[inline(always)]
+pub(super) unsafe fn tables<V: Vector>(shape: &Lookup, weights: &[f32], out: &mut [f32]) {
+    let groups = panels(shape.outputs) * shape.patches.depth();
+    for group in 0..groups {
+        for lane in (0..NR).step_by(V::LANES) {
+            // SAFETY: the group's four rows and its table lie within the slices.
+            unsafe {
+                let w = weights.as_ptr().add(group * GROUP * NR + lane);
+                let t = out.as_mut_ptr().add(group * TABLE + lane);
+                V::splat(0.0).store(t);
+                for bit in 0..GROUP {
+                    let w = V::load(w.add(bit * NR));
+                    for n in 0..1 << bit {
+                        let sum = V::load(t.add(n * NR)).add(w);
+                        sum.store(t.add((n | 1 << bit) * NR));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`tables`].
+#[inline(always)]
+pub(super) unsafe fn patterns<V: Vector>(bits: &[f32], out: &mut [Pattern]) {
+    for (bits, out) in bits.chunks_exact(NR).zip(out.chunks_exact_mut(NR / GROUP)) {
+        let mut mask = 0;
+        for lane in (0..NR).step_by(V::LANES) {
+            // SAFETY: NR numbers are readable.
+            mask |= unsafe { V::load(bits.as_ptr().add(lane)).positive() } << lane;
+        }
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = Pattern(((mask >> (GROUP * i) & 15) as usize * NR) as u16);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`tables`].
+#[inline(always)]
+pub(super) unsafe fn product<V: Vector>(
+    shape: &Lookup,
+    patterns: &[Pattern],
+    tables: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let p = &shape.patches;
+    let pieces = p.run_len.div_ceil(PASS).max(1);
+    let piece = p.run_len.div_ceil(pieces);
+    for panel in 0..panels(shape.outputs) {
+        let mut start = [0.0; NR];
+        if let Some(bias) = bias {
+            start.copy_from_slice(&bias[panel * NR..][..NR]);
+        }
+        let mut begun = false;
+        for run in 0..p.runs {
+            for first in (0..p.run_len).step_by(piece) {
+                let groups = piece.min(p.run_len - first);
+                let depth = run * p.run_len + first;
+                // SAFETY: the tables and patterns of the pass lie within the
+                // slices, and so do the outputs of the pixels.
+                unsafe {
+                    let pass = Pass {
+                        tables: tables.as_ptr().add((panel * p.depth() + depth) * TABLE),
+                        groups,
+                        bias: start.as_ptr(),
+                        begun,
+                        step: p.col_step,
+                        y_step: shape.outputs,
+                    };
+                    for row in 0..p.rows {
+                        let from = row * p.row_step + run * p.run_step + first;
+                        let from = patterns.as_ptr().add(from);
+                        let to = y
+                            .as_mut_ptr()
+                            .add(row * p.cols * shape.outputs + panel * NR);
+                        let mut col = 0;
+                        for some in Tiles::new(p.cols, PIXELS) {
+                            let from = from.add(col * p.col_step);
+                            match some {
+                                1 => pixels::<V, 1>(&pass, from, to, col),
+                                2 => pixels::<V, 2>(&pass, from, to, col),
+                                3 => pixels::<V, 3>(&pass, from, to, col),
+                                4 => pixels::<V, 4>(&pass, from, to, col),
+                                _ => pixels::<V, PIXELS>(&pass, from, to, col),
+                            }
+                            col += some;
+                        }
+                    }
+                }
+                begun = true;
+            }
+        }
+    }
+}
+
+/// What is the same for all pixels of a pass.
+struct Pass {
+    tables: *const f32,
+    groups: usize,
+    bias: *const f32,
+    /// Whether `y` holds earlier sums.
+    begun: bool,
+    /// Patterns from a pixel to the next.
+    step: usize,
+    /// Numbers from a pixel's outputs to the next.
+    y_step: usize,
+}
+
+/// Sums `P` pixels from column `col` on.
+///
+/// # Safety
+/// As for [`tables`]: the pass's tables, the pixels' patterns and their outputs in
+/// the row `y` are valid.
+#[inline(always)]
+unsafe fn pixels<V: Vector, const P: usize>(
+    pass: &Pass,
+    patterns: *const Pattern,
+    y: *mut f32,
+    col: usize,
+) {
+    // SAFETY: the caller's promises; a register of floats is at most NR, so the
+    // unused ones of `sum` are never touched.
+    unsafe {
+        // Registers of a panel: 1 to 4, or 16 plain numbers.
+        match NR / V::LANES {
+            1 => sums::<V, P, 1>(pass, patterns, y, col),
+            2 => sums::<V, P, 2>(pass, patterns, y, col),
+            4 => sums::<V, P, 4>(pass, patterns, y, col),
+            _ => sums::<V, P, NR>(pass, patterns, y, col),
+        }
+    }
+}
+
+/// [`pixels`] with `R` registers a pixel.
+///
+/// # Safety
+/// As for [`pixels`].
+#[inline(always)]
+unsafe fn sums<V: Vector, const P: usize, const R: usize>(
+    pass: &Pass,
+    patterns: *const Pattern,
+    y: *mut f32,
+    col: usize,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut sum = [[V::splat(0.0); R]; P];
+        for (i, sum) in sum.iter_mut().enumerate() {
+            for (r, sum) in sum.iter_mut().enumerate() {
+                let from = if pass.begun {
+                    y.add((col + i) * pass.y_step).cast_const()
+                } else {
+                    pass.bias
+                };
+                *sum = V::load(from.add(r * V::LANES));
+            }
+        }
+        let mut table = pass.tables;
+        for group in 0..pass.groups {
+            for i in 0..P {
+                let entry = table.add(usize::from((*patterns.add(i * pass.step + group)).0));
+                for r in 0..R {
+                    sum[i][r] = sum[i][r].add(V::load(entry.add(r * V::LANES)));
+                }
+            }
+            table = table.add(TABLE);
+        }
+        for (i, sum) in sum.iter().enumerate() {
+            for (r, sum) in sum.iter().enumerate() {
+                sum.store(y.add((col + i) * pass.y_step + r * V::LANES));
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Products of one panel without blocking: what Winograd's points are made of.
+
+use super::NR;
+use super::tiling::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, Tiles, TransposedTile};
+
+/// `C = A·B` for one panel: `a` (rows, depth), `b` (depth, NR), `c` (rows, NR),
+/// all without gaps, and so few rows that no blocking pays.
+///
+/// # Safety
+/// The machine has `M`'s instruction set, and the three matrices are valid.
+#[inline(always)]
+pub(super) unsafe fn product<M: Micro>(
+    (rows, depth): (usize, usize),
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+) {
+    let zeros = [0.0f32; MAX_PANELS * NR];
+    let mut tile = ProductTile {
+        a: [a; MAX_ROWS],
+        runs: 1,
+        run_len: depth,
+        run_step: 0,
+        b,
+        b_step: 0,
+        c,
+        c_step: NR,
+        width: NR,
+        bias: zeros.as_ptr(),
+        add: false,
+    };
+    let mut p = 0;
+    for some in Tiles::new(rows, M::product_rows(NR)) {
+        // SAFETY: rows p to p + some are valid.
+        unsafe {
+            for (i, start) in tile.a[..some].iter_mut().enumerate() {
+                *start = a.add((p + i) * depth);
+            }
+            tile.c = c.add(p * NR);
+            M::product(some, &tile);
+        }
+        p += some;
+    }
+}
+
+/// `D += Aᵀ·G` for one panel: `a` (rows, depth), `g` (rows, NR), `d` (depth, NR),
+/// all without gaps.
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+pub(super) unsafe fn transposed<M: Micro>(
+    (rows, depth): (usize, usize),
+    a: *const f32,
+    g: *const f32,
+    d: *mut f32,
+) {
+    let mut tile = TransposedTile {
+        a,
+        offsets: [0; MAX_ROWS],
+        col: 0,
+        cols: rows,
+        row_step: 0,
+        col_step: depth,
+        count: rows,
+        g,
+        g_step: NR,
+        d,
+        d_step: 0,
+        width: NR,
+    };
+    let mut k = 0;
+    for some in Tiles::new(depth, M::transposed_rows(NR)) {
+        for (i, offset) in tile.offsets[..some].iter_mut().enumerate() {
+            *offset = k + i;
+        }
+        // SAFETY: depths k to k + some are valid.
+        unsafe {
+            tile.d = d.add(k * NR);
+            M::transposed(some, &tile);
+        }
+        k += some;
+    }
+}

@@ -1,0 +1,304 @@
+//! Whole images: the transforms of blocks of tiles, and the products at the points.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
+use super::transform::{data_tile, down_tile, up_tile};
+use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
+use crate::kernels::NR;
+use crate::kernels::gemm::{Store, panels};
+use crate::kernels::small;
+use crate::kernels::tiling::Micro;
+use crate::kernels::vector::Vector;
+
+/// Calls `$f::<.., R, M>` for the kernel size R, tiles of M outputs.
+macro_rules! by_kernel {
+    ($shape:expr, $f:ident::<$($t:ty),*>($($arg:expr),*)) => {
+        match $shape.kernel {
+            3 => $f::<$($t,)* 3, 4>($($arg),*),
+            _ => $f::<$($t,)* 5, 2>($($arg),*),
+        }
+    };
+}
+
+/// # Safety
+/// The machine has the instruction set, and the slices have the lengths that [`Kernels`] asserts; so
+/// below.
+#[inline(always)]
+pub(in crate::kernels) unsafe fn weights<V: Vector>(
+    shape: &Winograd,
+    from: &[f32],
+    to: &mut [f32],
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        by_kernel!(
+            shape,
+            weights_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
+        )
+    }
+}
+
+#[inline(always)]
+unsafe fn weights_of<V: Vector, const R: usize, const M: usize>(
+    shape: &Winograd,
+    from: *const f32,
+    to: *mut f32,
+) {
+    let c = shape.inputs;
+    for panel in 0..panels(shape.outputs) {
+        for i in 0..c {
+            for lane in (0..NR).step_by(V::LANES) {
+                // SAFETY: the indices stay below the lengths of the panels.
+                unsafe {
+                    let from = from.add((panel * R * R * c + i) * NR + lane);
+                    let mut g = [[V::splat(0.0); R]; R];
+                    for u in 0..R {
+                        for v in 0..R {
+                            g[u][v] = V::load(from.add((u * R + v) * c * NR));
+                        }
+                    }
+                    let to = to.add((panel * POINTS * c + i) * NR + lane);
+                    up_tile(&g, to, c * NR);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
+    shape: &Winograd,
+    from: &[f32],
+    to: &mut [f32],
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        by_kernel!(
+            shape,
+            weight_grad_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
+        )
+    }
+}
+
+#[inline(always)]
+unsafe fn weight_grad_of<V: Vector, const R: usize, const M: usize>(
+    shape: &Winograd,
+    from: *const f32,
+    to: *mut f32,
+) {
+    let c = shape.inputs;
+    for panel in 0..panels(shape.outputs) {
+        for i in 0..c {
+            for lane in (0..NR).step_by(V::LANES) {
+                // SAFETY: the indices stay below the lengths of the panels.
+                unsafe {
+                    let from = from.add((panel * POINTS * c + i) * NR + lane);
+                    let g = down_tile::<V, R>(from, c * NR);
+                    let to = to.add((panel * R * R * c + i) * NR + lane);
+                    for u in 0..R {
+                        for v in 0..R {
+                            g[u][v].store(to.add((u * R + v) * c * NR));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transforms the inputs of a block of tiles into `v`: (point, tile, channel).
+///
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+unsafe fn data_block<V: Vector>(
+    shape: &Winograd,
+    image: *const f32,
+    (first, count): (usize, usize),
+    v: *mut f32,
+) {
+    let (c, m) = (shape.inputs, shape.tile());
+    let row = shape.bordered().1 * c;
+    let across = shape.tiles().1;
+    let (mut i, mut j) = (first / across, first % across);
+    for t in 0..count {
+        for lane in (0..c).step_by(V::LANES) {
+            // SAFETY: the tile lies within the bordered image, its transform
+            // within the block.
+            unsafe {
+                let from = image.add(i * m * row + j * m * c + lane);
+                data_tile::<V>(from, (row, c), v.add(t * c + lane), count * c);
+            }
+        }
+        j += 1;
+        if j == across {
+            (i, j) = (i + 1, 0);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
+    shape: &Winograd,
+    image: &[f32],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+    store: Store,
+    scratch: &mut [f32],
+) {
+    let c = shape.inputs;
+    let (v, m) = scratch.split_at_mut(POINTS * shape.block(BLOCK_BYTES) * c);
+    for (first, count) in shape.blocks(BLOCK_BYTES) {
+        // SAFETY: the block's tiles lie within the image, the transforms within
+        // the scratch memory, the panels within the weights.
+        unsafe {
+            data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
+            for panel in 0..panels(shape.outputs) {
+                let mut padded = [0.0; NR];
+                if let Some(bias) = bias {
+                    padded.copy_from_slice(&bias[panel * NR..][..NR]);
+                }
+                for point in 0..POINTS {
+                    small::product::<T>(
+                        (count, c),
+                        v.as_ptr().add(point * count * c),
+                        weights.as_ptr().add((panel * POINTS + point) * c * NR),
+                        m.as_mut_ptr().add(point * count * NR),
+                    );
+                }
+                let y = y.as_mut_ptr().add(panel * NR);
+                by_kernel!(
+                    shape,
+                    output_block::<V>(shape, (first, count), m.as_ptr(), &padded, y, store)
+                );
+            }
+        }
+    }
+}
+
+/// Transforms a block of one panel's products into outputs.
+///
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
+    shape: &Winograd,
+    (first, count): (usize, usize),
+    m: *const f32,
+    bias: &[f32; NR],
+    y: *mut f32,
+    store: Store,
+) {
+    let across = shape.tiles().1;
+    let (mut i, mut j) = (first / across, first % across);
+    for t in 0..count {
+        let rows = M.min(shape.height - i * M);
+        let cols = M.min(shape.width - j * M);
+        for lane in (0..NR).step_by(V::LANES) {
+            // SAFETY: the tile's rows and columns lie within the output.
+            unsafe {
+                let tile = down_tile::<V, M>(m.add(t * NR + lane), count * NR);
+                let bias = V::load(bias.as_ptr().add(lane));
+                let corner = y.add((i * M * shape.width + j * M) * shape.outputs + lane);
+                for a in 0..M {
+                    for b in 0..M {
+                        if a < rows && b < cols {
+                            let to = corner.add((a * shape.width + b) * shape.outputs);
+                            let mut sum = tile[a][b].add(bias);
+                            if store == Store::Add {
+                                sum = sum.add(V::load(to));
+                            }
+                            sum.store(to);
+                        }
+                    }
+                }
+            }
+        }
+        j += 1;
+        if j == across {
+            (i, j) = (i + 1, 0);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
+    shape: &Winograd,
+    image: &[f32],
+    g: &[f32],
+    d: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let c = shape.inputs;
+    let (v, q) = scratch.split_at_mut(POINTS * shape.block(GRAD_BLOCK_BYTES) * c);
+    for (first, count) in shape.blocks(GRAD_BLOCK_BYTES) {
+        // SAFETY: as in `product`.
+        unsafe {
+            data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
+            for panel in 0..panels(shape.outputs) {
+                let g = g.as_ptr().add(panel * NR);
+                by_kernel!(
+                    shape,
+                    adjoint_block::<V>(shape, (first, count), g, q.as_mut_ptr())
+                );
+                for point in 0..POINTS {
+                    small::transposed::<T>(
+                        (count, c),
+                        v.as_ptr().add(point * count * c),
+                        q.as_ptr().add(point * count * NR),
+                        d.as_mut_ptr().add((panel * POINTS + point) * c * NR),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Transforms one panel of the output adjoints of a block of tiles into `q`:
+/// (point, tile, channel).
+///
+/// # Safety
+/// As for [`weights`].
+#[inline(always)]
+unsafe fn adjoint_block<V: Vector, const R: usize, const M: usize>(
+    shape: &Winograd,
+    (first, count): (usize, usize),
+    g: *const f32,
+    q: *mut f32,
+) {
+    let across = shape.tiles().1;
+    let (mut i, mut j) = (first / across, first % across);
+    for t in 0..count {
+        let rows = M.min(shape.height - i * M);
+        let cols = M.min(shape.width - j * M);
+        for lane in (0..NR).step_by(V::LANES) {
+            // SAFETY: what lies within the output is read; beyond it are zeros.
+            unsafe {
+                let corner = g.add((i * M * shape.width + j * M) * shape.outputs + lane);
+                let mut tile = [[V::splat(0.0); M]; M];
+                for a in 0..M {
+                    for b in 0..M {
+                        if a < rows && b < cols {
+                            tile[a][b] = V::load(corner.add((a * shape.width + b) * shape.outputs));
+                        }
+                    }
+                }
+                up_tile(&tile, q.add(t * NR + lane), count * NR);
+            }
+        }
+        j += 1;
+        if j == across {
+            (i, j) = (i + 1, 0);
+        }
+    }
+}

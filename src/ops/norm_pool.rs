@@ -1,0 +1,250 @@
+//! Batch norm and the max-pool behind it, in one pass over memory each way.
+//!
+//! The numbers are those of the two layers one after the other ([`BatchNorm`],
+//! [`super::MaxPool`]): forwards to the bit; backwards but for the order in which
+//! the two sums of batch norm's adjoint are added up. Only maxima have an adjoint,
+//! so those sums run over the pooled image, a quarter of the pixels:
+//!
+//! ```text
+//! y  = max over the window of (x·s + t)       at = the x of the maximum
+//! dβ = Σ dy,  dγ = Σ dy·(at - μ) / √(σ² + ε)
+//! dx = a·dy·[x is the window's maximum] + b·x + d
+//! ```
+//! with `a`, `b`, `d` of batch norm. What lies between the two layers is never
+//! written down.
+
+use crate::error::Result;
+use crate::kernels::elementwise::Pool;
+use crate::kernels::gemm::Store;
+use crate::tape::{Backward, Forward, Op, Tape, Value};
+use crate::tensor::Shape;
+
+use super::batch_norm::{BatchNorm, Statistics};
+use super::max_pool::MaxPool;
+
+/// The layer; see the module's page.
+pub struct NormPool {
+    norm: BatchNorm,
+    pool: Pool,
+    input: Shape,
+    output: Shape,
+    /// For each chunk, the input of each maximum.
+    slots: Vec<Vec<f32>>,
+}
+
+impl NormPool {
+    /// Whether the two layers can be one, for an input of that shape.
+    pub fn serves(input: Shape, kernel: usize, stride: usize) -> bool {
+        MaxPool::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()
+    }
+
+    /// Records the two layers: a batch norm of that name, and a max-pool of 2 x 2.
+    ///
+    /// # Errors
+    /// As for the two layers.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        (eps, momentum, statistics): (f64, f64, Statistics),
+    ) -> Result<Value> {
+        let input = tape.shape(x);
+        let output = MaxPool::output(name, input, 2, 2)?;
+        let rows = tape.chunk();
+        let op = Self {
+            norm: BatchNorm::build(tape, name, x, (eps, momentum, statistics))?,
+            pool: pool(input, 2, 2),
+            input,
+            output,
+            slots: (0..tape.slots())
+                .map(|_| vec![0.0; rows * output.len()])
+                .collect(),
+        };
+        Ok(tape.push(Box::new(op), &[x], output))
+    }
+}
+
+fn pool(input: Shape, kernel: usize, stride: usize) -> Pool {
+    Pool {
+        height: input.height,
+        width: input.width,
+        channels: input.channels,
+        kernel,
+        stride,
+    }
+}
+
+impl Op for NormPool {
+    fn name(&self) -> &'static str {
+        "batch_norm+max_pool"
+    }
+
+    fn forward(&mut self, mut cx: Forward<'_>) {
+        self.norm.prepare(&mut cx);
+        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
+        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
+        let (scale, shift) = (&self.norm.scale, &self.norm.shift);
+        cx.pass
+            .rows
+            .write(cx.y, output, &mut self.slots, |rows, y, at| {
+                let x = &x[rows.start * input..rows.end * input];
+                for ((x, y), at) in x
+                    .chunks_exact(input)
+                    .zip(y.chunks_exact_mut(output))
+                    .zip(at.chunks_exact_mut(output))
+                {
+                    (ew.norm_max_pool)(pool, x, scale, shift, y, at);
+                }
+            });
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
+        let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
+        let (chunk, slots) = (cx.pass.rows.chunk, &self.slots);
+        self.norm.sum(cx.pass, |rows| {
+            let at = &slots[rows.start / chunk][..rows.len() * output];
+            (at, &dy[rows.start * output..rows.end * output])
+        });
+        self.norm.coefficients(&mut cx);
+        let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
+        if let Some(dx) = cx.grads.of(0) {
+            dx.store(&mut self.slots, |rows, dx, at, store| {
+                let x = &x[rows.start * input..rows.end * input];
+                let dy = &dy[rows.start * output..rows.end * output];
+                for (((x, dx), dy), at) in x
+                    .chunks_exact(input)
+                    .zip(dx.chunks_exact_mut(input))
+                    .zip(dy.chunks_exact(output))
+                    .zip(at.chunks_exact(output))
+                {
+                    let add = store == Store::Add;
+                    (ew.norm_max_pool_grad)(pool, x, (at, dy), factors, add, dx);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+    use crate::ops::testing::{check_every_isa, fill, fill_apart};
+    use crate::tape::Mode;
+
+    fn record(tape: &mut Tape, shape: Shape, mode: Mode, fused: bool) -> (Vec<Value>, Value) {
+        let x = tape.input(shape, true);
+        let y = if fused {
+            NormPool::record(tape, "bn", x, (1e-5, 0.1, Statistics::Batch)).unwrap()
+        } else {
+            let z = BatchNorm::record(tape, "bn", x, 1e-5, 0.1).unwrap();
+            MaxPool::record(tape, "pool", z, 2, 2).unwrap()
+        };
+        tape.seal(true);
+        tape.pass.mode = mode;
+        fill(2, tape.params.values_mut());
+        if mode == Mode::Eval {
+            let buffers = tape.params.buffer_values_mut();
+            fill(3, buffers);
+            buffers.iter_mut().for_each(|x| *x = x.abs() + 0.2);
+        }
+        (vec![x], y)
+    }
+
+    const SHAPES: [(Shape, usize); 4] = [
+        (
+            Shape {
+                channels: 8,
+                height: 4,
+                width: 6,
+            },
+            2,
+        ),
+        (
+            Shape {
+                channels: 16,
+                height: 5,
+                width: 7,
+            },
+            1,
+        ),
+        (
+            Shape {
+                channels: 24,
+                height: 2,
+                width: 3,
+            },
+            4,
+        ),
+        (
+            Shape {
+                channels: 32,
+                height: 7,
+                width: 2,
+            },
+            1,
+        ),
+    ];
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for (shape, rows) in SHAPES {
+            for mode in [Mode::Train, Mode::Eval] {
+                check_every_isa(
+                    |tape| {
+                        let (inputs, y) = record(tape, shape, mode, true);
+                        fill_apart(1, 0.01, tape.value_mut(inputs[0]));
+                        (inputs, y)
+                    },
+                    rows,
+                    0.004,
+                );
+            }
+        }
+    }
+
+    /// Equal pixels, negative scales and short batches included.
+    #[test]
+    fn it_is_the_two_layers_one_after_the_other() {
+        for isa in Isa::available() {
+            let engine = crate::kernels::select(Some(isa.name())).unwrap();
+            for ((shape, rows), mode) in SHAPES
+                .map(|(shape, rows)| (shape, rows * 9))
+                .into_iter()
+                .flat_map(|s| [Mode::Train, Mode::Eval].map(|mode| (s, mode)))
+            {
+                let [one, two] = [true, false].map(|fused| {
+                    let mut tape = Tape::new(engine, rows + 17);
+                    let (inputs, y) = record(&mut tape, shape, mode, fused);
+                    tape.set_rows(rows);
+                    fill(1, tape.value_mut(inputs[0]));
+                    for x in tape.value_mut(inputs[0]) {
+                        *x = (*x * 4.0).round();
+                    }
+                    tape.forward();
+                    tape.backward_from(y, |dy| fill(5, dy));
+                    let (y, dx) = (tape.value(y).to_vec(), tape.adjoint(inputs[0]).to_vec());
+                    (y, dx, tape.params.grads().to_vec())
+                });
+                assert_eq!(one.0, two.0);
+                for (one, two) in [(one.1, two.1), (one.2, two.2)] {
+                    let scale = two.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                    assert!(scale > 0.0);
+                    for (a, b) in one.iter().zip(&two) {
+                        assert!((a - b).abs() <= 2e-6 * scale, "{a} against {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_windows_and_channels_are_declined() {
+        let input = Shape::image(16, 8, 8);
+        assert!(NormPool::serves(input, 2, 2));
+        assert!(!NormPool::serves(input, 3, 2) && !NormPool::serves(input, 2, 1));
+        assert!(!NormPool::serves(Shape::image(12, 8, 8), 2, 2));
+        assert!(!NormPool::serves(Shape::image(16, 1, 8), 2, 2));
+    }
+}

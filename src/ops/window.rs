@@ -1,0 +1,77 @@
+//! Windows that slide over images, and images in the borders that they need.
+
+use crate::kernels::Kernels;
+use crate::kernels::lookup::{GROUP, Pattern};
+use crate::tensor::{Arena, Shape};
+
+/// A square window that slides over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: usize,
+    /// Pixels from one position to the next.
+    pub stride: usize,
+    /// Zeros around the image; less than `kernel`.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Positions along a side of `length` pixels, or `None` where the window does
+    /// not fit.
+    pub fn positions(&self, length: usize) -> Option<usize> {
+        Some((length + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
+    }
+}
+
+/// The image where the kernels may read it: in its border, or in place.
+pub(super) fn bordered<'a>(
+    image: &'a [f32],
+    shape: Shape,
+    padding: usize,
+    (height, width): (usize, usize),
+    border: &'a mut Arena,
+) -> &'a [f32] {
+    if (height, width) == (shape.height, shape.width) {
+        return image;
+    }
+    let line = shape.width * shape.channels;
+    let step = width * shape.channels;
+    let to = border.as_mut_slice();
+    for (i, row) in image.chunks_exact(line).enumerate() {
+        let at = (i + padding) * step + padding * shape.channels;
+        to[at..at + line].copy_from_slice(row);
+    }
+    border.as_slice()
+}
+
+/// The patterns of an image of bits in its border, which is `width` pixels wide and
+/// already pattern 0.
+pub(super) fn bordered_patterns(
+    kernels: &Kernels,
+    image: &[f32],
+    shape: Shape,
+    padding: usize,
+    width: usize,
+    border: &mut [Pattern],
+) {
+    let pixel = shape.channels / GROUP;
+    for (i, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
+        let at = ((i + padding) * width + padding) * pixel;
+        kernels.lookup_patterns(row, &mut border[at..][..shape.width * pixel]);
+    }
+}
+
+/// Copies an output adjoint to stride distance inside its border of zeros.
+pub(super) fn spread(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
+    let (c, border) = (shape.channels, window.kernel - 1 - window.padding);
+    for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
+        let line = (i * window.stride + border) * width + border;
+        if window.stride == 1 {
+            to[line * c..][..row.len()].copy_from_slice(row);
+        } else {
+            for (j, pixel) in row.chunks_exact(c).enumerate() {
+                to[(line + j * window.stride) * c..][..c].copy_from_slice(pixel);
+            }
+        }
+    }
+}

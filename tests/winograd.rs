@@ -1,0 +1,211 @@
+//! Winograd's convolution against the direct sum in f64, on every instruction
+//! set, and its rounding error beside that of the direct product.
+
+mod common;
+
+use bnn_cpu::kernels::gemm::{Patches, Store, pack_panels, panel_len};
+use bnn_cpu::kernels::winograd::Winograd;
+use bnn_cpu::kernels::{Isa, Kernels, NR};
+use bnn_cpu::random::{fill_uniform, keyed};
+
+fn numbers(seed: u64, len: usize) -> Vec<f32> {
+    let mut x = vec![0.0; len];
+    fill_uniform(&mut keyed(&[seed]), &mut x);
+    x.iter_mut().for_each(|x| *x = *x * 2.0 - 1.0);
+    x
+}
+
+/// A convolution of stride 1 over a bordered image.
+struct Case {
+    kernel: usize,
+    inputs: usize,
+    outputs: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Case {
+    fn shape(&self) -> Winograd {
+        let (io, hw) = ((self.inputs, self.outputs), (self.height, self.width));
+        Winograd::new(self.kernel, io, hw).expect("the shape is served")
+    }
+
+    fn depth(&self) -> usize {
+        self.kernel * self.kernel * self.inputs
+    }
+
+    fn patches(&self) -> Patches {
+        let row = self.shape().bordered().1 * self.inputs;
+        Patches {
+            rows: self.height,
+            cols: self.width,
+            row_step: row,
+            col_step: self.inputs,
+            runs: self.kernel,
+            run_len: self.kernel * self.inputs,
+            run_step: row,
+        }
+    }
+
+    /// Calls `term(patch, depth, place in the image)` for every product.
+    fn each(&self, mut term: impl FnMut(usize, usize, usize)) {
+        let patches = self.patches();
+        for p in 0..patches.count() {
+            for k in 0..self.depth() {
+                let at = k / patches.run_len * patches.run_step + k % patches.run_len;
+                term(p, k, patches.start(p) + at);
+            }
+        }
+    }
+}
+
+/// Root mean square of the differences, in units of that of what is wanted.
+fn error(got: impl Iterator<Item = f32>, want: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    let mut count = 0;
+    for (got, want) in got.zip(want) {
+        sum += (f64::from(got) - want).powi(2);
+        count += 1;
+    }
+    assert_eq!(count, want.len());
+    (sum / want.iter().map(|x| x * x).sum::<f64>()).sqrt()
+}
+
+/// Errors (forward, weight gradient) by Winograd and by the direct product.
+fn errors(kernels: &Kernels, case: &Case) -> [[f64; 2]; 2] {
+    let (shape, patches) = (case.shape(), case.patches());
+    let (count, depth, outputs) = (patches.count(), case.depth(), case.outputs);
+    let (rows, cols) = shape.bordered();
+    let image = numbers(1, rows * cols * case.inputs);
+    let w = numbers(2, depth * outputs);
+    let (bias, g) = (numbers(3, outputs), numbers(4, count * outputs));
+    let before = numbers(5, count * outputs);
+
+    let mut want: Vec<f64> = (0..count * outputs)
+        .map(|i| f64::from(bias[i % outputs]) + f64::from(before[i]))
+        .collect();
+    let mut want_w = vec![0.0; depth * outputs];
+    case.each(|p, k, at| {
+        let x = f64::from(image[at]);
+        for o in 0..outputs {
+            want[p * outputs + o] += x * f64::from(w[k * outputs + o]);
+            want_w[k * outputs + o] += x * f64::from(g[p * outputs + o]);
+        }
+    });
+
+    let mut panels = vec![0.0; panel_len(depth, outputs)];
+    pack_panels(depth, outputs, &w, (outputs, 1), &mut panels);
+    let place = |k: usize, o: usize| (o / NR * depth + k) * NR + o % NR;
+    let in_order = |panels: &[f32]| -> Vec<f32> {
+        (0..depth * outputs)
+            .map(|i| panels[place(i / outputs, i % outputs)])
+            .collect()
+    };
+    let mut u = vec![f32::NAN; shape.weights_len()];
+    let mut scratch = vec![f32::NAN; shape.scratch_len()];
+    kernels.winograd_weights(&shape, &panels, &mut u);
+    let (bias, mut y, mut direct) = (Some(&bias[..]), before.clone(), before.clone());
+    kernels.winograd_product(&shape, &image, &u, bias, &mut y, Store::Add, &mut scratch);
+    kernels.product(
+        &patches,
+        &image,
+        &panels,
+        outputs,
+        bias,
+        &mut direct,
+        Store::Add,
+    );
+    let mut assigned = vec![f32::NAN; y.len()];
+    kernels.winograd_product(
+        &shape,
+        &image,
+        &u,
+        bias,
+        &mut assigned,
+        Store::Assign,
+        &mut scratch,
+    );
+    for ((y, old), new) in y.iter().zip(&before).zip(&assigned) {
+        assert_eq!(*y, new + old);
+    }
+
+    // Twice half the gradient: it adds to what is there.
+    let half: Vec<f32> = g.iter().map(|g| g * 0.5).collect();
+    let mut d = vec![0.0; shape.weights_len()];
+    kernels.winograd_transposed(&shape, &image, &half, &mut d, &mut scratch);
+    kernels.winograd_transposed(&shape, &image, &half, &mut d, &mut scratch);
+    let mut dw = vec![f32::NAN; panels.len()];
+    kernels.winograd_weight_grad(&shape, &d, &mut dw);
+    let mut direct_w = vec![0.0; panels.len()];
+    kernels.transposed(&patches, &image, &g, outputs, &mut direct_w);
+
+    let weights = |panels: &[f32]| error(in_order(panels).into_iter(), &want_w);
+    [
+        [
+            error(y.into_iter(), &want),
+            error(direct.into_iter(), &want),
+        ],
+        [weights(&dw), weights(&direct_w)],
+    ]
+}
+
+#[test]
+fn every_shape_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for kernel in [3, 5] {
+            for (inputs, outputs) in [(16, 16), (32, 16), (16, 48)] {
+                for (height, width) in [(1, 1), (2, 5), (7, 4), (9, 9), (14, 14), (21, 6)] {
+                    let case = Case {
+                        kernel,
+                        inputs,
+                        outputs,
+                        height,
+                        width,
+                    };
+                    let all = errors(isa.kernels().expect("available"), &case);
+                    for error in all.into_iter().flatten() {
+                        let what = (kernel, inputs, outputs, height, width);
+                        assert!(error < 2e-6, "{} {what:?}: {all:?}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The claim of the module's page: no digit is lost.
+#[test]
+fn the_error_is_that_of_the_direct_sum() {
+    for isa in Isa::available() {
+        for kernel in [3, 5] {
+            let case = Case {
+                kernel,
+                inputs: 32,
+                outputs: 32,
+                height: 14,
+                width: 14,
+            };
+            for [fast, direct] in errors(isa.kernels().expect("available"), &case) {
+                println!("{} {kernel}: {fast:e} {direct:e}", isa.name());
+                assert!(
+                    fast < 4.0 * direct,
+                    "{} {kernel}: {fast:e} against {direct:e}",
+                    isa.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn shapes_that_are_not_served_are_declined() {
+    for (kernel, inputs, outputs) in [
+        (4, 16, 16),
+        (5, 1, 16),
+        (5, 16, 10),
+        (3, 24, 16),
+        (1, 16, 16),
+    ] {
+        assert_eq!(Winograd::new(kernel, (inputs, outputs), (14, 14)), None);
+    }
+}
