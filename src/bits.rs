@@ -37,6 +37,20 @@ pub fn is_positive(latent: f32) -> Option<bool> {
     (!latent.is_nan()).then_some(latent >= 0.0)
 }
 
+/// Latent weights as bits: bit `i % 64` of word `i / 64` is 1 where the sign of
+/// weight `i` is +1. Bits beyond the last weight are 0.
+///
+/// A NaN has no bit; it is given 0, so a caller looks for it first.
+pub fn pack_signs(latent: &[f32]) -> Vec<u64> {
+    let word = |latent: &[f32]| {
+        let bits = latent.iter().enumerate();
+        bits.fold(0, |word, (i, &w)| {
+            word | u64::from(is_positive(w) == Some(true)) << i
+        })
+    };
+    latent.chunks(64).map(word).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +90,16 @@ mod tests {
             (isa.kernels().unwrap().ew.step)(&x, &mut h);
             assert_eq!(h, expected, "{}", isa.name());
         }
+    }
+
+    #[test]
+    fn signs_are_packed_from_the_lowest_bit_up() {
+        let mut latent = vec![-1.0; 70];
+        for i in [0, 5, 63, 64, 69] {
+            latent[i] = 0.0;
+        }
+        let words = pack_signs(&latent);
+        assert_eq!(words, [1 | 1 << 5 | 1 << 63, 1 | 1 << 5]);
+        assert!(pack_signs(&[]).is_empty());
     }
 }

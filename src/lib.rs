@@ -49,8 +49,10 @@ pub mod estimators;
 pub mod files;
 #[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
 pub mod kernels;
+pub mod lower;
 pub mod model;
 pub mod ops;
+pub mod packed;
 pub mod random;
 pub mod report;
 pub mod tape;

@@ -45,6 +45,24 @@ pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::from_seed(seed)
 }
 
+/// The generator of the binary units' noise: of draw `draw` at step `step`, at the
+/// place `node` of the network, for the row `row` of the batch.
+pub fn unit_noise(
+    (seed, step, draw): (u64, u64, u64),
+    node: usize,
+    row: usize,
+) -> Xoshiro256PlusPlus {
+    let place = [node as u64, row as u64];
+    keyed(&[
+        purpose(b"bits\0\0\0\0"),
+        seed,
+        step,
+        draw,
+        place[0],
+        place[1],
+    ])
+}
+
 /// Maps a random word to `[0, 1)`: its top 24 bits, each value exact in `f32`.
 #[inline]
 pub fn uniform(word: u64) -> f32 {

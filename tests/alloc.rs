@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{Engine, select};
-use bnn_cpu::model::{ModelSpec, Placement};
+use bnn_cpu::model::{LayerSpec, ModelSpec, Placement};
+use bnn_cpu::ops::Weights;
 use bnn_cpu::train::OptimiserSpec;
 use common::nets::{ADAM, SGD, Trainee, digits_net, tiny_net};
 
@@ -101,6 +102,14 @@ fn a_warm_step_allocates_nothing() {
     assert!(calls >= 1 && bytes >= 100, "{calls} calls, {bytes} bytes");
 
     let data = digits::generate(1, BATCH, 1);
+    let mut binary_weights = tiny_net(Firing::Deterministic);
+    binary_weights.pixels = None;
+    binary_weights.set_weights(Weights::Binary);
+    for layer in &mut binary_weights.layers {
+        if let LayerSpec::Conv { scale, bias, .. } = layer {
+            (*scale, *bias) = (true, true);
+        }
+    }
     let nets = [
         (
             "seed-net none",
@@ -128,6 +137,7 @@ fn a_warm_step_allocates_nothing() {
             SGD,
         ),
         ("tiny stoch, adam", tiny_net(Firing::Stochastic), ADAM),
+        ("tiny, binary weights", binary_weights, ADAM),
     ];
     let mut engines = common::engines();
     engines.push(select(None).unwrap());

@@ -64,6 +64,7 @@ struct Finished {
     /// Weights, optimiser and batch norm of the last step; not the times.
     tensors: Vec<bnn_cpu::model::weights::NamedTensor>,
     losses: Vec<(u64, Option<u64>)>,
+    flips: Vec<std::collections::BTreeMap<String, f64>>,
     test: (u64, u64, usize),
 }
 
@@ -80,6 +81,7 @@ fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
             .iter()
             .map(|r| (r.train_loss.to_bits(), r.val_loss.map(f64::to_bits)))
             .collect(),
+        flips: records.iter().map(|r| r.flip_ratios.clone()).collect(),
         test: (test.loss.to_bits(), test.accuracy.to_bits(), test.epoch),
     }
 }
@@ -149,6 +151,22 @@ fn every_optimiser_resumes_exactly() {
         // In the middle of an epoch, at its end, and twice.
         assert_resumes(name, &config, &[&[3], &[STEPS], &[1, 4, 3]]);
     }
+}
+
+#[test]
+fn binary_weights_and_their_flips_resume_exactly() {
+    let mut model = tiny_net(Firing::Deterministic);
+    model.pixels = None;
+    model.set_weights(bnn_cpu::ops::Weights::Binary);
+    let mut config = config(&data(), model, ADAM);
+    config.normalise_by(&data());
+    assert_resumes("binary weights", &config, &[&[STEPS + 1], &[1, STEPS, 1]]);
+    let flips = unbroken(&config, &data(), common::fastest()).flips;
+    assert!(
+        flips
+            .iter()
+            .all(|f| f.len() == 4 && f.values().any(|&r| r > 0.0))
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ mod common;
 use bnn_cpu::data::{Augment, Dataset, digits, epoch_order};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::model::{ModelSpec, Placement, argmax};
+use bnn_cpu::model::{LayerSpec, ModelSpec, Placement, argmax, preset};
+use bnn_cpu::ops::Weights;
+use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Config, DatasetRecord, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train,
 };
@@ -87,6 +89,22 @@ fn same_on_any_number_of_threads(
             run(*threads) == alone,
             "{name}, {isa}, batch {batch}: {threads} threads differ from one"
         );
+    }
+}
+
+#[test]
+fn binary_weights() {
+    for name in ["xnor-net", "mlp"] {
+        let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
+        spec.set_weights(Weights::Binary);
+        for layer in &mut spec.layers {
+            if let LayerSpec::Conv { scale, bias, .. } | LayerSpec::Linear { scale, bias, .. } =
+                layer
+            {
+                (*scale, *bias) = (true, true);
+            }
+        }
+        same_on_any_number_of_threads(name, &spec, common::fastest(), 33, ADAM);
     }
 }
 

@@ -16,8 +16,8 @@ use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Baseline, BaselineState};
 
-const PIXELS: [u8; 3] = [255, 128, 40];
-const LABEL: u32 = 1;
+/// The images of the batch, in turn, and their classes.
+const IMAGES: [([u8; 3], u32); 2] = [([255, 128, 40], 1), ([10, 90, 200], 2)];
 const SLOPE: f32 = 1.5;
 /// Rows of a step, each a draw, and steps.
 const ROWS: usize = 1024;
@@ -87,12 +87,12 @@ fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
         };
         (0..out).map(row).collect()
     }
-    fn below(hidden: &[usize], link: Link, mut w: &[f64], x: &[f64]) -> f64 {
+    fn below(hidden: &[usize], link: Link, mut w: &[f64], x: &[f64], label: usize) -> f64 {
         let Some((&out, rest)) = hidden.split_first() else {
             let z = layer(&mut w, x, 3);
             let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = z.iter().map(|z| (z - max).exp()).sum();
-            return sum.ln() + max - z[LABEL as usize];
+            return sum.ln() + max - z[label];
         };
         let x = layer(&mut w, x, out);
         let p: Vec<f64> = x
@@ -109,13 +109,16 @@ fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
                 .map(|i| if h[i] > 0.5 { p[i] } else { 1.0 - p[i] })
                 .product();
             if probability > 0.0 {
-                total += probability * below(rest, link, w, &h);
+                total += probability * below(rest, link, w, &h, label);
             }
         }
         total
     }
-    let x = PIXELS.map(|p| f64::from(f32::from(p) / 255.0));
-    below(hidden, link, w, &x)
+    let loss = |(pixels, label): ([u8; 3], u32)| {
+        let x = pixels.map(|p| f64::from(f32::from(p) / 255.0));
+        below(hidden, link, w, &x, label as usize)
+    };
+    IMAGES.into_iter().map(loss).sum::<f64>() / IMAGES.len() as f64
 }
 
 /// The exact gradient: central differences of an exact function in double precision.
@@ -137,7 +140,7 @@ fn exact_gradient(hidden: &[usize], link: Link, w: &[f32]) -> Vec<f64> {
 /// as a share of the largest gradient.
 fn worst(hidden: &[usize], spec: &ModelSpec, samples: usize, baseline: Baseline) -> (f64, f64) {
     let engine = select(None).unwrap();
-    let images = ROWS / samples;
+    let images = ROWS / samples / IMAGES.len() * IMAGES.len();
     let mut net = Network::sampled(spec, engine, images, samples).unwrap();
     let w = weights(hidden, net.params().values().len());
     net.params_mut().values_mut().copy_from_slice(&w);
@@ -148,7 +151,8 @@ fn worst(hidden: &[usize], spec: &ModelSpec, samples: usize, baseline: Baseline)
     for step in 0..STEPS {
         net.set_rows(images);
         for row in 0..images {
-            net.set_row(row, &PIXELS, LABEL);
+            let (pixels, label) = &IMAGES[row % IMAGES.len()];
+            net.set_row(row, pixels, *label);
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units) = (Mode::Train, Units::Sample);

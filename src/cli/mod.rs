@@ -13,10 +13,12 @@ mod data_args;
 mod estimators;
 mod eval;
 mod import;
+mod infer;
 mod inspect;
 mod lab;
 mod model_args;
 mod output;
+mod pack;
 mod progress;
 mod recipe;
 mod result;
@@ -80,6 +82,8 @@ Examples:
   bnn-cpu train --resume                         go on after an interruption
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
+  bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
+  bnn-cpu infer --packed                         classify on packed bits
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -123,6 +127,8 @@ enum Command {
     Import(import::Args),
     Estimators(estimators::Args),
     Lab(Box<lab::Args>),
+    Pack(pack::Args),
+    Infer(Box<infer::Args>),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -138,6 +144,8 @@ impl Command {
             Self::Import(args) => import::run(args, context),
             Self::Estimators(args) => estimators::run(args, context),
             Self::Lab(args) => lab::run(*args, context),
+            Self::Pack(args) => pack::run(args, context),
+            Self::Infer(args) => infer::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

@@ -17,6 +17,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     transposed,
     lookup: lookup::functions!(__m256, "avx2,fma"),
     winograd: winograd::functions!(__m256, Avx2, "avx2,fma"),
+    packed: super::packed::avx2::PACKED,
 };
 
 fn product(

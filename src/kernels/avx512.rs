@@ -23,6 +23,7 @@ pub(super) static KERNELS: Kernels = Kernels {
         Avx512,
         "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
     ),
+    packed: super::packed::avx512::PACKED,
 };
 
 fn product(

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub enum Isa {
     /// Plain Rust, on every machine; the specification of all the others.
     Scalar,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2 and FMA (and BMI2 and POPCNT, which came with them).
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL (and AVX2 and FMA).
     Avx512,
@@ -55,15 +55,20 @@ impl Isa {
         match self {
             Isa::Scalar => Some(&super::scalar::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
-                .then_some(&super::avx2::KERNELS),
+            Isa::Avx2 => (is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt"))
+            .then_some(&super::avx2::KERNELS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => (is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma"))
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt"))
             .then_some(&super::avx512::KERNELS),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => {

@@ -6,13 +6,14 @@
 //! indirect call. The scalar table is the specification: every other table is
 //! tested against it over a sweep of lengths.
 //!
-//! Two kinds of kernel live here:
+//! Three kinds of kernel live here:
 //! - matrix products ([`gemm`]), whose inner loops are written by hand for each
 //!   instruction set. They fuse multiply and add where the hardware does, so
 //!   their last bits differ from one instruction set to another;
 //! - element-wise passes ([`elementwise`]), written once and compiled for each
 //!   instruction set. They never fuse and always reduce over a fixed number of
-//!   lanes, so their bits are the same everywhere.
+//!   lanes, so their bits are the same everywhere;
+//! - packed inference ([`packed`]): bits, bytes, small integers and tables.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -26,6 +27,7 @@ mod isa;
 pub mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub mod packed;
 mod pool;
 mod scalar;
 mod small;
@@ -49,6 +51,7 @@ pub struct Kernels {
     transposed: gemm::TransposedFn,
     lookup: lookup::Functions,
     winograd: winograd::Functions,
+    packed: packed::Packed,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -17,6 +17,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     transposed,
     lookup: lookup::functions!(float32x4_t, "neon"),
     winograd: winograd::functions!(float32x4_t, Neon, "neon"),
+    packed: super::packed::neon::PACKED,
 };
 
 fn product(

@@ -11,6 +11,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     transposed,
     lookup: lookup::functions!(f32),
     winograd: winograd::functions!(f32, Plain),
+    packed: super::packed::scalar::PACKED,
 };
 
 pub(super) fn product(

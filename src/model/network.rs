@@ -1,5 +1,7 @@
 //! A network ready to run: a spec recorded on a tape.
 
+use std::time::{Duration, Instant};
+
 use super::init::Init;
 use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
@@ -26,6 +28,8 @@ pub struct Network {
     /// The output of each layer of the spec; none where it is fused with the next.
     layers: Vec<Option<Value>>,
     logits: Value,
+    /// The number of the node after each layer's last.
+    ends: Vec<usize>,
     loss: Value,
     /// Samples of an image in training.
     samples: usize,
@@ -33,6 +37,8 @@ pub struct Network {
     replicas: Vec<bool>,
     /// Whether a gradient needs a probe first.
     probes: bool,
+    /// The adjoint of each row's loss.
+    seeds: Vec<f32>,
     /// The input for each byte.
     pixels: Vec<f32>,
 }
@@ -76,7 +82,7 @@ impl Network {
         };
         let mut tape = Tape::new(engine, batch);
         let input = tape.input(spec.input, false);
-        let mut layers = Vec::new();
+        let (mut layers, mut ends) = (Vec::new(), Vec::new());
         let mut x = input;
         let mut units = estimators.iter().zip(&roles).enumerate();
         let (mut flips, mut units_below) = (false, 0);
@@ -86,6 +92,7 @@ impl Network {
                 specs.next();
                 x = fused;
                 layers.extend([None, Some(x)]);
+                ends.extend([tape.nodes(); 2]);
                 continue;
             }
             x = match (layer, flips) {
@@ -112,9 +119,11 @@ impl Network {
                 _ => record(&mut tape, layer, x)?,
             };
             layers.push(Some(x));
+            ends.push(tape.nodes());
         }
         let loss = CrossEntropy::record(&mut tape, x);
         tape.seal(training);
+        let rows = tape.most_rows();
         let encoding = spec.pixel_encoding();
         Ok(Self {
             spec: spec.clone(),
@@ -122,10 +131,12 @@ impl Network {
             input,
             layers,
             logits: x,
+            ends,
             loss,
             samples: per_image,
             replicas: samples(&roles),
             probes: training && estimators.iter().any(|e| e.probes()),
+            seeds: vec![0.0; rows],
             pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
     }
@@ -217,12 +228,16 @@ impl Network {
     /// Runs the network on the live images: in training on all rows of an image,
     /// else on one.
     pub fn forward(&mut self) {
+        self.forward_watched(|_| {});
+    }
+
+    fn forward_watched(&mut self, done: impl FnMut(usize)) {
         let (samples, replicas) = match self.tape.pass.mode {
             Mode::Train => (self.samples, self.replicas.len()),
             Mode::Eval => (1, 1),
         };
         self.tape.set_group(samples, replicas);
-        self.tape.forward();
+        self.tape.forward_watched(done);
         let (tape, loss) = (&mut self.tape, self.loss);
         let rows = tape.pass.group.rows();
         let mut losses = std::mem::take(&mut tape.pass.losses);
@@ -267,6 +282,25 @@ impl Network {
         }
     }
 
+    /// [`Self::forward`], adding the time that each layer took to `times`.
+    ///
+    /// # Panics
+    /// If `times` has not one for each layer of the spec.
+    pub fn profile(&mut self, times: &mut [Duration]) {
+        let (ends, mut layer, mut begun) = (self.ends.clone(), 0, Instant::now());
+        assert_eq!(times.len(), ends.len(), "a time for each layer");
+        self.forward_watched(|node| {
+            while ends.get(layer).is_some_and(|&end| end <= node) {
+                layer += 1;
+            }
+            let now = Instant::now();
+            if let Some(time) = times.get_mut(layer) {
+                *time += now - begun;
+            }
+            begun = now;
+        });
+    }
+
     /// Clears the gradients and computes those of the mean loss of the samples of
     /// the last [`Self::forward`], as the estimators see them.
     ///
@@ -292,18 +326,17 @@ impl Network {
         } else {
             1.0
         };
-        let mut seeds = std::mem::take(&mut self.tape.pass.seeds);
-        for (row, seed) in seeds[..group.rows()].iter_mut().enumerate() {
-            *seed = if of[group.replica(row)] == samples {
+        for row in 0..group.rows() {
+            self.seeds[row] = if of[group.replica(row)] == samples {
                 self.tape.pass.weights[row % group.main()] / sharing
             } else {
                 0.0
             };
         }
-        self.tape.backward_from(self.loss, |adjoint| {
-            adjoint.copy_from_slice(&seeds[..group.rows()]);
-        });
-        self.tape.pass.seeds = seeds;
+        let seeds = &self.seeds[..group.rows()];
+        self.tape.pass.seeds[..seeds.len()].copy_from_slice(seeds);
+        self.tape
+            .backward_from(self.loss, |adjoint| adjoint.copy_from_slice(seeds));
     }
 
     /// The loss of each sample: image by image for the first samples, then for the

@@ -34,7 +34,7 @@ impl MaxPool {
     ) -> Result<Value> {
         let input = tape.shape(x);
         let output = Self::output(name, input, kernel, stride)?;
-        let rows = tape.pass.rows.chunk;
+        let rows = tape.chunk();
         let op = Self {
             input,
             output,

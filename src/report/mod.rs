@@ -6,6 +6,7 @@ pub mod reference;
 pub mod runner;
 pub mod suite;
 pub mod table;
+pub mod timing;
 pub mod tuned;
 
 pub use cell::{Cell, CellRecord, Plan};

@@ -330,6 +330,12 @@ impl Tape {
         Rows::chunks_of(rows.live)
     }
 
+    /// Rows that a chunk of an op recorded now has at most.
+    pub fn chunk(&self) -> usize {
+        let rows = if self.expanded { self.full } else { self.stem };
+        rows.chunk
+    }
+
     /// How the images of the batch are cut.
     pub fn stem(&self) -> Rows {
         let live = self.pass.group.images;
@@ -402,8 +408,18 @@ impl Tape {
         &self.adjoints.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
+    /// Nodes recorded so far; the number of the next one.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Replays the tape forwards.
     pub fn forward(&mut self) {
+        self.forward_watched(|_| {});
+    }
+
+    /// [`Self::forward`], which calls `done` with the number of each node after it.
+    pub fn forward_watched(&mut self, mut done: impl FnMut(usize)) {
         self.pass.spread_labels();
         for number in 0..self.nodes.len() {
             let output = self.nodes[number].output;
@@ -420,6 +436,7 @@ impl Tape {
                 params: &mut self.params,
                 pass: &self.pass,
             });
+            done(number);
         }
         self.pass.rows = self.stem();
     }

@@ -181,13 +181,6 @@ impl Pass {
     /// sample share it; `row` may be any of their rows.
     pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
         let Noise { seed, step, draw } = self.noise;
-        random::keyed(&[
-            random::purpose(b"bits\0\0\0\0"),
-            seed,
-            step,
-            draw,
-            node as u64,
-            (row % self.group.main()) as u64,
-        ])
+        random::unit_noise((seed, step, draw), node, row % self.group.main())
     }
 }

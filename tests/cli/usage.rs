@@ -10,6 +10,7 @@ fn help_has_examples_and_formulas() {
         &["train", "--help"],
         &["eval", "--help"],
         &["inspect", "--help"],
+        &["infer", "--help"],
         &["import", "--help"],
         &["data", "--help"],
         &["completions", "--help"],

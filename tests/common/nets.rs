@@ -142,6 +142,7 @@ impl Trainee {
         let ew = &net.pass().engine.kernels.ew;
         let (values, grads) = net.params_mut().values_and_grads();
         self.optimiser.step(ew, self.lr, self.steps, values, grads);
+        net.params_mut().clip_latents();
         loss / batch.len() as f64
     }
 }

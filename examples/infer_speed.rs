@@ -1,0 +1,88 @@
+//! Times packed networks, and says where the time goes.
+//!
+//! ```text
+//! cargo run --release --example infer_speed -- NETWORK... [--isa avx2] [--threads N]
+//! ```
+//! A network is a packed file, or the name of a preset, which gets initial weights:
+//! speed does not depend on them. `seed-net` has both activations binary.
+//!
+//! One JSON object a line: a timing for each batch size and number of threads, and
+//! the microseconds of each operation. Images are the built-in digits.
+
+use std::time::Duration;
+
+use bnn_cpu::data::digits;
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels;
+use bnn_cpu::lower::lower;
+use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset};
+use bnn_cpu::packed::PackedNet;
+use bnn_cpu::report::timing::{Effort, time};
+use bnn_cpu::tensor::Shape;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (mut isa, mut files) = (None, Vec::new());
+    let mut effort = Effort::default();
+    let mut threads = std::thread::available_parallelism()?.get();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or("a value is missing");
+        match &*argument {
+            "--isa" => isa = Some(value()?),
+            // Many short repeats: their 5th percentile holds on a busy machine.
+            "--short" => {
+                effort.repeat = Duration::from_micros(500);
+                effort.repeats = 1000;
+            }
+            "--threads" => threads = value()?.parse()?,
+            _ => files.push(argument),
+        }
+    }
+    let engine = kernels::select(isa.as_deref())?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
+    let digits = digits::generate(1, 1000, 1);
+    for file in &files {
+        let net = network(file, engine)?;
+        let mut runner = net.runner(engine);
+        let images: Vec<u8> = (0..1000)
+            .flat_map(|i| digits.train.image(i).to_vec())
+            .collect();
+        for (batch, threads) in [(1, 1), (64, 1), (1000, 1), (64, threads), (1000, threads)] {
+            let timing = time(&mut runner, &images, batch, threads, effort);
+            let mut line = serde_json::to_value(timing)?;
+            line["network"] = net.name().into();
+            line["isa"] = engine.kernels.isa.name().into();
+            println!("{line}");
+        }
+        let operations = runner.operations();
+        let mut times = vec![Duration::ZERO; operations.len()];
+        let rounds = 20;
+        for _ in 0..rounds {
+            for image in images.chunks_exact(runner.pixels()) {
+                runner.profile(image, &mut times);
+            }
+        }
+        for ((stage, kind), time) in operations.iter().zip(&times) {
+            let us = time.as_secs_f64() * 1e6 / (f64::from(rounds) * 1000.0);
+            let stage = &net.stages()[*stage].name;
+            println!(
+                "{}",
+                serde_json::json!({"stage": stage, "operation": kind, "us": us})
+            );
+        }
+    }
+    Ok(())
+}
+
+fn network(name: &str, engine: kernels::Engine) -> bnn_cpu::Result<PackedNet> {
+    if !PRESETS.iter().any(|(preset, _)| *preset == name) {
+        return PackedNet::read(name.as_ref());
+    }
+    let mut spec = preset(name, Shape::image(1, 28, 28), 10)?;
+    spec.place(Placement::Both, Firing::Deterministic, "st")?;
+    let mut net = Network::new(&spec, engine, 1, false)?;
+    net.init(Init::Pytorch, 1);
+    lower(&net)
+}

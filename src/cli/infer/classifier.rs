@@ -1,0 +1,288 @@
+//! A trained network ready to be asked, in floats or in bits.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bnn_cpu::Error;
+use bnn_cpu::kernels::Engine;
+use bnn_cpu::lower::lower;
+use bnn_cpu::model::{Network, weights};
+use bnn_cpu::packed::{PackedNet, Reading, Runner};
+use bnn_cpu::tape::{Mode, Noise, Units};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{BestWeights, Config, RunFolder};
+
+use super::super::train::RUNS;
+use super::super::{Failure, Outcome, result};
+
+/// Draws of this command, apart from those of training and evaluation.
+const DRAW: u64 = 1 << 40;
+
+/// Images of a batch where units draw: an image's noise has the address (batch,
+/// row), the same in floats and in bits.
+pub const BATCH: usize = 64;
+
+/// Where a network comes from.
+pub enum Source {
+    /// A run's folder.
+    Run(RunFolder),
+    /// A run's file of weights, which names its network.
+    Weights(PathBuf, Box<BestWeights>),
+    /// A packed file.
+    Packed(PathBuf, PackedNet),
+}
+
+impl Source {
+    /// What `--model` names; without it the newest run that has weights.
+    ///
+    /// # Errors
+    /// A path that is none of these.
+    pub fn find(model: Option<&Path>) -> Outcome<Self> {
+        let Some(path) = model else {
+            let none = || {
+                Failure::Error(Error::checkpoint(
+                    RUNS,
+                    "holds no run; train one with `bnn-cpu train`, or name one with --model",
+                ))
+            };
+            let newest = RunFolder::newest(Path::new(RUNS)).ok_or_else(none)?;
+            return Ok(Self::Run(RunFolder::open(&newest)?));
+        };
+        if path.is_dir() {
+            return Ok(Self::Run(RunFolder::open(path)?));
+        }
+        if PackedNet::is_packed(path)? {
+            return Ok(Self::Packed(path.into(), PackedNet::read(path)?));
+        }
+        let (_, best) = weights::read::<BestWeights>(path)?;
+        Ok(Self::Weights(path.into(), Box::new(best)))
+    }
+
+    /// The run or file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Run(run) => run.path(),
+            Self::Weights(path, _) | Self::Packed(path, _) => path,
+        }
+    }
+
+    /// The network in a few words.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Run(run) => result::network(run.config()),
+            Self::Weights(_, best) => best.model.name.clone(),
+            Self::Packed(_, net) => net.name().to_string(),
+        }
+    }
+
+    /// What the run was, where it is known.
+    pub fn config(&self) -> Option<&Config> {
+        match self {
+            Self::Run(run) => Some(run.config()),
+            Self::Weights(..) | Self::Packed(..) => None,
+        }
+    }
+
+    /// The shape of an image.
+    pub fn input(&self) -> Shape {
+        match self {
+            Self::Run(run) => run.config().model.input,
+            Self::Weights(_, best) => best.model.input,
+            Self::Packed(_, net) => net.input(),
+        }
+    }
+
+    /// Whether any unit draws.
+    pub fn is_stochastic(&self) -> bool {
+        match self {
+            Self::Run(run) => run.config().model.is_stochastic(),
+            Self::Weights(_, best) => best.model.is_stochastic(),
+            Self::Packed(_, net) => net.is_stochastic(),
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        match self {
+            Self::Run(run) => run.config().seed,
+            Self::Weights(_, best) => best.seed,
+            Self::Packed(..) => 0,
+        }
+    }
+
+    /// The trained graph for batches of up to `batch`.
+    ///
+    /// # Errors
+    /// Weights that cannot be read, or a packed file, which has none.
+    pub fn network(&self, engine: Engine, batch: usize) -> Outcome<Network> {
+        match self {
+            Self::Run(run) => Ok(run.network(engine, batch)?),
+            Self::Weights(path, _) => {
+                let (tensors, best) = weights::read::<BestWeights>(path)?;
+                let mut net = Network::new(&best.model, engine, batch, false)?;
+                weights::import(net.params_mut(), tensors, path)?;
+                net.pass_mut().slope = best.slope;
+                Ok(net)
+            }
+            Self::Packed(path, _) => Err(Failure::usage(format!(
+                "{} is a packed file without the graph that it was made from; name the run with --model",
+                path.display()
+            ))),
+        }
+    }
+
+    /// The packed network.
+    ///
+    /// # Errors
+    /// As [`Self::network`], or a layer that cannot be packed.
+    pub fn packed(&self, engine: Engine) -> Outcome<PackedNet> {
+        match self {
+            Self::Packed(_, net) => Ok(net.clone()),
+            _ => Ok(lower(&self.network(engine, 1)?)?),
+        }
+    }
+
+    /// The network for batches of up to `batch`.
+    ///
+    /// # Errors
+    /// As [`Self::network`] and [`Self::packed`].
+    pub fn classifier(
+        &self,
+        engine: Engine,
+        packed: bool,
+        threshold: bool,
+        batch: usize,
+    ) -> Outcome<Classifier> {
+        let samples = self.is_stochastic() && !threshold;
+        let seed = samples.then(|| self.seed());
+        if packed || matches!(self, Self::Packed(..)) {
+            let net = Box::new(self.packed(engine)?);
+            let runner = net.runner(engine);
+            return Ok(Classifier::Packed { net, runner, seed });
+        }
+        let mut net = self.network(engine, batch)?;
+        net.pass_mut().mode = Mode::Eval;
+        net.pass_mut().units = match samples {
+            true => Units::Sample,
+            false => Units::Threshold,
+        };
+        Ok(Classifier::Float {
+            net: Box::new(net),
+            seed: seed.unwrap_or(0),
+        })
+    }
+}
+
+/// A network that answers.
+pub enum Classifier {
+    /// The trained graph.
+    Float {
+        /// Ready to evaluate.
+        net: Box<Network>,
+        /// Of the noise.
+        seed: u64,
+    },
+    /// Bits.
+    Packed {
+        /// The network.
+        net: Box<PackedNet>,
+        /// Ready to run.
+        runner: Runner,
+        /// Of the noise, where units draw.
+        seed: Option<u64>,
+    },
+}
+
+impl Classifier {
+    /// Classes that it tells apart.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Float { net, .. } => net.classes(),
+            Self::Packed { runner, .. } => runner.classes(),
+        }
+    }
+
+    /// The logits of images, one after the other, on the threads of the current
+    /// pool; floats in batches of the network's capacity.
+    pub fn logits(&mut self, images: &[u8], out: &mut [f32]) {
+        let classes = self.classes();
+        match self {
+            Self::Float { net, seed } => {
+                let (batch, pixels) = (net.capacity(), net.spec().input.len());
+                let parts = images.chunks(batch * pixels);
+                for (i, (images, out)) in parts.zip(out.chunks_mut(batch * classes)).enumerate() {
+                    net.set_rows(images.len() / pixels);
+                    for (row, image) in images.chunks_exact(pixels).enumerate() {
+                        net.set_row(row, image, 0);
+                    }
+                    net.pass_mut().noise = Noise {
+                        seed: *seed,
+                        step: i as u64,
+                        draw: DRAW,
+                    };
+                    net.forward();
+                    out.copy_from_slice(net.logits());
+                }
+            }
+            Self::Packed { runner, seed, .. } => {
+                let Some(seed) = *seed else {
+                    return runner.batch(images, out);
+                };
+                let parts = images.chunks(BATCH * runner.pixels());
+                for (i, (images, out)) in parts.zip(out.chunks_mut(BATCH * classes)).enumerate() {
+                    runner.read_as(Reading::Sample {
+                        seed,
+                        step: i as u64,
+                        draw: DRAW,
+                        row: 0,
+                    });
+                    runner.batch(images, out);
+                }
+            }
+        }
+    }
+
+    /// The logits of one image, on this thread.
+    pub fn one(&mut self, image: &[u8], out: &mut [f32]) {
+        match self {
+            Self::Packed { runner, seed, .. } => {
+                if let Some(seed) = *seed {
+                    runner.read_as(Reading::Sample {
+                        seed,
+                        step: 0,
+                        draw: DRAW,
+                        row: 0,
+                    });
+                }
+                runner.logits(image, out);
+            }
+            Self::Float { .. } => self.logits(image, out),
+        }
+    }
+
+    /// The parts that [`Self::profile`] times: the layer, and what is done.
+    pub fn parts(&self) -> Vec<(String, &'static str)> {
+        match self {
+            Self::Float { net, .. } => {
+                let layers = net.spec().layers.iter();
+                layers.map(|l| (l.label().to_string(), "")).collect()
+            }
+            Self::Packed { net, runner, .. } => {
+                let parts = runner.operations().into_iter();
+                let name = |stage: usize| net.stages()[stage].name.clone();
+                parts.map(|(stage, kind)| (name(stage), kind)).collect()
+            }
+        }
+    }
+
+    /// Runs one image and adds the time of each part.
+    pub fn profile(&mut self, image: &[u8], times: &mut [Duration]) {
+        match self {
+            Self::Float { net, .. } => {
+                net.set_rows(1);
+                net.set_row(0, image, 0);
+                net.profile(times);
+            }
+            Self::Packed { runner, .. } => runner.profile(image, times),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What is to be classified: files, folders, the standard input, or the test set.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bnn_cpu::Error;
+use bnn_cpu::data::fit::{Invert, fit};
+use bnn_cpu::data::idx::{self, Fault};
+use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
+use bnn_cpu::tensor::Shape;
+
+use super::super::Outcome;
+
+/// The most bytes that one picture file may have.
+const MOST_BYTES: u64 = 1 << 28;
+
+/// Images of one shape, one after the other, and what they are called.
+#[derive(Debug, Default)]
+pub struct Images {
+    /// (height, width, channel) each.
+    pub pixels: Vec<u8>,
+    /// Where each is from.
+    pub names: Vec<String>,
+    /// Their classes, where they are known.
+    pub labels: Vec<u32>,
+}
+
+impl Images {
+    /// Reads every input; `-` is the standard input.
+    ///
+    /// # Errors
+    /// The first input that cannot be read, holds no image, or does not fit.
+    pub fn read(inputs: &[PathBuf], invert: Invert, shape: Shape) -> Outcome<Self> {
+        let mut images = Self::default();
+        for input in inputs {
+            if input.as_os_str() == "-" {
+                let mut bytes = Vec::new();
+                let mut stdin = std::io::stdin().lock().take(MOST_BYTES + 1);
+                stdin
+                    .read_to_end(&mut bytes)
+                    .map_err(Error::io("read", "standard input"))?;
+                images.add(Path::new("standard input"), &bytes, invert, shape)?;
+            } else if input.is_dir() {
+                for file in pictures(input)? {
+                    images.add_file(&file, invert, shape)?;
+                }
+            } else {
+                images.add_file(input, invert, shape)?;
+            }
+        }
+        Ok(images)
+    }
+
+    fn add_file(&mut self, path: &Path, invert: Invert, shape: Shape) -> Outcome {
+        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("read", path))?;
+        self.add(path, &bytes, invert, shape)
+    }
+
+    /// Adds the images in the bytes of a file: one of a PNG, many of an IDX.
+    fn add(&mut self, path: &Path, bytes: &[u8], invert: Invert, shape: Shape) -> Outcome {
+        let at = |fault| named(fault, path);
+        let name = path.display().to_string();
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(at(Fault::Format(format!(
+                "is larger than {MOST_BYTES} bytes; give fewer images at a time"
+            )))
+            .into());
+        }
+        if bytes.starts_with(&PNG_SIGNATURE) {
+            let picture = decode_png(bytes).map_err(at)?;
+            return self.fit(name, picture, invert, shape, at);
+        }
+        let idx = matches!(bytes, [0, 0, _, 1..=4, ..] | [0x1f, 0x8b, ..]);
+        if !idx {
+            let what = match bytes {
+                [] => "is empty",
+                _ => "is neither a PNG nor an IDX file",
+            };
+            return Err(at(Fault::Format(format!(
+                "{what}; give PNG or IDX files, or folders of PNG files"
+            )))
+            .into());
+        }
+        let all = idx::parse_images(bytes).map_err(at)?;
+        let (count, height, width, channels) = all.dim();
+        let pixels = all.as_slice().unwrap_or_default();
+        let own = (shape.height, shape.width, shape.channels) == (height, width, channels);
+        for (i, image) in pixels.chunks_exact(pixels.len() / count).enumerate() {
+            let name = format!("{name}[{i}]");
+            // Not fitted, but inverted where that is asked for.
+            if own && invert != Invert::Yes {
+                self.pixels.extend(image);
+                self.names.push(name);
+                continue;
+            }
+            if channels != 1 {
+                return Err(at(Fault::Format(format!(
+                    "holds images of {channels},{height},{width}, but the network takes {shape}"
+                )))
+                .into());
+            }
+            let picture = Picture {
+                width,
+                height,
+                luma: image.to_vec(),
+                alpha: None,
+            };
+            self.fit(name, picture, invert, shape, at)?;
+        }
+        Ok(())
+    }
+
+    fn fit(
+        &mut self,
+        name: String,
+        picture: Picture,
+        invert: Invert,
+        shape: Shape,
+        at: impl Fn(Fault) -> Error,
+    ) -> Outcome {
+        if shape.channels != 1 {
+            return Err(at(Fault::Format(format!(
+                "is a picture, but the network takes images of {shape}; give an IDX file of that shape"
+            )))
+            .into());
+        }
+        let image = fit(&picture, invert, (shape.height, shape.width)).map_err(at)?;
+        self.pixels.extend(image);
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+fn named(fault: Fault, path: &Path) -> Error {
+    match fault {
+        Fault::Format(what) => Error::data(path, what),
+        Fault::Read(source) => Error::io("read", path)(source),
+    }
+}
+
+/// The PNG files of a folder, by name.
+fn pictures(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let png = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png"));
+        if png && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::data(folder, "holds no PNG file; name a folder that does").into());
+    }
+    files.sort();
+    Ok(files)
+}

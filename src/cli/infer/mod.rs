@@ -1,0 +1,271 @@
+//! `bnn-cpu infer`: what a trained network makes of images, and how fast.
+
+mod classifier;
+mod inputs;
+mod measure;
+mod show;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bnn_cpu::Error;
+use bnn_cpu::data::Dataset;
+use bnn_cpu::data::fit::Invert;
+use bnn_cpu::lower::verify;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::output::{self, Align, Table, grouped, loss, percent};
+use super::progress::Progress;
+use super::{Context, Failure, Outcome};
+use classifier::{BATCH, Classifier, Source};
+use inputs::Images;
+use show::Answer;
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu infer                                  the newest run on its test images
+  bnn-cpu infer --packed --verify                in bits, beside the float graph
+  bnn-cpu infer digit.png scans/                 pictures of digits
+  bnn-cpu infer --packed --model net.packed t10k-images-idx3-ubyte.gz --csv
+  bnn-cpu infer - < digit.png                    the standard input
+  bnn-cpu infer --packed --bench                 batches of 1, 64, 1000; 1 and all threads
+  bnn-cpu infer --packed --profile               the time of each layer";
+
+fn inverts() -> impl TypedValueParser<Value = Invert> {
+    PossibleValuesParser::new(Invert::ALL.map(Invert::name)).try_map(|name| name.parse::<Invert>())
+}
+
+/// Classify images with a trained network
+///
+/// Pictures may have any size and colours: they are made grey, scaled with their
+/// proportions kept until the ink fills 20x20, and centred by mass in 28x28, as
+/// MNIST was. A picture of the network's own size is taken as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// PNG or IDX files, folders of PNG files, or - for the standard input
+    /// [default: the test images of the run's data set]
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// A run's folder, its best.safetensors, or a packed file [default: the
+    /// newest run in runs/]
+    #[arg(long, value_name = "RUN|FILE")]
+    model: Option<PathBuf>,
+    /// Run on packed bits; a packed file always does
+    #[arg(long)]
+    packed: bool,
+    /// Whether the ink is dark: auto looks at the border
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = inverts())]
+    invert: Invert,
+    /// Stochastic nets: read units as [x > 0] instead of sampling them
+    #[arg(long)]
+    threshold: bool,
+    /// A line of CSV for each image
+    #[arg(long, conflicts_with_all = ["verify", "profile", "bench", "json"])]
+    csv: bool,
+    /// Run both ways and compare every bit, layer by layer
+    #[arg(long, conflicts_with_all = ["profile", "bench"])]
+    verify: bool,
+    /// Time each layer
+    #[arg(long, conflicts_with = "bench")]
+    profile: bool,
+    /// Time it properly: warmed up, medians, several batch sizes and threads
+    #[arg(long)]
+    bench: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let mut progress = Progress::new(context);
+    let source = Source::find(args.model.as_deref())?;
+    if args.threshold && !source.is_stochastic() {
+        return Err(Failure::usage(format!(
+            "--threshold has no effect on {}, which has no stochastic unit",
+            source.path().display()
+        )));
+    }
+    let packed = args.packed || matches!(source, Source::Packed(..));
+    // What cannot be done should show before the data is read.
+    let mut classifier = source.classifier(context.engine, packed, args.threshold, BATCH)?;
+    if args.verify {
+        source.network(context.engine, 1)?;
+    }
+    let test_set = args.inputs.is_empty();
+    let images = match test_set {
+        true => test_images(&args, &source, &mut progress)?,
+        false => Images::read(&args.inputs, args.invert, source.input())?,
+    };
+    let form = (packed, args.threshold);
+    if args.verify {
+        return verified(&source, &images, context);
+    }
+    if args.bench {
+        return measure::bench(&source, form, &images, context);
+    }
+    if args.profile {
+        let mut one = source.classifier(context.engine, packed, args.threshold, 1)?;
+        return measure::profile(&mut one, &images, context);
+    }
+    let mut logits = vec![0.0; images.len() * classifier.classes()];
+    classifier.logits(&images.pixels, &mut logits);
+    let answers: Vec<Answer> = logits
+        .chunks_exact(classifier.classes())
+        .map(Answer::of)
+        .collect();
+    if args.csv {
+        return show::csv(&images, &answers);
+    }
+    if test_set {
+        return summary(&source, form, &mut classifier, &images, &answers, context);
+    }
+    match context.json {
+        true => show::lines_of_json(&images, &answers),
+        false => show::table(&images, &answers),
+    }
+}
+
+/// The test images of the run's data set, or of the one that the flags name.
+fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome<Images> {
+    if args.invert != Invert::Auto {
+        return Err(Failure::usage(
+            "--invert has no effect on the test images; it is for pictures",
+        ));
+    }
+    let dataset: Dataset = match source.config() {
+        Some(config) => args.data.load_for(&config.dataset, progress)?,
+        None => args.data.load(progress)?,
+    };
+    let (height, width, channels) = dataset.shape();
+    let input = source.input();
+    if (input.height, input.width, input.channels) != (height, width, channels) {
+        return Err(Error::Spec(format!(
+            "{} takes images of {input}, but those of {} are {channels},{height},{width}; name another set with --dataset or --data",
+            source.path().display(),
+            dataset.name
+        ))
+        .into());
+    }
+    let test = &dataset.test;
+    Ok(Images {
+        pixels: test.pixels().to_vec(),
+        names: (0..test.len())
+            .map(|i| format!("{}[{i}]", dataset.name))
+            .collect(),
+        labels: test.labels().to_vec(),
+    })
+}
+
+/// Accuracy and speed on the test images.
+fn summary(
+    source: &Source,
+    (packed, threshold): (bool, bool),
+    classifier: &mut Classifier,
+    images: &Images,
+    answers: &[Answer],
+    context: &Context,
+) -> Outcome {
+    let labelled = || answers.iter().zip(&images.labels);
+    let right = labelled()
+        .filter(|(a, l)| a.class == Some(**l as usize))
+        .count();
+    let accuracy = right as f64 / images.len() as f64;
+    let losses = labelled().map(|(a, &l)| {
+        let p = a.probabilities.get(l as usize).copied().unwrap_or(0.0);
+        -f64::from(libm::logf(p.max(f32::MIN_POSITIVE)))
+    });
+    let mean_loss = losses.sum::<f64>() / images.len() as f64;
+    // The first pass, which gave the answers, was the warm-up.
+    let mut logits = vec![0.0; images.len() * classifier.classes()];
+    let (begun, mut passes) = (Instant::now(), 0);
+    while passes == 0 || begun.elapsed() < Duration::from_millis(300) {
+        classifier.logits(&images.pixels, &mut logits);
+        passes += 1;
+    }
+    let img_per_s = (passes * images.len()) as f64 / begun.elapsed().as_secs_f64();
+    let mut one = source.classifier(context.engine, packed, threshold, 1)?;
+    let pixels = images.pixels.len() / images.len();
+    let latency = measure::latency(&mut one, &images.pixels, pixels);
+    let (isa, threads) = (
+        context.engine.kernels.isa.name(),
+        rayon::current_num_threads(),
+    );
+    if context.json {
+        return output::json(&json!({
+            "event": "infer", "model": source.path(), "packed": packed, "images": images.len(),
+            "accuracy": accuracy, "loss": mean_loss, "img_per_s": img_per_s, "latency": latency,
+            "isa": isa, "threads": threads,
+        }));
+    }
+    let form = if packed { "packed" } else { "float" };
+    output::line(&output::bold(&format!("{}, {form}", source.title())))?;
+    output::pairs(&[
+        ("model", source.path().display().to_string()),
+        ("images", format!("{} test images", grouped(images.len()))),
+        ("accuracy", percent(accuracy)),
+        ("loss", loss(mean_loss)),
+        (
+            "speed",
+            format!(
+                "{} img/s, {isa} kernels, {threads} threads",
+                grouped(img_per_s as usize)
+            ),
+        ),
+        (
+            "one image",
+            format!(
+                "{:.1} us median, {:.1} us 90 %, {:.1} us 99 %, one thread",
+                latency.p50_us, latency.p90_us, latency.p99_us
+            ),
+        ),
+    ])
+}
+
+/// `--verify`: the float graph and the bits beside each other.
+fn verified(source: &Source, images: &Images, context: &Context) -> Outcome {
+    let mut net = source.network(context.engine, 1)?;
+    let packed = source.packed(context.engine)?;
+    let mut runner = packed.runner(context.engine);
+    let each = images.pixels.chunks_exact(packed.input().len());
+    let found = verify(&mut net, &packed, &mut runner, each)?;
+    if context.json {
+        let mut value = output::value(&found);
+        value["event"] = json!("verify");
+        value["model"] = json!(source.path());
+        return output::json(&value);
+    }
+    let title = format!("{}, float beside packed", source.title());
+    output::line(&output::bold(&title))?;
+    let mut table = Table::new(&[
+        ("layer", Align::Left),
+        ("output", Align::Left),
+        ("compared", Align::Right),
+        ("differ", Align::Right),
+        ("largest", Align::Right),
+    ]);
+    for stage in &found.stages {
+        table.row(vec![
+            stage.name.clone(),
+            if stage.bits { "bits" } else { "reals" }.into(),
+            grouped(stage.numbers as usize),
+            grouped(stage.differing as usize),
+            format!("{:.1e}", stage.largest),
+        ]);
+    }
+    table.print()?;
+    output::pairs(&[
+        ("images", grouped(found.images)),
+        ("other logits", grouped(found.logits)),
+        ("other predictions", grouped(found.predictions.len())),
+    ])?;
+    for (image, margin) in found.predictions.iter().zip(&found.margins) {
+        let near = match margin {
+            Some(m) => format!("a unit's input lies {m:.1e} from its threshold"),
+            None => "no bit differs".into(),
+        };
+        output::line(&format!("{}: another class; {near}", images.names[*image]))?;
+    }
+    Ok(())
+}

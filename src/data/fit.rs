@@ -1,0 +1,245 @@
+//! Making a picture what a network of digits was trained on, as MNIST was made:
+//! light ink on black, scaled with its proportions kept into a box of 20x20, and
+//! placed in 28x28 with its centre of mass in the middle.
+//!
+//! ```text
+//! ink    = (brightness - paper) / (brightest - paper), cut off at 0
+//! paper  = median of the border + 4·(its 9th decile - median)
+//! ```
+//!
+//! A picture that already has the network's size is taken as it is. Source: LeCun,
+//! Cortes and Burges, "The MNIST database of handwritten digits".
+
+use super::idx::Fault;
+use super::picture::Picture;
+use std::str::FromStr;
+
+/// Whether dark and light change places before anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Invert {
+    /// Where the border is light, and so the ink is dark.
+    #[default]
+    Auto,
+    /// Always: dark ink on light paper.
+    Yes,
+    /// Never: light ink on dark paper.
+    No,
+}
+
+impl Invert {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Yes, Self::No];
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Yes => "yes",
+            Self::No => "no",
+        }
+    }
+}
+
+impl FromStr for Invert {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|i| i.name() == text);
+        found.ok_or_else(|| format!("`{text}` is none of auto, yes, no"))
+    }
+}
+
+/// Share of the side that the ink fills: 20 of 28 pixels.
+const FILL: (usize, usize) = (20, 28);
+/// Less contrast than this is no ink.
+const LEAST_CONTRAST: f32 = 16.0;
+
+/// The picture as an image of `height` x `width` bytes.
+///
+/// # Errors
+/// [`Fault::Format`] for a picture in which nothing stands out.
+pub fn fit(
+    picture: &Picture,
+    invert: Invert,
+    (height, width): (usize, usize),
+) -> Result<Vec<u8>, Fault> {
+    let light = on_black(picture, invert);
+    if (picture.height, picture.width) == (height, width) {
+        return Ok(light);
+    }
+    let (paper, top) = (paper(&light, picture.width), brightest(&light));
+    if top - paper < LEAST_CONTRAST {
+        return Err(Fault::Format(
+            "shows nothing that stands out from its background; give a picture of one digit".into(),
+        ));
+    }
+    let ink: Vec<f32> = light
+        .iter()
+        .map(|&v| ((f32::from(v) - paper) / (top - paper)).max(0.0))
+        .collect();
+    let (rows, columns) = bounds(&ink, picture.width);
+    let side = |of: usize| (of * FILL.0 / FILL.1).max(1);
+    let (most_high, most_wide) = (side(height), side(width));
+    let scale = (most_high as f32 / rows.len() as f32).min(most_wide as f32 / columns.len() as f32);
+    let length = |n: usize, most: usize| ((n as f32 * scale).round() as usize).clamp(1, most);
+    let (high, wide) = (
+        length(rows.len(), most_high),
+        length(columns.len(), most_wide),
+    );
+    let cut: Vec<f32> = rows
+        .clone()
+        .flat_map(|y| &ink[y * picture.width..][columns.clone()])
+        .copied()
+        .collect();
+    let box_of_ink = resize(&cut, columns.len(), (high, wide));
+    let (y, x) = centre_of_mass(&box_of_ink, wide);
+    // MNIST's centres lie within half a pixel of the middle.
+    let place = |side: usize, centre: f32, len: usize| {
+        let at = ((side / 2) as f32 - centre - 0.5).ceil();
+        (at.max(0.0) as usize).min(side - len)
+    };
+    let (top_row, left) = (place(height, y, high), place(width, x, wide));
+    let peak = box_of_ink.iter().fold(0.0f32, |m, &v| m.max(v));
+    let mut image = vec![0; height * width];
+    for (i, row) in box_of_ink.chunks_exact(wide).enumerate() {
+        for (to, &v) in image[(top_row + i) * width + left..].iter_mut().zip(row) {
+            *to = (v / peak * 255.0).round() as u8;
+        }
+    }
+    Ok(image)
+}
+
+/// Brightness of the ink on black. What is transparent is paper, and paper is
+/// what the ink stands out from.
+fn on_black(picture: &Picture, invert: Invert) -> Vec<u8> {
+    let (luma, width) = (&picture.luma, picture.width);
+    let flip = |v: &[u8]| v.iter().map(|v| 255 - v).collect();
+    let Some(alpha) = &picture.alpha else {
+        let dark_ink = match invert {
+            Invert::Yes => true,
+            Invert::No => false,
+            Invert::Auto => quantile(&border(luma, width), 0.5) > 127.0,
+        };
+        return if dark_ink { flip(luma) } else { luma.clone() };
+    };
+    let over = |paper: u8| -> Vec<u8> {
+        let pixels = luma.iter().zip(alpha);
+        let mix = |(&v, &a): (&u8, &u8)| {
+            let (v, a, paper) = (u32::from(v), u32::from(a), u32::from(paper));
+            ((v * a + paper * (255 - a) + 127) / 255) as u8
+        };
+        pixels.map(mix).collect()
+    };
+    let dark_ink = match invert {
+        Invert::Yes => true,
+        Invert::No => false,
+        Invert::Auto if quantile(&border(alpha, width), 0.5) > 127.0 => {
+            quantile(&border(luma, width), 0.5) > 127.0
+        }
+        Invert::Auto => {
+            // The paper is transparent, so what is opaque is ink.
+            let weight: u64 = alpha.iter().map(|&a| u64::from(a)).sum();
+            let pixels = luma.iter().zip(alpha);
+            let sum: u64 = pixels.map(|(&v, &a)| u64::from(v) * u64::from(a)).sum();
+            sum <= 127 * weight
+        }
+    };
+    if dark_ink { flip(&over(255)) } else { over(0) }
+}
+
+/// The pixels of the four edges.
+fn border(v: &[u8], width: usize) -> Vec<u8> {
+    let rows = v.chunks_exact(width);
+    let last = rows.len() - 1;
+    let edge = |(y, row): (usize, &'_ [u8])| -> Vec<u8> {
+        match y {
+            0 => row.to_vec(),
+            y if y == last => row.to_vec(),
+            _ => vec![row[0], row[width - 1]],
+        }
+    };
+    rows.enumerate().flat_map(edge).collect()
+}
+
+/// The value that a share of the numbers do not pass.
+fn quantile(v: &[u8], share: f32) -> f32 {
+    let mut sorted = v.to_vec();
+    sorted.sort_unstable();
+    f32::from(sorted[((sorted.len() - 1) as f32 * share) as usize])
+}
+
+/// Up to where brightness is the paper's.
+fn paper(light: &[u8], width: usize) -> f32 {
+    let border = border(light, width);
+    let (median, high) = (quantile(&border, 0.5), quantile(&border, 0.9));
+    median + 4.0 * (high - median)
+}
+
+fn brightest(light: &[u8]) -> f32 {
+    f32::from(light.iter().copied().max().unwrap_or(0))
+}
+
+/// The rows and columns that hold ink; there is some.
+fn bounds(ink: &[f32], width: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    let (mut y0, mut y1, mut x0, mut x1) = (usize::MAX, 0, usize::MAX, 0);
+    for (y, row) in ink.chunks_exact(width).enumerate() {
+        for (x, _) in row.iter().enumerate().filter(|(_, v)| **v > 0.0) {
+            (y0, y1) = (y0.min(y), y1.max(y + 1));
+            (x0, x1) = (x0.min(x), x1.max(x + 1));
+        }
+    }
+    (y0..y1, x0..x1)
+}
+
+/// Scales an image of rows of `from` numbers: first its rows, then its columns.
+fn resize(v: &[f32], from: usize, (high, wide): (usize, usize)) -> Vec<f32> {
+    let rows = v.len() / from;
+    let across = filter(from, wide);
+    let mut half = vec![0.0; rows * wide];
+    for (row, to) in v.chunks_exact(from).zip(half.chunks_exact_mut(wide)) {
+        for ((first, weights), to) in across.iter().zip(to) {
+            *to = weights.iter().zip(&row[*first..]).map(|(w, v)| w * v).sum();
+        }
+    }
+    let mut out = Vec::with_capacity(high * wide);
+    for (first, weights) in filter(rows, high) {
+        for x in 0..wide {
+            let column = half[first * wide + x..].iter().step_by(wide);
+            out.push(weights.iter().zip(column).map(|(w, v)| w * v).sum());
+        }
+    }
+    out
+}
+
+/// For each of `to` numbers made of `from`: the first that it is made of, and
+/// their weights, a triangle as wide as a pixel of the coarser grid to each side.
+fn filter(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
+    let scale = from as f32 / to as f32;
+    let reach = scale.max(1.0);
+    (0..to)
+        .map(|i| {
+            let centre = (i as f32 + 0.5) * scale - 0.5;
+            let first = (centre - reach).ceil().max(0.0) as usize;
+            let last = ((centre + reach).floor() as usize).min(from - 1);
+            let weight = |j: usize| (1.0 - (j as f32 - centre).abs() / reach).max(0.0);
+            let weights: Vec<f32> = (first..=last).map(weight).collect();
+            let sum: f32 = weights.iter().sum();
+            (first, weights.iter().map(|w| w / sum).collect())
+        })
+        .collect()
+}
+
+/// (row, column) of the centre of mass.
+fn centre_of_mass(v: &[f32], width: usize) -> (f32, f32) {
+    let (mut y, mut x, mut mass) = (0.0, 0.0, 0.0);
+    for (i, &v) in v.iter().enumerate() {
+        y += v * (i / width) as f32;
+        x += v * (i % width) as f32;
+        mass += v;
+    }
+    (y / mass, x / mass)
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Pictures of any size from PNG files, as luminance and opacity.
+//!
+//! **Invariant:** a header is a claim. A picture is refused for its size before
+//! memory is reserved for it.
+
+use std::io::Cursor;
+
+use crate::data::idx::Fault;
+
+/// The most pixels a picture may have.
+pub const MOST_PIXELS: u64 = 1 << 25;
+
+/// The first bytes of every PNG file.
+pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+
+/// A picture in grey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Luminance, row by row: 0 black, 255 white.
+    pub luma: Vec<u8>,
+    /// Opacity, row by row, where the file has any.
+    pub alpha: Option<Vec<u8>>,
+}
+
+/// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without
+/// opacity, interlaced or not. Of an animation, the first frame.
+///
+/// # Errors
+/// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
+/// more than [`MOST_PIXELS`].
+pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
+    let fault = |what: String| Fault::Format(what);
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(|e| fault(explain(&e)))?;
+    let (width, height) = reader.info().size();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(fault(format!(
+            "is a picture of {width}x{height}; the limit is {MOST_PIXELS} pixels, make it smaller"
+        )));
+    }
+    let size = reader.output_buffer_size();
+    let size = size.ok_or_else(|| fault("is too large for this machine".into()))?;
+    let mut pixels = vec![0; size];
+    let frame = reader
+        .next_frame(&mut pixels)
+        .map_err(|e| fault(explain(&e)))?;
+    pixels.truncate(frame.buffer_size());
+    let channels = frame.color_type.samples();
+    let luma = |p: &[u8]| match p {
+        [grey] | [grey, _] => *grey,
+        [r, g, b, ..] => luminance(*r, *g, *b),
+        [] => 0,
+    };
+    let opaque = matches!(channels, 1 | 3);
+    let alpha = |p: &[u8]| p[channels - 1];
+    Ok(Picture {
+        width: frame.width as usize,
+        height: frame.height as usize,
+        luma: pixels.chunks_exact(channels).map(luma).collect(),
+        alpha: (!opaque).then(|| pixels.chunks_exact(channels).map(alpha).collect()),
+    })
+}
+
+/// Luma of Rec. 601, in integers, so that white is 255.
+fn luminance(r: u8, g: u8, b: u8) -> u8 {
+    let sum = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
+    ((sum + 500) / 1000) as u8
+}
+
+/// The decoder's message in terms of the file.
+fn explain(error: &png::DecodingError) -> String {
+    match error {
+        png::DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "is a PNG file cut short; copy it again".into()
+        }
+        png::DecodingError::LimitsExceeded => {
+            "is a PNG file that needs too much memory; make it smaller".into()
+        }
+        other => format!("is no sound PNG file: {other}"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A PNG file of those pixels.
+    pub fn encode(
+        width: u32,
+        height: u32,
+        color: png::ColorType,
+        depth: png::BitDepth,
+        data: &[u8],
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        if color == png::ColorType::Indexed {
+            encoder.set_palette(vec![0, 0, 0, 255, 255, 255, 255, 0, 0]);
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(data).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_kind_of_pixel_is_understood() {
+        use png::BitDepth::{Eight, One, Sixteen};
+        use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
+        let red = luminance(255, 0, 0);
+        assert_eq!(
+            (luminance(255, 255, 255), luminance(0, 0, 0), red),
+            (255, 0, 76)
+        );
+        for (color, depth, data, luma, alpha) in [
+            (Grayscale, Eight, vec![0, 200], [0, 200], None),
+            (Grayscale, One, vec![0b0100_0000], [0, 255], None),
+            (Grayscale, Sixteen, vec![0, 9, 255, 0], [0, 255], None),
+            (
+                GrayscaleAlpha,
+                Eight,
+                vec![7, 0, 9, 255],
+                [7, 9],
+                Some([0, 255]),
+            ),
+            (Rgb, Eight, vec![255, 0, 0, 255, 255, 255], [red, 255], None),
+            (
+                Rgba,
+                Eight,
+                vec![255, 0, 0, 4, 0, 0, 0, 5],
+                [red, 0],
+                Some([4, 5]),
+            ),
+            (Indexed, Eight, vec![1, 2], [255, red], None),
+        ] {
+            let picture = decode_png(&encode(2, 1, color, depth, &data)).unwrap();
+            assert_eq!((picture.width, picture.height), (2, 1));
+            assert_eq!(picture.luma, luma, "{color:?}");
+            assert_eq!(picture.alpha, alpha.map(|a| a.to_vec()), "{color:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_and_giant_files_are_refused() {
+        let whole = encode(
+            40,
+            30,
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &[9; 1200],
+        );
+        decode_png(&whole).unwrap();
+        for length in 0..whole.len() - 16 {
+            let Err(Fault::Format(what)) = decode_png(&whole[..length]) else {
+                panic!("{length} bytes of {} are a picture", whole.len());
+            };
+            assert!(what.contains("PNG file") && !what.contains('\n'), "{what}");
+        }
+        // A header that claims more than any machine has, with the right checksum.
+        let mut giant = whole;
+        giant[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+        let checksum = crc(&giant[12..29]).to_be_bytes();
+        giant[29..33].copy_from_slice(&checksum);
+        let Err(Fault::Format(what)) = decode_png(&giant) else {
+            panic!("a giant was decoded");
+        };
+        assert!(
+            what.contains("2147483647x2147483647") || what.contains("too"),
+            "{what}"
+        );
+    }
+
+    /// The CRC-32 of PNG chunks.
+    pub fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |c, _| {
+                (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg())
+            })
+        })
+    }
+}

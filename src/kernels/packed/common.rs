@@ -1,0 +1,138 @@
+//! Bodies that are written once and compiled for each instruction set.
+
+use super::BitRows;
+
+/// 64 bits of a stream from bit `at`; bits beyond its end are 0.
+#[inline(always)]
+pub fn window(bits: &[u64], at: usize) -> u64 {
+    let (word, shift) = (at / 64, at % 64);
+    let low = bits.get(word).map_or(0, |w| w >> shift);
+    if shift == 0 {
+        return low;
+    }
+    low | bits.get(word + 1).map_or(0, |w| w << (64 - shift))
+}
+
+/// Ors up to 64 bits into a stream at bit `at`.
+#[inline(always)]
+pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
+    let (word, shift) = (at / 64, at % 64);
+    bits[word] |= value << shift;
+    if shift != 0 && value >> (64 - shift) != 0 {
+        bits[word + 1] |= value >> (64 - shift);
+    }
+}
+
+/// The even bits of a word, moved together.
+#[inline(always)]
+pub(super) fn even_bits(mut x: u64) -> u64 {
+    x &= 0x5555_5555_5555_5555;
+    x = (x | x >> 1) & 0x3333_3333_3333_3333;
+    x = (x | x >> 2) & 0x0f0f_0f0f_0f0f_0f0f;
+    x = (x | x >> 4) & 0x00ff_00ff_00ff_00ff;
+    x = (x | x >> 8) & 0x0000_ffff_0000_ffff;
+    (x | x >> 16) & 0x0000_0000_ffff_ffff
+}
+
+/// Windows of 2 x 2 bits; `even` moves the even bits of a word together.
+#[inline(always)]
+pub(super) fn pool2_of(
+    bits: &[u64],
+    from: BitRows,
+    (rows, columns): (usize, usize),
+    invert: bool,
+    out: &mut [u64],
+    to: BitRows,
+    even: impl Fn(u64) -> u64,
+) {
+    let flip = if invert { u64::MAX } else { 0 };
+    // Rows of 32 or 16 bits: a word holds both rows of a window, or of two.
+    if from.origin == 0 && from.step == 32 {
+        let mask = (1u64 << columns) - 1;
+        for (y, &x) in bits[..rows].iter().enumerate() {
+            let x = x | x >> 32;
+            let pooled = (even(x | x >> 1) ^ flip) & mask;
+            deposit(out, to.origin + y * to.step, pooled);
+        }
+        return;
+    }
+    if from.origin == 0 && from.step == 16 {
+        let mask = (1u64 << columns) - 1;
+        for (i, &x) in bits[..rows.div_ceil(2)].iter().enumerate() {
+            let x = x | x >> 16;
+            let pooled = even(x | x >> 1) ^ flip;
+            let at = to.origin + 2 * i * to.step;
+            deposit(out, at, pooled & mask);
+            if 2 * i + 1 < rows {
+                deposit(out, at + to.step, pooled >> 16 & mask);
+            }
+        }
+        return;
+    }
+    for first in (0..columns).step_by(32) {
+        let width = 32.min(columns - first);
+        let mask = (1u64 << width) - 1;
+        for y in 0..rows {
+            let at = from.origin + 2 * y * from.step + 2 * first;
+            let x = window(bits, at) | window(bits, at + from.step);
+            let pooled = (even(x | x >> 1) ^ flip) & mask;
+            deposit(out, to.origin + y * to.step + first, pooled);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn planes_of(spread: &[u8], b: usize, out: &mut [u8]) {
+    let n = spread.len() / b;
+    let channel = |j: usize| &spread[j * n..][..n];
+    let first = &mut out[..n];
+    // 255 stands for a 0, which equals the bit of the pattern 0.
+    for (out, &x) in first.iter_mut().zip(channel(0)) {
+        *out = x >> 7;
+    }
+    for j in 1..b {
+        for (out, &x) in first.iter_mut().zip(channel(j)) {
+            *out += x >> 7;
+        }
+    }
+    for j in 0..b - 1 {
+        let (done, rest) = out.split_at_mut(n << j);
+        for (done, out) in done.chunks_exact(n).zip(rest.chunks_exact_mut(n)) {
+            for ((out, &done), &x) in out.iter_mut().zip(done).zip(channel(j)) {
+                *out = done.wrapping_add(x);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn signed_sums_of(
+    x: &[i16],
+    k: usize,
+    pitch: usize,
+    lanes: usize,
+    out_rows: usize,
+    out: &mut [i16],
+) {
+    let pattern = out_rows * lanes;
+    for (r, x) in x.chunks_exact(pitch).enumerate() {
+        let row = &mut out[r * lanes..][..lanes];
+        row.copy_from_slice(&x[..lanes]);
+        for j in 1..k {
+            for (out, &x) in row.iter_mut().zip(&x[j..][..lanes]) {
+                *out = out.wrapping_add(x);
+            }
+        }
+        for j in 1..k {
+            let x = &x[j..][..lanes];
+            for m in 0..1 << (j - 1) {
+                let (done, rest) = out.split_at_mut((m | 1 << (j - 1)) * pattern);
+                let done = &done[m * pattern + r * lanes..][..lanes];
+                let out = &mut rest[r * lanes..][..lanes];
+                for ((out, &done), &x) in out.iter_mut().zip(done).zip(x) {
+                    *out = done.wrapping_sub(x.wrapping_mul(2));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Kernels of packed inference: bits, bytes and small integers, and tables of
+//! partial sums for real weights.
+//!
+//! **Binary weights on bits.** Lanes are pixels. The channels are cut into groups
+//! of `b`; for each group and each pattern `w` of `b` weights there is a *plane*:
+//! for every pixel, how many of the group's bits equal `w`. A layer's sum at a
+//! tap is then the sum over groups of one plane, read at the tap's offset:
+//!
+//! ```text
+//! matches[q] = Σ_taps Σ_groups plane[group][w(tap, group)][q + offset(tap)]
+//! plane[~w]  = b - plane[w]                      so half of the planes suffice
+//! ```
+//!
+//! One vector addition thus does the work of `b` times as many bit operations as
+//! it has lanes, and no bit is counted twice. Planes are built from each other by
+//! one addition each ([`Packed::planes`]).
+//!
+//! **Binary weights on pixels.** The same in 16-bit lanes: for each row of an
+//! image, the sums of `k` neighbours under every pattern of signs
+//! ([`Packed::signed_sums`]); a layer adds one of them for each kernel row.
+//!
+//! **Real weights on bits.** For each tap and group of 4 channels, the 16 partial
+//! sums of the weights, for up to 32 output channels in a row ([`Packed::look_up`]).
+//!
+//! Everything but the table look-up is integers: the same bits on every
+//! instruction set. The scalar functions are the specification.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+pub mod common;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+pub(super) mod scalar;
+
+use super::Kernels;
+
+/// Positions (lanes) come in multiples of this.
+pub const LANES: usize = 32;
+
+/// Widths of a row of a table: output channels that one look-up adds to.
+pub const TABLE_WIDTHS: [usize; 3] = [8, 16, 32];
+
+/// Which parts of a slice a sum adds and subtracts, as offsets of their first
+/// element: `init + Σ_adds x[offset ..] - Σ_subs x[offset ..]`, wrapping.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    offsets: Vec<u32>,
+    adds: usize,
+    init: i16,
+    last: usize,
+}
+
+impl Terms {
+    /// The sum of those parts.
+    pub fn new(init: i16, adds: &[u32], subs: &[u32]) -> Self {
+        let offsets = [adds, subs].concat();
+        Self {
+            adds: adds.len(),
+            init,
+            last: offsets.iter().max().map_or(0, |&o| o as usize),
+            offsets,
+        }
+    }
+
+    fn adds(&self) -> &[u32] {
+        &self.offsets[..self.adds]
+    }
+
+    fn subs(&self) -> &[u32] {
+        &self.offsets[self.adds..]
+    }
+}
+
+/// Rows of bits within a stream: where row `y` of `width` bits starts, and how
+/// far apart rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitRows {
+    /// Bit of the first row's first column.
+    pub origin: usize,
+    /// Bits from a row to the next.
+    pub step: usize,
+}
+
+/// Shape of a table look-up; see [`Packed::look_up`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lookups<'a> {
+    /// Where each position's cells start.
+    pub starts: &'a [u32],
+    /// Where each look-up's cell lies from there.
+    pub offsets: &'a [u32],
+    /// `(look-up, 16, width)` partial sums.
+    pub table: &'a [f32],
+    /// Numbers of a row, one of [`TABLE_WIDTHS`].
+    pub width: usize,
+    /// Numbers from a position's sums to the next one's.
+    pub out_step: usize,
+}
+
+/// One instruction set's kernels for packed inference. Lengths are checked by
+/// the methods of [`Kernels`] of the same names.
+pub struct Packed {
+    pub(super) sum8: fn(&[u8], &Terms, &mut [u8]),
+    pub(super) sum16: fn(&[i16], &Terms, &mut [i16]),
+    pub(super) cut8: fn(&[u8], usize, i32, &mut [u64]),
+    pub(super) cut16: fn(&[i16], i16, &mut [u64]),
+    pub(super) spread: fn(&[u64], &mut [u8]),
+    pub(super) planes: fn(&[u8], usize, &mut [u8]),
+    pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
+    pub(super) pool2: fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows),
+    pub(super) differ: fn(&[u64], &[u64], &mut [i32]),
+    pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
+    pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),
+    pub(super) cut_pool2: fn(&[f32], usize, usize, &[f32], &mut [u8]),
+}
+
+impl Kernels {
+    /// `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
+    ///
+    /// # Panics
+    /// If `out` is no multiple of [`LANES`], or `x` ends before the last part.
+    pub fn sum8(&self, x: &[u8], terms: &Terms, out: &mut [u8]) {
+        assert!(out.len().is_multiple_of(LANES), "whole vectors of lanes");
+        assert!(terms.last + out.len() <= x.len(), "x is too short");
+        (self.packed.sum8)(x, terms, out);
+    }
+
+    /// [`Self::sum8`] in 16 bits.
+    ///
+    /// # Panics
+    /// As [`Self::sum8`].
+    pub fn sum16(&self, x: &[i16], terms: &Terms, out: &mut [i16]) {
+        assert!(out.len().is_multiple_of(LANES), "whole vectors of lanes");
+        assert!(terms.last + out.len() <= x.len(), "x is too short");
+        (self.packed.sum16)(x, terms, out);
+    }
+
+    /// Bit `q` of `out` is `[Σ_s sums[s · n + q] >= threshold]`, for `sections`
+    /// sums of `n` bytes each.
+    ///
+    /// # Panics
+    /// If `sums` is not `sections` runs of whole vectors, there are more than 128
+    /// sections, or `out` has not `n` bits.
+    pub fn cut8(&self, sums: &[u8], sections: usize, threshold: i32, out: &mut [u64]) {
+        assert!((1..=128).contains(&sections), "1 to 128 sections");
+        let n = sums.len() / sections;
+        assert!(n * sections == sums.len() && n.is_multiple_of(LANES));
+        assert!(out.len() == n.div_ceil(64), "a bit for each position");
+        (self.packed.cut8)(sums, sections, threshold, out);
+    }
+
+    /// Bit `q` of `out` is `[x[q] > below]`.
+    ///
+    /// # Panics
+    /// If `x` is no multiple of [`LANES`] or `out` has not as many bits.
+    pub fn cut16(&self, x: &[i16], below: i16, out: &mut [u64]) {
+        assert!(x.len().is_multiple_of(LANES), "whole vectors of lanes");
+        assert!(out.len() == x.len().div_ceil(64), "a bit for each position");
+        (self.packed.cut16)(x, below, out);
+    }
+
+    /// A byte for each bit: 1 for 1, 255 (that is, -1) for 0.
+    ///
+    /// # Panics
+    /// If there are fewer bits than bytes, or `out` is no multiple of [`LANES`].
+    pub fn spread(&self, bits: &[u64], out: &mut [u8]) {
+        assert!(out.len().is_multiple_of(LANES) && bits.len() * 64 >= out.len());
+        (self.packed.spread)(bits, out);
+    }
+
+    /// The planes of a group of `b` channels, from their [`Self::spread`] bytes
+    /// (`b` runs of `n`): plane `w` of `2^(b-1)` counts, for each position, the
+    /// channels whose bit equals that of `w` (bit `b - 1` of `w` is 0).
+    ///
+    /// # Panics
+    /// If the lengths do not match or `b` is not within 1 to 8.
+    pub fn planes(&self, spread: &[u8], b: usize, out: &mut [u8]) {
+        assert!((1..=8).contains(&b), "1 to 8 channels a group");
+        let n = spread.len() / b;
+        assert!(n * b == spread.len() && out.len() == n << (b - 1));
+        (self.packed.planes)(spread, b, out);
+    }
+
+    /// For `rows` rows of pixels, `pitch` apart, the sums of `k` neighbours under
+    /// every pattern of signs with + first: `out[m][row][x] = row[x] ±row[x + 1] ...`,
+    /// where bit `j - 1` of `m` makes neighbour `j` negative, and a row of `out`
+    /// has `lanes` numbers. `out_rows` rows of each pattern are stored.
+    ///
+    /// # Panics
+    /// If the lengths do not match, or `k` is not within 1 to 8.
+    pub fn signed_sums(
+        &self,
+        x: &[i16],
+        (k, pitch): (usize, usize),
+        (lanes, out_rows): (usize, usize),
+        out: &mut [i16],
+    ) {
+        assert!((1..=8).contains(&k) && lanes + k - 1 <= pitch);
+        let rows = x.len() / pitch;
+        assert!(rows <= out_rows && out.len() >= (((1 << (k - 1)) - 1) * out_rows + rows) * lanes);
+        (self.packed.signed_sums)(x, k, pitch, lanes, out_rows, out);
+    }
+
+    /// Pools rows of bits by 2 x 2 windows: `rows` by `columns` windows, each 1 if
+    /// one of its bits is 1; all inverted with `invert`. The bits are or'ed into
+    /// `out`.
+    ///
+    /// # Panics
+    /// If a row lies outside of `bits` or `out`.
+    pub fn pool2(
+        &self,
+        bits: &[u64],
+        from: BitRows,
+        (rows, columns): (usize, usize),
+        invert: bool,
+        out: &mut [u64],
+        to: BitRows,
+    ) {
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let last = from.origin + (2 * rows - 1) * from.step + 2 * columns;
+        assert!(last <= bits.len() * 64, "bits are too short");
+        let last = to.origin + (rows - 1) * to.step + columns;
+        assert!(last <= out.len() * 64, "out is too short");
+        (self.packed.pool2)(bits, from, (rows, columns), invert, out, to);
+    }
+
+    /// For each row of `w`, as long as `x`: how many of its bits differ from `x`'s.
+    ///
+    /// # Panics
+    /// If `w` is not one row for each number of `out`.
+    pub fn differ(&self, x: &[u64], w: &[u64], out: &mut [i32]) {
+        assert!(w.len() == x.len() * out.len(), "one row for each output");
+        (self.packed.differ)(x, w, out);
+    }
+
+    /// `out[o] = Σ_i x[i] · w[o][i]`, for weights of -1, 0 and 1.
+    ///
+    /// # Panics
+    /// If `w` is not one row for each number of `out`, or a row is longer than 2^23.
+    pub fn dot(&self, x: &[u8], w: &[i8], out: &mut [i32]) {
+        assert!(w.len() == x.len() * out.len() && x.len() <= 1 << 23);
+        (self.packed.dot)(x, w, out);
+    }
+
+    /// `out[p · out_step + j] += Σ_l table[l][cells[starts[p] + offsets[l]] & 15][j]`
+    /// for every position `p` and `j` below the table's width, summed over `l` in
+    /// order.
+    ///
+    /// # Panics
+    /// If a length does not match.
+    pub fn look_up(&self, cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
+        let most = |x: &[u32]| x.iter().max().map_or(0, |&o| o as usize);
+        if l.starts.is_empty() || l.offsets.is_empty() {
+            return;
+        }
+        assert!(TABLE_WIDTHS.contains(&l.width) && l.out_step >= l.width);
+        assert!(most(l.starts) + most(l.offsets) < cells.len(), "cells");
+        assert!(l.table.len() >= l.offsets.len() * 16 * l.width, "table");
+        assert!(out.len() >= (l.starts.len() - 1) * l.out_step + l.width);
+        (self.packed.look_up)(cells, l, out);
+    }
+
+    /// A row of 2 x 2 windows over two rows of pixels of `channels` numbers (a
+    /// multiple of 8): cell `g` of window `x` has bit `j` where the largest of the
+    /// window's four numbers in channel `4g + j` is above `threshold[4g + j]`.
+    /// `rows` is both rows, the second `step` after the first.
+    ///
+    /// # Panics
+    /// If a length does not match.
+    pub fn cut_pool2(
+        &self,
+        rows: &[f32],
+        step: usize,
+        channels: usize,
+        threshold: &[f32],
+        out: &mut [u8],
+    ) {
+        assert!(channels > 0 && channels.is_multiple_of(8) && threshold.len() == channels);
+        let windows = out.len() / (channels / 4);
+        assert!(windows * (channels / 4) == out.len(), "whole windows");
+        assert!(rows.len() >= step + 2 * windows * channels);
+        (self.packed.cut_pool2)(rows, step, channels, threshold, out);
+    }
+}

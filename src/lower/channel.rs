@@ -1,0 +1,181 @@
+//! One channel's numbers at every sum that can occur.
+
+use crate::bits;
+use crate::packed::{Function, Step};
+
+/// A function of each number alone.
+#[derive(Clone, Debug)]
+pub(super) enum Map {
+    /// `x · scale + shift`, for each channel, rounded twice.
+    Affine { scale: Vec<f32>, shift: Vec<f32> },
+    /// An activation with its slope.
+    Function(Function, f32),
+}
+
+impl Map {
+    /// The map as a step on reals.
+    pub fn step(self) -> Step {
+        match self {
+            Map::Affine { scale, shift } => Step::Affine { scale, shift },
+            Map::Function(function, slope) => Step::Function { function, slope },
+        }
+    }
+}
+
+/// For each channel the numbers that its sums have become, in the order of the
+/// sums.
+pub(super) struct Scan {
+    low: Vec<i32>,
+    values: Vec<Vec<f32>>,
+}
+
+/// Where a channel's bit changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChannelCut {
+    pub threshold: i32,
+    pub flip: bool,
+    pub constant: bool,
+}
+
+impl Scan {
+    /// Channels whose least and largest sum `range` gives.
+    pub fn new(channels: usize, range: impl Fn(usize) -> (i32, i32)) -> Self {
+        let ranges: Vec<_> = (0..channels).map(range).collect();
+        Self {
+            low: ranges.iter().map(|r| r.0).collect(),
+            values: ranges
+                .iter()
+                .map(|&(low, high)| (low..=high).map(|s| s as f32).collect())
+                .collect(),
+        }
+    }
+
+    /// The largest magnitude of a sum.
+    pub fn largest(&self) -> i64 {
+        let pairs = self.low.iter().zip(&self.values);
+        let each = pairs.map(|(&low, v)| {
+            let high = i64::from(low) + v.len() as i64 - 1;
+            high.abs().max(i64::from(low).abs())
+        });
+        each.max().unwrap_or(0)
+    }
+
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The numbers of a channel.
+    pub fn values(&self, channel: usize) -> &[f32] {
+        &self.values[channel]
+    }
+
+    /// Applies a map to every number.
+    pub fn apply(&mut self, map: &Map) {
+        for (c, values) in self.values.iter_mut().enumerate() {
+            match map {
+                Map::Affine { scale, shift } => {
+                    values
+                        .iter_mut()
+                        .for_each(|x| *x = *x * scale[c] + shift[c]);
+                }
+                Map::Function(f, slope) => values.iter_mut().for_each(|x| *x = f.of(*slope, *x)),
+            }
+        }
+    }
+
+    /// For each channel whether the numbers rise with the sum (`Some(true)`), fall,
+    /// or stay (`None`).
+    ///
+    /// # Errors
+    /// The first channel that does none of these, or has a NaN.
+    pub fn rises(&self) -> Result<Vec<Option<bool>>, usize> {
+        let one = |(c, values): (usize, &Vec<f32>)| {
+            let pairs = || values.windows(2).map(|w| (w[0], w[1]));
+            let up = pairs().all(|(a, b)| a <= b);
+            let down = pairs().all(|(a, b)| a >= b);
+            match (up, down) {
+                _ if values.iter().any(|x| x.is_nan()) => Err(c),
+                (true, true) => Ok(None),
+                (true, false) => Ok(Some(true)),
+                (false, true) => Ok(Some(false)),
+                (false, false) => Err(c),
+            }
+        };
+        self.values.iter().enumerate().map(one).collect()
+    }
+
+    /// For each channel where its bit changes.
+    ///
+    /// # Errors
+    /// The first channel whose bit changes more than once.
+    pub fn cuts(&self) -> Result<Vec<ChannelCut>, usize> {
+        let one = |(c, (&low, values)): (usize, (&i32, &Vec<f32>))| {
+            let bit = |i: usize| bits::bit(values[i]);
+            let changes: Vec<usize> = (1..values.len())
+                .filter(|&i| bit(i) != bit(i - 1))
+                .collect();
+            match (&changes[..], bit(0)) {
+                // Always 1 is `sum >= low`; always 0 the opposite of it.
+                ([], first) => Ok(ChannelCut {
+                    threshold: low,
+                    flip: !first,
+                    constant: true,
+                }),
+                (&[at], first) => Ok(ChannelCut {
+                    threshold: low + at as i32,
+                    flip: first,
+                    constant: false,
+                }),
+                _ => Err(c),
+            }
+        };
+        self.low
+            .iter()
+            .zip(&self.values)
+            .enumerate()
+            .map(one)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(scale: f32, shift: f32) -> Scan {
+        let mut scan = Scan::new(1, |_| (-4, 5));
+        scan.apply(&Map::Affine {
+            scale: vec![scale],
+            shift: vec![shift],
+        });
+        scan
+    }
+
+    #[test]
+    fn thresholds_flips_constants_and_ties() {
+        let cut = |scale, shift| scan(scale, shift).cuts().unwrap()[0];
+        let expected = |threshold, flip, constant| ChannelCut {
+            threshold,
+            flip,
+            constant,
+        };
+        // A tie at sum 2 is the bit 0.
+        assert_eq!(cut(1.0, -2.0), expected(3, false, false));
+        assert_eq!(cut(-1.0, 2.0), expected(2, true, false));
+        assert_eq!(cut(0.0, 1.0), expected(-4, false, true));
+        assert_eq!(cut(0.0, 0.0), expected(-4, true, true));
+        assert_eq!(cut(1.0, 100.0), expected(-4, false, true));
+    }
+
+    #[test]
+    fn what_is_not_monotone_is_refused() {
+        let mut bad = scan(1.0, 0.0);
+        bad.values[0] = vec![-1.0, 1.0, -1.0];
+        assert_eq!((bad.cuts(), bad.rises()), (Err(0), Err(0)));
+        bad.values[0] = vec![0.0, f32::NAN, 1.0];
+        assert_eq!(bad.rises(), Err(0));
+        assert_eq!(scan(0.0, 1.0).rises(), Ok(vec![None]));
+        assert_eq!(scan(-2.0, 1.0).rises(), Ok(vec![Some(false)]));
+    }
+}

@@ -1,0 +1,315 @@
+//! Binary weights over bits, by planes; see [`crate::kernels::packed`].
+
+use super::emit::{Channel, Emit};
+use super::layout::Rows;
+use super::plan::{Cx, Op};
+use super::scratch::Sizes;
+use crate::kernels::packed::{LANES, Terms};
+use crate::tensor::Shape;
+
+/// Bytes of planes that are in use together: what fits the first-level cache
+/// beside the sums.
+const CACHE: usize = 20 << 10;
+
+/// The geometry and weights of a convolution.
+pub(super) struct ConvSpec<'a> {
+    pub input: Shape,
+    pub output: Shape,
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    /// Whether weight `i` of output `o` is +1.
+    pub positive: &'a dyn Fn(usize, usize) -> bool,
+}
+
+impl ConvSpec<'_> {
+    /// Output (height, width) at stride 1.
+    pub fn dense(&self) -> (usize, usize) {
+        let side = |n: usize| n + 2 * self.padding + 1 - self.kernel;
+        (side(self.input.height), side(self.input.width))
+    }
+}
+
+/// What becomes of the sums.
+pub(super) enum Goal {
+    /// Bits: for each channel how, and into which buffer.
+    Bits(Vec<Channel>, Emit, usize),
+    /// Integers (height, width, channel) in a buffer.
+    Ints(usize),
+}
+
+/// The layer.
+pub(super) struct BitConv {
+    from: usize,
+    channels: usize,
+    /// Words of a channel's stream, bytes of a plane, positions of the output.
+    words: usize,
+    plane: usize,
+    positions: usize,
+    /// Numbers of a row of positions.
+    step: usize,
+    output: Shape,
+    stride: usize,
+    blocks: Vec<Block>,
+    sections: usize,
+    /// How many -1 each output has, of the weights in use.
+    negative: Vec<i32>,
+    goal: Goal,
+    spread: usize,
+    planes: usize,
+    sums: usize,
+    stream: usize,
+}
+
+/// Groups of channels whose planes are in use together.
+struct Block {
+    /// First channel and number of channels of each group.
+    groups: Vec<(usize, usize)>,
+    /// For each output, its sums below 256.
+    terms: Vec<Vec<Terms>>,
+}
+
+impl BitConv {
+    /// How the input's bits must lie, and how many words they take.
+    pub fn input(spec: &ConvSpec<'_>) -> (Rows, usize) {
+        let row = spec.input.width + spec.padding;
+        let plane = Self::plane(spec);
+        let rows = Rows {
+            origin: spec.padding * row + spec.padding,
+            channel: plane.next_multiple_of(64),
+            row,
+        };
+        (rows, rows.channel / 64 * spec.input.channels)
+    }
+
+    /// Positions of the output in rows of the input's width and one padding: the
+    /// right padding of a row is the left one of the next.
+    fn positions(spec: &ConvSpec<'_>) -> usize {
+        let row = spec.input.width + spec.padding;
+        (spec.dense().0 * row).next_multiple_of(LANES)
+    }
+
+    fn plane(spec: &ConvSpec<'_>) -> usize {
+        let row = spec.input.width + spec.padding;
+        let reach = (spec.kernel - 1) * (row + 1) + Self::positions(spec);
+        let image = (spec.input.height + 2 * spec.padding) * row + spec.padding;
+        reach.max(image).next_multiple_of(LANES)
+    }
+
+    /// Channels a group: the number that costs the fewest additions while the
+    /// planes of a group fit the cache.
+    fn group_size(spec: &ConvSpec<'_>) -> usize {
+        let taps = spec.kernel * spec.kernel;
+        let plane = Self::plane(spec);
+        let cost = |b: usize| {
+            let groups = spec.input.channels.div_ceil(b);
+            let sums = groups * taps * spec.output.channels * Self::positions(spec);
+            sums + 2 * groups * (plane << (b - 1))
+        };
+        let fits = |b: &usize| *b == 1 || plane << (b - 1) <= CACHE;
+        let sizes = (1..=6usize.min(spec.input.channels)).filter(fits);
+        sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
+    }
+
+    pub fn new(spec: &ConvSpec<'_>, from: usize, goal: Goal, sizes: &mut Sizes) -> Self {
+        let (channels, plane) = (spec.input.channels, Self::plane(spec));
+        let step = spec.input.width + spec.padding;
+        let positions = Self::positions(spec);
+        let taps = spec.kernel * spec.kernel;
+        let negate = |o: usize| match &goal {
+            Goal::Bits(channels, ..) => channels[o].negate,
+            Goal::Ints(_) => false,
+        };
+        let positive =
+            |o: usize, c: usize, tap: usize| (spec.positive)(o, c * taps + tap) != negate(o);
+
+        // Channels shared out evenly, then as many groups as fit the cache.
+        let count = channels.div_ceil(Self::group_size(spec));
+        let mut groups = Vec::new();
+        let mut first = 0;
+        for g in 0..count {
+            let b = (channels - first).div_ceil(count - g);
+            groups.push((first, b));
+            first += b;
+        }
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut held = usize::MAX;
+        for (first, b) in groups {
+            let bytes = plane << (b - 1);
+            if held.saturating_add(bytes) > CACHE {
+                held = 0;
+                blocks.push(Block {
+                    groups: Vec::new(),
+                    terms: Vec::new(),
+                });
+            }
+            held += bytes;
+            let last = blocks.len() - 1;
+            blocks[last].groups.push((first, b));
+        }
+        for block in &mut blocks {
+            for o in 0..spec.output.channels {
+                let terms = Self::terms(spec, &block.groups, plane, |c, tap| positive(o, c, tap));
+                block.terms.push(terms);
+            }
+        }
+        let sections: usize = blocks.iter().map(|b| b.terms[0].len()).sum();
+        let outputs = if blocks.len() == 1 {
+            1
+        } else {
+            spec.output.channels
+        };
+        let planes = blocks.iter().map(|b| b.bytes(plane)).max().unwrap_or(0);
+        let most = 6.max(
+            blocks
+                .iter()
+                .flat_map(|b| &b.groups)
+                .map(|g| g.1)
+                .max()
+                .unwrap_or(0),
+        );
+        let negative = (0..spec.output.channels)
+            .map(|o| {
+                (0..channels * taps)
+                    .filter(|i| !positive(o, i / taps, i % taps))
+                    .count()
+            })
+            .map(|n| n as i32)
+            .collect();
+        Self {
+            from,
+            channels,
+            words: plane.next_multiple_of(64) / 64,
+            plane,
+            positions,
+            step,
+            output: spec.output,
+            stride: spec.stride,
+            blocks,
+            sections,
+            negative,
+            goal,
+            spread: sizes.bytes(most * plane),
+            planes: sizes.bytes(planes),
+            sums: sizes.bytes(outputs * sections * positions),
+            stream: sizes.bits(positions.div_ceil(64)),
+        }
+    }
+
+    /// The sums of one output over a block's groups, each of at most 255 bits.
+    fn terms(
+        spec: &ConvSpec<'_>,
+        groups: &[(usize, usize)],
+        plane: usize,
+        positive: impl Fn(usize, usize) -> bool,
+    ) -> Vec<Terms> {
+        let row = spec.input.width + spec.padding;
+        let mut sections = Vec::new();
+        let (mut adds, mut subs, mut init, mut total) = (Vec::new(), Vec::new(), 0, 0);
+        for tap in 0..spec.kernel * spec.kernel {
+            let offset = tap / spec.kernel * row + tap % spec.kernel;
+            let mut base = 0;
+            for &(first, b) in groups {
+                if total + b > 255 {
+                    sections.push(Terms::new(init, &adds, &subs));
+                    (init, total) = (0, 0);
+                    adds.clear();
+                    subs.clear();
+                }
+                total += b;
+                let bits = (0..b).map(|j| usize::from(positive(first + j, tap)) << j);
+                let w: usize = bits.sum();
+                let top = 1 << (b - 1);
+                if w & top == 0 {
+                    adds.push((base + w * plane + offset) as u32);
+                } else {
+                    // The opposite pattern's plane, and what it lacks of b.
+                    init += b as i16;
+                    subs.push((base + (w ^ (2 * top - 1)) * plane + offset) as u32);
+                }
+                base += plane << (b - 1);
+            }
+        }
+        sections.push(Terms::new(init, &adds, &subs));
+        sections
+    }
+}
+
+impl Block {
+    fn bytes(&self, plane: usize) -> usize {
+        self.groups.iter().map(|&(_, b)| plane << (b - 1)).sum()
+    }
+}
+
+impl BitConv {
+    /// Output `o`, whose sums are whole.
+    fn finish(&self, cx: &mut Cx<'_>, o: usize, sums: &[u8], stream: &mut [u64]) {
+        match &self.goal {
+            Goal::Bits(channels, emit, to) => {
+                let channel = channels[o];
+                let threshold = channel.threshold + self.negative[o];
+                cx.kernels.cut8(sums, self.sections, threshold, stream);
+                let out = &mut cx.s.bits[*to];
+                emit.channel(cx.kernels, stream, o, channel.invert, out);
+            }
+            Goal::Ints(to) => {
+                let out = &mut cx.s.ints[*to];
+                for p in 0..self.output.pixels() {
+                    let (y, x) = (p / self.output.width, p % self.output.width);
+                    let at = (y * self.step + x) * self.stride;
+                    let each = (0..self.sections).map(|s| i32::from(sums[s * self.positions + at]));
+                    out[p * self.output.channels + o] = each.sum::<i32>() - self.negative[o];
+                }
+            }
+        }
+    }
+}
+
+impl Op for BitConv {
+    fn name(&self) -> &'static str {
+        "binary conv"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let mut spread = std::mem::take(&mut cx.s.bytes[self.spread]);
+        let mut planes = std::mem::take(&mut cx.s.bytes[self.planes]);
+        let mut sums = std::mem::take(&mut cx.s.bytes[self.sums]);
+        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        if let Goal::Bits(_, _, to) = self.goal {
+            cx.s.bits[to].fill(0);
+        }
+        let kernels = cx.kernels;
+        let mut section = 0;
+        for (number, block) in self.blocks.iter().enumerate() {
+            let mut at = 0;
+            for &(first, b) in &block.groups {
+                let bits = &cx.s.bits[self.from];
+                for j in 0..b {
+                    let words = &bits[(first + j) * self.words..][..self.words];
+                    kernels.spread(words, &mut spread[j * self.plane..][..self.plane]);
+                }
+                let len = self.plane << (b - 1);
+                kernels.planes(&spread[..b * self.plane], b, &mut planes[at..][..len]);
+                at += len;
+            }
+            let whole = self.sections * self.positions;
+            for (o, terms) in block.terms.iter().enumerate() {
+                let slot = if self.blocks.len() == 1 { 0 } else { o };
+                let sums = &mut sums[slot * whole..][..whole];
+                for (s, terms) in terms.iter().enumerate() {
+                    let sum = &mut sums[(section + s) * self.positions..][..self.positions];
+                    kernels.sum8(&planes[..at], terms, sum);
+                }
+                if number + 1 == self.blocks.len() {
+                    self.finish(cx, o, sums, &mut stream);
+                }
+            }
+            section += block.terms[0].len();
+        }
+        cx.s.bytes[self.spread] = spread;
+        cx.s.bytes[self.planes] = planes;
+        cx.s.bytes[self.sums] = sums;
+        cx.s.bits[self.stream] = stream;
+        debug_assert!(self.channels > 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! How bits lie between two stages: as the reader of them wants.
+
+use crate::kernels::packed::common::{deposit, window};
+use crate::tensor::Shape;
+
+/// Bits in rows: that of (channel, row, column) is at `origin + c · channel +
+/// y · row + x` of a stream of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub origin: usize,
+    pub channel: usize,
+    pub row: usize,
+}
+
+impl Rows {
+    /// PyTorch's flat order (channel, row, column), without gaps.
+    pub fn flat(shape: Shape) -> Self {
+        Self {
+            origin: 0,
+            channel: shape.pixels(),
+            row: shape.width,
+        }
+    }
+
+    pub fn place(&self, c: usize, y: usize, x: usize) -> usize {
+        self.origin + c * self.channel + y * self.row + x
+    }
+}
+
+/// Bits in cells: a byte for 4 channels of a pixel, that of (group, row, column)
+/// at `origin + (y · row + x) · groups + g`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cells {
+    pub origin: usize,
+    pub row: usize,
+    pub groups: usize,
+}
+
+impl Cells {
+    pub fn place(&self, c: usize, y: usize, x: usize) -> usize {
+        self.origin + (y * self.row + x) * self.groups + c / 4
+    }
+}
+
+/// Where a stage's bits go: a buffer (of bits, of bytes) and their order there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Rows(usize, Rows),
+    Cells(usize, Cells),
+}
+
+/// Ors a bit into a stream.
+pub fn set(bits: &mut [u64], at: usize, bit: bool) {
+    bits[at / 64] |= u64::from(bit) << (at % 64);
+}
+
+/// A bit of a stream.
+pub fn get(bits: &[u64], at: usize) -> bool {
+    bits[at / 64] >> (at % 64) & 1 == 1
+}
+
+/// Copies `width` bits from one stream to another, inverted with `invert`.
+pub fn copy_bits(
+    bits: &[u64],
+    from: usize,
+    width: usize,
+    invert: bool,
+    out: &mut [u64],
+    to: usize,
+) {
+    let flip = if invert { u64::MAX } else { 0 };
+    for done in (0..width).step_by(64) {
+        let mask = u64::MAX >> (64 - (width - done).min(64));
+        let value = (window(bits, from + done) ^ flip) & mask;
+        deposit(out, to + done, value);
+    }
+}

@@ -1,0 +1,243 @@
+//! Floor 2: inference on packed bits, apart from everything that trains.
+//!
+//! A [`PackedNet`] is what remains of a trained network once its deterministic
+//! parts are worked out: weights as bits, batch norm and the binary unit as one
+//! integer threshold a channel, pooling as OR or AND. [`crate::lower`] makes one;
+//! this module knows nothing of tapes and models.
+//!
+//! ```no_run
+//! use bnn_cpu::{kernels, packed::PackedNet};
+//!
+//! # fn main() -> bnn_cpu::Result<()> {
+//! let net = PackedNet::read("net.packed".as_ref())?;
+//! let mut runner = net.runner(kernels::select(None)?);
+//! let image = vec![0u8; net.input().len()];
+//! println!("{:?}", runner.classify(&image));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Why the answers are those of the trained graph.** Sums of weights ±1 over
+//! bits or bytes are integers below 2^24, which f32 holds exactly in any order of
+//! summation, so counting bits gives the very number that the float graph has.
+//! What follows it (scale, bias, batch norm, an activation) is one function of
+//! that number for each channel; lowering evaluated it at every sum that can occur
+//! and stored where it changes sign. Real weights have no such form: their sums
+//! are rounded in another order than the float graph's, so agreement is measured
+//! ([`crate::lower`] compares), not promised.
+//!
+//! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors. The
+//! metadata key `bnn-cpu-packed` holds one JSON text: `format` (1), the network's
+//! name, input, pixels and stages without their numbers. The numbers of stage `i`
+//! are the tensors `i.weight` (U64 (out, words): 1 is +1, 0 is -1, bit `j % 64` of
+//! word `j / 64` is input `j` in the order channel, row, column, bits beyond the
+//! last are 0; or F32 (out, inputs) and `i.bias`), and those of step `j` of its
+//! tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`, `i.j.min` (U8, 0 or 1),
+//! `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All little-endian. A bit of an
+//! activation is 1 for `x > 0`, else 0; padding is the bit 0.
+
+mod bit_conv;
+mod emit;
+mod file;
+mod layer;
+mod layout;
+mod linear;
+mod naive;
+mod pixel_conv;
+mod plan;
+mod real;
+mod runner;
+mod scratch;
+mod steps;
+mod table;
+
+pub use layer::{Cut, Flow, Function, Kind, Pixels, Product, Stage, Step, Weights, sums_of};
+pub use naive::Values;
+pub use runner::Runner;
+pub use steps::Reading;
+
+use crate::error::{Error, Result};
+use crate::tensor::Shape;
+
+/// A network on packed bits; see the module's page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackedNet {
+    name: String,
+    input: Shape,
+    pixels: Pixels,
+    stages: Vec<Stage>,
+    flows: Vec<Flow>,
+}
+
+impl PackedNet {
+    /// The network of those stages.
+    ///
+    /// # Errors
+    /// Stages that do not fit each other, tensors of the wrong length, thresholds
+    /// outside of their sums, or numbers that are not finite where they must be.
+    pub fn new(name: String, input: Shape, pixels: Pixels, stages: Vec<Stage>) -> Result<Self> {
+        let net = Self::outline(name, input, pixels, stages)?;
+        net.check_tensors()?;
+        Ok(net)
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The shape of an image; its bytes are stored (height, width, channel).
+    pub fn input(&self) -> Shape {
+        self.input
+    }
+
+    /// What the first stage reads.
+    pub fn pixels(&self) -> Pixels {
+        self.pixels
+    }
+
+    /// The classes that it tells apart.
+    pub fn classes(&self) -> usize {
+        self.flows.last().map_or(0, |f| f.output().0.len())
+    }
+
+    /// Its stages.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The values of each stage.
+    pub fn flows(&self) -> &[Flow] {
+        &self.flows
+    }
+
+    /// Whether any stage draws random bits.
+    pub fn is_stochastic(&self) -> bool {
+        let mut steps = self.stages.iter().flat_map(|s| &s.tail);
+        steps.any(|s| matches!(s, Step::Draw { .. } | Step::Sample { .. }))
+    }
+
+    /// Checks everything but the tensors, so that nothing has to be allocated for
+    /// a network that cannot be.
+    fn outline(name: String, input: Shape, pixels: Pixels, stages: Vec<Stage>) -> Result<Self> {
+        let fail = |what: &str| Err(Error::spec(format!("packed network: {what}")));
+        let sides = [input.channels, input.height, input.width];
+        if sides.iter().any(|&s| s == 0 || s > 1 << 14) {
+            return fail("the input makes no image");
+        }
+        if let Pixels::Normalised { mean, std } = pixels
+            && !(mean.is_finite() && std.is_finite() && std > 0.0)
+        {
+            return fail("pixels need a finite mean and a std above 0");
+        }
+        let kind = match pixels {
+            Pixels::Raw => Kind::Pixels,
+            Pixels::Normalised { .. } => Kind::Reals,
+        };
+        let mut at = (input, kind);
+        let mut flows = Vec::new();
+        for (i, stage) in stages.iter().enumerate() {
+            let flow = stage.flow(at, i == 0)?;
+            at = flow.output();
+            flows.push(flow);
+        }
+        if at.1 != Kind::Reals || at.0.pixels() != 1 || stages.is_empty() {
+            return fail("it must end in one real number for each class");
+        }
+        Ok(Self {
+            name,
+            input,
+            pixels,
+            stages,
+            flows,
+        })
+    }
+
+    /// Checks the tensors of a checked outline.
+    fn check_tensors(&self) -> Result<()> {
+        for (stage, flow) in self.stages.iter().zip(&self.flows) {
+            let fail = |what: &str| Err(Error::spec(format!("stage {}: {what}", stage.name)));
+            let depth = stage.product.depth(flow.input.0);
+            let out = flow.values[0].0.channels;
+            match &stage.weights {
+                Weights::None => {}
+                Weights::Binary { words } => {
+                    let row = depth.div_ceil(64);
+                    if words.len() != row * out {
+                        return fail("the weights have the wrong length");
+                    }
+                    let spare = 64 * row - depth;
+                    let tails = words.chunks_exact(row).map(|w| w[row - 1]);
+                    if spare > 0 && tails.into_iter().any(|w| w >> (64 - spare) != 0) {
+                        return fail("there are bits beyond the last weight");
+                    }
+                }
+                Weights::Real { values, bias } => {
+                    if values.len() != depth * out || bias.len() != out {
+                        return fail("the weights have the wrong length");
+                    }
+                }
+            }
+            for (step, (shape, _)) in stage.tail.iter().zip(&flow.values) {
+                let c = shape.channels;
+                let right = match step {
+                    Step::Cut { cut } => cut.threshold.len() == c && cut.flip.len() == c,
+                    Step::Draw { cut, p, .. } => {
+                        cut.threshold.len() == c
+                            && cut.flip.len() == c
+                            && p.len() == c * self.sums(stage, flow)
+                    }
+                    Step::PoolBits { and: per, .. } | Step::PoolInts { min: per, .. } => {
+                        per.len() == c
+                    }
+                    Step::Affine { scale, shift } => scale.len() == c && shift.len() == c,
+                    _ => true,
+                };
+                if !right {
+                    return fail(&format!("{} has the wrong length", step.name()));
+                }
+                if let Step::Cut { cut } | Step::Draw { cut, .. } = step {
+                    for (c, &t) in cut.threshold.iter().enumerate() {
+                        let (low, high) = self.range(stage, flow, c);
+                        if t < low || t > high + 1 {
+                            return fail(&format!(
+                                "channel {c}: the threshold {t} lies outside of its sums, {low} to {high}"
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many different sums a channel of an integer stage can have.
+    pub(crate) fn sums(&self, stage: &Stage, flow: &Flow) -> usize {
+        match stage.product {
+            Product::Input => 256,
+            _ => stage.product.depth(flow.input.0) * most(flow) as usize + 1,
+        }
+    }
+
+    /// The least and the largest sum of a channel of an integer stage.
+    pub(crate) fn range(&self, stage: &Stage, flow: &Flow, channel: usize) -> (i32, i32) {
+        let depth = stage.product.depth(flow.input.0);
+        match &stage.weights {
+            Weights::Binary { words } => {
+                let row = depth.div_ceil(64);
+                let bits = &words[channel * row..][..row];
+                let positive = bits.iter().map(|w| w.count_ones() as usize).sum();
+                sums_of(depth, positive, most(flow))
+            }
+            _ => (0, 255),
+        }
+    }
+}
+
+/// The largest number that a stage reads, where it reads integers.
+fn most(flow: &Flow) -> i32 {
+    match flow.input.1 {
+        Kind::Pixels => 255,
+        _ => 1,
+    }
+}

@@ -1,0 +1,288 @@
+//! Real inputs: the dense products of the training side, and what turns their
+//! sums into bits.
+
+use super::layout::{Cells, Rows, get, set};
+use super::plan::{Cx, Op};
+use super::scratch::Sizes;
+use super::table::WindowSpec;
+use crate::kernels::gemm::{Patches, Store, pack_panels, panel_len};
+use crate::tensor::Shape;
+
+/// The number of each pixel value, as reals (height, width, channel).
+pub(super) struct Load {
+    pub table: [f32; 256],
+    pub to: usize,
+}
+
+impl Op for Load {
+    fn name(&self) -> &'static str {
+        "pixels"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        for (x, &p) in cx.s.reals[self.to].iter_mut().zip(cx.image) {
+            *x = self.table[usize::from(p)];
+        }
+    }
+}
+
+/// The pixels as integers.
+pub(super) struct LoadInts {
+    pub to: usize,
+}
+
+impl Op for LoadInts {
+    fn name(&self) -> &'static str {
+        "pixels"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        for (x, &p) in cx.s.ints[self.to].iter_mut().zip(cx.image) {
+            *x = i32::from(p);
+        }
+    }
+}
+
+/// A convolution or linear layer over reals.
+pub(super) struct RealConv {
+    from: usize,
+    to: usize,
+    input: Shape,
+    columns: usize,
+    padding: usize,
+    padded: usize,
+    patches: Patches,
+    panels: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl RealConv {
+    /// `weight(o, i)` for input `i` in the order (channel, row, column).
+    pub fn new(
+        spec: &WindowSpec,
+        weight: impl Fn(usize, usize) -> f32,
+        bias: &[f32],
+        from: usize,
+        to: usize,
+        sizes: &mut Sizes,
+    ) -> Self {
+        let (input, columns, depth) = (spec.input, spec.output.channels, spec.depth());
+        let width = (input.width + 2 * spec.padding) * input.channels;
+        let patches = Patches {
+            rows: spec.output.height,
+            cols: spec.output.width,
+            row_step: spec.stride * width,
+            col_step: spec.stride * input.channels,
+            runs: spec.kernel.0,
+            run_len: spec.kernel.1 * input.channels,
+            run_step: width,
+        };
+        // (row, column, channel) by outputs.
+        let taps = spec.kernel.0 * spec.kernel.1;
+        let mut w = vec![0.0; depth * columns];
+        for (at, w) in w.iter_mut().enumerate() {
+            let (k, o) = (at / columns, at % columns);
+            *w = weight(o, k % input.channels * taps + k / input.channels);
+        }
+        let mut panels = vec![0.0; panel_len(depth, columns)];
+        pack_panels(depth, columns, &w, (columns, 1), &mut panels);
+        Self {
+            from,
+            to,
+            input,
+            columns,
+            padding: spec.padding,
+            padded: sizes.reals((input.height + 2 * spec.padding) * width),
+            patches,
+            panels,
+            bias: bias.to_vec(),
+        }
+    }
+}
+
+impl Op for RealConv {
+    fn name(&self) -> &'static str {
+        "real product"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let mut out = std::mem::take(&mut cx.s.reals[self.to]);
+        let mut padded = std::mem::take(&mut cx.s.reals[self.padded]);
+        let x = &cx.s.reals[self.from];
+        let row = self.input.width * self.input.channels;
+        let a: &[f32] = if self.padding == 0 {
+            x
+        } else {
+            let edge = self.padding * self.input.channels;
+            let rows = padded.chunks_exact_mut(row + 2 * edge);
+            for (to, from) in rows.skip(self.padding).zip(x.chunks_exact(row)) {
+                to[edge..][..row].copy_from_slice(from);
+            }
+            &padded
+        };
+        let (bias, columns) = (Some(&*self.bias), self.columns);
+        let store = Store::Assign;
+        cx.kernels.product(
+            &self.patches,
+            a,
+            &self.panels,
+            columns,
+            bias,
+            &mut out,
+            store,
+        );
+        cx.s.reals[self.padded] = padded;
+        cx.s.reals[self.to] = out;
+    }
+}
+
+/// Real sums to bits, pooled by 2 x 2 windows: each bit is `[largest sum >
+/// threshold]`. Batch norm and the binary unit are in the threshold, and a
+/// negative γ has turned the signs of the weights.
+pub(super) struct CutPool2 {
+    pub from: usize,
+    /// The shape of the sums.
+    pub shape: Shape,
+    pub threshold: Vec<f32>,
+    pub to: usize,
+    pub cells: Cells,
+}
+
+impl Op for CutPool2 {
+    fn name(&self) -> &'static str {
+        "cut and pool"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        let step = width * channels;
+        let (x, out) = (&cx.s.reals[self.from], &mut cx.s.bytes[self.to]);
+        for y in 0..height / 2 {
+            let cells = &mut out[self.cells.place(0, y, 0)..][..width / 2 * self.cells.groups];
+            let rows = &x[2 * y * step..][..2 * step];
+            cx.kernels
+                .cut_pool2(rows, step, channels, &self.threshold, cells);
+        }
+    }
+}
+
+/// The largest x for which `x · scale + shift`, both rounded, is not above 0;
+/// `scale` is at least 0. So the bit is `[x > threshold]`, for every finite x: the
+/// function is monotone, and bisection over the floats in order finds its step.
+pub(super) fn real_threshold(scale: f32, shift: f32) -> f32 {
+    let above = |x: f32| x * scale + shift > 0.0;
+    // Floats in order: i32 bit patterns with the negative ones turned round.
+    let float = |i: i32| {
+        f32::from_bits(if i < 0 {
+            (i ^ i32::MAX) as u32
+        } else {
+            i as u32
+        })
+    };
+    let order = |x: f32| {
+        let bits = x.to_bits() as i32;
+        if bits < 0 { bits ^ i32::MAX } else { bits }
+    };
+    let (mut low, mut high) = (order(f32::MIN), order(f32::MAX));
+    if above(f32::MIN) {
+        return f32::NEG_INFINITY;
+    }
+    if !above(f32::MAX) {
+        return f32::INFINITY;
+    }
+    while i64::from(high) - i64::from(low) > 1 {
+        let middle = ((i64::from(high) + i64::from(low)) / 2) as i32;
+        if above(float(middle)) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    float(low)
+}
+
+/// Bits from rows to cells.
+pub(super) struct ToCells {
+    pub shape: Shape,
+    pub from: (usize, Rows),
+    pub to: (usize, Cells),
+}
+
+impl Op for ToCells {
+    fn name(&self) -> &'static str {
+        "rows to cells"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let (bits, out) = (&cx.s.bits[self.from.0], &mut cx.s.bytes[self.to.0]);
+        for p in 0..self.shape.pixels() {
+            let (y, x) = (p / self.shape.width, p % self.shape.width);
+            for c in (0..self.shape.channels).step_by(4) {
+                let group = c..(c + 4).min(self.shape.channels);
+                out[self.to.1.place(c, y, x)] = group.enumerate().fold(0, |cell, (j, c)| {
+                    cell | u8::from(get(bits, self.from.1.place(c, y, x))) << j
+                });
+            }
+        }
+    }
+}
+
+/// Bits from cells to rows.
+pub(super) struct ToRows {
+    pub shape: Shape,
+    pub from: (usize, Cells),
+    pub to: (usize, Rows),
+}
+
+impl Op for ToRows {
+    fn name(&self) -> &'static str {
+        "cells to rows"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let (cells, out) = (&cx.s.bytes[self.from.0], &mut cx.s.bits[self.to.0]);
+        out.fill(0);
+        for p in 0..self.shape.pixels() {
+            let (y, x) = (p / self.shape.width, p % self.shape.width);
+            for c in 0..self.shape.channels {
+                let bit = cells[self.from.1.place(c, y, x)] >> (c % 4) & 1 == 1;
+                set(out, self.to.1.place(c, y, x), bit);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::real_threshold;
+
+    #[test]
+    fn a_real_threshold_is_where_the_function_changes_sign() {
+        let numbers = [0.0f32, 1e-30, 0.3, 1.0, 7.5, 1e20];
+        for scale in numbers {
+            for shift in numbers.iter().flat_map(|&s| [s, -s]) {
+                let t = real_threshold(scale, shift);
+                let up = t.next_up();
+                for x in [
+                    f32::MIN,
+                    -1e10,
+                    -1.0,
+                    t,
+                    up,
+                    up.next_up(),
+                    0.0,
+                    2.0,
+                    f32::MAX,
+                ] {
+                    if x.is_finite() {
+                        assert_eq!(x > t, x * scale + shift > 0.0, "{x}·{scale} + {shift}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Real weights over bits: for each kernel position and group of 4 channels, the
+//! 16 partial sums of the weights, for many output channels at once.
+//!
+//! ```text
+//! sum[o] = bias[o] + Σ_taps Σ_groups table[tap, group][the group's 4 bits][o]
+//! ```
+//!
+//! A sum costs a quarter of its weights in additions, and none of the
+//! multiplications. The tables are looked up block by block: a block's part of
+//! them stays in the first-level cache while every position of the image adds
+//! to its sums.
+
+use super::layout::Cells;
+use super::plan::{Cx, Op};
+use super::scratch::Sizes;
+use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
+use crate::tensor::Shape;
+
+/// Bytes of tables in use together, and of sums: both stay in the first-level
+/// cache.
+const CACHE: usize = 16 << 10;
+
+/// A window over bits: a convolution, or a linear layer as one window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowSpec {
+    pub input: Shape,
+    pub output: Shape,
+    pub kernel: (usize, usize),
+    pub stride: usize,
+    pub padding: usize,
+}
+
+impl WindowSpec {
+    /// How the input's cells must lie, and how many bytes they take.
+    pub fn cells(&self) -> (Cells, usize) {
+        let groups = self.input.channels.div_ceil(4);
+        let row = self.input.width + 2 * self.padding;
+        let cells = Cells {
+            origin: (self.padding * row + self.padding) * groups,
+            row,
+            groups,
+        };
+        (cells, (self.input.height + 2 * self.padding) * row * groups)
+    }
+
+    /// Inputs of one output.
+    pub fn depth(&self) -> usize {
+        self.kernel.0 * self.kernel.1 * self.input.channels
+    }
+}
+
+/// The layer.
+pub(super) struct TableConv {
+    from: usize,
+    to: usize,
+    channels: usize,
+    /// The sums, in rows of whole tables' widths.
+    sums: usize,
+    step: usize,
+    starts: Vec<u32>,
+    bias: Vec<f32>,
+    blocks: Vec<Block>,
+}
+
+/// Some look-ups for some output channels.
+struct Block {
+    first: usize,
+    width: usize,
+    offsets: Vec<u32>,
+    table: Vec<f32>,
+}
+
+impl TableConv {
+    /// `weight(o, i)` for input `i` in the order (channel, row, column).
+    pub fn new(
+        spec: &WindowSpec,
+        weight: impl Fn(usize, usize) -> f32,
+        bias: &[f32],
+        from: usize,
+        to: usize,
+        sizes: &mut Sizes,
+    ) -> Self {
+        let (cells, _) = spec.cells();
+        let at = |y: usize, x: usize| ((y * cells.row + x) * cells.groups) as u32;
+        let (kernel, channels) = (spec.kernel, spec.output.channels);
+        let pixels = 0..spec.output.pixels();
+        let starts: Vec<u32> = pixels
+            .map(|p| {
+                let (y, x) = (p / spec.output.width, p % spec.output.width);
+                at(y * spec.stride, x * spec.stride)
+            })
+            .collect();
+        let taps = kernel.0 * kernel.1;
+        let lookups: Vec<(usize, usize)> = (0..taps)
+            .flat_map(|tap| (0..cells.groups).map(move |g| (tap, g)))
+            .collect();
+        let step = channels.next_multiple_of(8);
+        let mut blocks = Vec::new();
+        let mut first = 0;
+        while first < channels {
+            let left = channels - first;
+            let fits = |w: usize| w == 8 || starts.len() * w * 4 <= CACHE;
+            let width = TABLE_WIDTHS
+                .into_iter()
+                .rfind(|&w| w <= left.next_multiple_of(8) && fits(w));
+            let width = width.unwrap_or(8);
+            // One position alone gains nothing from a table that stays.
+            let together = match starts.len() {
+                1 => lookups.len(),
+                _ => CACHE / (64 * width),
+            };
+            for lookups in lookups.chunks(together) {
+                let mut table = vec![0.0; lookups.len() * 16 * width];
+                for (row, out) in table.chunks_exact_mut(width).enumerate() {
+                    let ((tap, g), bits) = (lookups[row / 16], row % 16);
+                    for (o, out) in (first..channels).zip(out) {
+                        let sum: f64 = (0..4)
+                            .filter(|j| bits >> j & 1 == 1 && 4 * g + j < spec.input.channels)
+                            .map(|j| f64::from(weight(o, (4 * g + j) * taps + tap)))
+                            .sum();
+                        *out = sum as f32;
+                    }
+                }
+                let offset =
+                    |&(tap, g): &(usize, usize)| at(tap / kernel.1, tap % kernel.1) + g as u32;
+                blocks.push(Block {
+                    first,
+                    width,
+                    offsets: lookups.iter().map(offset).collect(),
+                    table,
+                });
+            }
+            first += width;
+        }
+        let mut padded = bias.to_vec();
+        padded.resize(step, 0.0);
+        Self {
+            from,
+            to,
+            channels,
+            sums: sizes.reals(starts.len() * step),
+            step,
+            starts,
+            bias: padded,
+            blocks,
+        }
+    }
+}
+
+impl Op for TableConv {
+    fn name(&self) -> &'static str {
+        "tables"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let mut sums = std::mem::take(&mut cx.s.reals[self.sums]);
+        for row in sums.chunks_exact_mut(self.step) {
+            row.copy_from_slice(&self.bias);
+        }
+        for block in &self.blocks {
+            let lookups = Lookups {
+                starts: &self.starts,
+                offsets: &block.offsets,
+                table: &block.table,
+                width: block.width,
+                out_step: self.step,
+            };
+            let cells = &cx.s.bytes[self.from];
+            cx.kernels
+                .look_up(cells, &lookups, &mut sums[block.first..]);
+        }
+        let out = cx.s.reals[self.to].chunks_exact_mut(self.channels);
+        for (out, row) in out.zip(sums.chunks_exact(self.step)) {
+            out.copy_from_slice(&row[..self.channels]);
+        }
+        cx.s.reals[self.sums] = sums;
+    }
+}

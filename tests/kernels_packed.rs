@@ -1,0 +1,302 @@
+//! The kernels of packed inference on every instruction set against the scalar
+//! ones, over a sweep of lengths.
+
+mod common;
+
+use std::io::Write;
+
+use bnn_cpu::kernels::packed::{BitRows, Lookups, TABLE_WIDTHS, Terms};
+use bnn_cpu::kernels::{Isa, Kernels};
+use bnn_cpu::random::{below, between, keyed};
+use common::bits;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::Rng;
+
+/// The scalar kernels, and every other set of this machine.
+fn sets() -> (&'static Kernels, Vec<&'static Kernels>) {
+    let mut all: Vec<_> = Isa::available()
+        .into_iter()
+        .filter_map(Isa::kernels)
+        .collect();
+    let scalar = all.remove(0);
+    let names: Vec<_> = all.iter().map(|k| k.isa.name()).collect();
+    // Past the harness's capture: a machine without any must not pass unseen.
+    let _ = writeln!(
+        std::io::stderr(),
+        "packed kernels tested on: {}",
+        names.join(", ")
+    );
+    (scalar, all)
+}
+
+fn words(rng: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u64> {
+    (0..n).map(|_| rng.next_u64()).collect()
+}
+
+fn bytes(rng: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u8> {
+    (0..n).map(|_| rng.next_u64() as u8).collect()
+}
+
+#[test]
+fn sums_and_cuts() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[1, 61]);
+    for n in (32..=640usize).step_by(32) {
+        let x = bytes(&mut rng, n + 100);
+        let shorts: Vec<i16> = (0..n + 100).map(|_| rng.next_u64() as i16).collect();
+        let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 101) as u32).collect() };
+        let terms = Terms::new(-3, &offsets(5), &offsets(4));
+        let sum = |k: &Kernels| {
+            let (mut a, mut b) = (vec![0; n], vec![0; n]);
+            k.sum8(&x, &terms, &mut a);
+            k.sum16(&shorts, &terms, &mut b);
+            (a, b)
+        };
+        for k in &sets {
+            assert_eq!(sum(k), sum(scalar), "{} at {n}", k.isa.name());
+        }
+        for sections in [1, 2, 3, 7] {
+            let sums = bytes(&mut rng, n * sections);
+            let most = 255 * sections as i32;
+            let mut thresholds = vec![-1, 0, 1, 128, 254, 255, 256, 257, most - 1, most, most + 1];
+            // Those that some sum just reaches.
+            thresholds.extend((0..5).map(|q| {
+                (0..sections)
+                    .map(|s| i32::from(sums[s * n + q]))
+                    .sum::<i32>()
+            }));
+            for t in thresholds {
+                let cut = |k: &Kernels| {
+                    let mut out = vec![7; n.div_ceil(64)];
+                    k.cut8(&sums, sections, t, &mut out);
+                    out
+                };
+                for k in &sets {
+                    assert_eq!(
+                        cut(k),
+                        cut(scalar),
+                        "{} at {n}, {sections}, {t}",
+                        k.isa.name()
+                    );
+                }
+            }
+        }
+        for t in [i16::MIN, -1, 0, shorts[0], shorts[1], i16::MAX] {
+            let cut = |k: &Kernels| {
+                let mut out = vec![7; n.div_ceil(64)];
+                k.cut16(&shorts[..n], t, &mut out);
+                out
+            };
+            for k in &sets {
+                assert_eq!(cut(k), cut(scalar), "{} at {n}, {t}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn spread_bits_and_planes() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[2, 61]);
+    for n in (32..=352usize).step_by(32) {
+        for b in 1..=7 {
+            let bits: Vec<_> = (0..b).map(|_| words(&mut rng, n.div_ceil(64))).collect();
+            let run = |k: &Kernels| {
+                let mut spread = vec![0; b * n];
+                for (bits, out) in bits.iter().zip(spread.chunks_exact_mut(n)) {
+                    k.spread(bits, out);
+                }
+                let mut planes = vec![0; n << (b - 1)];
+                k.planes(&spread, b, &mut planes);
+                (spread, planes)
+            };
+            let (_, planes) = run(scalar);
+            // What a plane is: matches of its pattern.
+            for (w, plane) in planes.chunks_exact(n).enumerate() {
+                for (q, &count) in plane.iter().enumerate() {
+                    let matches =
+                        (0..b).filter(|&j| bits[j][q / 64] >> (q % 64) & 1 == (w >> j & 1) as u64);
+                    assert_eq!(usize::from(count), matches.count());
+                }
+            }
+            for k in &sets {
+                assert_eq!(run(k), run(scalar), "{} at {n}, {b}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn signed_sums_of_neighbours() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[3, 61]);
+    for k in 1..=6usize {
+        for lanes in [32usize, 64] {
+            let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
+            let x: Vec<i16> = (0..rows * pitch)
+                .map(|_| below(&mut rng, 256) as i16)
+                .collect();
+            let run = |kernels: &Kernels| {
+                let mut out = vec![9; (out_rows * lanes) << (k - 1)];
+                kernels.signed_sums(&x, (k, pitch), (lanes, out_rows), &mut out);
+                out
+            };
+            let out = run(scalar);
+            for m in 0..1usize << (k - 1) {
+                for (r, lane) in (0..rows).flat_map(|r| (0..lanes).map(move |l| (r, l))) {
+                    let sign = |j: usize| {
+                        if j > 0 && m >> (j - 1) & 1 == 1 {
+                            -1i16
+                        } else {
+                            1
+                        }
+                    };
+                    let sum: i16 = (0..k).map(|j| sign(j) * x[r * pitch + lane + j]).sum();
+                    assert_eq!(out[(m * out_rows + r) * lanes + lane], sum);
+                }
+            }
+            for kernels in &sets {
+                assert_eq!(run(kernels), out, "{} at {k}, {lanes}", kernels.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn pooled_rows() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[4, 61]);
+    for columns in [1usize, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70] {
+        for rows in [1, 3] {
+            let from = BitRows {
+                origin: below(&mut rng, 70) as usize,
+                step: 2 * columns + below(&mut rng, 5) as usize,
+            };
+            let to = BitRows {
+                origin: below(&mut rng, 70) as usize,
+                step: columns + below(&mut rng, 5) as usize,
+            };
+            // Few ones, so that windows of zeros occur.
+            let n = (from.origin + 2 * rows * from.step).div_ceil(64) + 1;
+            let input: Vec<u64> = (0..n)
+                .map(|_| rng.next_u64() & rng.next_u64() & rng.next_u64())
+                .collect();
+            for invert in [false, true] {
+                let run = |k: &Kernels| {
+                    let mut out = vec![0; (to.origin + rows * to.step).div_ceil(64) + 1];
+                    k.pool2(&input, from, (rows, columns), invert, &mut out, to);
+                    out
+                };
+                let out = run(scalar);
+                let bit = |x: &[u64], at: usize| x[at / 64] >> (at % 64) & 1 == 1;
+                let mut ones = 0;
+                for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+                    let at = from.origin + 2 * y * from.step + 2 * x;
+                    let any = [0, 1, from.step, from.step + 1]
+                        .iter()
+                        .any(|d| bit(&input, at + d));
+                    assert_eq!(bit(&out, to.origin + y * to.step + x), any != invert);
+                    ones += u32::from(any != invert);
+                }
+                assert_eq!(out.iter().map(|w| w.count_ones()).sum::<u32>(), ones);
+                for k in &sets {
+                    assert_eq!(run(k), out, "{} at {columns}", k.isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn differing_bits_and_dot_products() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[5, 61]);
+    for n in (0..40).chain([63, 64, 65, 130]) {
+        for outputs in [1, 3, 10] {
+            let (x, w) = (words(&mut rng, n), words(&mut rng, n * outputs));
+            let pixels = bytes(&mut rng, n);
+            let signs: Vec<i8> = (0..n * outputs)
+                .map(|_| below(&mut rng, 3) as i8 - 1)
+                .collect();
+            let run = |k: &Kernels| {
+                let (mut a, mut b) = (vec![-1; outputs], vec![-1; outputs]);
+                k.differ(&x, &w, &mut a);
+                k.dot(&pixels, &signs, &mut b);
+                (a, b)
+            };
+            for k in &sets {
+                assert_eq!(run(k), run(scalar), "{} at {n}, {outputs}", k.isa.name());
+            }
+        }
+    }
+}
+
+/// Every set adds the look-ups of a position in order, so even these floats agree
+/// to the bit.
+#[test]
+fn look_ups_and_real_cuts() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[6, 61]);
+    for width in TABLE_WIDTHS {
+        for (positions, lookups) in [(1, 1), (2, 3), (3, 10), (4, 5), (5, 1), (9, 12), (23, 7)] {
+            let cells = bytes(&mut rng, 200);
+            let mut index =
+                |n: usize| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 100) as u32).collect() };
+            let (starts, offsets) = (index(positions), index(lookups));
+            let table: Vec<f32> = (0..lookups * 16 * width)
+                .map(|_| between(&mut rng, -1.0, 1.0))
+                .collect();
+            let out_step = width + 8;
+            let lookups = Lookups {
+                starts: &starts,
+                offsets: &offsets,
+                table: &table,
+                width,
+                out_step,
+            };
+            let run = |k: &Kernels| {
+                let mut out = vec![0.5; positions * out_step];
+                k.look_up(&cells, &lookups, &mut out);
+                bits(&out)
+            };
+            for k in &sets {
+                assert_eq!(
+                    run(k),
+                    run(scalar),
+                    "{} at {width}, {positions}",
+                    k.isa.name()
+                );
+            }
+        }
+    }
+    for channels in [8, 16, 24, 40] {
+        for windows in [0, 1, 2, 7] {
+            let step = 2 * windows * channels + 3;
+            let mut rows: Vec<f32> = (0..step + 2 * windows * channels)
+                .map(|_| between(&mut rng, -1.0, 1.0))
+                .collect();
+            if let Some(x) = rows.first_mut() {
+                *x = f32::NAN;
+            }
+            // Ties, and the constants' thresholds.
+            let mut threshold: Vec<f32> = (0..channels)
+                .map(|c| rows.get(c).copied().unwrap_or(0.0))
+                .collect();
+            threshold[0] = f32::NEG_INFINITY;
+            threshold[1] = f32::INFINITY;
+            let run = |k: &Kernels| {
+                let mut out = vec![99; windows * channels / 4];
+                k.cut_pool2(&rows, step, channels, &threshold, &mut out);
+                out
+            };
+            for k in &sets {
+                assert_eq!(
+                    run(k),
+                    run(scalar),
+                    "{} at {channels}, {windows}",
+                    k.isa.name()
+                );
+            }
+        }
+    }
+}

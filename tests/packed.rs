@@ -1,0 +1,187 @@
+//! Packed networks against the trained graph's evaluation: the same bits where
+//! the weights are binary, on every instruction set, and within rounding where
+//! they are real.
+
+mod common;
+
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::lower::{lower, verify};
+use bnn_cpu::packed::{PackedNet, Reading, Values};
+use bnn_cpu::tape::{Noise, Units};
+use common::packed::{Mix, RandomNet};
+use common::{bits, engines, fastest, pool};
+
+/// How many random nets of each kind: all in an ordinary run, a few where a test
+/// runs on an emulated machine.
+fn nets(all: u64) -> u64 {
+    match std::env::var("BNN_CPU_PACKED_NETS") {
+        Ok(n) => n.parse().expect("BNN_CPU_PACKED_NETS is a number"),
+        Err(_) => all,
+    }
+}
+
+/// The logits of one net by the float graph and by every packed path.
+fn compare_exactly(seed: u64) {
+    let mut random = RandomNet::new(seed, Firing::Deterministic);
+    let spec = random.spec(Mix::Binary);
+    let mut net = random.net(&spec, fastest(), 1);
+    let packed = lower(&net).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
+    let again = PackedNet::from_bytes(&packed.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, packed, "seed {seed}: the file holds the network");
+    let mut runners: Vec<_> = engines().into_iter().map(|e| again.runner(e)).collect();
+    for number in 0..3 {
+        let image = random.image(spec.input.len());
+        net.set_rows(1);
+        net.set_row(0, &image, 0);
+        net.forward();
+        let want = bits(net.logits());
+        let mut logits = vec![0.0; packed.classes()];
+        for (runner, engine) in runners.iter_mut().zip(engines()) {
+            runner.logits(&image, &mut logits);
+            let isa = engine.kernels.isa.name();
+            assert_eq!(
+                bits(&logits),
+                want,
+                "seed {seed}, image {number}, {isa}, {:?}\n{spec:?}",
+                runner.operations()
+            );
+        }
+        // The naive twin is slow: one image in ten.
+        if number > 0 || seed % 3 > 0 {
+            continue;
+        }
+        if let Some(Values::Reals(naive)) = packed.naive(&image, Reading::Threshold).pop() {
+            assert_eq!(bits(&naive), want, "seed {seed}, image {number}, naive");
+        } else {
+            panic!("the logits are reals");
+        }
+    }
+}
+
+#[test]
+fn binary_nets_have_the_logits_of_the_graph_to_the_bit() {
+    for seed in 0..nets(2000) {
+        compare_exactly(seed);
+    }
+}
+
+#[test]
+fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
+    for seed in 0..nets(150) {
+        let mut random = RandomNet::new(1 << 32 | seed, Firing::Stochastic);
+        let spec = random.spec(Mix::Binary);
+        let mut net = random.net(&spec, fastest(), 2);
+        net.pass_mut().slope = 1.5;
+        let packed = lower(&net).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
+        let mut runner = packed.runner(fastest());
+        let images: Vec<_> = (0..2).map(|_| random.image(spec.input.len())).collect();
+        net.set_rows(2);
+        for (row, image) in images.iter().enumerate() {
+            net.set_row(row, image, 0);
+        }
+        let mut logits = vec![0.0; packed.classes()];
+        for units in [Units::Sample, Units::Threshold] {
+            net.pass_mut().units = units;
+            net.pass_mut().noise = Noise {
+                seed: 5,
+                step: seed,
+                draw: 3,
+            };
+            net.forward();
+            for (row, image) in images.iter().enumerate() {
+                let reading = match units {
+                    Units::Threshold => Reading::Threshold,
+                    Units::Sample => Reading::Sample {
+                        seed: 5,
+                        step: seed,
+                        draw: 3,
+                        row,
+                    },
+                };
+                runner.read_as(reading);
+                runner.logits(image, &mut logits);
+                let want = &net.logits()[row * logits.len()..][..logits.len()];
+                assert_eq!(
+                    bits(&logits),
+                    bits(want),
+                    "seed {seed}, {units:?}\n{spec:?}"
+                );
+                let Some(Values::Reals(naive)) = packed.naive(image, reading).pop() else {
+                    panic!("the logits are reals");
+                };
+                assert_eq!(bits(&naive), bits(want), "seed {seed}, {units:?}, naive");
+            }
+        }
+    }
+}
+
+/// Real weights: the order of summation differs, so a bit may differ where its
+/// sum lies within rounding of the threshold, and everything after it then.
+/// Until then the stages agree.
+#[test]
+fn real_weights_agree_until_a_tie() {
+    let (mut compared, mut differing) = (0, 0);
+    for seed in 0..nets(400) {
+        let mix = if seed % 2 == 0 {
+            Mix::Real
+        } else {
+            Mix::Either
+        };
+        let mut random = RandomNet::new(2 << 32 | seed, Firing::Deterministic);
+        let spec = random.spec(mix);
+        let mut net = random.net(&spec, fastest(), 1);
+        let packed = lower(&net).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
+        let image = random.image(spec.input.len());
+        for engine in engines() {
+            let mut runner = packed.runner(engine);
+            let found = verify(&mut net, &packed, &mut runner, [&image[..]].into_iter()).unwrap();
+            let mut tie = false;
+            for stage in &found.stages {
+                compared += stage.numbers;
+                if stage.bits && stage.differing > 0 {
+                    differing += stage.differing;
+                    tie = true;
+                }
+                assert!(
+                    tie || stage.bits || stage.largest < 1e-3 * stage.numbers as f32,
+                    "seed {seed}, {}: {stage:?}\n{spec:?}",
+                    engine.kernels.isa.name()
+                );
+                if tie {
+                    break;
+                }
+            }
+        }
+    }
+    // Whole means and weights of halves and quarters make exact ties now and then.
+    assert!(
+        differing * 2000 < compared,
+        "{differing} of {compared} bits differ"
+    );
+}
+
+#[test]
+fn batches_threads_and_single_images_agree() {
+    let mut random = RandomNet::new(77, Firing::Deterministic);
+    let spec = random.spec(Mix::Either);
+    let net = random.net(&spec, fastest(), 1);
+    let packed = lower(&net).unwrap();
+    let images: Vec<_> = (0..101).map(|_| random.image(spec.input.len())).collect();
+    let mut runner = packed.runner(fastest());
+    let classes = packed.classes();
+    let mut want = vec![0.0; 101 * classes];
+    for (image, out) in images.iter().zip(want.chunks_exact_mut(classes)) {
+        runner.logits(image, out);
+    }
+    for threads in [1, 2, 5] {
+        for batch in [1, 7, 64, 101] {
+            let mut out = vec![0.0; batch * classes];
+            pool(threads).install(|| runner.batch(&images[..batch].concat(), &mut out));
+            assert_eq!(
+                bits(&out),
+                bits(&want[..batch * classes]),
+                "{threads}, {batch}"
+            );
+        }
+    }
+}
