@@ -32,7 +32,8 @@ fn data() -> Option<Dataset> {
 fn trained(name: &str, data: &Dataset) -> Network {
     let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
     if spec.pixel_encoding() != Pixels::Integer {
-        spec.pixels = Some(Pixels::Normalised(data.normalisation()));
+        let of = data.normalisation();
+        spec.pixels = Some(Pixels::normalised(of.mean, of.std));
     }
     spec.place(Placement::Both, Firing::Deterministic, "st")
         .unwrap();

@@ -15,9 +15,9 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX2,
     product,
     transposed,
+    packed: super::packed::avx2::PACKED,
     lookup: lookup::functions!(__m256, "avx2,fma"),
     winograd: winograd::functions!(__m256, Avx2, "avx2,fma"),
-    packed: super::packed::avx2::PACKED,
 };
 
 fn product(

@@ -17,13 +17,13 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::AVX512,
     product,
     transposed,
+    packed: super::packed::avx512::PACKED,
     lookup: lookup::functions!(__m512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"),
     winograd: winograd::functions!(
         __m512,
         Avx512,
         "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
     ),
-    packed: super::packed::avx512::PACKED,
 };
 
 fn product(

@@ -49,9 +49,9 @@ pub struct Kernels {
     pub ew: Elementwise,
     product: gemm::ProductFn,
     transposed: gemm::TransposedFn,
+    packed: packed::Packed,
     lookup: lookup::Functions,
     winograd: winograd::Functions,
-    packed: packed::Packed,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -15,9 +15,9 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::NEON,
     product,
     transposed,
+    packed: super::packed::neon::PACKED,
     lookup: lookup::functions!(float32x4_t, "neon"),
     winograd: winograd::functions!(float32x4_t, Neon, "neon"),
-    packed: super::packed::neon::PACKED,
 };
 
 fn product(

@@ -9,9 +9,9 @@ pub(super) static KERNELS: Kernels = Kernels {
     ew: elementwise::SCALAR,
     product,
     transposed,
+    packed: super::packed::scalar::PACKED,
     lookup: lookup::functions!(f32),
     winograd: winograd::functions!(f32, Plain),
-    packed: super::packed::scalar::PACKED,
 };
 
 pub(super) fn product(

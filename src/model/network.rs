@@ -27,9 +27,9 @@ pub struct Network {
     input: Value,
     /// The output of each layer of the spec; none where it is fused with the next.
     layers: Vec<Option<Value>>,
-    logits: Value,
     /// The number of the node after each layer's last.
     ends: Vec<usize>,
+    logits: Value,
     loss: Value,
     /// Samples of an image in training.
     samples: usize,
@@ -130,8 +130,8 @@ impl Network {
             tape,
             input,
             layers,
-            logits: x,
             ends,
+            logits: x,
             loss,
             samples: per_image,
             replicas: samples(&roles),

@@ -50,7 +50,7 @@ impl NormPool {
     ) -> Result<Value> {
         let input = tape.shape(x);
         let output = MaxPool::output(name, input, 2, 2)?;
-        let rows = tape.pass.rows.chunk;
+        let rows = tape.chunk();
         let op = Self {
             norm: BatchNorm::build(tape, name, x, (eps, momentum, statistics))?,
             pool: pool(input, 2, 2),
