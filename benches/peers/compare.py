@@ -56,7 +56,16 @@ def contestants(args: argparse.Namespace) -> list[list[str]]:
         fail("the example 'throughput' did not build; see cargo's message above")
     ours = ["cargo", "run", "--release", "--quiet", "--example", "throughput", "--", *common]
     script = [sys.executable, str(HERE / "seednet_torch.py")]
-    return [ours] + [[*script, "--variant", v, *common] for v in ("default", "best")]
+    theirs = [[*script, "--variant", v, *common] for v in ("default", "best")]
+    if args.candle:
+        if args.binary != "none":
+            fail("candle takes part without binary layers alone; give --binary none")
+        manifest = ["--manifest-path", str((HERE / "candle" / "Cargo.toml").relative_to(ROOT))]
+        if subprocess.run(["cargo", "build", "--release", "--quiet", *manifest], cwd=ROOT).returncode != 0:
+            fail("candle did not build; see cargo's message above")
+        few = common[:-1] + [str(max(1, args.steps // 10))]
+        theirs.append(["cargo", "run", "--release", "--quiet", *manifest, "--", *few])
+    return [ours, *theirs]
 
 
 def measure(command: list[str]) -> dict[str, Any]:
@@ -111,6 +120,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--candle", action="store_true", help="candle takes part, too (built from the registry)")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="also write every figure to FILE")
     args = parser.parse_args()
     if args.rounds < 1:

@@ -78,6 +78,8 @@ impl Place {
 }
 
 struct Node {
+    /// Part of the address of its noise.
+    number: usize,
     op: Box<dyn Op>,
     inputs: Vec<Value>,
     output: Value,
@@ -215,6 +217,8 @@ impl Grad<'_> {
 /// A network as a list of nodes; see the module's page.
 pub struct Tape {
     nodes: Vec<Node>,
+    /// Numbers given to nodes.
+    numbers: usize,
     places: Vec<Place>,
     values: Arena,
     adjoints: Arena,
@@ -235,6 +239,7 @@ impl Tape {
     pub fn new(engine: Engine, capacity: usize) -> Self {
         Self {
             nodes: Vec::new(),
+            numbers: 0,
             places: Vec::new(),
             values: Arena::default(),
             adjoints: Arena::default(),
@@ -274,10 +279,19 @@ impl Tape {
         Value(self.places.len() - 1)
     }
 
+    /// Leaves out a node's number: an op that computes what two layers otherwise do
+    /// counts as two, so that the noise above it is the same.
+    pub fn skip_number(&mut self) {
+        self.numbers += 1;
+    }
+
     /// Records a node whose output has that shape.
     pub fn push(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
         let output = self.input(shape, true);
+        let number = self.numbers;
+        self.numbers += 1;
         self.nodes.push(Node {
+            number,
             op,
             inputs: inputs.to_vec(),
             output,
@@ -417,7 +431,7 @@ impl Tape {
                 past,
                 places: &self.places,
                 inputs: &node.inputs,
-                node: number,
+                node: node.number,
                 y: &mut rest[..self.pass.rows.live * place.shape.len()],
                 params: &mut self.params,
                 pass: &self.pass,
@@ -462,7 +476,7 @@ impl Tape {
                 places: &self.places,
                 inputs: &node.inputs,
                 output,
-                node: number,
+                node: node.number,
                 dy: &rest[..rows.live * place.shape.len()],
                 grads: Grads {
                     past,

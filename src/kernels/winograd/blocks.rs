@@ -5,7 +5,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::transform::{data_tile, down_tile, up_tile};
+use super::transform::{RUN, data_run, down_tile, up_tile};
 use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Store, panels};
@@ -125,20 +125,20 @@ unsafe fn data_block<V: Vector>(
     let (c, m) = (shape.inputs, shape.tile());
     let row = shape.bordered().1 * c;
     let across = shape.tiles().1;
-    let (mut i, mut j) = (first / across, first % across);
-    for t in 0..count {
+    let mut t = 0;
+    while t < count {
+        let (i, j) = ((first + t) / across, (first + t) % across);
+        let run = RUN.min(across - j).min(count - t);
         for lane in (0..c).step_by(V::LANES) {
-            // SAFETY: the tile lies within the bordered image, its transform
+            // SAFETY: the tiles lie within the bordered image, their transforms
             // within the block.
             unsafe {
                 let from = image.add(i * m * row + j * m * c + lane);
-                data_tile::<V>(from, (row, c), v.add(t * c + lane), count * c);
+                let to = v.add(t * c + lane);
+                data_run::<V>(from, (row, c), (run, m), to, (c, count * c));
             }
         }
-        j += 1;
-        if j == across {
-            (i, j) = (i + 1, 0);
-        }
+        t += run;
     }
 }
 

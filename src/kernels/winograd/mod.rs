@@ -34,9 +34,9 @@ pub(super) use blocks::{product, transposed, weight_grad, weights};
 const N: usize = 6;
 /// The same in two dimensions.
 const POINTS: usize = N * N;
-/// Bytes that a block of transformed tiles may take forwards, so that it stays
-/// close to the first-level cache; the weights come from the second.
-const BLOCK_BYTES: usize = 96 << 10;
+/// Bytes that a block of transformed tiles may take forwards: half of a common
+/// second-level cache, where the weights are, too.
+const BLOCK_BYTES: usize = 170 << 10;
 /// The same for the weight gradient, whose sums over a block are read and written
 /// once a block: it stays in the second-level cache.
 const GRAD_BLOCK_BYTES: usize = 288 << 10;

@@ -5,6 +5,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
+use std::mem::MaybeUninit;
+
 use super::N;
 use crate::kernels::vector::Vector;
 
@@ -114,35 +116,50 @@ unsafe fn down<V: Vector, const K: usize>(m: [V; N]) -> [V; K] {
     }
 }
 
-/// A 6 x 6 block read with these steps, transformed and written point by point.
+/// Most tiles of a run.
+pub(super) const RUN: usize = 16;
+/// Pixels across that a run covers: at most 4 a tile, and 2 more.
+const ACROSS: usize = 4 * RUN + 2;
+
+/// Transforms the 6 x 6 inputs of `count` tiles side by side, `m` pixels apart, and
+/// writes each point by point; the next tile's points lie `tile` numbers on. The
+/// columns that neighbouring tiles share are transformed once.
 ///
 /// # Safety
-/// As for [`data`]; all 36 vectors are readable and writable.
+/// As for [`data`]; `count` is at most [`RUN`] and `m` at most 4, all inputs are
+/// readable and all points writable.
 #[inline(always)]
-pub(super) unsafe fn data_tile<V: Vector>(
+pub(super) unsafe fn data_run<V: Vector>(
     from: *const f32,
-    steps: (usize, usize),
+    (row, pixel): (usize, usize),
+    (count, m): (usize, usize),
     to: *mut f32,
-    step: usize,
+    (tile, step): (usize, usize),
 ) {
-    // SAFETY: the caller's promises.
+    let mut columns = [const { MaybeUninit::<[V; N]>::uninit() }; ACROSS];
+    let across = (count - 1) * m + N;
+    // SAFETY: the caller's promises; the columns that a tile reads are written
+    // before, and fewer than `ACROSS`.
     unsafe {
-        let mut rows = [[V::splat(0.0); N]; N];
-        for i in 0..N {
+        for (x, column) in columns[..across].iter_mut().enumerate() {
             let mut d = [V::splat(0.0); N];
-            for j in 0..N {
-                d[j] = V::load(from.add(i * steps.0 + j * steps.1));
+            for i in 0..N {
+                d[i] = V::load(from.add(i * row + x * pixel));
             }
-            rows[i] = data(d);
+            column.write(data(d));
         }
-        for j in 0..N {
-            let mut d = [V::splat(0.0); N];
+        for t in 0..count {
+            let columns = columns.as_ptr().add(t * m).cast::<[V; N]>();
+            let to = to.add(t * tile);
             for i in 0..N {
-                d[i] = rows[i][j];
-            }
-            let d = data(d);
-            for i in 0..N {
-                d[i].store(to.add((i * N + j) * step));
+                let mut d = [V::splat(0.0); N];
+                for j in 0..N {
+                    d[j] = (*columns.add(j))[i];
+                }
+                let d = data(d);
+                for j in 0..N {
+                    d[j].store(to.add((i * N + j) * step));
+                }
             }
         }
     }
@@ -151,7 +168,7 @@ pub(super) unsafe fn data_tile<V: Vector>(
 /// A K x K block of values transformed by `up` and written point by point.
 ///
 /// # Safety
-/// As for [`data_tile`].
+/// As for [`data`]; all points are readable and writable.
 #[inline(always)]
 pub(super) unsafe fn up_tile<V: Vector, const K: usize>(
     g: &[[V; K]; K],
@@ -180,7 +197,7 @@ pub(super) unsafe fn up_tile<V: Vector, const K: usize>(
 /// 36 points read with this step, transformed by `down` to K x K values.
 ///
 /// # Safety
-/// As for [`data_tile`].
+/// As for [`data`]; all points are readable and writable.
 #[inline(always)]
 pub(super) unsafe fn down_tile<V: Vector, const K: usize>(
     from: *const f32,
