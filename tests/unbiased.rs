@@ -222,7 +222,8 @@ fn every_estimator_is_what_it_claims_to_be() {
         for link in Link::ALL {
             if let Some(estimator) = make(Some(link)) {
                 let name = estimator.info().name;
-                check(name, Some(link), 1, Baseline::None);
+                let samples = estimator.least_samples();
+                check(name, Some(link), samples, Baseline::None);
             }
         }
     }
@@ -253,13 +254,17 @@ fn baselines_and_samples_bias_nothing() {
             assert!(far < FAR, "{name}: {far}");
         }
     }
+    for baseline in [Baseline::None, Baseline::Loo] {
+        check("double-cv", None, 4, baseline);
+    }
     for name in [
+        "double-cv+local-expectation",
         "muprop+local-expectation",
         "rebar+local-expectation",
         "rebar+arm",
     ] {
         let spec = net(NETS[1], name, None).unwrap();
-        let (far, _) = worst(NETS[1], &spec, 1, Baseline::None);
+        let (far, _) = worst(NETS[1], &spec, spec.least_samples(), Baseline::None);
         assert!(far < FAR, "{name}: {far}");
     }
 }

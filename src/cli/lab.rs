@@ -294,6 +294,7 @@ impl Args {
         let mut config = Config::reference(model, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
         self.settings.apply(&mut config, &Setter { stored: None })?;
+        config.suit_samples();
         config.suit_baseline();
         Ok(config)
     }

@@ -18,7 +18,7 @@ fn baselines() -> impl TypedValueParser<Value = Baseline> {
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Samples of an image in a step; the layers below the first binary one run
-    /// once whatever their number [default: 1]
+    /// once whatever their number [default: 1; 2 where an estimator needs them]
     #[arg(long, value_name = "K")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub samples: Option<usize>,
@@ -41,13 +41,16 @@ impl SamplingArgs {
     /// Applies the flags that were given to `config`.
     pub fn apply(&self, config: &mut Config, setter: &Setter) -> Outcome {
         setter.set("--samples", &mut config.samples, self.samples)?;
+        if self.samples.is_none() && setter.stored.is_none() {
+            config.suit_samples();
+        }
         match self.baseline {
             Some(baseline) => {
                 setter.differs("--baseline", config.baseline.name(), Some(baseline.name()))?;
                 config.baseline = baseline;
                 if baseline != Baseline::None && !config.model.takes_baseline() {
                     return Err(Failure::usage(format!(
-                        "--baseline {} has no effect: no estimator of the network takes a baseline (reinforce does)",
+                        "--baseline {} has no effect: no estimator of the network takes a baseline (reinforce and double-cv do)",
                         baseline.name()
                     )));
                 }

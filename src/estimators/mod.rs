@@ -21,6 +21,7 @@
 mod arm;
 mod clip;
 mod disarm;
+mod double_cv;
 mod gumbel;
 mod identity;
 mod link;
@@ -40,6 +41,7 @@ mod unit;
 pub use arm::Arm;
 pub use clip::ClippedStraightThrough;
 pub use disarm::DisArm;
+pub use double_cv::DoubleCv;
 pub use gumbel::Gumbel;
 pub use identity::Identity;
 pub use link::Link;
@@ -231,6 +233,17 @@ pub trait Estimator: Send + Sync {
     /// Whether the adjoints of the extra rows' outputs are found first.
     fn probes(&self) -> bool {
         false
+    }
+
+    /// Whether the probe is of the samples themselves: [`Unit::noted`] is then the mean
+    /// adjoint of the image's other samples.
+    fn probes_samples(&self) -> bool {
+        false
+    }
+
+    /// Samples of an image that it needs at least.
+    fn least_samples(&self) -> usize {
+        1
     }
 
     /// Whether a baseline lowers its variance.

@@ -27,7 +27,7 @@ macro_rules! linked {
 }
 
 /// Every estimator of this crate.
-pub const ALL: [Make; 15] = [
+pub const ALL: [Make; 16] = [
     linked!(StraightThrough),
     linked!(ClippedStraightThrough),
     linked!(Identity),
@@ -42,6 +42,7 @@ pub const ALL: [Make; 15] = [
     linked!(Reinforce),
     fixed::<Arm>,
     fixed::<DisArm>,
+    linked!(DoubleCv),
     linked!(MuProp),
     fixed::<Rebar>,
     linked!(LocalExpectation),

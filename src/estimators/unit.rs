@@ -52,7 +52,8 @@ pub struct BinaryUnit {
     controls: Option<BufferId>,
     /// Temperature and scale of the control part in the pass under way.
     control: (f32, f32),
-    /// Adjoints of the outputs of its own replicas, for each main row.
+    /// Adjoints of the outputs of its own replicas, for each main row; or those of the
+    /// main rows themselves, and their sums for each image.
     noted: [Vec<f32>; 2],
     slots: Vec<Slot>,
 }
@@ -63,6 +64,7 @@ struct Slot {
     u: Vec<f32>,
     v: Vec<f32>,
     zeros: Vec<f32>,
+    noted: Vec<f32>,
     sums: [f64; 3],
 }
 
@@ -111,6 +113,7 @@ impl BinaryUnit {
         } else {
             0
         };
+        let both_noted = estimator.probes_samples();
         let op = Self {
             firing,
             estimator,
@@ -119,7 +122,10 @@ impl BinaryUnit {
             len,
             controls,
             control: (1.0, 0.0),
-            noted: [0, 1].map(|i| vec![0.0; if i < roles.own.len() { noted } else { 0 }]),
+            noted: [0, 1].map(|i| {
+                let used = i < roles.own.len() || both_noted;
+                vec![0.0; if used { noted } else { 0 }]
+            }),
             roles,
             slots: (0..tape.slots().max(stem_slots))
                 .map(|_| Slot {
@@ -127,6 +133,7 @@ impl BinaryUnit {
                     u: vec![0.0; len],
                     v: vec![0.0; len],
                     zeros: vec![0.0; len],
+                    noted: vec![0.0; len],
                     sums: [0.0; 3],
                 })
                 .collect(),
@@ -197,7 +204,12 @@ impl BinaryUnit {
         if needs.v {
             fill_uniform(&mut pass.noise(cx.node + SECOND, row), &mut slot.v);
         }
-        let noted = [0, 1].map(|i| self.noted[i].get(range.clone()).unwrap_or(&slot.zeros));
+        let noted = if estimator.probes_samples() {
+            self.others(pass, row, &mut slot.noted);
+            [&*slot.noted, &*slot.zeros]
+        } else {
+            [0, 1].map(|i| self.noted[i].get(range.clone()).unwrap_or(&slot.zeros))
+        };
         let main = pass.group.main();
         let extra = [0, 1].map(|i| match self.roles.own.clone().nth(i) {
             Some(replica) if row < main => pass.losses[replica * main + row],
@@ -244,18 +256,44 @@ impl BinaryUnit {
         }
     }
 
-    /// The exact adjoint of a row whose unit emitted no bit, added to `dx`.
+    /// The mean adjoint of the image's other samples.
+    fn others(&self, pass: &Pass, row: usize, out: &mut [f32]) {
+        let len = self.len;
+        let [each, sum] = &self.noted;
+        let others = (pass.group.samples - 1).max(1) as f32;
+        let (own, image) = (&each[row * len..], pass.group.image(row));
+        for ((out, &sum), &own) in out.iter_mut().zip(&sum[image * len..]).zip(own) {
+            *out = (sum - own) / others;
+        }
+    }
+
+    /// Notes the adjoints of the main rows, and their sums for each image.
+    fn note_samples(&mut self, pass: &Pass, dy: &[f32]) {
+        let (len, main) = (self.len, pass.group.main() * self.len);
+        let [each, sum] = &mut self.noted;
+        each[..main].copy_from_slice(&dy[..main]);
+        let images = pass.group.images * len;
+        sum[..images].fill(0.0);
+        for sample in dy[..main].chunks_exact(images) {
+            for (sum, &dy) in sum.iter_mut().zip(sample) {
+                *sum += dy;
+            }
+        }
+    }
+
+    /// The exact adjoint of a row whose unit emitted no bit, added to `dx`; of a
+    /// sample, that of a straight-through unit.
     fn pull_through(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
         let (pass, len) = (cx.pass, self.len);
         let replica = pass.group.replica(row);
-        if replica == 0 || replica >= self.roles.own.start {
+        if pass.seeds[row] == 0.0 || (replica > 0 && replica >= self.roles.own.start) {
             return;
         }
         let x = &cx.x[self.input_row(pass, row) * len..][..len];
         let (h, dh) = (&cx.h[row * len..][..len], &cx.dh[row * len..][..len]);
         let link = self.estimator.link();
         match self.emit(pass, row) {
-            Emit::Mean => {
+            Emit::Mean | Emit::Sample => {
                 let ew = &pass.engine.kernels.ew;
                 link.probabilities(ew, pass.slope, x, &mut slot.p);
                 for (i, dx) in dx.iter_mut().enumerate() {
@@ -267,7 +305,7 @@ impl BinaryUnit {
                     *dx += dh * relaxed_derivative(pass.slope, self.control.0, h);
                 }
             }
-            Emit::Sample | Emit::Opposite | Emit::Conditional => {}
+            Emit::Opposite | Emit::Conditional => {}
         }
     }
 }
@@ -343,7 +381,9 @@ impl Op for BinaryUnit {
             node: cx.node,
         };
         let probe = pass.phase == Phase::Probe;
-        if probe && self.estimator.probes() {
+        if probe && self.estimator.probes_samples() {
+            self.note_samples(pass, cx.dy);
+        } else if probe && self.estimator.probes() {
             for (noted, replica) in self.noted.iter_mut().zip(self.roles.own.clone()) {
                 let from = replica * main * len;
                 noted[..main * len].copy_from_slice(&cx.dy[from..][..main * len]);
@@ -400,82 +440,5 @@ impl Op for BinaryUnit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::estimators::StraightThrough;
-    use crate::tensor::Shape;
-
-    fn tape(firing: Firing, rows: usize, len: usize) -> (Tape, Value, Value) {
-        let engine = crate::kernels::select(Some("scalar")).unwrap();
-        let mut tape = Tape::new(engine, rows);
-        let x = tape.input(Shape::vector(len), true);
-        let h = BinaryUnit::record(&mut tape, x, firing, Arc::new(StraightThrough::default()));
-        tape.seal(true);
-        (tape, x, h)
-    }
-
-    #[test]
-    fn deterministic_units_threshold_at_zero_and_a_tie_is_zero() {
-        let (mut tape, x, h) = tape(Firing::Deterministic, 1, 5);
-        tape.value_mut(x)
-            .copy_from_slice(&[-1.0, -0.0, 0.0, 1e-30, f32::NAN]);
-        tape.forward();
-        assert_eq!(tape.value(h), [0.0, 0.0, 0.0, 1.0, 0.0]);
-    }
-
-    #[test]
-    fn stochastic_units_fire_with_their_probability() {
-        let (mut tape, x, h) = tape(Firing::Stochastic, 50, 2000);
-        for (p, slope) in [(0.1, 1.0f32), (0.5, 2.0), (0.9, 3.0)] {
-            tape.pass.slope = slope;
-            tape.value_mut(x).fill((2.0 * p - 1.0) / slope);
-            tape.forward();
-            let n = tape.value(h).len() as f32;
-            let mean = tape.value(h).iter().sum::<f32>() / n;
-            // Five standard errors.
-            assert!(
-                (mean - p).abs() < 5.0 * (p * (1.0 - p) / n).sqrt(),
-                "{mean} for {p}"
-            );
-        }
-        tape.value_mut(x).fill(-1.0);
-        tape.forward();
-        assert!(tape.value(h).iter().all(|&h| h == 0.0), "p = 0 never fires");
-        tape.value_mut(x).fill(1.0);
-        tape.forward();
-        assert!(
-            tape.value(h).iter().all(|&h| h == 1.0),
-            "p = 1 always fires"
-        );
-    }
-
-    #[test]
-    fn noise_changes_with_its_address_and_with_nothing_else() {
-        let (mut tape, x, h) = tape(Firing::Stochastic, 4, 300);
-        tape.value_mut(x).fill(0.0);
-        let mut draw = |seed, step| {
-            tape.pass.noise.seed = seed;
-            tape.pass.noise.step = step;
-            tape.forward();
-            tape.value(h).to_vec()
-        };
-        let first = draw(1, 1);
-        assert_eq!(first, draw(1, 1));
-        assert_ne!(first, draw(1, 2));
-        assert_ne!(first, draw(2, 1));
-        assert_ne!(
-            first[..300],
-            first[300..600],
-            "rows have noise of their own"
-        );
-    }
-
-    #[test]
-    fn thresholds_replace_samples_where_the_pass_asks() {
-        let (mut tape, x, h) = tape(Firing::Stochastic, 1, 2);
-        tape.pass.units = Units::Threshold;
-        tape.value_mut(x).copy_from_slice(&[-0.1, 0.1]);
-        tape.forward();
-        assert_eq!(tape.value(h), [0.0, 1.0]);
-    }
-}
+#[path = "unit_tests.rs"]
+mod tests;

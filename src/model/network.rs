@@ -37,6 +37,8 @@ pub struct Network {
     replicas: Vec<bool>,
     /// Whether a gradient needs a probe first.
     probes: bool,
+    /// Whether that probe is of the samples as well.
+    probes_samples: bool,
     /// The adjoint of each row's loss.
     seeds: Vec<f32>,
     /// The input for each byte.
@@ -136,6 +138,7 @@ impl Network {
             samples: per_image,
             replicas: samples(&roles),
             probes: training && estimators.iter().any(|e| e.probes()),
+            probes_samples: estimators.iter().any(|e| e.probes_samples()),
             seeds: vec![0.0; rows],
             pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
@@ -307,7 +310,7 @@ impl Network {
     /// # Panics
     /// If the network was not built for training.
     pub fn backward(&mut self) {
-        if self.probes && self.tape.pass.group.replicas > 1 {
+        if self.probes && self.tape.pass.mode == Mode::Train {
             self.tape.pass.phase = Phase::Probe;
             self.replay(false);
             self.tape.pass.phase = Phase::Gradient;
@@ -321,16 +324,16 @@ impl Network {
     fn replay(&mut self, samples: bool) {
         let group = self.tape.pass.group;
         let of = &self.replicas[..group.replicas];
-        let sharing = if samples {
-            of.iter().filter(|&&s| s).count() as f32
-        } else {
-            1.0
-        };
+        let sharing = of.iter().filter(|&&s| s).count() as f32;
         for row in 0..group.rows() {
-            self.seeds[row] = if of[group.replica(row)] == samples {
-                self.tape.pass.weights[row % group.main()] / sharing
-            } else {
-                0.0
+            let (replica, weight) = (
+                group.replica(row),
+                self.tape.pass.weights[row % group.main()],
+            );
+            self.seeds[row] = match samples {
+                true if of[replica] => weight / sharing,
+                false if !of[replica] || (replica == 0 && self.probes_samples) => weight,
+                _ => 0.0,
             };
         }
         let seeds = &self.seeds[..group.rows()];

@@ -151,6 +151,12 @@ impl ModelSpec {
             .is_ok_and(|all| all.iter().any(|e| e.takes_baseline()))
     }
 
+    /// Samples of an image that its estimators need at least.
+    pub fn least_samples(&self) -> usize {
+        let all = self.estimators().unwrap_or_default();
+        all.iter().map(|e| e.least_samples()).max().unwrap_or(1)
+    }
+
     /// Whether the temperature of a run means anything to any of its estimators.
     pub fn has_temperature(&self) -> bool {
         self.estimators()

@@ -265,6 +265,7 @@ impl Suite {
             Suite::Tuned => tuned::tune(&mut config, row),
             Suite::Estimators => tuned::adam(&mut config, 0.002),
         }
+        config.suit_samples();
         config.suit_baseline();
         config.epochs = epochs.unwrap_or(config.epochs);
         Ok(config)
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(ids(Suite::Tuned).len(), 13 + 6);
         assert_eq!(ids(Suite::Mlp).len(), 10 + 4);
         assert_eq!(ids(Suite::Anneal).len(), 6 * 5);
-        assert_eq!(ids(Suite::Estimators).len(), 15 * 3 - 1);
+        assert_eq!(ids(Suite::Estimators).len(), 16 * 3 - 1);
         for suite in Suite::ALL {
             let mut all = ids(suite);
             let count = all.len();

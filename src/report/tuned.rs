@@ -9,9 +9,9 @@ use crate::train::{Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 /// The best estimator that is unbiased in every binary layer.
 pub fn unbiased(placement: Placement) -> &'static str {
     match placement {
-        Placement::None | Placement::First => "reinforce",
+        Placement::None | Placement::First => "double-cv",
         Placement::Last => "local-expectation",
-        Placement::Both => "reinforce+local-expectation",
+        Placement::Both => "double-cv+local-expectation",
     }
 }
 

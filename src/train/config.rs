@@ -124,6 +124,11 @@ impl Config {
         self.model.pixels.get_or_insert(encoding);
     }
 
+    /// Takes as many samples as the estimators need at least.
+    pub fn suit_samples(&mut self) {
+        self.samples = self.samples.max(self.model.least_samples());
+    }
+
     /// Takes the baseline that suits the estimators: the other samples of an image
     /// where there are any, else the other rows of the batch.
     pub fn suit_baseline(&mut self) {
@@ -235,6 +240,13 @@ impl Config {
         if !(1..=4096).contains(&self.samples) {
             return fail(format!(
                 "the samples of an image must be from 1 to 4096, not {}",
+                self.samples
+            ));
+        }
+        let least = self.model.least_samples();
+        if self.samples < least {
+            return fail(format!(
+                "an estimator of the network needs at least {least} samples of an image, not {}",
                 self.samples
             ));
         }

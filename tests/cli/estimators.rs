@@ -33,7 +33,7 @@ fn the_list_says_what_each_one_is() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(all.len(), 15);
+    assert_eq!(all.len(), 16);
     for estimator in &all {
         for key in ["formula", "cost", "source", "link"] {
             assert!(estimator[key].as_str().is_some_and(|s| !s.is_empty()));

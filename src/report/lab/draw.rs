@@ -54,8 +54,12 @@ impl Contender {
                     .ok_or_else(fail)?,
             ),
         };
+        let least = estimator.split('+').map(|name| {
+            let made = crate::estimators::by_name(name, None);
+            made.map_or(1, |e| e.least_samples())
+        });
         let samples = match parts.next() {
-            None => 1,
+            None => least.max().unwrap_or(1),
             Some(n) => n.parse().ok().filter(|n| *n > 0).ok_or_else(fail)?,
         };
         match parts.next() {
