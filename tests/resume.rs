@@ -10,10 +10,10 @@ use bnn_cpu::data::{Augment, Dataset, digits};
 use bnn_cpu::error::{Error, Result};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::model::ModelSpec;
+use bnn_cpu::model::{ModelSpec, Placement};
 use bnn_cpu::train::{
-    Config, DatasetRecord, Event, LrSchedule, OptimiserSpec, RunFolder, SlopeKind, SlopeSchedule,
-    TestRecord, train,
+    Baseline, Config, DatasetRecord, Event, LrSchedule, OptimiserSpec, RunFolder, SlopeKind,
+    SlopeSchedule, TestRecord, train,
 };
 use common::nets::{ADAM, SGD, tiny_net};
 
@@ -150,6 +150,24 @@ fn every_optimiser_resumes_exactly() {
         let config = config(&data, tiny_net(Firing::Deterministic), optimiser);
         // In the middle of an epoch, at its end, and twice.
         assert_resumes(name, &config, &[&[3], &[STEPS], &[1, 4, 3]]);
+    }
+}
+
+#[test]
+fn what_estimators_and_baselines_learn_resumes_exactly() {
+    for (estimator, samples, baseline) in [
+        ("rebar", 1, Baseline::None),
+        ("reinforce", 1, Baseline::Ema),
+        ("reinforce", 2, Baseline::Nvil),
+        ("disarm", 2, Baseline::None),
+    ] {
+        let mut model = tiny_net(Firing::Stochastic);
+        model
+            .place(Placement::Both, Firing::Stochastic, estimator)
+            .unwrap();
+        let mut config = config(&data(), model, ADAM);
+        (config.samples, config.baseline) = (samples, baseline);
+        assert_resumes(estimator, &config, &[&[3, STEPS]]);
     }
 }
 

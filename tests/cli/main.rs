@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_runs;
 mod commands;
 mod common;
+mod estimators;
 mod infer;
 #[cfg(unix)]
 mod interruption;

@@ -1,0 +1,189 @@
+//! Estimators on the command line: the list, their settings, the lab.
+
+use serde_json::Value;
+
+use crate::common::{Place, SMALL};
+
+fn small<'a>(out: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
+    let mut args = SMALL.to_vec();
+    args.extend(["--epochs", "1", "--out", out]);
+    args.extend(flags);
+    args
+}
+
+#[test]
+fn the_list_says_what_each_one_is() {
+    let place = Place::new();
+    let text = place.good(&["estimators"]).out;
+    for name in [
+        "st",
+        "reste",
+        "reinforce",
+        "disarm",
+        "rebar",
+        "local-expectation",
+    ] {
+        assert!(
+            text.lines().any(|l| l.starts_with(&format!("{name} "))),
+            "{name}"
+        );
+    }
+    let lines = place.good(&["estimators", "--json"]).out;
+    let all: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(all.len(), 15);
+    for estimator in &all {
+        for key in ["formula", "cost", "source", "link"] {
+            assert!(estimator[key].as_str().is_some_and(|s| !s.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn every_estimator_trains_and_keeps_its_settings() {
+    let place = Place::new();
+    for (name, flags) in [
+        ("reinforce", &["--samples", "2", "--baseline", "loo"][..]),
+        ("disarm+local-expectation", &[]),
+        ("gumbel-soft", &["--temperature", "0.7"]),
+        ("rebar", &[]),
+        ("none", &[]),
+    ] {
+        let mut args = vec!["--mode", "stoch", "--estimator", name];
+        args.extend(flags);
+        place.good(&small(name, &args));
+        let config: Value =
+            serde_json::from_slice(&place.bytes(&format!("{name}/config.json"))).unwrap();
+        let text = config.to_string();
+        for part in name.split('+') {
+            assert!(
+                text.contains(&format!("\"estimator\":\"{part}\"")),
+                "{text}"
+            );
+        }
+        let test: Value =
+            serde_json::from_slice(&place.bytes(&format!("{name}/test.json"))).unwrap();
+        for reading in ["mean_of_16", "threshold"] {
+            assert!(
+                test[reading]["accuracy"].as_f64().is_some(),
+                "{name}: {reading}"
+            );
+        }
+    }
+}
+
+#[test]
+fn combinations_without_a_meaning_are_refused_in_one_line() {
+    let place = Place::new();
+    for (flags, says) in [
+        (
+            &["--estimator", "magic"][..],
+            "unknown estimator `magic`; choose from st",
+        ),
+        (
+            &["--estimator", "arm", "--link", "hard-sigmoid"],
+            "holds for the sigmoid link only",
+        ),
+        (
+            &["--estimator", "local-expectation", "--binary", "first"],
+            "only in the last binary layer",
+        ),
+        (
+            &["--estimator", "st+arm", "--binary", "last"],
+            "names 2 estimators for 1 binary layer",
+        ),
+        (
+            &["--baseline", "batch"],
+            "no estimator of the network takes a baseline",
+        ),
+        (
+            &["--estimator", "reinforce", "--baseline", "loo"],
+            "at least 2 samples",
+        ),
+        (&["--samples", "3"], "would all be the same"),
+        (&["--temperature", "0.5"], "--temperature has no effect"),
+        (
+            &["--binary", "none", "--link", "sigmoid"],
+            "--link has no effect with --binary none",
+        ),
+    ] {
+        let ended = place.run(&small("no", flags));
+        assert!(
+            matches!(ended.code, Some(1 | 2)),
+            "{flags:?}: {:?}",
+            ended.code
+        );
+        assert_eq!(
+            ended.err.trim().lines().count(),
+            1,
+            "{flags:?}: {}",
+            ended.err
+        );
+        assert!(ended.err.contains(says), "{flags:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn the_lab_measures_and_draws() {
+    let place = Place::new();
+    let base = [
+        "lab",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--binary",
+        "last",
+    ];
+    let mut args = base.to_vec();
+    args.extend([
+        "--images",
+        "8",
+        "--draws",
+        "20",
+        "--warm-up",
+        "5",
+        "--reference-draws",
+        "40",
+    ]);
+    args.extend(["--estimators", "st,reinforce:loo:4,disarm", "--out", "lab"]);
+    let ended = place.good(&args);
+    assert!(ended.out.contains("reinforce:loo:4"), "{}", ended.out);
+    let record: Value = serde_json::from_slice(&place.bytes("lab/lab.json")).unwrap();
+    let measured = record["points"][0]["estimators"].as_array().unwrap();
+    assert_eq!(measured.len(), 3);
+    for one in measured {
+        let all = one["figures"].as_array().unwrap().last().unwrap();
+        assert_eq!(all[0], "all");
+        assert!(all[1]["variance"].as_f64().unwrap() > 0.0);
+    }
+    if cfg!(feature = "plots") {
+        for figure in [
+            "bias",
+            "variance",
+            "snr",
+            "cosine",
+            "milliseconds",
+            "efficiency",
+        ] {
+            let svg = String::from_utf8(place.bytes(&format!("lab/{figure}.svg"))).unwrap();
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+            assert!(svg.contains("disarm"), "{figure}");
+        }
+    }
+    // Too many bits for all outcomes; a biased reference; a fresh lab with epochs.
+    for (flags, says) in [
+        (&["--exact"][..], "outcomes of 12"),
+        (&["--reference", "st"], "is biased"),
+        (&["--at", "1"], "needs --epochs"),
+        (&["--estimators", "disarm:x"], "is no contender"),
+    ] {
+        let mut args = base.to_vec();
+        args.extend(flags);
+        let ended = place.run(&args);
+        assert_eq!(ended.code, Some(2), "{flags:?}: {}", ended.err);
+        assert!(ended.err.contains(says), "{flags:?}: {}", ended.err);
+    }
+}
