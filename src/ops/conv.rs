@@ -23,7 +23,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::kernels::lookup::{GROUP, Lookup, Pattern};
@@ -178,31 +178,7 @@ impl Conv {
     /// # Errors
     /// As [`Self::record`].
     pub fn output(name: &str, input: Shape, channels: usize, window: Window) -> Result<Shape> {
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = window;
-        if kernel == 0 || stride == 0 || channels == 0 {
-            return Err(Error::spec(format!(
-                "layer {name}: kernel, stride and out must be at least 1"
-            )));
-        }
-        if padding >= kernel {
-            return Err(Error::spec(format!(
-                "layer {name}: padding {padding} must be below the kernel size {kernel}"
-            )));
-        }
-        match (
-            window.positions(input.height),
-            window.positions(input.width),
-        ) {
-            (Some(height), Some(width)) => Ok(Shape::image(channels, height, width)),
-            _ => Err(Error::spec(format!(
-                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{} with padding {padding}",
-                input.height, input.width
-            ))),
-        }
+        window.output(name, input, channels)
     }
 
     /// Winograd's algorithm forwards and backwards, where it serves.
