@@ -73,7 +73,7 @@ fn weights(hidden: &[usize], len: usize) -> Vec<f32> {
 /// The expected loss by enumeration, in double precision; weights as PyTorch has
 /// them, layer after layer.
 fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
-    fn layer<'a>(w: &mut &'a [f64], x: &[f64], out: usize) -> Vec<f64> {
+    fn layer(w: &mut &[f64], x: &[f64], out: usize) -> Vec<f64> {
         let (weight, rest) = w.split_at(out * x.len());
         let (bias, rest) = rest.split_at(out);
         *w = rest;

@@ -23,7 +23,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::kernels::lookup::{GROUP, Lookup, Pattern};
@@ -43,24 +43,24 @@ pub struct Conv {
     weight: ParamId,
     bias: Option<ParamId>,
     /// `W` in panels, and `W'` in panels, as of `version` of the parameters.
-    forward_weights: Vec<f32>,
-    backward_weights: Vec<f32>,
+    forward_weights: Arena,
+    backward_weights: Arena,
     version: u64,
     backward_version: u64,
     /// Winograd's algorithm for `A·W` and for `A'·W'`, where it serves, and the
     /// transformed weights.
     winograd: Option<[Winograd; 2]>,
-    forward_points: Vec<f32>,
-    backward_points: Vec<f32>,
+    forward_points: Arena,
+    backward_points: Arena,
     /// Over bits: sums of table entries, and the tables.
     lookup: Option<Lookup>,
-    tables: Vec<f32>,
+    tables: Arena,
     /// (height, width) of an input image in its border.
     border: (usize, usize),
     /// (height, width) of the spread-out output adjoint.
     spread: (usize, usize),
     /// `dW` in panels.
-    weight_grad: Vec<f32>,
+    weight_grad: Arena,
     /// The origin that bias sums are taken from.
     zeros: Vec<f32>,
     slots: Vec<Slot>,
@@ -70,7 +70,7 @@ pub struct Conv {
 /// One chunk's partial sums.
 struct Slot {
     /// Partial `dW`, in panels or at Winograd's points.
-    weight_grad: Vec<f32>,
+    weight_grad: Arena,
     bias_grad: Vec<f32>,
     unused: Vec<f32>,
 }
@@ -125,7 +125,7 @@ impl Conv {
         let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
         let slots = (0..tape.slots())
             .map(|_| Slot {
-                weight_grad: vec![0.0; grad_len],
+                weight_grad: Arena::zeros(grad_len),
                 bias_grad: vec![0.0; channels],
                 unused: vec![0.0; channels],
             })
@@ -145,19 +145,19 @@ impl Conv {
             weights: terms.weights,
             weight,
             bias,
-            forward_weights: vec![0.0; panel_len(depth, channels)],
-            backward_weights: vec![0.0; panel_len(back_depth, input.channels)],
+            forward_weights: Arena::zeros(panel_len(depth, channels)),
+            backward_weights: Arena::zeros(panel_len(back_depth, input.channels)),
             version: u64::MAX,
             backward_version: u64::MAX,
             winograd,
-            forward_points: vec![0.0; points_len(0)],
-            backward_points: vec![0.0; points_len(1)],
+            forward_points: Arena::zeros(points_len(0)),
+            backward_points: Arena::zeros(points_len(1)),
             border,
             spread,
-            weight_grad: vec![0.0; panel_len(depth, channels)],
+            weight_grad: Arena::zeros(panel_len(depth, channels)),
             zeros: vec![0.0; channels],
             lookup: None,
-            tables: Vec::new(),
+            tables: Arena::default(),
             slots,
             pool: Pool::new(tape.slots(), || scratch(0)),
         };
@@ -165,7 +165,7 @@ impl Conv {
             op.lookup = Lookup::new(&op.patches(), input.channels, channels);
         }
         if let Some(lookup) = &op.lookup {
-            op.tables = vec![0.0; lookup.tables_len()];
+            op.tables = Arena::zeros(lookup.tables_len());
             let len = border.0 * border.1 * input.channels / GROUP;
             op.pool = Pool::new(tape.slots(), || scratch(len));
         }
@@ -178,31 +178,7 @@ impl Conv {
     /// # Errors
     /// As [`Self::record`].
     pub fn output(name: &str, input: Shape, channels: usize, window: Window) -> Result<Shape> {
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = window;
-        if kernel == 0 || stride == 0 || channels == 0 {
-            return Err(Error::spec(format!(
-                "layer {name}: kernel, stride and out must be at least 1"
-            )));
-        }
-        if padding >= kernel {
-            return Err(Error::spec(format!(
-                "layer {name}: padding {padding} must be below the kernel size {kernel}"
-            )));
-        }
-        match (
-            window.positions(input.height),
-            window.positions(input.width),
-        ) {
-            (Some(height), Some(width)) => Ok(Shape::image(channels, height, width)),
-            _ => Err(Error::spec(format!(
-                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{} with padding {padding}",
-                input.height, input.width
-            ))),
-        }
+        window.output(name, input, channels)
     }
 
     /// Winograd's algorithm forwards and backwards, where it serves.
@@ -423,7 +399,7 @@ impl Op for Conv {
             }
         }
         reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        let mut sum = &self.slots[0].weight_grad;
+        let mut sum: &[f32] = &self.slots[0].weight_grad;
         if let Some([shape, _]) = winograd {
             kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;

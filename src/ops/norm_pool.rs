@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::kernels::elementwise::Pool;
 use crate::kernels::gemm::Store;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
-use crate::tensor::Shape;
+use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::{BatchNorm, Statistics};
 use super::max_pool::MaxPool;
@@ -29,7 +29,7 @@ pub struct NormPool {
     input: Shape,
     output: Shape,
     /// For each chunk, the input of each maximum.
-    slots: Vec<Vec<f32>>,
+    slots: Vec<Arena>,
 }
 
 impl NormPool {
@@ -57,7 +57,7 @@ impl NormPool {
             input,
             output,
             slots: (0..tape.slots())
-                .map(|_| vec![0.0; rows * output.len()])
+                .map(|_| Arena::zeros(rows * output.len()))
                 .collect(),
         };
         tape.skip_number();

@@ -1,5 +1,6 @@
 //! Windows that slide over images, and images in the borders that they need.
 
+use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::kernels::lookup::{GROUP, Pattern};
 use crate::tensor::{Arena, Shape};
@@ -20,6 +21,36 @@ impl Window {
     /// not fit.
     pub fn positions(&self, length: usize) -> Option<usize> {
         Some((length + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
+    }
+
+    /// The output shape of a convolution `name`.
+    ///
+    /// # Errors
+    /// A window that does not fit the image, or a padding that is not below the
+    /// kernel size.
+    pub(super) fn output(&self, name: &str, input: Shape, channels: usize) -> Result<Shape> {
+        let Window {
+            kernel,
+            stride,
+            padding,
+        } = *self;
+        if kernel == 0 || stride == 0 || channels == 0 {
+            return Err(Error::spec(format!(
+                "layer {name}: kernel, stride and out must be at least 1"
+            )));
+        }
+        if padding >= kernel {
+            return Err(Error::spec(format!(
+                "layer {name}: padding {padding} must be below the kernel size {kernel}"
+            )));
+        }
+        match (self.positions(input.height), self.positions(input.width)) {
+            (Some(height), Some(width)) => Ok(Shape::image(channels, height, width)),
+            _ => Err(Error::spec(format!(
+                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{} with padding {padding}",
+                input.height, input.width
+            ))),
+        }
     }
 }
 

@@ -179,7 +179,7 @@ impl BitConv {
         Self {
             from,
             channels,
-            words: plane.next_multiple_of(64) / 64,
+            words: plane.div_ceil(64),
             plane,
             positions,
             step,

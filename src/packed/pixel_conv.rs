@@ -119,7 +119,7 @@ impl Op for PixelConv {
             }
         }
         // Rows of padding stay zero in the table.
-        let patterns = self.rows * self.lanes << (self.kernel - 1);
+        let patterns = (self.rows * self.lanes) << (self.kernel - 1);
         for c in 0..channels {
             let out = &mut table[c * patterns + self.padding * self.lanes..];
             cx.kernels.signed_sums(

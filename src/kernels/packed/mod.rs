@@ -98,6 +98,9 @@ pub struct Lookups<'a> {
     pub out_step: usize,
 }
 
+/// Source and its rows, height and width, whether AND, target and its rows.
+type Pool2 = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
+
 /// One instruction set's kernels for packed inference. Lengths are checked by
 /// the methods of [`Kernels`] of the same names.
 pub struct Packed {
@@ -108,7 +111,7 @@ pub struct Packed {
     pub(super) spread: fn(&[u64], &mut [u8]),
     pub(super) planes: fn(&[u8], usize, &mut [u8]),
     pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
-    pub(super) pool2: fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows),
+    pub(super) pool2: Pool2,
     pub(super) differ: fn(&[u64], &[u64], &mut [i32]),
     pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
     pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),

@@ -15,8 +15,8 @@
 //! `m x m` output adjoints.
 //!
 //! The points are 0, ±√½, ±√2 and ∞. They are closed under reciprocals, which
-//! keeps the matrices' entries near 1: the rounding error is that of the direct
-//! sum (`tests/winograd.rs` measures both), where the textbook's 0, ±1, ±2 lose a
+//! keeps the matrices' entries near 1: the rounding error is close to the direct
+//! sum (`tests/kernels_winograd.rs` measures both), where the textbook's 0, ±1, ±2 lose a
 //! digit.
 //!
 //! Source: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and

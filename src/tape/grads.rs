@@ -1,0 +1,74 @@
+//! Adjoints that a node adds to.
+
+use super::{Place, Rows, Value};
+use crate::kernels::gemm::Store;
+
+/// The adjoints of a node's inputs.
+pub struct Grads<'a> {
+    pub(super) past: &'a mut [f32],
+    pub(super) places: &'a [Place],
+    pub(super) inputs: &'a [Value],
+    pub(super) begun: &'a mut [bool],
+    pub(super) stem: Rows,
+    pub(super) rows: Rows,
+}
+
+impl Grads<'_> {
+    /// The adjoint of input `i`, or `None` where nothing asks for it (images).
+    pub fn of(&mut self, i: usize) -> Option<Grad<'_>> {
+        let value = self.inputs[i].0;
+        let place = &self.places[value];
+        if !place.wants_grad {
+            return None;
+        }
+        let begun = std::mem::replace(&mut self.begun[value], true);
+        let rows = if place.expanded { self.rows } else { self.stem };
+        Some(Grad {
+            slice: &mut self.past[place.offset..][..rows.live * place.shape.len()],
+            width: place.shape.len(),
+            rows,
+            begun,
+        })
+    }
+}
+
+/// An adjoint to add to.
+pub struct Grad<'a> {
+    slice: &'a mut [f32],
+    width: usize,
+    rows: Rows,
+    begun: bool,
+}
+
+impl Grad<'_> {
+    /// Runs `work(rows, their adjoint, slot)` for every chunk; the adjoint holds
+    /// zeros or earlier contributions, and `work` adds to it.
+    pub fn add<S: Send>(
+        self,
+        slots: &mut [S],
+        work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S) + Sync,
+    ) {
+        self.store(slots, |rows, dx, slot, store| {
+            if store == Store::Assign {
+                dx.fill(0.0);
+            }
+            work(rows, dx, slot);
+        });
+    }
+
+    /// [`Self::add`] for work that can overwrite: it is told whether to assign
+    /// (the adjoint holds anything) or to add to earlier contributions.
+    pub fn store<S: Send>(
+        self,
+        slots: &mut [S],
+        work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S, Store) + Sync,
+    ) {
+        let store = if self.begun {
+            Store::Add
+        } else {
+            Store::Assign
+        };
+        let write = |rows, dx: &mut [f32], slot: &mut S| work(rows, dx, slot, store);
+        self.rows.write(self.slice, self.width, slots, write);
+    }
+}
