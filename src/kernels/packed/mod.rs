@@ -13,14 +13,14 @@
 //!
 //! One vector addition thus does the work of `b` times as many bit operations as
 //! it has lanes, and no bit is counted twice. Planes are built from each other by
-//! one addition each ([`Packed::planes`]).
+//! one addition each (`planes`).
 //!
 //! **Binary weights on pixels.** The same in 16-bit lanes: for each row of an
 //! image, the sums of `k` neighbours under every pattern of signs
-//! ([`Packed::signed_sums`]); a layer adds one of them for each kernel row.
+//! (`signed_sums`); a layer adds one of them for each kernel row.
 //!
 //! **Real weights on bits.** For each tap and group of 4 channels, the 16 partial
-//! sums of the weights, for up to 32 output channels in a row ([`Packed::look_up`]).
+//! sums of the weights, for up to 32 output channels in a row (`look_up`).
 //!
 //! Everything but the table look-up is integers: the same bits on every
 //! instruction set. The scalar functions are the specification.
@@ -83,7 +83,7 @@ pub struct BitRows {
     pub step: usize,
 }
 
-/// Shape of a table look-up; see [`Packed::look_up`].
+/// Shape of a table look-up; see `look_up`.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookups<'a> {
     /// Where each position's cells start.
