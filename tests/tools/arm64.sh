@@ -43,4 +43,6 @@ if [ $# -gt 0 ]; then
 else
     run --lib -- kernels ops estimators
     run --test 'kernels*' --test parity --test seednet
+    # Emulated, two thousand random nets would take the better part of an hour.
+    BNN_CPU_PACKED_NETS=${BNN_CPU_PACKED_NETS:-60} run --test packed --test packed_files
 fi
