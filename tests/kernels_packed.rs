@@ -5,6 +5,7 @@ mod common;
 
 use std::io::Write;
 
+use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
 use bnn_cpu::kernels::packed::{BitRows, Lookups, TABLE_WIDTHS, Terms};
 use bnn_cpu::kernels::{Isa, Kernels};
 use bnn_cpu::random::{below, between, keyed};
@@ -89,6 +90,115 @@ fn sums_and_cuts() {
             };
             for k in &sets {
                 assert_eq!(cut(k), cut(scalar), "{} at {n}, {t}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_cut_at_once() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[3, 61]);
+    for n in (32..=928usize).step_by(32) {
+        // Sums within 16 bits, as far as wrapping ones are: small numbers.
+        let x: Vec<i16> = (0..n + 100).map(|_| rng.next_u64() as i16 >> 3).collect();
+        let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 101) as u32).collect() };
+        let terms = Terms::new(7, &offsets(4), &offsets(3));
+        let mut sums = vec![0; n];
+        scalar.sum16(&x, &terms, &mut sums);
+        for t in [i16::MIN, -1, 0, sums[0], sums[n - 1], i16::MAX] {
+            let mut wanted = vec![7; n.div_ceil(64)];
+            scalar.cut16(&sums, t, &mut wanted);
+            for k in sets.iter().chain([&scalar]) {
+                let mut out = vec![7; n.div_ceil(64)];
+                k.cut_sum16(&x, &terms, t, n, &mut out);
+                assert_eq!(out, wanted, "{} at {n}, {t}", k.isa.name());
+            }
+        }
+    }
+}
+
+/// The bits that [`Kernels::cut_rows`] should make, in integers that cannot overflow.
+fn rows_wanted(
+    x: &[u8],
+    edge: [u8; ROW],
+    columns: &[(u8, Vec<u32>, Vec<u32>)],
+    limit: Limit,
+    rows: usize,
+) -> Vec<u64> {
+    let mut out = vec![0; rows.div_ceil(4)];
+    for (r, j) in (0..rows).flat_map(|r| (0..ROW).map(move |j| (r, j))) {
+        let mut total = u32::from(edge[j]);
+        for (dx, (init, adds, subs)) in columns.iter().enumerate() {
+            if j + dx >= ROW {
+                continue;
+            }
+            let at = |&o: &u32| i32::from(x[o as usize + ROW * r + j + dx]);
+            let part = i32::from(*init) + adds.iter().map(at).sum::<i32>()
+                - subs.iter().map(at).sum::<i32>();
+            total += u32::from(part as u8);
+        }
+        let bit = match limit {
+            Limit::AtLeast(t) => total.min(255) >= u32::from(t),
+            Limit::AtMost(t) => total.min(255) <= u32::from(t),
+        };
+        out[r / 4] |= u64::from(bit) << (ROW * (r % 4) + j);
+    }
+    out
+}
+
+#[test]
+fn sums_over_rows() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[4, 61]);
+    for rows in (4..=64usize).step_by(4) {
+        for k in 1..=COLUMNS {
+            // Small bytes, so that some totals stay below 255.
+            let x: Vec<u8> = bytes(&mut rng, rows * ROW + 200)
+                .iter()
+                .map(|x| x & 15)
+                .collect();
+            let edge: [u8; ROW] = std::array::from_fn(|_| below(&mut rng, 60) as u8);
+            let mut offsets =
+                |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 201) as u32).collect() };
+            let columns: Vec<_> = (0..k)
+                .map(|dx| (30 + dx as u8, offsets(dx % 4), offsets(2)))
+                .collect();
+            let mut terms = RowTerms::new(edge);
+            for (init, adds, subs) in &columns {
+                terms.column(*init, adds, subs);
+            }
+            for limit in [0, 1, 100, 150, 254, 255]
+                .into_iter()
+                .flat_map(|t| [Limit::AtLeast(t), Limit::AtMost(t)])
+            {
+                let wanted = rows_wanted(&x, edge, &columns, limit, rows);
+                for kernels in sets.iter().chain([&scalar]) {
+                    let mut out = vec![7; rows.div_ceil(4)];
+                    kernels.cut_rows(&x, &terms, limit, rows, &mut out);
+                    assert_eq!(out, wanted, "{} at {rows}, {k}", kernels.isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_in_another_order() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[5, 61]);
+    for (from, to) in (1..=10usize).flat_map(|a| (1..=10usize).map(move |b| (a, b))) {
+        let x = words(&mut rng, from);
+        let order: Vec<u16> = (0..4 * to)
+            .map(|_| below(&mut rng, 4 * from as u64) as u16)
+            .collect();
+        for k in sets.iter().chain([&scalar]) {
+            let mut out = vec![7; to];
+            k.gather_rows(&x, &order, &mut out);
+            for (i, &from) in order.iter().enumerate() {
+                let row = |x: &[u64], i: usize| x[i / 4] >> (i % 4 * 16) & 0xffff;
+                let wanted = row(&x, usize::from(from));
+                assert_eq!(row(&out, i), wanted, "{} row {i}", k.isa.name());
             }
         }
     }

@@ -11,8 +11,10 @@
 //! differ from it by; the mean of that term times the score is `ḡ·p'` and is put back.
 //! Neither depends on `h_k`, so the sum is unbiased, whatever `ḡ` is: binary layers above
 //! pass it on as straight-through units do. It is a straight-through gradient whose bias
-//! is corrected by a score function of what the straight line leaves over. Cost: K
-//! forward passes and two backward passes; at least two samples.
+//! is corrected by a score function of what the straight line leaves over. Under layers
+//! that pass an adjoint on without a loss in it (real ones, straight-through units, a
+//! local expectation) `g_j` comes with the gradient itself. Cost: K forward and backward
+//! passes, two of the latter under another score function; at least two samples.
 //!
 //! Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
 
@@ -38,7 +40,7 @@ impl Estimator for DoubleCv {
             name: "double-cv",
             formula: "(L - mean L' - g'·(h - p)) · d log P(h)/dx + g'·p', L' and g' = dL/dh of the other samples",
             unbiased: true,
-            cost: "K forward, 2 backward, K >= 2 samples",
+            cost: "K forward, K backward, K >= 2 samples",
             source: "Titsias and Shi 2022 (arXiv 2111.05300)",
         }
     }

@@ -155,6 +155,11 @@ impl BinaryUnit {
     /// The uniform numbers of a row's sample.
     fn draw(&self, pass: &Pass, node: usize, row: usize, u: &mut [f32]) {
         if !pass.enumerate {
+            // Where samples differ below, a rule without a baseline draws the same
+            // noise for all of an image's: their losses then differ less for reasons
+            // that the layers below have no part in.
+            let shares = self.estimator.flips() && !self.expands;
+            let row = if shares { pass.group.image(row) } else { row };
             return fill_uniform(&mut pass.noise(node, row), u);
         }
         let outcome = row % pass.group.main() / pass.group.images;
@@ -267,14 +272,24 @@ impl BinaryUnit {
         }
     }
 
-    /// Notes the adjoints of the main rows, and their sums for each image.
+    /// Notes the adjoints of the main rows, as if each had the whole weight of its
+    /// sample, and their sums for each image.
     fn note_samples(&mut self, pass: &Pass, dy: &[f32]) {
         let (len, main) = (self.len, pass.group.main() * self.len);
         let [each, sum] = &mut self.noted;
-        each[..main].copy_from_slice(&dy[..main]);
+        let rows = each.chunks_exact_mut(len).zip(dy.chunks_exact(len));
+        for (row, (each, dy)) in rows.enumerate().take(pass.group.main()) {
+            let share = match pass.seeds[row] / pass.weights[row] {
+                share if share > 0.0 => share,
+                _ => 1.0,
+            };
+            for (each, dy) in each.iter_mut().zip(dy) {
+                *each = dy / share;
+            }
+        }
         let images = pass.group.images * len;
         sum[..images].fill(0.0);
-        for sample in dy[..main].chunks_exact(images) {
+        for sample in each[..main].chunks_exact(images) {
             for (sum, &dy) in sum.iter_mut().zip(sample) {
                 *sum += dy;
             }
@@ -381,7 +396,7 @@ impl Op for BinaryUnit {
             node: cx.node,
         };
         let probe = pass.phase == Phase::Probe;
-        if probe && self.estimator.probes_samples() {
+        if self.estimator.probes_samples() && (probe || !pass.probed) {
             self.note_samples(pass, cx.dy);
         } else if probe && self.estimator.probes() {
             for (noted, replica) in self.noted.iter_mut().zip(self.roles.own.clone()) {

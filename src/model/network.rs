@@ -1,11 +1,12 @@
 //! A network ready to run: a spec recorded on a tape.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::init::Init;
 use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
-use crate::estimators::{BinaryUnit, Roles, samples};
+use crate::estimators::{BinaryUnit, Estimator, Roles, Signal, samples};
 use crate::kernels::Engine;
 use crate::ops::{
     Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, NormPool, Terms, Window,
@@ -88,6 +89,7 @@ impl Network {
         let mut x = input;
         let mut units = estimators.iter().zip(&roles).enumerate();
         let (mut flips, mut units_below) = (false, 0);
+        let any_notes = estimators.iter().any(|e| e.probes());
         let mut specs = spec.layers.iter().peekable();
         while let Some(layer) = specs.next() {
             if training && let Some(fused) = record_fused(&mut tape, layer, specs.peek(), x)? {
@@ -106,11 +108,16 @@ impl Network {
                     let first = (number == 0).then_some(per_image);
                     let (estimator, roles) = (estimator.clone(), roles.clone());
                     flips = estimator.flips();
+                    let unasked = estimator.signal() == Signal::Loss && !any_notes;
                     let below = units_below;
                     units_below += tape.shape(x).len();
-                    BinaryUnit::record_as(
+                    let h = BinaryUnit::record_as(
                         &mut tape, x, *mode, estimator, roles, &name, first, below,
-                    )
+                    );
+                    if unasked {
+                        tape.declare_unasked(h);
+                    }
+                    h
                 }
                 (
                     LayerSpec::Linear {
@@ -137,7 +144,7 @@ impl Network {
             loss,
             samples: per_image,
             replicas: samples(&roles),
-            probes: training && estimators.iter().any(|e| e.probes()),
+            probes: training && needs_probe(&estimators),
             probes_samples: estimators.iter().any(|e| e.probes_samples()),
             seeds: vec![0.0; rows],
             pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
@@ -314,6 +321,9 @@ impl Network {
             self.tape.pass.phase = Phase::Probe;
             self.replay(false);
             self.tape.pass.phase = Phase::Gradient;
+            self.tape.pass.probed = true;
+        } else {
+            self.tape.pass.probed = false;
         }
         self.tape.params.grads_mut().fill(0.0);
         self.replay(true);
@@ -416,6 +426,16 @@ pub fn argmax(z: &[f32]) -> Option<usize> {
         }
     }
     (!z.is_empty()).then_some(best)
+}
+
+/// Whether a gradient needs a probe first. An adjoint that the gradient itself brings is
+/// as good, unless it carries a loss, which knows the bits it is set against.
+fn needs_probe(estimators: &[Arc<dyn Estimator>]) -> bool {
+    let mut probing = estimators.iter().enumerate().filter(|(_, e)| e.probes());
+    probing.any(|(i, e)| {
+        let mut above = estimators[i + 1..].iter();
+        !e.probes_samples() || above.any(|e| e.signal() == Signal::Loss)
+    })
 }
 
 /// Records a layer together with the next where the two are one op.

@@ -46,6 +46,7 @@ mod naive;
 mod pixel_conv;
 mod plan;
 mod real;
+mod row_conv;
 mod runner;
 mod scratch;
 mod steps;

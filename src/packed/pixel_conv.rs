@@ -134,17 +134,18 @@ impl Op for PixelConv {
         }
         debug_assert_eq!(sums.len(), self.dense * self.lanes);
         for (o, terms) in self.terms.iter().enumerate() {
-            cx.kernels.sum16(&table, terms, &mut sums);
             match &self.goal {
                 Goal::Bits(channels, emit, to) => {
                     let channel = channels[o];
                     // Sums are within ±128 · 255, and so are thresholds but for 1.
+                    let below = (channel.threshold - 1) as i16;
                     cx.kernels
-                        .cut16(&sums, (channel.threshold - 1) as i16, &mut stream);
+                        .cut_sum16(&table, terms, below, sums.len(), &mut stream);
                     let out = &mut cx.s.bits[*to];
                     emit.channel(cx.kernels, &stream, o, channel.invert, out);
                 }
                 Goal::Ints(to) => {
+                    cx.kernels.sum16(&table, terms, &mut sums);
                     let out = &mut cx.s.ints[*to];
                     for p in 0..self.output.pixels() {
                         let (y, x) = (p / self.output.width, p % self.output.width);

@@ -9,10 +9,12 @@ use super::layout::{Place, Rows, get};
 use super::linear::BitLinear;
 use super::pixel_conv::{PixelConv, PixelDot};
 use super::real::{CutPool2, Load, LoadInts, RealConv, ToCells, ToRows, real_threshold};
+use super::row_conv::RowConv;
 use super::scratch::{Scratch, Sizes};
 use super::steps::{Reading, Sink, Source, Tail};
 use super::table::{TableConv, WindowSpec};
 use crate::kernels::Kernels;
+use crate::kernels::packed::rows::ROW;
 use crate::tensor::Shape;
 
 /// What an operation is given.
@@ -85,7 +87,11 @@ impl Plan {
         let flow = &net.flows()[i + 1];
         match (&reader.weights, reader.product) {
             (Weights::Binary { .. }, Product::Conv { .. }) => {
-                let (rows, words) = BitConv::input(&conv(reader, flow, &|_, _| false));
+                let spec = conv(reader, flow, &|_, _| false);
+                let (rows, words) = match self.by_rows(reader, flow, &spec) {
+                    true => RowConv::input(&spec),
+                    false => BitConv::input(&spec),
+                };
                 Place::Rows(self.sizes.bits(words), rows)
             }
             (Weights::Binary { .. }, _) => {
@@ -189,6 +195,7 @@ impl Plan {
                 .dense()
                 .1
                 .next_multiple_of(crate::kernels::packed::LANES),
+            false if self.by_rows(stage, flow, &spec) => ROW,
             false => spec.input.width + spec.padding,
         };
         let Some((channels, pool)) = cut_of(stage, flow) else {
@@ -222,16 +229,27 @@ impl Plan {
     }
 
     fn conv(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>, goal: Goal) {
-        match bits {
-            None => {
+        let lanes = self.kernels.row_lanes();
+        match (bits, goal) {
+            (None, goal) => {
                 let op = PixelConv::new(spec, goal, &mut self.sizes);
                 self.push(i, op);
             }
-            Some(from) => {
+            (Some(from), Goal::Bits(channels, emit, to)) if RowConv::fits(spec, lanes) => {
+                let goal = (channels, emit, to);
+                let op = RowConv::new(spec, lanes, from, goal, &mut self.sizes);
+                self.push(i, op);
+            }
+            (Some(from), goal) => {
                 let op = BitConv::new(spec, from, goal, &mut self.sizes);
                 self.push(i, op);
             }
         }
+    }
+
+    /// Whether a layer over bits is summed row by row.
+    fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
+        cut_of(stage, flow).is_some() && RowConv::fits(spec, self.kernels.row_lanes())
     }
 
     /// The buffer of bits in rows, where there are bits.

@@ -66,6 +66,8 @@ struct Place {
     expanded: bool,
     /// Whether every number is 0 or 1.
     bits: bool,
+    /// Whether its node is replayed backwards although nothing asks for its adjoint.
+    unasked: bool,
 }
 
 impl Place {
@@ -206,6 +208,7 @@ impl Tape {
             wants_grad,
             expanded: self.expanded,
             bits: false,
+            unasked: false,
         });
         Value(self.places.len() - 1)
     }
@@ -234,6 +237,13 @@ impl Tape {
     /// may then compute with bits.
     pub fn declare_bits(&mut self, value: Value) {
         self.places[value.0].bits = true;
+    }
+
+    /// Declares that the node of `value` makes nothing of the adjoint of its output: the
+    /// layers above then leave it out, and the node is still replayed backwards.
+    pub fn declare_unasked(&mut self, value: Value) {
+        let place = &mut self.places[value.0];
+        (place.wants_grad, place.unasked) = (false, true);
     }
 
     /// Whether every number of `value` is declared to be 0 or 1.
@@ -393,7 +403,7 @@ impl Tape {
         for number in (0..self.nodes.len()).rev() {
             let output = self.nodes[number].output;
             // A node that the root does not depend on has no adjoint.
-            if !self.begun[output.0] {
+            if !self.begun[output.0] && !self.places[output.0].unasked {
                 continue;
             }
             let mut rows = self.rows_at(output);

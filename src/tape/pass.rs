@@ -105,6 +105,8 @@ pub struct Pass {
     pub units: Units,
     /// What a replay backwards is for.
     pub phase: Phase,
+    /// Whether a probe came before this replay.
+    pub probed: bool,
     /// Slope `a` of every hard sigmoid, sigmoid and binary unit.
     pub slope: f32,
     /// Temperature of relaxed bits.
@@ -142,6 +144,7 @@ impl Pass {
             mode: Mode::Train,
             units: Units::Sample,
             phase: Phase::Gradient,
+            probed: false,
             slope: 1.0,
             temperature: 1.0,
             noise: Noise {

@@ -6,7 +6,7 @@
 )]
 
 use super::common::{planes_of, pool2_of, signed_sums_of};
-use super::{BitRows, Lookups, Packed, Terms};
+use super::{BitRows, Lookups, Packed, Terms, rows};
 use std::arch::x86_64::*;
 
 /// A function of the table, from one compiled for this instruction set.
@@ -26,6 +26,7 @@ pub(in crate::kernels) const PACKED: Packed = Packed {
     sum16,
     cut8,
     cut16,
+    cut_sum16,
     spread,
     planes,
     signed_sums,
@@ -33,6 +34,7 @@ pub(in crate::kernels) const PACKED: Packed = Packed {
     differ,
     dot,
     look_up,
+    rows: rows::avx2::ROWS,
     cut_pool2,
 };
 
@@ -40,6 +42,7 @@ entry!(fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) = sum8_of);
 entry!(fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) = sum16_of);
 entry!(fn cut8(sums: &[u8], sections: usize, threshold: i32, out: &mut [u64]) = cut8_of);
 entry!(fn cut16(x: &[i16], below: i16, out: &mut [u64]) = cut16_of);
+entry!(fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) = cut_sum16_of);
 entry!(fn spread(bits: &[u64], out: &mut [u8]) = spread_of);
 entry!(fn planes(spread: &[u8], b: usize, out: &mut [u8]) = planes_on);
 entry!(fn signed_sums(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usize, out: &mut [i16]) = signed_sums_on);
@@ -51,6 +54,42 @@ entry!(fn cut_pool2(rows: &[f32], step: usize, channels: usize, threshold: &[f32
 
 /// Bytes of a vector.
 const BYTES: usize = 32;
+
+/// The sums of `N` vectors; `SIZE` bytes a number, from byte `at`.
+///
+/// # Safety
+/// AVX2; every part has `N` vectors from `at`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sums_of<const N: usize, const SIZE: usize>(
+    x: *const u8,
+    terms: &Terms,
+    at: usize,
+) -> [__m256i; N] {
+    let init = match SIZE {
+        1 => _mm256_set1_epi8(terms.init as i8),
+        _ => _mm256_set1_epi16(terms.init),
+    };
+    let mut sum = [init; N];
+    for (offsets, add) in [(terms.adds(), true), (terms.subs(), false)] {
+        for &offset in offsets {
+            for v in 0..N {
+                // SAFETY: the caller's promise.
+                let x = unsafe {
+                    let part = x.add(offset as usize * SIZE + at);
+                    _mm256_loadu_si256(part.add(v * BYTES).cast())
+                };
+                sum[v] = match (SIZE, add) {
+                    (1, true) => _mm256_add_epi8(sum[v], x),
+                    (1, false) => _mm256_sub_epi8(sum[v], x),
+                    (_, true) => _mm256_add_epi16(sum[v], x),
+                    (_, false) => _mm256_sub_epi16(sum[v], x),
+                };
+            }
+        }
+    }
+    sum
+}
 
 /// One block of `N` vectors of sums; `SIZE` bytes a number, at byte `at`.
 ///
@@ -64,33 +103,9 @@ unsafe fn sum_block<const N: usize, const SIZE: usize>(
     out: *mut u8,
     at: usize,
 ) {
-    let init = match SIZE {
-        1 => _mm256_set1_epi8(terms.init as i8),
-        _ => _mm256_set1_epi16(terms.init),
-    };
-    let mut sum = [init; N];
     // SAFETY: the caller's promise.
     unsafe {
-        for &offset in terms.adds() {
-            let part = x.add(offset as usize * SIZE + at);
-            for v in 0..N {
-                let x = _mm256_loadu_si256(part.add(v * BYTES).cast());
-                sum[v] = match SIZE {
-                    1 => _mm256_add_epi8(sum[v], x),
-                    _ => _mm256_add_epi16(sum[v], x),
-                };
-            }
-        }
-        for &offset in terms.subs() {
-            let part = x.add(offset as usize * SIZE + at);
-            for v in 0..N {
-                let x = _mm256_loadu_si256(part.add(v * BYTES).cast());
-                sum[v] = match SIZE {
-                    1 => _mm256_sub_epi8(sum[v], x),
-                    _ => _mm256_sub_epi16(sum[v], x),
-                };
-            }
-        }
+        let sum = sums_of::<N, SIZE>(x, terms, at);
         for v in 0..N {
             _mm256_storeu_si256(out.add(at + v * BYTES).cast(), sum[v]);
         }
@@ -237,6 +252,52 @@ unsafe fn cut16_of(x: &[i16], below: i16, out: &mut [u64]) {
         let mask = _mm256_permute4x64_epi64::<0b11_01_10_00>(mask);
         put(out, q, _mm256_movemask_epi8(mask) as u32);
     }
+}
+
+/// # Safety
+/// AVX2, and checked lengths.
+#[target_feature(enable = "avx2")]
+unsafe fn cut_sum16_of(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
+    out.fill(0);
+    // Pairs of vectors: 32 positions, half a word.
+    let (mut pair, pairs) = (0, n / 32);
+    while pair < pairs {
+        // SAFETY: the lengths are checked: the last part ends within `x`.
+        pair += unsafe {
+            match pairs - pair {
+                4.. => cut_block::<8>(x.as_ptr(), terms, below, pair, out),
+                2.. => cut_block::<4>(x.as_ptr(), terms, below, pair, out),
+                _ => cut_block::<2>(x.as_ptr(), terms, below, pair, out),
+            }
+        };
+    }
+}
+
+/// `N` vectors from pair number `at`; the pairs done.
+///
+/// # Safety
+/// AVX2; every part has those vectors.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn cut_block<const N: usize>(
+    x: *const i16,
+    terms: &Terms,
+    below: i16,
+    at: usize,
+    out: &mut [u64],
+) -> usize {
+    let t = _mm256_set1_epi16(below);
+    // SAFETY: the caller's promise.
+    let sum = unsafe { sums_of::<N, 2>(x.cast(), terms, at * 2 * BYTES) };
+    for i in 0..N / 2 {
+        let (a, b) = (sum[2 * i], sum[2 * i + 1]);
+        let both = _mm256_packs_epi16(_mm256_cmpgt_epi16(a, t), _mm256_cmpgt_epi16(b, t));
+        // Packing goes by halves of vectors.
+        let bits = _mm256_movemask_epi8(_mm256_permute4x64_epi64::<0b11_01_10_00>(both)) as u32;
+        let pair = at + i;
+        out[pair / 2] |= u64::from(bits) << (32 * (pair % 2));
+    }
+    N / 2
 }
 
 /// # Safety

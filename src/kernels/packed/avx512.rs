@@ -12,7 +12,7 @@
 
 use super::avx2;
 use super::common::planes_of;
-use super::{Lookups, Packed, Terms};
+use super::{Lookups, Packed, Terms, rows};
 use std::arch::x86_64::*;
 
 /// A function of the table, from one compiled for this instruction set.
@@ -32,13 +32,15 @@ pub(in crate::kernels) const PACKED: Packed = Packed {
     sum16,
     cut8,
     cut16,
+    cut_sum16,
     spread,
     planes,
-    signed_sums: avx2::signed_sums,
+    signed_sums,
     pool2: avx2::pool2,
     differ,
     dot,
     look_up,
+    rows: rows::avx512::ROWS,
     cut_pool2: avx2::cut_pool2,
 };
 
@@ -46,6 +48,8 @@ entry!(fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) = sum8_of);
 entry!(fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) = sum16_of);
 entry!(fn cut8(sums: &[u8], sections: usize, threshold: i32, out: &mut [u64]) = cut8_of);
 entry!(fn cut16(x: &[i16], below: i16, out: &mut [u64]) = cut16_of);
+entry!(fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) = cut_sum16_of);
+entry!(fn signed_sums(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usize, out: &mut [i16]) = signed_sums_of);
 entry!(fn spread(bits: &[u64], out: &mut [u8]) = spread_of);
 entry!(fn planes(spread: &[u8], b: usize, out: &mut [u8]) = planes_on);
 entry!(fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up_of);
@@ -71,6 +75,47 @@ fn dot(x: &[u8], w: &[i8], out: &mut [i32]) {
 /// Bytes of a vector.
 const BYTES: usize = 64;
 
+/// The sums of `N` vectors, the last of which has the bytes of `last`; `SIZE` bytes a
+/// number, from byte `at`.
+///
+/// # Safety
+/// AVX-512 BW; every part has those bytes from `at`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn sums_of<const N: usize, const SIZE: usize>(
+    x: *const u8,
+    terms: &Terms,
+    at: usize,
+    last: u64,
+) -> [__m512i; N] {
+    let init = match SIZE {
+        1 => _mm512_set1_epi8(terms.init as i8),
+        _ => _mm512_set1_epi16(terms.init),
+    };
+    let mut sum = [init; N];
+    for (offsets, add) in [(terms.adds(), true), (terms.subs(), false)] {
+        for &offset in offsets {
+            for v in 0..N {
+                // SAFETY: the caller's promise; masked lanes are not read.
+                let x = unsafe {
+                    let p = x.add(offset as usize * SIZE + at + v * BYTES).cast();
+                    match v + 1 == N {
+                        true => _mm512_maskz_loadu_epi8(last, p),
+                        false => _mm512_loadu_epi8(p),
+                    }
+                };
+                sum[v] = match (SIZE, add) {
+                    (1, true) => _mm512_add_epi8(sum[v], x),
+                    (1, false) => _mm512_sub_epi8(sum[v], x),
+                    (_, true) => _mm512_add_epi16(sum[v], x),
+                    (_, false) => _mm512_sub_epi16(sum[v], x),
+                };
+            }
+        }
+    }
+    sum
+}
+
 /// One block of `N` vectors of sums, the last of which has the bytes of `last`;
 /// `SIZE` bytes a number, at byte `at`.
 ///
@@ -85,31 +130,9 @@ unsafe fn sum_block<const N: usize, const SIZE: usize>(
     at: usize,
     last: u64,
 ) {
-    let init = match SIZE {
-        1 => _mm512_set1_epi8(terms.init as i8),
-        _ => _mm512_set1_epi16(terms.init),
-    };
-    let mut sum = [init; N];
-    // SAFETY: the caller's promise; masked lanes are not read.
+    // SAFETY: the caller's promise; masked lanes are not written.
     unsafe {
-        for (offsets, add) in [(terms.adds(), true), (terms.subs(), false)] {
-            for &offset in offsets {
-                let part = x.add(offset as usize * SIZE + at);
-                for v in 0..N {
-                    let p = part.add(v * BYTES).cast();
-                    let x = match v + 1 == N {
-                        true => _mm512_maskz_loadu_epi8(last, p),
-                        false => _mm512_loadu_epi8(p),
-                    };
-                    sum[v] = match (SIZE, add) {
-                        (1, true) => _mm512_add_epi8(sum[v], x),
-                        (1, false) => _mm512_sub_epi8(sum[v], x),
-                        (_, true) => _mm512_add_epi16(sum[v], x),
-                        (_, false) => _mm512_sub_epi16(sum[v], x),
-                    };
-                }
-            }
-        }
+        let sum = sums_of::<N, SIZE>(x, terms, at, last);
         for v in 0..N {
             let mask = if v + 1 == N { last } else { u64::MAX };
             _mm512_mask_storeu_epi8(out.add(at + v * BYTES).cast(), mask, sum[v]);
@@ -236,6 +259,112 @@ unsafe fn cut16_of(x: &[i16], below: i16, out: &mut [u64]) {
             } else {
                 0
             };
+    }
+}
+
+/// # Safety
+/// AVX-512 BW, and checked lengths.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn cut_sum16_of(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
+    out.fill(0);
+    let (mut v, vectors) = (0, n / 32);
+    while v < vectors {
+        // SAFETY: the lengths are checked: the last part ends within `x`.
+        v += unsafe {
+            match vectors - v {
+                8.. => cut_block::<8>(x.as_ptr(), terms, below, v, out),
+                4.. => cut_block::<4>(x.as_ptr(), terms, below, v, out),
+                2.. => cut_block::<2>(x.as_ptr(), terms, below, v, out),
+                _ => cut_block::<1>(x.as_ptr(), terms, below, v, out),
+            }
+        };
+    }
+}
+
+/// `N` vectors from number `at`.
+///
+/// # Safety
+/// AVX-512 BW; every part has those vectors.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn cut_block<const N: usize>(
+    x: *const i16,
+    terms: &Terms,
+    below: i16,
+    at: usize,
+    out: &mut [u64],
+) -> usize {
+    let t = _mm512_set1_epi16(below);
+    // SAFETY: the caller's promise.
+    let sum = unsafe { sums_of::<N, 2>(x.cast(), terms, at * BYTES, u64::MAX) };
+    for v in 0..N {
+        let bits = u64::from(_mm512_cmpgt_epi16_mask(sum[v], t));
+        let v = at + v;
+        out[v / 2] |= bits << (32 * (v % 2));
+    }
+    N
+}
+
+/// # Safety
+/// AVX-512 BW, and checked lengths.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn signed_sums_of(
+    x: &[i16],
+    k: usize,
+    pitch: usize,
+    lanes: usize,
+    out_rows: usize,
+    out: &mut [i16],
+) {
+    // SAFETY: the lengths are checked.
+    unsafe {
+        match (k, lanes % 32) {
+            (1, 0) => patterns::<1>(x, pitch, lanes, out_rows, out),
+            (2, 0) => patterns::<2>(x, pitch, lanes, out_rows, out),
+            (3, 0) => patterns::<3>(x, pitch, lanes, out_rows, out),
+            (4, 0) => patterns::<4>(x, pitch, lanes, out_rows, out),
+            (5, 0) => patterns::<5>(x, pitch, lanes, out_rows, out),
+            _ => avx2::signed_sums(x, k, pitch, lanes, out_rows, out),
+        }
+    }
+}
+
+/// `K` neighbours, whose sums under all patterns stay in registers.
+///
+/// # Safety
+/// AVX-512 BW, checked lengths, whole vectors of lanes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn patterns<const K: usize>(
+    x: &[i16],
+    pitch: usize,
+    lanes: usize,
+    out_rows: usize,
+    out: &mut [i16],
+) {
+    for r in 0..x.len() / pitch {
+        for at in (0..lanes).step_by(32) {
+            let mut sum = [_mm512_setzero_si512(); 16];
+            let mut twice = [_mm512_setzero_si512(); K];
+            // SAFETY: a row has `lanes + K - 1` numbers, each pattern of `out` a row
+            // of `lanes` for it.
+            unsafe {
+                for j in 0..K {
+                    let x = _mm512_loadu_epi16(x.as_ptr().add(r * pitch + at + j));
+                    sum[0] = _mm512_add_epi16(sum[0], x);
+                    twice[j] = _mm512_add_epi16(x, x);
+                }
+                for j in 1..K {
+                    for m in 0..1 << (j - 1) {
+                        sum[m | 1 << (j - 1)] = _mm512_sub_epi16(sum[m], twice[j]);
+                    }
+                }
+                for m in 0..1 << (K - 1) {
+                    let out = out.as_mut_ptr().add((m * out_rows + r) * lanes + at);
+                    _mm512_storeu_epi16(out, sum[m]);
+                }
+            }
+        }
     }
 }
 

@@ -23,6 +23,33 @@ pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
     }
 }
 
+/// Rows on their way to a stream, as many as a word holds.
+struct Target<'a> {
+    out: &'a mut [u64],
+    at: usize,
+    word: u64,
+    filled: usize,
+}
+
+impl Target<'_> {
+    /// The next row, whose successor lies `step` bits on.
+    #[inline(always)]
+    fn push(&mut self, row: u64, step: usize) {
+        if self.filled + step > 64 {
+            deposit(self.out, self.at, self.word);
+            (self.at, self.word, self.filled) = (self.at + self.filled, 0, 0);
+        }
+        self.word |= row << self.filled;
+        self.filled += step;
+    }
+
+    /// What is left.
+    #[inline(always)]
+    fn end(self) {
+        deposit(self.out, self.at, self.word);
+    }
+}
+
 /// The even bits of a word, moved together.
 #[inline(always)]
 pub(super) fn even_bits(mut x: u64) -> u64 {
@@ -46,28 +73,32 @@ pub(super) fn pool2_of(
     even: impl Fn(u64) -> u64,
 ) {
     let flip = if invert { u64::MAX } else { 0 };
-    // Rows of 32 or 16 bits: a word holds both rows of a window, or of two.
+    // Rows of 32 or 16 bits: a word holds both rows of a window, or of two; and rows
+    // that are close in the target go there together.
+    let mask = 1u64.checked_shl(columns as u32).map_or(u64::MAX, |m| m - 1);
+    let mut target = Target {
+        out: &mut *out,
+        at: to.origin,
+        word: 0,
+        filled: 0,
+    };
     if from.origin == 0 && from.step == 32 {
-        let mask = (1u64 << columns) - 1;
-        for (y, &x) in bits[..rows].iter().enumerate() {
+        for &x in &bits[..rows] {
             let x = x | x >> 32;
-            let pooled = (even(x | x >> 1) ^ flip) & mask;
-            deposit(out, to.origin + y * to.step, pooled);
+            target.push((even(x | x >> 1) ^ flip) & mask, to.step);
         }
-        return;
+        return target.end();
     }
     if from.origin == 0 && from.step == 16 {
-        let mask = (1u64 << columns) - 1;
         for (i, &x) in bits[..rows.div_ceil(2)].iter().enumerate() {
             let x = x | x >> 16;
             let pooled = even(x | x >> 1) ^ flip;
-            let at = to.origin + 2 * i * to.step;
-            deposit(out, at, pooled & mask);
+            target.push(pooled & mask, to.step);
             if 2 * i + 1 < rows {
-                deposit(out, at + to.step, pooled >> 16 & mask);
+                target.push(pooled >> 16 & mask, to.step);
             }
         }
-        return;
+        return target.end();
     }
     for first in (0..columns).step_by(32) {
         let width = 32.min(columns - first);

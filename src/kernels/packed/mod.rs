@@ -32,6 +32,7 @@ pub(super) mod avx512;
 pub mod common;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
+pub mod rows;
 pub(super) mod scalar;
 
 use super::Kernels;
@@ -108,6 +109,7 @@ pub struct Packed {
     pub(super) sum16: fn(&[i16], &Terms, &mut [i16]),
     pub(super) cut8: fn(&[u8], usize, i32, &mut [u64]),
     pub(super) cut16: fn(&[i16], i16, &mut [u64]),
+    pub(super) cut_sum16: fn(&[i16], &Terms, i16, usize, &mut [u64]),
     pub(super) spread: fn(&[u64], &mut [u8]),
     pub(super) planes: fn(&[u8], usize, &mut [u8]),
     pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
@@ -116,6 +118,7 @@ pub struct Packed {
     pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
     pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),
     pub(super) cut_pool2: fn(&[f32], usize, usize, &[f32], &mut [u8]),
+    pub(super) rows: rows::Rows,
 }
 
 impl Kernels {
@@ -161,6 +164,18 @@ impl Kernels {
         assert!(x.len().is_multiple_of(LANES), "whole vectors of lanes");
         assert!(out.len() == x.len().div_ceil(64), "a bit for each position");
         (self.packed.cut16)(x, below, out);
+    }
+
+    /// [`Self::sum16`] and [`Self::cut16`] in one pass, of `n` positions.
+    ///
+    /// # Panics
+    /// If `n` is no multiple of [`LANES`], `x` ends before the last part, or `out` has
+    /// not as many bits.
+    pub fn cut_sum16(&self, x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
+        assert!(n.is_multiple_of(LANES), "whole vectors of lanes");
+        assert!(terms.last + n <= x.len(), "x is too short");
+        assert!(out.len() == n.div_ceil(64), "a bit for each position");
+        (self.packed.cut_sum16)(x, terms, below, n, out);
     }
 
     /// A byte for each bit: 1 for 1, 255 (that is, -1) for 0.

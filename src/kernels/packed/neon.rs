@@ -6,14 +6,16 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::{Lookups, Packed, Terms, scalar};
+use super::{Lookups, Packed, Terms, rows, scalar};
 use std::arch::aarch64::*;
 
 pub(in crate::kernels) const PACKED: Packed = Packed {
     sum8,
     sum16,
     cut8,
+    cut_sum16,
     look_up,
+    rows: rows::neon::ROWS,
     ..scalar::PACKED
 };
 
@@ -33,6 +35,10 @@ fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) {
 fn cut8(sums: &[u8], sections: usize, threshold: i32, out: &mut [u64]) {
     // SAFETY: as in `sum8`; the lengths are checked.
     unsafe { cut8_of(sums, sections, threshold, out) }
+}
+
+fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
+    scalar::cut_sum16_by(sum16, x, terms, below, n, out);
 }
 
 fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {

@@ -1,13 +1,14 @@
 //! The scalar kernels: the specification that the others are tested against.
 
 use super::common::{even_bits, planes_of, pool2_of, signed_sums_of};
-use super::{Lookups, Packed, Terms};
+use super::{Lookups, Packed, Terms, rows};
 
 pub(in crate::kernels) const PACKED: Packed = Packed {
     sum8,
     sum16,
     cut8,
     cut16,
+    cut_sum16,
     spread,
     planes: |spread, b, out| planes_of(spread, b, out),
     signed_sums: |x, k, pitch, lanes, rows, out| signed_sums_of(x, k, pitch, lanes, rows, out),
@@ -17,6 +18,7 @@ pub(in crate::kernels) const PACKED: Packed = Packed {
     differ,
     dot,
     look_up,
+    rows: rows::scalar::ROWS,
     cut_pool2,
 };
 
@@ -61,6 +63,27 @@ fn cut16(x: &[i16], below: i16, out: &mut [u64]) {
     for (x, out) in x.chunks(64).zip(out) {
         let bits = x.iter().enumerate();
         *out = bits.fold(0, |word, (i, &x)| word | u64::from(x > below) << i);
+    }
+}
+
+fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
+    cut_sum16_by(sum16, x, terms, below, n, out);
+}
+
+/// [`cut_sum16`] with a kernel for the sums.
+pub(super) fn cut_sum16_by(
+    sum16: fn(&[i16], &Terms, &mut [i16]),
+    x: &[i16],
+    terms: &Terms,
+    below: i16,
+    n: usize,
+    out: &mut [u64],
+) {
+    let mut sums = [0; 64];
+    for (q, out) in (0..n).step_by(64).zip(out) {
+        let sums = &mut sums[..64.min(n - q)];
+        sum16(&x[q..], terms, sums);
+        cut16(sums, below, std::slice::from_mut(out));
     }
 }
 

@@ -1,0 +1,133 @@
+//! Sums of planes over images of at most 16 columns, with every load on its own line.
+//!
+//! A row of pixels is 16 bytes, a vector holds [`Kernels::row_lanes`] rows. Rows that
+//! are neighbours in the image lie in neighbouring *vectors* (row `i + V·l` in lane `l`
+//! of vector `i`), so that a step down is a whole vector and never crosses a cache
+//! line. A step to the right is taken after the sum: the taps of one kernel column are
+//! added first, and their sum is shifted within its rows.
+//!
+//! ```text
+//! part[dx][r][j]  = init[dx] + Σ_adds x[offset + 16r + j] - Σ_subs x[offset + 16r + j]
+//! total[r][j]     = edge[j] + Σ_dx part[dx][r][j + dx]      0 beyond column 15
+//! bit[r][j]       = [total >= t]  or  [total <= t]
+//! ```
+//!
+//! Totals stop at 255. Sums of up to 509 bits are still compared exactly: where the
+//! threshold is above 255, the opposite weights count what is missing from it.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+pub(super) mod scalar;
+
+use crate::kernels::Kernels;
+
+/// Columns of a row.
+pub const ROW: usize = 16;
+
+/// Kernel columns at most.
+pub const COLUMNS: usize = 8;
+
+/// The taps of a kernel, column by column; see the module's page.
+#[derive(Clone, Debug, Default)]
+pub struct RowTerms {
+    columns: Vec<Column>,
+    offsets: Vec<u32>,
+    edge: [u8; ROW],
+    last: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    adds: usize,
+    subs: usize,
+    init: u8,
+}
+
+impl RowTerms {
+    /// No taps, and what each column of the output begins with.
+    pub fn new(edge: [u8; ROW]) -> Self {
+        Self {
+            edge,
+            ..Self::default()
+        }
+    }
+
+    /// The next kernel column.
+    ///
+    /// # Panics
+    /// If there are [`COLUMNS`] already.
+    pub fn column(&mut self, init: u8, adds: &[u32], subs: &[u32]) {
+        assert!(self.columns.len() < COLUMNS, "too many kernel columns");
+        let most = adds.iter().chain(subs).max().map_or(0, |&o| o as usize);
+        self.last = self.last.max(most);
+        self.offsets.extend_from_slice(adds);
+        self.offsets.extend_from_slice(subs);
+        self.columns.push(Column {
+            adds: adds.len(),
+            subs: subs.len(),
+            init,
+        });
+    }
+
+    /// For each column: init, what is added, what is subtracted.
+    fn columns(&self) -> impl Iterator<Item = (u8, &[u32], &[u32])> {
+        let mut offsets = &self.offsets[..];
+        self.columns.iter().map(move |column| {
+            let (adds, rest) = offsets.split_at(column.adds);
+            let (subs, rest) = rest.split_at(column.subs);
+            offsets = rest;
+            (column.init, adds, subs)
+        })
+    }
+}
+
+/// What makes a bit of a total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `[total >= t]`
+    AtLeast(u8),
+    /// `[total <= t]`
+    AtMost(u8),
+}
+
+/// One instruction set's kernel, and the rows of its vectors.
+pub struct Rows {
+    pub(in crate::kernels) lanes: usize,
+    pub(in crate::kernels) cut_rows: fn(&[u8], &RowTerms, Limit, usize, &mut [u64]),
+    pub(in crate::kernels) gather: fn(&[u64], &[u16], &mut [u64]),
+}
+
+impl Kernels {
+    /// Rows of 16 bytes in a vector.
+    pub fn row_lanes(&self) -> usize {
+        self.packed.rows.lanes
+    }
+
+    /// Rows of 16 bits in another order: row `i` of `out` is row `order[i]` of `x`.
+    ///
+    /// # Panics
+    /// If `order` is not one for each row of `out`, or names one that `x` has not.
+    pub fn gather_rows(&self, x: &[u64], order: &[u16], out: &mut [u64]) {
+        assert!(order.len() == 4 * out.len(), "an origin for each row");
+        let most = order.iter().fold(0, |most, &i| most.max(i));
+        assert!(usize::from(most) < 4 * x.len(), "rows of x");
+        (self.packed.rows.gather)(x, order, out);
+    }
+
+    /// The bits of `rows` rows: 16 of them from bit `16 r` of `out`. See the module's
+    /// page.
+    ///
+    /// # Panics
+    /// If `rows` is no multiple of [`Self::row_lanes`], `x` ends before the last part,
+    /// or `out` has not as many words as `rows` rows fill.
+    pub fn cut_rows(&self, x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) {
+        assert!(rows.is_multiple_of(self.row_lanes()), "whole vectors");
+        assert!(terms.last + rows * ROW <= x.len(), "x is too short");
+        assert!(out.len() == rows.div_ceil(4), "a bit for each column");
+        (self.packed.rows.cut_rows)(x, terms, limit, rows, out);
+    }
+}

@@ -1,0 +1,284 @@
+//! Binary weights over bits of images at most 16 columns wide, row by row; see
+//! [`crate::kernels::packed::rows`].
+
+use super::bit_conv::ConvSpec;
+use super::emit::{Channel, Emit};
+use super::layout::Rows;
+use super::plan::{Cx, Op};
+use super::scratch::Sizes;
+use crate::kernels::packed::LANES;
+use crate::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
+
+/// Bytes of all planes at most: what the first-level cache holds beside the rest.
+const CACHE: usize = 34 << 10;
+
+/// Most bits of a sum: see the kernels' page.
+const DEPTH: usize = 509;
+
+/// Channels of a group at most.
+const GROUP: usize = 8;
+
+/// The layer.
+pub(super) struct RowConv {
+    from: usize,
+    to: usize,
+    /// Words of a channel's rows.
+    words: usize,
+    /// The row of the input in each slot of a plane's vectors, and the slot of each row
+    /// of the output.
+    order: Vec<u16>,
+    places: Vec<u16>,
+    /// First channel and number of channels of each group; bytes of a plane.
+    groups: Vec<(usize, usize)>,
+    plane: usize,
+    /// Rows of the output in whole vectors.
+    rows: usize,
+    outputs: Vec<Output>,
+    emit: Emit,
+    lane_bits: usize,
+    spread: usize,
+    planes: usize,
+    cut: usize,
+    stream: usize,
+}
+
+/// One output channel.
+struct Output {
+    rule: Rule,
+    invert: bool,
+}
+
+enum Rule {
+    Always(bool),
+    Cut(RowTerms, Limit),
+}
+
+/// How vectors of rows lie: rows a vector, vectors of the output and of a plane.
+#[derive(Clone, Copy)]
+struct Vectors {
+    lanes: usize,
+    output: usize,
+    plane: usize,
+}
+
+impl Vectors {
+    fn new(spec: &ConvSpec<'_>, lanes: usize) -> Self {
+        let output = spec.dense().0.div_ceil(lanes);
+        Self {
+            lanes,
+            output,
+            plane: output + spec.kernel - 1,
+        }
+    }
+
+    fn bytes(self) -> usize {
+        (self.plane * self.lanes * ROW).next_multiple_of(LANES)
+    }
+
+    /// The row in each slot of that many vectors.
+    fn rows(self, vectors: usize) -> impl Iterator<Item = usize> {
+        (0..vectors).flat_map(move |i| (0..self.lanes).map(move |l| i + self.output * l))
+    }
+}
+
+impl RowConv {
+    /// Whether the layer is narrow and shallow enough, on vectors of that many rows.
+    pub fn fits(spec: &ConvSpec<'_>, lanes: usize) -> bool {
+        let channels = spec.input.channels;
+        spec.stride == 1
+            && spec.input.width + spec.padding <= ROW
+            && spec.dense().1 <= ROW
+            && spec.kernel <= COLUMNS
+            && spec.kernel * spec.kernel * channels <= DEPTH
+            && spec.kernel * channels <= 255
+            && Self::group_count(spec, lanes).is_some()
+    }
+
+    /// How the input's bits must lie, and how many words they take.
+    pub fn input(spec: &ConvSpec<'_>) -> (Rows, usize) {
+        // One row more, which stays empty, for slots without a row.
+        let words = (spec.input.height + 2 * spec.padding) / 4 + 1;
+        let rows = Rows {
+            origin: spec.padding * ROW + spec.padding,
+            channel: words * 64,
+            row: ROW,
+        };
+        (rows, words * spec.input.channels)
+    }
+
+    /// The number of groups that costs the fewest additions while all planes fit the
+    /// cache.
+    fn group_count(spec: &ConvSpec<'_>, lanes: usize) -> Option<usize> {
+        let vectors = Vectors::new(spec, lanes);
+        let (channels, plane) = (spec.input.channels, vectors.bytes());
+        let taps = spec.kernel * spec.kernel;
+        let planes = |g: usize| -> usize { groups(channels, g).map(|(_, b)| 1 << (b - 1)).sum() };
+        let cost = |g: &usize| {
+            let sums = g * taps * spec.output.channels * vectors.output * lanes * ROW;
+            sums + 2 * planes(*g) * plane
+        };
+        let fits = |g: &usize| channels.div_ceil(*g) <= GROUP && planes(*g) * plane <= CACHE;
+        (1..=channels).filter(fits).min_by_key(cost)
+    }
+
+    pub fn new(
+        spec: &ConvSpec<'_>,
+        lanes: usize,
+        from: usize,
+        (channels, emit, to): (Vec<Channel>, Emit, usize),
+        sizes: &mut Sizes,
+    ) -> Self {
+        let vectors = Vectors::new(spec, lanes);
+        let count = Self::group_count(spec, lanes).unwrap_or(spec.input.channels);
+        let groups: Vec<_> = groups(spec.input.channels, count).collect();
+        let plane = vectors.bytes();
+        let height = spec.input.height + 2 * spec.padding;
+        let order = vectors
+            .rows(vectors.plane)
+            .map(|row| row.min(height) as u16);
+        let mut order: Vec<u16> = order.collect();
+        order.resize(4 * plane.div_ceil(64), height as u16);
+        let out_rows = spec.dense().0;
+        let mut places = vec![0; out_rows.next_multiple_of(4)];
+        for (slot, row) in vectors.rows(vectors.output).enumerate() {
+            if row < out_rows {
+                places[row] = slot as u16;
+            }
+        }
+        let output = |(o, channel): (usize, &Channel)| Output {
+            rule: rule(spec, &groups, plane, lanes, o, channel),
+            invert: channel.invert,
+        };
+        let rows = vectors.output * lanes;
+        let planes = groups.iter().map(|&(_, b)| plane << (b - 1)).sum();
+        let most = groups.iter().map(|g| g.1).max().unwrap_or(0);
+        Self {
+            from,
+            to,
+            words: Self::input(spec).1 / spec.input.channels,
+            order,
+            places,
+            outputs: channels.iter().enumerate().map(output).collect(),
+            groups,
+            plane,
+            rows,
+            emit,
+            lane_bits: sizes.bits(plane.div_ceil(64)),
+            spread: sizes.bytes(most * plane),
+            planes: sizes.bytes(planes),
+            cut: sizes.bits(rows.div_ceil(4)),
+            stream: sizes.bits(out_rows.div_ceil(4)),
+        }
+    }
+}
+
+/// Channels shared out evenly.
+fn groups(channels: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    (0..count).map(move |g| {
+        let b = (channels - first).div_ceil(count - g);
+        first += b;
+        (first - b, b)
+    })
+}
+
+/// What decides output `o`.
+fn rule(
+    spec: &ConvSpec<'_>,
+    groups: &[(usize, usize)],
+    plane: usize,
+    lanes: usize,
+    o: usize,
+    channel: &Channel,
+) -> Rule {
+    let (k, depth) = (spec.kernel, spec.kernel * spec.kernel * spec.input.channels);
+    let positive = |c: usize, tap: usize| (spec.positive)(o, c * k * k + tap) != channel.negate;
+    // A sum is the matching bits less those of weights -1.
+    let taps = (0..spec.input.channels).flat_map(|c| (0..k * k).map(move |tap| (c, tap)));
+    let negative = taps.filter(|&(c, tap)| !positive(c, tap)).count();
+    let threshold = channel.threshold + negative as i32;
+    if threshold <= 0 || threshold > depth as i32 {
+        return Rule::Always(threshold <= 0);
+    }
+    let opposite = threshold > 255;
+    let limit = match opposite {
+        true => Limit::AtMost((depth as i32 - threshold) as u8),
+        false => Limit::AtLeast(threshold as u8),
+    };
+    let positive = |c: usize, tap: usize| positive(c, tap) != opposite;
+    let mut edge = [0u8; ROW];
+    for dx in 0..k {
+        // Columns past the last are padding, whose bits are those of weights -1.
+        let column = (0..k * spec.input.channels)
+            .filter(|i| !positive(i / k, i % k * k + dx))
+            .count();
+        for edge in &mut edge[ROW - dx..] {
+            *edge = edge.saturating_add(column as u8);
+        }
+    }
+    let mut terms = RowTerms::new(edge);
+    for dx in 0..k {
+        let (mut adds, mut subs, mut init) = (Vec::new(), Vec::new(), 0);
+        for dy in 0..k {
+            let mut base = dy * lanes * ROW;
+            for &(first, b) in groups {
+                let bits = (0..b).map(|j| usize::from(positive(first + j, dy * k + dx)) << j);
+                let w: usize = bits.sum();
+                let top = 1 << (b - 1);
+                if w & top == 0 {
+                    adds.push((base + w * plane) as u32);
+                } else {
+                    // The opposite pattern's plane, and what it lacks of b.
+                    init += b;
+                    subs.push((base + (w ^ (2 * top - 1)) * plane) as u32);
+                }
+                base += plane << (b - 1);
+            }
+        }
+        terms.column(init as u8, &adds, &subs);
+    }
+    Rule::Cut(terms, limit)
+}
+
+impl Op for RowConv {
+    fn name(&self) -> &'static str {
+        "binary conv"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let mut lane_bits = std::mem::take(&mut cx.s.bits[self.lane_bits]);
+        let mut spread = std::mem::take(&mut cx.s.bytes[self.spread]);
+        let mut planes = std::mem::take(&mut cx.s.bytes[self.planes]);
+        let mut cut = std::mem::take(&mut cx.s.bits[self.cut]);
+        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        let (kernels, plane) = (cx.kernels, self.plane);
+        let mut at = 0;
+        for &(first, b) in &self.groups {
+            for j in 0..b {
+                let words = &cx.s.bits[self.from][(first + j) * self.words..][..self.words];
+                kernels.gather_rows(words, &self.order, &mut lane_bits);
+                kernels.spread(&lane_bits, &mut spread[j * plane..][..plane]);
+            }
+            let len = plane << (b - 1);
+            kernels.planes(&spread[..b * plane], b, &mut planes[at..][..len]);
+            at += len;
+        }
+        cx.s.bits[self.to].fill(0);
+        for (o, output) in self.outputs.iter().enumerate() {
+            match &output.rule {
+                Rule::Always(bit) => stream.fill(if *bit { u64::MAX } else { 0 }),
+                Rule::Cut(terms, limit) => {
+                    kernels.cut_rows(&planes[..at], terms, *limit, self.rows, &mut cut);
+                    kernels.gather_rows(&cut, &self.places, &mut stream);
+                }
+            }
+            let out = &mut cx.s.bits[self.to];
+            self.emit.channel(kernels, &stream, o, output.invert, out);
+        }
+        cx.s.bits[self.lane_bits] = lane_bits;
+        cx.s.bytes[self.spread] = spread;
+        cx.s.bytes[self.planes] = planes;
+        cx.s.bits[self.cut] = cut;
+        cx.s.bits[self.stream] = stream;
+    }
+}
