@@ -5,15 +5,15 @@
 //!
 //! FLOP are those of the dense sums, bytes those of the values and adjoints that the
 //! layer reads and writes once. The limit is the greater of the time that the
-//! arithmetic takes at the measured rate of fused multiply-adds and the time that
+//! arithmetic takes at the measured rate of multiply-adds and the time that
 //! the bytes take at the measured rate of a copy within the last-level cache.
 //! Cheaper algorithms may pass it.
 
 use std::time::Instant;
 
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
-use bnn_cpu::kernels::gemm::{Patches, Store};
-use bnn_cpu::kernels::{self, Engine};
+use bnn_cpu::kernels;
+use bnn_cpu::kernels::limits::Limits;
 use bnn_cpu::ops::{
     Activation, Conv, CrossEntropy, Function, Linear, NormPool, Statistics, Terms, Window,
 };
@@ -39,22 +39,6 @@ fn best(mut work: impl FnMut()) -> f64 {
         best = best.min(begun.elapsed().as_secs_f64());
     }
     best
-}
-
-/// FLOP a second of fused multiply-adds on a tile in the first-level cache.
-fn peak(engine: Engine) -> f64 {
-    let (rows, depth, columns) = (48, 256, kernels::NR);
-    let (a, b) = (vec![0.5; rows * depth], vec![0.25; depth * columns]);
-    let mut c = vec![0.0; rows * columns];
-    let patches = Patches::matrix(rows, depth);
-    let seconds = best(|| {
-        for _ in 0..20 {
-            engine
-                .kernels
-                .product(&patches, &a, &b, columns, None, &mut c, Store::Assign);
-        }
-    });
-    (20 * 2 * rows * depth * columns) as f64 / seconds
 }
 
 /// Bytes a second, read plus written, of a copy of 2 MB.
@@ -135,7 +119,7 @@ fn flop(name: &str) -> usize {
 fn main() -> Result<(), Failure> {
     let engine = kernels::select(None)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let (peak, copy) = (peak(engine), copy_rate());
+    let (peak, copy) = (Limits::measure(engine.kernels.isa).fma, copy_rate());
     println!(
         "{}: {:.1} GFLOP/s, {:.1} GB/s on one thread, batch {BATCH}\n",
         engine.kernels.isa.name(),

@@ -24,6 +24,7 @@ mod flip;
 pub mod gemm;
 pub mod im2col;
 mod isa;
+pub mod limits;
 pub mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
