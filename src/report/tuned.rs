@@ -4,14 +4,14 @@
 use super::suite::SuiteRow;
 use crate::estimators::Firing;
 use crate::model::Placement;
-use crate::train::{Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
+use crate::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 
 /// The best estimator that is unbiased in every binary layer.
 pub fn unbiased(placement: Placement) -> &'static str {
     match placement {
-        Placement::None | Placement::First => "double-cv",
+        Placement::None | Placement::First => "reinforce",
         Placement::Last => "local-expectation",
-        Placement::Both => "double-cv+local-expectation",
+        Placement::Both => "reinforce+local-expectation",
     }
 }
 
@@ -33,15 +33,20 @@ pub fn tune(config: &mut Config, row: &SuiteRow) {
     let Some((mode, estimator)) = &row.binary else {
         return;
     };
-    if estimator != "st" {
-        adam(config, 0.002);
-        if row.placement != Placement::Last || estimator == "reinforce" {
-            config.samples = 4;
-        }
+    if estimator.contains("reinforce") {
+        adam(config, 0.02);
+        config.samples = 4;
+        config.baseline = Baseline::Loo;
+    } else if estimator != "st" {
+        adam(config, 0.01);
     }
-    if *mode == Firing::Deterministic && estimator != "st" {
-        // Sampled in training, thresholded in evaluation: the two meet as the slope
-        // rises.
-        config.slope = SlopeSchedule::new(SlopeKind::Cosine);
+    if *mode == Firing::Stochastic || estimator != "st" {
+        // Units grow decided as training settles: one sample says more, and what is
+        // sampled in training meets what is thresholded in evaluation.
+        config.slope = SlopeSchedule {
+            start: 2.0,
+            rate: 0.3,
+            ..SlopeSchedule::new(SlopeKind::Linear)
+        };
     }
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bad_runs;
+mod binary_weights;
 mod commands;
 mod common;
 mod estimators;
