@@ -27,12 +27,15 @@ pub struct Limits {
     pub loads: f64,
 }
 
+/// A loop over data.
+type Over = fn(&[u8], usize) -> u8;
+
 /// Loops that do `rounds` rounds, and how much a round does.
 struct Loops {
     fma: (fn(usize) -> f32, usize),
     int8: (fn(usize) -> i32, usize),
     bits: (fn(usize) -> u64, usize),
-    loads: (fn(&[u8], usize) -> u8, usize),
+    loads: (Over, usize),
 }
 
 /// Bytes that the loop of loads goes over.
