@@ -7,6 +7,7 @@ mod network;
 mod pixels;
 mod place;
 mod presets;
+mod record;
 mod spec;
 mod table;
 pub mod weights;

@@ -1,16 +1,14 @@
 //! A network ready to run: a spec recorded on a tape.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::init::Init;
+use super::record::{needs_probe, record, record_fused};
 use super::spec::{LayerSpec, ModelSpec};
 use crate::error::{Error, Result};
-use crate::estimators::{BinaryUnit, Estimator, Roles, Signal, samples};
+use crate::estimators::{BinaryUnit, Roles, Signal, samples};
 use crate::kernels::Engine;
-use crate::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Linear, MaxPool, NormPool, Terms, Window,
-};
+use crate::ops::{CrossEntropy, Linear};
 use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
@@ -426,94 +424,4 @@ pub fn argmax(z: &[f32]) -> Option<usize> {
         }
     }
     (!z.is_empty()).then_some(best)
-}
-
-/// Whether a gradient needs a probe first. An adjoint that the gradient itself brings is
-/// as good, unless it carries a loss, which knows the bits it is set against.
-fn needs_probe(estimators: &[Arc<dyn Estimator>]) -> bool {
-    let mut probing = estimators.iter().enumerate().filter(|(_, e)| e.probes());
-    probing.any(|(i, e)| {
-        let mut above = estimators[i + 1..].iter();
-        !e.probes_samples() || above.any(|e| e.signal() == Signal::Loss)
-    })
-}
-
-/// Records a layer together with the next where the two are one op.
-fn record_fused(
-    tape: &mut Tape,
-    layer: &LayerSpec,
-    next: Option<&&LayerSpec>,
-    x: Value,
-) -> Result<Option<Value>> {
-    let (
-        LayerSpec::BatchNorm {
-            name,
-            eps,
-            momentum,
-            statistics,
-        },
-        Some(LayerSpec::MaxPool { kernel, stride }),
-    ) = (layer, next)
-    else {
-        return Ok(None);
-    };
-    if !NormPool::serves(tape.shape(x), *kernel, stride.unwrap_or(*kernel)) {
-        return Ok(None);
-    }
-    NormPool::record(tape, name, x, (*eps, *momentum, *statistics)).map(Some)
-}
-
-/// Records one layer.
-fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
-    Ok(match layer {
-        LayerSpec::Conv {
-            name,
-            out,
-            kernel,
-            stride,
-            padding,
-            bias,
-            weights,
-            scale,
-        } => {
-            let terms = Terms {
-                bias: *bias,
-                weights: *weights,
-                scale: *scale,
-            };
-            let window = Window {
-                kernel: *kernel,
-                stride: *stride,
-                padding: *padding,
-            };
-            Conv::record(tape, name, x, *out, window, terms)?
-        }
-        LayerSpec::BatchNorm {
-            name,
-            eps,
-            momentum,
-            statistics,
-        } => BatchNorm::record_with(tape, name, x, *eps, *momentum, *statistics)?,
-        LayerSpec::MaxPool { kernel, stride } => {
-            MaxPool::record(tape, "max_pool", x, *kernel, stride.unwrap_or(*kernel))?
-        }
-        LayerSpec::Activation { function } => Activation::record(tape, x, *function),
-        LayerSpec::Binary { .. } => {
-            return Err(Error::spec("binary layers are recorded with their roles"));
-        }
-        LayerSpec::Linear {
-            name,
-            out,
-            bias,
-            weights,
-            scale,
-        } => {
-            let terms = Terms {
-                bias: *bias,
-                weights: *weights,
-                scale: *scale,
-            };
-            Linear::record(tape, name, x, *out, terms)?
-        }
-    })
 }

@@ -23,6 +23,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::error::Result;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
@@ -31,6 +33,7 @@ use crate::kernels::winograd::Winograd;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
+use super::panels;
 use super::weights::{Terms, Weights};
 use super::window::{Window, bordered, bordered_patterns, spread};
 
@@ -220,37 +223,6 @@ impl Conv {
             run_step: width,
         }
     }
-
-    /// Calls `visit(flat index of w[o, c, u, v], o, c, u, v)` in storage order.
-    fn each_weight(&self, mut visit: impl FnMut(usize, usize, usize, usize, usize)) {
-        let k = self.window.kernel;
-        let mut flat = 0;
-        for o in 0..self.output.channels {
-            for c in 0..self.input.channels {
-                for u in 0..k {
-                    for v in 0..k {
-                        visit(flat, o, c, u, v);
-                        flat += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Place of `W[(u, v, c), o]` in panels of the forward weights.
-    fn panel_place(&self, o: usize, c: usize, u: usize, v: usize) -> usize {
-        let k = self.window.kernel;
-        let depth = k * k * self.input.channels;
-        (o / NR * depth + (u * k + v) * self.input.channels + c) * NR + o % NR
-    }
-
-    /// Place of `W'[(u', v', o), c]`, the turned weights, in panels.
-    fn turned_place(&self, o: usize, c: usize, u: usize, v: usize) -> usize {
-        let k = self.window.kernel;
-        let depth = k * k * self.output.channels;
-        let (u, v) = (k - 1 - u, k - 1 - v);
-        (c / NR * depth + (u * k + v) * self.output.channels + o) * NR + c % NR
-    }
 }
 
 impl Op for Conv {
@@ -267,12 +239,14 @@ impl Op for Conv {
             .winograd
             .filter(|_| self.weights.is_real() && lookup.is_none());
         if self.version != cx.params.version() {
-            let mut panels = std::mem::take(&mut self.forward_weights);
-            let weight = cx.params.value(self.weight);
-            self.each_weight(|i, o, c, u, v| {
-                panels[self.panel_place(o, c, u, v)] = self.weights.effective(weight[i]);
+            let (weight, weights) = (cx.params.value(self.weight), self.weights);
+            let (k, channels) = (self.window.kernel, self.input.channels);
+            let size = (k * k * channels, self.output.channels);
+            panels::fill(&mut self.forward_weights, size, |row| {
+                let (tap, c) = (row / channels, row % channels);
+                let from = &weight[c * k * k + tap..];
+                move |o| weights.effective(from[o * channels * k * k])
             });
-            self.forward_weights = panels;
             if let Some([shape, _]) = &forward {
                 kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
             }
@@ -351,12 +325,15 @@ impl Op for Conv {
             }),
             Some(dx) => {
                 if self.backward_version != cx.params.version() {
-                    let mut panels = std::mem::take(&mut self.backward_weights);
-                    let weight = cx.params.value(self.weight);
-                    self.each_weight(|i, o, c, u, v| {
-                        panels[self.turned_place(o, c, u, v)] = self.weights.effective(weight[i]);
+                    // W'[(u', v', o), c], the turned weights.
+                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
+                    let (k, channels) = (window.kernel, input.channels);
+                    let size = (k * k * output.channels, channels);
+                    panels::fill(&mut self.backward_weights, size, |row| {
+                        let (tap, o) = (row / output.channels, row % output.channels);
+                        let from = &weight[o * channels * k * k + k * k - 1 - tap..];
+                        move |c| weights.effective(from[c * k * k])
                     });
-                    self.backward_weights = panels;
                     if let Some([_, shape]) = winograd {
                         let panels = &self.backward_weights;
                         kernels.winograd_weights(shape, panels, &mut self.backward_points);
@@ -405,9 +382,19 @@ impl Op for Conv {
             sum = &self.weight_grad;
         }
         let (weight, grad) = cx.params.value_and_grad(self.weight);
-        self.each_weight(|i, o, c, u, v| {
-            let dw = sum[self.panel_place(o, c, u, v)];
-            grad[i] += self.weights.pullback(weight[i], dw);
+        let (k, channels, weights) = (window.kernel, input.channels, self.weights);
+        let depth = k * k * channels;
+        let rows = weight.par_chunks_exact(depth);
+        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
+        rows.with_min_len(4).for_each(|(o, (weight, grad))| {
+            let panel = &sum[o / NR * depth * NR + o % NR..];
+            let each = weight.chunks_exact(k * k).zip(grad.chunks_exact_mut(k * k));
+            for (c, (weight, grad)) in each.enumerate() {
+                for (tap, (&w, grad)) in weight.iter().zip(grad).enumerate() {
+                    let dw = panel[(tap * channels + c) * NR];
+                    *grad += weights.pullback(w, dw);
+                }
+            }
         });
     }
 }

@@ -24,6 +24,7 @@ use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmulti
 use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value};
 use crate::tensor::Shape;
 
+use super::panels;
 use super::weights::{Terms, Weights};
 
 /// Inputs whose weight gradient one task computes. Tasks share no output, so
@@ -37,8 +38,9 @@ pub struct Linear {
     weights: Weights,
     weight: ParamId,
     bias: Option<ParamId>,
-    /// Where input `i` of PyTorch's order is stored.
+    /// Where input `i` of PyTorch's order is stored, and the way back.
     stored: Vec<usize>,
+    inverse: Vec<usize>,
     /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
     forward_weights: Vec<f32>,
     backward_weights: Vec<f32>,
@@ -107,6 +109,7 @@ impl Linear {
             weights: terms.weights,
             weight,
             bias,
+            inverse: inverse(depth, |i| input.stored_at(i)),
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
             forward_weights: vec![0.0; panel_len(depth, out)],
             backward_weights: vec![0.0; panel_len(out, depth)],
@@ -120,6 +123,13 @@ impl Linear {
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
     }
+}
+
+/// For each place, the number that is stored there.
+fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
+    let mut inverse = vec![0; len];
+    (0..len).for_each(|i| inverse[stored_at(i)] = i);
+    inverse
 }
 
 impl Linear {
@@ -197,9 +207,11 @@ impl Linear {
                 d.fill(0.0);
                 kernels.transposed(&patches, x, dy, out, d);
             });
-        let rows = weight.chunks_exact(depth);
-        for (j, (weight, grad)) in rows.zip(grad.chunks_exact_mut(depth)).enumerate() {
-            for ((&k, &w), grad) in self.stored.iter().zip(weight).zip(grad) {
+        let rows = weight.par_chunks_exact(depth);
+        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
+        let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
+        rows.for_each(|(j, (weight, grad))| {
+            for ((&k, &w), grad) in stored.iter().zip(weight).zip(grad) {
                 let (block, k) = (k / BLOCK, k % BLOCK);
                 let width = BLOCK.min(depth - block * BLOCK);
                 let at = if dense {
@@ -207,10 +219,10 @@ impl Linear {
                 } else {
                     (j / NR * width + k) * NR + j % NR
                 };
-                let dw = self.weight_grad[block * block_len + at];
-                *grad += self.weights.pullback(w, dw);
+                let dw = weight_grad[block * block_len + at];
+                *grad += weights.pullback(w, dw);
             }
-        }
+        });
     }
 }
 
@@ -222,13 +234,12 @@ impl Op for Linear {
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
         if self.version != cx.params.version() {
-            let weight = cx.params.value(self.weight);
-            for (j, weight) in weight.chunks_exact(depth).enumerate() {
-                let panel = &mut self.forward_weights[j / NR * depth * NR..][..depth * NR];
-                for (&k, &w) in self.stored.iter().zip(weight) {
-                    panel[k * NR + j % NR] = self.weights.effective(w);
-                }
-            }
+            let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
+            let weights = self.weights;
+            panels::fill(&mut self.forward_weights, (depth, out), |k| {
+                let from = &weight[inverse[k]..];
+                move |j| weights.effective(from[j * depth])
+            });
             self.version = cx.params.version();
         }
         let x = cx.x(0);
@@ -253,13 +264,12 @@ impl Op for Linear {
             self.add_flips(&mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
-                let weight = cx.params.value(self.weight);
-                for (j, weight) in weight.chunks_exact(depth).enumerate() {
-                    for (&k, &w) in self.stored.iter().zip(weight) {
-                        let at = (k / NR * out + j) * NR + k % NR;
-                        self.backward_weights[at] = self.weights.effective(w);
-                    }
-                }
+                let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
+                let weights = self.weights;
+                panels::fill(&mut self.backward_weights, (out, depth), |j| {
+                    let from = &weight[j * depth..][..depth];
+                    move |k| weights.effective(from[inverse[k]])
+                });
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;

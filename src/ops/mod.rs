@@ -9,6 +9,7 @@ mod cross_entropy;
 mod linear;
 mod max_pool;
 mod norm_pool;
+mod panels;
 mod weights;
 mod window;
 

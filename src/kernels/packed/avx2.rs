@@ -6,7 +6,7 @@
 )]
 
 use super::common::{planes_of, pool2_of, signed_sums_of};
-use super::{BitRows, Lookups, Packed, Terms, rows};
+use super::{BitRows, Lookups, Packed, Terms, look_up, rows};
 use std::arch::x86_64::*;
 
 /// A function of the table, from one compiled for this instruction set.
@@ -49,8 +49,8 @@ entry!(fn signed_sums(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usi
 entry!(fn pool2(bits: &[u64], from: BitRows, size: (usize, usize), invert: bool, out: &mut [u64], to: BitRows) = pool2_on);
 entry!(fn differ(x: &[u64], w: &[u64], out: &mut [i32]) = differ_of);
 entry!(fn dot(x: &[u8], w: &[i8], out: &mut [i32]) = dot_of);
-entry!(fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up_of);
-entry!(fn cut_pool2(rows: &[f32], step: usize, channels: usize, threshold: &[f32], out: &mut [u8]) = cut_pool2_of);
+entry!(fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up::avx2::look_up);
+entry!(fn cut_pool2(rows: &[f32], step: usize, channels: usize, threshold: &[f32], out: &mut [u8]) = look_up::avx2::cut_pool2);
 
 /// Bytes of a vector.
 const BYTES: usize = 32;
@@ -445,103 +445,5 @@ unsafe fn dot_of(x: &[u8], w: &[i8], out: &mut [i32]) {
         let tail = x[whole..].iter().zip(&row[whole..]);
         let tail: i32 = tail.map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
         *out = _mm_cvtsi128_si32(half) + tail;
-    }
-}
-
-/// `P` positions from `p`, rows of `V` vectors.
-///
-/// # Safety
-/// AVX2, and checked lengths.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn look_up_block<const P: usize, const V: usize>(
-    cells: &[u8],
-    l: &Lookups<'_>,
-    out: &mut [f32],
-    p: usize,
-) {
-    let mut sum = [[_mm256_setzero_ps(); V]; P];
-    let mut start = [cells.as_ptr(); P];
-    // SAFETY: positions p .. p + P exist; every start plus offset lies within
-    // `cells`, 16 rows of each look-up within the table, and rows of V vectors
-    // at each position of `out`.
-    unsafe {
-        for i in 0..P {
-            start[i] = cells.as_ptr().add(l.starts[p + i] as usize);
-            for v in 0..V {
-                sum[i][v] = _mm256_loadu_ps(out.as_ptr().add((p + i) * l.out_step + 8 * v));
-            }
-        }
-        let mut table = l.table.as_ptr();
-        for &offset in l.offsets {
-            for i in 0..P {
-                let cell = usize::from(*start[i].add(offset as usize) & 15);
-                let row = table.add(cell * V * 8);
-                for v in 0..V {
-                    sum[i][v] = _mm256_add_ps(sum[i][v], _mm256_loadu_ps(row.add(8 * v)));
-                }
-            }
-            table = table.add(16 * V * 8);
-        }
-        for i in 0..P {
-            for v in 0..V {
-                _mm256_storeu_ps(
-                    out.as_mut_ptr().add((p + i) * l.out_step + 8 * v),
-                    sum[i][v],
-                );
-            }
-        }
-    }
-}
-
-/// # Safety
-/// AVX2, and checked lengths.
-#[target_feature(enable = "avx2")]
-unsafe fn look_up_of(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    let n = l.starts.len();
-    let mut p = 0;
-    while p < n {
-        // SAFETY: whole blocks of positions within the caller's lengths.
-        let done = unsafe {
-            match (l.width, n - p) {
-                (8, 4..) => (look_up_block::<4, 1>(cells, l, out, p), 4).1,
-                (8, _) => (look_up_block::<1, 1>(cells, l, out, p), 1).1,
-                (16, 4..) => (look_up_block::<4, 2>(cells, l, out, p), 4).1,
-                (16, _) => (look_up_block::<1, 2>(cells, l, out, p), 1).1,
-                (_, 2..) => (look_up_block::<2, 4>(cells, l, out, p), 2).1,
-                _ => (look_up_block::<1, 4>(cells, l, out, p), 1).1,
-            }
-        };
-        p += done;
-    }
-}
-
-/// # Safety
-/// AVX2, and checked lengths.
-#[target_feature(enable = "avx2")]
-unsafe fn cut_pool2_of(
-    rows: &[f32],
-    step: usize,
-    channels: usize,
-    threshold: &[f32],
-    out: &mut [u8],
-) {
-    for (x, cells) in out.chunks_exact_mut(channels / 4).enumerate() {
-        for c in (0..channels).step_by(8) {
-            // SAFETY: two pixels of each row lie at 2x, and 8 numbers from `c` in
-            // each pixel and in the thresholds.
-            let mask = unsafe {
-                let p = rows.as_ptr().add(2 * x * channels + c);
-                let load = |at: usize| _mm256_loadu_ps(p.add(at));
-                let t = _mm256_loadu_ps(threshold.as_ptr().add(c));
-                // Bits are joined, not maxima: a NaN then hides no other number.
-                let above = |at| _mm256_cmp_ps::<_CMP_GT_OQ>(load(at), t);
-                let top = _mm256_or_ps(above(0), above(channels));
-                let bottom = _mm256_or_ps(above(step), above(step + channels));
-                _mm256_movemask_ps(_mm256_or_ps(top, bottom)) as u8
-            };
-            cells[c / 4] = mask & 15;
-            cells[c / 4 + 1] = mask >> 4;
-        }
     }
 }

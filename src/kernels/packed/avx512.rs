@@ -12,7 +12,7 @@
 
 use super::avx2;
 use super::common::planes_of;
-use super::{Lookups, Packed, Terms, rows};
+use super::{Lookups, Packed, Terms, look_up, rows};
 use std::arch::x86_64::*;
 
 /// A function of the table, from one compiled for this instruction set.
@@ -52,7 +52,7 @@ entry!(fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u
 entry!(fn signed_sums(x: &[i16], k: usize, pitch: usize, lanes: usize, rows: usize, out: &mut [i16]) = signed_sums_of);
 entry!(fn spread(bits: &[u64], out: &mut [u8]) = spread_of);
 entry!(fn planes(spread: &[u8], b: usize, out: &mut [u8]) = planes_on);
-entry!(fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up_of);
+entry!(fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up::avx512::look_up);
 
 fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
     if is_x86_feature_detected!("avx512vpopcntdq") {
@@ -430,72 +430,5 @@ unsafe fn dot_of(x: &[u8], w: &[i8], out: &mut [i32]) {
             sum = _mm512_dpbusd_epi32(sum, x, w);
         }
         *out = _mm512_reduce_add_epi32(sum);
-    }
-}
-
-/// `P` positions from `p`, rows of `V` vectors.
-///
-/// # Safety
-/// AVX-512 F, and checked lengths.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn look_up_block<const P: usize, const V: usize>(
-    cells: &[u8],
-    l: &Lookups<'_>,
-    out: &mut [f32],
-    p: usize,
-) {
-    let mut sum = [[_mm512_setzero_ps(); V]; P];
-    let mut start = [cells.as_ptr(); P];
-    // SAFETY: positions p .. p + P exist; every start plus offset lies within
-    // `cells`, 16 rows of each look-up within the table, and rows of V vectors
-    // at each position of `out`.
-    unsafe {
-        for i in 0..P {
-            start[i] = cells.as_ptr().add(l.starts[p + i] as usize);
-            for v in 0..V {
-                sum[i][v] = _mm512_loadu_ps(out.as_ptr().add((p + i) * l.out_step + 16 * v));
-            }
-        }
-        let mut table = l.table.as_ptr();
-        for &offset in l.offsets {
-            for i in 0..P {
-                let cell = usize::from(*start[i].add(offset as usize) & 15);
-                let row = table.add(cell * V * 16);
-                for v in 0..V {
-                    sum[i][v] = _mm512_add_ps(sum[i][v], _mm512_loadu_ps(row.add(16 * v)));
-                }
-            }
-            table = table.add(16 * V * 16);
-        }
-        for i in 0..P {
-            for v in 0..V {
-                let out = out.as_mut_ptr().add((p + i) * l.out_step + 16 * v);
-                _mm512_storeu_ps(out, sum[i][v]);
-            }
-        }
-    }
-}
-
-/// # Safety
-/// AVX-512 F, and checked lengths.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn look_up_of(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    if l.width == 8 {
-        return avx2::look_up(cells, l, out);
-    }
-    let n = l.starts.len();
-    let mut p = 0;
-    while p < n {
-        // SAFETY: whole blocks of positions within the caller's lengths.
-        let done = unsafe {
-            match (l.width, n - p) {
-                (16, 8..) => (look_up_block::<8, 1>(cells, l, out, p), 8).1,
-                (16, _) => (look_up_block::<1, 1>(cells, l, out, p), 1).1,
-                (_, 4..) => (look_up_block::<4, 2>(cells, l, out, p), 4).1,
-                _ => (look_up_block::<1, 2>(cells, l, out, p), 1).1,
-            }
-        };
-        p += done;
     }
 }

@@ -30,6 +30,7 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 pub mod common;
+mod look_up;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub mod rows;
