@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::report::columns::side_by_side;
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -115,7 +117,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             show.event(&event);
             // A table that fills while it is made loses nothing to a kill.
             if matches!(event, CellEvent::Done(_))
-                && let Err(error) = write(&args, &plan, &cells, &dataset.name, &plan.name(&dataset))
+                && let Err(error) = write(&args, &plan, &cells, &dataset)
             {
                 show.line(&format!("the table could not be written: {}", text(&error)));
             }
@@ -137,37 +139,69 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .into());
     }
     let name = plan.name(&dataset);
-    let table = write(&args, &plan, &cells, &dataset.name, &name)?;
+    let table = write(&args, &plan, &cells, &dataset)?;
     print(&table, &args.results.join(name), context)
 }
 
-/// Writes the table of the cells that are finished, in all its forms.
-fn write(args: &Args, plan: &Plan, cells: &[Cell], dataset: &str, name: &str) -> Outcome<Table> {
+/// Writes the table of the cells that are finished, in all its forms, and beside
+/// another suite of the same published rows.
+fn write(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outcome<Table> {
+    let table = tabulate(args, plan, cells, dataset)?;
+    // A part of the rows must not replace the table of all of them.
+    if args.rows.is_some() {
+        return Ok(table);
+    }
+    create_folder(&args.results)?;
+    let write = |name: &str, extension: &str, text: &str| {
+        let file = args.results.join(format!("{name}.{extension}"));
+        write_atomic_bytes(&file, text.as_bytes())
+    };
+    let name = plan.name(dataset);
+    write(&name, "md", &table.markdown())?;
+    write(&name, "csv", &table.csv())?;
+    write(&name, "json", &table.json()?)?;
+    if let Some((name, protocol, tuned)) = args.suite.side_by_side()
+        && args.epochs.is_none()
+    {
+        let of = |suite: Suite| -> Outcome<Table> {
+            if suite == args.suite {
+                return Ok(table.clone());
+            }
+            let plan = Plan {
+                suite,
+                rows: suite.rows(),
+                ..plan.clone()
+            };
+            tabulate(args, &plan, &plan.cells(dataset)?, dataset)
+        };
+        if let Some(text) = side_by_side(&of(protocol)?, &of(tuned)?) {
+            write(name, "md", &text)?;
+        }
+    }
+    Ok(table)
+}
+
+/// The table of the cells that are finished.
+fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outcome<Table> {
     let mut records: Vec<CellRecord> = Vec::new();
     for cell in cells {
         records.extend(cell.read()?);
     }
-    let mut command = format!(
-        "bnn-cpu table --suite {} --seeds {}",
-        args.suite.name(),
-        args.seeds
-    );
+    let (suite, seeds) = (plan.suite.name(), args.seeds);
+    let mut command = format!("bnn-cpu table --suite {suite} --seeds {seeds}");
     if let Some(epochs) = args.epochs {
         command += &format!(" --epochs {epochs}");
     }
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    let table = Table::new(args.suite, dataset, command, &plan.rows, &records);
-    // A part of the rows must not replace the table of all of them.
-    if args.rows.is_none() {
-        create_folder(&args.results)?;
-        let file = |extension| args.results.join(format!("{name}.{extension}"));
-        write_atomic_bytes(&file("md"), table.markdown().as_bytes())?;
-        write_atomic_bytes(&file("csv"), table.csv().as_bytes())?;
-        write_atomic_bytes(&file("json"), table.json()?.as_bytes())?;
-    }
-    Ok(table)
+    Ok(Table::new(
+        plan.suite,
+        &dataset.name,
+        command,
+        &plan.rows,
+        &records,
+    ))
 }
 
 fn text(failure: &Failure) -> String {

@@ -1,6 +1,7 @@
 //! Floor 6: what runs amount to, put beside what others published.
 
 pub mod cell;
+pub mod columns;
 pub mod lab;
 pub mod reference;
 pub mod runner;

@@ -134,6 +134,11 @@ impl Published {
         matches!(self.binary, Some((_, "reinforce")))
     }
 
+    /// Epochs that its protocol trains.
+    pub fn epochs(&self) -> usize {
+        if self.model == MLP { 100 } else { 10 }
+    }
+
     /// Whether the epoch was chosen on the test images, which flatters it.
     pub fn test_selected(&self) -> bool {
         self.model == MLP

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::cell::CellRecord;
-use super::reference::{is_mnist, published};
+use super::reference::{Published, is_mnist, published};
 use super::suite::{Suite, SuiteRow};
 use crate::error::{Error, Result};
 
@@ -46,6 +46,10 @@ pub struct TableRow {
     pub id: String,
     /// The row's name.
     pub title: String,
+    /// The estimator of its binary units; absent without any.
+    pub estimator: Option<String>,
+    /// The published row that it stands beside.
+    pub repeats: Option<&'static str>,
     /// Seeds that are finished.
     pub seeds: Vec<u64>,
     /// Test accuracy in per cent.
@@ -130,13 +134,18 @@ impl Table {
         };
         let comparable = mine.iter().all(|r| match suite {
             Suite::Reference | Suite::Mlp => published(&r.config) == row.published,
-            // Other settings, but the same images and as many epochs.
-            _ => is_mnist(&r.config) && r.config.epochs == 10,
+            // Other settings, but the same images and no more epochs.
+            _ => {
+                let epochs = row.published.map_or(0, Published::epochs);
+                is_mnist(&r.config) && r.config.epochs <= epochs
+            }
         });
         let published = row.published.filter(|_| comparable && !mine.is_empty());
         TableRow {
             id: row.id.clone(),
             title: row.title.clone(),
+            estimator: row.binary.as_ref().map(|(_, name)| name.clone()),
+            repeats: published.map(|p| p.row),
             seeds: mine.iter().map(|r| r.config.seed).collect(),
             percent: spread(|r| r.test.accuracy * 100.0),
             loss: spread(|r| r.test.loss),

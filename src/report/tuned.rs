@@ -1,14 +1,18 @@
 //! The settings of the tuned suite, chosen on validation images; `data/recipes` has
 //! them as files.
 
+use super::reference::MLP;
 use super::suite::SuiteRow;
+use crate::data::Augment;
 use crate::estimators::Firing;
 use crate::model::Placement;
 use crate::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 
 /// The best estimator that is unbiased in every binary layer.
-pub fn unbiased(placement: Placement) -> &'static str {
+pub fn unbiased(model: &str, placement: Placement) -> &'static str {
     match placement {
+        // Its one hidden layer is the last one.
+        _ if model == MLP => "local-expectation",
         Placement::None | Placement::First => "reinforce",
         Placement::Last => "local-expectation",
         Placement::Both => "reinforce+local-expectation",
@@ -27,7 +31,7 @@ pub fn adam(config: &mut Config, lr: f64) {
     config.lr_schedule = LrSchedule::ONE_CYCLE;
 }
 
-/// The settings of a row.
+/// The settings of a row of the seed-net.
 pub fn tune(config: &mut Config, row: &SuiteRow) {
     adam(config, 0.005);
     let Some((mode, estimator)) = &row.binary else {
@@ -46,6 +50,27 @@ pub fn tune(config: &mut Config, row: &SuiteRow) {
         config.slope = SlopeSchedule {
             start: 2.0,
             rate: 0.3,
+            ..SlopeSchedule::new(SlopeKind::Linear)
+        };
+    }
+}
+
+/// The settings of a row of the network with one hidden layer.
+pub fn tune_mlp(config: &mut Config, row: &SuiteRow) {
+    tune(config, row);
+    config.epochs = 40;
+}
+
+/// The best settings that we know.
+pub fn best(config: &mut Config, row: &SuiteRow) {
+    adam(config, 0.005);
+    config.epochs = 40;
+    config.augment = Augment::Affine;
+    if matches!(row.binary, Some((Firing::Stochastic, _))) {
+        config.slope = SlopeSchedule {
+            start: 2.0,
+            rate: 0.15,
+            max: 8.0,
             ..SlopeSchedule::new(SlopeKind::Linear)
         };
     }

@@ -11,4 +11,5 @@ mod infer;
 #[cfg(unix)]
 mod interruption;
 mod recipes;
+mod table;
 mod usage;

@@ -1,0 +1,99 @@
+//! Tables: shards, records that are kept, tables drawn again.
+
+use serde_json::Value;
+
+use crate::common::{Place, files};
+
+/// A table of two small rows and two seeds.
+fn table<'a>(place: &Place, flags: &[&'a str]) -> Vec<&'a str> {
+    // The data set's name, and so the table's, is that of its folder.
+    if !place.path("a-small-set").exists() {
+        place.write_data("a-small-set");
+    }
+    let base =
+        "table --suite mlp --rows det-st --seeds 2 --epochs 1 --dataset idx --data a-small-set";
+    let mut args: Vec<&str> = base.split(' ').collect();
+    args.extend(flags);
+    args
+}
+
+/// The folder of the cells: its name depends on the data set's.
+fn cells(place: &Place) -> (String, Vec<String>) {
+    let folders = files(&place.path("results/cells"));
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    let folder = format!("results/cells/{}", folders[0]);
+    let found = files(&place.path(&folder));
+    (folder, found)
+}
+
+#[test]
+fn shards_share_a_table_and_no_cell_is_trained_twice() {
+    let place = Place::new();
+    let all = [
+        "det-st-annealed-seed1.json",
+        "det-st-annealed-seed2.json",
+        "det-st-seed1.json",
+        "det-st-seed2.json",
+    ];
+    place.good(&table(&place, &["--shard", "1/3"]));
+    let (folder, first) = cells(&place);
+    assert_eq!(
+        first,
+        [all[2], all[1]]
+            .map(String::from)
+            .iter()
+            .rev()
+            .cloned()
+            .collect::<Vec<_>>()
+    );
+    let bytes: Vec<_> = first
+        .iter()
+        .map(|f| place.bytes(&format!("{folder}/{f}")))
+        .collect();
+    // Everything that is left, two at a time.
+    place.good(&table(&place, &["--jobs", "2"]));
+    assert_eq!(cells(&place).1, all);
+    for (file, bytes) in first.iter().zip(&bytes) {
+        assert!(
+            place.bytes(&format!("{folder}/{file}")) == *bytes,
+            "{file}: trained again"
+        );
+    }
+    // Drawn from the records alone.
+    std::fs::remove_dir_all(place.path("runs")).unwrap();
+    let again = place.good(&[&["--json"][..], &table(&place, &["--render"])].concat());
+    let drawn: Vec<Value> = again.json();
+    let rows = drawn[0]["table"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(row["seeds"], serde_json::json!([1, 2]));
+        assert!(row["percent"]["deviation"].is_number());
+        // Published figures stand beside MNIST only.
+        assert!(row["published_percent"].is_null() && row["repeats"].is_null());
+    }
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn bad_calls_and_records_are_one_line() {
+    let place = Place::new();
+    place.bad(&table(&place, &["--render"]), 1, "no finished cells");
+    let mut rows = table(&place, &[]);
+    rows[4] = "nothing";
+    let rows = place.run(&rows);
+    assert_eq!(rows.code, Some(2));
+    assert!(rows.err.contains("no row of the suite"), "{}", rows.err);
+    let shard = place.run(&table(&place, &["--shard", "4/3"]));
+    assert_eq!(shard.code, Some(2));
+    assert!(shard.err.contains("I from 1 to N"), "{}", shard.err);
+    place.good(&table(&place, &["--shard", "1/4"]));
+    let (folder, found) = cells(&place);
+    let file = format!("{folder}/{}", found[0]);
+    let whole = String::from_utf8(place.bytes(&file)).unwrap();
+    let other = whole.replace("\"batch\": 64", "\"batch\": 32");
+    assert_ne!(other, whole);
+    std::fs::write(place.path(&file), other).unwrap();
+    place.bad(&table(&place, &["--render"]), 1, "other settings");
+    std::fs::write(place.path(&file), &whole[..whole.len() / 2]).unwrap();
+    place.bad(&table(&place, &["--render"]), 1, "no record of a run");
+}
