@@ -17,6 +17,12 @@
 //!
 //! To add one: write its file, name it in [`ALL`]; from another crate, call
 //! [`register`]. The tests run over the registry.
+//!
+//! Left out: PSA (Shekhovtsov 2020, arXiv 2006.03143). Its analytic step needs the next
+//! layer's pre-activation as a linear function of each bit, for then a flip's effect on
+//! every unit above costs one more convolution. In the networks here a max-pool stands
+//! between a convolution and its units, which breaks that line; above the last binary
+//! layer, where it holds, `local-expectation` is exact at the same cost.
 
 mod arm;
 mod clip;

@@ -12,6 +12,14 @@
 //! The default link is the logistic. With the hard sigmoid the score is `±1/p'`-like and
 //! has unbounded variance as `p` nears 0 or 1; with the logistic it is at most `a`.
 //!
+//! **Deterministic units.** A unit that is `[x > 0]` has no score, so "deterministic" says
+//! how a network is *read*: it is sampled in training, because the estimator learns from
+//! what other bits would have cost, and thresholded in validation and test. What training
+//! optimises and what evaluation reads then differ by the noise of the bits. The slope
+//! closes that gap: with `a` annealed upwards `p` nears 0 or 1, a sample is the threshold
+//! more and more often, and the best epoch is chosen by the thresholded network. Setting the
+//! score to zero instead (what a threshold's own derivative says) is the estimator `none`.
+//!
 //! Source: Williams 1992.
 
 use super::{Estimator, Info, Link, Needs, Signal, Unit};
