@@ -2,9 +2,12 @@
 
 pub mod cell;
 pub mod lab;
+pub mod page;
+pub mod pictures;
 pub mod reference;
 pub mod runner;
 pub mod suite;
+pub mod survey;
 pub mod table;
 pub mod timing;
 pub mod tuned;

@@ -186,9 +186,7 @@ impl Watched {
 /// Up to 64 bits, the first in the lowest place.
 fn word(units: &[f32]) -> u64 {
     let bits = units.iter().enumerate();
-    bits.fold(0, |word, (i, &x)| {
-        word | u64::from(bits::bit(x)) << i
-    })
+    bits.fold(0, |word, (i, &x)| word | u64::from(bits::bit(x)) << i)
 }
 
 fn shares(layers: &[Watched], counts: &[Count]) -> Option<Shares> {

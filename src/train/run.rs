@@ -309,7 +309,9 @@ impl Share {
         if !history.iter().any(|r| (self.all)(r).is_some()) {
             return Vec::new();
         }
-        let layers = history.iter().flat_map(|r| (self.layers)(r).keys().cloned());
+        let layers = history
+            .iter()
+            .flat_map(|r| (self.layers)(r).keys().cloned());
         let layers: BTreeSet<String> = layers.collect();
         std::iter::once(None)
             .chain(layers.into_iter().map(Some))

@@ -415,7 +415,13 @@ impl<'a> Training<'a> {
         };
         let file = self.run.file("checkpoint.safetensors");
         let (net, baseline) = (self.net.params(), self.baseline.as_ref());
-        checkpoint.write(&file, net, &self.optimiser, baseline, (&self.flips, &self.activity))?;
+        checkpoint.write(
+            &file,
+            net,
+            &self.optimiser,
+            baseline,
+            (&self.flips, &self.activity),
+        )?;
         self.saved = Instant::now();
         Ok(())
     }
