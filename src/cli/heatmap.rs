@@ -12,7 +12,7 @@ use super::{Context, Failure, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu heatmap runs/seed-net-both-stoch-st-1             conv1.png, conv2.png in its pictures/
+  bnn-cpu heatmap runs/seed-net-both-stoch-st-1             conv1.png, conv1-mean.png, ... in its pictures/
   bnn-cpu heatmap runs/seed-net-both-det-st-1 --channels    every channel as well
   bnn-cpu heatmap --compare runs/a runs/b runs/c -o maps    the same digits, run by run";
 
@@ -85,12 +85,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let (theme, mut written) = (args.picture.theme(), Written::new(folder)?);
     for (i, layer) in looked[0].survey.layers.iter().enumerate() {
-        let name = match args.compare {
-            true => format!("{}-compared.png", layer.name),
-            false => format!("{}.png", layer.name),
-        };
+        let end = if args.compare { "-compared" } else { "" };
         let canvas = heatmap::layer(&subjects, i, &dataset.test, theme)?;
-        written.png(&name, &canvas)?;
+        written.png(&format!("{}{end}.png", layer.name), &canvas)?;
+        let canvas = heatmap::layer_mean(&subjects, i, theme)?;
+        written.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
         if args.channels {
             let canvas = heatmap::channels(subjects[0], i, false, theme)?;
             written.png(&format!("{}-channels.png", layer.name), &canvas)?;

@@ -10,5 +10,7 @@ mod estimators;
 mod infer;
 #[cfg(unix)]
 mod interruption;
+mod pictures;
 mod recipes;
+mod report;
 mod usage;

@@ -122,7 +122,9 @@ def shot(page, path, whole=True):
         size = page.execute_script(
             "const e = document.documentElement; return [e.clientWidth, e.scrollHeight];"
         )
-        asked["clip"] = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
+        # Chromium does not draw surfaces of any height.
+        height = min(size[1], 9000)
+        asked["clip"] = {"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1}
     data = page.execute_cdp_cmd("Page.captureScreenshot", asked)["data"]
     with open(path, "wb") as file:
         file.write(base64.b64decode(data))

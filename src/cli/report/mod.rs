@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
-use bnn_cpu::model::table;
+use bnn_cpu::model::{LayerRow, table};
 use bnn_cpu::report::page::{Layers, Report, Subject};
-use bnn_cpu::report::reference;
 use bnn_cpu::train::{Provenance, RunFolder};
 use serde_json::json;
 
@@ -92,11 +91,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let mut layers: Vec<Layers> = Vec::new();
     for (name, model) in &sources.models {
         let rows = table(model)?;
-        if layers.iter().all(|known| known.rows != rows) {
-            layers.push(Layers {
-                name: name.clone(),
+        match layers.iter_mut().find(|known| alike(&known.rows, &rows)) {
+            Some(known) => known.names.push(name.clone()),
+            None => layers.push(Layers {
+                names: vec![name.clone()],
                 rows,
-            });
+            }),
         }
     }
     let report = Report {
@@ -196,6 +196,21 @@ impl Args {
     }
 }
 
+/// Whether two networks have the same sizes, layer by layer, whatever their units are.
+fn alike(a: &[LayerRow], b: &[LayerRow]) -> bool {
+    let sizes = |row: &LayerRow| {
+        let numbers = [
+            row.params_f32,
+            row.params_bit,
+            row.madds_f32,
+            row.madds_bit,
+            row.bytes,
+        ];
+        (row.output, numbers)
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| sizes(a) == sizes(b))
+}
+
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,".contains(c);
@@ -203,9 +218,4 @@ fn quoted(word: &str) -> String {
         true => word.into(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
-}
-
-/// What was published for a run, if it may be compared.
-fn published(config: &bnn_cpu::train::Config) -> Option<&'static reference::Published> {
-    reference::published(config)
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::Error;
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::report::page::Shown;
-use bnn_cpu::report::{CellRecord, Table};
+use bnn_cpu::report::{CellRecord, Table, reference};
 use bnn_cpu::train::{Config, EpochRecord, RunFolder, TestRecord};
 
 use super::super::{Outcome, output, result};
-use super::{command, published};
+use super::command;
 
 /// One input.
 pub enum Source {
@@ -141,7 +141,7 @@ impl Sources {
             config: output::value(config),
             history,
             test,
-            published: published(config),
+            published: reference::published(config),
         }
     }
 }

@@ -5,10 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
+use super::super::grouped;
 use super::super::pictures::chart::{Style, dash};
 use super::super::pictures::colour;
 use super::super::pictures::curves::{Course, charts, inline};
 use super::super::pictures::grid::{Colours, Plane, short};
+use super::super::pictures::heatmap::{image, mean_image};
 use super::super::survey::Maps;
 use super::{Report, Subject};
 use crate::data::sheet::Sheet;
@@ -57,15 +59,22 @@ impl Report<'_> {
         if charts.is_empty() {
             return html! {};
         }
+        let has = |title: &str| charts.iter().any(|chart| chart.title.starts_with(title));
         let several = self.runs.len() > names.len();
         html! {
             section id="curves" {
                 h2 { "Curves" }
                 p.note {
                     @if several { "Seeds of a row share a colour. " }
-                    "Bits changed: the share of binary units that fire differently than an epoch before, \
-                     on 256 validation images. Units saturated: the share outside the ramp of the hard \
-                     sigmoid, or within 0.05 of certainty. Charts that no run has numbers for are left out."
+                    @if has("Bits") {
+                        "Bits changed: the share of binary units that fire differently than an epoch \
+                         before, on 256 validation images. "
+                    }
+                    @if has("Units") {
+                        "Units saturated: the share outside the ramp of the hard sigmoid, or within 0.05 \
+                         of certainty. "
+                    }
+                    "Curves that no run has numbers for are left out."
                 }
                 fieldset aria-label="Runs that are drawn" {
                     @for (i, name) in names.iter().enumerate() {
@@ -95,7 +104,7 @@ impl Report<'_> {
                 p.note {
                     "What each convolution hands on, after pooling and activation, averaged over its \
                      channels: for the first test image of each class, and the mean of "
-                    (first.survey.evaluation.images) " test images. Stochastic units: a sample of their \
+                    (grouped(first.survey.evaluation.images)) " test images. Stochastic units: a sample of their \
                      bits, and the probabilities it was drawn with."
                 }
                 @for (i, layer) in first.survey.layers.iter().enumerate() {
@@ -143,7 +152,7 @@ impl Report<'_> {
                     img alt=(format!("a test image of class {class}")) src=(uri(&image(split, *i), Colours::Grey));
                 } }
             }
-            td {}
+            td { img alt="the mean of all test images" src=(uri(&mean_image(split), Colours::Grey)); }
         } }
     }
 
@@ -180,7 +189,7 @@ impl Report<'_> {
                     @let all = subject.survey.mistakes();
                     details open[n < OPEN] {
                         summary { (subject.name) ": " (all.len()) " mistakes on "
-                            (subject.survey.guesses.len()) " images" }
+                            (grouped(subject.survey.guesses.len())) " images" }
                         ul.sheet {
                             @for m in all.iter().take(MISTAKES) { li {
                                 img alt=(format!("a {} taken for a {}", m.label, m.guess))
@@ -227,13 +236,6 @@ fn maps_row(
         @for (class, values) in all { (cell(format!("{name} {part}, class {class}"), values)) }
         (cell(format!("{name} {part}, mean"), &maps.mean))
     } }
-}
-
-fn image(split: &crate::data::Split, i: u32) -> Plane {
-    let (height, width, channels) = split.shape();
-    let pixels = split.image(i as usize).iter();
-    let values: Vec<f32> = pixels.map(|&p| f32::from(p) / 255.0).collect();
-    Plane::mean((height, width, channels), &values)
 }
 
 fn matrix(subject: &Subject) -> Markup {

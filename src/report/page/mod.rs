@@ -55,8 +55,8 @@ pub struct Subject {
 /// A network's layers.
 #[derive(Clone, Debug)]
 pub struct Layers {
-    /// What it is called.
-    pub name: String,
+    /// What it is called, and every other network of the same sizes.
+    pub names: Vec<String>,
     /// A row each.
     pub rows: Vec<LayerRow>,
 }

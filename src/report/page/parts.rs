@@ -2,22 +2,10 @@
 
 use maud::{Markup, html};
 
+use super::super::grouped;
 use super::super::table::{Spread, TableRow};
 use super::super::timing::Timing;
 use super::{Report, Shown, Speed};
-
-/// `29034` as `29,034`.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// A signed difference, coloured.
 fn difference(d: Option<f64>) -> Markup {
@@ -148,7 +136,10 @@ impl Report<'_> {
             section id="layers" {
                 h2 { "Layers" }
                 @for net in &self.layers {
-                    h3 { (net.name) }
+                    h3 { (net.names[0]) }
+                    @if net.names.len() > 1 {
+                        p.note { "The same sizes: " (net.names[1..].join("; ")) "." }
+                    }
                     div.scroll { table {
                         thead { tr {
                             th { "layer" } th.words { "kind" } th { "output" } th { "32-bit params" } th { "1-bit params" }

@@ -9,7 +9,7 @@ const SHEET: &str = r#"
 }
 * { box-sizing: border-box; }
 html { color-scheme: light dark; -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
+body { margin: 0 auto; max-width: 80rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
   color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; overflow-wrap: break-word; }
 h1 { font-size: clamp(1.5rem, 4.5vw, 2.2rem); line-height: 1.2; margin: 0 0 .6rem; text-wrap: balance; }
 h2 { font-size: 1.35rem; margin: 3rem 0 .6rem; padding-top: .9rem; border-top: 1px solid var(--rule); }
@@ -25,11 +25,11 @@ code { overflow-wrap: anywhere; }
 pre { background: var(--wash); border-radius: 6px; padding: .7rem .9rem; margin: .5rem 0; overflow-x: auto; }
 pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .8rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .32rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .3rem .55rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, .words { text-align: left; padding-left: 0; }
-td.words, th.words { padding-left: .7rem; }
+td.words, th.words { padding-left: .55rem; }
 tfoot td { font-weight: 600; }
 .up { color: #12805c; } .down { color: #b3413a; }
 @media (prefers-color-scheme: dark) { .up { color: #4cc79a; } .down { color: #f0857d; } }

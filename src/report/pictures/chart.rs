@@ -136,7 +136,7 @@ impl Axis {
         }
         let rough = (high - low) / count as f64;
         let power = libm::pow(10.0, libm::floor(libm::log10(rough)));
-        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power);
         let step = step
             .into_iter()
             .find(|&s| s >= rough * 0.999)
@@ -266,8 +266,8 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers_within_the_range() {
         let ticks = |low: f64, high: f64| Axis::of([low, high].into_iter(), false, 4).ticks;
-        assert_eq!(ticks(0.0, 1.0), [0.0, 0.5, 1.0]);
-        assert_eq!(ticks(1.0, 10.0), [5.0, 10.0]);
+        assert_eq!(ticks(0.0, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert_eq!(ticks(1.0, 10.0), [2.5, 5.0, 7.5, 10.0]);
         assert_eq!(ticks(97.6, 98.9).len(), 3);
         let log = Axis::of([0.02, 0.9].into_iter(), true, 4);
         assert_eq!(

@@ -3,6 +3,7 @@
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
 use super::colour;
 use crate::error::Result;
+use crate::report::grouped;
 
 /// Side of a cell.
 const CELL: usize = 46;
@@ -27,7 +28,9 @@ pub fn matrix(title: &str, counts: &[usize], classes: usize, theme: Theme) -> Re
     let top = MARGIN + 2 * (LINE + 4) + 8 + 2 * LINE + 6;
     let recall = text_width("100.00 %") + 18;
     let note = format!(
-        "{right} of {total} right; rows are what the image shows, columns what it was taken for"
+        "{} of {} right; rows are what the image shows, columns what it was taken for",
+        grouped(right),
+        grouped(total)
     );
     let widest = text_width(title).max(text_width(&note));
     let width = (left + cell * classes + recall).max(MARGIN + widest) + MARGIN;

@@ -5,6 +5,7 @@ use super::canvas::{Canvas, Theme};
 use super::grid::{Colours, Grid, Plane, Row};
 use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::report::grouped;
 use crate::report::survey::{LayerMaps, Maps, Survey};
 use crate::tensor::Shape;
 
@@ -19,6 +20,8 @@ pub struct Subject<'a> {
 
 /// Pixels of a map's side, at least.
 const CELL: usize = 84;
+/// The same of a map that stands for a whole network.
+const LARGE: usize = 336;
 /// The same where every channel has a map.
 const SMALL: usize = 42;
 
@@ -37,20 +40,19 @@ fn means(shape: Shape, maps: &Maps) -> Vec<Option<Plane>> {
     all.map(plane).collect()
 }
 
-/// The examples as pictures, and the mean of all images.
-fn images(split: &Split, examples: &[Option<u32>]) -> Row {
+/// An image of a split, from 0 to 1, averaged over its channels.
+///
+/// # Panics
+/// If there is no such image.
+pub fn image(split: &Split, i: u32) -> Plane {
+    let pixels = split.image(i as usize).iter();
+    let values: Vec<f32> = pixels.map(|&p| f32::from(p) / 255.0).collect();
+    Plane::mean(split.shape(), &values)
+}
+
+/// The mean of all images of a split.
+pub fn mean_image(split: &Split) -> Plane {
     let (height, width, channels) = split.shape();
-    let plane = |pixels: &mut dyn Iterator<Item = f32>| {
-        let values: Vec<f32> = pixels.collect();
-        Plane::mean((height, width, channels), &values)
-    };
-    let mut maps: Vec<Option<Plane>> = Vec::new();
-    for example in examples {
-        maps.push(example.map(|i| {
-            let image = split.image(i as usize);
-            plane(&mut image.iter().map(|&p| f32::from(p) / 255.0))
-        }));
-    }
     let mut sums = vec![0u64; height * width * channels];
     for i in 0..split.len() {
         for (sum, &p) in sums.iter_mut().zip(split.image(i)) {
@@ -58,12 +60,16 @@ fn images(split: &Split, examples: &[Option<u32>]) -> Row {
         }
     }
     let most = 255.0 * split.len().max(1) as f64;
-    maps.push(Some(plane(
-        &mut sums.iter().map(|&sum| (sum as f64 / most) as f32),
-    )));
+    let values: Vec<f32> = sums.iter().map(|&s| (s as f64 / most) as f32).collect();
+    Plane::mean(split.shape(), &values)
+}
+
+/// The examples as pictures, and the mean of all images.
+fn images(split: &Split, examples: &[Option<u32>]) -> Row {
+    let examples = examples.iter().map(|e| e.map(|i| image(split, i)));
     Row {
         name: "image".into(),
-        maps,
+        maps: examples.chain([Some(mean_image(split))]).collect(),
         colours: Colours::Grey,
     }
 }
@@ -76,8 +82,11 @@ fn columns(classes: usize) -> Vec<String> {
 
 fn about(layer: &LayerMaps, images: usize) -> String {
     format!(
-        "{}x{} after pooling and activation, mean of {} channels; the first test image of each class, and the mean of {images}",
-        layer.shape.height, layer.shape.width, layer.shape.channels
+        "{}x{} after pooling and activation, mean of {} channels; the first test image of each class, and the mean of {}",
+        layer.shape.height,
+        layer.shape.width,
+        layer.shape.channels,
+        grouped(images)
     )
 }
 
@@ -96,6 +105,41 @@ pub fn layer(
     let Some(first) = first else {
         return Err(Error::spec("there is no such convolution to draw"));
     };
+    let rows = rows(subjects, layer, first)?;
+    let planes = rows.iter().flat_map(|(_, maps)| maps.iter().flatten());
+    let colours = Colours::range(planes);
+    let mut all = vec![images(split, &subjects[0].survey.examples)];
+    all.extend(rows.into_iter().map(|(name, maps)| Row {
+        name,
+        maps,
+        colours,
+    }));
+    let classes = subjects[0].survey.examples.len();
+    Grid {
+        title: title(subjects, first),
+        notes: vec![about(first, subjects[0].survey.evaluation.images)],
+        columns: columns(classes),
+        apart: Some(classes),
+        rows: all,
+        cell: CELL,
+    }
+    .draw(theme)
+}
+
+/// What a picture of one network or of several is called.
+fn title(subjects: &[Subject<'_>], layer: &LayerMaps) -> String {
+    match subjects {
+        [one] => format!("{}: {}", one.name, layer.name),
+        _ => format!("{}, network by network", layer.name),
+    }
+}
+
+/// A row of maps for each network, two for stochastic units, and what they are called.
+fn rows(
+    subjects: &[Subject<'_>],
+    layer: usize,
+    first: &LayerMaps,
+) -> Result<Vec<(String, Vec<Option<Plane>>)>> {
     let alone = subjects.len() == 1;
     let mut rows = Vec::new();
     for subject in subjects {
@@ -126,26 +170,40 @@ pub fn layer(
             }
         }
     }
-    let planes = rows.iter().flat_map(|(_, maps)| maps.iter().flatten());
-    let colours = Colours::range(planes);
-    let mut all = vec![images(split, &subjects[0].survey.examples)];
-    all.extend(rows.into_iter().map(|(name, maps)| Row {
-        name,
-        maps,
-        colours,
-    }));
-    let title = match alone {
-        true => format!("{}: {}", subjects[0].name, first.name),
-        false => format!("{}, network by network", first.name),
+    Ok(rows)
+}
+
+/// The mean maps alone, large and in a range of their own: layer `layer` of one or more
+/// networks, averaged over its channels and over all test images.
+///
+/// # Errors
+/// As [`layer`](fn@layer).
+pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Result<Canvas> {
+    let first = subjects.first().and_then(|s| s.survey.layers.get(layer));
+    let Some(first) = first else {
+        return Err(Error::spec("there is no such convolution to draw"));
     };
-    let classes = subjects[0].survey.examples.len();
+    let rows = rows(subjects, layer, first)?;
+    let (names, maps): (Vec<String>, Vec<Option<Plane>>) = rows
+        .into_iter()
+        .map(|(name, mut maps)| (name, maps.pop().flatten()))
+        .unzip();
+    let colours = Colours::range(maps.iter().flatten());
     Grid {
-        title,
-        notes: vec![about(first, subjects[0].survey.evaluation.images)],
-        columns: columns(classes),
-        apart: Some(classes),
-        rows: all,
-        cell: CELL,
+        title: title(subjects, first),
+        notes: vec![format!(
+            "mean of {} channels and {} test images",
+            first.shape.channels,
+            grouped(subjects[0].survey.evaluation.images)
+        )],
+        columns: names,
+        apart: None,
+        rows: vec![Row {
+            name: String::new(),
+            maps,
+            colours,
+        }],
+        cell: LARGE,
     }
     .draw(theme)
 }
@@ -192,7 +250,7 @@ pub fn channels(
         title: format!("{}: {}, {what} by channel", subject.name, found.name),
         notes: vec![format!(
             "{}x{} after pooling and activation; a row for the first test image of each class, and the mean of {}",
-            found.shape.height, found.shape.width, subject.survey.evaluation.images
+            found.shape.height, found.shape.width, grouped(subject.survey.evaluation.images)
         )],
         columns: (0..found.shape.channels).map(|c| c.to_string()).collect(),
         apart: None,

@@ -1,9 +1,11 @@
 //! A contact sheet of the images that were taken for something else.
 
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
-use super::grid::{Colours, Plane};
+use super::grid::Colours;
+use super::heatmap::image;
 use crate::data::Split;
 use crate::error::Result;
+use crate::report::grouped;
 use crate::report::survey::Guess;
 
 /// Sheets are as wide as this many images, at most.
@@ -28,11 +30,17 @@ pub fn sheet(
     split: &Split,
     theme: Theme,
 ) -> Result<Canvas> {
-    let (height, width, channels) = split.shape();
+    let (height, width, _) = split.shape();
     let scale = (CELL / height.max(width)).max(1);
     let note = match mistakes.len() {
-        n if n == total => format!("all {total} mistakes on {images} images, the surest first"),
-        n => format!("the {n} surest of {total} mistakes on {images} images"),
+        n if n == total => format!(
+            "all {n} mistakes on {} images, the surest first",
+            grouped(images)
+        ),
+        n => format!(
+            "the {n} surest of {total} mistakes on {} images",
+            grouped(images)
+        ),
     };
     let how = "shown as taken for, and the margin: the guess's probability less the right class's";
     let cell = (width * scale).max(text_width("10 as 10"));
@@ -53,9 +61,7 @@ pub fn sheet(
             MARGIN + place % columns * (cell + GAP),
             top + place / columns * step,
         );
-        let pixels = split.image(mistake.image as usize).iter();
-        let values: Vec<f32> = pixels.map(|&p| f32::from(p) / 255.0).collect();
-        let plane = Plane::mean((height, width, channels), &values);
+        let plane = image(split, mistake.image);
         let left = x + (cell - width * scale) / 2;
         canvas.plane((left, y), &plane, scale, Colours::Grey);
         let (middle, foot) = (x + cell / 2, y + height * scale + 1);
