@@ -65,6 +65,8 @@ struct Finished {
     tensors: Vec<bnn_cpu::model::weights::NamedTensor>,
     losses: Vec<(u64, Option<u64>)>,
     flips: Vec<std::collections::BTreeMap<String, f64>>,
+    /// Saturated units and changed bits, of each epoch.
+    activity: Vec<[std::collections::BTreeMap<String, f64>; 2]>,
     test: (u64, u64, usize),
 }
 
@@ -82,6 +84,10 @@ fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
             .map(|r| (r.train_loss.to_bits(), r.val_loss.map(f64::to_bits)))
             .collect(),
         flips: records.iter().map(|r| r.flip_ratios.clone()).collect(),
+        activity: records
+            .iter()
+            .map(|r| [r.saturated_layers.clone(), r.bit_flips_layers.clone()])
+            .collect(),
         test: (test.loss.to_bits(), test.accuracy.to_bits(), test.epoch),
     }
 }
@@ -168,6 +174,21 @@ fn what_estimators_and_baselines_learn_resumes_exactly() {
         let mut config = config(&data(), model, ADAM);
         (config.samples, config.baseline) = (samples, baseline);
         assert_resumes(estimator, &config, &[&[3, STEPS]]);
+    }
+}
+
+#[test]
+fn units_are_watched_and_their_bits_resume_exactly() {
+    let config = config(&data(), tiny_net(Firing::Stochastic), SGD);
+    // At an epoch's end the bits to compare with lie in the checkpoint alone.
+    assert_resumes("watched", &config, &[&[STEPS], &[STEPS, STEPS]]);
+    let activity = unbroken(&config, &data(), common::fastest()).activity;
+    for (epoch, [saturated, flips]) in activity.iter().enumerate() {
+        assert_eq!(saturated.len(), 2);
+        assert!(saturated.values().all(|&share| (0.0..1.0).contains(&share)));
+        // The first epoch has none to compare with.
+        assert_eq!(flips.len(), if epoch == 0 { 0 } else { 2 });
+        assert!(flips.values().all(|&share| 0.0 < share && share < 0.5));
     }
 }
 

@@ -8,19 +8,26 @@
 //! [`Command::run`].
 
 mod completions;
+mod confusion;
+mod curves;
 mod data;
 mod data_args;
 mod estimators;
 mod eval;
+mod filters;
+mod heatmap;
 mod import;
 mod infer;
 mod inspect;
 mod lab;
+mod mistakes;
 mod model_args;
 mod output;
 mod pack;
+mod pictures;
 mod progress;
 mod recipe;
+mod report;
 mod result;
 mod sampling;
 mod settings;
@@ -129,6 +136,12 @@ enum Command {
     Lab(Box<lab::Args>),
     Pack(pack::Args),
     Infer(Box<infer::Args>),
+    Heatmap(heatmap::Args),
+    Filters(filters::Args),
+    Confusion(confusion::Args),
+    Mistakes(mistakes::Args),
+    Curves(curves::Args),
+    Report(report::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -146,6 +159,12 @@ impl Command {
             Self::Lab(args) => lab::run(*args, context),
             Self::Pack(args) => pack::run(args, context),
             Self::Infer(args) => infer::run(*args, context),
+            Self::Heatmap(args) => heatmap::run(args, context),
+            Self::Filters(args) => filters::run(args, context),
+            Self::Confusion(args) => confusion::run(args, context),
+            Self::Mistakes(args) => mistakes::run(args, context),
+            Self::Curves(args) => curves::run(args, context),
+            Self::Report(args) => report::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

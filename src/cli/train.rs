@@ -18,6 +18,9 @@ use super::{Context, Failure, Outcome, output, result, signals};
 /// Where runs go when no folder is named.
 pub const RUNS: &str = "runs";
 
+/// The file that a network of one's own goes by in a command that is reconstructed.
+pub const OWN_MODEL: &str = "net.json";
+
 const EXAMPLES: &str = "\
 Examples:
   bnn-cpu train                                   the reference protocol, both layers binary
@@ -128,6 +131,23 @@ impl Args {
         let model = self.model.spec_for(dataset)?;
         let mut config = Config::reference(model, DatasetRecord::of(dataset));
         config.normalise_by(dataset);
+        let setter = Setter { stored: None };
+        self.settings.apply(&mut config, &setter)?;
+        self.sampling.apply(&mut config, &setter)?;
+        Ok(config)
+    }
+
+    /// The configuration that the flags describe for the data set of a stored one.
+    pub fn config_like(&self, stored: &Config) -> Outcome<Config> {
+        let model = match self.model.model.as_deref() {
+            // The file is written from what is stored.
+            Some(OWN_MODEL) => stored.model.clone(),
+            _ => self
+                .model
+                .spec(stored.model.input, stored.model.classes())?,
+        };
+        let mut config = Config::reference(model, stored.dataset.clone());
+        config.model.pixels = config.model.pixels.or(stored.model.pixels);
         let setter = Setter { stored: None };
         self.settings.apply(&mut config, &setter)?;
         self.sampling.apply(&mut config, &setter)?;

@@ -3,9 +3,12 @@
 pub mod cell;
 pub mod columns;
 pub mod lab;
+pub mod page;
+pub mod pictures;
 pub mod reference;
 pub mod runner;
 pub mod suite;
+pub mod survey;
 pub mod table;
 pub mod timing;
 pub mod tuned;
@@ -15,3 +18,16 @@ pub use reference::{Published, Row};
 pub use runner::{CellEvent, run_cells};
 pub use suite::{Suite, SuiteRow};
 pub use table::Table;
+
+/// `29034` as `29,034`.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,7 +1,7 @@
 //! Tables over seeds: mean and standard deviation of each row beside its
 //! published figure, as Markdown, CSV and JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
 use super::reference::{Published, is_mnist, published};
@@ -9,7 +9,7 @@ use super::suite::{Suite, SuiteRow};
 use crate::error::{Error, Result};
 
 /// Mean and standard deviation (of a sample: over n - 1) of some figures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The mean.
     pub mean: f64,
@@ -40,7 +40,7 @@ impl Spread {
 }
 
 /// One row of a table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableRow {
     /// The row's id.
     pub id: String,
@@ -69,7 +69,7 @@ pub struct TableRow {
 }
 
 /// A table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// The suite's name.
     pub suite: String,

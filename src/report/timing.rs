@@ -1,10 +1,12 @@
-//! How fast a packed network runs: warmed up, the median of repeats.
+//! How fast a network runs, packed or not: warmed up, the median of repeats.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::model::Network;
 use crate::packed::Runner;
+use crate::tape::{Mode, Units};
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -83,6 +85,44 @@ pub fn time(
             }
         }
     };
+    median(&mut call, (batch, threads), effort)
+}
+
+/// Times the forward pass of a trained network, as numbers, on batches of the images
+/// `images`, taken as by [`time`], on the pool that the caller is in, which has
+/// `threads` threads.
+///
+/// # Panics
+/// If `images` holds no whole image, or the batch is above the network's capacity.
+pub fn time_network(
+    net: &mut Network,
+    images: &[u8],
+    batch: usize,
+    threads: usize,
+    effort: Effort,
+) -> Timing {
+    let pixels = net.spec().input.len();
+    assert!(!images.is_empty() && images.len().is_multiple_of(pixels));
+    let (mode, units) = (net.pass().mode, net.pass().units);
+    (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Sample);
+    net.set_rows(batch);
+    let mut each = images.chunks_exact(pixels).cycle();
+    let timing = median(
+        &mut || {
+            for (row, image) in each.by_ref().take(batch).enumerate() {
+                net.set_row(row, image, 0);
+            }
+            net.forward();
+        },
+        (batch, threads),
+        effort,
+    );
+    (net.pass_mut().mode, net.pass_mut().units) = (mode, units);
+    timing
+}
+
+/// Warms up, then repeats.
+fn median(call: &mut dyn FnMut(), (batch, threads): (usize, usize), effort: Effort) -> Timing {
     let mut calls = 0u32;
     let begun = Instant::now();
     while begun.elapsed() < effort.warm_up || calls == 0 {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::activity::Activity;
 use super::baseline::BaselineState;
 use super::flips::Flips;
 use super::optimiser::Optimiser;
@@ -73,10 +74,11 @@ impl Checkpoint {
         params: &Params,
         optimiser: &Optimiser,
         baseline: Option<&BaselineState>,
-        flips: &Flips,
+        (flips, activity): (&Flips, &Activity),
     ) -> Result<()> {
         let mut tensors = weights::export(params);
         tensors.extend(flips.export());
+        tensors.extend(activity.export());
         let mut push = |prefix: &str, states: &[Vec<f32>]| {
             for (i, state) in states.iter().enumerate() {
                 tensors.push(NamedTensor {
@@ -104,7 +106,7 @@ impl Checkpoint {
         params: &mut Params,
         optimiser: &mut Optimiser,
         baseline: Option<&mut BaselineState>,
-        flips: &mut Flips,
+        (flips, activity): (&mut Flips, &mut Activity),
     ) -> Result<Self> {
         let (tensors, checkpoint) = weights::read::<Self>(path)?;
         if checkpoint.model != *model {
@@ -123,6 +125,10 @@ impl Checkpoint {
                 path,
                 "has other binary weights than the run's config.json",
             ));
+        }
+        let bits = rest.iter().position(|t| t.name == Activity::TENSOR);
+        if !activity.import(bits.map(|i| rest.remove(i))) {
+            return Err(Error::checkpoint(path, "holds no sound bits of its units"));
         }
         let of = |prefix: &str| -> Vec<Vec<f32>> {
             let states = (0..rest.len()).map_while(|i| {

@@ -53,7 +53,24 @@ impl Evaluator {
         split: &Split,
         indices: &[u32],
         reading: Reading,
+        at: (u64, u64),
+    ) -> Evaluation {
+        self.watch(net, split, indices, reading, at, &mut |_, _| {})
+    }
+
+    /// [`Self::evaluate`], showing the network after each forward pass, and which
+    /// images are in its rows.
+    ///
+    /// # Panics
+    /// As [`Self::evaluate`].
+    pub fn watch(
+        &mut self,
+        net: &mut Network,
+        split: &Split,
+        indices: &[u32],
+        reading: Reading,
         (seed, step): (u64, u64),
+        seen: &mut dyn FnMut(&Network, &[u32]),
     ) -> Evaluation {
         assert!(!indices.is_empty(), "nothing to evaluate");
         let batch = net.capacity();
@@ -81,6 +98,7 @@ impl Evaluator {
             if samples == 1 {
                 net.pass_mut().noise = at(0);
                 net.forward();
+                seen(net, chunk);
                 loss += net.losses().iter().map(|&l| f64::from(l)).sum::<f64>();
                 right += net.correct();
                 continue;
@@ -92,6 +110,7 @@ impl Evaluator {
             for sample in 0..samples {
                 net.pass_mut().noise = at(sample as u64);
                 net.forward();
+                seen(net, chunk);
                 let logits = net.logits().chunks_exact(classes);
                 for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
                     log_softmax(z, &mut self.log_probabilities);

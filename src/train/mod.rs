@@ -3,6 +3,7 @@
 //!
 //! Nothing here prints: the loop reports [`Event`]s to whoever listens.
 
+mod activity;
 mod baseline;
 mod checkpoint;
 mod config;
@@ -15,6 +16,7 @@ mod schedule;
 mod starved;
 mod trainer;
 
+pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
 pub use baseline::{Baseline, BaselineState};
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord};

@@ -34,6 +34,20 @@ pub struct EpochRecord {
     /// The same for each layer, by the name of its parameter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flip_ratios: BTreeMap<String, f64>,
+    /// Share of units that are saturated after the epoch
+    /// ([`Activity`](super::Activity)); absent where no unit saturates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<f64>,
+    /// The same for each layer of units: `activation1`, `activation2`, ...
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub saturated_layers: BTreeMap<String, f64>,
+    /// Share of the binary units' bits that the epoch changed; absent where no unit
+    /// is binary, and in the first epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bit_flips: Option<f64>,
+    /// The same for each binary layer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bit_flips_layers: BTreeMap<String, f64>,
 }
 
 /// The machine and build that produced a figure.

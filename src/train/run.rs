@@ -8,6 +8,7 @@
 //! | `metrics.jsonl`, `metrics.csv` | a record for each epoch |
 //! | `test.json` | the one test of the best weights; the run is complete |
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -202,13 +203,14 @@ impl RunFolder {
         let mut csv = String::from(
             "epoch,train_loss,train_accuracy,val_loss,val_accuracy,slope,lr,img_per_s,seconds",
         );
-        // Columns that only a network with binary weights has.
-        if let Some(first) = history.first().filter(|r| r.flip_ratio.is_some()) {
-            csv += ",flip_ratio";
-            for name in first.flip_ratios.keys() {
-                // A name of the user's own must not begin another column.
-                let name = name.replace([',', '"', '\n', '\r'], "_");
-                csv += &format!(",flip_ratio {name}");
+        let columns = SHARES.map(|share| share.columns(history));
+        for (share, columns) in SHARES.iter().zip(&columns) {
+            for layer in columns {
+                csv += &format!(",{}", share.name);
+                if let Some(layer) = layer {
+                    // A name of the user's own must not begin another column.
+                    csv += &format!(" {}", layer.replace([',', '"', '\n', '\r'], "_"));
+                }
             }
         }
         csv.push('\n');
@@ -228,8 +230,14 @@ impl RunFolder {
                 r.img_per_s,
                 r.seconds
             );
-            for ratio in r.flip_ratio.iter().chain(r.flip_ratios.values()) {
-                csv += &format!(",{ratio}");
+            for (share, columns) in SHARES.iter().zip(&columns) {
+                for layer in columns {
+                    let value = match layer {
+                        None => (share.all)(r),
+                        Some(layer) => (share.layers)(r).get(layer).copied(),
+                    };
+                    csv += &format!(",{}", optional(value));
+                }
             }
             csv.push('\n');
         }
@@ -266,6 +274,48 @@ impl RunFolder {
             .filter_map(|path| Some((time(&path)?, path)))
             .max()
             .map(|(_, path)| path)
+    }
+}
+
+/// A share of the record that not every network has: in all, and of each layer.
+struct Share {
+    name: &'static str,
+    all: fn(&EpochRecord) -> Option<f64>,
+    layers: fn(&EpochRecord) -> &BTreeMap<String, f64>,
+}
+
+const SHARES: [Share; 3] = [
+    Share {
+        name: "flip_ratio",
+        all: |r| r.flip_ratio,
+        layers: |r| &r.flip_ratios,
+    },
+    Share {
+        name: "saturated",
+        all: |r| r.saturated,
+        layers: |r| &r.saturated_layers,
+    },
+    Share {
+        name: "bit_flips",
+        all: |r| r.bit_flips,
+        layers: |r| &r.bit_flips_layers,
+    },
+];
+
+impl Share {
+    /// Its columns: none where no epoch has it, else one for all and one a layer.
+    /// Not every epoch has every share, so all are asked.
+    fn columns(&self, history: &[EpochRecord]) -> Vec<Option<String>> {
+        if !history.iter().any(|r| (self.all)(r).is_some()) {
+            return Vec::new();
+        }
+        let layers = history
+            .iter()
+            .flat_map(|r| (self.layers)(r).keys().cloned());
+        let layers: BTreeSet<String> = layers.collect();
+        std::iter::once(None)
+            .chain(layers.into_iter().map(Some))
+            .collect()
     }
 }
 

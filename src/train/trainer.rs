@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::activity::Activity;
 use super::baseline::{Baseline, BaselineState};
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
@@ -128,6 +129,7 @@ struct Training<'a> {
     optimiser: Optimiser,
     baseline: Option<BaselineState>,
     flips: Flips,
+    activity: Activity,
     progress: Progress,
     train: Vec<u32>,
     validation: Vec<u32>,
@@ -153,13 +155,14 @@ impl<'a> Training<'a> {
             kind => Some(BaselineState::new(kind, engine, &net, config.seed)?),
         };
         let mut flips = Flips::of(net.params());
+        let mut activity = Activity::default();
         let isa = engine.kernels.isa.name().to_string();
         let file = run.file("checkpoint.safetensors");
         let resumed = file.exists();
         let progress = if resumed {
             let (params, baseline) = (net.params_mut(), baseline.as_mut());
-            let (model, flips) = (&config.model, &mut flips);
-            let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, flips)?;
+            let (model, seen) = (&config.model, (&mut flips, &mut activity));
+            let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, seen)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -192,6 +195,7 @@ impl<'a> Training<'a> {
             optimiser,
             baseline,
             flips,
+            activity,
             progress,
             train,
             validation,
@@ -311,6 +315,12 @@ impl<'a> Training<'a> {
         if validation.is_some_and(|v| !v.loss.is_finite()) {
             return Err(diverged("the validation loss", &self.progress, self.run));
         }
+        let watched = match self.validation.is_empty() {
+            true => &self.train,
+            false => &self.validation,
+        };
+        let (net, split) = (&mut self.net, &self.dataset.train);
+        let (saturated, bit_flips) = self.activity.measure(net, split, watched);
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
         let flips = self.flips.measure(self.net.params());
         let record = EpochRecord {
@@ -325,6 +335,10 @@ impl<'a> Training<'a> {
             seconds,
             flip_ratio: flips.as_ref().map(|f| f.all),
             flip_ratios: flips.map_or_else(Default::default, |f| f.layers),
+            saturated: saturated.as_ref().map(|s| s.all),
+            saturated_layers: saturated.map_or_else(Default::default, |s| s.layers),
+            bit_flips: bit_flips.as_ref().map(|s| s.all),
+            bit_flips_layers: bit_flips.map_or_else(Default::default, |s| s.layers),
         };
         // Without validation images there is nothing to choose by: the last counts.
         let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
@@ -401,7 +415,13 @@ impl<'a> Training<'a> {
         };
         let file = self.run.file("checkpoint.safetensors");
         let (net, baseline) = (self.net.params(), self.baseline.as_ref());
-        checkpoint.write(&file, net, &self.optimiser, baseline, &self.flips)?;
+        checkpoint.write(
+            &file,
+            net,
+            &self.optimiser,
+            baseline,
+            (&self.flips, &self.activity),
+        )?;
         self.saved = Instant::now();
         Ok(())
     }

@@ -10,6 +10,8 @@ mod estimators;
 mod infer;
 #[cfg(unix)]
 mod interruption;
+mod pictures;
 mod recipes;
 mod table;
+mod report;
 mod usage;

@@ -1,0 +1,43 @@
+//! `bnn-cpu confusion`: which classes a run takes for which.
+
+use std::path::PathBuf;
+
+use bnn_cpu::report::pictures::confusion;
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::pictures::{PictureArgs, Written, look_at};
+use super::{Context, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu confusion runs/seed-net-both-det-st-1          confusion.png in its pictures/
+  bnn-cpu confusion runs/seed-net-both-det-st-1 --json   the counts as well";
+
+/// Draw the confusion matrix of a run's best weights on the test images
+///
+/// Stochastic units are sampled with the noise of the run's own test, so the matrix
+/// holds the mistakes that the test counted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder of the run
+    run: PathBuf,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let (looked, _) = look_at(&args.run, &args.data, context)?;
+    let (counts, classes) = (looked.survey.confusion(), looked.net.classes());
+    let canvas = confusion::matrix(&looked.name(), &counts, classes, args.picture.theme())?;
+    let mut written = Written::new(args.picture.folder(&looked.run))?;
+    written.png("confusion.png", &canvas)?;
+    let rows: Vec<&[usize]> = counts.chunks(classes).collect();
+    let more = json!({
+        "run": args.run, "counts": rows, "accuracy": looked.survey.evaluation.accuracy,
+    });
+    written.show("confusion", more, context)
+}

@@ -1,0 +1,54 @@
+//! `bnn-cpu filters`: the weights of a run's convolutions.
+
+use std::path::PathBuf;
+
+use bnn_cpu::Error;
+use bnn_cpu::model::LayerSpec;
+use bnn_cpu::report::pictures::filters;
+use serde_json::json;
+
+use super::pictures::{PictureArgs, Written, open};
+use super::{Context, Failure, Outcome, result};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu filters runs/seed-net-both-det-st-1           filters-conv1.png, filters-conv2.png
+  bnn-cpu filters runs/xnor-net-both-det-st-1 -o sheet  signs, where weights are binary";
+
+/// Draw the weights of a run's convolutions as sheets of filters
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder of the run
+    run: PathBuf,
+    #[command(flatten)]
+    picture: PictureArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let run = open(&args.run)?;
+    let config = run.config();
+    let layers = || {
+        config.model.layers.iter().filter_map(|layer| match layer {
+            LayerSpec::Conv { name, .. } => Some((name, layer.has_binary_weights())),
+            _ => None,
+        })
+    };
+    if layers().next().is_none() {
+        return Err(Failure::usage(format!(
+            "{} has no convolution, so there are no filters to draw",
+            args.run.display()
+        )));
+    }
+    let net = run.network(context.engine, 1)?;
+    let title = result::network(config);
+    let mut written = Written::new(args.picture.folder(&run))?;
+    for (name, binary) in layers() {
+        let weights = net.params().view(&format!("{name}.weight"));
+        let weights = weights
+            .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
+        let canvas = filters::sheet((&title, name), &weights, binary, args.picture.theme())?;
+        written.png(&format!("filters-{name}.png"), &canvas)?;
+    }
+    written.show("filters", json!({ "run": args.run }), context)
+}

@@ -1,0 +1,123 @@
+//! `bnn-cpu heatmap`: what the convolutions of a run see, or of several side by side.
+
+use std::path::PathBuf;
+
+use bnn_cpu::report::pictures::heatmap::{self, Subject};
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::pictures::{Looked, PictureArgs, Written, look, open};
+use super::progress::Progress;
+use super::{Context, Failure, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu heatmap runs/seed-net-both-stoch-st-1             conv1.png, conv1-mean.png, ... in its pictures/
+  bnn-cpu heatmap runs/seed-net-both-det-st-1 --channels    every channel as well
+  bnn-cpu heatmap --compare runs/a runs/b runs/c -o maps    the same digits, run by run";
+
+/// Draw what each convolution hands on, for a digit of each class and on average
+///
+/// A map is the output after pooling and activation, averaged over channels, for the
+/// first test image of each class and averaged over all test images. Stochastic units
+/// are shown as a sample and as the probabilities it was drawn with. All maps of a
+/// picture share the range that its colour bar names.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder of the run; with --compare, of each run
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Lay several runs out side by side, on the same digits [folder: pictures]
+    #[arg(long)]
+    compare: bool,
+    /// A picture of every channel as well
+    #[arg(long, conflicts_with = "compare")]
+    channels: bool,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    if args.compare != (args.runs.len() > 1) {
+        return Err(Failure::usage(match args.compare {
+            true => "--compare needs at least two runs",
+            false => {
+                "more than one run; lay them side by side with --compare, or draw one at a time"
+            }
+        }));
+    }
+    let mut progress = Progress::new(context);
+    let first = open(&args.runs[0])?;
+    let dataset = args.data.load_for(&first.config().dataset, &mut progress)?;
+    let mut looked = vec![look(first, &dataset, context)?];
+    for path in &args.runs[1..] {
+        let run = open(path)?;
+        if run.config().dataset != looked[0].run.config().dataset {
+            return Err(Failure::usage(format!(
+                "{} and {} were made with different images; compare runs on the same ones",
+                args.runs[0].display(),
+                path.display()
+            )));
+        }
+        looked.push(look(run, &dataset, context)?);
+    }
+    if looked[0].survey.layers.is_empty() {
+        return Err(Failure::usage(format!(
+            "{} has no convolution, so there are no maps to draw",
+            args.runs[0].display()
+        )));
+    }
+    let names = names(&looked);
+    let subjects: Vec<Subject<'_>> = looked
+        .iter()
+        .zip(&names)
+        .map(|(looked, name)| Subject {
+            name,
+            survey: &looked.survey,
+        })
+        .collect();
+    let folder = match (&args.picture.out, args.compare) {
+        (None, true) => PathBuf::from("pictures"),
+        _ => args.picture.folder(&looked[0].run),
+    };
+    let (theme, mut written) = (args.picture.theme(), Written::new(folder)?);
+    for (i, layer) in looked[0].survey.layers.iter().enumerate() {
+        let end = if args.compare { "-compared" } else { "" };
+        let canvas = heatmap::layer(&subjects, i, &dataset.test, theme)?;
+        written.png(&format!("{}{end}.png", layer.name), &canvas)?;
+        let canvas = heatmap::layer_mean(&subjects, i, theme)?;
+        written.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
+        if args.channels {
+            let canvas = heatmap::channels(subjects[0], i, false, theme)?;
+            written.png(&format!("{}-channels.png", layer.name), &canvas)?;
+            if layer.probability.is_some() {
+                let canvas = heatmap::channels(subjects[0], i, true, theme)?;
+                written.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
+            }
+        }
+    }
+    written.show("heatmap", json!({ "runs": args.runs }), context)
+}
+
+/// A name for each run: its network, and its folder where networks alone do not tell.
+fn names(looked: &[Looked]) -> Vec<String> {
+    let names: Vec<String> = looked.iter().map(Looked::name).collect();
+    let folder = |looked: &Looked| {
+        let path = looked.run.path();
+        path.file_name().map_or_else(
+            || path.display().to_string(),
+            |n| n.to_string_lossy().into(),
+        )
+    };
+    let alone = |name: &String| names.iter().filter(|n| *n == name).count() == 1;
+    let pairs = looked.iter().zip(&names);
+    pairs
+        .map(|(looked, name)| match alone(name) {
+            true => name.clone(),
+            false => format!("{name} ({})", folder(looked)),
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! `bnn-cpu mistakes`: the test images that a run takes for something else.
+
+use std::path::PathBuf;
+
+use bnn_cpu::report::pictures::mistakes;
+use clap::builder::RangedU64ValueParser;
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::output;
+use super::pictures::{PictureArgs, Written, look_at};
+use super::{Context, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu mistakes runs/seed-net-both-det-st-1             mistakes.png in its pictures/
+  bnn-cpu mistakes runs/seed-net-both-det-st-1 --most 24   the 24 surest
+  bnn-cpu mistakes runs/seed-net-both-det-st-1 --json      image, label, guess and margin of each";
+
+/// Draw the misclassified test images: truth, guess and margin, the surest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder of the run
+    run: PathBuf,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    most: usize,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let (looked, dataset) = look_at(&args.run, &args.data, context)?;
+    let all = looked.survey.mistakes();
+    if all.is_empty() && !context.json {
+        return output::line("no mistakes: every test image was classified right");
+    }
+    let shown = &all[..all.len().min(args.most)];
+    let mut written = Written::new(args.picture.folder(&looked.run))?;
+    if !all.is_empty() {
+        let canvas = mistakes::sheet(
+            &looked.name(),
+            shown,
+            (all.len(), looked.survey.guesses.len()),
+            &dataset.test,
+            args.picture.theme(),
+        )?;
+        written.png("mistakes.png", &canvas)?;
+    }
+    let list: Vec<_> = all
+        .iter()
+        .map(
+            |m| json!({ "image": m.image, "label": m.label, "guess": m.guess, "margin": m.margin }),
+        )
+        .collect();
+    let more = json!({ "run": args.run, "mistakes": list });
+    written.show("mistakes", more, context)
+}

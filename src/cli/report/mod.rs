@@ -1,0 +1,221 @@
+//! `bnn-cpu report`: runs and tables as one HTML file.
+
+mod command;
+mod sources;
+mod speed;
+
+use std::path::{Path, PathBuf};
+
+use bnn_cpu::data::Dataset;
+use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::model::{LayerRow, table};
+use bnn_cpu::report::page::{Layers, Report, Subject};
+use bnn_cpu::train::{Provenance, RunFolder};
+use serde_json::json;
+
+use super::data_args::DataArgs;
+use super::output;
+use super::pictures::look;
+use super::progress::Progress;
+use super::train::RUNS;
+use super::{Context, Failure, Outcome};
+use sources::{Source, Sources};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu report                                     the newest run, as report.html
+  bnn-cpu report runs/a runs/b runs/c -o page.html   several runs side by side
+  bnn-cpu report reference-mnist                     results/reference-mnist.json and its cells
+  bnn-cpu report runs/xnor-net-both-det-st-1 --speed packed beside float, measured now";
+
+/// Write runs and tables as one self-contained HTML page
+///
+/// Headline, results beside the published figures, curves, heat maps, confusion,
+/// mistakes, layers, speed, commands and configurations. The file needs no network and
+/// no script, follows the reader's light or dark setting, and prints.
+///
+/// Of a table's rows, those whose runs are still in --runs are drawn as well.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folders of runs, table files (.json), or names of tables in --results
+    /// [default: the newest run]
+    #[arg(value_name = "RUN|TABLE")]
+    inputs: Vec<String>,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE.html", default_value = "report.html")]
+    out: PathBuf,
+    /// What the page is headed by [default: what it is of]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Measure the networks, packed and not, on this machine; some seconds each
+    #[arg(long)]
+    speed: bool,
+    /// Folder of the tables
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
+    runs: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    if args.out.is_dir() {
+        return Err(Failure::usage(format!(
+            "--out {} is a folder; name a file",
+            args.out.display()
+        )));
+    }
+    let mut progress = Progress::new(context);
+    let mut sources = Sources::default();
+    for source in args.sources()? {
+        sources.add(source, &args.runs)?;
+    }
+    let dataset = args.dataset(&sources, &mut progress)?;
+    let (mut subjects, mut speeds) = (Vec::new(), Vec::new());
+    if let Some(dataset) = &dataset {
+        for (name, run) in std::mem::take(&mut sources.weights) {
+            progress.say(&format!("looking at {}", run.path().display()));
+            if args.speed && speed::wanted(&mut sources.measured, run.config()) {
+                speeds.push(speed::measure(&name, &run, dataset, context)?);
+            }
+            let looked = look(run, dataset, context)?;
+            subjects.push(Subject {
+                name,
+                survey: looked.survey,
+            });
+        }
+    }
+    let mut layers: Vec<Layers> = Vec::new();
+    for (name, model) in &sources.models {
+        let rows = table(model)?;
+        match layers.iter_mut().find(|known| alike(&known.rows, &rows)) {
+            Some(known) => known.names.push(name.clone()),
+            None => layers.push(Layers {
+                names: vec![name.clone()],
+                rows,
+            }),
+        }
+    }
+    let report = Report {
+        title: args.title.clone().unwrap_or_else(|| sources.title()),
+        tables: sources.tables,
+        runs: sources.runs,
+        subjects,
+        images: dataset.as_ref().map(|d| &d.test),
+        layers,
+        speeds,
+        command: args.command(),
+        made_by: Provenance::here(context.engine.kernels.isa.name()),
+    };
+    let html = report.html();
+    if let Some(parent) = args.out.parent().filter(|p| !p.as_os_str().is_empty()) {
+        create_folder(parent)?;
+    }
+    write_atomic_bytes(&args.out, html.as_bytes())?;
+    if context.json {
+        return output::json(&json!({
+            "event": "report", "file": args.out, "bytes": html.len(),
+            "runs": report.runs.len(), "tables": report.tables.len(),
+            "drawn": report.subjects.len(), "measured": report.speeds.len(),
+        }));
+    }
+    output::line(&format!(
+        "{}: {} bytes, opens in any browser",
+        args.out.display(),
+        output::grouped(html.len())
+    ))
+}
+
+impl Args {
+    /// What the inputs are.
+    fn sources(&self) -> Outcome<Vec<Source>> {
+        if self.inputs.is_empty() {
+            let newest = RunFolder::newest(&self.runs).ok_or_else(|| {
+                Failure::usage(format!(
+                    "{} holds no run; name a run or a table",
+                    self.runs.display()
+                ))
+            })?;
+            return Ok(vec![Source::Run(newest)]);
+        }
+        self.inputs.iter().map(|input| self.source(input)).collect()
+    }
+
+    fn source(&self, input: &str) -> Outcome<Source> {
+        let path = Path::new(input);
+        let table = self.results.join(format!("{input}.json"));
+        let run = self.runs.join(input);
+        match path {
+            path if path.is_dir() => Ok(Source::Run(path.into())),
+            path if path.is_file() => Ok(Source::Table(path.into())),
+            _ if table.is_file() => Ok(Source::Table(table)),
+            _ if run.is_dir() => Ok(Source::Run(run)),
+            _ => Err(Failure::usage(format!(
+                "{input}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+                self.results.display()
+            ))),
+        }
+    }
+
+    /// The images of the runs whose weights are at hand.
+    fn dataset(&self, sources: &Sources, progress: &mut Progress) -> Outcome<Option<Dataset>> {
+        let Some((_, first)) = sources.weights.first() else {
+            return Ok(None);
+        };
+        let record = &first.config().dataset;
+        if let Some((_, other)) = sources
+            .weights
+            .iter()
+            .find(|w| w.1.config().dataset != *record)
+        {
+            return Err(Failure::usage(format!(
+                "{} and {} were made with different images; write a report for each",
+                first.path().display(),
+                other.path().display()
+            )));
+        }
+        Ok(Some(self.data.load_for(record, progress)?))
+    }
+
+    /// The command that makes the page again.
+    fn command(&self) -> String {
+        let mut line = String::from("bnn-cpu report");
+        for input in &self.inputs {
+            line += &format!(" {}", quoted(input));
+        }
+        if let Some(title) = &self.title {
+            line += &format!(" --title {}", quoted(title));
+        }
+        if self.speed {
+            line += " --speed";
+        }
+        line
+    }
+}
+
+/// Whether two networks have the same sizes, layer by layer, whatever their units are.
+fn alike(a: &[LayerRow], b: &[LayerRow]) -> bool {
+    let sizes = |row: &LayerRow| {
+        let numbers = [
+            row.params_f32,
+            row.params_bit,
+            row.madds_f32,
+            row.madds_bit,
+            row.bytes,
+        ];
+        (row.output, numbers)
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| sizes(a) == sizes(b))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}

@@ -1,0 +1,169 @@
+//! What a report is made from: runs, and tables with their cells.
+
+use std::path::{Path, PathBuf};
+
+use bnn_cpu::Error;
+use bnn_cpu::model::ModelSpec;
+use bnn_cpu::report::page::Shown;
+use bnn_cpu::report::{CellRecord, Table, reference};
+use bnn_cpu::train::{Config, EpochRecord, RunFolder, TestRecord};
+
+use super::super::{Outcome, output, result};
+use super::command;
+
+/// One input.
+pub enum Source {
+    /// A run's folder.
+    Run(PathBuf),
+    /// A table's JSON file.
+    Table(PathBuf),
+}
+
+/// All of them, read.
+#[derive(Default)]
+pub struct Sources {
+    pub tables: Vec<Table>,
+    pub runs: Vec<Shown>,
+    /// Runs with weights, and what they are called.
+    pub weights: Vec<(String, RunFolder)>,
+    pub models: Vec<(String, ModelSpec)>,
+    /// Networks whose speed has been measured, in words.
+    pub measured: Vec<String>,
+    /// Lines that are taken.
+    lines: usize,
+}
+
+impl Sources {
+    pub fn add(&mut self, source: Source, runs: &Path) -> Outcome {
+        match source {
+            Source::Run(path) => self.add_run(&path),
+            Source::Table(path) => self.add_table(&path, runs),
+        }
+    }
+
+    /// What the page is of.
+    pub fn title(&self) -> String {
+        match (self.tables.as_slice(), self.runs.as_slice()) {
+            ([], [run]) => run.name.clone(),
+            ([], runs) => format!("{} runs side by side", runs.len()),
+            ([table], _) => format!("{}: the {} suite", table.dataset, table.suite),
+            (tables, _) => format!("{} tables", tables.len()),
+        }
+    }
+
+    fn add_run(&mut self, path: &Path) -> Outcome {
+        let run = RunFolder::open(path)?;
+        let config = run.config().clone();
+        let mut name = result::network(&config);
+        if self.runs.iter().any(|known| known.name == name) {
+            // Networks alone do not tell them apart.
+            let folder = path.file_name().unwrap_or(path.as_os_str());
+            name = format!("{name} ({})", output::one_line(&folder.to_string_lossy()));
+        }
+        let best = run.best().ok();
+        let mut shown = self.shown(&name, &config, run.metrics()?, run.test()?);
+        if best.as_ref().is_some_and(|best| best.epoch == 0) {
+            shown.command = "bnn-cpu import WEIGHTS.safetensors".into();
+            shown.command_note = "The weights were imported, not trained here.".into();
+        }
+        self.runs.push(shown);
+        self.lines += 1;
+        self.models.push((name.clone(), config.model));
+        if best.is_some() {
+            self.weights.push((name, run));
+        }
+        Ok(())
+    }
+
+    fn add_table(&mut self, path: &Path, runs: &Path) -> Outcome {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let table: Table = serde_json::from_str(&text)
+            .map_err(|e| Error::data(path, format!("is no table of `bnn-cpu table`: {e}")))?;
+        let stem = path.file_stem().unwrap_or_default();
+        let cells = path
+            .parent()
+            .unwrap_or(Path::new("."))
+            .join("cells")
+            .join(stem);
+        let records = records(&cells)?;
+        for row in &table.rows {
+            let mut mine: Vec<&CellRecord> = records.iter().filter(|r| r.row == row.id).collect();
+            mine.sort_by_key(|record| record.config.seed);
+            let Some(first) = mine.first() else { continue };
+            for record in &mine {
+                let (history, test) = (record.history.clone(), Some(record.test.clone()));
+                let shown = self.shown(&row.title, &record.config, history, test);
+                self.runs.push(shown);
+            }
+            self.lines += 1;
+            self.models
+                .push((row.title.clone(), first.config.model.clone()));
+            let folder = runs
+                .join("table")
+                .join(stem)
+                .join(format!("{}-seed{}", row.id, first.config.seed));
+            // Only the run that the cell is the record of.
+            if let Ok(run) = RunFolder::open(&folder)
+                && *run.config() == first.config
+                && run.best().is_ok()
+            {
+                self.weights.push((row.title.clone(), run));
+            }
+        }
+        self.tables.push(table);
+        Ok(())
+    }
+
+    fn shown(
+        &self,
+        name: &str,
+        config: &Config,
+        history: Vec<EpochRecord>,
+        test: Option<TestRecord>,
+    ) -> Shown {
+        let command = command::of(config);
+        let mut note = command.note;
+        if let Some(test) = &test {
+            note += &format!(
+                " Made by bnn-cpu {} with {} kernels on {}; its bits are those of --isa {}.",
+                test.provenance.version,
+                test.provenance.isa,
+                test.provenance.machine,
+                test.provenance.isa
+            );
+        }
+        Shown {
+            name: name.into(),
+            line: self.lines,
+            seed: config.seed,
+            command: command.line,
+            command_note: note.trim().into(),
+            config: output::value(config),
+            history,
+            test,
+            published: reference::published(config),
+        }
+    }
+}
+
+/// The records in a folder; none where there is no such folder.
+fn records(folder: &Path) -> Outcome<Vec<CellRecord>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
+    paths.sort();
+    let mut records = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        records.push(
+            serde_json::from_str(&text)
+                .map_err(|e| Error::checkpoint(&path, format!("is no record of a run: {e}")))?,
+        );
+    }
+    Ok(records)
+}

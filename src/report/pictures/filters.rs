@@ -1,0 +1,84 @@
+//! A convolution's weights as a sheet of filters, around 0.
+
+use ndarray::ArrayViewD;
+
+use super::canvas::{Canvas, Theme};
+use super::grid::{Colours, Grid, Plane, Row};
+use crate::bits;
+use crate::error::{Error, Result};
+
+/// Filters in a row, where each has one input channel.
+const ACROSS: usize = 8;
+
+/// The weights (out, in, height, width) of the convolution `layer` of the network
+/// called `name`. With `binary` the signs are drawn, which are what it multiplies by.
+///
+/// # Errors
+/// Numbers of another shape, or too large a picture.
+pub fn sheet(
+    (name, layer): (&str, &str),
+    weights: &ArrayViewD<'_, f32>,
+    binary: bool,
+    theme: Theme,
+) -> Result<Canvas> {
+    let &[out, inputs, height, width] = weights.shape() else {
+        return Err(Error::spec(format!("{layer} is no convolution")));
+    };
+    let plane = |o: usize, i: usize| {
+        let mut values = Vec::with_capacity(height * width);
+        for y in 0..height {
+            for x in 0..width {
+                let w = weights[[o, i, y, x]];
+                values.push(if binary { bits::sign(w) } else { w });
+            }
+        }
+        Some(Plane {
+            width,
+            height,
+            values,
+        })
+    };
+    let most = weights.iter().filter(|w| w.is_finite());
+    let most = most.fold(0f32, |most, w| most.max(w.abs()));
+    let colours = Colours::Around0(if binary { 1.0 } else { most });
+    let row = |name: String, maps: Vec<Option<Plane>>| Row {
+        name,
+        maps,
+        colours,
+    };
+    let (rows, columns, cell) = if inputs == 1 {
+        let rows = (0..out).step_by(ACROSS).map(|first| {
+            let last = out.min(first + ACROSS);
+            let maps = (first..last).map(|o| plane(o, 0)).collect();
+            row(format!("{first}-{}", last - 1), maps)
+        });
+        (rows.collect::<Vec<_>>(), Vec::new(), 60)
+    } else {
+        let rows = (0..out).map(|o| {
+            let maps = (0..inputs).map(|i| plane(o, i)).collect();
+            row(o.to_string(), maps)
+        });
+        let columns = (0..inputs).map(|i| i.to_string()).collect();
+        (rows.collect(), columns, 25)
+    };
+    let kind = if binary {
+        "signs of the weights"
+    } else {
+        "weights"
+    };
+    let how = match inputs {
+        1 => format!("{out} filters of {height}x{width}"),
+        _ => {
+            format!("{out} filters (rows) over {inputs} channels (columns), {height}x{width} each")
+        }
+    };
+    Grid {
+        title: format!("{name}: {layer}"),
+        notes: vec![format!("{kind}: {how}")],
+        columns,
+        apart: None,
+        rows,
+        cell,
+    }
+    .draw(theme)
+}

@@ -1,0 +1,345 @@
+//! Maps in rows and columns, each number a square of one colour, beside a bar that
+//! says which colour is which number.
+
+use super::canvas::{Anchor, Canvas, LINE, Rgb, Theme, text_width};
+use super::colour;
+use crate::error::Result;
+
+/// Between two maps.
+const GAP: usize = 6;
+/// Before a column that is set apart.
+const APART: usize = 24;
+/// Around everything.
+const MARGIN: usize = 16;
+/// Width of the colour bar.
+const BAR: usize = 14;
+
+/// Numbers on a plane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plane {
+    /// Numbers in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+impl Plane {
+    /// The mean over the channels of a map stored (height, width, channel).
+    ///
+    /// # Panics
+    /// If there are not that many numbers.
+    pub fn mean((height, width, channels): (usize, usize, usize), values: &[f32]) -> Self {
+        assert_eq!(
+            values.len(),
+            height * width * channels,
+            "a map of another size"
+        );
+        let mean = |pixel: &[f32]| pixel.iter().sum::<f32>() / channels as f32;
+        Self {
+            width,
+            height,
+            values: values.chunks_exact(channels).map(mean).collect(),
+        }
+    }
+
+    /// One channel of such a map.
+    ///
+    /// # Panics
+    /// If there are not that many numbers or channels.
+    pub fn channel(
+        (height, width, channels): (usize, usize, usize),
+        values: &[f32],
+        channel: usize,
+    ) -> Self {
+        assert_eq!(
+            values.len(),
+            height * width * channels,
+            "a map of another size"
+        );
+        let of = values.chunks_exact(channels).map(|pixel| pixel[channel]);
+        Self {
+            width,
+            height,
+            values: of.collect(),
+        }
+    }
+}
+
+/// How numbers become colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Colours {
+    /// [`colour::sequential`] from the first number to the second.
+    Amount(f32, f32),
+    /// [`colour::diverging`] from minus that number to it.
+    Around0(f32),
+    /// [`colour::grey`] from 0 to 1, and no bar.
+    Grey,
+}
+
+impl Colours {
+    /// The colour of a number.
+    pub fn of(self, x: f32) -> Rgb {
+        match self {
+            Self::Amount(low, high) if high > low => colour::sequential((x - low) / (high - low)),
+            Self::Amount(..) => colour::sequential(0.5),
+            Self::Around0(most) => colour::diverging(if most > 0.0 { x / most } else { 0.0 }),
+            Self::Grey => colour::grey(x),
+        }
+    }
+
+    /// The range from the least to the greatest of all finite numbers of those planes.
+    pub fn range<'a>(planes: impl Iterator<Item = &'a Plane>) -> Self {
+        let values = planes.flat_map(|p| &p.values).filter(|x| x.is_finite());
+        let (low, high) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &x| {
+            (low.min(x), high.max(x))
+        });
+        match low <= high {
+            true => Self::Amount(low, high),
+            false => Self::Amount(0.0, 0.0),
+        }
+    }
+
+    fn ends(self) -> Option<(f32, f32)> {
+        match self {
+            Self::Amount(low, high) => Some((low, high)),
+            Self::Around0(most) => Some((-most, most)),
+            Self::Grey => None,
+        }
+    }
+}
+
+/// A row of maps in one set of colours.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// Its maps; a place may stay empty.
+    pub maps: Vec<Option<Plane>>,
+    /// Its colours.
+    pub colours: Colours,
+}
+
+/// The picture.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    /// First line.
+    pub title: String,
+    /// Lines below it.
+    pub notes: Vec<String>,
+    /// Names of the columns; none where empty.
+    pub columns: Vec<String>,
+    /// A column that is set apart from those before it.
+    pub apart: Option<usize>,
+    /// The maps.
+    pub rows: Vec<Row>,
+    /// Pixels that the longer side of a map takes at least.
+    pub cell: usize,
+}
+
+/// A number for the bar's ends, in as few digits as it needs.
+pub fn short(x: f32) -> String {
+    let digits = match x.abs() {
+        a if a == 0.0 || a >= 100.0 => 0,
+        a if a >= 10.0 => 1,
+        a if a >= 0.1 => 2,
+        a if a >= 0.01 => 3,
+        _ => 4,
+    };
+    format!("{x:.digits$}")
+}
+
+impl Grid {
+    /// Draws it.
+    ///
+    /// # Errors
+    /// A picture without a map, or too large a one.
+    pub fn draw(&self, theme: Theme) -> Result<Canvas> {
+        let planes = || self.rows.iter().flat_map(|r| r.maps.iter().flatten());
+        // A whole number of pixels for each number, the same for every map of its size.
+        let scale = |p: &Plane| (self.cell / p.width.max(p.height)).max(1);
+        let across = planes().map(|p| p.width * scale(p)).max().unwrap_or(0);
+        let most = |row: &Row| row.maps.iter().flatten().map(|p| p.height * scale(p)).max();
+        let columns = self.rows.iter().map(|r| r.maps.len()).max().unwrap_or(0);
+        let names = self
+            .rows
+            .iter()
+            .map(|r| text_width(&r.name))
+            .max()
+            .unwrap_or(0);
+        let left = MARGIN + if names > 0 { names + 10 } else { 0 };
+        let place = |column: usize| {
+            let apart = self.apart.is_some_and(|from| column >= from);
+            left + column * (across + GAP) + if apart { APART - GAP } else { 0 }
+        };
+        let head = MARGIN + (LINE + 4) * (1 + self.notes.len()) + 6;
+        let top = head + if self.columns.is_empty() { 0 } else { LINE + 4 };
+        let height: usize = self
+            .rows
+            .iter()
+            .map(|r| most(r).unwrap_or(LINE) + GAP)
+            .sum();
+        let right = place(columns.max(1) - 1) + across;
+        let bar = self
+            .rows
+            .iter()
+            .find_map(|r| Some((r.colours, r.colours.ends()?)));
+        let bar_at = right + 22;
+        let after = bar.map_or(0, |(_, ends)| {
+            let widest = text_width(&short(ends.0)).max(text_width(&short(ends.1)));
+            22 + BAR + 8 + widest
+        });
+        let lines = std::iter::once(&self.title).chain(&self.notes);
+        let widest = lines.map(|line| text_width(line)).max().unwrap_or(0);
+        let width = (right + after).max(MARGIN + widest) + MARGIN;
+        let mut canvas = Canvas::new(width, top + height.saturating_sub(GAP) + MARGIN, theme)?;
+        canvas.bold((MARGIN, MARGIN), &self.title, Anchor::Start, theme.ink);
+        for (i, note) in self.notes.iter().enumerate() {
+            let y = MARGIN + (LINE + 4) * (i + 1);
+            canvas.text((MARGIN, y), note, Anchor::Start, theme.faint);
+        }
+        for (column, name) in self.columns.iter().enumerate() {
+            let x = place(column) + across / 2;
+            canvas.text((x, head), name, Anchor::Middle, theme.ink);
+        }
+        let mut y = top;
+        // The bar stands beside the rows that it speaks of.
+        let (mut first, mut last) = (None, top);
+        for row in &self.rows {
+            let height = most(row).unwrap_or(LINE);
+            let middle = y + (height.saturating_sub(LINE)) / 2;
+            canvas.text((left - 10, middle), &row.name, Anchor::End, theme.ink);
+            for (column, plane) in row.maps.iter().enumerate() {
+                let Some(plane) = plane else { continue };
+                let x = place(column) + (across - plane.width * scale(plane)) / 2;
+                canvas.plane((x, y), plane, scale(plane), row.colours);
+            }
+            if row.colours.ends().is_some() {
+                first = first.or(Some(y));
+                last = y + height;
+            }
+            y += height + GAP;
+        }
+        if let (Some((colours, ends)), Some(first)) = (bar, first) {
+            canvas.bar((bar_at, first), last - first, colours, ends);
+        }
+        Ok(canvas)
+    }
+}
+
+impl Canvas {
+    /// A map, each number a square of `scale` pixels.
+    pub fn plane(&mut self, (x, y): (usize, usize), plane: &Plane, scale: usize, colours: Colours) {
+        for (row, line) in plane.values.chunks_exact(plane.width).enumerate() {
+            for (column, &value) in line.iter().enumerate() {
+                let at = (x + column * scale, y + row * scale);
+                self.rect(at, scale, scale, colours.of(value));
+            }
+        }
+    }
+
+    /// A colour bar, the greatest number at its top, with both ends and the middle named.
+    fn bar(&mut self, (x, y): (usize, usize), height: usize, colours: Colours, ends: (f32, f32)) {
+        self.frame((x, y), BAR, height);
+        for row in 0..height {
+            let t = 1.0 - row as f32 / (height.max(2) - 1) as f32;
+            let value = ends.0 + (ends.1 - ends.0) * t;
+            self.rect((x, y + row), BAR, 1, colours.of(value));
+        }
+        let ink = self.theme.ink;
+        let at = x + BAR + 8;
+        self.text((at, y), &short(ends.1), Anchor::Start, ink);
+        let foot = y + height.saturating_sub(LINE);
+        if height >= 2 * LINE {
+            self.text((at, foot), &short(ends.0), Anchor::Start, ink);
+        }
+        if height >= 5 * LINE {
+            let middle = y + (height - LINE) / 2;
+            let half = ends.0 + (ends.1 - ends.0) / 2.0;
+            self.text((at, middle), &short(half), Anchor::Start, ink);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_drawn_in_hard_pixels_of_known_colours() {
+        let plane = Plane {
+            width: 2,
+            height: 1,
+            values: vec![0.0, 4.0],
+        };
+        let grid = Grid {
+            title: "t".into(),
+            notes: vec![],
+            columns: vec!["0".into()],
+            apart: None,
+            rows: vec![Row {
+                name: String::new(),
+                maps: vec![Some(plane.clone())],
+                colours: Colours::range([&plane].into_iter()),
+            }],
+            cell: 41,
+        };
+        let canvas = grid.draw(Theme::LIGHT).unwrap();
+        // 41 / 2: squares of 20 pixels, from the margin on, below two lines of text.
+        let (left, top) = (MARGIN, MARGIN + (LINE + 4) + 6 + LINE + 4);
+        for (x, y) in [(0, 0), (19, 19)] {
+            assert_eq!(canvas.pixel(left + x, top + y), colour::sequential(0.0));
+            assert_eq!(
+                canvas.pixel(left + 20 + x, top + y),
+                colour::sequential(1.0)
+            );
+        }
+        assert_eq!(canvas.pixel(left + 40, top), Theme::LIGHT.paper);
+        assert_eq!(canvas.pixel(left, top + 20), Theme::LIGHT.paper);
+        assert_eq!(
+            canvas.size(),
+            (
+                left + 40 + 22 + BAR + 8 + text_width("4.00") + MARGIN,
+                top + 20 + MARGIN
+            )
+        );
+        // The bar: the greatest number at its top.
+        let bar = left + 40 + 22 + 3;
+        assert_eq!(canvas.pixel(bar, top), colour::sequential(1.0));
+        assert_eq!(canvas.pixel(bar, top + 19), colour::sequential(0.0));
+    }
+
+    #[test]
+    fn planes_are_means_and_channels() {
+        let values = [1.0, 3.0, 5.0, 7.0, 0.0, 1.0];
+        let mean = Plane::mean((1, 3, 2), &values);
+        assert_eq!(mean.values, [2.0, 6.0, 0.5]);
+        assert_eq!(
+            Plane::channel((1, 3, 2), &values, 1).values,
+            [3.0, 7.0, 1.0]
+        );
+        assert_eq!(
+            Colours::range([&mean].into_iter()),
+            Colours::Amount(0.5, 6.0)
+        );
+        let none = Plane {
+            width: 1,
+            height: 1,
+            values: vec![f32::NAN],
+        };
+        assert_eq!(
+            Colours::range([&none].into_iter()),
+            Colours::Amount(0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn ends_of_the_bar_are_short() {
+        let texts = [0.0, 1.0, -0.25, 0.031, 12.34, 250.4, 0.0004].map(short);
+        assert_eq!(
+            texts,
+            ["0", "1.00", "-0.25", "0.031", "12.3", "250", "0.0004"]
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Pictures of a network and of what it does, as labelled PNG files and SVG curves.
+//!
+//! [`canvas`] has pixels, rectangles and text; [`colour`] the two colour maps;
+//! [`grid`] lays maps out in rows and columns beside a colour bar. The others each
+//! draw one kind of picture from plain numbers: nothing here runs a network.
+
+pub mod canvas;
+pub mod chart;
+pub mod colour;
+pub mod confusion;
+pub mod curves;
+pub mod filters;
+pub mod grid;
+pub mod heatmap;
+pub mod mistakes;
+
+pub use canvas::{Canvas, Theme};
+pub use grid::{Grid, Plane};

@@ -1,0 +1,240 @@
+//! One look at a network over a set of images: its maps behind each convolution,
+//! and what it takes every image for.
+//!
+//! A **map** is what a convolution's block hands on: the output after the batch
+//! norm, pooling and activation that follow it. Where the block ends in a stochastic
+//! unit, a map is a sample of bits, and beside it stands the map of the
+//! probabilities that it was drawn with.
+
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::estimators::{Firing, Link};
+use crate::model::{LayerSpec, ModelSpec, Network, argmax};
+use crate::ops::log_softmax;
+use crate::tensor::Shape;
+use crate::train::{Evaluation, Evaluator, Reading};
+
+/// Maps of a layer: one image of each class, and the mean over all images. Each is
+/// stored (height, width, channel).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maps {
+    /// Of the example of each class; empty for a class without an image.
+    pub examples: Vec<Vec<f32>>,
+    /// The mean over all images.
+    pub mean: Vec<f32>,
+}
+
+/// What a convolution's block hands on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMaps {
+    /// The convolution's name.
+    pub name: String,
+    /// Shape of a map.
+    pub shape: Shape,
+    /// The block's output; a sample where its units are stochastic.
+    pub output: Maps,
+    /// The probabilities of a sample.
+    pub probability: Option<Maps>,
+}
+
+/// What the network took an image for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guess {
+    /// The image, counted from 0.
+    pub image: u32,
+    /// Its class.
+    pub label: u32,
+    /// The class with the largest logit.
+    pub guess: u32,
+    /// Probability of the guess less that of the label: 0 where it is right.
+    pub margin: f32,
+}
+
+/// See the module's page.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Loss and accuracy, as the evaluation of the same images gives them.
+    pub evaluation: Evaluation,
+    /// The first image of each class; `None` for a class without one.
+    pub examples: Vec<Option<u32>>,
+    /// Every convolution, in order.
+    pub layers: Vec<LayerMaps>,
+    /// Every image, in order.
+    pub guesses: Vec<Guess>,
+}
+
+/// Where a block's maps are read.
+struct Block {
+    name: String,
+    /// The layer whose output is the map.
+    output: usize,
+    shape: Shape,
+    /// The layer that holds what a stochastic unit's probabilities are of.
+    sampled: Option<Link>,
+}
+
+fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
+    let (shapes, estimators) = (spec.shapes()?, spec.estimators()?);
+    let mut found = Vec::new();
+    let mut units = estimators.iter();
+    let mut open: Option<Block> = None;
+    for (i, layer) in spec.layers.iter().enumerate() {
+        let link = match layer {
+            LayerSpec::Binary { mode, .. } => {
+                let link = units.next().map(|unit| unit.link());
+                link.filter(|_| *mode == Firing::Stochastic)
+            }
+            _ => None,
+        };
+        match layer {
+            LayerSpec::Conv { name, .. } => {
+                found.extend(open.take());
+                open = Some(Block {
+                    name: name.clone(),
+                    output: i,
+                    shape: shapes[i + 1],
+                    sampled: None,
+                });
+            }
+            LayerSpec::Linear { .. } => found.extend(open.take()),
+            _ => {
+                if let Some(block) = &mut open {
+                    (block.output, block.shape, block.sampled) = (i, shapes[i + 1], link);
+                }
+            }
+        }
+    }
+    found.extend(open);
+    Ok(found)
+}
+
+/// Sums of maps under way.
+struct Sums {
+    examples: Vec<Vec<f32>>,
+    total: Vec<f64>,
+}
+
+impl Sums {
+    fn new(classes: usize, len: usize) -> Self {
+        Self {
+            examples: vec![Vec::new(); classes],
+            total: vec![0.0; len],
+        }
+    }
+
+    fn add(&mut self, map: impl Iterator<Item = f32> + Clone, example: Option<usize>) {
+        for (sum, x) in self.total.iter_mut().zip(map.clone()) {
+            *sum += f64::from(x);
+        }
+        if let Some(class) = example {
+            self.examples[class] = map.collect();
+        }
+    }
+
+    fn maps(self, images: usize) -> Maps {
+        let mean = |&sum: &f64| (sum / images as f64) as f32;
+        Maps {
+            mean: self.total.iter().map(mean).collect(),
+            examples: self.examples,
+        }
+    }
+}
+
+impl Survey {
+    /// Looks at all of `split`. Stochastic units are sampled once, with the noise of
+    /// (`seed`, `step`); with those of a run's own test, the guesses are the ones
+    /// that the test counted.
+    ///
+    /// # Errors
+    /// A split without images.
+    ///
+    /// # Panics
+    /// If the split does not fit the network.
+    pub fn of(net: &mut Network, split: &Split, at: (u64, u64)) -> Result<Self> {
+        if split.is_empty() {
+            return Err(Error::spec("there are no images to look at"));
+        }
+        let blocks = blocks(net.spec())?;
+        let classes = net.classes();
+        let mut examples = vec![None; classes];
+        for i in 0..split.len() {
+            let first = &mut examples[split.label(i) as usize];
+            *first = first.or(Some(i as u32));
+        }
+        let sums = |block: &Block| Sums::new(classes, block.shape.len());
+        let mut outputs: Vec<Sums> = blocks.iter().map(sums).collect();
+        let mut chances: Vec<Sums> = blocks.iter().map(sums).collect();
+        let mut guesses = Vec::with_capacity(split.len());
+        let mut log_p = vec![0.0; classes];
+        let all: Vec<u32> = (0..split.len() as u32).collect();
+        let mut look = |net: &Network, rows: &[u32]| {
+            let slope = net.pass().slope;
+            for (b, block) in blocks.iter().enumerate() {
+                let len = block.shape.len();
+                let y = net.layer_output(block.output).chunks_exact(len);
+                let x = match block.sampled {
+                    // A block begins with a convolution, so a unit has a layer below it.
+                    Some(_) => net.layer_output(block.output - 1),
+                    None => &[],
+                };
+                for (row, (&image, y)) in rows.iter().zip(y).enumerate() {
+                    let label = split.label(image as usize) as usize;
+                    let example = (examples[label] == Some(image)).then_some(label);
+                    outputs[b].add(y.iter().copied(), example);
+                    if let Some(link) = block.sampled {
+                        let x = &x[row * len..][..len];
+                        let p = x.iter().map(|&x| link.probability(slope, x));
+                        chances[b].add(p, example);
+                    }
+                }
+            }
+            for (&image, z) in rows.iter().zip(net.logits().chunks_exact(classes)) {
+                log_softmax(z, &mut log_p);
+                let label = split.label(image as usize);
+                // A row with a NaN is never right; whichever class it is given.
+                let guess = argmax(z).unwrap_or((label as usize + 1) % classes);
+                let p = |class: usize| libm::expf(log_p[class]);
+                guesses.push(Guess {
+                    image,
+                    label,
+                    guess: guess as u32,
+                    margin: p(guess) - p(label as usize),
+                });
+            }
+        };
+        let evaluation =
+            Evaluator::default().watch(net, split, &all, Reading::Samples(1), at, &mut look);
+        let layers = blocks.into_iter().zip(outputs).zip(chances);
+        Ok(Self {
+            layers: layers
+                .map(|((block, output), chance)| LayerMaps {
+                    probability: block.sampled.map(|_| chance.maps(all.len())),
+                    output: output.maps(all.len()),
+                    name: block.name,
+                    shape: block.shape,
+                })
+                .collect(),
+            evaluation,
+            examples,
+            guesses,
+        })
+    }
+
+    /// How often an image of class `i` was taken for class `j`, at `i * classes + j`.
+    pub fn confusion(&self) -> Vec<usize> {
+        let classes = self.examples.len();
+        let mut counts = vec![0; classes * classes];
+        for g in &self.guesses {
+            counts[g.label as usize * classes + g.guess as usize] += 1;
+        }
+        counts
+    }
+
+    /// The wrong guesses, the surest first; of equally sure ones the first image.
+    pub fn mistakes(&self) -> Vec<Guess> {
+        let wrong = self.guesses.iter().filter(|g| g.label != g.guess);
+        let mut wrong: Vec<Guess> = wrong.copied().collect();
+        wrong.sort_by(|a, b| b.margin.total_cmp(&a.margin).then(a.image.cmp(&b.image)));
+        wrong
+    }
+}

@@ -1,0 +1,270 @@
+//! What the units of a network are doing, read off a few images after each epoch:
+//! how many are saturated, and how many bits the epoch changed.
+//!
+//! A unit is **saturated** where its probability (or value) `p` is nearly that of a
+//! certain bit: for the hard sigmoid `|a·x| >= 1`, outside its ramp, where its
+//! derivative is 0; for the logistic `p` outside (0.05, 0.95), that is
+//! `|a·x| >= log 19`. A saturated unit passes hardly any gradient, and as settling
+//! units sharpen, their share rises.
+//!
+//! A **bit** is `[x > 0]`, also of stochastic units: sampled bits would differ from
+//! epoch to epoch by their noise alone. The share that changes falls as training
+//! settles.
+//!
+//! The images are the first [`IMAGES`] held out for validation (of training images
+//! where none are), so an epoch is told apart from the next by its weights only.
+
+use std::collections::BTreeMap;
+
+use crate::bits;
+use crate::data::Split;
+use crate::estimators::Link;
+use crate::model::weights::{Data, NamedTensor};
+use crate::model::{LayerSpec, ModelSpec, Network};
+use crate::ops::Function;
+use crate::tape::{Mode, Units};
+
+/// Images that are looked at.
+pub const IMAGES: usize = 256;
+
+/// `log(0.95 / 0.05)`: where the logistic counts as saturated.
+const LOGISTIC_SATURATES: f32 = 2.944_439;
+
+/// The bits at the end of the last epoch, an image's from a new word on; empty
+/// before the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    bits: Vec<u64>,
+}
+
+/// Shares of units, in all and for each layer by its name: `activation1` is the
+/// one next to the input.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shares {
+    /// Of all units.
+    pub all: f64,
+    /// Of each layer's.
+    pub layers: BTreeMap<String, f64>,
+}
+
+/// A layer of units.
+struct Watched {
+    name: String,
+    /// Its place in the spec.
+    layer: usize,
+    link: Link,
+    /// Whether it emits bits.
+    binary: bool,
+}
+
+/// The layers of units of a network that saturate, in order.
+fn watched(spec: &ModelSpec) -> Vec<Watched> {
+    let estimators = spec.estimators().unwrap_or_default();
+    let (mut units, mut found) = (estimators.iter(), Vec::new());
+    for (layer, of) in spec.layers.iter().enumerate() {
+        let link = match of {
+            LayerSpec::Binary { .. } => units.next().map(|unit| unit.link()),
+            LayerSpec::Activation { function } => match function {
+                Function::HardSigmoid => Some(Link::HardSigmoid),
+                Function::Sigmoid => Some(Link::Sigmoid),
+                Function::Relu => None,
+            },
+            _ => None,
+        };
+        if let Some(link) = link {
+            found.push(Watched {
+                name: format!("activation{}", found.len() + 1),
+                layer,
+                link,
+                binary: matches!(of, LayerSpec::Binary { .. }),
+            });
+        }
+    }
+    found
+}
+
+/// Counts that become shares.
+#[derive(Default)]
+struct Count {
+    of: usize,
+    yes: usize,
+}
+
+impl Activity {
+    /// Name of the bits in a checkpoint.
+    pub const TENSOR: &'static str = "bits";
+
+    /// Saturated units, and bits that have changed since the last call, on the
+    /// images `indices` of `split`. The first is `None` without units that
+    /// saturate, the second without bits or on the first call.
+    ///
+    /// # Panics
+    /// If the split does not fit the network.
+    pub fn measure(
+        &mut self,
+        net: &mut Network,
+        split: &Split,
+        indices: &[u32],
+    ) -> (Option<Shares>, Option<Shares>) {
+        let layers = watched(net.spec());
+        if layers.is_empty() || indices.is_empty() {
+            return (None, None);
+        }
+        let indices = &indices[..indices.len().min(IMAGES)];
+        let before = (net.pass().mode, net.pass().units);
+        (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Threshold);
+        let known = std::mem::take(&mut self.bits);
+        let mut old = known.iter();
+        let zeros = || layers.iter().map(|_| Count::default()).collect::<Vec<_>>();
+        let (mut saturated, mut changed) = (zeros(), zeros());
+        for chunk in indices.chunks(net.capacity()) {
+            net.set_rows(chunk.len());
+            for (row, &i) in chunk.iter().enumerate() {
+                net.set_row(row, split.image(i as usize), split.label(i as usize));
+            }
+            net.forward();
+            let slope = net.pass().slope;
+            for (i, layer) in layers.iter().enumerate() {
+                let x = match layer.layer {
+                    0 => net.input(),
+                    n => net.layer_output(n - 1),
+                };
+                saturated[i].of += x.len();
+                saturated[i].yes += x.iter().filter(|&&x| layer.saturates(slope, x)).count();
+                if !layer.binary {
+                    continue;
+                }
+                changed[i].of += x.len();
+                for units in x.chunks(64) {
+                    let word = word(units);
+                    let flips = old.next().map_or(0, |old| (old ^ word).count_ones());
+                    changed[i].yes += flips as usize;
+                    self.bits.push(word);
+                }
+            }
+        }
+        let pass = net.pass_mut();
+        (pass.mode, pass.units) = before;
+        let fits = known.len() == self.bits.len() && !known.is_empty();
+        (
+            shares(&layers, &saturated),
+            shares(&layers, &changed).filter(|_| fits),
+        )
+    }
+
+    /// The bits for a checkpoint; nothing before the first epoch's end.
+    pub fn export(&self) -> Option<NamedTensor> {
+        (!self.bits.is_empty()).then(|| NamedTensor {
+            name: Self::TENSOR.into(),
+            shape: vec![self.bits.len()],
+            data: Data::I64(self.bits.iter().map(|&w| w as i64).collect()),
+        })
+    }
+
+    /// Takes the bits of a checkpoint; whether it can hold such. One that has none
+    /// (of a first epoch, or written before bits were) makes the next epoch the
+    /// first to compare with.
+    pub fn import(&mut self, tensor: Option<NamedTensor>) -> bool {
+        self.bits = match tensor.map(|t| t.data) {
+            Some(Data::I64(words)) => words.iter().map(|&w| w as u64).collect(),
+            Some(Data::F32(_)) => return false,
+            None => Vec::new(),
+        };
+        true
+    }
+}
+
+impl Watched {
+    fn saturates(&self, slope: f32, x: f32) -> bool {
+        match self.link {
+            Link::HardSigmoid => (slope * x).abs() >= 1.0,
+            Link::Sigmoid => (slope * x).abs() >= LOGISTIC_SATURATES,
+        }
+    }
+}
+
+/// Up to 64 bits, the first in the lowest place.
+fn word(units: &[f32]) -> u64 {
+    let bits = units.iter().enumerate();
+    bits.fold(0, |word, (i, &x)| word | u64::from(bits::bit(x)) << i)
+}
+
+fn shares(layers: &[Watched], counts: &[Count]) -> Option<Shares> {
+    let share = |c: &Count| c.yes as f64 / c.of as f64;
+    let seen = layers.iter().zip(counts).filter(|(_, c)| c.of > 0);
+    let layers: BTreeMap<_, _> = seen.map(|(l, c)| (l.name.clone(), share(c))).collect();
+    let all = Count {
+        of: counts.iter().map(|c| c.of).sum(),
+        yes: counts.iter().map(|c| c.yes).sum(),
+    };
+    (!layers.is_empty()).then(|| Shares {
+        all: share(&all),
+        layers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimators::Firing;
+    use crate::kernels;
+    use crate::model::Pixels;
+    use crate::tensor::Shape;
+    use ndarray::Array4;
+
+    /// A network whose units see the pixels themselves, from -1 (0) to 1 (255).
+    fn net(link: Link) -> Network {
+        let unit = LayerSpec::Binary {
+            mode: Firing::Stochastic,
+            estimator: "st".into(),
+            link: Some(link),
+        };
+        let out: LayerSpec =
+            serde_json::from_str(r#"{"type": "linear", "name": "fc", "out": 2}"#).unwrap();
+        let spec = ModelSpec {
+            name: "watched".into(),
+            input: Shape::image(1, 2, 3),
+            pixels: Some(Pixels::normalised(0.5, 0.5)),
+            layers: vec![unit, out],
+        };
+        let engine = kernels::select(Some("scalar")).unwrap();
+        Network::new(&spec, engine, 2, true).unwrap()
+    }
+
+    #[test]
+    fn saturated_units_and_changed_bits_are_counted() {
+        let pixels = vec![
+            [0, 255, 200, 128, 127, 60], // two at the ends, two more beyond a half
+            [0, 255, 200, 127, 128, 60], // two other bits
+            [255; 6],
+        ];
+        let pixels = pixels.into_iter().flatten().collect();
+        let images = Array4::from_shape_vec((3, 2, 3, 1), pixels).unwrap();
+        let split = Split::new(images, vec![0, 1, 0]).unwrap();
+        let mut net = net(Link::HardSigmoid);
+        let mut activity = Activity::default();
+        let (saturated, flips) = activity.measure(&mut net, &split, &[0, 0, 2]);
+        let saturated = saturated.unwrap();
+        assert_eq!(saturated.all, 10.0 / 18.0);
+        assert_eq!(saturated.layers["activation1"], saturated.all);
+        assert_eq!(flips, None, "nothing to compare with");
+        let mut resumed = Activity::default();
+        assert!(resumed.import(activity.export()) && resumed == activity);
+        net.pass_mut().slope = 2.0;
+        let (saturated, flips) = resumed.measure(&mut net, &split, &[1, 0, 2]);
+        assert_eq!(saturated.unwrap().all, 14.0 / 18.0);
+        assert_eq!(flips.unwrap().all, 2.0 / 18.0);
+        // The pass is as it was before.
+        assert_eq!(net.pass().units, Units::Sample);
+    }
+
+    #[test]
+    fn a_logistic_unit_saturates_where_it_is_nearly_certain() {
+        let unit = &watched(net(Link::Sigmoid).spec())[0];
+        let at = |x: f32| (Link::Sigmoid.probability(1.0, x) - 0.5).abs() < 0.45;
+        for x in [-4.0, -2.95, -2.94, 0.0, 2.94, 2.95, 4.0] {
+            assert_eq!(unit.saturates(1.0, x), !at(x), "{x}");
+        }
+        assert!(unit.saturates(2.0, 1.5) && !unit.saturates(1.0, 1.5));
+    }
+}
