@@ -8,6 +8,7 @@
 //! [`Command::run`].
 
 mod completions;
+mod curve;
 mod data;
 mod data_args;
 mod estimators;
@@ -23,6 +24,8 @@ mod progress;
 mod recipe;
 mod result;
 mod sampling;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod signals;
 mod table;
@@ -84,6 +87,7 @@ Examples:
   bnn-cpu inspect seed-net                       the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
   bnn-cpu infer --packed                         classify on packed bits
+  bnn-cpu serve                                  draw a digit in the browser
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -129,6 +133,8 @@ enum Command {
     Lab(Box<lab::Args>),
     Pack(pack::Args),
     Infer(Box<infer::Args>),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -146,6 +152,8 @@ impl Command {
             Self::Lab(args) => lab::run(*args, context),
             Self::Pack(args) => pack::run(args, context),
             Self::Infer(args) => infer::run(*args, context),
+            #[cfg(feature = "serve")]
+            Self::Serve(args) => serve::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

@@ -11,5 +11,9 @@ mod infer;
 #[cfg(unix)]
 mod interruption;
 mod recipes;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
 mod table;
+#[cfg(unix)]
+mod terminal;
 mod usage;
