@@ -238,3 +238,91 @@ impl Survey {
         wrong
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::digits;
+    use crate::estimators::Firing;
+    use crate::kernels;
+    use crate::model::{Init, Pixels, Placement, preset};
+    use crate::tape::{Mode, Units};
+
+    fn net(firing: Firing, capacity: usize) -> Network {
+        let mut spec = preset("seed-net", Shape::image(1, 28, 28), 10).unwrap();
+        spec.place(Placement::First, firing, "st").unwrap();
+        spec.pixels = Some(Pixels::normalised(0.1307, 0.3081));
+        let engine = kernels::select(Some("scalar")).unwrap();
+        let mut net = Network::new(&spec, engine, capacity, false).unwrap();
+        net.init(Init::Pytorch, 3);
+        net
+    }
+
+    #[test]
+    fn maps_are_what_the_blocks_hand_on() {
+        // 14 images in batches of 4, the last of them short.
+        let split = digits::generate(2, 1, 14).test;
+        let survey = Survey::of(&mut net(Firing::Stochastic, 4), &split, (1, 9)).unwrap();
+        let names: Vec<&str> = survey.layers.iter().map(|l| &*l.name).collect();
+        assert_eq!(names, ["conv1", "conv2"]);
+        let [first, second] = &survey.layers[..] else {
+            unreachable!()
+        };
+        assert_eq!((first.shape.height, second.shape.channels), (14, 32));
+        assert!(second.probability.is_none(), "a hard sigmoid draws nothing");
+        // Each image by itself: the layer below the unit, and its probabilities.
+        let mut alone = net(Firing::Stochastic, 1);
+        let (mut mean, len) = (vec![0.0; first.shape.len()], split.len() as f64);
+        for i in 0..split.len() {
+            (alone.pass_mut().mode, alone.pass_mut().units) = (Mode::Eval, Units::Sample);
+            alone.set_rows(1);
+            alone.set_row(0, split.image(i), split.label(i));
+            alone.forward();
+            let p: Vec<f32> = alone
+                .layer_output(2)
+                .iter()
+                .map(|&x| (x.clamp(-1.0, 1.0) + 1.0) / 2.0)
+                .collect();
+            for (sum, &p) in mean.iter_mut().zip(&p) {
+                *sum += f64::from(p) / len;
+            }
+            let class = split.label(i) as usize;
+            if survey.examples[class] == Some(i as u32) {
+                let maps = first.probability.as_ref().unwrap();
+                assert_eq!(maps.examples[class], p, "image {i}");
+            }
+        }
+        let maps = first.probability.as_ref().unwrap();
+        let near = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() < 1e-6;
+        assert!(maps.mean.iter().zip(&mean).all(near));
+        // A sample is of bits, and more of them where they are likelier.
+        let bits = first.output.examples.iter().flatten();
+        assert!(bits.clone().count() > 0 && bits.clone().all(|&b| b == 0.0 || b == 1.0));
+        let (ones, chance) = (
+            first.output.mean.iter().sum::<f32>(),
+            maps.mean.iter().sum::<f32>(),
+        );
+        assert!((ones / chance - 1.0).abs() < 0.05, "{ones} of {chance}");
+    }
+
+    #[test]
+    fn every_image_is_counted_once_and_mistakes_are_sorted() {
+        let split = digits::generate(2, 1, 40).test;
+        let mut net = net(Firing::Deterministic, 16);
+        let survey = Survey::of(&mut net, &split, (1, 9)).unwrap();
+        let counts = survey.confusion();
+        assert_eq!(counts.iter().sum::<usize>(), 40);
+        let right: usize = (0..10).map(|c| counts[c * 10 + c]).sum();
+        assert_eq!(right as f64 / 40.0, survey.evaluation.accuracy);
+        let mistakes = survey.mistakes();
+        assert_eq!(mistakes.len(), 40 - right);
+        assert!(mistakes.windows(2).all(|m| m[0].margin >= m[1].margin));
+        assert!(
+            mistakes
+                .iter()
+                .all(|m| m.label != m.guess && m.margin > 0.0)
+        );
+        let images: Vec<u32> = survey.guesses.iter().map(|g| g.image).collect();
+        assert_eq!(images, (0..40).collect::<Vec<u32>>());
+    }
+}

@@ -328,3 +328,49 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
     serde_json::from_str(&text).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_columns_where_any_epoch_has_them() {
+        // The first record is of a run that began before units were watched.
+        let old = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":null,"slope":1.0,"lr":0.1,"img_per_s":2.0,"seconds":3.0}"#;
+        let old: EpochRecord = serde_json::from_str(old).unwrap();
+        let mut new = EpochRecord {
+            epoch: 2,
+            saturated: Some(0.25),
+            ..old.clone()
+        };
+        new.saturated_layers.insert("a,b".into(), 0.5);
+        let columns: Vec<_> = SHARES
+            .iter()
+            .map(|s| s.columns(&[old.clone(), new.clone()]))
+            .collect();
+        assert_eq!(
+            columns,
+            [vec![], vec![None, Some("a,b".to_string())], vec![]]
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let spec = crate::model::preset("mlp", crate::tensor::Shape::image(1, 2, 2), 2).unwrap();
+        let dataset = super::super::DatasetRecord {
+            name: "none".into(),
+            train: 1,
+            test: 1,
+            classes: 2,
+        };
+        let run =
+            RunFolder::create(folder.path(), Config::reference(spec, dataset), false).unwrap();
+        run.write_metrics(&[old.clone(), new.clone()]).unwrap();
+        let csv = std::fs::read_to_string(run.file("metrics.csv")).unwrap();
+        let lines: Vec<&str> = csv.lines().collect();
+        assert!(
+            lines[0].ends_with(",seconds,saturated,saturated a_b"),
+            "{csv}"
+        );
+        assert_eq!(lines[1], "1,0.5,0.9,,,1,0.1,2,3,,");
+        assert_eq!(lines[2], "2,0.5,0.9,,,1,0.1,2,3,0.25,0.5");
+        assert_eq!(run.metrics().unwrap(), [old, new]);
+    }
+}

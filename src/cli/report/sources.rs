@@ -92,7 +92,8 @@ impl Sources {
             let Some(first) = mine.first() else { continue };
             for record in &mine {
                 let (history, test) = (record.history.clone(), Some(record.test.clone()));
-                let shown = self.shown(&row.title, &record.config, history, test);
+                let mut shown = self.shown(&row.title, &record.config, history, test);
+                shown.cell = true;
                 self.runs.push(shown);
             }
             self.lines += 1;
@@ -135,6 +136,7 @@ impl Sources {
         Shown {
             name: name.into(),
             line: self.lines,
+            cell: false,
             seed: config.seed,
             command: command.line,
             command_note: note.trim().into(),

@@ -27,6 +27,8 @@ pub struct Shown {
     pub name: String,
     /// Its colour and its place in the legend.
     pub line: usize,
+    /// Whether it is a cell of a table, whose rows have its result.
+    pub cell: bool,
     /// Its seed.
     pub seed: u64,
     /// The command that trains it.

@@ -83,7 +83,7 @@ impl Report<'_> {
                         p.note { "Trained on " (table.machines.join("; ")) "." }
                     }
                 }
-                @if self.tables.is_empty() { (self.runs_table()) }
+                @if self.runs.iter().any(|r| !r.cell) { (self.runs_table()) }
             }
         }
     }
@@ -92,13 +92,15 @@ impl Report<'_> {
         let number = |x: Option<f64>, digits: usize| {
             x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"))
         };
+        let runs = || self.runs.iter().filter(|r| !r.cell);
         html! {
+            @if !self.tables.is_empty() { h3 { "Single runs" } }
             div.scroll { table {
                 thead { tr {
                     th { "run" } th { "accuracy %" } th { "published" } th { "difference" }
                     th { "loss" } th { "published" } th { "16 samples %" } th { "thresholds %" } th { "epoch" }
                 } }
-                tbody { @for run in &self.runs {
+                tbody { @for run in runs() {
                     @let test = run.test.as_ref();
                     @let percent = test.map(|t| t.accuracy * 100.0);
                     @let published = run.published.map(|p| p.percent);
@@ -118,10 +120,10 @@ impl Report<'_> {
                     }
                 } }
             } }
-            @if self.runs.iter().any(|r| r.published.is_none()) {
+            @if runs().any(|r| r.published.is_none()) {
                 p.note { "Published figures stand beside runs that keep to their protocol only." }
             }
-            @for run in &self.runs { @if let Some(p) = run.published { @if !p.caveats().is_empty() {
+            @for run in runs() { @if let Some(p) = run.published { @if !p.caveats().is_empty() {
                 p.note { "\u{201c}" (p.row) "\u{201d}: " (p.caveats()) "." }
             } } }
         }

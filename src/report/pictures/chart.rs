@@ -136,11 +136,10 @@ impl Axis {
         }
         let rough = (high - low) / count as f64;
         let power = libm::pow(10.0, libm::floor(libm::log10(rough)));
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power);
-        let step = step
-            .into_iter()
-            .find(|&s| s >= rough * 0.999)
-            .unwrap_or(10.0 * power);
+        let far = |step: &f64| (step / rough).max(rough / step);
+        let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power);
+        let nearest = steps.into_iter().min_by(|a, b| far(a).total_cmp(&far(b)));
+        let step = nearest.unwrap_or(power);
         let first = libm::ceil(low / step - 1e-9) as i64;
         let last = libm::floor(high / step + 1e-9) as i64;
         Self {
@@ -268,7 +267,7 @@ mod tests {
         let ticks = |low: f64, high: f64| Axis::of([low, high].into_iter(), false, 4).ticks;
         assert_eq!(ticks(0.0, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(ticks(1.0, 10.0), [2.5, 5.0, 7.5, 10.0]);
-        assert_eq!(ticks(97.6, 98.9).len(), 3);
+        assert_eq!(ticks(97.6, 98.9), [97.75, 98.0, 98.25, 98.5, 98.75]);
         let log = Axis::of([0.02, 0.9].into_iter(), true, 4);
         assert_eq!(
             log.ticks.iter().map(|&t| number(t)).collect::<Vec<_>>(),

@@ -133,10 +133,13 @@ mod tests {
         serde_json::from_str(&line).unwrap()
     }
 
+    fn course(history: &[EpochRecord]) -> [Course<'_>; 1] {
+        [Course { line: 0, history }]
+    }
+
     #[test]
     fn curves_without_numbers_are_left_out_and_names_escaped() {
         let mut history = vec![record(1), record(2)];
-        let course = |history| [Course { line: 0, history }];
         assert_eq!(charts(&course(&history)).len(), 5);
         history[1].bit_flips = Some(0.02);
         history[1].saturated = Some(0.5);
