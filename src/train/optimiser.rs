@@ -6,14 +6,18 @@
 //!        w -= lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)
 //! AdamW  w *= 1 - lr·λ, then as Adam with λ = 0
 //! ```
+//! A `b` or `m` of magnitude below 1e-30 becomes 0, and so does a subnormal `v`: the
+//! state of a weight without gradient ends, instead of lingering at numbers that are
+//! slow to compute with ([`crate::kernels::elementwise::TINY`]).
+//!
 //! Source: Kingma and Ba (arXiv 1412.6980); Loshchilov and Hutter (1711.05101).
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::{Adam, Sgd};
+use crate::tape::share;
 
 /// Which optimiser, and its settings beside the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,7 +152,7 @@ impl Optimiser {
     /// One step with learning rate `lr`; `t` counts steps from 1.
     pub fn step(&mut self, ew: &Elementwise, lr: f64, t: u64, weights: &mut [f32], grads: &[f32]) {
         let lr = lr as f32;
-        let (weights, grads) = (weights.par_chunks_mut(BLOCK), grads.par_chunks(BLOCK));
+        let (weights, grads) = (weights.chunks_mut(BLOCK), grads.chunks(BLOCK));
         match (self.spec, &mut self.state[..]) {
             (
                 OptimiserSpec::Sgd {
@@ -164,8 +168,8 @@ impl Optimiser {
                     nesterov,
                     weight_decay,
                 };
-                let all = weights.zip(grads).zip(buffer.par_chunks_mut(BLOCK));
-                all.for_each(|((w, g), b)| (ew.sgd)(&s, g, b, w));
+                let all = weights.zip(grads).zip(buffer.chunks_mut(BLOCK));
+                share(all, |((w, g), b)| (ew.sgd)(&s, g, b, w));
             }
             (
                 OptimiserSpec::Adam {
@@ -193,9 +197,9 @@ impl Optimiser {
                     correction1: correction(beta1),
                     correction2: correction(beta2),
                 };
-                let moments = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
+                let moments = m.chunks_mut(BLOCK).zip(v.chunks_mut(BLOCK));
                 let all = weights.zip(grads).zip(moments);
-                all.for_each(|((w, g), (m, v))| (ew.adam)(&s, g, m, v, w));
+                share(all, |((w, g), (m, v))| (ew.adam)(&s, g, m, v, w));
             }
             _ => unreachable!("`new` makes one state for SGD and two for Adam"),
         }
