@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::estimators::{BinaryUnit, Roles, Signal, samples};
 use crate::kernels::Engine;
 use crate::ops::{CrossEntropy, Linear};
-use crate::tape::{Mode, Params, Pass, Phase, Tape, Value, awake};
+use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
 ///
@@ -236,7 +236,7 @@ impl Network {
     /// Runs the network on the live images: in training on all rows of an image,
     /// else on one.
     pub fn forward(&mut self) {
-        awake(|| self.forward_watched(|_| {}));
+        self.forward_watched(|_| {});
     }
 
     fn forward_watched(&mut self, done: impl FnMut(usize)) {
@@ -315,10 +315,6 @@ impl Network {
     /// # Panics
     /// If the network was not built for training.
     pub fn backward(&mut self) {
-        awake(|| self.all_backward());
-    }
-
-    fn all_backward(&mut self) {
         if self.probes && self.tape.pass.mode == Mode::Train {
             self.tape.pass.phase = Phase::Probe;
             self.replay(false);

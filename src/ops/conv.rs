@@ -23,12 +23,14 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::error::Result;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::kernels::lookup::{GROUP, Lookup, Pattern};
 use crate::kernels::winograd::Winograd;
-use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce, share};
+use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 
 use super::panels;
@@ -382,9 +384,9 @@ impl Op for Conv {
         let (weight, grad) = cx.params.value_and_grad(self.weight);
         let (k, channels, weights) = (window.kernel, input.channels, self.weights);
         let depth = k * k * channels;
-        let rows = weight.chunks_exact(depth);
-        let rows = rows.zip(grad.chunks_exact_mut(depth)).enumerate();
-        share(rows, |(o, (weight, grad))| {
+        let rows = weight.par_chunks_exact(depth);
+        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
+        rows.with_min_len(4).for_each(|(o, (weight, grad))| {
             let panel = &sum[o / NR * depth * NR + o % NR..];
             let each = weight.chunks_exact(k * k).zip(grad.chunks_exact_mut(k * k));
             for (c, (weight, grad)) in each.enumerate() {

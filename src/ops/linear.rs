@@ -15,11 +15,13 @@
 //! The weight gradient of very large layers is matrixmultiply's, unless the
 //! instruction set is forced; everything else runs on our own kernels.
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::kernels::NR;
 use crate::kernels::gemm::{Layout, Patches, Store, panel_len, prefer_matrixmultiply, sgemm};
-use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value, share};
+use crate::tape::{Backward, Forward, Op, ParamId, Phase, Tape, Value};
 use crate::tensor::Shape;
 
 use super::panels;
@@ -180,32 +182,35 @@ impl Linear {
             panel_len(BLOCK, out)
         };
         let blocks = depth.div_ceil(BLOCK);
-        let tasks = self.weight_grad[..blocks * block_len].chunks_mut(block_len);
-        share(tasks.enumerate(), |(b, d)| {
-            let first = b * BLOCK;
-            let width = BLOCK.min(depth - first);
-            let x = &x[first..];
-            if dense {
-                let rows = Layout {
-                    rows: live,
-                    columns: width,
-                    row_step: depth,
-                    col_step: 1,
+        self.weight_grad[..blocks * block_len]
+            .par_chunks_mut(block_len)
+            .enumerate()
+            .for_each(|(b, d)| {
+                let first = b * BLOCK;
+                let width = BLOCK.min(depth - first);
+                let x = &x[first..];
+                if dense {
+                    let rows = Layout {
+                        rows: live,
+                        columns: width,
+                        row_step: depth,
+                        col_step: 1,
+                    };
+                    let (g, d_layout) =
+                        (Layout::row_major(live, out), Layout::row_major(width, out));
+                    return sgemm(1.0, (x, rows.transposed()), (dy, g), 0.0, (d, d_layout));
+                }
+                let patches = Patches {
+                    run_len: width,
+                    ..Patches::matrix(live, depth)
                 };
-                let (g, d_layout) = (Layout::row_major(live, out), Layout::row_major(width, out));
-                return sgemm(1.0, (x, rows.transposed()), (dy, g), 0.0, (d, d_layout));
-            }
-            let patches = Patches {
-                run_len: width,
-                ..Patches::matrix(live, depth)
-            };
-            d.fill(0.0);
-            kernels.transposed(&patches, x, dy, out, d);
-        });
-        let rows = weight.chunks_exact(depth);
-        let rows = rows.zip(grad.chunks_exact_mut(depth)).enumerate();
+                d.fill(0.0);
+                kernels.transposed(&patches, x, dy, out, d);
+            });
+        let rows = weight.par_chunks_exact(depth);
+        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
         let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
-        share(rows, |(j, (weight, grad))| {
+        rows.for_each(|(j, (weight, grad))| {
             for ((&k, &w), grad) in stored.iter().zip(weight).zip(grad) {
                 let (block, k) = (k / BLOCK, k % BLOCK);
                 let width = BLOCK.min(depth - block * BLOCK);

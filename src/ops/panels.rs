@@ -1,8 +1,11 @@
-//! Weights on their way into a kernel's panels, on all threads.
+//! Weights on their way into a kernel's panels, on all threads: small work, but between
+//! two parallel ops a thread that finds nothing to do goes to sleep, and waking it costs
+//! more than the work.
+
+use rayon::prelude::*;
 
 use crate::kernels::NR;
 use crate::kernels::gemm::panel_len;
-use crate::tape::share;
 
 /// Rows of a panel that a task fills.
 const ROWS: usize = 64;
@@ -15,8 +18,8 @@ pub(super) fn fill<F: Fn(usize) -> f32>(
     row: impl Fn(usize) -> F + Sync,
 ) {
     let panels = &mut panels[..panel_len(depth, columns)];
-    let tasks = panels.chunks_mut(ROWS * NR).enumerate();
-    share(tasks, |(task, rows)| {
+    let tasks = panels.par_chunks_mut(ROWS * NR).enumerate();
+    tasks.for_each(|(task, rows)| {
         for (i, to) in rows.chunks_exact_mut(NR).enumerate() {
             let at = task * ROWS + i;
             let (panel, k) = (at / depth, at % depth);

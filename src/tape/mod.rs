@@ -24,13 +24,11 @@ mod grads;
 mod params;
 mod pass;
 mod rows;
-mod team;
 
 pub use grads::{Grad, Grads};
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use pass::{Group, Mode, Noise, Pass, Phase, Units};
 pub use rows::{Pool, Rows, reduce};
-pub use team::{awake, share};
 
 use crate::kernels::Engine;
 use crate::tensor::{Arena, Shape, whole_lines};

@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::team::{share, share_halves};
+use rayon::prelude::*;
 
 /// Chunks that a full batch is cut into, at most: enough to keep 16 threads busy
 /// without a slot of partial gradients for every row.
@@ -48,17 +48,17 @@ impl Rows {
         i * self.chunk..((i + 1) * self.chunk).min(self.live)
     }
 
-    /// Chunks of the first half.
-    fn half(&self) -> usize {
-        self.chunks() / 2
-    }
-
     /// Runs `work(rows, slot)` for every chunk.
     pub fn each<S: Send>(&self, slots: &mut [S], work: impl Fn(Range<usize>, &mut S) + Sync) {
-        let (front, back) = slots[..self.chunks()].split_at_mut(self.half());
-        let halves = [(0, front), (self.half(), back)];
-        let halves = halves.map(|(first, slots)| (first..first + slots.len()).zip(slots));
-        share_halves(halves, |(i, slot)| work(self.of_chunk(i), slot));
+        let slots = &mut slots[..self.chunks()];
+        if let [slot] = slots {
+            return work(0..self.live, slot);
+        }
+        slots
+            .par_iter_mut()
+            .enumerate()
+            .with_max_len(1)
+            .for_each(|(i, slot)| work(self.of_chunk(i), slot));
     }
 
     /// Runs `work(rows, their part of out, slot)` for every chunk; `out` holds
@@ -70,16 +70,16 @@ impl Rows {
         slots: &mut [S],
         work: impl Fn(Range<usize>, &mut [f32], &mut S) + Sync,
     ) {
-        let (half, len) = (self.half(), self.chunk * width);
-        let out = out[..self.live * width].split_at_mut(half * len);
-        let slots = slots[..self.chunks()].split_at_mut(half);
-        let halves = [(0, out.0, slots.0), (half, out.1, slots.1)].map(|(first, out, slots)| {
-            let chunks = out.chunks_mut(len).zip(slots);
-            (first..first + chunks.len()).zip(chunks)
-        });
-        share_halves(halves, |(i, (out, slot))| {
-            work(self.of_chunk(i), out, slot);
-        });
+        let out = &mut out[..self.live * width];
+        let slots = &mut slots[..self.chunks()];
+        if let [slot] = slots {
+            return work(0..self.live, out, slot);
+        }
+        out.par_chunks_mut(self.chunk * width)
+            .zip(slots.par_iter_mut())
+            .enumerate()
+            .with_max_len(1)
+            .for_each(|(i, (out, slot))| work(self.of_chunk(i), out, slot));
     }
 }
 
@@ -124,7 +124,7 @@ pub fn reduce<S: Send + Sync>(
     let sum = first(head);
     if !tail.is_empty() {
         let tail = &*tail;
-        share(sum.chunks_mut(BLOCK).enumerate(), |(b, sum)| {
+        sum.par_chunks_mut(BLOCK).enumerate().for_each(|(b, sum)| {
             for slot in tail {
                 let part = &part(slot)[b * BLOCK..][..sum.len()];
                 for (sum, &x) in sum.iter_mut().zip(part) {

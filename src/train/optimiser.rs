@@ -12,12 +12,12 @@
 //!
 //! Source: Kingma and Ba (arXiv 1412.6980); Loshchilov and Hutter (1711.05101).
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::{Adam, Sgd};
-use crate::tape::share;
 
 /// Which optimiser, and its settings beside the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Optimiser {
     /// One step with learning rate `lr`; `t` counts steps from 1.
     pub fn step(&mut self, ew: &Elementwise, lr: f64, t: u64, weights: &mut [f32], grads: &[f32]) {
         let lr = lr as f32;
-        let (weights, grads) = (weights.chunks_mut(BLOCK), grads.chunks(BLOCK));
+        let (weights, grads) = (weights.par_chunks_mut(BLOCK), grads.par_chunks(BLOCK));
         match (self.spec, &mut self.state[..]) {
             (
                 OptimiserSpec::Sgd {
@@ -168,8 +168,8 @@ impl Optimiser {
                     nesterov,
                     weight_decay,
                 };
-                let all = weights.zip(grads).zip(buffer.chunks_mut(BLOCK));
-                share(all, |((w, g), b)| (ew.sgd)(&s, g, b, w));
+                let all = weights.zip(grads).zip(buffer.par_chunks_mut(BLOCK));
+                all.for_each(|((w, g), b)| (ew.sgd)(&s, g, b, w));
             }
             (
                 OptimiserSpec::Adam {
@@ -197,11 +197,68 @@ impl Optimiser {
                     correction1: correction(beta1),
                     correction2: correction(beta2),
                 };
-                let moments = m.chunks_mut(BLOCK).zip(v.chunks_mut(BLOCK));
+                let moments = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
                 let all = weights.zip(grads).zip(moments);
-                share(all, |((w, g), (m, v))| (ew.adam)(&s, g, m, v, w));
+                all.for_each(|((w, g), (m, v))| (ew.adam)(&s, g, m, v, w));
             }
             _ => unreachable!("`new` makes one state for SGD and two for Adam"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+
+    const SGD: OptimiserSpec = OptimiserSpec::Sgd {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    const ADAM: OptimiserSpec = OptimiserSpec::Adam {
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay: 0.0,
+    };
+
+    /// Left alone, 0.9 times the smallest numbers rounds back to itself: the state would
+    /// never reach 0.
+    #[test]
+    fn the_state_ends_where_gradients_have_ended() {
+        for spec in [SGD, ADAM] {
+            let runs: Vec<_> = Isa::available()
+                .into_iter()
+                .map(|isa| {
+                    let ew = &isa.kernels().unwrap().ew;
+                    let mut grads: Vec<f32> = (0..67).map(|i| (i as f32 - 33.0) * 1e-3).collect();
+                    let mut weights = vec![0.25; grads.len()];
+                    let mut optimiser = Optimiser::new(spec, grads.len());
+                    for t in 1..=20_000 {
+                        optimiser.step(ew, 1e-3, t, &mut weights, &grads);
+                        grads.fill(0.0);
+                        let mut state = optimiser.state().iter().flatten();
+                        assert!(state.all(|x| !x.is_subnormal()), "{spec:?}, step {t}");
+                    }
+                    assert!(optimiser.state().iter().flatten().all(|&x| x == 0.0));
+                    assert!(weights[0] != 0.25 && weights.iter().all(|w| w.is_finite()));
+                    weights
+                })
+                .collect();
+            assert!(runs.iter().all(|weights| *weights == runs[0]));
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_not_a_number_stays_visible() {
+        for isa in Isa::available() {
+            for spec in [SGD, ADAM] {
+                let mut optimiser = Optimiser::new(spec, 20);
+                let ew = &isa.kernels().unwrap().ew;
+                optimiser.step(ew, 0.1, 1, &mut [1.0; 20], &[f32::NAN; 20]);
+                assert!(optimiser.state().iter().flatten().all(|x| x.is_nan()));
+            }
         }
     }
 }
