@@ -1,5 +1,6 @@
 //! Training speed over batch size, threads, image size and width, beside what the
-//! machine's multipliers could do: a table on the terminal and one SVG.
+//! machine's multipliers could do: a table on the terminal, one SVG, and the numbers as
+//! JSON beside it.
 //!
 //! `cargo run --release --example scaling -- results/scaling.svg`
 //!
@@ -190,6 +191,7 @@ fn main() -> Result<(), Failure> {
     println!("| panel | value | binary | images/s | GFLOP/s (dense) | share of the dense limit |");
     println!("|---|---|---|---|---|---|");
     let mut drawn: Vec<(&str, Vec<Line>, Line)> = Vec::new();
+    let mut rows = Vec::new();
     for (name, axis, points) in panels(threads) {
         let mut lines = Vec::new();
         for placement in [Placement::None, Placement::Both] {
@@ -198,16 +200,27 @@ fn main() -> Result<(), Failure> {
                 let spec = spec(point, placement)?;
                 let images = speed(&spec, point, engine)?;
                 let rate = images * flop(&spec)? / 1e9;
+                let binary = match placement {
+                    Placement::None => "none",
+                    _ => "both",
+                };
+                let share = rate / (peak * point.threads as f64);
                 println!(
-                    "| {name} | {} | {} | {images:.0} | {rate:.1} | {:.0} % |",
+                    "| {name} | {} | {binary} | {images:.0} | {rate:.1} | {:.0} % |",
                     axis(point),
-                    if placement == Placement::None {
-                        "none"
-                    } else {
-                        "both"
-                    },
-                    100.0 * rate / (peak * point.threads as f64)
+                    100.0 * share
                 );
+                rows.push(serde_json::json!({
+                    "panel": name,
+                    "batch": point.batch,
+                    "threads": point.threads,
+                    "side": point.side,
+                    "width": point.width,
+                    "binary": binary,
+                    "img_per_s": images.round(),
+                    "gflop_per_s": (rate * 10.0).round() / 10.0,
+                    "share_of_dense_limit": (share * 1e3).round() / 1e3,
+                }));
                 line.push((axis(point) as f64, rate));
             }
             lines.push(line);
@@ -218,7 +231,14 @@ fn main() -> Result<(), Failure> {
         drawn.push((name, lines, roof.collect()));
     }
     draw(&file, &drawn)?;
-    println!("\n{file}");
+    let json = std::path::Path::new(&file).with_extension("json");
+    let all = serde_json::json!({
+        "isa": engine.kernels.isa.name(),
+        "gflop_per_s_of_a_thread": (peak * 10.0).round() / 10.0,
+        "points": rows,
+    });
+    std::fs::write(&json, serde_json::to_string_pretty(&all)? + "\n")?;
+    println!("\n{file}, {}", json.display());
     Ok(())
 }
 

@@ -56,7 +56,7 @@ def contestants(args: argparse.Namespace) -> list[list[str]]:
         fail("the example 'throughput' did not build; see cargo's message above")
     ours = ["cargo", "run", "--release", "--quiet", "--example", "throughput", "--", *common]
     script = [sys.executable, str(HERE / "seednet_torch.py")]
-    theirs = [[*script, "--variant", v, *common] for v in ("default", "best")]
+    theirs = [[*script, "--variant", v, *common] for v in ("default", "best", "bf16")]
     if args.candle:
         if args.binary != "none":
             fail("candle takes part without binary layers alone; give --binary none")
@@ -114,7 +114,7 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("commands", nargs="*", help="contestants, ours first (default: ours, PyTorch default, PyTorch best)")
+    parser.add_argument("commands", nargs="*", help="contestants, ours first (default: ours, PyTorch default, best and bf16)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--binary", default="none", choices=["none", "first", "last", "both"])
     parser.add_argument("--batch", type=int, default=64)

@@ -6,6 +6,10 @@
 //!        w -= lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)
 //! AdamW  w *= 1 - lr·λ, then as Adam with λ = 0
 //! ```
+//! A `b` or `m` of magnitude below 1e-30 becomes 0, and so does a subnormal `v`: the
+//! state of a weight without gradient ends, instead of lingering at numbers that are
+//! slow to compute with ([`crate::kernels::elementwise::TINY`]).
+//!
 //! Source: Kingma and Ba (arXiv 1412.6980); Loshchilov and Hutter (1711.05101).
 
 use rayon::prelude::*;
@@ -198,6 +202,63 @@ impl Optimiser {
                 all.for_each(|((w, g), (m, v))| (ew.adam)(&s, g, m, v, w));
             }
             _ => unreachable!("`new` makes one state for SGD and two for Adam"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+
+    const SGD: OptimiserSpec = OptimiserSpec::Sgd {
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
+    const ADAM: OptimiserSpec = OptimiserSpec::Adam {
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay: 0.0,
+    };
+
+    /// Left alone, 0.9 times the smallest numbers rounds back to itself: the state would
+    /// never reach 0.
+    #[test]
+    fn the_state_ends_where_gradients_have_ended() {
+        for spec in [SGD, ADAM] {
+            let runs: Vec<_> = Isa::available()
+                .into_iter()
+                .map(|isa| {
+                    let ew = &isa.kernels().unwrap().ew;
+                    let mut grads: Vec<f32> = (0..67).map(|i| (i as f32 - 33.0) * 1e-3).collect();
+                    let mut weights = vec![0.25; grads.len()];
+                    let mut optimiser = Optimiser::new(spec, grads.len());
+                    for t in 1..=20_000 {
+                        optimiser.step(ew, 1e-3, t, &mut weights, &grads);
+                        grads.fill(0.0);
+                        let mut state = optimiser.state().iter().flatten();
+                        assert!(state.all(|x| !x.is_subnormal()), "{spec:?}, step {t}");
+                    }
+                    assert!(optimiser.state().iter().flatten().all(|&x| x == 0.0));
+                    assert!(weights[0] != 0.25 && weights.iter().all(|w| w.is_finite()));
+                    weights
+                })
+                .collect();
+            assert!(runs.iter().all(|weights| *weights == runs[0]));
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_not_a_number_stays_visible() {
+        for isa in Isa::available() {
+            for spec in [SGD, ADAM] {
+                let mut optimiser = Optimiser::new(spec, 20);
+                let ew = &isa.kernels().unwrap().ew;
+                optimiser.step(ew, 0.1, 1, &mut [1.0; 20], &[f32::NAN; 20]);
+                assert!(optimiser.state().iter().flatten().all(|x| x.is_nan()));
+            }
         }
     }
 }
