@@ -55,6 +55,8 @@ pub mod ops;
 pub mod packed;
 pub mod random;
 pub mod report;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod tape;
 pub mod tensor;
 pub mod train;

@@ -25,6 +25,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("train", 5),
     ("lower", 5),
     ("report", 6),
+    ("serve", 6),
     ("cli", 7),
 ];
 

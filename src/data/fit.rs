@@ -77,7 +77,16 @@ pub fn fit(
         .iter()
         .map(|&v| ((f32::from(v) - paper) / (top - paper)).max(0.0))
         .collect();
-    let (rows, columns) = bounds(&ink, picture.width);
+    Ok(centre(&ink, picture.width, (height, width)))
+}
+
+/// Ink of any extent (rows of `from` numbers, 0 for none, some above it) as an
+/// image of `height` x `width` bytes.
+///
+/// # Panics
+/// If there is no ink, or no whole rows.
+pub fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
+    let (rows, columns) = bounds(ink, from);
     let side = |of: usize| (of * FILL.0 / FILL.1).max(1);
     let (most_high, most_wide) = (side(height), side(width));
     let scale = (most_high as f32 / rows.len() as f32).min(most_wide as f32 / columns.len() as f32);
@@ -88,7 +97,7 @@ pub fn fit(
     );
     let cut: Vec<f32> = rows
         .clone()
-        .flat_map(|y| &ink[y * picture.width..][columns.clone()])
+        .flat_map(|y| &ink[y * from..][columns.clone()])
         .copied()
         .collect();
     let box_of_ink = resize(&cut, columns.len(), (high, wide));
@@ -106,7 +115,7 @@ pub fn fit(
             *to = (v / peak * 255.0).round() as u8;
         }
     }
-    Ok(image)
+    image
 }
 
 /// Brightness of the ink on black. What is transparent is paper, and paper is

@@ -16,7 +16,7 @@ use super::super::train::RUNS;
 use super::super::{Failure, Outcome, result};
 
 /// Draws of this command, apart from those of training and evaluation.
-const DRAW: u64 = 1 << 40;
+pub const DRAW: u64 = 1 << 40;
 
 /// Images of a batch where units draw: an image's noise has the address (batch,
 /// row), the same in floats and in bits.
@@ -101,7 +101,8 @@ impl Source {
         }
     }
 
-    fn seed(&self) -> u64 {
+    /// Of the run's noise.
+    pub fn seed(&self) -> u64 {
         match self {
             Self::Run(run) => run.config().seed,
             Self::Weights(_, best) => best.seed,

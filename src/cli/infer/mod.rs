@@ -1,6 +1,6 @@
 //! `bnn-cpu infer`: what a trained network makes of images, and how fast.
 
-mod classifier;
+pub mod classifier;
 mod inputs;
 mod measure;
 mod show;

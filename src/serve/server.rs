@@ -1,0 +1,343 @@
+//! Connections: at most so many, each with a limit on its time, until told to stop.
+//!
+//! A request has one deadline from its first byte to its last, whatever the pace at
+//! which bytes come in, and a response one for going out; so a client that is slow
+//! or silent holds its place for a bounded time, and the others wait for nothing.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::http::{Response, Sizes};
+use super::site::Site;
+use crate::error::{Error, Result};
+
+/// What a server puts up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request.
+    pub sizes: Sizes,
+    /// Connections at a time.
+    pub connections: usize,
+    /// From the first byte of a request to its last, and the same for a response.
+    pub patience: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Answers a second, on average.
+    pub rate: f64,
+    /// Answers at once, after a rest.
+    pub burst: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sizes: Sizes::default(),
+            connections: 64,
+            patience: Duration::from_secs(5),
+            idle: Duration::from_secs(15),
+            rate: 200.0,
+            burst: 400.0,
+        }
+    }
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    stopper: Stopper,
+    limits: Limits,
+}
+
+/// Ends a server from another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    address: SocketAddr,
+    flag: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// Asks the server to finish what it is answering and end.
+    pub fn stop(&self) {
+        self.flag.store(true, Ordering::SeqCst);
+        // It waits for connections, so it gets one.
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, self.address.port());
+        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    }
+
+    fn is_set(&self) -> bool {
+        self.flag.load(Ordering::SeqCst)
+    }
+}
+
+impl Server {
+    /// Listens on `address`; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// An address that cannot be had.
+    pub fn bind(address: SocketAddr, limits: Limits) -> Result<Self> {
+        let fail = |e: std::io::Error| {
+            let why = match e.kind() {
+                ErrorKind::AddrInUse => "another program listens there".into(),
+                ErrorKind::PermissionDenied => "that port is reserved".into(),
+                ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
+                _ => e.to_string(),
+            };
+            Error::Network(format!(
+                "cannot listen on {address}: {why}; choose another with --listen"
+            ))
+        };
+        let listener = TcpListener::bind(address).map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let flag = Arc::default();
+        Ok(Self {
+            listener,
+            stopper: Stopper { address, flag },
+            limits,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.stopper.address
+    }
+
+    /// What ends it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Answers requests to `site` until it is stopped.
+    pub fn run(&self, site: &Site) {
+        let open = Open::default();
+        let bucket = Mutex::new(Bucket::full(&self.limits));
+        std::thread::scope(|scope| {
+            for number in 0.. {
+                let accepted = self.listener.accept();
+                if self.stopper.is_set() {
+                    break;
+                }
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => {
+                        // Out of descriptors, or the client has gone: neither for long.
+                        std::thread::sleep(Duration::from_millis(20));
+                        continue;
+                    }
+                };
+                let Some(place) = open.place(number, &stream, self.limits.connections) else {
+                    turn_away(stream);
+                    continue;
+                };
+                let (bucket, limits) = (&bucket, &self.limits);
+                let work = move || {
+                    let _place = place;
+                    let mut connection = Connection { stream, limits };
+                    connection.serve(site, bucket, &self.stopper);
+                };
+                // Without a thread the closure is dropped, and the connection with it.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+            }
+            open.hang_up();
+        });
+    }
+}
+
+/// A value behind a lock, whole whatever a thread that held it did.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The open connections.
+#[derive(Default)]
+struct Open(Mutex<HashMap<u64, TcpStream>>);
+
+/// A connection's place among them; given back when dropped.
+struct Place<'a>(&'a Open, u64);
+
+impl Open {
+    fn place(&self, number: u64, stream: &TcpStream, most: usize) -> Option<Place<'_>> {
+        let mut open = lock(&self.0);
+        if open.len() >= most {
+            return None;
+        }
+        open.insert(number, stream.try_clone().ok()?);
+        Some(Place(self, number))
+    }
+
+    /// Nothing more is read from any of them; answers under way still go out.
+    fn hang_up(&self) {
+        for stream in lock(&self.0).values() {
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0).remove(&self.1);
+    }
+}
+
+/// Says that there is no place, without waiting for anything.
+fn turn_away(mut stream: TcpStream) {
+    let busy = Response::refusal(503, "there are too many connections; try again").closing();
+    if stream.set_nonblocking(true).is_ok() {
+        let _ = stream.write(&busy.to_bytes(false));
+        let _ = stream.shutdown(Shutdown::Write);
+        // What is left unread would take the answer back.
+        let _ = stream.read(&mut [0; 4096]);
+    }
+}
+
+/// Answers that may still be given: `rate` more each second, up to `burst`.
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(limits: &Limits) -> Self {
+        Self {
+            left: limits.burst,
+            at: Instant::now(),
+        }
+    }
+
+    fn take(&mut self, limits: &Limits, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.left = (self.left + since * limits.rate).min(limits.burst);
+        self.at = now;
+        let enough = self.left >= 1.0;
+        if enough {
+            self.left -= 1.0;
+        }
+        enough
+    }
+}
+
+/// One client.
+struct Connection<'a> {
+    stream: TcpStream,
+    limits: &'a Limits,
+}
+
+impl Connection<'_> {
+    /// Answers its requests, one after the other.
+    fn serve(&mut self, site: &Site, bucket: &Mutex<Bucket>, stopper: &Stopper) {
+        let _ = self.stream.set_nodelay(true);
+        let mut bytes = Vec::new();
+        while let Some((response, used, close)) = self.next(&mut bytes, site, bucket, stopper) {
+            let close = close || stopper.is_set();
+            if !self.send(&response) || close {
+                self.part();
+                return;
+            }
+            bytes.drain(..used);
+        }
+    }
+
+    /// Reads a request and answers it; `None` where the client has gone.
+    fn next(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        site: &Site,
+        bucket: &Mutex<Bucket>,
+        stopper: &Stopper,
+    ) -> Option<(Vec<u8>, usize, bool)> {
+        let idle = Instant::now() + self.limits.idle;
+        let mut late = (!bytes.is_empty()).then(|| Instant::now() + self.limits.patience);
+        let refuse = |bytes: &[u8], status, why| {
+            let response = Response::refusal(status, why).closing();
+            Some((response.to_bytes(false), bytes.len(), true))
+        };
+        let mut chunk = [0; 16 << 10];
+        loop {
+            // A panic here is a mistake of ours: the client is told, the server goes on.
+            let respond = || site.respond(bytes, self.limits.sizes);
+            let answer = catch_unwind(AssertUnwindSafe(respond));
+            let Ok(answer) = answer else {
+                return refuse(bytes, 500, "an internal error; please report it");
+            };
+            if answer.is_some() {
+                if !lock(bucket).take(self.limits, Instant::now()) {
+                    return refuse(bytes, 429, "too many requests; wait a second");
+                }
+                return answer;
+            }
+            let now = Instant::now();
+            let left = late.unwrap_or(idle).saturating_duration_since(now);
+            if left.is_zero() {
+                return match late {
+                    Some(_) => refuse(bytes, 408, "the request took too long"),
+                    None => None,
+                };
+            }
+            if stopper.is_set() || self.stream.set_read_timeout(Some(left)).is_err() {
+                return None;
+            }
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(n) => {
+                    bytes.extend(&chunk[..n]);
+                    late.get_or_insert_with(|| Instant::now() + self.limits.patience);
+                }
+                Err(e) if is_passing(e.kind()) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends a response; whether all of it went out in time.
+    fn send(&mut self, mut bytes: &[u8]) -> bool {
+        let deadline = Instant::now() + self.limits.patience;
+        while !bytes.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stream.set_write_timeout(Some(left)).is_err() {
+                return false;
+            }
+            match self.stream.write(bytes) {
+                Ok(0) => return false,
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if is_passing(e.kind()) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Ends the connection so that the last response arrives: bytes that were sent
+    /// and never read would make the system take it back.
+    fn part(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let deadline = Instant::now() + self.limits.patience.min(Duration::from_millis(500));
+        let (mut chunk, mut read) = ([0; 16 << 10], 0);
+        while read < self.limits.sizes.body {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+                return;
+            }
+            match self.stream.read(&mut chunk) {
+                Ok(0) | Err(_) => return,
+                Ok(n) => read += n,
+            }
+        }
+    }
+}
+
+/// Whether the same call may succeed later.
+fn is_passing(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
