@@ -30,8 +30,11 @@ mod recipe;
 mod report;
 mod result;
 mod sampling;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod signals;
+mod sparkline;
 mod table;
 mod train;
 
@@ -91,6 +94,7 @@ Examples:
   bnn-cpu inspect seed-net                       the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
   bnn-cpu infer --packed                         classify on packed bits
+  bnn-cpu serve                                  draw a digit in the browser
   bnn-cpu data show -o digits.png                a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
@@ -142,6 +146,8 @@ enum Command {
     Mistakes(mistakes::Args),
     Curves(curves::Args),
     Report(report::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Table(table::Args),
     #[command(subcommand)]
     Data(data::Command),
@@ -165,6 +171,8 @@ impl Command {
             Self::Mistakes(args) => mistakes::run(args, context),
             Self::Curves(args) => curves::run(args, context),
             Self::Report(args) => report::run(args, context),
+            #[cfg(feature = "serve")]
+            Self::Serve(args) => serve::run(args, context),
             Self::Table(args) => table::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),

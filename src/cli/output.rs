@@ -42,9 +42,28 @@ pub fn one_line(text: &str) -> String {
 /// Whether to colour what goes to that stream: a terminal, and no `NO_COLOR`.
 fn coloured(stream: &impl IsTerminal) -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    stream.is_terminal()
-        && unset("NO_COLOR")
-        && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+    is_capable(stream) && unset("NO_COLOR")
+}
+
+/// Whether that stream is a terminal that knows more than to print.
+fn is_capable(stream: &impl IsTerminal) -> bool {
+    let term = std::env::var_os("TERM");
+    let dumb = match term {
+        Some(term) => term == "dumb",
+        None => cfg!(unix),
+    };
+    stream.is_terminal() && !dumb
+}
+
+/// Whether what was written to the standard error can be drawn anew.
+pub fn redraws() -> bool {
+    is_capable(&std::io::stderr())
+}
+
+/// Columns and lines of the terminal behind the standard error.
+pub fn terminal_size() -> (usize, usize) {
+    let size = console::Term::stderr().size_checked();
+    size.map_or((80, 24), |(lines, columns)| (columns.into(), lines.into()))
 }
 
 /// Bold, where the standard output shows it.
@@ -110,6 +129,8 @@ pub enum Align {
 pub struct Table {
     aligns: Vec<Align>,
     rows: Vec<Vec<String>>,
+    /// The least width of each column.
+    least: Vec<usize>,
     /// Rows from here on are totals, set off by a rule.
     foot: Option<usize>,
 }
@@ -120,6 +141,7 @@ impl Table {
         Self {
             aligns: heads.iter().map(|head| head.1).collect(),
             rows: vec![heads.iter().map(|head| head.0.to_string()).collect()],
+            least: vec![0; heads.len()],
             foot: None,
         }
     }
@@ -127,6 +149,11 @@ impl Table {
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
+    }
+
+    /// Makes a column at least that wide.
+    pub fn least(&mut self, column: usize, width: usize) {
+        self.least[column] = width;
     }
 
     /// What follows is set off.
@@ -143,10 +170,11 @@ impl Table {
     }
 
     /// Its lines, without trailing blanks.
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            let widest = cells.map(|cell| cell.chars().count()).max();
+            widest.unwrap_or(0).max(self.least[column])
         };
         let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
         let mut lines = Vec::new();
@@ -195,6 +223,8 @@ mod tests {
                 "total      7"
             ]
         );
+        table.least(1, 9);
+        assert_eq!(table.lines()[1], "a          1,000");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! an epoch elsewhere, a JSON object an event under `--json`, nothing under
 //! `--quiet`. Warnings are always shown.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use bnn_cpu::train::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::sparkline::{self, Curve, Parts};
 use super::output::{self, duration, grouped, loss, percent};
 use super::{Context, Outcome};
 
@@ -39,6 +39,8 @@ pub struct Progress {
     steps_before: Option<usize>,
     steps: usize,
     epochs: usize,
+    /// The losses of the steps.
+    losses: Curve,
     /// The first error of the standard output.
     failed: Outcome,
 }
@@ -47,7 +49,7 @@ impl Progress {
     pub fn new(context: &Context) -> Self {
         let style = if context.quiet || context.json {
             Style::Quiet
-        } else if std::io::stderr().is_terminal() {
+        } else if output::redraws() {
             Style::Bars
         } else {
             Style::Plain
@@ -61,6 +63,7 @@ impl Progress {
             steps_before: None,
             steps: 0,
             epochs: 0,
+            losses: Curve::default(),
             failed: Ok(()),
         }
     }
@@ -171,6 +174,7 @@ impl Progress {
                 self.epochs = config.epochs;
                 self.steps = steps * config.epochs;
                 self.steps_before = None;
+                self.losses = Curve::default();
                 self.emit(json!({
                     "event": "begin", "run": run, "resumed": resumed, "epoch": epoch,
                     "epochs": config.epochs, "steps": steps, "config": output::value(config),
@@ -192,9 +196,11 @@ impl Progress {
                 step,
                 steps,
                 loss,
+                step_loss,
                 accuracy,
                 img_per_s,
             } => {
+                self.losses.push(step_loss);
                 self.step((epoch, epochs), (step, steps), loss, accuracy, img_per_s);
             }
             Event::Validating { epoch } => {
@@ -250,17 +256,23 @@ impl Progress {
         let rate = (done - before) as f64 / self.begun.elapsed().as_secs_f64();
         let left = (self.steps - done.min(self.steps)) as f64 / rate.max(f64::MIN_POSITIVE);
         if self.bar.is_none() {
-            self.open_bar(steps as u64, "{prefix} [{bar:30}] {percent:>3} %  {msg}");
+            self.open_bar(steps as u64, "{wide_msg}");
         }
         if let Some(bar) = &self.bar {
-            bar.set_prefix(format!("epoch {epoch:>w$}/{epochs}", w = width(epochs)));
-            bar.set_message(format!(
-                "loss {}  accuracy {}  {} img/s  ETA {}",
-                loss(mean_loss),
-                percent(accuracy),
-                grouped(img_per_s as usize),
-                duration(left)
-            ));
+            let parts = Parts {
+                title: &format!("epoch {epoch:>w$}/{epochs}", w = width(epochs)),
+                share: step as f64 / steps as f64,
+                figure: &format!("loss {}", loss(mean_loss)),
+                curve: &self.losses,
+                rest: &[
+                    format!("accuracy {}", percent(accuracy)),
+                    format!("ETA {}", duration(left)),
+                    format!("{} img/s", grouped(img_per_s as usize)),
+                ],
+            };
+            // The last column stays free: some terminals break the line there.
+            let (columns, _) = output::terminal_size();
+            bar.set_message(sparkline::line(&parts, columns.saturating_sub(1)));
             bar.set_position(step as u64);
         }
     }

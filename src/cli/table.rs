@@ -1,22 +1,22 @@
 //! `bnn-cpu table`: trains a suite of runs and writes its table.
 
+mod live;
+
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::report::columns::side_by_side;
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::data_args::DataArgs;
-use super::output::{self, Align};
+use super::output;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome, signals};
+use live::Show;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,14 +112,18 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let stop = signals::stop_flag()?;
         let threads = (rayon::current_num_threads() / args.jobs).max(1);
         let show = Show::new(&mine, context);
+        show.begin(&tabulate(&args, &plan, &cells, &dataset)?);
         let jobs = (args.jobs, threads);
         let on = |event: CellEvent<'_>| {
             show.event(&event);
             // A table that fills while it is made loses nothing to a kill.
-            if matches!(event, CellEvent::Done(_))
-                && let Err(error) = write(&args, &plan, &cells, &dataset)
-            {
-                show.line(&format!("the table could not be written: {}", text(&error)));
+            if let CellEvent::Done(record) = event {
+                match write(&args, &plan, &cells, &dataset) {
+                    Ok(table) => show.table(&table, &record.row),
+                    Err(error) => {
+                        show.line(&format!("the table could not be written: {}", text(&error)));
+                    }
+                }
             }
         };
         run_cells(args.suite, &mine, &dataset, context.engine, jobs, stop, &on)?;
@@ -221,144 +225,9 @@ fn print(table: &Table, file: &Path, context: &Context) -> Outcome {
         "{}, suite {}",
         table.dataset, table.suite
     )))?;
-    let mut shown = output::Table::new(&[
-        ("row", Align::Left),
-        ("seeds", Align::Right),
-        ("accuracy %", Align::Right),
-        ("published", Align::Right),
-        ("difference", Align::Right),
-        ("loss", Align::Right),
-        ("published", Align::Right),
-        ("seconds", Align::Right),
-    ]);
-    for row in &table.rows {
-        let number =
-            |x: Option<f64>, digits: usize| x.map_or("-".into(), |x| format!("{x:.digits$}"));
-        shown.row(vec![
-            row.title.clone(),
-            row.seeds.len().to_string(),
-            row.percent.map_or("-".into(), |s| s.text(2)),
-            number(row.published_percent, 2),
-            row.difference().map_or("-".into(), |d| format!("{d:+.2}")),
-            row.loss.map_or("-".into(), |s| s.text(4)),
-            number(row.published_loss, 4),
-            number(row.seconds.map(|s| s.mean), 0),
-        ]);
-    }
-    shown.print()?;
+    live::rows(table).print()?;
     if !context.quiet {
         output::note(&format!("written: {}.md, .csv, .json", file.display()));
     }
     Ok(())
-}
-
-/// Shows how the table fills: a bar over all epochs on a terminal, a line a
-/// cell elsewhere.
-struct Show {
-    bar: ProgressBar,
-    plain: bool,
-    json: bool,
-    state: Mutex<State>,
-}
-
-/// What the time left is reckoned from.
-struct State {
-    begun: Instant,
-    /// Epochs trained now, and left to train.
-    done: usize,
-    left: usize,
-    cells_left: usize,
-}
-
-impl Show {
-    fn new(cells: &[Cell], context: &Context) -> Self {
-        use std::io::IsTerminal;
-        let left: usize = cells.iter().map(|cell| cell.config.epochs).sum();
-        let terminal = std::io::stderr().is_terminal() && !context.quiet && !context.json;
-        let target = if terminal {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let template = "table [{bar:30}] {pos}/{len} epochs, {elapsed} gone, {eta} left  {msg}";
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ");
-        let bar = ProgressBar::with_draw_target(Some(left as u64), target).with_style(style);
-        if terminal {
-            bar.enable_steady_tick(Duration::from_secs(1));
-        }
-        Self {
-            bar,
-            plain: !terminal && !context.quiet && !context.json,
-            json: context.json,
-            state: Mutex::new(State {
-                begun: Instant::now(),
-                done: 0,
-                left,
-                cells_left: cells.len(),
-            }),
-        }
-    }
-
-    fn line(&self, text: &str) {
-        if self.plain {
-            output::note(text);
-        } else {
-            self.bar.println(text);
-        }
-    }
-
-    fn event(&self, event: &CellEvent<'_>) {
-        let mut state = self
-            .state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        match event {
-            CellEvent::Known(record) => {
-                state.left = state.left.saturating_sub(record.config.epochs);
-                state.cells_left = state.cells_left.saturating_sub(1);
-                self.bar.dec_length(record.config.epochs as u64);
-            }
-            CellEvent::Begin(cell) => self.bar.set_message(name(cell)),
-            CellEvent::Epoch(..) => {
-                state.done += 1;
-                state.left = state.left.saturating_sub(1);
-                self.bar.inc(1);
-            }
-            CellEvent::Done(record) => {
-                state.cells_left = state.cells_left.saturating_sub(1);
-                let pace = state.begun.elapsed().as_secs_f64() / state.done.max(1) as f64;
-                let left = output::duration(pace * state.left as f64);
-                let (row, seed, test) = (&record.row, record.config.seed, &record.test);
-                self.line(&format!(
-                    "{row} seed {seed}: loss {} accuracy {}; {} cells and about {left} left",
-                    output::loss(test.loss),
-                    output::percent(test.accuracy),
-                    state.cells_left
-                ));
-                if self.json {
-                    // A reader that has gone shows at the end of the table.
-                    let _ = output::json(&json!({
-                        "event": "cell", "row": row, "seed": seed, "test": test,
-                        "cells_left": state.cells_left, "seconds_left": pace * state.left as f64,
-                    }));
-                }
-            }
-            CellEvent::Elsewhere(cell) => {
-                state.left = state.left.saturating_sub(cell.config.epochs);
-                state.cells_left = state.cells_left.saturating_sub(1);
-                self.bar.dec_length(cell.config.epochs as u64);
-                self.line(&format!("{}: another process is at work on it", name(cell)));
-            }
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-fn name(cell: &Cell) -> String {
-    format!("{} seed {}", cell.row.id, cell.config.seed)
 }

@@ -122,7 +122,10 @@ fn damaged_requests_never_panic() {
             }
         }
     }
-    assert!(outcomes[0] > 0 && outcomes[1] > 10 && outcomes[2] > 10, "{outcomes:?}");
+    assert!(
+        outcomes[0] > 0 && outcomes[1] > 10 && outcomes[2] > 10,
+        "{outcomes:?}"
+    );
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub enum Event<'a> {
         steps: usize,
         /// Mean loss of the epoch so far.
         loss: f64,
+        /// Mean loss of the step's images.
+        step_loss: f64,
         /// Share classified right in the epoch so far.
         accuracy: f64,
         /// Training images a second in the epoch so far.
@@ -217,6 +219,7 @@ impl<'a> Training<'a> {
         while self.progress.step < steps {
             let first = self.progress.step * config.batch;
             let batch = &order[first..(first + config.batch).min(order.len())];
+            let loss_before = self.progress.loss_sum;
             self.step(batch)?;
             self.progress.step += 1;
             let elapsed = begun.elapsed().as_secs_f64();
@@ -227,6 +230,7 @@ impl<'a> Training<'a> {
                 step: self.progress.step,
                 steps,
                 loss: self.progress.loss_sum / self.progress.seen as f64,
+                step_loss: (self.progress.loss_sum - loss_before) / batch.len() as f64,
                 accuracy: self.progress.right as f64 / self.sampled(),
                 img_per_s: (self.progress.seen - seen_before) as f64 / elapsed,
             });

@@ -12,6 +12,10 @@ mod infer;
 mod interruption;
 mod pictures;
 mod recipes;
-mod table;
 mod report;
+#[cfg(all(unix, feature = "serve"))]
+mod serve;
+mod table;
+#[cfg(unix)]
+mod terminal;
 mod usage;
