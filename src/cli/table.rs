@@ -126,8 +126,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 }
             }
         };
-        run_cells(args.suite, &mine, &dataset, context.engine, jobs, stop, &on)?;
+        let trained = run_cells(args.suite, &mine, &dataset, context.engine, jobs, stop, &on);
         show.end();
+        trained?;
     }
     for cell in &cells {
         finished.extend(cell.read()?);
