@@ -10,8 +10,8 @@ use bnn_cpu::train::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::sparkline::{self, Curve, Parts};
 use super::output::{self, duration, grouped, loss, percent};
+use super::sparkline::{self, Curve, Parts};
 use super::{Context, Outcome};
 
 /// Time between two drawings of a bar.
