@@ -9,6 +9,7 @@
 
 mod completions;
 mod confusion;
+mod curve;
 mod curves;
 mod data;
 mod data_args;
@@ -34,7 +35,6 @@ mod sampling;
 mod serve;
 mod settings;
 mod signals;
-mod sparkline;
 mod table;
 mod train;
 

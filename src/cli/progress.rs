@@ -10,8 +10,9 @@ use bnn_cpu::train::{self, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::curve::{self, Curve, Parts};
 use super::output::{self, duration, grouped, loss, percent};
-use super::sparkline::{self, Curve, Parts};
+
 use super::{Context, Outcome};
 
 /// Time between two drawings of a bar.
@@ -272,7 +273,7 @@ impl Progress {
             };
             // The last column stays free: some terminals break the line there.
             let (columns, _) = output::terminal_size();
-            bar.set_message(sparkline::line(&parts, columns.saturating_sub(1)));
+            bar.set_message(curve::line(&parts, columns.saturating_sub(1)));
             bar.set_position(step as u64);
         }
     }
