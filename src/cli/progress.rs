@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::curve::{self, Curve, Parts};
 use super::output::{self, duration, grouped, loss, percent};
+
 use super::{Context, Outcome};
 
 /// Time between two drawings of a bar.

@@ -5,7 +5,7 @@ use super::table::{Spread, Table, TableRow};
 
 /// A published row: whose figures stand in it.
 struct Row<'a> {
-    title: &'static str,
+    title: &'a str,
     published: (Option<f64>, Option<f64>),
     protocol: Vec<&'a TableRow>,
     tuned: Vec<&'a TableRow>,
@@ -17,7 +17,9 @@ fn rows<'a>(protocol: &'a Table, tuned: &'a Table) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = Vec::new();
     for (table, is_tuned) in [(protocol, false), (tuned, true)] {
         for row in &table.rows {
-            let Some(title) = row.repeats else { continue };
+            let Some(title) = row.repeats.as_deref() else {
+                continue;
+            };
             let at = rows.iter().position(|r| r.title == title);
             let at = at.unwrap_or_else(|| {
                 rows.push(Row {
@@ -126,7 +128,7 @@ mod tests {
             id: "row".into(),
             title: "row".into(),
             estimator: estimator.map(Into::into),
-            repeats,
+            repeats: repeats.map(String::from),
             seeds: vec![1, 2],
             percent: Spread::of(&[percent]),
             loss: Spread::of(&[0.5]),

@@ -49,7 +49,7 @@ pub struct TableRow {
     /// The estimator of its binary units; absent without any.
     pub estimator: Option<String>,
     /// The published row that it stands beside.
-    pub repeats: Option<&'static str>,
+    pub repeats: Option<String>,
     /// Seeds that are finished.
     pub seeds: Vec<u64>,
     /// Test accuracy in per cent.
@@ -145,7 +145,7 @@ impl Table {
             id: row.id.clone(),
             title: row.title.clone(),
             estimator: row.binary.as_ref().map(|(_, name)| name.clone()),
-            repeats: published.map(|p| p.row),
+            repeats: published.map(|p| p.row.to_string()),
             seeds: mine.iter().map(|r| r.config.seed).collect(),
             percent: spread(|r| r.test.accuracy * 100.0),
             loss: spread(|r| r.test.loss),

@@ -93,18 +93,9 @@ fn training_shows_a_live_curve_on_a_terminal() {
     // On a narrow terminal no line of the bar breaks; the notes are what they are.
     let narrow = on_terminal(command(&place, &small("narrow", "30"), "xterm", false), 50);
     assert!(narrow.contains(BLOCKS), "{narrow:?}");
-    for line in narrow
-        .split(['\r', '\n'])
-        .filter(|l| l.contains("loss 0") && l.contains('['))
-    {
-        assert!(
-            !line.contains("img/s") || line.starts_with("epoch"),
-            "{line:?}"
-        );
-    }
     let bars = narrow.split(['\r', '\n']).filter(|l| l.contains(BLOCKS));
     for bar in bars {
-        assert!(widest(bar) <= 50, "{bar:?}");
+        assert!(widest(bar) < 50, "{bar:?}");
     }
 
     let plain = on_terminal(command(&place, &small("no-color", "2"), "xterm", true), 100);
