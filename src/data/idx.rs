@@ -20,6 +20,7 @@ use ndarray::Array4;
 
 pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
 use super::{Dataset, Split, shape_text};
+use crate::bounded;
 use crate::error::{Error, Result};
 
 /// The most bytes one file may hold once decompressed: 4 GiB.
@@ -58,6 +59,8 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         if error.raw_os_error().is_some() {
             Self::Read(error)
+        } else if error.kind() == io::ErrorKind::OutOfMemory {
+            fault("holds more than this machine has memory for; split it")
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             fault("the gzip stream is cut short; fetch or copy the file again")
         } else {
@@ -221,10 +224,9 @@ impl Header {
                     lengths.join("x")
                 ))
             })?;
-        let mut bytes = Vec::new();
-        // One byte more than promised: it shows a file that is too long, and
-        // reaching the end makes gzip compare its checksum.
-        reader.take(promised + 1).read_to_end(&mut bytes)?;
+        // One byte more than promised is read: it shows a file that is too long,
+        // and reaching the end makes gzip compare its checksum.
+        let bytes = bounded::fill(reader, promised)?;
         let found = bytes.len() as u64;
         if found < promised {
             return Err(fault(format!(

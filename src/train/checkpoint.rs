@@ -108,7 +108,24 @@ impl Checkpoint {
         baseline: Option<&mut BaselineState>,
         (flips, activity): (&mut Flips, &mut Activity),
     ) -> Result<Self> {
-        let (tensors, checkpoint) = weights::read::<Self>(path)?;
+        let content = weights::read::<Self>(path)?;
+        Self::restore(content, path, model, params, optimiser, baseline, flips)
+    }
+
+    /// Puts what was read from `path` into the parameters and optimiser of the same
+    /// network.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn restore(
+        (tensors, checkpoint): (Vec<NamedTensor>, Self),
+        path: &Path,
+        model: &ModelSpec,
+        params: &mut Params,
+        optimiser: &mut Optimiser,
+        baseline: Option<&mut BaselineState>,
+        flips: &mut Flips,
+    ) -> Result<Self> {
         if checkpoint.model != *model {
             return Err(Error::checkpoint(
                 path,
