@@ -74,7 +74,8 @@ fn said(error: impl std::fmt::Display) {
 pub fn idx_file(bytes: &[u8]) {
     match idx::parse_images(bytes) {
         Ok(images) => {
-            let again = idx::parse_images(&idx::encode_images(&images)[..]);
+            let again = idx::encode_images(images.view()).expect("what was read is written");
+            let again = idx::parse_images(&again[..]);
             assert_eq!(again.expect("what was written is read"), images);
         }
         Err(idx::Fault::Format(what)) => said(what),
