@@ -133,10 +133,10 @@ impl PackedNet {
         if sides.iter().any(|&s| s == 0 || s > 1 << 14) {
             return fail("the input makes no image");
         }
-        if let Pixels::Normalised { mean, std } = pixels
-            && !(mean.is_finite() && std.is_finite() && std > 0.0)
+        if let Pixels::Normalised { std, .. } = pixels
+            && !(std > 0.0 && std.is_finite() && pixels.table().iter().all(|x| x.is_finite()))
         {
-            return fail("pixels need a finite mean and a std above 0");
+            return fail("pixels need a mean and a std above 0 that make finite numbers of them");
         }
         let kind = match pixels {
             Pixels::Raw => Kind::Pixels,
