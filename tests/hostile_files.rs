@@ -12,10 +12,10 @@ mod targets;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
-use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::estimators::{self, Estimator as _, Firing};
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{export, write};
-use bnn_cpu::model::{Init, ModelSpec, Network, PRESETS, Placement, preset};
+use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BestWeights, Config, DatasetRecord};
 use common::fastest;
