@@ -237,7 +237,8 @@ fn weights_seeds() -> Vec<Vec<u8>> {
         isa: "scalar".into(),
     };
     let file = written(|path| write(path, &export(net.params()), &best).expect("a file"));
-    let other = written(|path| write(path, &export(net.params()), &"text").unwrap_or(()));
+    let about = serde_json::json!({"model": "another"});
+    let other = written(|path| write(path, &export(net.params()), &about).expect("a file"));
     let strange = safetensors::serialize(
         [
             ("a", safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![2], &[0; 4])),

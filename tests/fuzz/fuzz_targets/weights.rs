@@ -1,9 +1,5 @@
 #![no_main]
 
-#[allow(dead_code, reason = "the targets share a file")]
-#[path = "../targets.rs"]
-mod targets;
-
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::weights_file(bytes));
 
 libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, most: usize, seed: u32| {
