@@ -109,7 +109,8 @@ impl Checkpoint {
         (flips, activity): (&mut Flips, &mut Activity),
     ) -> Result<Self> {
         let content = weights::read::<Self>(path)?;
-        Self::restore(content, path, model, params, optimiser, baseline, flips)
+        let seen = (flips, activity);
+        Self::restore(content, path, model, params, optimiser, baseline, seen)
     }
 
     /// Puts what was read from `path` into the parameters and optimiser of the same
@@ -124,7 +125,7 @@ impl Checkpoint {
         params: &mut Params,
         optimiser: &mut Optimiser,
         baseline: Option<&mut BaselineState>,
-        flips: &mut Flips,
+        (flips, activity): (&mut Flips, &mut Activity),
     ) -> Result<Self> {
         if checkpoint.model != *model {
             return Err(Error::checkpoint(

@@ -17,7 +17,7 @@ use bnn_cpu::packed::{PackedNet, Product, Reading};
 use bnn_cpu::report::CellRecord;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser, OptimiserSpec,
+    Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser, OptimiserSpec,
     TestRecord, parse_json, parse_metrics,
 };
 
@@ -197,6 +197,7 @@ struct State {
     optimiser: Optimiser,
     baseline: BaselineState,
     flips: Flips,
+    activity: Activity,
 }
 
 impl State {
@@ -213,6 +214,7 @@ impl State {
             optimiser: Optimiser::new(adam, net.params().values().len()),
             baseline: baseline.expect("a small network"),
             flips: Flips::of(net.params()),
+            activity: Activity::default(),
             net,
         }
     }
@@ -235,7 +237,7 @@ pub fn checkpoint_file(bytes: &[u8]) {
         state.net.params_mut(),
         &mut state.optimiser,
         Some(&mut state.baseline),
-        &mut state.flips,
+        (&mut state.flips, &mut state.activity),
     );
     match read {
         Ok(checkpoint) => assert_eq!(checkpoint.model, spec),
@@ -252,15 +254,10 @@ pub fn checkpoint_seed(path: &Path) {
         isa: "scalar".into(),
         progress: bnn_cpu::train::Progress::new(),
     };
-    let (net, flips) = (&state.net, &state.flips);
+    let seen = (&state.flips, &state.activity);
+    let baseline = Some(&state.baseline);
     checkpoint
-        .write(
-            path,
-            net.params(),
-            &state.optimiser,
-            Some(&state.baseline),
-            flips,
-        )
+        .write(path, state.net.params(), &state.optimiser, baseline, seen)
         .expect("a checkpoint");
 }
 
