@@ -43,6 +43,7 @@
 #![warn(missing_docs)]
 
 pub mod bits;
+pub mod bounded;
 pub mod data;
 pub mod error;
 pub mod estimators;

@@ -29,9 +29,9 @@ impl Shape {
         Self::image(length, 1, 1)
     }
 
-    /// Numbers in a row.
+    /// Numbers in a row; the largest `usize` where there would be more.
     pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
+        self.channels.saturating_mul(self.pixels())
     }
 
     /// Whether a row holds no numbers.
@@ -41,7 +41,7 @@ impl Shape {
 
     /// Pixels in a row.
     pub fn pixels(&self) -> usize {
-        self.height * self.width
+        self.height.saturating_mul(self.width)
     }
 
     /// Where the number at PyTorch's flat (channel, height, width) position

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, i32)] = &[
     ("error", -1),
     ("files", 0),
+    ("bounded", 0),
     ("random", 0),
     ("kernels", 0),
     ("tensor", 1),

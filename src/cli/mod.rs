@@ -18,16 +18,16 @@ mod eval;
 mod filters;
 mod heatmap;
 mod import;
-mod infer;
+pub mod infer;
 mod inspect;
 mod lab;
 mod mistakes;
 mod model_args;
-mod output;
+pub mod output;
 mod pack;
 mod pictures;
 mod progress;
-mod recipe;
+pub mod recipe;
 mod report;
 mod result;
 mod sampling;
@@ -291,7 +291,7 @@ fn report_panics_in_one_line() {
 }
 
 /// The command line as clap sees it, for completions.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     Cli::command()
 }
 

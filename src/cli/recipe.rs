@@ -13,7 +13,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use bnn_cpu::Error;
+use bnn_cpu::{Error, bounded};
 use clap::parser::ValueSource;
 use serde_json::{Map, Value};
 
@@ -48,11 +48,18 @@ pub fn expand(args: Vec<OsString>) -> Outcome<Vec<OsString>> {
 
 /// The flags of a recipe: each with its name in clap.
 fn read(path: &Path) -> Outcome<Vec<(String, OsString)>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    parse(&bounded::text(path)?, path, &super::command())
+}
+
+/// The flags of the recipe with that text, for the whole command line `command`.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    command: &clap::Command,
+) -> Outcome<Vec<(String, OsString)>> {
     let fail = |what: String| Failure::Error(Error::data(path, what));
-    let entries: Map<String, Value> = serde_json::from_str(&text)
+    let entries: Map<String, Value> = serde_json::from_str(text)
         .map_err(|e| fail(format!("not a recipe, a JSON object of settings: {e}")))?;
-    let command = super::command();
     let train = command.find_subcommand("train");
     let mut flags = Vec::new();
     for (key, value) in entries {

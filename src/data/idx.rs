@@ -20,6 +20,7 @@ use ndarray::Array4;
 
 pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
 use super::{Dataset, Split, shape_text};
+use crate::bounded;
 use crate::error::{Error, Result};
 
 /// The most bytes one file may hold once decompressed: 4 GiB.
@@ -28,6 +29,9 @@ pub const LIMIT: u64 = 4 << 30;
 /// The most classes a label file may speak of. A label above it is taken for
 /// a damaged file, before anyone makes a layer of that width.
 pub const MAX_CLASSES: u32 = 1 << 20;
+
+/// Up to so many bytes the system is not asked for free memory.
+const ALWAYS: u64 = 64 << 20;
 
 pub(super) const UNSIGNED_BYTE: u8 = 0x08;
 pub(super) const SHORT: u8 = 0x0B;
@@ -58,6 +62,8 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         if error.raw_os_error().is_some() {
             Self::Read(error)
+        } else if error.kind() == io::ErrorKind::OutOfMemory {
+            fault("holds more than this machine has memory for; split it")
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             fault("the gzip stream is cut short; fetch or copy the file again")
         } else {
@@ -221,10 +227,14 @@ impl Header {
                     lengths.join("x")
                 ))
             })?;
-        let mut bytes = Vec::new();
-        // One byte more than promised: it shows a file that is too long, and
-        // reaching the end makes gzip compare its checksum.
-        reader.take(promised + 1).read_to_end(&mut bytes)?;
+        if promised > ALWAYS && bounded::memory().is_some_and(|free| promised > free) {
+            return Err(fault(format!(
+                "its header claims {promised} bytes of data, more than this machine has memory free; it is damaged, or must be split"
+            )));
+        }
+        // One byte more than promised is read: it shows a file that is too long,
+        // and reaching the end makes gzip compare its checksum.
+        let bytes = bounded::fill(reader, promised)?;
         let found = bytes.len() as u64;
         if found < promised {
             return Err(fault(format!(

@@ -1,6 +1,6 @@
 //! One channel's numbers at every sum that can occur.
 
-use crate::bits;
+use crate::{bits, bounded};
 use crate::packed::{Function, Step};
 
 /// A function of each number alone.
@@ -50,14 +50,26 @@ impl Scan {
         }
     }
 
-    /// The largest magnitude of a sum.
-    pub fn largest(&self) -> i64 {
-        let pairs = self.low.iter().zip(&self.values);
-        let each = pairs.map(|(&low, v)| {
-            let high = i64::from(low) + v.len() as i64 - 1;
-            high.abs().max(i64::from(low).abs())
-        });
-        each.max().unwrap_or(0)
+    /// Whether every sum of that many channels, the largest of which is `largest`, can
+    /// be tried: as a number of four bytes each, for there is one for each.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn check(largest: usize, channels: usize) -> Result<(), String> {
+        /// Up to so many bytes the system is not asked for free memory.
+        const ALWAYS: u64 = 256 << 20;
+        if largest >= 1 << 24 {
+            return Err("its sums could reach 2^24, where f32 is not exact".into());
+        }
+        let needed = 4 * (largest as u64 + 1) * channels as u64;
+        match bounded::memory() {
+            Some(free) if needed > ALWAYS && needed > free => Err(format!(
+                "trying all of its sums takes {} MiB, more than the {} MiB of memory that are free",
+                needed >> 20,
+                free >> 20
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// How many channels there are.

@@ -265,19 +265,21 @@ impl Lowering<'_> {
         };
         let mut next = first;
         if kind == Kind::Ints {
+            let most = if reads == Kind::Pixels { 255 } else { 1 };
+            let sums = match stage.weights {
+                Weights::Binary { .. } => depth.saturating_mul(most as usize),
+                _ => 255,
+            };
+            Scan::check(sums, channels).map_err(|what| self.fail(stage.layer, what))?;
             let scan = Scan::new(channels, |c| match &stage.weights {
                 Weights::Binary { words } => {
                     let row = depth.div_ceil(64);
                     let ones = |w: &u64| w.count_ones() as usize;
                     let positive = words[c * row..][..row].iter().map(ones).sum();
-                    sums_of(depth, positive, if reads == Kind::Pixels { 255 } else { 1 })
+                    sums_of(depth, positive, most)
                 }
                 _ => (0, 255),
             });
-            if scan.largest() >= 1 << 24 {
-                let what = "its sums could reach 2^24, where f32 is not exact";
-                return Err(self.fail(stage.layer, what));
-            }
             let unit = |l: &LayerSpec| matches!(l, LayerSpec::Binary { .. });
             match (first..end).find(|&j| unit(&self.spec.layers[j])) {
                 Some(unit) => {

@@ -3,6 +3,7 @@
 
 mod binarise;
 mod init;
+mod memory;
 mod network;
 mod pixels;
 mod place;

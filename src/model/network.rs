@@ -81,6 +81,8 @@ impl Network {
         } else {
             vec![Roles::plain(); estimators.len()]
         };
+        let per_sample = roles.iter().map(Roles::replicas).max().unwrap_or(1);
+        spec.check_memory(batch, per_image.saturating_mul(per_sample), training)?;
         let mut tape = Tape::new(engine, batch);
         let input = tape.input(spec.input, false);
         let (mut layers, mut ends) = (Vec::new(), Vec::new());

@@ -100,15 +100,16 @@ impl ModelSpec {
     }
 
     pub(super) fn check_pixels(&self) -> Result<()> {
-        let Some(Pixels::Normalised(Normalise { mean, std })) = self.pixels else {
+        let Some(pixels @ Pixels::Normalised(Normalise { std, .. })) = self.pixels else {
             return Ok(());
         };
+        let finite = pixels.value(0).is_finite() && pixels.value(255).is_finite();
         let what = if let Some(name) = self.binary_first() {
             format!(
                 "layer {name} has binary weights, so its pixels are integers; set \"pixels\" to \"integer\" or leave it out"
             )
-        } else if !(mean.is_finite() && std.is_finite() && std > 0.0) {
-            "pixels need a finite mean and a std above 0".into()
+        } else if !(finite && std.is_finite() && std > 0.0) {
+            "pixels need a mean and a std above 0 that make finite numbers of them".into()
         } else {
             return Ok(());
         };

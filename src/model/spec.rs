@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
 use crate::ops::{Conv, Function, MaxPool, Statistics, Weights, Window};
@@ -201,8 +202,15 @@ impl ModelSpec {
     /// A file that cannot be read, is not JSON of this form, or describes an
     /// impossible network.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let spec: Self = serde_json::from_str(&text)
+        Self::parse(&bounded::text(path)?, path)
+    }
+
+    /// Reads and checks the text of the file `path`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let spec: Self = serde_json::from_str(text)
             .map_err(|e| Error::data(path, format!("not a model file: {e}")))?;
         spec.check().map_err(|e| Error::data(path, e.to_string()))?;
         Ok(spec)
@@ -262,7 +270,9 @@ impl ModelSpec {
             }
             let output = layer.output(shape)?;
             let weights = match *layer {
-                LayerSpec::Conv { out, kernel, .. } => out * kernel * kernel * shape.channels,
+                LayerSpec::Conv { out, kernel, .. } => [out, kernel, kernel]
+                    .into_iter()
+                    .fold(shape.channels, usize::saturating_mul),
                 LayerSpec::Linear { out, .. } => out.saturating_mul(shape.len()),
                 _ => 0,
             };

@@ -12,6 +12,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::tape::{Entry, Params};
@@ -159,7 +160,15 @@ pub fn write(path: &Path, tensors: &[NamedTensor], about: &impl Serialize) -> Re
 /// A file that cannot be read, is cut short, is of a newer format, or says
 /// nothing (or something else) about itself.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
-    let (tensors, text) = read_any(path)?;
+    parse(&bounded::read(path, MOST_BYTES)?, path)
+}
+
+/// The content of the file `path`, as [`read()`] gives it.
+///
+/// # Errors
+/// As [`read()`].
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, T)> {
+    let (tensors, text) = parse_any(bytes, path)?;
     let text = text.ok_or_else(|| {
         Error::checkpoint(
             path,
@@ -177,24 +186,22 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
 /// # Errors
 /// As [`read`], or a tensor of another kind.
 pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
-    let size = std::fs::metadata(path)
-        .map_err(Error::io("read", path))?
-        .len();
-    if size > MOST_BYTES {
-        return Err(Error::checkpoint(
-            path,
-            format!("is too large for weights: {size} bytes"),
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    parse_any(&bounded::read(path, MOST_BYTES)?, path)
+}
+
+/// The content of the file `path`, as [`read_any`] gives it.
+///
+/// # Errors
+/// As [`read_any`].
+pub fn parse_any(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
     let damaged = |e| {
         Error::checkpoint(
             path,
             format!("is no whole safetensors file ({e}); it may be cut short"),
         )
     };
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
     let text = metadata
         .metadata()
         .as_ref()

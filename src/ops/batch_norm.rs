@@ -133,9 +133,11 @@ impl BatchNorm {
         x: Value,
         (eps, momentum, statistics): (f64, f64, Statistics),
     ) -> Result<Self> {
-        if !(eps > 0.0 && eps.is_finite() && (0.0..=1.0).contains(&momentum)) {
+        // Less than that would divide a channel without variance to infinity.
+        let usable = eps.is_finite() && eps >= f64::from(f32::MIN_POSITIVE);
+        if !(usable && (0.0..=1.0).contains(&momentum)) {
             return Err(Error::spec(format!(
-                "layer {name}: eps must be above 0 and momentum within 0 to 1, not {eps} and {momentum}"
+                "layer {name}: eps must be above 1.2e-38 and momentum within 0 to 1, not {eps} and {momentum}"
             )));
         }
         let shape = tape.shape(x);

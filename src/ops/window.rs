@@ -20,7 +20,8 @@ impl Window {
     /// Positions along a side of `length` pixels, or `None` where the window does
     /// not fit.
     pub fn positions(&self, length: usize) -> Option<usize> {
-        Some((length + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1)
+        let padded = length.checked_add(self.padding.checked_mul(2)?)?;
+        Some(padded.checked_sub(self.kernel)? / self.stride + 1)
     }
 
     /// The output shape of a convolution `name`.

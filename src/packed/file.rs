@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Pixels, Stage, Step, Weights};
 use super::{PackedNet, layer::Cut};
+use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::tensor::Shape;
@@ -229,11 +230,7 @@ impl PackedNet {
     /// # Errors
     /// As [`Self::from_bytes`], or a file that cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(Error::io("read", path))?;
-        if size.len() > MOST_BYTES {
-            return Err(Error::checkpoint(path, "is too large for a packed network"));
-        }
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = bounded::read(path, MOST_BYTES)?;
         Self::from_bytes(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))
     }
 

@@ -57,8 +57,15 @@ pub use naive::Values;
 pub use runner::Runner;
 pub use steps::Reading;
 
+use crate::bounded;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
+
+/// The most memory that running a network may take on one thread: 4 GiB.
+const MOST_MEMORY: u64 = 4 << 30;
+
+/// Up to so much the system is not asked for free memory.
+const ALWAYS: u64 = 256 << 20;
 
 /// A network on packed bits; see the module's page.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,10 +133,10 @@ impl PackedNet {
         if sides.iter().any(|&s| s == 0 || s > 1 << 14) {
             return fail("the input makes no image");
         }
-        if let Pixels::Normalised { mean, std } = pixels
-            && !(mean.is_finite() && std.is_finite() && std > 0.0)
+        if let Pixels::Normalised { std, .. } = pixels
+            && !(std > 0.0 && std.is_finite() && pixels.table().iter().all(|x| x.is_finite()))
         {
-            return fail("pixels need a finite mean and a std above 0");
+            return fail("pixels need a mean and a std above 0 that make finite numbers of them");
         }
         let kind = match pixels {
             Pixels::Raw => Kind::Pixels,
@@ -141,6 +148,15 @@ impl PackedNet {
             let flow = stage.flow(at, i == 0)?;
             at = flow.output();
             flows.push(flow);
+        }
+        let needed = memory(&stages, &flows);
+        let free = bounded::memory().unwrap_or(u64::MAX);
+        if needed > MOST_MEMORY || (needed > ALWAYS && needed > free) {
+            return Err(Error::spec(format!(
+                "packed network: running it would take up to {} MiB of memory on a thread; the limit is {} MiB",
+                needed >> 20,
+                MOST_MEMORY.min(free) >> 20
+            )));
         }
         if at.1 != Kind::Reals || at.0.pixels() != 1 || stages.is_empty() {
             return fail("it must end in one real number for each class");
@@ -233,6 +249,34 @@ impl PackedNet {
             _ => (0, 255),
         }
     }
+}
+
+/// Bytes that a runner takes on one thread, at most: weights in the order of the
+/// kernels, which round columns up to [`PANEL`] and make tables of four numbers a
+/// weight, and the values of every stage, which a run of steps holds several times.
+fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
+    const PANEL: usize = 32;
+    let stage = |(stage, flow): (&Stage, &Flow)| {
+        let input = flow.input.0;
+        let out = flow.values[0].0.channels.next_multiple_of(PANEL);
+        let weights = stage.product.depth(input).saturating_mul(out);
+        let padding = match stage.product {
+            Product::Conv { padding, .. } => 2 * padding,
+            _ => 0,
+        };
+        let padded = Shape::image(
+            input.channels.next_multiple_of(4),
+            input.height + padding,
+            input.width + padding,
+        );
+        let values = flow.values.iter().map(|v| v.0.len()).max().unwrap_or(0);
+        let numbers = [weights, weights, weights, weights, padded.len(), values, values];
+        let rest = [values; 4];
+        let numbers = numbers.into_iter().chain(rest);
+        numbers.fold(0, usize::saturating_add)
+    };
+    let numbers = stages.iter().zip(flows).map(stage);
+    (numbers.fold(0, usize::saturating_add) as u64).saturating_mul(4)
 }
 
 /// The largest number that a stage reads, where it reads integers.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::suite::{Suite, SuiteRow};
+use crate::bounded;
 use crate::data::{Dataset, mnist};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomic_bytes};
@@ -25,6 +26,21 @@ pub struct CellRecord {
     pub test: TestRecord,
     /// Its epochs.
     pub history: Vec<EpochRecord>,
+}
+
+impl CellRecord {
+    /// The record in the text of the file `path`.
+    ///
+    /// # Errors
+    /// A damaged record.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        serde_json::from_str(text).map_err(|e| {
+            Error::checkpoint(
+                path,
+                format!("is no record of a run: {e}; delete it to train again"),
+            )
+        })
+    }
 }
 
 /// Where a table's cells, runs and files lie, and which cells it has.
@@ -113,13 +129,7 @@ impl Cell {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let record: CellRecord = serde_json::from_str(&text).map_err(|e| {
-            Error::checkpoint(
-                path,
-                format!("is no record of a run: {e}; delete it to train again"),
-            )
-        })?;
+        let record = CellRecord::parse(&bounded::text(path)?, path)?;
         if record.config != self.config {
             return Err(Error::checkpoint(
                 path,

@@ -108,7 +108,25 @@ impl Checkpoint {
         baseline: Option<&mut BaselineState>,
         (flips, activity): (&mut Flips, &mut Activity),
     ) -> Result<Self> {
-        let (tensors, checkpoint) = weights::read::<Self>(path)?;
+        let content = weights::read::<Self>(path)?;
+        let seen = (flips, activity);
+        Self::restore(content, path, model, params, optimiser, baseline, seen)
+    }
+
+    /// Puts what was read from `path` into the parameters and optimiser of the same
+    /// network.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn restore(
+        (tensors, checkpoint): (Vec<NamedTensor>, Self),
+        path: &Path,
+        model: &ModelSpec,
+        params: &mut Params,
+        optimiser: &mut Optimiser,
+        baseline: Option<&mut BaselineState>,
+        (flips, activity): (&mut Flips, &mut Activity),
+    ) -> Result<Self> {
         if checkpoint.model != *model {
             return Err(Error::checkpoint(
                 path,

@@ -24,6 +24,6 @@ pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use flips::{FlipRatio, Flips};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
-pub use run::{BestWeights, RunFolder};
+pub use run::{BestWeights, RunFolder, parse_json, parse_metrics};
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Event, train};

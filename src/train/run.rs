@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::record::{EpochRecord, TestRecord};
+use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{FolderLock, create_folder, write_atomic_bytes};
 use crate::kernels::Engine;
@@ -142,13 +143,7 @@ impl RunFolder {
         if !file.exists() {
             return Ok(Vec::new());
         }
-        let text = std::fs::read_to_string(&file).map_err(Error::io("read", &file))?;
-        text.lines()
-            .map(|line| {
-                serde_json::from_str(line)
-                    .map_err(|e| Error::checkpoint(&file, format!("is damaged: {e}")))
-            })
-            .collect()
+        parse_metrics(&bounded::text(&file)?, &file)
     }
 
     /// The test of a complete run.
@@ -325,8 +320,24 @@ fn json(value: &impl Serialize, path: &Path) -> Result<String> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    serde_json::from_str(&text).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
+    parse_json(&bounded::text(path)?, path)
+}
+
+/// A small JSON file of a run, from the text of the file `path`.
+///
+/// # Errors
+/// A damaged text.
+pub fn parse_json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
+}
+
+/// The records of epochs, one a line, from the text of the file `path`.
+///
+/// # Errors
+/// A damaged line.
+pub fn parse_metrics(text: &str, path: &Path) -> Result<Vec<EpochRecord>> {
+    let lines = text.lines();
+    lines.map(|line| parse_json(line, path)).collect()
 }
 
 #[cfg(test)]

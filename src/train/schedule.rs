@@ -187,10 +187,12 @@ impl SlopeSchedule {
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
         let fail = |what: &str| Err(Error::spec(format!("slope annealing: {what}")));
-        if !(self.start.is_finite() && self.start > 0.0) {
-            return fail("the first slope must be above 0");
+        // What the kernels are given are 32-bit floats.
+        let usable = |x: f64| (x as f32).is_finite() && x as f32 > 0.0;
+        if !usable(self.start) {
+            return fail("the first slope must be above 0 and a 32-bit float");
         }
-        if !self.rate.is_finite() || !self.max.is_finite() {
+        if !self.rate.is_finite() || !(self.max as f32).is_finite() {
             return fail("rate and maximum must be finite");
         }
         match self.kind {
@@ -261,7 +263,7 @@ impl TemperatureSchedule {
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
         let fail = |what: &str| Err(Error::spec(format!("temperature: {what}")));
-        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let positive = |x: f64| (x as f32).is_finite() && x as f32 > 0.0;
         if !positive(self.start) || !positive(self.min) {
             return fail("the first and the least temperature must be above 0");
         }

@@ -10,6 +10,8 @@ mod estimators;
 mod infer;
 #[cfg(unix)]
 mod interruption;
+#[cfg(target_os = "linux")]
+mod memory;
 mod pictures;
 mod recipes;
 mod report;

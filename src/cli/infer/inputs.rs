@@ -61,7 +61,7 @@ impl Images {
     }
 
     /// Adds the images in the bytes of a file: one of a PNG, many of an IDX.
-    fn add(&mut self, path: &Path, bytes: &[u8], invert: Invert, shape: Shape) -> Outcome {
+    pub fn add(&mut self, path: &Path, bytes: &[u8], invert: Invert, shape: Shape) -> Outcome {
         let at = |fault| named(fault, path);
         let name = path.display().to_string();
         if bytes.len() as u64 > MOST_BYTES {

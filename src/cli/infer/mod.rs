@@ -1,7 +1,7 @@
 //! `bnn-cpu infer`: what a trained network makes of images, and how fast.
 
 pub mod classifier;
-mod inputs;
+pub mod inputs;
 mod measure;
 mod show;
 

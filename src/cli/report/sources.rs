@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bnn_cpu::Error;
+use bnn_cpu::{Error, bounded};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::report::page::Shown;
 use bnn_cpu::report::{CellRecord, Table, reference};
@@ -76,7 +76,7 @@ impl Sources {
     }
 
     fn add_table(&mut self, path: &Path, runs: &Path) -> Outcome {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = bounded::text(path)?;
         let table: Table = serde_json::from_str(&text)
             .map_err(|e| Error::data(path, format!("is no table of `bnn-cpu table`: {e}")))?;
         let stem = path.file_stem().unwrap_or_default();
@@ -161,7 +161,7 @@ fn records(folder: &Path) -> Outcome<Vec<CellRecord>> {
     paths.sort();
     let mut records = Vec::new();
     for path in paths {
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = bounded::text(&path)?;
         records.push(
             serde_json::from_str(&text)
                 .map_err(|e| Error::checkpoint(&path, format!("is no record of a run: {e}")))?,

@@ -1,0 +1,229 @@
+//! Files whose headers lie, under a limit on the address space: what is claimed is
+//! never reserved. Every case must end in one line, which a failed allocation (an
+//! abort) does not.
+
+use crate::common::{Ended, Place, ended, gzip, idx};
+use bnn_cpu::packed::{PackedNet, Pixels, Product, Stage, Weights};
+use bnn_cpu::tensor::Shape;
+use serde_json::json;
+
+/// The limit on the address space, in KiB: 640 MiB, of which the program itself with
+/// two threads takes a quarter.
+const LIMIT: &str = "655360";
+
+impl Place {
+    fn limited(&self, args: &[&str]) -> Ended {
+        let program = self.command(&[]);
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", r#"ulimit -v "$0" && exec "$@""#, LIMIT])
+            .arg(program.get_program())
+            .args(["--quiet", "--threads", "2"])
+            .args(args)
+            .current_dir(self.path("."))
+            .env_remove("BNN_CPU_DATA")
+            .stdin(std::process::Stdio::null());
+        ended(command.output().unwrap())
+    }
+
+    /// Under the limit it ends in one line.
+    fn refused(&self, args: &[&str], mention: &str) {
+        self.limited(args).assert_one_line(1, mention, args);
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+}
+
+const IMAGES: &str = "data/train-images-idx3-ubyte";
+
+const SMALL_TRAIN: [&str; 7] = [
+    "train", "--dataset", "idx", "--data", "data", "--epochs", "1",
+];
+
+#[test]
+fn the_limit_leaves_room_for_honest_work() {
+    let place = Place::new();
+    let ended = place.limited(&[&SMALL_TRAIN[..], &["--batch", "16", "--model", "mlp"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+#[test]
+fn image_files_that_claim_gigabytes() {
+    let place = Place::new();
+    place.put(IMAGES, idx(&[5_000_000, 28, 28], &[0; 100]));
+    place.refused(&SMALL_TRAIN, "train-images");
+    // Little enough that it might be true, and yet there is nothing behind it.
+    place.put(IMAGES, idx(&[60_000, 28, 28], &[0; 100]));
+    place.refused(&SMALL_TRAIN, "cut short");
+    // Compressed, and all of it there: 64 members of 16 MiB.
+    let mut bomb = gzip(&idx(&[1 << 20, 32, 32], &[]));
+    let member = gzip(&vec![0; 16 << 20]);
+    for _ in 0..64 {
+        bomb.extend_from_slice(&member);
+    }
+    assert!(bomb.len() < 32 << 20, "{} bytes", bomb.len());
+    place.put(IMAGES, bomb);
+    place.refused(&SMALL_TRAIN, "memory");
+    // The bomb behind a header that promises little.
+    let mut bomb = gzip(&idx(&[300, 12, 12], &[]));
+    for _ in 0..64 {
+        bomb.extend_from_slice(&member);
+    }
+    place.put(IMAGES, bomb);
+    place.refused(&SMALL_TRAIN, "goes on after");
+}
+
+#[test]
+fn networks_of_enormous_layers() {
+    let place = Place::new();
+    let linear = |name: &str, out: usize| json!({"type": "linear", "name": name, "out": out});
+    let net = |layers: serde_json::Value| {
+        json!({"name": "giant", "input": {"channels": 1, "height": 12, "width": 12}, "layers": layers})
+            .to_string()
+    };
+    let train = |model| [&SMALL_TRAIN[..], &["--model", model]].concat();
+    place.put("wide.json", net(json!([linear("a", 1 << 20), linear("b", 3)])));
+    place.refused(&train("wide.json"), "memory are free");
+    place.put("wider.json", net(json!([linear("a", usize::MAX), linear("b", 3)])));
+    place.refused(&train("wider.json"), "too large");
+    let conv = json!({"type": "conv", "name": "c", "out": 1 << 20, "kernel": 1 << 20, "padding": (1 << 20) - 1});
+    place.put("conv.json", net(json!([conv, linear("b", 3)])));
+    place.refused(&train("conv.json"), "too large");
+    let many: Vec<_> = (0..4000).map(|i| linear(&format!("l{i}"), 1000)).collect();
+    place.put("deep.json", net(many.into()));
+    place.refused(&train("deep.json"), "memory are free");
+    place.put("nested.json", "[".repeat(1 << 20));
+    place.refused(&train("nested.json"), "not a model file");
+    // What takes no place on the disk, and what has no end.
+    let file = std::fs::File::create(place.path("sparse.json")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    place.refused(&train("sparse.json"), "larger than");
+    let recipe = [&SMALL_TRAIN[..], &["--recipe", "sparse.json"]].concat();
+    place.refused(&recipe, "larger than");
+    std::os::unix::fs::symlink("/dev/zero", place.path("endless.json")).unwrap();
+    place.refused(&train("endless.json"), "larger than");
+}
+
+#[test]
+fn weights_that_claim_more_than_they_hold() {
+    let place = Place::new();
+    let import = |name| ["import", name, "--model", "mlp", "--dataset", "idx", "--data", "data"];
+    let mut file = (1u64 << 62).to_le_bytes().to_vec();
+    file.extend(b"{}");
+    place.put("header", &file);
+    place.refused(&import("header"), "safetensors");
+    let header = br#"{"fc1.weight":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    place.put("tensor", &file);
+    place.refused(&import("tensor"), "safetensors");
+    let sparse = std::fs::File::create(place.path("sparse")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    place.refused(&import("sparse"), "larger than");
+}
+
+/// A packed network whose one layer makes `out` numbers of an image of that shape.
+fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet> {
+    let stage = |name: &str, product, weights| Stage {
+        name: name.into(),
+        layer: 0,
+        product,
+        weights,
+        tail: Vec::new(),
+    };
+    let conv = Product::Conv {
+        out,
+        kernel,
+        stride: 1,
+        padding: 0,
+    };
+    let real = |depth: usize, out: usize| Weights::Real {
+        values: vec![0.0; depth * out],
+        bias: vec![0.0; out],
+    };
+    let pixels = (input.height - kernel + 1) * (input.width - kernel + 1);
+    let stages = vec![
+        stage("c", conv, real(kernel * kernel * input.channels, out)),
+        stage("f", Product::Linear { out: 1 }, real(pixels * out, 1)),
+    ];
+    let pixels = Pixels::Normalised { mean: 0.0, std: 1.0 };
+    PackedNet::new("giant".into(), input, pixels, stages)
+}
+
+#[test]
+fn packed_networks_of_enormous_values() {
+    let place = Place::new();
+    let small = packed(Shape::image(1, 12, 12), 3, 2).unwrap();
+    let bytes = small.to_bytes().unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert!(text.contains(r#"\"out\":2"#) && text.contains(r#"\"height\":12"#));
+    let with = |from: &str, to: &str| {
+        let text: Vec<u8> = bytes[8..].to_vec();
+        let at = text.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let mut header = text[..at].to_vec();
+        header.extend(to.bytes());
+        header.extend(&text[at + from.len()..]);
+        let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize + to.len() - from.len();
+        let mut file = (length as u64).to_le_bytes().to_vec();
+        file.extend(header);
+        file
+    };
+    place.put("picture.idx", idx(&[1, 12, 12], &[9; 144]));
+    let infer = ["infer", "--packed", "--model", "net", "picture.idx"];
+    place.put("net", &bytes);
+    assert_eq!(place.limited(&infer).code, Some(0), "{}", place.limited(&infer).err);
+    for (from, to) in [
+        (r#"\"out\":2"#, r#"\"out\":65536"#),
+        (r#"\"height\":12"#, r#"\"height\":16384"#),
+        (r#"\"out\":2"#, r#"\"out\":18446744073709551615"#),
+    ] {
+        place.put("net", with(from, to));
+        place.refused(&infer, "net: ");
+    }
+}
+
+#[test]
+fn pictures_of_enormous_sides() {
+    let place = Place::new();
+    let net = packed(Shape::image(1, 12, 12), 3, 2).unwrap();
+    net.write(&place.path("net")).unwrap();
+    let infer = ["infer", "--packed", "--model", "net", "picture.png"];
+    let picture = |side: u32, rows: u32| {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, side, rows);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&vec![0; (side * rows) as usize]).unwrap();
+        writer.finish().unwrap();
+        file
+    };
+    // All there: as large as a picture may be, in little.
+    let whole = picture(8192, 4096);
+    assert!(whole.len() < 1 << 20, "{} bytes", whole.len());
+    place.put("picture.png", &whole);
+    place.refused(&infer, "nothing that stands out");
+    // A header that claims it, and one that claims far more.
+    let mut lie = picture(28, 28);
+    for side in [5792u32, 1 << 30] {
+        lie[16..20].copy_from_slice(&side.to_be_bytes());
+        lie[20..24].copy_from_slice(&side.to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&lie[12..29]);
+        lie[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        place.put("picture.png", &lie);
+        place.refused(&infer, "picture.png: ");
+    }
+}
+
+#[test]
+fn records_of_runs_that_have_no_end() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("run")).unwrap();
+    let config = std::fs::File::create(place.path("run/config.json")).unwrap();
+    config.set_len(1 << 40).unwrap();
+    place.refused(&["eval", "run", "--dataset", "idx", "--data", "data"], "larger than");
+    place.put("run/config.json", "[".repeat(1 << 20));
+    place.refused(&["eval", "run", "--dataset", "idx", "--data", "data"], "damaged");
+}

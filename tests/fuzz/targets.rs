@@ -1,0 +1,440 @@
+//! What is fuzzed: one function for each parser, from bytes to either what they mean
+//! or one error. None may panic, hang, or take memory that the bytes do not account
+//! for. The fuzzers of this folder and `tests/hostile_files.rs` share them.
+//!
+//! Checksums would stop nearly every mutation at the door, so they are made right
+//! before a file is parsed, as the author of a hostile file would.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::{Dataset, Split, idx};
+use bnn_cpu::estimators::Firing;
+use bnn_cpu::kernels::{self, Engine};
+use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
+use bnn_cpu::packed::{PackedNet, Product, Reading};
+use bnn_cpu::report::CellRecord;
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{
+    Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser, OptimiserSpec,
+    TestRecord, parse_json, parse_metrics,
+};
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the program, of which a few functions are called"
+)]
+#[path = "../../src/cli/mod.rs"]
+mod cli;
+
+/// A parser under test.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its folders of files.
+    pub name: &'static str,
+    /// Parses a file.
+    pub run: fn(&[u8]),
+}
+
+/// Every parser.
+#[allow(dead_code, reason = "the fuzzers take one each")]
+pub const ALL: [Target; 9] = [
+    target("idx", idx_file),
+    target("gzip", gzip_file),
+    target("model", model_file),
+    target("weights", weights_file),
+    target("checkpoint", checkpoint_file),
+    target("packed", packed_file),
+    target("recipe", recipe_file),
+    target("picture", picture_file),
+    target("records", record_file),
+];
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+fn here() -> &'static Path {
+    Path::new("a-file")
+}
+
+fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    *ENGINE.get_or_init(|| kernels::select(None).expect("every machine has kernels"))
+}
+
+/// An error for the user says something.
+fn said(error: impl std::fmt::Display) {
+    assert!(!error.to_string().is_empty());
+}
+
+/// Images and labels, as they are.
+pub fn idx_file(bytes: &[u8]) {
+    match idx::parse_images(bytes) {
+        Ok(images) => {
+            let again = idx::encode_images(images.view()).expect("what was read is written");
+            let again = idx::parse_images(&again[..]);
+            assert_eq!(again.expect("what was written is read"), images);
+        }
+        Err(idx::Fault::Format(what)) => said(what),
+        Err(idx::Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+    }
+    match idx::parse_labels(bytes) {
+        Ok(labels) => assert!(labels.iter().all(|&label| label < idx::MAX_CLASSES)),
+        Err(idx::Fault::Format(what)) => said(what),
+        Err(idx::Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+    }
+}
+
+/// Compressed images and labels, their checksums made right.
+pub fn gzip_file(bytes: &[u8]) {
+    idx_file(bytes);
+    if let Some(mended) = with_gzip_checksum(bytes) {
+        idx_file(&mended);
+    }
+}
+
+/// The first member of a gzip file with the checksum and length of what it holds.
+fn with_gzip_checksum(bytes: &[u8]) -> Option<Vec<u8>> {
+    /// More output than this is not followed.
+    const MOST: usize = 1 << 20;
+    let flags = *bytes.get(3)?;
+    if !bytes.starts_with(&[0x1F, 0x8B, 8]) {
+        return None;
+    }
+    let mut body = 10;
+    if flags & 4 != 0 {
+        let length = bytes.get(body..body + 2)?;
+        body += 2 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+    }
+    for name in [8, 16] {
+        if flags & name != 0 {
+            body += bytes.get(body..)?.iter().position(|&b| b == 0)? + 1;
+        }
+    }
+    let deflated = bytes.get(body..)?;
+    let mut inflate = flate2::Decompress::new(false);
+    let mut plain = Vec::with_capacity(MOST);
+    let end = flate2::FlushDecompress::Finish;
+    inflate.decompress_vec(deflated, &mut plain, end).ok()?;
+    let used = body + inflate.total_in() as usize;
+    let mut crc = flate2::Crc::new();
+    crc.update(&plain);
+    let mut mended = bytes[..used].to_vec();
+    // A checksum of the header, which has the flag 2, is left out.
+    mended[3] = flags & !2;
+    mended.extend(crc.sum().to_le_bytes());
+    mended.extend(crc.amount().to_le_bytes());
+    mended.extend(bytes.get(used + 8..).unwrap_or_default());
+    Some(mended)
+}
+
+/// A description of a network; small ones are built and trained for a step.
+pub fn model_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let spec = match ModelSpec::parse(text, here()) {
+        Ok(spec) => spec,
+        Err(error) => return said(error),
+    };
+    let rows = table(&spec).expect("a checked network has a layer table");
+    assert!(spec.classes() > 0 && rows.len() == spec.layers.len());
+    let weights = |r: &bnn_cpu::model::LayerRow| r.params_f32 + r.params_bit;
+    let numbers: usize = rows.iter().map(|r| r.output.len() + weights(r)).sum();
+    if numbers + spec.input.len() > 4096 || rows.len() > 12 || spec.input.height > 64 {
+        return;
+    }
+    let samples = spec.least_samples();
+    let mut net = match Network::sampled(&spec, engine(), 2, samples) {
+        Ok(net) => net,
+        Err(error) => return said(error),
+    };
+    net.set_rows(2);
+    let image: Vec<u8> = (0..spec.input.len()).map(|i| (i * 37) as u8).collect();
+    for row in 0..2 {
+        net.set_row(row, &image, 0);
+    }
+    net.forward();
+    net.backward();
+}
+
+/// The network that weights and checkpoints are read into.
+fn small_network() -> Network {
+    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
+    spec.place(Placement::Both, Firing::Stochastic, "reinforce")
+        .expect("two units");
+    Network::new(&spec, engine(), 1, true).expect("a small network")
+}
+
+/// Safetensors of weights, of this program or another.
+pub fn weights_file(bytes: &[u8]) {
+    static NETWORK: OnceLock<Mutex<Network>> = OnceLock::new();
+    match weights::parse_any(bytes, here()) {
+        Ok((tensors, about)) => {
+            let net = NETWORK.get_or_init(|| Mutex::new(small_network()));
+            let mut net = net.lock().expect("no panic before");
+            match weights::import(net.params_mut(), tensors, here()) {
+                Ok(rest) => drop(rest),
+                Err(error) => said(error),
+            }
+            if about.is_some() {
+                match weights::parse::<BestWeights>(bytes, here()) {
+                    Ok((_, best)) => drop(best.model.check()),
+                    Err(error) => said(error),
+                }
+            }
+        }
+        Err(error) => said(error),
+    }
+}
+
+/// The network, optimiser and baseline of [`checkpoint_file`].
+struct State {
+    net: Network,
+    optimiser: Optimiser,
+    baseline: BaselineState,
+    flips: Flips,
+    activity: Activity,
+}
+
+impl State {
+    fn new() -> Self {
+        let net = small_network();
+        let adam = OptimiserSpec::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let baseline = BaselineState::new(bnn_cpu::train::Baseline::Ema, engine(), &net, 1);
+        Self {
+            optimiser: Optimiser::new(adam, net.params().values().len()),
+            baseline: baseline.expect("a small network"),
+            flips: Flips::of(net.params()),
+            activity: Activity::default(),
+            net,
+        }
+    }
+}
+
+/// The state of an unfinished run.
+pub fn checkpoint_file(bytes: &[u8]) {
+    static STATE: OnceLock<Mutex<State>> = OnceLock::new();
+    let content = match weights::parse::<Checkpoint>(bytes, here()) {
+        Ok(content) => content,
+        Err(error) => return said(error),
+    };
+    let state = STATE.get_or_init(|| Mutex::new(State::new()));
+    let state = &mut *state.lock().expect("no panic before");
+    let spec = state.net.spec().clone();
+    let read = Checkpoint::restore(
+        content,
+        here(),
+        &spec,
+        state.net.params_mut(),
+        &mut state.optimiser,
+        Some(&mut state.baseline),
+        (&mut state.flips, &mut state.activity),
+    );
+    match read {
+        Ok(checkpoint) => assert_eq!(checkpoint.model, spec),
+        Err(error) => said(error),
+    }
+}
+
+/// A checkpoint that [`checkpoint_file`] accepts.
+#[allow(dead_code, reason = "a seed of the tests")]
+pub fn checkpoint_seed(path: &Path) {
+    let state = State::new();
+    let checkpoint = Checkpoint {
+        model: state.net.spec().clone(),
+        isa: "scalar".into(),
+        progress: bnn_cpu::train::Progress::new(),
+    };
+    let seen = (&state.flips, &state.activity);
+    let baseline = Some(&state.baseline);
+    checkpoint
+        .write(path, state.net.params(), &state.optimiser, baseline, seen)
+        .expect("a checkpoint");
+}
+
+/// A packed network; small ones are run, and in bits exactly as naively.
+pub fn packed_file(bytes: &[u8]) {
+    let net = match PackedNet::from_bytes(bytes) {
+        Ok(net) => net,
+        Err(error) => return said(error),
+    };
+    let again = net.to_bytes().expect("it was read");
+    // NaN is not itself: bytes are compared.
+    let twice = PackedNet::from_bytes(&again).expect("what was written is read");
+    assert_eq!(twice.to_bytes().expect("it was read"), again);
+    let work = |(stage, flow): (&bnn_cpu::packed::Stage, &bnn_cpu::packed::Flow)| {
+        let per = match stage.product {
+            Product::Input => 1,
+            product => product.depth(flow.input.0),
+        };
+        let values = flow.values.iter().map(|v| v.0.len()).sum::<usize>();
+        flow.input.0.len() + values + flow.values[0].0.len().saturating_mul(per)
+    };
+    let work = net.stages().iter().zip(net.flows()).map(work);
+    if work.fold(0, usize::saturating_add) > 50_000 {
+        return;
+    }
+    let image: Vec<u8> = (0..net.input().len()).map(|i| (i * 91) as u8).collect();
+    let mut runner = net.runner(engine());
+    let readings = [
+        Reading::Threshold,
+        Reading::Sample {
+            seed: 1,
+            step: 2,
+            draw: 3,
+            row: 4,
+        },
+    ];
+    for reading in readings {
+        runner.read_as(reading);
+        runner.classify(&image);
+        net.naive(&image, reading);
+    }
+}
+
+/// The settings of a run as a file.
+pub fn recipe_file(bytes: &[u8]) {
+    static COMMAND: OnceLock<Mutex<[clap::Command; 2]>> = OnceLock::new();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let command = || {
+        let mut command = cli::command();
+        command.build();
+        Mutex::new([command, cli::command()])
+    };
+    let commands = COMMAND.get_or_init(command);
+    let [built, parser] = &mut *commands.lock().expect("no panic before");
+    match cli::recipe::parse(text, here(), built) {
+        Ok(flags) => {
+            let alone = ["bnn-cpu", "train"].map(std::ffi::OsString::from);
+            let line = alone.into_iter().chain(flags.into_iter().map(|f| f.1));
+            if let Err(error) = parser.try_get_matches_from_mut(line) {
+                said(error);
+            }
+        }
+        Err(cli::Failure::Error(error)) => said(cli::output::one_line(&error.to_string())),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// What `infer` is given: a PNG file, its checksums made right, or an IDX file.
+pub fn picture_file(bytes: &[u8]) {
+    let with_checksums = with_png_checksums(bytes);
+    for (bytes, invert, shape) in [
+        (bytes, Invert::Auto, Shape::image(1, 28, 28)),
+        (&with_checksums, Invert::Auto, Shape::image(1, 28, 28)),
+        (&with_checksums, Invert::Yes, Shape::image(1, 5, 9)),
+        (&with_checksums, Invert::No, Shape::image(1, 1, 1)),
+        (&with_checksums, Invert::No, Shape::image(3, 4, 4)),
+    ] {
+        let mut images = cli::infer::inputs::Images::default();
+        match images.add(here(), bytes, invert, shape) {
+            Ok(()) => assert_eq!(images.pixels.len(), images.len() * shape.len()),
+            Err(cli::Failure::Error(error)) => said(error),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A PNG file with the checksum of every chunk as it should be.
+fn with_png_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut mended = bytes.to_vec();
+    let mut at = 8;
+    while let Some(length) = mended.get(at..at + 4) {
+        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
+        let end = at + 8 + length as usize;
+        if mended.len() < end + 4 {
+            break;
+        }
+        let mut crc = flate2::Crc::new();
+        crc.update(&mended[at + 4..end]);
+        mended[end..end + 4].copy_from_slice(&crc.sum().to_be_bytes());
+        at = end + 4;
+    }
+    mended
+}
+
+/// The files of a run: its configuration, its epochs, its test, its cell of a table.
+pub fn record_file(bytes: &[u8]) {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let data = DATA.get_or_init(|| {
+        let split = |n: u32| {
+            let images = ndarray::Array4::from_elem((n as usize, 2, 3, 1), 7);
+            Split::new(images, (0..n).map(|i| i % 3).collect()).expect("images")
+        };
+        Dataset::new("data", 3, split(20), split(6)).expect("a data set")
+    });
+    let check = |mut config: Config| {
+        config.dataset = DatasetRecord::of(data);
+        match config.check(data) {
+            Ok(()) => {
+                let steps = config.steps_per_epoch();
+                for t in [0, 1, steps, steps.saturating_mul(config.epochs)] {
+                    config.learning_rate(t);
+                }
+            }
+            Err(error) => said(error),
+        }
+    };
+    match parse_json::<Config>(text, here()) {
+        Ok(config) => check(config),
+        Err(error) => said(error),
+    }
+    match CellRecord::parse(text, here()) {
+        Ok(record) => check(record.config),
+        Err(error) => said(error),
+    }
+    match parse_json::<TestRecord>(text, here()) {
+        Ok(record) => drop(record),
+        Err(error) => said(error),
+    }
+    match parse_metrics(text, here()) {
+        Ok(records) => assert_eq!(records.len(), text.lines().count()),
+        Err(error) => said(error),
+    }
+}
+
+/// Changes a part of a safetensors file so that the whole remains one: its header,
+/// the text that this program keeps in the header, or the numbers. `None` where the
+/// bytes are no such file, or where they should be changed as they are.
+pub fn change_safetensors(
+    bytes: &[u8],
+    part: u32,
+    change: &mut dyn FnMut(&mut Vec<u8>),
+) -> Option<Vec<u8>> {
+    let length = u64::from_le_bytes(bytes.first_chunk().copied()?) as usize;
+    let header = bytes.get(8..8usize.checked_add(length)?)?;
+    let mut numbers = bytes[8 + length..].to_vec();
+    let mut header = header.to_vec();
+    match part % 4 {
+        0 => return None,
+        1 => change(&mut numbers),
+        2 => change(&mut header),
+        _ => {
+            let mut json: serde_json::Value = serde_json::from_slice(&header).ok()?;
+            let about = json.get_mut("__metadata__")?.as_object_mut()?;
+            let text = about.values_mut().next()?;
+            let mut inner = text.as_str()?.as_bytes().to_vec();
+            change(&mut inner);
+            *text = String::from_utf8_lossy(&inner).into_owned().into();
+            header = serde_json::to_vec(&json).ok()?;
+        }
+    }
+    let mut whole = (header.len() as u64).to_le_bytes().to_vec();
+    whole.extend(header);
+    whole.extend(numbers);
+    Some(whole)
+}
