@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::files::{FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -143,6 +143,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
 /// Writes the table of the cells that are finished, in all its forms.
 fn write(args: &Args, plan: &Plan, cells: &[Cell], dataset: &str, name: &str) -> Outcome<Table> {
+    // Several processes may fill one table: a file that was made from fewer records
+    // must not come after one that was made from more.
+    let shared = plan.runs.join(name);
+    let _turn = match shared.is_dir() {
+        true => Some(FolderLock::wait(&shared)?),
+        false => None,
+    };
     let mut records: Vec<CellRecord> = Vec::new();
     for cell in cells {
         records.extend(cell.read()?);
