@@ -205,7 +205,14 @@ fn products(
     back: &dyn Fn(&[f64]) -> Vec<f64>,
 ) -> Result<(), TestCaseError> {
     let count = layer.window.kernel.pow(2) * layer.input.channels * layer.output.channels;
-    let x = fill(case.seed, case.rows * case.input.len(), 1.5);
+    let slope = 0.8f32;
+    let mut x = fill(case.seed, case.rows * case.input.len(), 1.5);
+    for x in &mut x {
+        // Not within rounding of where the unit's gradient ends.
+        if (slope * x.abs() - 1.0).abs() < 1e-5 {
+            *x = 0.5;
+        }
+    }
     let v = fill(case.seed ^ 1, count, 1.3);
     let bias = match (case.bias, weights) {
         (true, Weights::Real) => fill(case.seed ^ 2, case.out, 1.0),
@@ -215,7 +222,6 @@ fn products(
         Weights::Real => Terms::real(case.bias),
         Weights::Binary => Terms::binary(),
     };
-    let slope = 0.8;
     let record = |tape: &mut Tape, x: Value| {
         let below = match units {
             true => {
@@ -322,12 +328,12 @@ proptest! {
     }
 
     #[test]
-    fn convolutions_over_bits(case in conv_case(), binary: bool) {
+    fn convolutions_over_bits(case in conv_case(), binary in any::<bool>()) {
         check_conv(&case, true, if binary { Weights::Binary } else { Weights::Real })?;
     }
 
     #[test]
-    fn linear_layers(mut case in conv_case(), units: bool, binary: bool, rows in 1usize..=70) {
+    fn linear_layers(mut case in conv_case(), (units, binary) in any::<(bool, bool)>(), rows in 1usize..=70) {
         case.rows = rows;
         check_linear(&case, units, if binary { Weights::Binary } else { Weights::Real })?;
     }
@@ -336,8 +342,8 @@ proptest! {
     fn batch_norms(
         (c, h, w) in (channels(), 1usize..=9, 1usize..=9),
         (rows, spare) in (4usize..=40, 0usize..=3),
-        (fixed, pooled): (bool, bool),
-        seed: u64,
+        (fixed, pooled) in any::<(bool, bool)>(),
+        seed in any::<u64>(),
     ) {
         check_norm(Shape::image(c, h, w), rows, spare, fixed, pooled && h > 1 && w > 1, seed)?;
     }
@@ -347,7 +353,7 @@ proptest! {
         (c, h, w) in (channels(), 1usize..=12, 1usize..=12),
         (kernel, stride) in (1usize..=4, 1usize..=4),
         (rows, spare) in (1usize..=9, 0usize..=3),
-        seed: u64,
+        seed in any::<u64>(),
     ) {
         prop_assume!(h >= kernel && w >= kernel);
         let shape = Shape::image(c, h, w);
@@ -369,7 +375,7 @@ proptest! {
     }
 
     #[test]
-    fn activations(len in 1usize..=300, rows in 1usize..=9, which in 0usize..4, slope in 0.1f32..8.0, seed: u64) {
+    fn activations(len in 1usize..=300, rows in 1usize..=9, which in 0usize..4, slope in 0.1f32..8.0, seed in any::<u64>()) {
         let functions = [Some(Function::Relu), Some(Function::HardSigmoid), Some(Function::Sigmoid), None];
         let function = functions[which];
         let mut x = fill(seed, rows * len, 6.0);
@@ -407,7 +413,7 @@ proptest! {
     }
 
     #[test]
-    fn cross_entropies(classes in 1usize..=40, rows in 1usize..=40, size in 0.1f32..30.0, seed: u64) {
+    fn cross_entropies(classes in 1usize..=40, rows in 1usize..=40, size in 0.1f32..30.0, seed in any::<u64>()) {
         let z = fill(seed, rows * classes, size);
         let labels: Vec<u32> = (0..rows).map(|i| ((seed >> (i % 32)) as usize % classes) as u32).collect();
         let record = |tape: &mut Tape, x: Value| CrossEntropy::record(tape, x);

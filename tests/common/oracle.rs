@@ -238,13 +238,13 @@ pub fn function(function: Function, slope: f64, x: f64) -> (f64, f64) {
     }
 }
 
-/// `sign(V)` where the weights are binary: a tie is -1.
+/// `sign(V)` where the weights are binary: +1 for 0.
 pub fn effective(weights: Weights, v: &[f64]) -> Vec<f64> {
     match weights {
         Weights::Real => v.to_vec(),
         Weights::Binary => v
             .iter()
-            .map(|&v| if v > 0.0 { 1.0 } else { -1.0 })
+            .map(|&v| if v >= 0.0 { 1.0 } else { -1.0 })
             .collect(),
     }
 }
