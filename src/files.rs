@@ -1,6 +1,6 @@
 //! Files that are either whole or absent, and folders with a single writer.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -16,20 +16,14 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`, when `fill` or the operating system fails. The
-/// temporary file is removed and what stood at `path` stays as it was.
+/// temporary file is removed. What stood at `path` stays as it was, unless the
+/// last step failed, which makes the new name durable: then the whole new file
+/// stands there, but might not outlive a loss of power.
 pub fn write_atomic<F>(path: &Path, fill: F) -> Result<()>
 where
     F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 {
-    let written = temporary_beside(path).and_then(|temporary| {
-        let outcome = write_and_rename(&temporary, path, fill);
-        if outcome.is_err() {
-            // Best effort: the error worth reporting is the first one.
-            let _ = fs::remove_file(&temporary);
-        }
-        outcome
-    });
-    written.map_err(Error::io("write", path))
+    write_on(&OperatingSystem, path, fill).map_err(Error::io("write", path))
 }
 
 /// [`write_atomic`] for content that is already in memory.
@@ -48,24 +42,104 @@ pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::io("create folder", path))
 }
 
-fn write_and_rename<F>(temporary: &Path, path: &Path, fill: F) -> io::Result<()>
+/// Removes what writers of `path` left beside it when they were killed. Only for
+/// the one process that may write `path`: another's write would fail.
+///
+/// A temporary file that cannot be removed does no harm, so nothing is reported.
+pub fn remove_leftovers(path: &Path) {
+    let Some(prefix) = path.file_name().map(hidden_prefix) else {
+        return;
+    };
+    let prefix = prefix.to_string_lossy().into_owned();
+    for entry in fs::read_dir(folder_of(path))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| {
+            let serial = name.strip_prefix(&prefix)?.strip_suffix(".tmp")?;
+            serial.split_once('-')
+        });
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if number.is_some_and(|(process, serial)| digits(process) && digits(serial)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What an atomic write asks of a disk, step by step: a test lets any of them
+/// fail, or takes the power away between two.
+trait Disk {
+    type File: Write;
+    /// Makes a file that is not there yet.
+    fn create(&self, path: &Path) -> io::Result<Self::File>;
+    /// Forces the content to the disk, and closes the file.
+    fn sync(&self, file: Self::File) -> io::Result<()>;
+    /// Gives a file the name of another, which is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Forces the names in a folder to the disk.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+struct OperatingSystem;
+
+impl Disk for OperatingSystem {
+    type File = File;
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).open(path)
+    }
+
+    fn sync(&self, file: File) -> io::Result<()> {
+        // Windows refuses to rename a file that is still open: it is closed here.
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    /// Elsewhere a folder cannot be opened as a file; the file itself is synced.
+    #[cfg(not(unix))]
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+fn write_on<D: Disk, F>(disk: &D, path: &Path, fill: F) -> io::Result<()>
 where
-    F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    F: FnOnce(&mut BufWriter<D::File>) -> io::Result<()>,
 {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(temporary)?;
-    let mut writer = BufWriter::new(file);
-    fill(&mut writer)?;
-    let file = writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    // Windows refuses to rename a file that is still open.
-    drop(file);
-    fs::rename(temporary, path)?;
-    sync_folder(folder_of(path))
+    let temporary = temporary_beside(path)?;
+    let steps = || {
+        let mut writer = BufWriter::new(disk.create(&temporary)?);
+        fill(&mut writer)?;
+        let file = writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        disk.sync(file)?;
+        disk.rename(&temporary, path)?;
+        // A rename is durable only once the folder's own entry is on the disk.
+        disk.sync_folder(folder_of(path))
+    };
+    let outcome = steps();
+    if outcome.is_err() {
+        // Best effort: the error worth reporting is the first one.
+        let _ = disk.remove(&temporary);
+    }
+    outcome
 }
 
 /// The folder that holds `path`; a bare file name lies in the working folder.
@@ -86,23 +160,18 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
             "the path does not end in a file name",
         ));
     };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
+    let mut hidden = hidden_prefix(name);
     let serial = COUNTER.fetch_add(1, Ordering::Relaxed);
-    hidden.push(format!(".{}-{serial}.tmp", std::process::id()));
+    hidden.push(format!("{}-{serial}.tmp", std::process::id()));
     Ok(folder_of(path).join(hidden))
 }
 
-/// A rename is durable only once the folder's own entry is on the disk.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a folder cannot be opened as a file; the file itself is synced.
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
+/// How the names of the temporary files for `name` begin.
+fn hidden_prefix(name: &OsStr) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".");
+    hidden
 }
 
 /// Sole ownership of a folder, for as long as the value lives.
@@ -122,6 +191,28 @@ impl FolderLock {
     /// [`Error::InUse`] when another process holds the lock;
     /// [`Error::Io`] when the lock file cannot be made or locked.
     pub fn acquire(folder: &Path) -> Result<Self> {
+        let (file, path) = Self::file(folder)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse {
+                folder: folder.to_path_buf(),
+            }),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
+        }
+    }
+
+    /// Locks `folder`, which must exist, as soon as nobody else has it. For work
+    /// of a moment: nobody is told what is being waited for.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the lock file cannot be made or locked.
+    pub fn wait(folder: &Path) -> Result<Self> {
+        let (file, path) = Self::file(folder)?;
+        file.lock().map_err(Error::io("lock", path))?;
+        Ok(Self { _file: file })
+    }
+
+    fn file(folder: &Path) -> Result<(File, PathBuf)> {
         let path = folder.join(".lock");
         let file = OpenOptions::new()
             .write(true)
@@ -129,114 +220,11 @@ impl FolderLock {
             .truncate(false)
             .open(&path)
             .map_err(Error::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::InUse {
-                folder: folder.to_path_buf(),
-            }),
-            Err(TryLockError::Error(source)) => Err(Error::Io {
-                action: "lock",
-                path,
-                source,
-            }),
-        }
+        Ok((file, path))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn replaces_a_file_and_leaves_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.json");
-        write_atomic_bytes(&path, b"old").unwrap();
-        write_atomic(&path, |w| w.write_all(b"new and longer")).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new and longer");
-        assert_eq!(names(folder.path()), ["run.json"]);
-    }
-
-    #[test]
-    fn the_temporary_is_hidden_beside_the_target_and_ends_in_tmp() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.json");
-        let mut during = Vec::new();
-        write_atomic(&path, |w| {
-            during = names(folder.path());
-            w.write_all(b"x")
-        })
-        .unwrap();
-        assert_eq!(during.len(), 1);
-        assert!(during[0].starts_with(".run.json.") && during[0].ends_with(".tmp"));
-    }
-
-    #[test]
-    fn a_failed_write_keeps_the_old_content_and_removes_the_temporary() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.json");
-        write_atomic_bytes(&path, b"old").unwrap();
-        let error = write_atomic(&path, |w| {
-            w.write_all(b"half")?;
-            Err(io::Error::other("disk on fire"))
-        })
-        .unwrap_err();
-        assert!(matches!(error, Error::Io { .. }));
-        let line = error.to_string();
-        assert!(
-            line.contains("run.json") && line.contains("disk on fire"),
-            "{line}"
-        );
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["run.json"]);
-    }
-
-    #[test]
-    fn a_failed_rename_removes_the_temporary() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("taken");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("inside"), b"x").unwrap();
-        assert!(write_atomic_bytes(&path, b"new").is_err());
-        assert_eq!(names(folder.path()), ["taken"]);
-    }
-
-    #[test]
-    fn a_missing_folder_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let line = write_atomic_bytes(&folder.path().join("no/such.json"), b"x")
-            .unwrap_err()
-            .to_string();
-        assert!(line.contains("such.json") && !line.contains('\n'), "{line}");
-        assert!(write_atomic_bytes(Path::new("/"), b"x").is_err());
-    }
-
-    #[test]
-    fn a_folder_has_one_owner_until_the_lock_is_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let lock = FolderLock::acquire(folder.path()).unwrap();
-        let line = FolderLock::acquire(folder.path()).unwrap_err().to_string();
-        assert!(
-            line.ends_with("is in use by another process; wait for it or choose another --out"),
-            "{line}"
-        );
-        drop(lock);
-        FolderLock::acquire(folder.path()).unwrap();
-    }
-
-    #[test]
-    fn locking_a_missing_folder_names_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = FolderLock::acquire(&folder.path().join("absent")).unwrap_err();
-        assert!(error.to_string().contains("absent"));
-    }
-}
+mod power_tests;
+#[cfg(test)]
+mod tests;

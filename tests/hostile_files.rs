@@ -175,7 +175,10 @@ fn files(folder: &Path) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
     paths.retain(|path| path.is_file());
     paths.sort();
-    paths.iter().map(|p| std::fs::read(p).expect("a file")).collect()
+    paths
+        .iter()
+        .map(|p| std::fs::read(p).expect("a file"))
+        .collect()
 }
 
 fn idx_seeds() -> Vec<Vec<u8>> {
@@ -240,9 +243,10 @@ fn weights_seeds() -> Vec<Vec<u8>> {
     let about = serde_json::json!({"model": "another"});
     let other = written(|path| write(path, &export(net.params()), &about).expect("a file"));
     let strange = safetensors::serialize(
-        [
-            ("a", safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![2], &[0; 4])),
-        ]
+        [(
+            "a",
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![2], &[0; 4]),
+        )]
         .map(|(n, t)| (n, t.expect("a tensor"))),
         None,
     );
@@ -403,8 +407,8 @@ fn seeds_are_sound() {
     let here = Path::new("seed");
     let accepted = specs().iter().filter(|s| s.check().is_ok()).count();
     assert!(accepted >= 10, "{accepted} specs");
-    let (tensors, _) = bnn_cpu::model::weights::parse::<BestWeights>(&weights_seeds()[0], here)
-        .expect("weights");
+    let (tensors, _) =
+        bnn_cpu::model::weights::parse::<BestWeights>(&weights_seeds()[0], here).expect("weights");
     assert!(!tensors.is_empty());
     let [config, test, metrics, cell] = &record_seeds()[..] else {
         panic!("four records");
@@ -412,7 +416,12 @@ fn seeds_are_sound() {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     bnn_cpu::train::parse_json::<Config>(&text(config), here).expect("a configuration");
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
-    assert_eq!(bnn_cpu::train::parse_metrics(&text(metrics), here).expect("epochs").len(), 2);
+    assert_eq!(
+        bnn_cpu::train::parse_metrics(&text(metrics), here)
+            .expect("epochs")
+            .len(),
+        2
+    );
     bnn_cpu::report::CellRecord::parse(&text(cell), here).expect("a cell");
 }
 

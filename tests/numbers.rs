@@ -44,7 +44,8 @@ fn data(
 
 /// Three classes that differ in where they are light.
 fn sound() -> Dataset {
-    let pixel = |n: usize, i: usize| ((i * 3 / 64 == n % 3) as usize * 150 + (n * 7 + i) % 60) as u8;
+    let pixel =
+        |n: usize, i: usize| ((i * 3 / 64 == n % 3) as usize * 150 + (n * 7 + i) % 60) as u8;
     data(3, pixel, |n| (n % 3) as u32)
 }
 
@@ -155,10 +156,22 @@ fn gammas_of_every_sign_are_packed_exactly() {
     let spec = preset("xnor-net", SHAPE, 3).unwrap();
     let mut net = Network::new(&spec, fastest(), 1, false).unwrap();
     net.init(Init::Pytorch, 4);
-    let gammas = [0.0, -0.0, -1.0, 1e-38, -1e-38, f32::MIN_POSITIVE / 4.0, 1e30, -1e30];
+    let gammas = [
+        0.0,
+        -0.0,
+        -1.0,
+        1e-38,
+        -1e-38,
+        f32::MIN_POSITIVE / 4.0,
+        1e30,
+        -1e30,
+    ];
     let norms = net.params().entries().to_vec();
     for entry in norms.iter().filter(|e| e.name.starts_with("bn")) {
-        for (i, x) in net.params_mut().values_mut()[entry.span.clone()].iter_mut().enumerate() {
+        for (i, x) in net.params_mut().values_mut()[entry.span.clone()]
+            .iter_mut()
+            .enumerate()
+        {
             *x = match entry.name.ends_with("weight") {
                 true => gammas[i % gammas.len()],
                 // Biases of both signs, and ties.
@@ -199,7 +212,11 @@ fn slopes_at_their_extremes_leave_finite_numbers() {
             net.pass_mut().mode = Mode::Train;
             pass(&mut net, &data);
             assert!(all_finite(net.logits()), "{} at {slope}", spec.name);
-            assert!(net.params().grads().iter().all(|g| !g.is_nan()), "{} at {slope}", spec.name);
+            assert!(
+                net.params().grads().iter().all(|g| !g.is_nan()),
+                "{} at {slope}",
+                spec.name
+            );
         }
         let mut config = config(net(Firing::Deterministic, "st"), &data);
         config.slope.start = f64::from(slope);
@@ -212,7 +229,13 @@ fn slopes_at_their_extremes_leave_finite_numbers() {
             Err(other) => panic!("{other}"),
         }
     }
-    for (start, max) in [(0.0, 5.0), (-1.0, 5.0), (1e39, 1e40), (1e-60, 5.0), (1.0, 1e39)] {
+    for (start, max) in [
+        (0.0, 5.0),
+        (-1.0, 5.0),
+        (1e39, 1e40),
+        (1e-60, 5.0),
+        (1.0, 1e39),
+    ] {
         let slope = SlopeSchedule {
             start,
             max,
@@ -228,7 +251,11 @@ fn every_estimator_stays_finite_where_units_are_saturated() {
     for estimator in estimators::all() {
         let name = estimator.name();
         let mut spec = preset("mlp", SHAPE, 3).unwrap();
-        if spec.place(Placement::Both, Firing::Stochastic, name).is_err() || spec.check().is_err() {
+        if spec
+            .place(Placement::Both, Firing::Stochastic, name)
+            .is_err()
+            || spec.check().is_err()
+        {
             continue;
         }
         let Ok(mut net) = Network::sampled(&spec, fastest(), 4, spec.least_samples()) else {
@@ -236,7 +263,10 @@ fn every_estimator_stays_finite_where_units_are_saturated() {
         };
         for scale in [1e6, 1e-30, 0.0] {
             net.init(Init::Pytorch, 3);
-            net.params_mut().values_mut().iter_mut().for_each(|w| *w *= scale);
+            net.params_mut()
+                .values_mut()
+                .iter_mut()
+                .for_each(|w| *w *= scale);
             net.pass_mut().mode = Mode::Train;
             pass(&mut net, &data);
             let finite = net.params().grads().iter().all(|g| !g.is_nan());
@@ -273,7 +303,8 @@ fn weights_that_are_no_numbers_end_a_run_and_are_not_packed() {
             // Evaluation does not hide it: a NaN logit is no class.
             let all: Vec<u32> = (0..24).collect();
             let mut evaluator = Evaluator::default();
-            let said = evaluator.evaluate(&mut network, &data.test, &all, Reading::Threshold, (1, 1));
+            let said =
+                evaluator.evaluate(&mut network, &data.test, &all, Reading::Threshold, (1, 1));
             if network.logits().iter().any(|x| x.is_nan()) {
                 assert!(!said.loss.is_finite(), "{}: {said:?}", spec.name);
             }
@@ -288,7 +319,8 @@ fn inputs_and_gradients_that_are_no_numbers_do_not_panic() {
     let data = sound();
     for bad in [f32::NAN, f32::INFINITY] {
         for estimator in ["st", "reinforce", "none"] {
-            let mut net = Network::new(&net(Firing::Stochastic, estimator), fastest(), 4, true).unwrap();
+            let mut net =
+                Network::new(&net(Firing::Stochastic, estimator), fastest(), 4, true).unwrap();
             net.init(Init::Pytorch, 5);
             net.pass_mut().mode = Mode::Train;
             net.set_rows(4);
@@ -310,11 +342,17 @@ fn a_run_that_diverges_says_so_in_one_line() {
     let data = sound();
     let cases: [(&str, Box<dyn Fn(&mut Config)>); 3] = [
         ("rate", Box::new(|c| c.lr = 1e38)),
-        ("pixels", Box::new(|c| c.model.pixels = Some(Pixels::normalised(0.0, 2e-38)))),
-        ("decay", Box::new(|c| {
-            c.lr = 1e20;
-            c.epochs = 4;
-        })),
+        (
+            "pixels",
+            Box::new(|c| c.model.pixels = Some(Pixels::normalised(0.0, 2e-38))),
+        ),
+        (
+            "decay",
+            Box::new(|c| {
+                c.lr = 1e20;
+                c.epochs = 4;
+            }),
+        ),
     ];
     for (what, change) in cases {
         let mut spec = preset("mlp", SHAPE, 3).unwrap();
@@ -329,11 +367,20 @@ fn a_run_that_diverges_says_so_in_one_line() {
             other => panic!("{what}: {other:?}"),
         }
         let run = RunFolder::open(folder.path()).unwrap();
-        assert!(run.test().unwrap().is_none(), "{what}: no test of a run that failed");
+        assert!(
+            run.test().unwrap().is_none(),
+            "{what}: no test of a run that failed"
+        );
     }
     // What could only make infinities is refused before anything runs.
     let mut spec = preset("mlp", SHAPE, 3).unwrap();
-    for (mean, std) in [(0.0, 1e-45), (f32::NAN, 1.0), (0.5, 0.0), (0.5, f32::INFINITY), (1e38, 1e-3)] {
+    for (mean, std) in [
+        (0.0, 1e-45),
+        (f32::NAN, 1.0),
+        (0.5, 0.0),
+        (0.5, f32::INFINITY),
+        (1e38, 1e-3),
+    ] {
         spec.pixels = Some(Pixels::normalised(mean, std));
         assert!(line(spec.check()).contains("std above 0"));
     }
@@ -341,7 +388,8 @@ fn a_run_that_diverges_says_so_in_one_line() {
 
 #[test]
 fn a_class_that_never_occurs_is_never_right_and_never_fatal() {
-    let pixel = |n: usize, i: usize| ((i * 2 / 64 == n % 2) as usize * 150 + (n * 7 + i) % 60) as u8;
+    let pixel =
+        |n: usize, i: usize| ((i * 2 / 64 == n % 2) as usize * 150 + (n * 7 + i) % 60) as u8;
     // Of five classes the second, fourth and fifth never occur.
     let gaps = data(5, pixel, |n| (n % 2 * 2) as u32);
     for name in ["seed-net", "xnor-net", "mlp"] {
@@ -349,7 +397,10 @@ fn a_class_that_never_occurs_is_never_right_and_never_fatal() {
         config.epochs = 4;
         let (folder, test) = trained(config, &gaps);
         let test = test.unwrap();
-        assert!(test.loss.is_finite() && test.accuracy > 0.3, "{name}: {test:?}");
+        assert!(
+            test.loss.is_finite() && test.accuracy > 0.3,
+            "{name}: {test:?}"
+        );
         let run = RunFolder::open(folder.path()).unwrap();
         let network = run.network(fastest(), 1).unwrap();
         if network.spec().is_binary() {

@@ -85,7 +85,11 @@ fn one_class_and_a_thousand() {
 #[test]
 fn images_of_one_pixel() {
     let data = data(2, 80, 1);
-    assert!(trained(preset("mlp", Shape::image(1, 1, 1), 2).unwrap(), &data, 8).loss.is_finite());
+    assert!(
+        trained(preset("mlp", Shape::image(1, 1, 1), 2).unwrap(), &data, 8)
+            .loss
+            .is_finite()
+    );
     let layers = r#"{"type":"conv","name":"c","out":8,"kernel":1,"weights":"binary","bias":false},
         {"type":"batch_norm","name":"n"},{"type":"binary","mode":"deterministic"},
         {"type":"linear","name":"f","out":2}"#;
@@ -101,7 +105,10 @@ fn images_of_one_pixel() {
         Ok(checked) => checked.unwrap_err().to_string(),
         Err(error) => error.to_string(),
     };
-    assert!(line.contains("does not fit") && !line.contains('\n'), "{line}");
+    assert!(
+        line.contains("does not fit") && !line.contains('\n'),
+        "{line}"
+    );
 }
 
 #[test]

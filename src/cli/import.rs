@@ -97,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let path = match &args.out {
         Some(path) => path.clone(),
-        None => train::default_folder(&config),
+        None => train::default_folder(&config)?,
     };
     let about = BestWeights {
         model: config.model.clone(),

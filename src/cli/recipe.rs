@@ -52,11 +52,7 @@ fn read(path: &Path) -> Outcome<Vec<(String, OsString)>> {
 }
 
 /// The flags of the recipe with that text, for the whole command line `command`.
-pub fn parse(
-    text: &str,
-    path: &Path,
-    command: &clap::Command,
-) -> Outcome<Vec<(String, OsString)>> {
+pub fn parse(text: &str, path: &Path, command: &clap::Command) -> Outcome<Vec<(String, OsString)>> {
     let fail = |what: String| Failure::Error(Error::data(path, what));
     let entries: Map<String, Value> = serde_json::from_str(text)
         .map_err(|e| fail(format!("not a recipe, a JSON object of settings: {e}")))?;

@@ -5,7 +5,7 @@ mod live;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::files::{FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::report::columns::side_by_side;
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
@@ -151,6 +151,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 /// Writes the table of the cells that are finished, in all its forms, and beside
 /// another suite of the same published rows.
 fn write(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outcome<Table> {
+    // Several processes may fill one table: a file that was made from fewer records
+    // must not come after one that was made from more.
+    let shared = plan.runs.join(plan.name(dataset));
+    let _turn = match shared.is_dir() {
+        true => Some(FolderLock::wait(&shared)?),
+        false => None,
+    };
     let table = tabulate(args, plan, cells, dataset)?;
     // A part of the rows must not replace the table of all of them.
     if args.rows.is_some() {

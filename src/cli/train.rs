@@ -105,7 +105,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         config.check(&dataset).map_err(|e| with_flag(e, &config))?;
         let path = match &args.out {
             Some(path) => path.clone(),
-            None => default_folder(&config),
+            None => default_folder(&config)?,
         };
         (RunFolder::create(&path, config, args.force)?, dataset)
     };
@@ -206,8 +206,8 @@ fn with_flag(error: Error, config: &Config) -> Error {
     }
 }
 
-/// `runs/seed-net-both-det-st-1`
-pub fn default_folder(config: &Config) -> PathBuf {
+/// Makes `runs/seed-net-both-det-st-1`, or the next number that is free.
+pub fn default_folder(config: &Config) -> Outcome<PathBuf> {
     let words = match Row::of(&config.model) {
         Some(row) => row.words().join("-"),
         None => config.model.name.clone(),
@@ -222,7 +222,7 @@ pub fn default_folder(config: &Config) -> PathBuf {
         "" => "run",
         base => &base[..base.len().min(100)],
     };
-    RunFolder::next_free(Path::new(RUNS), base)
+    Ok(RunFolder::claim(Path::new(RUNS), base)?)
 }
 
 /// Whether the weights came from elsewhere.

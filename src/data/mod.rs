@@ -26,6 +26,7 @@ pub use order::{epoch_order, validation_split};
 pub use source::{DatasetChoice, Loaded, load};
 
 use ndarray::{Array4, ArrayView4};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -197,6 +198,23 @@ impl Dataset {
             train,
             test,
         })
+    }
+
+    /// SHA-256 of all images and labels, in hexadecimal: two sets with the same one
+    /// are the same to a network.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for split in [&self.train, &self.test] {
+            let (height, width, channels) = split.shape();
+            for size in [split.len(), height, width, channels] {
+                hash.update((size as u64).to_le_bytes());
+            }
+            hash.update(split.pixels());
+            for label in split.labels() {
+                hash.update(label.to_le_bytes());
+            }
+        }
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Replaces the normalisation by published constants.

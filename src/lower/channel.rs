@@ -1,7 +1,7 @@
 //! One channel's numbers at every sum that can occur.
 
-use crate::{bits, bounded};
 use crate::packed::{Function, Step};
+use crate::{bits, bounded};
 
 /// A function of each number alone.
 #[derive(Clone, Debug)]

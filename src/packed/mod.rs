@@ -270,7 +270,15 @@ fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
             input.width + padding,
         );
         let values = flow.values.iter().map(|v| v.0.len()).max().unwrap_or(0);
-        let numbers = [weights, weights, weights, weights, padded.len(), values, values];
+        let numbers = [
+            weights,
+            weights,
+            weights,
+            weights,
+            padded.len(),
+            values,
+            values,
+        ];
         let rest = [values; 4];
         let numbers = numbers.into_iter().chain(rest);
         numbers.fold(0, usize::saturating_add)

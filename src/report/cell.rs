@@ -9,7 +9,7 @@ use super::suite::{Suite, SuiteRow};
 use crate::bounded;
 use crate::data::{Dataset, mnist};
 use crate::error::{Error, Result};
-use crate::files::{create_folder, write_atomic_bytes};
+use crate::files::{create_folder, remove_leftovers, write_atomic_bytes};
 use crate::train::{Config, EpochRecord, RunFolder, TestRecord};
 
 /// The record of a finished run.
@@ -159,6 +159,8 @@ impl Cell {
         let mut text = serde_json::to_string_pretty(&record)
             .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))?;
         text.push('\n');
+        // The run's lock is ours, so no other process writes its record.
+        remove_leftovers(path);
         write_atomic_bytes(path, text.as_bytes())?;
         Ok(record)
     }

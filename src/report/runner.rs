@@ -89,12 +89,7 @@ fn run_cell(
     if stop.load(Ordering::Relaxed) {
         return Err(interrupted());
     }
-    let opened = if cell.run.join("config.json").exists() {
-        RunFolder::resume(&cell.run)
-    } else {
-        RunFolder::create(&cell.run, cell.config.clone(), false)
-    };
-    let mut run = match opened {
+    let mut run = match RunFolder::open_or_create(&cell.run, cell.config.clone()) {
         Ok(run) => run,
         Err(Error::InUse { .. }) => {
             on(CellEvent::Elsewhere(cell));

@@ -55,6 +55,9 @@ pub struct Checkpoint {
     pub model: ModelSpec,
     /// Instruction set: bits are promised for each.
     pub isa: String,
+    /// [`crate::data::Dataset::fingerprint`] of the images; empty in older files.
+    #[serde(default)]
+    pub data: String,
     /// How far the run has got.
     pub progress: Progress,
 }

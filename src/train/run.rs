@@ -18,7 +18,7 @@ use super::config::Config;
 use super::record::{EpochRecord, TestRecord};
 use crate::bounded;
 use crate::error::{Error, Result};
-use crate::files::{FolderLock, create_folder, write_atomic_bytes};
+use crate::files::{FolderLock, create_folder, remove_leftovers, write_atomic_bytes};
 use crate::kernels::Engine;
 use crate::model::{ModelSpec, Network, weights};
 
@@ -40,6 +40,18 @@ pub struct BestWeights {
     pub isa: String,
 }
 
+/// The files of a run, in the order in which replacing it removes them: at every
+/// moment what is left is a run that can be continued, or none. Best weights are
+/// of the checkpoint, so they outlive it; the configuration goes last.
+const FILES: [&str; 6] = [
+    "test.json",
+    "metrics.jsonl",
+    "metrics.csv",
+    "checkpoint.safetensors",
+    "best.safetensors",
+    "config.json",
+];
+
 /// A run's folder; see the module's page.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -56,7 +68,7 @@ impl RunFolder {
     /// A folder that already holds a run, is in use, or cannot be written.
     pub fn create(path: &Path, config: Config, force: bool) -> Result<Self> {
         create_folder(path)?;
-        let lock = FolderLock::acquire(path)?;
+        let lock = Self::lock(path)?;
         if path.join("config.json").exists() {
             if !force {
                 return Err(Error::checkpoint(
@@ -64,15 +76,7 @@ impl RunFolder {
                     "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
                 ));
             }
-            // The configuration goes last: a folder without it holds no run.
-            for file in [
-                "test.json",
-                "metrics.jsonl",
-                "metrics.csv",
-                "best.safetensors",
-                "checkpoint.safetensors",
-                "config.json",
-            ] {
+            for file in FILES {
                 match std::fs::remove_file(path.join(file)) {
                     Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                         return Err(Error::io("remove", path.join(file))(e));
@@ -81,6 +85,28 @@ impl RunFolder {
                 }
             }
         }
+        Self::begin(path, config, lock)
+    }
+
+    /// Opens the run in `path` to continue it, or begins one there.
+    ///
+    /// # Errors
+    /// A run that another process is writing, a damaged configuration, or a folder
+    /// that cannot be written.
+    pub fn open_or_create(path: &Path, config: Config) -> Result<Self> {
+        create_folder(path)?;
+        // Locked before it is looked at: another process may be doing the same.
+        let lock = Self::lock(path)?;
+        if !path.join("config.json").exists() {
+            return Self::begin(path, config, lock);
+        }
+        Ok(Self {
+            _lock: Some(lock),
+            ..Self::open(path)?
+        })
+    }
+
+    fn begin(path: &Path, config: Config, lock: FolderLock) -> Result<Self> {
         let run = Self {
             path: path.to_path_buf(),
             config,
@@ -88,6 +114,15 @@ impl RunFolder {
         };
         run.write_json("config.json", &run.config)?;
         Ok(run)
+    }
+
+    /// Locks the folder, and clears what a killed process left in it.
+    fn lock(path: &Path) -> Result<FolderLock> {
+        let lock = FolderLock::acquire(path)?;
+        for file in FILES {
+            remove_leftovers(&path.join(file));
+        }
+        Ok(lock)
     }
 
     /// Opens a run to read it.
@@ -114,9 +149,14 @@ impl RunFolder {
     /// # Errors
     /// As [`Self::open`], or a run that another process is writing.
     pub fn resume(path: &Path) -> Result<Self> {
-        let mut run = Self::open(path)?;
-        run._lock = Some(FolderLock::acquire(path)?);
-        Ok(run)
+        // Looked at before it is locked, so that no lock appears where no run is,
+        // and again afterwards: another process may have replaced it.
+        Self::open(path)?;
+        let lock = Self::lock(path)?;
+        Ok(Self {
+            _lock: Some(lock),
+            ..Self::open(path)?
+        })
     }
 
     /// The folder.
@@ -249,12 +289,22 @@ impl RunFolder {
         write_atomic_bytes(&path, text.as_bytes())
     }
 
-    /// `parent/base-n` for the smallest `n` from 1 that is free.
-    pub fn next_free(parent: &Path, base: &str) -> PathBuf {
-        (1u64..)
-            .map(|n| parent.join(format!("{base}-{n}")))
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| parent.join(base))
+    /// Makes the folder `parent/base-n` for the smallest `n` from 1 that is free.
+    /// Of two processes that do so at once, each gets its own.
+    ///
+    /// # Errors
+    /// A folder that cannot be made.
+    pub fn claim(parent: &Path, base: &str) -> Result<PathBuf> {
+        create_folder(parent)?;
+        let mut n = 1u64;
+        loop {
+            let path = parent.join(format!("{base}-{n}"));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => n += 1,
+                Err(e) => return Err(Error::io("create folder", path)(e)),
+            }
+        }
     }
 
     /// The run in `parent` whose checkpoint (or configuration) is the newest.

@@ -138,6 +138,8 @@ struct Training<'a> {
     evaluator: Evaluator,
     slots: Vec<Slot>,
     isa: String,
+    /// The data set's fingerprint.
+    data: String,
     saved: Instant,
 }
 
@@ -159,12 +161,25 @@ impl<'a> Training<'a> {
         let mut flips = Flips::of(net.params());
         let mut activity = Activity::default();
         let isa = engine.kernels.isa.name().to_string();
+        let data = dataset.fingerprint();
         let file = run.file("checkpoint.safetensors");
         let resumed = file.exists();
         let progress = if resumed {
             let (params, baseline) = (net.params_mut(), baseline.as_mut());
             let (model, seen) = (&config.model, (&mut flips, &mut activity));
             let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, seen)?;
+            if !found.data.is_empty() && found.data != data {
+                return Err(Error::checkpoint(
+                    file,
+                    "was made with other images than those at hand, though there are as many; name the right folder with --data",
+                ));
+            }
+            if found.progress.best.is_some() && !run.file("best.safetensors").exists() {
+                return Err(Error::checkpoint(
+                    run.path(),
+                    "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew with --force",
+                ));
+            }
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -204,6 +219,7 @@ impl<'a> Training<'a> {
             evaluator: Evaluator::default(),
             slots,
             isa,
+            data,
             saved: Instant::now(),
         })
     }
@@ -415,6 +431,7 @@ impl<'a> Training<'a> {
         let checkpoint = Checkpoint {
             model: self.config.model.clone(),
             isa: self.isa.clone(),
+            data: self.data.clone(),
             progress: self.progress.clone(),
         };
         let file = self.run.file("checkpoint.safetensors");

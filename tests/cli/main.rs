@@ -6,6 +6,10 @@ mod bad_runs;
 mod binary_weights;
 mod commands;
 mod common;
+#[cfg(unix)]
+mod crash;
+#[cfg(unix)]
+mod disks;
 mod estimators;
 mod infer;
 #[cfg(unix)]

@@ -39,7 +39,13 @@ impl Place {
 const IMAGES: &str = "data/train-images-idx3-ubyte";
 
 const SMALL_TRAIN: [&str; 7] = [
-    "train", "--dataset", "idx", "--data", "data", "--epochs", "1",
+    "train",
+    "--dataset",
+    "idx",
+    "--data",
+    "data",
+    "--epochs",
+    "1",
 ];
 
 #[test]
@@ -84,9 +90,15 @@ fn networks_of_enormous_layers() {
             .to_string()
     };
     let train = |model| [&SMALL_TRAIN[..], &["--model", model]].concat();
-    place.put("wide.json", net(json!([linear("a", 1 << 20), linear("b", 3)])));
+    place.put(
+        "wide.json",
+        net(json!([linear("a", 1 << 20), linear("b", 3)])),
+    );
     place.refused(&train("wide.json"), "memory are free");
-    place.put("wider.json", net(json!([linear("a", usize::MAX), linear("b", 3)])));
+    place.put(
+        "wider.json",
+        net(json!([linear("a", usize::MAX), linear("b", 3)])),
+    );
     place.refused(&train("wider.json"), "too large");
     let conv = json!({"type": "conv", "name": "c", "out": 1 << 20, "kernel": 1 << 20, "padding": (1 << 20) - 1});
     place.put("conv.json", net(json!([conv, linear("b", 3)])));
@@ -109,7 +121,18 @@ fn networks_of_enormous_layers() {
 #[test]
 fn weights_that_claim_more_than_they_hold() {
     let place = Place::new();
-    let import = |name| ["import", name, "--model", "mlp", "--dataset", "idx", "--data", "data"];
+    let import = |name| {
+        [
+            "import",
+            name,
+            "--model",
+            "mlp",
+            "--dataset",
+            "idx",
+            "--data",
+            "data",
+        ]
+    };
     let mut file = (1u64 << 62).to_le_bytes().to_vec();
     file.extend(b"{}");
     place.put("header", &file);
@@ -148,7 +171,10 @@ fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet>
         stage("c", conv, real(kernel * kernel * input.channels, out)),
         stage("f", Product::Linear { out: 1 }, real(pixels * out, 1)),
     ];
-    let pixels = Pixels::Normalised { mean: 0.0, std: 1.0 };
+    let pixels = Pixels::Normalised {
+        mean: 0.0,
+        std: 1.0,
+    };
     PackedNet::new("giant".into(), input, pixels, stages)
 }
 
@@ -161,11 +187,15 @@ fn packed_networks_of_enormous_values() {
     assert!(text.contains(r#"\"out\":2"#) && text.contains(r#"\"height\":12"#));
     let with = |from: &str, to: &str| {
         let text: Vec<u8> = bytes[8..].to_vec();
-        let at = text.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let at = text
+            .windows(from.len())
+            .position(|w| w == from.as_bytes())
+            .unwrap();
         let mut header = text[..at].to_vec();
         header.extend(to.bytes());
         header.extend(&text[at + from.len()..]);
-        let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize + to.len() - from.len();
+        let length =
+            u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize + to.len() - from.len();
         let mut file = (length as u64).to_le_bytes().to_vec();
         file.extend(header);
         file
@@ -173,7 +203,12 @@ fn packed_networks_of_enormous_values() {
     place.put("picture.idx", idx(&[1, 12, 12], &[9; 144]));
     let infer = ["infer", "--packed", "--model", "net", "picture.idx"];
     place.put("net", &bytes);
-    assert_eq!(place.limited(&infer).code, Some(0), "{}", place.limited(&infer).err);
+    assert_eq!(
+        place.limited(&infer).code,
+        Some(0),
+        "{}",
+        place.limited(&infer).err
+    );
     for (from, to) in [
         (r#"\"out\":2"#, r#"\"out\":65536"#),
         (r#"\"height\":12"#, r#"\"height\":16384"#),
@@ -195,7 +230,9 @@ fn pictures_of_enormous_sides() {
         let mut encoder = png::Encoder::new(&mut file, side, rows);
         encoder.set_color(png::ColorType::Grayscale);
         let mut writer = encoder.write_header().unwrap();
-        writer.write_image_data(&vec![0; (side * rows) as usize]).unwrap();
+        writer
+            .write_image_data(&vec![0; (side * rows) as usize])
+            .unwrap();
         writer.finish().unwrap();
         file
     };
@@ -223,7 +260,13 @@ fn records_of_runs_that_have_no_end() {
     std::fs::create_dir(place.path("run")).unwrap();
     let config = std::fs::File::create(place.path("run/config.json")).unwrap();
     config.set_len(1 << 40).unwrap();
-    place.refused(&["eval", "run", "--dataset", "idx", "--data", "data"], "larger than");
+    place.refused(
+        &["eval", "run", "--dataset", "idx", "--data", "data"],
+        "larger than",
+    );
     place.put("run/config.json", "[".repeat(1 << 20));
-    place.refused(&["eval", "run", "--dataset", "idx", "--data", "data"], "damaged");
+    place.refused(
+        &["eval", "run", "--dataset", "idx", "--data", "data"],
+        "damaged",
+    );
 }

@@ -3,6 +3,7 @@
 
 pub mod golden;
 pub mod nets;
+pub mod oracle;
 pub mod packed;
 
 use bnn_cpu::kernels::{Engine, Isa, select};

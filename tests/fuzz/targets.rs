@@ -17,8 +17,8 @@ use bnn_cpu::packed::{PackedNet, Product, Reading};
 use bnn_cpu::report::CellRecord;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser, OptimiserSpec,
-    TestRecord, parse_json, parse_metrics,
+    Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser,
+    OptimiserSpec, TestRecord, parse_json, parse_metrics,
 };
 
 #[allow(

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bnn_cpu::{Error, bounded};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::report::page::Shown;
 use bnn_cpu::report::{CellRecord, Table, reference};
 use bnn_cpu::train::{Config, EpochRecord, RunFolder, TestRecord};
+use bnn_cpu::{Error, bounded};
 
 use super::super::{Outcome, output, result};
 use super::command;

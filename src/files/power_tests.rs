@@ -1,0 +1,302 @@
+//! Atomic writes on a disk that fails or loses its power at any step.
+//!
+//! The disk of these tests keeps what is in memory apart from what is durable. A
+//! loss of power keeps what is durable, and of the rest an arbitrary part: any
+//! beginning of the content that was not forced, and any of the names.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::{Disk, write_on};
+
+/// One file: what it holds, and how much of it a loss of power leaves.
+#[derive(Clone, Debug, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    durable: usize,
+}
+
+type Inode = Rc<RefCell<Content>>;
+type Names = BTreeMap<PathBuf, Inode>;
+
+/// How a step goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// It is refused, with nothing done.
+    Refused,
+    /// A write puts down half of its bytes and says so; the next one is refused.
+    Short,
+    /// It is done, and fails all the same.
+    DoneAndRefused,
+    /// The power goes before it.
+    Power,
+}
+
+const FAULTS: [Fault; 4] = [
+    Fault::Refused,
+    Fault::Short,
+    Fault::DoneAndRefused,
+    Fault::Power,
+];
+
+struct Paper {
+    now: RefCell<Names>,
+    durable: RefCell<Names>,
+    /// Steps so far, and the one that goes wrong.
+    steps: Rc<Cell<usize>>,
+    fault: Option<(usize, Fault)>,
+    /// Names of the steps, to see that none is left out.
+    log: Rc<RefCell<Vec<&'static str>>>,
+}
+
+struct Handle {
+    inode: Inode,
+    steps: Rc<Cell<usize>>,
+    fault: Option<(usize, Fault)>,
+    log: Rc<RefCell<Vec<&'static str>>>,
+}
+
+/// Whether this step goes wrong; without power every later one does too.
+fn at(steps: &Cell<usize>, fault: Option<(usize, Fault)>) -> Option<Fault> {
+    let step = steps.get();
+    steps.set(step + 1);
+    match fault {
+        Some((at, Fault::Power)) if step >= at => Some(Fault::Power),
+        Some((at, Fault::Short)) if step == at + 1 => Some(Fault::Refused),
+        Some((at, fault)) if step == at => Some(fault),
+        _ => None,
+    }
+}
+
+fn full() -> io::Error {
+    io::Error::from(io::ErrorKind::StorageFull)
+}
+
+/// Carries out `work`, or not, as the fault of this step says.
+fn step<T>(
+    steps: &Cell<usize>,
+    fault: Option<(usize, Fault)>,
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    match at(steps, fault) {
+        Some(Fault::Refused | Fault::Power) => Err(full()),
+        Some(Fault::DoneAndRefused) => work().and(Err(full())),
+        Some(Fault::Short) | None => work(),
+    }
+}
+
+impl io::Write for Handle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.log.borrow_mut().push("write");
+        // A loss of power between the pages of a write leaves some of them.
+        let half = bytes.len().div_ceil(2);
+        let put = |n: usize| {
+            let mut content = self.inode.borrow_mut();
+            content.bytes.extend_from_slice(&bytes[..n]);
+            n
+        };
+        match at(&self.steps, self.fault) {
+            None => Ok(put(bytes.len())),
+            Some(Fault::Short) => Ok(put(half)),
+            Some(Fault::Power) if Some(self.steps.get() - 1) == self.fault.map(|f| f.0) => {
+                put(half);
+                Err(full())
+            }
+            Some(Fault::DoneAndRefused) => {
+                put(half);
+                Err(full())
+            }
+            Some(Fault::Refused | Fault::Power) => Err(full()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Disk for Paper {
+    type File = Handle;
+
+    fn create(&self, path: &Path) -> io::Result<Handle> {
+        self.log.borrow_mut().push("create");
+        step(&self.steps, self.fault, || {
+            if self.now.borrow().contains_key(path) {
+                return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+            }
+            let inode = Inode::default();
+            self.now.borrow_mut().insert(path.into(), inode.clone());
+            Ok(Handle {
+                inode,
+                steps: self.steps.clone(),
+                fault: self.fault,
+                log: self.log.clone(),
+            })
+        })
+    }
+
+    fn sync(&self, file: Handle) -> io::Result<()> {
+        self.log.borrow_mut().push("sync");
+        step(&self.steps, self.fault, || {
+            let mut content = file.inode.borrow_mut();
+            content.durable = content.bytes.len();
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.log.borrow_mut().push("rename");
+        step(&self.steps, self.fault, || {
+            let mut now = self.now.borrow_mut();
+            let inode = now.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            now.insert(to.into(), inode);
+            Ok(())
+        })
+    }
+
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        self.log.borrow_mut().push("sync folder");
+        step(&self.steps, self.fault, || {
+            *self.durable.borrow_mut() = self.now.borrow().clone();
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        step(&self.steps, self.fault, || {
+            let mut now = self.now.borrow_mut();
+            now.remove(path).ok_or(io::ErrorKind::NotFound)?;
+            Ok(())
+        })
+    }
+}
+
+const OLD: &[u8] = b"old";
+const PATH: &str = "run/checkpoint";
+
+impl Paper {
+    /// A disk on which the old content lies safe.
+    fn new(fault: Option<(usize, Fault)>) -> Self {
+        let old = Content {
+            bytes: OLD.into(),
+            durable: OLD.len(),
+        };
+        let names = Names::from([(PATH.into(), Inode::new(old.into()))]);
+        Self {
+            now: names.clone().into(),
+            durable: names.into(),
+            steps: Rc::default(),
+            fault,
+            log: Rc::default(),
+        }
+    }
+
+    /// What a process reads at `PATH` while the power is on.
+    fn read(&self) -> Option<Vec<u8>> {
+        let now = self.now.borrow();
+        now.get(Path::new(PATH)).map(|i| i.borrow().bytes.clone())
+    }
+
+    /// Everything that may be found at `PATH` after a loss of power.
+    fn after_power_loss(&self) -> Vec<Option<Vec<u8>>> {
+        let mut found = Vec::new();
+        for names in [&self.now, &self.durable] {
+            let names = names.borrow();
+            let Some(inode) = names.get(Path::new(PATH)) else {
+                found.push(None);
+                continue;
+            };
+            let content = inode.borrow();
+            for length in content.durable..=content.bytes.len() {
+                found.push(Some(content.bytes[..length].to_vec()));
+            }
+        }
+        found
+    }
+
+    fn temporaries(&self) -> usize {
+        self.now.borrow().len() - 1
+    }
+}
+
+/// More than the buffer of a writer, so that there are several writes.
+fn new_content() -> Vec<u8> {
+    (0..40_000u32).map(|i| (i % 251) as u8).collect()
+}
+
+/// Writes the new content in pieces, as a large file is.
+fn write(disk: &Paper) -> io::Result<()> {
+    write_on(disk, Path::new(PATH), |writer| {
+        use io::Write;
+        new_content()
+            .chunks(7_000)
+            .try_for_each(|piece| writer.write_all(piece))
+    })
+}
+
+/// The steps of a write without faults.
+fn steps() -> Vec<&'static str> {
+    let disk = Paper::new(None);
+    write(&disk).unwrap();
+    assert_eq!(disk.read(), Some(new_content()));
+    assert_eq!(disk.temporaries(), 0);
+    let log = disk.log.borrow().clone();
+    log
+}
+
+#[test]
+fn a_write_has_the_steps_that_are_made_to_fail() {
+    let steps = steps();
+    assert_eq!(steps.first(), Some(&"create"));
+    assert_eq!(steps[steps.len() - 3..], ["sync", "rename", "sync folder"]);
+    assert!(steps.iter().filter(|&&s| s == "write").count() >= 4);
+}
+
+#[test]
+fn whatever_step_fails_a_reader_finds_the_old_content_or_the_new() {
+    let steps = steps();
+    for (i, name) in steps.iter().enumerate() {
+        for fault in FAULTS {
+            let disk = Paper::new(Some((i, fault)));
+            let outcome = write(&disk);
+            let what = format!("step {i} ({name}), {fault:?}: {outcome:?}");
+            let found = disk.read().expect(&what);
+            let whole = found == new_content();
+            assert!(whole || found == OLD, "{what}: {} bytes", found.len());
+            // What was reported as written is written.
+            assert!(outcome.is_err() || whole, "{what}");
+            // Only after the rename may a write fail with the new content there.
+            let renamed =
+                *name == "sync folder" || (*name == "rename" && fault == Fault::DoneAndRefused);
+            assert!(outcome.is_ok() || !whole || renamed, "{what}");
+            if fault != Fault::Power {
+                assert_eq!(disk.temporaries(), 0, "{what}: a temporary file stays");
+            }
+        }
+    }
+}
+
+#[test]
+fn whenever_the_power_goes_the_old_content_or_the_new_is_found() {
+    let steps = steps();
+    for i in 0..=steps.len() {
+        let disk = Paper::new(Some((i, Fault::Power)));
+        let outcome = write(&disk);
+        assert_eq!(outcome.is_ok(), i == steps.len());
+        for found in disk.after_power_loss() {
+            let found = found.unwrap_or_else(|| panic!("step {i}: the file is gone"));
+            let whole = found == new_content();
+            assert!(
+                whole || found == OLD,
+                "step {i}: {} bytes of {}",
+                found.len(),
+                new_content().len()
+            );
+            // Once the write was reported, the old content cannot come back.
+            assert!(outcome.is_err() || whole, "step {i}: the old content");
+        }
+    }
+}

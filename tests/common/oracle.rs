@@ -1,0 +1,347 @@
+//! Layers as their formulas say, in double precision: plain loops over single
+//! numbers, forwards and backwards, and a whole network's evaluation. Nothing here
+//! is shared with the crate but the order in which a row is stored: (height, width,
+//! channel).
+
+use bnn_cpu::model::{LayerSpec, Network};
+use bnn_cpu::ops::{Function, Weights, Window};
+use bnn_cpu::tensor::Shape;
+
+/// Convolution. Weights are (O, C, k, k), as PyTorch has them.
+pub struct Conv {
+    pub input: Shape,
+    pub output: Shape,
+    pub window: Window,
+}
+
+impl Conv {
+    pub fn new(input: Shape, channels: usize, window: Window) -> Self {
+        let side = |n: usize| (n + 2 * window.padding - window.kernel) / window.stride + 1;
+        let output = Shape::image(channels, side(input.height), side(input.width));
+        Self {
+            input,
+            output,
+            window,
+        }
+    }
+
+    /// Calls `f` with the places of every product: in the output row, the input row
+    /// and the weights.
+    fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let (a, b, k) = (self.input, self.output, self.window.kernel);
+        let inside = |at: usize, tap: usize, side: usize| {
+            let at = (at * self.window.stride + tap).checked_sub(self.window.padding)?;
+            (at < side).then_some(at)
+        };
+        for i in 0..b.height {
+            for j in 0..b.width {
+                for u in 0..k {
+                    for v in 0..k {
+                        let (Some(y), Some(x)) = (inside(i, u, a.height), inside(j, v, a.width))
+                        else {
+                            continue;
+                        };
+                        for o in 0..b.channels {
+                            for c in 0..a.channels {
+                                f(
+                                    (i * b.width + j) * b.channels + o,
+                                    (y * a.width + x) * a.channels + c,
+                                    ((o * a.channels + c) * k + u) * k + v,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn forward(&self, x: &[f64], w: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
+        let (a, b) = (self.input.len(), self.output.len());
+        let mut y = vec![0.0; x.len() / a * b];
+        for (x, y) in x.chunks_exact(a).zip(y.chunks_exact_mut(b)) {
+            for (i, y) in y.iter_mut().enumerate() {
+                *y = bias.map_or(0.0, |bias| bias[i % bias.len()]);
+            }
+            self.products(|to, from, weight| y[to] += x[from] * w[weight]);
+        }
+        y
+    }
+
+    /// `dx`, `dW` and `db`.
+    pub fn backward(&self, x: &[f64], w: &[f64], g: &[f64]) -> [Vec<f64>; 3] {
+        let (a, b) = (self.input.len(), self.output.len());
+        let mut dx = vec![0.0; x.len()];
+        let mut dw = vec![0.0; w.len()];
+        let mut db = vec![0.0; self.output.channels];
+        for ((x, dx), g) in x
+            .chunks_exact(a)
+            .zip(dx.chunks_exact_mut(a))
+            .zip(g.chunks_exact(b))
+        {
+            self.products(|to, from, weight| {
+                dx[from] += g[to] * w[weight];
+                dw[weight] += g[to] * x[from];
+            });
+            for (i, g) in g.iter().enumerate() {
+                db[i % self.output.channels] += g;
+            }
+        }
+        [dx, dw, db]
+    }
+}
+
+/// A fully connected layer as a convolution with a window over the whole image:
+/// weights over (C, H, W).
+pub fn linear(input: Shape, out: usize) -> Conv {
+    // A square image around it would be needed; a vector of its numbers serves.
+    Conv::new(
+        Shape::vector(input.len()),
+        out,
+        Window {
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+        },
+    )
+}
+
+/// Weights over (C, H, W) in the order in which an image is stored.
+pub fn stored(input: Shape, w: &[f64]) -> Vec<f64> {
+    let mut to = vec![0.0; w.len()];
+    let n = input.len();
+    for (w, to) in w.chunks_exact(n).zip(to.chunks_exact_mut(n)) {
+        for c in 0..input.channels {
+            for p in 0..input.pixels() {
+                to[p * input.channels + c] = w[c * input.pixels() + p];
+            }
+        }
+    }
+    to
+}
+
+/// Batch normalisation with given or with the batch's statistics.
+pub struct Norm {
+    pub mean: Vec<f64>,
+    /// Of the batch: biased.
+    pub var: Vec<f64>,
+    pub eps: f64,
+    /// Whether they depend on the batch.
+    pub batch: bool,
+}
+
+impl Norm {
+    pub fn of_batch(x: &[f64], channels: usize, eps: f64) -> Self {
+        let n = (x.len() / channels) as f64;
+        let sum = |f: &dyn Fn(usize, f64) -> f64| {
+            let mut sums = vec![0.0; channels];
+            for (i, &x) in x.iter().enumerate() {
+                sums[i % channels] += f(i % channels, x) / n;
+            }
+            sums
+        };
+        let mean = sum(&|_, x| x);
+        let var = sum(&|c, x| (x - mean[c]).powi(2));
+        Self {
+            mean,
+            var,
+            eps,
+            batch: true,
+        }
+    }
+
+    pub fn std(&self, c: usize) -> f64 {
+        (self.var[c] + self.eps).sqrt()
+    }
+
+    pub fn forward(&self, x: &[f64], gamma: &[f64], beta: &[f64]) -> Vec<f64> {
+        let channels = gamma.len();
+        let one = |(i, x): (usize, &f64)| {
+            let c = i % channels;
+            gamma[c] * (x - self.mean[c]) / self.std(c) + beta[c]
+        };
+        x.iter().enumerate().map(one).collect()
+    }
+
+    /// `dx`, `dγ` and `dβ`.
+    pub fn backward(&self, x: &[f64], gamma: &[f64], g: &[f64]) -> [Vec<f64>; 3] {
+        let channels = gamma.len();
+        let n = (x.len() / channels) as f64;
+        let hat = |i: usize| (x[i] - self.mean[i % channels]) / self.std(i % channels);
+        let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+        for (i, g) in g.iter().enumerate() {
+            dgamma[i % channels] += g * hat(i);
+            dbeta[i % channels] += g;
+        }
+        let dx = g.iter().enumerate().map(|(i, g)| {
+            let c = i % channels;
+            let centred = match self.batch {
+                true => g - dbeta[c] / n - hat(i) * dgamma[c] / n,
+                false => *g,
+            };
+            gamma[c] / self.std(c) * centred
+        });
+        let dx = dx.collect();
+        [dx, dgamma, dbeta]
+    }
+}
+
+/// The largest of each window, and where it stands: the first of equals.
+pub fn max_pool(
+    x: &[f64],
+    shape: Shape,
+    kernel: usize,
+    stride: usize,
+) -> (Shape, Vec<f64>, Vec<usize>) {
+    let side = |n: usize| (n - kernel) / stride + 1;
+    let out = Shape::image(shape.channels, side(shape.height), side(shape.width));
+    let (mut y, mut places) = (Vec::new(), Vec::new());
+    for (row, x) in x.chunks_exact(shape.len()).enumerate() {
+        for i in 0..out.height {
+            for j in 0..out.width {
+                for c in 0..shape.channels {
+                    let mut best: Option<usize> = None;
+                    for u in 0..kernel {
+                        for v in 0..kernel {
+                            let line = i * stride + u;
+                            let at = (line * shape.width + j * stride + v) * shape.channels + c;
+                            if best.is_none_or(|b| x[at] > x[b]) {
+                                best = Some(at);
+                            }
+                        }
+                    }
+                    let best = best.expect("a window has pixels");
+                    y.push(x[best]);
+                    places.push(row * shape.len() + best);
+                }
+            }
+        }
+    }
+    (out, y, places)
+}
+
+/// A function and its derivative.
+pub fn function(function: Function, slope: f64, x: f64) -> (f64, f64) {
+    match function {
+        Function::Relu => (x.max(0.0), f64::from(u8::from(x > 0.0))),
+        Function::HardSigmoid => (
+            ((slope * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
+            match (slope * x).abs() < 1.0 {
+                true => slope / 2.0,
+                false => 0.0,
+            },
+        ),
+        Function::Sigmoid => {
+            let p = 1.0 / (1.0 + (-x).exp());
+            (p, p * (1.0 - p))
+        }
+    }
+}
+
+/// `sign(V)` where the weights are binary: +1 for 0.
+pub fn effective(weights: Weights, v: &[f64]) -> Vec<f64> {
+    match weights {
+        Weights::Real => v.to_vec(),
+        Weights::Binary => v
+            .iter()
+            .map(|&v| if v >= 0.0 { 1.0 } else { -1.0 })
+            .collect(),
+    }
+}
+
+/// The logits of one image in evaluation with thresholds, and the least distance of
+/// a number from the threshold that cut it, in units of the largest number beside it.
+pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
+    let spec = net.spec();
+    let pixels = spec.pixel_encoding();
+    let params = net.params();
+    let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
+    let of = |name: &str, what: &str| -> Option<Vec<f64>> {
+        let name = format!("{name}.{what}");
+        let entry = params.entries().iter().find(|e| e.name == name);
+        let buffer = params.buffer_entries().iter().find(|e| e.name == name);
+        entry
+            .map(|e| wide(&params.values()[e.span.clone()]))
+            .or(buffer.map(|e| wide(&params.buffer_values()[e.span.clone()])))
+    };
+    let mut x: Vec<f64> = image.iter().map(|&p| f64::from(pixels.value(p))).collect();
+    let mut shape = spec.input;
+    let mut margin = f64::INFINITY;
+    for layer in &spec.layers {
+        match layer {
+            LayerSpec::Conv {
+                name,
+                weights,
+                scale,
+                ..
+            }
+            | LayerSpec::Linear {
+                name,
+                weights,
+                scale,
+                ..
+            } => {
+                let v = of(name, "weight").expect("a layer has weights");
+                let mut w = effective(*weights, &v);
+                let layer = match layer {
+                    LayerSpec::Conv {
+                        out,
+                        kernel,
+                        stride,
+                        padding,
+                        ..
+                    } => Conv::new(
+                        shape,
+                        *out,
+                        Window {
+                            kernel: *kernel,
+                            stride: *stride,
+                            padding: *padding,
+                        },
+                    ),
+                    LayerSpec::Linear { out, .. } => {
+                        w = stored(shape, &w);
+                        linear(shape, *out)
+                    }
+                    _ => unreachable!("the other layers have no weights"),
+                };
+                x = layer.forward(&x, &w, None);
+                let (channels, bias) = (layer.output.channels, of(name, "bias"));
+                for (i, x) in x.iter_mut().enumerate() {
+                    let o = i % channels;
+                    if *scale {
+                        let row = &v[o * v.len() / channels..][..v.len() / channels];
+                        *x *= row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64;
+                    }
+                    *x += bias.as_ref().map_or(0.0, |b| b[o]);
+                }
+                shape = layer.output;
+            }
+            LayerSpec::BatchNorm { name, eps, .. } => {
+                let get = |what: &str| of(name, what).expect("a norm has its numbers");
+                let norm = Norm {
+                    mean: get("running_mean"),
+                    var: get("running_var"),
+                    eps: *eps,
+                    batch: false,
+                };
+                x = norm.forward(&x, &get("weight"), &get("bias"));
+            }
+            LayerSpec::MaxPool { kernel, stride } => {
+                (shape, x, _) = max_pool(&x, shape, *kernel, stride.unwrap_or(*kernel));
+            }
+            LayerSpec::Activation { function: f } => {
+                let slope = f64::from(net.pass().slope);
+                x.iter_mut().for_each(|x| *x = function(*f, slope, *x).0);
+            }
+            LayerSpec::Binary { .. } => {
+                let largest = x.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+                for x in &mut x {
+                    margin = margin.min(x.abs() / largest);
+                    *x = f64::from(u8::from(*x > 0.0));
+                }
+            }
+        }
+    }
+    (x, margin)
+}
