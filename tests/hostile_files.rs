@@ -215,7 +215,7 @@ fn specs() -> Vec<ModelSpec> {
             (Firing::Stochastic, Placement::Last),
         ] {
             let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
-            if spec.place(place, mode, estimator.name()).is_ok() && spec.check().is_ok() {
+            if spec.place(place, mode, estimator.info().name).is_ok() && spec.check().is_ok() {
                 specs.push(spec);
             }
         }

@@ -249,7 +249,7 @@ fn slopes_at_their_extremes_leave_finite_numbers() {
 fn every_estimator_stays_finite_where_units_are_saturated() {
     let data = sound();
     for estimator in estimators::all() {
-        let name = estimator.name();
+        let name = estimator.info().name;
         let mut spec = preset("mlp", SHAPE, 3).unwrap();
         if spec
             .place(Placement::Both, Firing::Stochastic, name)

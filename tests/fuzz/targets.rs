@@ -252,6 +252,7 @@ pub fn checkpoint_seed(path: &Path) {
     let checkpoint = Checkpoint {
         model: state.net.spec().clone(),
         isa: "scalar".into(),
+        data: String::new(),
         progress: bnn_cpu::train::Progress::new(),
     };
     let seen = (&state.flips, &state.activity);
