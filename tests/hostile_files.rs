@@ -12,7 +12,7 @@ mod targets;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
-use bnn_cpu::estimators::{self, Estimator as _, Firing};
+use bnn_cpu::estimators::{self, Firing};
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{export, write};
 use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};

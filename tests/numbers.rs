@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use bnn_cpu::data::{Dataset, Split};
-use bnn_cpu::estimators::{self, Estimator as _, Firing};
+use bnn_cpu::estimators::{self, Firing};
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{self, Data};
 use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Pixels, Placement, argmax, preset};
