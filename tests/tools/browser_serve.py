@@ -160,13 +160,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         pictures = asked.pictures or folder
         os.makedirs(pictures, exist_ok=True)
-        run = asked.run
+        program, run, place = os.path.abspath(asked.program), asked.run, None
         if run is None:
-            run = f"{folder}/run"
-            train = [asked.program, "train", "--epochs", "1", "--quiet", "--out", run]
+            # Served by a name that says nothing of this machine.
+            run, place = "run", folder
+            train = [program, "train", "--epochs", "1", "--quiet", "--out", f"{folder}/run"]
             subprocess.run(train, check=True)
         server = subprocess.Popen(
-            [asked.program, "serve", run, "--listen", "127.0.0.1:0", "--quiet"],
+            [program, "serve", run, "--listen", "127.0.0.1:0", "--quiet"],
+            cwd=place,
             stdout=subprocess.PIPE,
             text=True,
         )
