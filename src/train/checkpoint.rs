@@ -98,6 +98,27 @@ impl Checkpoint {
         weights::write(path, &tensors, self)
     }
 
+    /// Whether the run in `folder` can go on from here, with the images whose
+    /// fingerprint is `data`.
+    ///
+    /// # Errors
+    /// Other images than the run's, or best weights that are gone.
+    pub fn check(&self, folder: &Path, data: &str) -> Result<()> {
+        if !self.data.is_empty() && self.data != data {
+            return Err(Error::checkpoint(
+                folder.join("checkpoint.safetensors"),
+                "was made with other images than those at hand, though there are as many; name the right folder with --data",
+            ));
+        }
+        if self.progress.best.is_some() && !folder.join("best.safetensors").exists() {
+            return Err(Error::checkpoint(
+                folder,
+                "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew with --force",
+            ));
+        }
+        Ok(())
+    }
+
     /// Reads a checkpoint into the parameters and optimiser of the same network.
     ///
     /// # Errors

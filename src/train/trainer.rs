@@ -168,18 +168,7 @@ impl<'a> Training<'a> {
             let (params, baseline) = (net.params_mut(), baseline.as_mut());
             let (model, seen) = (&config.model, (&mut flips, &mut activity));
             let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, seen)?;
-            if !found.data.is_empty() && found.data != data {
-                return Err(Error::checkpoint(
-                    file,
-                    "was made with other images than those at hand, though there are as many; name the right folder with --data",
-                ));
-            }
-            if found.progress.best.is_some() && !run.file("best.safetensors").exists() {
-                return Err(Error::checkpoint(
-                    run.path(),
-                    "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew with --force",
-                ));
-            }
+            found.check(run.path(), &data)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
