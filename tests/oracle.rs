@@ -64,8 +64,8 @@ struct Layer<'a> {
     x: &'a [f32],
     /// Seed of the adjoint of the output.
     seed: u64,
-    record: &'a dyn Fn(&mut Tape, Value) -> Value,
-    prepare: &'a dyn Fn(&mut Tape),
+    record: &'a (dyn Fn(&mut Tape, Value) -> Value + Sync),
+    prepare: &'a (dyn Fn(&mut Tape) + Sync),
 }
 
 impl Layer<'_> {
@@ -199,7 +199,7 @@ fn products(
     case: &Case,
     units: bool,
     weights: Weights,
-    over: &dyn Fn(&mut Tape, Value, Terms) -> Value,
+    over: &(dyn Fn(&mut Tape, Value, Terms) -> Value + Sync),
     layer: &oracle::Conv,
     order: &dyn Fn(&[f64]) -> Vec<f64>,
     back: &dyn Fn(&[f64]) -> Vec<f64>,

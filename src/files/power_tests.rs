@@ -243,8 +243,7 @@ fn steps() -> Vec<&'static str> {
     write(&disk).unwrap();
     assert_eq!(disk.read(), Some(new_content()));
     assert_eq!(disk.temporaries(), 0);
-    let log = disk.log.borrow().clone();
-    log
+    disk.log.take()
 }
 
 #[test]

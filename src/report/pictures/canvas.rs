@@ -70,7 +70,7 @@ impl Canvas {
     /// # Errors
     /// More than 100 million pixels, or none.
     pub fn new(width: usize, height: usize, theme: Theme) -> Result<Self> {
-        let pixels = width.checked_mul(height).unwrap_or(usize::MAX);
+        let pixels = width.saturating_mul(height);
         if pixels == 0 || pixels > MOST_PIXELS {
             return Err(Error::spec(format!(
                 "a picture of {width}x{height} pixels cannot be made; show less at once"
