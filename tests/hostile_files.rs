@@ -203,7 +203,7 @@ fn idx_seeds() -> Vec<Vec<u8>> {
 
 fn specs() -> Vec<ModelSpec> {
     let small = [
-        r#"{"name":"a","input":{"channels":1,"height":4,"width":5},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"conv","name":"c","out":2,"kernel":3,"stride":1,"padding":1,"bias":false,"weights":"binary","scale":true},{"type":"batch_norm","name":"b","eps":1e-5,"momentum":0.1},{"type":"max_pool","kernel":2,"stride":1},{"type":"binary","mode":"deterministic","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#,
+        r#"{"name":"a","input":{"channels":1,"height":4,"width":5},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"conv","name":"c","out":2,"kernel":3,"stride":1,"padding":1,"bias":false,"weights":"binary","scale":true},{"type":"batch_norm","name":"b","eps":1e-5,"momentum":0.1},{"type":"max_pool","kernel":2,"stride":1},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#,
         r#"{"name":"b","input":{"channels":2,"height":3,"width":3},"pixels":"integer","layers":[{"type":"linear","name":"f","out":4,"bias":false,"weights":"binary"},{"type":"batch_norm","name":"n","statistics":"running"},{"type":"activation","function":"hard_sigmoid"},{"type":"linear","name":"g","out":2},{"type":"batch_norm","name":"m"}]}"#,
     ];
     let parse = |text: &&str| serde_json::from_str::<ModelSpec>(text).expect("a spec");

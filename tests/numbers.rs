@@ -340,7 +340,8 @@ fn inputs_and_gradients_that_are_no_numbers_do_not_panic() {
 #[test]
 fn a_run_that_diverges_says_so_in_one_line() {
     let data = sound();
-    let cases: [(&str, Box<dyn Fn(&mut Config)>); 3] = [
+    type Change = Box<dyn Fn(&mut Config)>;
+    let cases: [(&str, Change); 3] = [
         ("rate", Box::new(|c| c.lr = 1e38)),
         (
             "pixels",

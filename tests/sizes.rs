@@ -91,7 +91,7 @@ fn images_of_one_pixel() {
             .is_finite()
     );
     let layers = r#"{"type":"conv","name":"c","out":8,"kernel":1,"weights":"binary","bias":false},
-        {"type":"batch_norm","name":"n"},{"type":"binary","mode":"deterministic"},
+        {"type":"batch_norm","name":"n"},{"type":"binary","mode":"det"},
         {"type":"linear","name":"f","out":2}"#;
     let spec = spec(1, layers);
     assert!(trained(spec.clone(), &data, 8).loss.is_finite());
@@ -116,10 +116,10 @@ fn images_of_512_by_512() {
     let data = data(2, 10, 512);
     let layers = r#"{"type":"conv","name":"c","out":4,"kernel":5,"stride":2,"padding":2,"weights":"binary","bias":false},
         {"type":"max_pool","kernel":4},{"type":"batch_norm","name":"n"},
-        {"type":"binary","mode":"deterministic"},
+        {"type":"binary","mode":"det"},
         {"type":"conv","name":"d","out":8,"kernel":3,"padding":1,"weights":"binary","bias":false},
         {"type":"max_pool","kernel":4},{"type":"batch_norm","name":"m"},
-        {"type":"binary","mode":"deterministic"},
+        {"type":"binary","mode":"det"},
         {"type":"linear","name":"f","out":2}"#;
     let spec = spec(512, layers);
     assert!(trained(spec.clone(), &data, 3).loss.is_finite());
@@ -148,7 +148,7 @@ fn a_net_of_twenty_layers() {
             r#"{{"type":"conv","name":"c{i}","out":6,"kernel":3,"padding":1,"weights":"binary","bias":false}}"#
         ));
         layers.push(format!(r#"{{"type":"batch_norm","name":"n{i}"}}"#));
-        layers.push(r#"{"type":"binary","mode":"deterministic"}"#.into());
+        layers.push(r#"{"type":"binary","mode":"det"}"#.into());
     }
     layers.push(r#"{"type":"max_pool","kernel":2}"#.into());
     layers.push(r#"{"type":"linear","name":"f","out":3}"#.into());

@@ -232,8 +232,8 @@ pub fn function(function: Function, slope: f64, x: f64) -> (f64, f64) {
             },
         ),
         Function::Sigmoid => {
-            let p = 1.0 / (1.0 + (-x).exp());
-            (p, p * (1.0 - p))
+            let p = 1.0 / (1.0 + (-slope * x).exp());
+            (p, slope * p * (1.0 - p))
         }
     }
 }
