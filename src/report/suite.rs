@@ -232,7 +232,7 @@ impl Suite {
                 "The network with one hidden layer of 100 units, by the protocol it was published with (SGD 0.1 with momentum 0.9, batch 64, 100 epochs; annealed slope 1.005^(epoch-1)), except that the epoch is chosen on validation images; the published figures were chosen on the test images."
             }
             Suite::MlpTuned => {
-                "The same network with settings of our choice (data/recipes), 40 epochs, chosen on validation images; the epoch with the best validation loss tested once. The REINFORCE rows show local expectation, which is unbiased and exact over the one hidden layer, and plain REINFORCE."
+                "The same network with settings of our choice (data/recipes), 40 epochs (100 of stochastic ST), chosen on validation images; the epoch with the best validation loss tested once. The REINFORCE rows show local expectation, which is unbiased and exact over the one hidden layer, and plain REINFORCE."
             }
             Suite::Best => {
                 "The seed-net's 29,034 parameters with the best settings that we know (data/recipes), 40 epochs on augmented images, chosen on validation images; the epoch with the best validation loss tested once."

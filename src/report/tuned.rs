@@ -72,6 +72,10 @@ pub fn tune_mlp(config: &mut Config, row: &SuiteRow) {
         if *mode == Firing::Stochastic || estimator != "st" {
             penalty = 1e-4;
         }
+        if *mode == Firing::Stochastic && estimator == "st" {
+            // Noise keeps these from learning by heart, so more epochs still help.
+            config.epochs = 100;
+        }
         if estimator == "reinforce" {
             config.samples = 4;
             config.baseline = Baseline::Loo;
@@ -87,7 +91,8 @@ pub fn tune_mlp(config: &mut Config, row: &SuiteRow) {
 
 /// The best settings that we know.
 pub fn best(config: &mut Config, row: &SuiteRow) {
-    adam(config, 0.005);
+    // Binary units want the higher rate.
+    adam(config, if row.binary.is_some() { 0.01 } else { 0.005 });
     config.epochs = 40;
     config.augment = Augment::Affine;
     if matches!(row.binary, Some((Firing::Stochastic, _))) {
