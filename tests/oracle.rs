@@ -14,8 +14,8 @@ use bnn_cpu::estimators::{BinaryUnit, Firing, StraightThrough};
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::lower::lower;
 use bnn_cpu::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Statistics, Terms,
-    Weights, Window,
+    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, NormPool, Statistics,
+    Terms, Weights, Window,
 };
 use bnn_cpu::random::{between, keyed};
 use bnn_cpu::tape::{Mode, Tape, Value};
@@ -342,10 +342,13 @@ proptest! {
     fn batch_norms(
         (c, h, w) in (channels(), 1usize..=9, 1usize..=9),
         (rows, spare) in (4usize..=40, 0usize..=3),
-        fixed in any::<bool>(),
+        (fixed, pooled) in any::<(bool, bool)>(),
         seed in any::<u64>(),
     ) {
-        check_norm(Shape::image(c, h, w), rows, spare, fixed, seed)?;
+        let shape = Shape::image(c, h, w);
+        // Other shapes are recorded as two layers.
+        let pooled = pooled && NormPool::serves(shape, 2, 2);
+        check_norm(shape, rows, spare, fixed, pooled, seed)?;
     }
 
     #[test]
@@ -441,6 +444,7 @@ fn check_norm(
     rows: usize,
     spare: usize,
     fixed: bool,
+    pooled: bool,
     seed: u64,
 ) -> Result<(), TestCaseError> {
     let (eps, c) = (1e-3, shape.channels);
@@ -469,8 +473,9 @@ fn check_norm(
         true => Statistics::Running,
         false => Statistics::Batch,
     };
-    let record = |tape: &mut Tape, x: Value| {
-        BatchNorm::record_with(tape, "layer", x, eps, 0.1, statistics).unwrap()
+    let record = |tape: &mut Tape, x: Value| match pooled {
+        true => NormPool::record(tape, "layer", x, (eps, 0.1, statistics)).unwrap(),
+        false => BatchNorm::record_with(tape, "layer", x, eps, 0.1, statistics).unwrap(),
     };
     let prepare = |tape: &mut Tape| {
         tape.pass.mode = Mode::Train;
@@ -500,8 +505,19 @@ fn check_norm(
             batch: false,
         },
     };
-    let y = norm.forward(&real, &gamma, &beta);
-    let g = adjoint(seed ^ 3, y.len());
+    let mut y = norm.forward(&real, &gamma, &beta);
+    let g = match pooled {
+        false => adjoint(seed ^ 3, y.len()),
+        true => {
+            let (_, best, places) = oracle::max_pool(&y, shape, 2, 2);
+            let mut g = vec![0.0; y.len()];
+            for (d, place) in adjoint(seed ^ 3, best.len()).iter().zip(places) {
+                g[place] += d;
+            }
+            y = best;
+            g
+        }
+    };
     let [dx, dgamma, dbeta] = norm.backward(&real, &gamma, &g);
     let grads = [dgamma, dbeta].concat();
     // Rounding of x is magnified by the division, and sums run over a channel.
