@@ -22,8 +22,7 @@ pub struct Command {
 /// The command of a run with that configuration.
 pub fn of(config: &Config) -> Command {
     let settings = settings(config);
-    let plain = [preset(config, false), preset(config, true)];
-    for network in plain.into_iter().flatten() {
+    for network in presets(&config.model) {
         let flags: Vec<String> = network.into_iter().chain(settings.clone()).collect();
         if gives(&flags, config) {
             return finish(flags, config, String::new());
@@ -72,25 +71,40 @@ fn gives(flags: &[String], config: &Config) -> bool {
     found.is_some_and(|found| found == *config)
 }
 
-/// A preset with its binary units placed, and its weights made binary on demand.
-fn preset(config: &Config, weights: bool) -> Option<Vec<String>> {
-    let model: &ModelSpec = &config.model;
-    let row = Row::of(model)?;
-    PRESETS.iter().find(|(name, _)| *name == model.name)?;
-    let mut flags = Flags::default();
-    flags.unless(model.name == "seed-net", "--model", &model.name);
-    let placement = placement_name(row.placement);
-    flags.unless(placement == "both", "--binary", placement);
-    if let Some((mode, estimator)) = &row.binary {
-        let mode = firing_name(*mode);
-        flags.unless(mode == "det", "--mode", mode);
-        flags.unless(estimator == "st", "--estimator", estimator);
+/// The presets that the network may come from by its name, their binary units placed:
+/// with the weights that they have, and with those that `--weights` gives them.
+fn presets(model: &ModelSpec) -> Vec<Vec<String>> {
+    let Some(row) = Row::of(model) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, _) in PRESETS {
+        let Some(suffix) = model.name.strip_prefix(name) else {
+            continue;
+        };
+        // Other weights give the network another name.
+        let weights = match suffix {
+            "" => None,
+            "-binary-weights" => Some("binary"),
+            "-real-weights" => Some("real"),
+            _ => continue,
+        };
+        let mut flags = Flags::default();
+        flags.unless(name == "seed-net", "--model", name);
+        let placement = placement_name(row.placement);
+        flags.unless(placement == "both", "--binary", placement);
+        if let Some((mode, estimator)) = &row.binary {
+            let mode = firing_name(*mode);
+            flags.unless(mode == "det", "--mode", mode);
+            flags.unless(estimator == "st", "--estimator", estimator);
+        }
+        if let Some(link) = row.link {
+            flags.unless(false, "--link", link.name());
+        }
+        flags.unless(weights.is_none(), "--weights", weights.unwrap_or_default());
+        found.push(flags.0);
     }
-    if let Some(link) = row.link {
-        flags.unless(false, "--link", link.name());
-    }
-    flags.unless(!weights, "--weights", "binary");
-    Some(flags.0)
+    found
 }
 
 #[derive(Default)]
@@ -269,6 +283,9 @@ mod tests {
             "--batch 32 --val-fraction 0.2 --optimizer adamw --eps 0.000001 --lr-schedule step --lr-every 2",
             "--lr-schedule cosine --lr-min 0.001",
             "--model xnor-large",
+            "--weights binary",
+            "--model mlp --weights binary --mode stoch",
+            "--model xnor-net --weights real --epochs 2",
         ] {
             let config = config(line);
             let command = of(&config);
