@@ -16,7 +16,7 @@ pub struct Shape {
 
 impl Shape {
     /// An image of `channels` x `height` x `width`.
-    pub fn image(channels: usize, height: usize, width: usize) -> Self {
+    pub const fn image(channels: usize, height: usize, width: usize) -> Self {
         Self {
             channels,
             height,

@@ -207,13 +207,11 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outc
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    Ok(Table::new(
-        plan.suite,
-        &dataset.name,
-        command,
-        &plan.rows,
-        &records,
-    ))
+    let mut table = Table::new(plan.suite, &dataset.name, command, &plan.rows, &records);
+    if let Some(epochs) = args.epochs {
+        table.about += &format!(" Here every run has {epochs} epochs instead.");
+    }
+    Ok(table)
 }
 
 fn text(failure: &Failure) -> String {

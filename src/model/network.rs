@@ -90,13 +90,13 @@ impl Network {
         let mut units = estimators.iter().zip(&roles).enumerate();
         let (mut flips, mut units_below) = (false, 0);
         let any_notes = estimators.iter().any(|e| e.probes());
-        let mut specs = spec.layers.iter().peekable();
-        while let Some(layer) = specs.next() {
-            if training && let Some(fused) = record_fused(&mut tape, layer, specs.peek(), x)? {
-                specs.next();
+        while let Some(layer) = spec.layers.get(layers.len()) {
+            let rest = &spec.layers[layers.len()..];
+            if training && let Some((fused, count)) = record_fused(&mut tape, rest, x)? {
                 x = fused;
-                layers.extend([None, Some(x)]);
-                ends.extend([tape.nodes(); 2]);
+                layers.resize(layers.len() + count - 1, None);
+                layers.push(Some(x));
+                ends.resize(layers.len(), tape.nodes());
                 continue;
             }
             x = match (layer, flips) {

@@ -28,6 +28,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::kernels::Elementwise;
 use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Rows, Tape, Value};
 use crate::tensor::Shape;
 
@@ -73,11 +74,11 @@ pub struct BatchNorm {
     pub(super) b: Vec<f32>,
     pub(super) d: Vec<f32>,
     total: [Vec<f64>; 2],
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
 }
 
 /// One chunk's sums: relative sum and squares forward, Σ dy and Σ dy·(x - μ) back.
-struct Slot {
+pub(super) struct Slot {
     origin: Vec<f32>,
     block: [Vec<f32>; 2],
     sums: [Vec<f64>; 2],
@@ -85,6 +86,31 @@ struct Slot {
 }
 
 impl Slot {
+    /// Begins the sums of a batch, relative to the first of these pixels.
+    pub(super) fn begin(&mut self, x: &[f32]) {
+        self.clear();
+        self.pixels = 0;
+        let c = self.origin.len();
+        self.origin.copy_from_slice(&x[..c]);
+    }
+
+    /// Adds pixels to the sums of a batch. How they are handed out does not matter:
+    /// blocks go on from one call to the next.
+    pub(super) fn add(&mut self, ew: &Elementwise, mut x: &[f32]) {
+        let c = self.origin.len();
+        while !x.is_empty() {
+            let room = BLOCK - self.pixels % BLOCK;
+            let (now, rest) = x.split_at(x.len().min(room * c));
+            let [sum, squares] = &mut self.block;
+            (ew.channel_sums)(now, &self.origin, sum, squares);
+            self.pixels += now.len() / c;
+            if self.pixels.is_multiple_of(BLOCK) {
+                self.flush();
+            }
+            x = rest;
+        }
+    }
+
     fn clear(&mut self) {
         self.sums.iter_mut().for_each(|s| s.fill(0.0));
     }
@@ -121,7 +147,7 @@ impl BatchNorm {
         momentum: f64,
         statistics: Statistics,
     ) -> Result<Value> {
-        let op = Self::build(tape, name, x, (eps, momentum, statistics))?;
+        let op = Self::build(tape, name, tape.shape(x), (eps, momentum, statistics))?;
         let shape = op.shape;
         Ok(tape.push(Box::new(op), &[x], shape))
     }
@@ -130,7 +156,7 @@ impl BatchNorm {
     pub(super) fn build(
         tape: &mut Tape,
         name: &str,
-        x: Value,
+        shape: Shape,
         (eps, momentum, statistics): (f64, f64, Statistics),
     ) -> Result<Self> {
         // Less than that would divide a channel without variance to infinity.
@@ -140,7 +166,6 @@ impl BatchNorm {
                 "layer {name}: eps must be above 1.2e-38 and momentum within 0 to 1, not {eps} and {momentum}"
             )));
         }
-        let shape = tape.shape(x);
         let c = shape.channels;
         let params = &mut tape.params;
         Ok(Self {
@@ -177,10 +202,23 @@ impl BatchNorm {
         pass.mode == Mode::Train && self.statistics == Statistics::Batch
     }
 
-    /// Takes the statistics and works out `scale` and `shift`.
+    /// Takes the statistics of `x` and works out `scale` and `shift`.
     pub(super) fn prepare(&mut self, cx: &mut Forward<'_>) {
+        if cx.pass.mode == Mode::Train {
+            let (len, x, ew) = (self.shape.len(), cx.x(0), &cx.pass.engine.kernels.ew);
+            samples(cx.pass).each(&mut self.slots, |rows, slot| {
+                let x = &x[rows.start * len..rows.end * len];
+                slot.begin(x);
+                slot.add(ew, x);
+            });
+        }
+        self.settle(cx);
+    }
+
+    /// Works out `scale` and `shift`; in training the slots hold the sums of the batch.
+    pub(super) fn settle(&mut self, cx: &mut Forward<'_>) {
         if self.by_batch(cx.pass) {
-            self.batch_statistics(cx);
+            self.merge(samples(cx.pass).chunks());
             self.update_running(cx);
             for i in 0..self.shape.channels {
                 self.used_mean[i] = self.total[0][i] as f32;
@@ -198,7 +236,7 @@ impl BatchNorm {
                     scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
             }
             if cx.pass.mode == Mode::Train {
-                self.batch_statistics(cx);
+                self.merge(samples(cx.pass).chunks());
                 self.update_running(cx);
             }
         }
@@ -256,22 +294,9 @@ impl BatchNorm {
     }
 
     /// Mean and biased variance of the batch into `self.total`.
-    fn batch_statistics(&mut self, cx: &Forward<'_>) {
-        let (c, len) = (self.shape.channels, self.shape.len());
-        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
-        let rows = samples(cx.pass);
-        rows.each(&mut self.slots, |rows, slot| {
-            let x = &x[rows.start * len..rows.end * len];
-            slot.clear();
-            slot.pixels = x.len() / c;
-            slot.origin.copy_from_slice(&x[..c]);
-            for x in x.chunks(BLOCK * c) {
-                let [sum, squares] = &mut slot.block;
-                (ew.channel_sums)(x, &slot.origin, sum, squares);
-                slot.flush();
-            }
-        });
-        let chunks = rows.chunks();
+    fn merge(&mut self, chunks: usize) {
+        let c = self.shape.channels;
+        self.slots[..chunks].iter_mut().for_each(Slot::flush);
         let [mean, squares] = &mut self.total;
         for i in 0..c {
             let (mut n, mut m, mut m2) = (0.0, 0.0, 0.0);
@@ -310,7 +335,7 @@ impl BatchNorm {
 
 /// The rows that statistics are taken from: samples, not what an estimator evaluates
 /// beside them.
-fn samples(pass: &Pass) -> Rows {
+pub(super) fn samples(pass: &Pass) -> Rows {
     let live = pass.rows.live.min(pass.group.main());
     Rows { live, ..pass.rows }
 }

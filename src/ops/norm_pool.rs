@@ -16,7 +16,7 @@
 use crate::error::Result;
 use crate::kernels::elementwise::Pool;
 use crate::kernels::gemm::Store;
-use crate::tape::{Backward, Forward, Op, Tape, Value};
+use crate::tape::{Backward, Forward, Op, Pass, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::{BatchNorm, Statistics};
@@ -24,10 +24,10 @@ use super::max_pool::MaxPool;
 
 /// The layer; see the module's page.
 pub struct NormPool {
-    norm: BatchNorm,
+    pub(super) norm: BatchNorm,
     pool: Pool,
     input: Shape,
-    output: Shape,
+    pub(super) output: Shape,
     /// For each chunk, the input of each maximum.
     slots: Vec<Arena>,
 }
@@ -46,22 +46,75 @@ impl NormPool {
         tape: &mut Tape,
         name: &str,
         x: Value,
-        (eps, momentum, statistics): (f64, f64, Statistics),
+        settings: (f64, f64, Statistics),
     ) -> Result<Value> {
-        let input = tape.shape(x);
+        let op = Self::build(tape, name, tape.shape(x), settings)?;
+        let output = op.output;
+        tape.skip_number();
+        Ok(tape.push(Box::new(op), &[x], output))
+    }
+
+    /// The layer with its parameters, not yet on the tape.
+    pub(super) fn build(
+        tape: &mut Tape,
+        name: &str,
+        input: Shape,
+        settings: (f64, f64, Statistics),
+    ) -> Result<Self> {
         let output = MaxPool::output(name, input, 2, 2)?;
         let rows = tape.chunk();
-        let op = Self {
-            norm: BatchNorm::build(tape, name, x, (eps, momentum, statistics))?,
+        Ok(Self {
+            norm: BatchNorm::build(tape, name, input, settings)?,
             pool: pool(input, 2, 2),
             input,
             output,
             slots: (0..tape.slots())
                 .map(|_| Arena::zeros(rows * output.len()))
                 .collect(),
-        };
-        tape.skip_number();
-        Ok(tape.push(Box::new(op), &[x], output))
+        })
+    }
+
+    /// Normalises and pools the rows of `x` into `y`.
+    pub(super) fn run(&mut self, pass: &Pass, x: &[f32], y: &mut [f32]) {
+        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
+        let (scale, shift) = (&self.norm.scale, &self.norm.shift);
+        let ew = &pass.engine.kernels.ew;
+        pass.rows.write(y, output, &mut self.slots, |rows, y, at| {
+            let x = &x[rows.start * input..rows.end * input];
+            for ((x, y), at) in x
+                .chunks_exact(input)
+                .zip(y.chunks_exact_mut(output))
+                .zip(at.chunks_exact_mut(output))
+            {
+                (ew.norm_max_pool)(pool, x, scale, shift, y, at);
+            }
+        });
+    }
+
+    /// The two sums of the adjoint, and the gradients of γ and β.
+    pub(super) fn sum(&mut self, cx: &mut Backward<'_>) {
+        let (output, chunk, dy) = (self.output.len(), cx.pass.rows.chunk, cx.dy);
+        let slots = &self.slots;
+        self.norm.sum(cx.pass, |rows| {
+            let at = &slots[rows.start / chunk][..rows.len() * output];
+            (at, &dy[rows.start * output..rows.end * output])
+        });
+        self.norm.coefficients(cx);
+    }
+
+    /// Writes the adjoint of `row`, whose input is `x`, to `dx`; after [`Self::sum`].
+    pub(super) fn adjoint(
+        &self,
+        pass: &Pass,
+        row: usize,
+        (x, dy): (&[f32], &[f32]),
+        dx: &mut [f32],
+    ) {
+        let (input, output, chunk) = (self.input.len(), self.output.len(), pass.rows.chunk);
+        let at = &self.slots[row / chunk][row % chunk * output..][..output];
+        let (x, dy) = (&x[row * input..][..input], &dy[row * output..][..output]);
+        let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
+        (pass.engine.kernels.ew.norm_max_pool_grad)(&self.pool, x, (at, dy), factors, false, dx);
     }
 }
 
@@ -82,32 +135,14 @@ impl Op for NormPool {
 
     fn forward(&mut self, mut cx: Forward<'_>) {
         self.norm.prepare(&mut cx);
-        let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
-        let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
-        let (scale, shift) = (&self.norm.scale, &self.norm.shift);
-        cx.pass
-            .rows
-            .write(cx.y, output, &mut self.slots, |rows, y, at| {
-                let x = &x[rows.start * input..rows.end * input];
-                for ((x, y), at) in x
-                    .chunks_exact(input)
-                    .zip(y.chunks_exact_mut(output))
-                    .zip(at.chunks_exact_mut(output))
-                {
-                    (ew.norm_max_pool)(pool, x, scale, shift, y, at);
-                }
-            });
+        let x = cx.x(0);
+        self.run(cx.pass, x, cx.y);
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
+        self.sum(&mut cx);
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
-        let (chunk, slots) = (cx.pass.rows.chunk, &self.slots);
-        self.norm.sum(cx.pass, |rows| {
-            let at = &slots[rows.start / chunk][..rows.len() * output];
-            (at, &dy[rows.start * output..rows.end * output])
-        });
-        self.norm.coefficients(&mut cx);
         let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
         if let Some(dx) = cx.grads.of(0) {
             dx.store(&mut self.slots, |rows, dx, at, store| {

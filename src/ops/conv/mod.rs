@@ -21,21 +21,20 @@
 //! ([`crate::kernels::lookup`]), the others are Winograd's
 //! ([`crate::kernels::winograd`]). Which ones is decided when the layer is recorded.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
+mod backward;
+mod forward;
 
 use crate::error::Result;
-use crate::kernels::NR;
-use crate::kernels::gemm::{Patches, Store, panel_len};
+use crate::kernels::gemm::{Patches, panel_len};
 use crate::kernels::lookup::{GROUP, Lookup, Pattern};
 use crate::kernels::winograd::Winograd;
-use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
+use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
-use super::panels;
 use super::weights::{Terms, Weights};
-use super::window::{Window, bordered, bordered_patterns, spread};
+use super::window::Window;
+
+pub(super) use backward::Adjoint;
 
 /// The layer; see the module's page.
 pub struct Conv {
@@ -88,6 +87,8 @@ struct Scratch {
     tiles: Arena,
     /// An input image of bits in its border.
     patterns: Vec<Pattern>,
+    /// An output adjoint that is made when it is needed.
+    adjoint: Arena,
 }
 
 impl Conv {
@@ -105,6 +106,23 @@ impl Conv {
         window: Window,
         terms: Terms,
     ) -> Result<Value> {
+        let op = Self::build(tape, name, x, channels, window, terms, 0)?;
+        let (weight, output) = (op.weight, op.output);
+        let y = tape.push(Box::new(op), &[x], output);
+        Ok(terms.finish(tape, name, y, weight))
+    }
+
+    /// The layer with its parameters, not yet on the tape; `adjoint` is the length of an
+    /// output adjoint that is made when it is needed, or 0.
+    pub(super) fn build(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        channels: usize,
+        window: Window,
+        terms: Terms,
+        adjoint: usize,
+    ) -> Result<Self> {
         terms.check(name)?;
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
@@ -138,6 +156,7 @@ impl Conv {
             spread: Arena::zeros(spread.0 * spread.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
+            adjoint: Arena::zeros(adjoint),
         };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let back_depth = window.kernel * window.kernel * channels;
@@ -172,8 +191,7 @@ impl Conv {
             let len = border.0 * border.1 * input.channels / GROUP;
             op.pool = Pool::new(tape.slots(), || scratch(len));
         }
-        let y = tape.push(Box::new(op), &[x], output);
-        Ok(terms.finish(tape, name, y, weight))
+        Ok(op)
     }
 
     /// The output shape.
@@ -230,172 +248,16 @@ impl Op for Conv {
         "conv"
     }
 
-    fn forward(&mut self, cx: Forward<'_>) {
-        let kernels = cx.pass.engine.kernels;
-        // Sums of binary weights over bits are exact where nothing but sums is
-        // formed; Winograd's constants are not whole numbers.
-        let lookup = self.lookup;
-        let forward = self
-            .winograd
-            .filter(|_| self.weights.is_real() && lookup.is_none());
-        if self.version != cx.params.version() {
-            let (weight, weights) = (cx.params.value(self.weight), self.weights);
-            let (k, channels) = (self.window.kernel, self.input.channels);
-            let size = (k * k * channels, self.output.channels);
-            panels::fill(&mut self.forward_weights, size, |row| {
-                let (tap, c) = (row / channels, row % channels);
-                let from = &weight[c * k * k + tap..];
-                move |o| weights.effective(from[o * channels * k * k])
-            });
-            if let Some([shape, _]) = &forward {
-                kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
-            }
-            if let Some(shape) = &lookup {
-                kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
-            }
-            self.version = cx.params.version();
-        }
-        let x = cx.x(0);
-        let bias = self.bias.map(|bias| cx.params.value(bias));
-        let patches = self.patches();
-        let (input, output, padding) = (self.input, self.output, self.window.padding);
-        let (border, pool) = (self.border, &self.pool);
-        let (weights, points) = (&self.forward_weights, &self.forward_points);
-        let tables = &self.tables;
-        let work = |rows: Range<usize>, y: &mut [f32], s: &mut Scratch| {
-            let x = &x[rows.start * input.len()..rows.end * input.len()];
-            for (x, y) in x
-                .chunks_exact(input.len())
-                .zip(y.chunks_exact_mut(output.len()))
-            {
-                if let Some(shape) = &lookup {
-                    bordered_patterns(kernels, x, input, padding, border.1, &mut s.patterns);
-                    kernels.lookup_product(shape, &s.patterns, tables, bias, y);
-                    continue;
-                }
-                let a = bordered(x, input, padding, border, &mut s.padded);
-                let columns = output.channels;
-                if let Some([shape, _]) = &forward {
-                    let tiles = s.tiles.as_mut_slice();
-                    kernels.winograd_product(shape, a, points, bias, y, Store::Assign, tiles);
-                } else {
-                    kernels.product(&patches, a, weights, columns, bias, y, Store::Assign);
-                }
-            }
-        };
-        cx.pass
-            .rows
-            .write(cx.y, output.len(), &mut self.slots, |rows, y, _| {
-                pool.with(|scratch| work(rows, y, scratch));
-            });
+    fn forward(&mut self, mut cx: Forward<'_>) {
+        let y = std::mem::take(&mut cx.y);
+        let mut slots = std::mem::take(&mut self.slots);
+        self.run(&cx, y, &mut slots, |_, _, _| {});
+        self.slots = slots;
     }
 
-    fn backward(&mut self, mut cx: Backward<'_>) {
-        let (x, dy) = (cx.x(0), cx.dy);
-        let kernels = cx.pass.engine.kernels;
-        let (input, output, window) = (self.input, self.output, self.window);
-        let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
-        let zeros = &self.zeros;
-        let patches = self.patches();
-
-        // dW and db, a partial sum for each chunk.
-        let parameters = |rows: Range<usize>, slot: &mut Slot, s: &mut Scratch| {
-            slot.weight_grad.fill(0.0);
-            slot.bias_grad.fill(0.0);
-            let x = &x[rows.start * input.len()..rows.end * input.len()];
-            let dy = &dy[rows.start * output.len()..rows.end * output.len()];
-            for (x, g) in x
-                .chunks_exact(input.len())
-                .zip(dy.chunks_exact(output.len()))
-            {
-                let a = bordered(x, input, window.padding, border, &mut s.padded);
-                if let Some([shape, _]) = winograd {
-                    let tiles = s.tiles.as_mut_slice();
-                    kernels.winograd_transposed(shape, a, g, &mut slot.weight_grad, tiles);
-                } else {
-                    kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
-                }
-                (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
-            }
-        };
-
-        match cx.grads.of(0) {
-            None => cx.pass.rows.each(&mut self.slots, |rows, slot| {
-                pool.with(|scratch| parameters(rows, slot, scratch));
-            }),
-            Some(dx) => {
-                if self.backward_version != cx.params.version() {
-                    // W'[(u', v', o), c], the turned weights.
-                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
-                    let (k, channels) = (window.kernel, input.channels);
-                    let size = (k * k * output.channels, channels);
-                    panels::fill(&mut self.backward_weights, size, |row| {
-                        let (tap, o) = (row / output.channels, row % output.channels);
-                        let from = &weight[o * channels * k * k + k * k - 1 - tap..];
-                        move |c| weights.effective(from[c * k * k])
-                    });
-                    if let Some([_, shape]) = winograd {
-                        let panels = &self.backward_weights;
-                        kernels.winograd_weights(shape, panels, &mut self.backward_points);
-                    }
-                    self.backward_version = cx.params.version();
-                }
-                let spread_patches = self.spread_patches();
-                let spread_width = self.spread.1;
-                let (weights, points) = (&self.backward_weights, &self.backward_points);
-                let data = |rows: Range<usize>, dx: &mut [f32], s: &mut Scratch, store| {
-                    let dy = &dy[rows.start * output.len()..rows.end * output.len()];
-                    for (dx, g) in dx
-                        .chunks_exact_mut(input.len())
-                        .zip(dy.chunks_exact(output.len()))
-                    {
-                        spread(g, output, window, spread_width, s.spread.as_mut_slice());
-                        let (a, columns) = (s.spread.as_slice(), input.channels);
-                        if let Some([_, shape]) = winograd {
-                            let tiles = s.tiles.as_mut_slice();
-                            kernels.winograd_product(shape, a, points, None, dx, store, tiles);
-                        } else {
-                            kernels.product(&spread_patches, a, weights, columns, None, dx, store);
-                        }
-                    }
-                };
-                dx.store(&mut self.slots, |rows, dx, slot, store| {
-                    pool.with(|scratch| {
-                        parameters(rows.clone(), slot, scratch);
-                        data(rows, dx, scratch, store);
-                    });
-                });
-            }
-        }
-
-        let slots = &mut self.slots[..cx.pass.rows.chunks()];
-        if let Some(bias) = self.bias {
-            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
-            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
-                *grad += sum;
-            }
-        }
-        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        let mut sum: &[f32] = &self.slots[0].weight_grad;
-        if let Some([shape, _]) = winograd {
-            kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
-            sum = &self.weight_grad;
-        }
-        let (weight, grad) = cx.params.value_and_grad(self.weight);
-        let (k, channels, weights) = (window.kernel, input.channels, self.weights);
-        let depth = k * k * channels;
-        let rows = weight.par_chunks_exact(depth);
-        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
-        rows.with_min_len(4).for_each(|(o, (weight, grad))| {
-            let panel = &sum[o / NR * depth * NR + o % NR..];
-            let each = weight.chunks_exact(k * k).zip(grad.chunks_exact_mut(k * k));
-            for (c, (weight, grad)) in each.enumerate() {
-                for (tap, (&w, grad)) in weight.iter().zip(grad).enumerate() {
-                    let dw = panel[(tap * channels + c) * NR];
-                    *grad += weights.pullback(w, dw);
-                }
-            }
-        });
+    fn backward(&mut self, cx: Backward<'_>) {
+        let dy = Adjoint::Given(cx.dy);
+        self.pull(cx, &dy);
     }
 }
 

@@ -1,0 +1,164 @@
+//! The adjoint of [`Conv`].
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::kernels::NR;
+use crate::tape::{Backward, reduce};
+use crate::tensor::Arena;
+
+use super::super::panels;
+use super::super::window::{bordered, spread};
+use super::{Conv, Scratch, Slot};
+
+/// The adjoint of a layer's output.
+pub(in crate::ops) enum Adjoint<'a> {
+    /// Of all live rows.
+    Given(&'a [f32]),
+    /// Written, by (row, to), when it is needed: so it never leaves the near caches.
+    Made(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
+}
+
+impl Adjoint<'_> {
+    /// The `len` numbers of a row, made in `buffer` if they are not there.
+    fn of<'b>(&'b self, row: usize, len: usize, buffer: &'b mut [f32]) -> &'b [f32] {
+        match self {
+            Self::Given(dy) => &dy[row * len..][..len],
+            Self::Made(make) => {
+                make(row, buffer);
+                buffer
+            }
+        }
+    }
+}
+
+/// A thread's [`Scratch`] without the adjoint.
+struct Working<'a> {
+    padded: &'a mut Arena,
+    spread: &'a mut [f32],
+    tiles: &'a mut [f32],
+}
+
+impl Scratch {
+    fn split(&mut self) -> (&mut [f32], Working<'_>) {
+        let working = Working {
+            padded: &mut self.padded,
+            spread: self.spread.as_mut_slice(),
+            tiles: self.tiles.as_mut_slice(),
+        };
+        (self.adjoint.as_mut_slice(), working)
+    }
+}
+
+impl Conv {
+    /// Adds to the adjoints of the input and of the parameters what follows from the
+    /// adjoint `dy` of the output.
+    pub(in crate::ops) fn pull(&mut self, mut cx: Backward<'_>, dy: &Adjoint<'_>) {
+        let x = cx.x(0);
+        let kernels = cx.pass.engine.kernels;
+        let (input, output, window) = (self.input, self.output, self.window);
+        let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
+        let zeros = &self.zeros;
+        let patches = self.patches();
+
+        // dW and db, a partial sum for each chunk.
+        let parameters = |x: &[f32], g: &[f32], slot: &mut Slot, s: &mut Working<'_>| {
+            let a = bordered(x, input, window.padding, border, s.padded);
+            if let Some([shape, _]) = winograd {
+                kernels.winograd_transposed(shape, a, g, &mut slot.weight_grad, s.tiles);
+            } else {
+                kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
+            }
+            (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
+        };
+        // One image after the other, each through all that its adjoint is for.
+        let images = |rows: Range<usize>,
+                      slot: &mut Slot,
+                      data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
+            slot.weight_grad.fill(0.0);
+            slot.bias_grad.fill(0.0);
+            pool.with(|scratch| {
+                let (adjoint, mut working) = scratch.split();
+                for row in rows {
+                    let g = dy.of(row, output.len(), adjoint);
+                    let x = &x[row * input.len()..][..input.len()];
+                    parameters(x, g, slot, &mut working);
+                    data(row, g, &mut working);
+                }
+            });
+        };
+
+        match cx.grads.of(0) {
+            None => cx.pass.rows.each(&mut self.slots, |rows, slot| {
+                images(rows, slot, &mut |_, _, _| {});
+            }),
+            Some(dx) => {
+                if self.backward_version != cx.params.version() {
+                    // W'[(u', v', o), c], the turned weights.
+                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
+                    let (k, channels) = (window.kernel, input.channels);
+                    let size = (k * k * output.channels, channels);
+                    panels::fill(&mut self.backward_weights, size, |row| {
+                        let (tap, o) = (row / output.channels, row % output.channels);
+                        let from = &weight[o * channels * k * k + k * k - 1 - tap..];
+                        move |c| weights.effective(from[c * k * k])
+                    });
+                    if let Some([_, shape]) = winograd {
+                        let panels = &self.backward_weights;
+                        kernels.winograd_weights(shape, panels, &mut self.backward_points);
+                    }
+                    self.backward_version = cx.params.version();
+                }
+                let spread_patches = self.spread_patches();
+                let spread_width = self.spread.1;
+                let (weights, points) = (&self.backward_weights, &self.backward_points);
+                let data = |dx: &mut [f32], g: &[f32], s: &mut Working<'_>, store| {
+                    spread(g, output, window, spread_width, s.spread);
+                    let (a, columns) = (&*s.spread, input.channels);
+                    if let Some([_, shape]) = winograd {
+                        kernels.winograd_product(shape, a, points, None, dx, store, s.tiles);
+                    } else {
+                        kernels.product(&spread_patches, a, weights, columns, None, dx, store);
+                    }
+                };
+                dx.store(&mut self.slots, |rows, dx, slot, store| {
+                    let first = rows.start;
+                    images(rows, slot, &mut |row, g, working| {
+                        let dx = &mut dx[(row - first) * input.len()..][..input.len()];
+                        data(dx, g, working, store);
+                    });
+                });
+            }
+        }
+
+        let slots = &mut self.slots[..cx.pass.rows.chunks()];
+        if let Some(bias) = self.bias {
+            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
+            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
+                *grad += sum;
+            }
+        }
+        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let mut sum: &[f32] = &self.slots[0].weight_grad;
+        if let Some([shape, _]) = winograd {
+            kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
+            sum = &self.weight_grad;
+        }
+        let (weight, grad) = cx.params.value_and_grad(self.weight);
+        let (k, channels, weights) = (window.kernel, input.channels, self.weights);
+        let depth = k * k * channels;
+        let rows = weight.par_chunks_exact(depth);
+        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
+        rows.with_min_len(4).for_each(|(o, (weight, grad))| {
+            let panel = &sum[o / NR * depth * NR + o % NR..];
+            let each = weight.chunks_exact(k * k).zip(grad.chunks_exact_mut(k * k));
+            for (c, (weight, grad)) in each.enumerate() {
+                for (tap, (&w, grad)) in weight.iter().zip(grad).enumerate() {
+                    let dw = panel[(tap * channels + c) * NR];
+                    *grad += weights.pullback(w, dw);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,75 @@
+//! The forward pass of [`Conv`].
+
+use crate::kernels::gemm::Store;
+use crate::tape::Forward;
+
+use super::super::panels;
+use super::super::window::{bordered, bordered_patterns};
+use super::{Conv, Scratch};
+
+impl Conv {
+    /// Computes the output of the live rows into `y`; then, while a row is in the near
+    /// caches, calls `done(row, its output, the slot of its chunk)`.
+    pub(in crate::ops) fn run<S: Send>(
+        &mut self,
+        cx: &Forward<'_>,
+        y: &mut [f32],
+        slots: &mut [S],
+        done: impl Fn(usize, &[f32], &mut S) + Sync,
+    ) {
+        let kernels = cx.pass.engine.kernels;
+        // Sums of binary weights over bits are exact where nothing but sums is
+        // formed; Winograd's constants are not whole numbers.
+        let lookup = self.lookup;
+        let forward = self
+            .winograd
+            .filter(|_| self.weights.is_real() && lookup.is_none());
+        if self.version != cx.params.version() {
+            let (weight, weights) = (cx.params.value(self.weight), self.weights);
+            let (k, channels) = (self.window.kernel, self.input.channels);
+            let size = (k * k * channels, self.output.channels);
+            panels::fill(&mut self.forward_weights, size, |row| {
+                let (tap, c) = (row / channels, row % channels);
+                let from = &weight[c * k * k + tap..];
+                move |o| weights.effective(from[o * channels * k * k])
+            });
+            if let Some([shape, _]) = &forward {
+                kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
+            }
+            if let Some(shape) = &lookup {
+                kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
+            }
+            self.version = cx.params.version();
+        }
+        let x = cx.x(0);
+        let bias = self.bias.map(|bias| cx.params.value(bias));
+        let patches = self.patches();
+        let (input, output, padding) = (self.input, self.output, self.window.padding);
+        let (border, pool) = (self.border, &self.pool);
+        let (weights, points) = (&self.forward_weights, &self.forward_points);
+        let tables = &self.tables;
+        let image = |x: &[f32], y: &mut [f32], s: &mut Scratch| {
+            if let Some(shape) = &lookup {
+                bordered_patterns(kernels, x, input, padding, border.1, &mut s.patterns);
+                return kernels.lookup_product(shape, &s.patterns, tables, bias, y);
+            }
+            let a = bordered(x, input, padding, border, &mut s.padded);
+            let columns = output.channels;
+            if let Some([shape, _]) = &forward {
+                let tiles = s.tiles.as_mut_slice();
+                kernels.winograd_product(shape, a, points, bias, y, Store::Assign, tiles);
+            } else {
+                kernels.product(&patches, a, weights, columns, bias, y, Store::Assign);
+            }
+        };
+        let (len, rows) = (output.len(), cx.pass.rows);
+        rows.write(y, len, slots, |rows, y, slot| {
+            pool.with(|scratch| {
+                for (row, y) in rows.zip(y.chunks_exact_mut(len)) {
+                    image(&x[row * input.len()..][..input.len()], y, scratch);
+                    done(row, y, slot);
+                }
+            });
+        });
+    }
+}
