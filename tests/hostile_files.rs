@@ -106,8 +106,8 @@ fn damage(bytes: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
 
 /// Damages the seeds of a target and parses each.
 fn hold(name: &str) {
-    let target = ALL.into_iter().find(|t| t.name == name);
-    let target = target.expect("a target of that name");
+    let target = ALL.iter().find(|t| t.name == name);
+    let target = *target.expect("a target of that name");
     let count = std::env::var("BNN_CPU_MUTATIONS").map_or(2000, |n| n.parse().expect("a number"));
     let seeds = seeds(name);
     for seed in &seeds {
@@ -152,6 +152,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         "packed" => packed_seeds(),
         "recipe" => files(Path::new("data/recipes")),
         "picture" => picture_seeds(),
+        "requests" => request_seeds(),
         _ => record_seeds(),
     }
 }
@@ -335,6 +336,33 @@ fn record_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Requests that are answered in every way there is.
+fn request_seeds() -> Vec<Vec<u8>> {
+    let read = |body: &str, fields: &str| {
+        let length = body.len();
+        format!(
+            "POST /read HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
+        )
+    };
+    let own = r#"{"width":3,"height":4,"ink":[0,9,0,0,200,0,0,255,0,0,30,0]}"#;
+    let other = r#"{"width":2,"height":1,"ink":[0,7]}"#;
+    let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    [
+        get("/", "localhost:4000"),
+        get("/network", "127.0.0.1:4000") + &read(own, ""),
+        read(own, "Origin: http://127.0.0.1:4000\r\nConnection: close\r\n"),
+        read(other, "Expect: 100-continue\r\n"),
+        read(own, "Origin: http://elsewhere\r\n"),
+        read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),
+        get("/nothing", "[::1]:4000") + &get("/", "elsewhere"),
+        "HEAD / HTTP/1.0\r\n\r\n".into(),
+        "PUT / HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            .into(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
+
 #[test]
 fn idx_files() {
     hold("idx");
@@ -380,11 +408,17 @@ fn records() {
     hold("records");
 }
 
+#[cfg(feature = "serve")]
+#[test]
+fn requests() {
+    hold("requests");
+}
+
 /// What the fuzzers found is parsed again: every file of the corpora, which reach all
 /// that they know to reach, and every file that once failed.
 #[test]
 fn corpora_and_regressions_are_replayed() {
-    for target in ALL {
+    for &target in ALL {
         let folder = |kind: &str| PathBuf::from(format!("tests/fuzz/{kind}/{}", target.name));
         let corpus = files(&folder("corpus"));
         assert!(!corpus.is_empty(), "{} has no corpus", target.name);

@@ -40,7 +40,7 @@ pub struct Target {
 
 /// Every parser.
 #[allow(dead_code, reason = "the fuzzers take one each")]
-pub const ALL: [Target; 9] = [
+pub const ALL: &[Target] = &[
     target("idx", idx_file),
     target("gzip", gzip_file),
     target("model", model_file),
@@ -50,6 +50,8 @@ pub const ALL: [Target; 9] = [
     target("recipe", recipe_file),
     target("picture", picture_file),
     target("records", record_file),
+    #[cfg(feature = "serve")]
+    target("requests", requests),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {
@@ -300,6 +302,42 @@ pub fn packed_file(bytes: &[u8]) {
         runner.classify(&image);
         net.naive(&image, reading);
     }
+}
+
+/// What a client of the drawing page sends: requests, one after the other.
+#[cfg(feature = "serve")]
+pub fn requests(bytes: &[u8]) {
+    use bnn_cpu::serve::{Hosts, Reader, Site, Sizes};
+    static SITE: OnceLock<Site> = OnceLock::new();
+    let site = SITE.get_or_init(|| {
+        let mut spec = preset("mlp", Shape::image(1, 4, 3), 3).expect("a preset");
+        spec.place(Placement::Both, Firing::Deterministic, "st")
+            .expect("a unit");
+        let net = Network::new(&spec, engine(), 1, false).expect("a small network");
+        let packed = bnn_cpu::lower::lower(&net).expect("a packed network");
+        let (title, source) = ("a net".into(), "a-run".into());
+        let reader = Reader::new(title, source, packed, None, None, engine());
+        let address = "127.0.0.1:4000".parse().expect("an address");
+        Site::new(reader.expect("grey images"), Hosts::new(address, Vec::new()))
+    });
+    let sizes = Sizes {
+        head: 1024,
+        body: 2048,
+    };
+    let mut rest = bytes;
+    while let Some((response, used, ends)) = site.respond(rest, sizes) {
+        let head = b"HTTP/1.1 ";
+        let status = response.strip_prefix(head).expect("a status line");
+        assert!(matches!(status[0], b'2' | b'4'), "{}", status.escape_ascii());
+        let blank = response.windows(4).any(|four| four == b"\r\n\r\n");
+        assert!(blank, "a head without an end");
+        assert!(used > 0 || ends, "the same request again and again");
+        if ends {
+            return;
+        }
+        rest = &rest[used..];
+    }
+    assert!(rest.len() <= sizes.head + sizes.body, "it waits for ever");
 }
 
 /// The settings of a run as a file.

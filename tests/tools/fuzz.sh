@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(idx gzip model weights checkpoint packed recipe picture records)
+all=(idx gzip model weights checkpoint packed recipe picture records requests)
 for extra in tests/fuzz/fuzz_targets/*.rs; do
   name=$(basename "$extra" .rs)
   [[ " ${all[*]} " == *" $name "* ]] || all+=("$name")
