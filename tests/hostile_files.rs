@@ -350,7 +350,10 @@ fn request_seeds() -> Vec<Vec<u8>> {
     [
         get("/", "localhost:4000"),
         get("/network", "127.0.0.1:4000") + &read(own, ""),
-        read(own, "Origin: http://127.0.0.1:4000\r\nConnection: close\r\n"),
+        read(
+            own,
+            "Origin: http://127.0.0.1:4000\r\nConnection: close\r\n",
+        ),
         read(other, "Expect: 100-continue\r\n"),
         read(own, "Origin: http://elsewhere\r\n"),
         read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),

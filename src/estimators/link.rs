@@ -112,17 +112,79 @@ pub fn relaxed_derivative(slope: f32, temperature: f32, value: f32) -> f32 {
 
 /// A uniform number given the bit that it decides, and the derivative of
 /// `a·x - logit` of it with respect to `a·x`:
-/// `ũ = v·p` where the bit is 1, `p + v(1-p)` where it is 0.
+///
+/// ```text
+/// h = 1:  ũ = v·p            1 - (1-p)/(1 - v·p)
+/// h = 0:  ũ = p + v(1-p)     1 - p/ũ
+/// ```
 #[inline(always)]
 pub fn conditional(p: f32, v: f32, h: f32) -> (f32, f32) {
-    // Within the grid's cell, so that the logit stays finite.
+    /// The last number of the grid: its logit is finite.
+    const LAST: f32 = 1.0 - 1.0 / 16_777_216.0;
     let p = p.clamp(1e-6, 1.0 - 1e-6);
-    let v = v.clamp(1e-6, 1.0 - 1e-6);
-    let slope_of_p = p * (1.0 - p);
-    let (u, du) = if h > 0.5 {
-        (v * p, v * slope_of_p)
+    if h > 0.5 {
+        let u = (v * p).min(LAST);
+        (u, 1.0 - (1.0 - p) / (1.0 - u))
     } else {
-        (p + v * (1.0 - p), (1.0 - v) * slope_of_p)
-    };
-    (u, 1.0 - du / (u * (1.0 - u)))
+        // Near 1 this rounds to 1, of which there is no logit.
+        let u = (p + v * (1.0 - p)).min(LAST);
+        (u, 1.0 - p / u)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ends of the grid of uniform numbers, and some in between.
+    const GRID: [f32; 7] = [
+        0.0,
+        1.0 / 16_777_216.0,
+        1e-6,
+        0.3,
+        0.97,
+        1.0 - 1e-6,
+        1.0 - 1.0 / 16_777_216.0,
+    ];
+
+    #[test]
+    fn relaxed_bits_are_finite_at_the_ends_of_the_grid() {
+        for x in [-200.0, -18.0, -4.0, 0.0, 0.3, 5.0, 18.0, 200.0] {
+            let p = Link::Sigmoid.probability(1.0, x);
+            for v in GRID {
+                assert!(logit(v).is_finite());
+                for h in [0.0, 1.0] {
+                    let (u, chain) = conditional(p, v, h);
+                    assert!(logit(u).is_finite(), "{x} {v} {h}: {u}");
+                    assert!((0.0..=1.0).contains(&chain), "{x} {v} {h}: {chain}");
+                    for t in [0.05, 0.5, 5.0] {
+                        assert!((0.0..=1.0).contains(&relaxed(1.0, t, x, u)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The derivative against finite differences of `a·x - logit(ũ)`.
+    #[test]
+    fn a_uniform_number_given_its_bit_has_the_derivative_that_is_said() {
+        for x in [-2.5f32, -0.4, 0.0, 0.9, 3.0] {
+            for v in [0.1, 0.45, 0.8] {
+                for h in [0.0, 1.0] {
+                    let z = |x: f64| {
+                        let (p, v) = (Link::Sigmoid.exact(1.0, x as f32), f64::from(v));
+                        let u = if h > 0.5 { v * p } else { p + v * (1.0 - p) };
+                        x - (u / (1.0 - u)).ln()
+                    };
+                    let (u, chain) = conditional(Link::Sigmoid.probability(1.0, x), v, h);
+                    let value = x - logit(u);
+                    let step = 1.0 / 256.0;
+                    let x = f64::from(x);
+                    let want = (z(x + step) - z(x - step)) / (2.0 * step);
+                    assert!((f64::from(chain) - want).abs() < 1e-4, "{x} {v} {h}");
+                    assert!((f64::from(value) - z(x)).abs() < 1e-5, "{x} {v} {h}");
+                }
+            }
+        }
+    }
 }

@@ -303,7 +303,7 @@ impl Suite {
             Suite::Mlp => config.epochs = 100,
             Suite::Tuned => tuned::tune(&mut config, row),
             Suite::MlpTuned => tuned::tune_mlp(&mut config, row),
-            Suite::Best => tuned::best(&mut config, row),
+            Suite::Best => tuned::best(&mut config, row)?,
             Suite::Estimators => tuned::adam(&mut config, 0.002),
         }
         config.suit_samples();

@@ -4,7 +4,8 @@
 use super::reference::MLP;
 use super::suite::SuiteRow;
 use crate::data::Augment;
-use crate::estimators::Firing;
+use crate::error::Result;
+use crate::estimators::{Firing, Link};
 use crate::model::Placement;
 use crate::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 
@@ -90,17 +91,43 @@ pub fn tune_mlp(config: &mut Config, row: &SuiteRow) {
 }
 
 /// The best settings that we know.
-pub fn best(config: &mut Config, row: &SuiteRow) {
-    // Binary units want the higher rate.
-    adam(config, if row.binary.is_some() { 0.01 } else { 0.005 });
+///
+/// # Errors
+/// None for the rows of the suite: each has a network that takes the link.
+pub fn best(config: &mut Config, row: &SuiteRow) -> Result<()> {
+    adam(config, 0.005);
     config.epochs = 40;
     config.augment = Augment::Affine;
-    if matches!(row.binary, Some((Firing::Stochastic, _))) {
-        config.slope = SlopeSchedule {
-            start: 2.0,
-            rate: 0.15,
-            max: 8.0,
-            ..SlopeSchedule::new(SlopeKind::Linear)
-        };
+    let Some((mode, _)) = &row.binary else {
+        return Ok(());
+    };
+    // Binary units want a higher rate from early on, weights that stay small enough for
+    // their signs to change, and a slope that narrows what passes as training settles.
+    adam(config, 0.01);
+    config.lr_schedule = LrSchedule::OneCycle {
+        rise: 0.1,
+        start_divisor: 25.0,
+        final_divisor: 1e4,
+    };
+    if let OptimiserSpec::Adam { weight_decay, .. } = &mut config.optimiser {
+        *weight_decay = 3e-5;
     }
+    let rate = match mode {
+        Firing::Deterministic => {
+            // Its gradient has no edge beyond which a unit is never heard again.
+            config.model.set_link(Some(Link::Sigmoid))?;
+            0.1
+        }
+        Firing::Stochastic => {
+            config.samples = 2;
+            0.15
+        }
+    };
+    config.slope = SlopeSchedule {
+        start: 2.0,
+        rate,
+        max: 8.0,
+        ..SlopeSchedule::new(SlopeKind::Linear)
+    };
+    Ok(())
 }

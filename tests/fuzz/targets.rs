@@ -318,7 +318,10 @@ pub fn requests(bytes: &[u8]) {
         let (title, source) = ("a net".into(), "a-run".into());
         let reader = Reader::new(title, source, packed, None, None, engine());
         let address = "127.0.0.1:4000".parse().expect("an address");
-        Site::new(reader.expect("grey images"), Hosts::new(address, Vec::new()))
+        Site::new(
+            reader.expect("grey images"),
+            Hosts::new(address, Vec::new()),
+        )
     });
     let sizes = Sizes {
         head: 1024,
@@ -328,7 +331,11 @@ pub fn requests(bytes: &[u8]) {
     while let Some((response, used, ends)) = site.respond(rest, sizes) {
         let head = b"HTTP/1.1 ";
         let status = response.strip_prefix(head).expect("a status line");
-        assert!(matches!(status[0], b'2' | b'4'), "{}", status.escape_ascii());
+        assert!(
+            matches!(status[0], b'2' | b'4'),
+            "{}",
+            status.escape_ascii()
+        );
         let blank = response.windows(4).any(|four| four == b"\r\n\r\n");
         assert!(blank, "a head without an end");
         assert!(used > 0 || ends, "the same request again and again");

@@ -303,7 +303,9 @@ impl Lab<'_> {
                     on("the reference", step, warm_up + draws)?;
                     self.draw(&mut bench, 1 << 40 | step as u64);
                     if step >= warm_up {
-                        moments.add(bench.net.params().grads(), None);
+                        let grads = bench.net.params().grads();
+                        finite(&contender.name(), step, grads)?;
+                        moments.add(grads, None);
                     }
                 }
                 moments
@@ -327,6 +329,7 @@ impl Lab<'_> {
                 if step >= warm_up {
                     times.push(begun.elapsed().as_secs_f64() * 1e3);
                     let grads = bench.net.params().grads();
+                    finite(&name, step, grads)?;
                     moments.add(grads, Some((target, &spans)));
                 }
             }
@@ -358,6 +361,16 @@ impl Lab<'_> {
             estimators,
         })
     }
+}
+
+/// Refuses a gradient of which there is no mean.
+fn finite(name: &str, draw: usize, gradient: &[f32]) -> Result<()> {
+    if gradient.iter().all(|g| g.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::Diverged(format!(
+        "draw {draw} of {name} is no finite gradient; measure at other weights, or leave it out of --estimators"
+    )))
 }
 
 /// Copies the parameters, and the buffers that both have.
