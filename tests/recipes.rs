@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bnn_cpu::data::{Augment, digits};
+use bnn_cpu::report::Row;
 use bnn_cpu::report::suite::{Suite, SuiteRow};
 use bnn_cpu::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 use serde_json::{Value, json};
@@ -25,7 +26,13 @@ fn recipe(suite: Suite, row: &SuiteRow, config: &Config) -> BTreeMap<String, Val
         ("lr-schedule", json!("one-cycle")),
         ("optimizer", json!(config.optimiser.name())),
     ]);
-    assert_eq!(config.lr_schedule, LrSchedule::ONE_CYCLE);
+    match (config.lr_schedule, LrSchedule::ONE_CYCLE) {
+        (found, usual) if found == usual => {}
+        (LrSchedule::OneCycle { rise, .. }, _) => {
+            let _ = flags.insert("lr-rise", json!(rise));
+        }
+        (other, _) => panic!("{}: {other:?} has no place in a recipe yet", row.id),
+    }
     let decay = match config.optimiser {
         OptimiserSpec::Adam {
             beta1: 0.9,
@@ -49,11 +56,17 @@ fn recipe(suite: Suite, row: &SuiteRow, config: &Config) -> BTreeMap<String, Val
         flags.insert("mode", json!(mode));
         flags.insert("estimator", json!(estimator));
     }
-    if config.baseline == Baseline::Loo {
-        flags.insert("baseline", json!("loo"));
+    if let Some(link) = Row::of(&config.model).and_then(|row| row.link) {
+        flags.insert("link", json!(link));
+    }
+    match config.baseline {
+        Baseline::Loo => {
+            let _ = flags.insert("baseline", json!("loo"));
+        }
+        other => assert_eq!(other, Baseline::None),
+    }
+    if config.samples != 1 {
         flags.insert("samples", json!(config.samples));
-    } else {
-        assert_eq!((config.baseline, config.samples), (Baseline::None, 1));
     }
     if config.augment != Augment::None {
         flags.insert("augment", json!(config.augment));

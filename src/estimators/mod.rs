@@ -121,7 +121,7 @@ pub struct Unit {
 
 /// Many units of one row on the way back: [`Unit`] as slices of equal length.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the fields are those of Unit")]
 pub struct Units<'a> {
     pub slope: f32,
     pub temperature: f32,

@@ -83,7 +83,10 @@ impl BinaryUnit {
     /// Records a layer with its part in a network whose images have a group of
     /// rows. The first one is told the most samples of an image, and makes the
     /// groups. Learned numbers become the buffer `{name}.controls`.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what a layer is, and its part in the network"
+    )]
     pub fn record_as(
         tape: &mut Tape,
         x: Value,

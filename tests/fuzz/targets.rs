@@ -453,6 +453,30 @@ pub fn record_file(bytes: &[u8]) {
     }
 }
 
+/// A fuzzer's own mutator of safetensors files: changes a part of the `size` bytes in
+/// `bytes`, or all of them, by `mutate(bytes, size, most)`, and gives the new size.
+#[allow(dead_code, reason = "the fuzzers of three formats call it")]
+pub fn mutate_safetensors(
+    bytes: &mut [u8],
+    (size, most, seed): (usize, usize, u32),
+    mutate: fn(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let mut change = |part: &mut Vec<u8>| {
+        let length = part.len();
+        part.resize((length + 64).min(length.max(most)), 0);
+        let capacity = part.len();
+        let length = mutate(part, length, capacity);
+        part.truncate(length);
+    };
+    match change_safetensors(&bytes[..size], seed, &mut change) {
+        Some(changed) if changed.len() <= most => {
+            bytes[..changed.len()].copy_from_slice(&changed);
+            changed.len()
+        }
+        _ => mutate(bytes, size, most),
+    }
+}
+
 /// Changes a part of a safetensors file so that the whole remains one: its header,
 /// the text that this program keeps in the header, or the numbers. `None` where the
 /// bytes are no such file, or where they should be changed as they are.
