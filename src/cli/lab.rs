@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use bnn_cpu::Error;
+use bnn_cpu::bounded;
 use bnn_cpu::data::{Dataset, epoch_order, validation_split};
 use bnn_cpu::estimators::{self, Firing, Link};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::model::{ModelSpec, Network, Placement, weights};
 use bnn_cpu::report::Row;
-use bnn_cpu::report::lab::{Contender, Lab, MOST_BITS, Point, Record};
+use bnn_cpu::report::lab::{Contender, Lab, MOST_BITS, PARTS, Point, Record};
 use bnn_cpu::tape::Params;
-use bnn_cpu::train::{self, Config, DatasetRecord, Event, Provenance, RunFolder};
+use bnn_cpu::train::{self, Config, DatasetRecord, Event, Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
@@ -59,7 +60,7 @@ pub struct Args {
     images: usize,
     /// Draws of each estimator
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = "Lab")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(PARTS as u64..))]
     draws: usize,
     /// Draws before those, in which baselines and control variates settle
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Lab")]
@@ -70,7 +71,7 @@ pub struct Args {
     reference: Option<String>,
     /// Its draws
     #[arg(long, value_name = "N", default_value_t = 2000, help_heading = "Lab")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(PARTS as u64..))]
     reference_draws: usize,
     /// The reference is the exact gradient, over all outcomes of at most 12 bits
     #[arg(long, conflicts_with_all = ["reference", "reference_draws"], help_heading = "Lab")]
@@ -86,6 +87,9 @@ pub struct Args {
     /// Folder of the record and the figures
     #[arg(long, value_name = "DIR", default_value = "lab", help_heading = "Lab")]
     out: PathBuf,
+    /// Draw the figures of the record in --out again; measure nothing
+    #[arg(long, help_heading = "Lab")]
+    render: bool,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
@@ -93,6 +97,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    if args.render {
+        let record = parse_json(&bounded::text(&args.record())?, &args.record())?;
+        write(&args, &record)?;
+        return print(&record, &args, context);
+    }
     let mut progress = Progress::new(context);
     let along = !args.at.is_empty() || args.every.is_some();
     if along && args.run.is_some() {
@@ -276,6 +285,11 @@ fn lab<'a>(
 }
 
 impl Args {
+    /// The file of the record.
+    fn record(&self) -> PathBuf {
+        self.out.join("lab.json")
+    }
+
     fn config(&self, stored: Option<&RunFolder>, dataset: &Dataset) -> Outcome<Config> {
         if let Some(run) = stored {
             return Ok(run.config().clone());
@@ -361,7 +375,7 @@ impl Args {
 
 fn write(args: &Args, record: &Record) -> Outcome {
     create_folder(&args.out)?;
-    let file = args.out.join("lab.json");
+    let file = args.record();
     let text = serde_json::to_string_pretty(record)
         .map_err(|e| Error::spec(format!("the record cannot be encoded: {e}")))?;
     write_atomic_bytes(&file, format!("{text}\n").as_bytes())?;
@@ -416,6 +430,6 @@ fn print(record: &Record, args: &Args, context: &Context) -> Outcome {
         }
         table.print()?;
     }
-    output::note(&format!("written: {}", args.out.join("lab.json").display()));
+    output::note(&format!("written: {}", args.record().display()));
     Ok(())
 }

@@ -173,6 +173,27 @@ fn the_lab_measures_and_draws() {
             assert!(svg.contains("disarm"), "{figure}");
         }
     }
+    // The record alone gives the same figures and the same lines again.
+    let drawn = place.bytes("lab/lab.json");
+    let figure = cfg!(feature = "plots").then(|| place.bytes("lab/bias.svg"));
+    if figure.is_some() {
+        std::fs::remove_file(place.path("lab/bias.svg")).unwrap();
+    }
+    assert_eq!(
+        place.good(&["lab", "--render", "--out", "lab"]).out,
+        ended.out
+    );
+    assert_eq!(place.bytes("lab/lab.json"), drawn);
+    if let Some(figure) = figure {
+        assert_eq!(place.bytes("lab/bias.svg"), figure);
+    }
+    let ended = place.run(&["lab", "--render", "--out", "elsewhere"]);
+    assert_eq!(
+        (ended.code, ended.err.lines().count()),
+        (Some(1), 1),
+        "{}",
+        ended.err
+    );
     // Too many bits for all outcomes; a biased reference; a fresh lab with epochs.
     for (flags, says) in [
         (&["--exact"][..], "outcomes of 12"),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Measured, Moments, Point, Reference};
+use super::{Measured, Moments, PARTS, Point, Reference};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
@@ -289,6 +289,12 @@ impl Lab<'_> {
         long: Option<(&Contender, usize)>,
         on: &mut dyn FnMut(&str, usize, usize) -> Result<()>,
     ) -> Result<Point> {
+        let fewest = long.map_or(draws, |(_, of)| draws.min(of));
+        if fewest < PARTS {
+            return Err(Error::spec(format!(
+                "{fewest} draws are too few to know an error by; take at least {PARTS}"
+            )));
+        }
         let groups = self.groups(params)?;
         let spans: Vec<Vec<usize>> = groups.iter().map(|(_, of)| of.clone()).collect();
         let reference = match long {
@@ -336,7 +342,7 @@ impl Lab<'_> {
             times.sort_by(f64::total_cmp);
             let all = bench.net.spec().estimators()?;
             let figures = groups.iter().enumerate().map(|(number, (name, group))| {
-                let figures = moments.figures(number, group, target, of_mean);
+                let figures = moments.figures(number, group, &reference);
                 (name.clone(), figures)
             });
             estimators.push(Measured {

@@ -197,6 +197,18 @@ fn short(x: f64) -> String {
     if x != 0.0 && !(0.01..10_000.0).contains(&x.abs()) {
         format!("{x:.0e}")
     } else {
-        format!("{x}")
+        // An axis adds up its steps, and with them their rounding.
+        format!("{}", (x * 1e6).round() / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_shows_short_numbers() {
+        let shown = [0.0, 3.0 * 0.1, 0.7999999999999999, 0.01, 2e-4, 1500.0, 3e5].map(short);
+        assert_eq!(shown, ["0", "0.3", "0.8", "0.01", "2e-4", "1500", "3e5"]);
     }
 }

@@ -7,7 +7,7 @@
 //! variance `v` (over D - 1), and a reference gradient `r`:
 //!
 //! ```text
-//! bias       √max(0, Σ(m - r)² - Σv/D - Σv_r) / |r|     what noise explains taken off
+//! bias       √max(0, mean of d_b·d_c over b ≠ c) / |r|  d_b = m_b - r_b of ten parts of the draws
 //! variance   Σv                                         summed over parameters
 //! SNR        √(max(0, Σm² - Σv/D) / Σv)                 of one draw
 //! cosine     mean of g·r/(|g||r|); and m·r/(|m||r|)
@@ -15,7 +15,9 @@
 //!
 //! The reference is exact where the outcomes of all bits can be enumerated
 //! ([`Pass::enumerate`](crate::tape::Pass)), else the mean of a long run of an
-//! unbiased estimator, whose own error `v_r` is part of the record.
+//! unbiased estimator, whose own error is part of the record. Products of different
+//! parts of the draws have no noise of their own to take off; how much the square of the
+//! bias could be off by chance is the jackknife's standard error over the parts.
 //!
 //! All estimators see the same network: the same link, and batch norms above the bits
 //! that take running statistics, which keep rows apart; otherwise their gradients
@@ -27,7 +29,7 @@ pub mod figures;
 mod moments;
 
 pub use draw::{Contender, Lab, MOST_BITS};
-pub use moments::{Figures, Moments};
+pub use moments::{Figures, Moments, PARTS};
 
 use serde::{Deserialize, Serialize};
 
