@@ -436,6 +436,9 @@ fn the_fuzzers_have_every_crate_that_the_command_line_uses() {
             let before = sources[..at].chars().next_back();
             !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
         });
-        assert!(!used || theirs.contains(&name), "tests/fuzz/Cargo.toml lacks {name}");
+        assert!(
+            !used || theirs.contains(&name),
+            "tests/fuzz/Cargo.toml lacks {name}"
+        );
     }
 }
