@@ -29,6 +29,7 @@ Examples:
   bnn-cpu lab runs/seed-net-first-stoch-st-1         a run's weights
   bnn-cpu lab --binary first --epochs 10 --at 0,1,10 along a training
   bnn-cpu lab --binary both --estimators st,reinforce:batch,reinforce:loo:4,disarm
+  bnn-cpu lab --render --out results/lab/both        the figures again, from lab.json
   bnn-cpu lab --model tiny.json --exact              against all outcomes of the bits
 
 A contender is ESTIMATOR, ESTIMATOR:BASELINE or ESTIMATOR:BASELINE:SAMPLES.";
@@ -89,6 +90,7 @@ pub struct Args {
     out: PathBuf,
     /// Draw the figures of the record in --out again; measure nothing
     #[arg(long, help_heading = "Lab")]
+    #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every"])]
     render: bool,
     #[command(flatten)]
     settings: Settings,
