@@ -1,0 +1,227 @@
+//! Every estimator against golden values, which `tests/tools/golden_estimators.py` found in
+//! double precision from the papers' formulas, and against what it is known to ask for.
+
+use bnn_cpu::estimators::{Emit, Estimator, Link, Needs, Outcome, Signal, Unit, all, by_name};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    rows: Vec<Row>,
+    rebar: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    link: Link,
+    slope: f32,
+    temperature: f32,
+    loss: f32,
+    extra: [f32; 2],
+    baseline: f32,
+    weight: f32,
+    credit: Option<f64>,
+    units: Vec<OneUnit>,
+}
+
+#[derive(Deserialize)]
+struct OneUnit {
+    x: f32,
+    u: f32,
+    v: f32,
+    h: f32,
+    dh: f32,
+    p: f32,
+    noted: [f32; 2],
+    g: f64,
+    control: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    sums: [f64; 3],
+    temperature: f64,
+    scale: f64,
+    after: [f64; 5],
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden/estimators.json")).unwrap()
+}
+
+#[track_caller]
+fn near(got: f32, want: f64, what: &str) {
+    let off = (f64::from(got) - want).abs();
+    assert!(
+        off <= 4e-6 * (1.0 + want.abs()),
+        "{what}: {got}, not {want}"
+    );
+}
+
+#[test]
+fn credits_and_gradients_are_those_of_the_formulas() {
+    let rows = golden().rows;
+    for row in &rows {
+        let estimator = by_name(&row.name, Some(row.link)).unwrap();
+        assert_eq!(estimator.link(), row.link);
+        let each = |f: fn(&OneUnit) -> f32| row.units.iter().map(f).collect::<Vec<_>>();
+        let (h, p) = (each(|u| u.h), each(|u| u.p));
+        let noted = [each(|u| u.noted[0]), each(|u| u.noted[1])];
+        let credit = estimator.credit(Outcome {
+            loss: row.loss,
+            extra: row.extra,
+            baseline: row.baseline,
+            weight: row.weight,
+            h: &h,
+            p: &p,
+            noted: [&noted[0], &noted[1]],
+        });
+        let what = format!("{} ({:?}, slope {})", row.name, row.link, row.slope);
+        if let Some(want) = row.credit {
+            near(credit, want, &format!("credit of {what}"));
+        }
+        for one in &row.units {
+            let unit = Unit {
+                slope: row.slope,
+                temperature: row.temperature,
+                x: one.x,
+                p: one.p,
+                u: one.u,
+                v: one.v,
+                h: one.h,
+                dh: one.dh,
+                credit,
+                noted: one.noted,
+            };
+            let what = format!("{what} at {}", one.x);
+            near(estimator.pullback(unit), one.g, &what);
+            let control = estimator.control_part(unit, row.extra);
+            near(
+                control,
+                one.control.unwrap_or(0.0),
+                &format!("control part of {what}"),
+            );
+        }
+    }
+    for estimator in all() {
+        let name = estimator.info().name;
+        assert!(rows.iter().any(|r| r.name == name), "{name} has no values");
+    }
+}
+
+#[test]
+fn rebar_learns_its_scale_and_temperature_as_the_recursions_say() {
+    let rebar = by_name("rebar", None).unwrap();
+    let mut controls = rebar.controls().to_vec();
+    for (step, want) in golden().rebar.iter().enumerate() {
+        let step = step as u64;
+        // The temperature of the run is not the one that is learned.
+        let (temperature, scale) = rebar.control(9.0, &controls, step);
+        near(
+            temperature,
+            want.temperature,
+            &format!("temperature at {step}"),
+        );
+        near(scale, want.scale, &format!("scale at {step}"));
+        rebar.adapt(&mut controls, want.sums, step);
+        for (got, want) in controls.iter().zip(want.after) {
+            near(*got, want, &format!("learned numbers after {step}"));
+        }
+    }
+}
+
+/// What an estimator asks for, as its formula has it.
+struct Asks {
+    /// Its own link.
+    link: Link,
+    signal: Signal,
+    /// `p`, `u`, `v`, each named if it is needed.
+    needs: &'static str,
+    /// What its extra rows emit, in the layer and above it.
+    extras: &'static [(Emit, Emit)],
+    /// Words for everything else that it says yes to.
+    says: &'static str,
+}
+
+fn asks(name: &str) -> Asks {
+    use Emit::{Conditional, Mean, Opposite, Relaxed, Sample};
+    use Link::{HardSigmoid, Sigmoid};
+    use Signal::{Adjoint, Loss, Nothing};
+    const NONE: &[(Emit, Emit)] = &[];
+    let (link, signal, needs, extras, says) = match name {
+        "st" | "st-clip" | "st-identity" | "approx-sign" | "swish-sign" | "reste" => {
+            (HardSigmoid, Adjoint, "", NONE, "")
+        }
+        "gumbel" => (Sigmoid, Adjoint, "u", NONE, "explores temperature"),
+        "gumbel-soft" => (Sigmoid, Adjoint, "u", NONE, "explores relaxes temperature"),
+        "reinforce" => (Sigmoid, Loss, "p", NONE, "explores baseline"),
+        "arm" => (Sigmoid, Loss, "u", &[(Opposite, Sample)][..], "explores"),
+        "disarm" => (Sigmoid, Loss, "pu", &[(Opposite, Sample)][..], "explores"),
+        "double-cv" => {
+            let says = "explores probes probes-samples two-samples baseline";
+            (Sigmoid, Loss, "p", NONE, says)
+        }
+        "muprop" => (Sigmoid, Loss, "p", &[(Mean, Mean)][..], "explores probes"),
+        "rebar" => {
+            let extras = &[(Relaxed, Relaxed), (Conditional, Relaxed)][..];
+            (Sigmoid, Loss, "puv", extras, "explores probes learns")
+        }
+        "local-expectation" => (Sigmoid, Adjoint, "p", NONE, "explores flips"),
+        "none" => (HardSigmoid, Nothing, "", NONE, ""),
+        other => panic!("say here what {other} asks for"),
+    };
+    Asks {
+        link,
+        signal,
+        needs,
+        extras,
+        says,
+    }
+}
+
+#[test]
+fn each_one_asks_for_what_its_formula_has_and_no_more() {
+    for estimator in all() {
+        let name = estimator.info().name;
+        let want = asks(name);
+        assert_eq!(estimator.link(), want.link, "{name}");
+        assert_eq!(estimator.signal(), want.signal, "{name}");
+        let needs = Needs {
+            p: want.needs.contains('p'),
+            u: want.needs.contains('u'),
+            v: want.needs.contains('v'),
+        };
+        assert_eq!(estimator.needs(), needs, "{name}");
+        let extras: Vec<_> = estimator
+            .extras()
+            .iter()
+            .map(|e| (e.here, e.above))
+            .collect();
+        assert_eq!(extras, want.extras, "{name}");
+        assert_eq!(said(&*estimator), want.says, "{name}");
+    }
+    // With the logistic link the straight-through rule is a function of `p`.
+    let logistic = by_name("st", Some(Link::Sigmoid)).unwrap();
+    assert!(logistic.needs().p);
+}
+
+fn said(estimator: &dyn Estimator) -> String {
+    let two = match estimator.least_samples() {
+        1 => false,
+        2 => true,
+        n => panic!("{n} samples"),
+    };
+    let words = [
+        (estimator.explores(), "explores"),
+        (estimator.relaxes(), "relaxes"),
+        (estimator.has_temperature(), "temperature"),
+        (estimator.flips(), "flips"),
+        (estimator.probes(), "probes"),
+        (estimator.probes_samples(), "probes-samples"),
+        (two, "two-samples"),
+        (estimator.takes_baseline(), "baseline"),
+        (!estimator.controls().is_empty(), "learns"),
+    ];
+    let said: Vec<_> = words.iter().filter(|w| w.0).map(|w| w.1).collect();
+    said.join(" ")
+}
