@@ -199,6 +199,10 @@ fn each_one_asks_for_what_its_formula_has_and_no_more() {
             .collect();
         assert_eq!(extras, want.extras, "{name}");
         assert_eq!(said(&*estimator), want.says, "{name}");
+        if estimator.controls().is_empty() {
+            let run = estimator.control(0.375, &[], 5);
+            assert_eq!(run, (0.375, 0.0), "{name} keeps the run's temperature");
+        }
     }
     // With the logistic link the straight-through rule is a function of `p`.
     let logistic = by_name("st", Some(Link::Sigmoid)).unwrap();

@@ -67,7 +67,8 @@ fn binary_nets_have_the_logits_of_the_graph_to_the_bit() {
 
 #[test]
 fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
-    for seed in 0..nets(150) {
+    // The last one has 70 units over 19,344 bits: its table was refused as too large once.
+    for seed in (0..nets(150)).chain([2167]) {
         let mut random = RandomNet::new(1 << 32 | seed, Firing::Stochastic);
         let spec = random.spec(Mix::Binary);
         let mut net = random.net(&spec, fastest(), 2);

@@ -292,6 +292,8 @@ impl Stage {
     pub(super) fn flow(&self, input: (Shape, Kind), first: bool) -> Result<Flow> {
         let fail = |what: &str| Error::spec(format!("stage {}: {what}", self.name));
         let (shape, kind) = input;
+        // The largest input of an integer sum.
+        let most_in = if kind == Kind::Pixels { 255 } else { 1 };
         let mut at = match (self.product, &self.weights) {
             (Product::Input, Weights::None) if first => match kind {
                 Kind::Pixels => (shape, Kind::Ints),
@@ -316,8 +318,7 @@ impl Stage {
                     _ => Kind::Reals,
                 };
                 // Below 2^24 an integer is exact in 32-bit floats.
-                let largest = product.depth(shape) * if kind == Kind::Pixels { 255 } else { 1 };
-                if made == Kind::Ints && largest >= 1 << 24 {
+                if made == Kind::Ints && product.depth(shape) * most_in >= 1 << 24 {
                     return Err(fail("its sums could reach 2^24, where f32 is not exact"));
                 }
                 (out, made)
@@ -329,7 +330,7 @@ impl Stage {
                 .output(at)
                 .ok_or_else(|| fail(&format!("{} cannot follow here", step.name())))?;
             if let (Step::Draw { .. }, (shape, _)) = (step, at) {
-                let each = self.product.depth(input.0) * 255 + 1;
+                let each = self.product.depth(input.0) * most_in + 1;
                 if shape.channels.checked_mul(each).is_none_or(|n| n > MOST) {
                     return Err(fail("the table of probabilities is too large"));
                 }

@@ -117,7 +117,7 @@ def main():
                     {"type": "conv", "name": f"c{i}", "out": 32, "kernel": 3, "padding": 1,
                      "bias": False, "weights": "binary"},
                     {"type": "batch_norm", "name": f"n{i}"},
-                    {"type": "binary", "mode": "deterministic"},
+                    {"type": "binary", "mode": "det"},
                 ]
             layers += [{"type": "max_pool", "kernel": 4}, {"type": "linear", "name": "f", "out": 10}]
             assert len(layers) == 20

@@ -3,6 +3,7 @@
 
     python3 tests/tools/mutants.py src/lower src/estimators
     python3 tests/tools/mutants.py --again      only those that survived the last time
+    python3 tests/tools/mutants.py --go-on      only those that were not tried the last time
     python3 tests/tools/mutants.py --list       those that survived, with their numbers
 
 cargo-mutants (`cargo install cargo-mutants`) builds the crate once a mutant, which for
@@ -27,26 +28,34 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "mutants"
 COPY = WORK / "copy"
-# Targets and, of those that are long, the tests that ask for these folders.
-STAGES = [
-    ("lib", ["estimators", "lower", "packed", "autodiff", "layers"]),
-    ("golden_estimators", []),
-    ("unbiased", []),
-    ("packed", []),
-    ("numbers", []),
-    ("lib", []),
-    ("oracle", []),
-    ("parity", []),
-    ("golden_losses", []),
-    ("packed_files", []),
-    ("binary_weights", []),
-    ("seednet", []),
-    ("learning", []),
-    ("trainer", []),
-    ("hostile_files", []),
-    ("recipes", []),
-    ("cli", ["estimators"]),
-]
+# Of each folder the test targets that look at it, the quick ones first; of long ones, the
+# tests whose names contain one of these words.
+STAGES = {
+    "src/lower": [
+        ("lib", ["lower", "packed"]),
+        ("packed", []),
+        ("packed_files", []),
+        ("binary_weights", []),
+        ("oracle", ["packed"]),
+        ("numbers", []),
+        ("sizes", []),
+        ("cli", ["infer", "export", "pack"]),
+    ],
+    "src/estimators": [
+        ("lib", ["estimators", "autodiff", "layers", "report"]),
+        ("golden_estimators", []),
+        ("unbiased", []),
+        ("parity", []),
+        ("seednet", []),
+        ("learning", []),
+        ("trainer", []),
+        ("recipes", []),
+        ("groups", []),
+        ("cli", ["estimators"]),
+        ("numbers", []),
+        ("golden_losses", []),
+    ],
+}
 SWITCH = """
 /// Whether mutant `id` is the one that is switched on.
 pub(crate) fn mutant(id: u32) -> bool {
@@ -93,7 +102,7 @@ def write(listed, left_out):
 
 def build():
     """The test binaries by target, or the numbers of mutants that do not compile."""
-    targets = sorted({target for target, _ in STAGES})
+    targets = sorted({target for stages in STAGES.values() for target, _ in stages})
     flags = ["--lib" if t == "lib" else f"--test={t}" for t in targets]
     binaries, bad, errors = {}, set(), []
     for line in run(["cargo", "test", "--no-run", "--message-format=json", *flags]).stdout.splitlines():
@@ -135,9 +144,9 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     (WORK / "tmp").mkdir(exist_ok=True)
     state_file = WORK / "state.json"
-    again, listing = "--again" in sys.argv, "--list" in sys.argv
+    again, going_on, listing = (f"--{word}" in sys.argv for word in ("again", "go-on", "list"))
     folders = [a for a in sys.argv[1:] if not a.startswith("--")]
-    if again or listing:
+    if again or going_on or listing:
         old = json.loads(state_file.read_text())
         folders = old["folders"]
     listing_args = [f for folder in folders for f in ("-f", f"{folder}/**")]
@@ -158,23 +167,24 @@ def main():
             break
         print(f"{len(more)} do not compile in this form", flush=True)
         bad |= more
-    times = []
-    for target, names in STAGES:
+    times = {}
+    for target, names in {(t, tuple(n)): n for stages in STAGES.values() for t, n in stages}.items():
         start = time.time()
-        if not stage(binaries, target, names, 900):
-            sys.exit(f"{target} fails without a mutant:\n" + (WORK / f"log-{os.getpid()}").read_text()[-2000:])
-        times.append(time.time() - start)
-        print(f"{target} {' '.join(names)}: {times[-1]:.1f} s", flush=True)
-    state = {"folders": folders, "mutants": old["mutants"] if again else {}}
+        if not stage(binaries, target[0], names, 900):
+            sys.exit(f"{target[0]} fails without a mutant:\n" + (WORK / f"log-{os.getpid()}").read_text()[-2000:])
+        times[target] = time.time() - start
+        print(f"{target[0]} {' '.join(names)}: {times[target]:.1f} s", flush=True)
+    state = {"folders": folders, "mutants": old["mutants"] if again or going_on else {}}
     for id, mutant in enumerate(listed, 1):
         name = mutant["name"]
         known = state["mutants"].get(name)
-        if again and known and known["fate"] == "killed":
+        if known and (going_on or known["fate"] == "killed"):
             continue
         fate = {"fate": "slow way"} if id in bad or id in placeless else {"fate": "survived"}
         if fate["fate"] == "survived":
-            for (target, names), usual in zip(STAGES, times):
-                passed = stage(binaries, target, names, 10 * usual + 20, id)
+            folder = next(folder for folder in STAGES if name.startswith(folder))
+            for target, names in STAGES[folder]:
+                passed = stage(binaries, target, names, 10 * times[target, tuple(names)] + 10, id)
                 if not passed:
                     fate = {"fate": "killed", "by": target, "hung": passed is None}
                     break

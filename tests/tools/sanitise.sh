@@ -37,7 +37,7 @@ valgrind_() {
   fi
   # Debug information as dwarf 4, which older valgrinds read.
   cargo test --no-run --message-format=json "${kernels[@]}" --test packed 2>/dev/null |
-    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' > target/sanitise.list
+    sed -n 's|.*"executable":"\([^"]*/deps/[^"]*\)".*|\1|p' > target/sanitise.list
   local quick=(
     every_channel_count max_pool_by_its_definition sigmoid_at_the_ends
     nothing_to_multiply packing_and_back_in_both_orders every_patch_count_and_column_count
