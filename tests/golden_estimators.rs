@@ -150,7 +150,7 @@ fn asks(name: &str) -> Asks {
     const NONE: &[(Emit, Emit)] = &[];
     let (link, signal, needs, extras, says) = match name {
         "st" | "st-clip" | "st-identity" | "approx-sign" | "swish-sign" | "reste" => {
-            (HardSigmoid, Adjoint, "", NONE, "")
+            (HardSigmoid, Adjoint, "", NONE, "surrogate")
         }
         "gumbel" => (Sigmoid, Adjoint, "u", NONE, "explores temperature"),
         "gumbel-soft" => (Sigmoid, Adjoint, "u", NONE, "explores relaxes temperature"),
@@ -167,7 +167,7 @@ fn asks(name: &str) -> Asks {
             (Sigmoid, Loss, "puv", extras, "explores probes learns")
         }
         "local-expectation" => (Sigmoid, Adjoint, "p", NONE, "explores flips"),
-        "none" => (HardSigmoid, Nothing, "", NONE, ""),
+        "none" => (HardSigmoid, Nothing, "", NONE, "surrogate"),
         other => panic!("say here what {other} asks for"),
     };
     Asks {
@@ -225,6 +225,7 @@ fn said(estimator: &dyn Estimator) -> String {
         (two, "two-samples"),
         (estimator.takes_baseline(), "baseline"),
         (!estimator.controls().is_empty(), "learns"),
+        (estimator.surrogate(1.0, 0.25).is_some(), "surrogate"),
     ];
     let said: Vec<_> = words.iter().filter(|w| w.0).map(|w| w.1).collect();
     said.join(" ")

@@ -33,6 +33,7 @@ COPY = WORK / "copy"
 STAGES = {
     "src/lower": [
         ("lib", ["lower", "packed"]),
+        ("lowering", []),
         ("packed", []),
         ("packed_files", []),
         ("binary_weights", []),

@@ -206,7 +206,12 @@ impl<'a> Visit<'a> for Switches<'_> {
         if let Some(base) = &e.rest {
             let base = self.text[self.range(base.span())].to_owned();
             for field in &e.fields {
-                let gone = self.of("StructField", &self.range(field.span()).clone());
+                let mut range = self.range(field.span());
+                let mut gone = self.of("StructField", &range);
+                if self.text[range.end..].starts_with(',') {
+                    range.end += 1;
+                    gone.extend(self.of("StructField", &range));
+                }
                 let syn::Member::Named(name) = &field.member else { continue };
                 let alternatives = gone.into_iter().map(|(id, _)| (id, format!("({base}).{name}"))).collect();
                 if field.colon_token.is_some() {
