@@ -230,3 +230,24 @@ fn said(estimator: &dyn Estimator) -> String {
     let said: Vec<_> = words.iter().filter(|w| w.0).map(|w| w.1).collect();
     said.join(" ")
 }
+
+/// Uniform numbers lie on a grid of 2^-24 and stand for the middles of their cells.
+#[test]
+fn noise_at_both_ends_of_its_grid_is_as_far_from_the_middle() {
+    let gumbel = by_name("gumbel", None).unwrap();
+    let temperature = 4.0;
+    let logit = (0.5f64.powi(25) / (1.0 - 0.5f64.powi(25))).ln();
+    let r = 1.0 / (1.0 + (-logit / f64::from(temperature)).exp());
+    let want = r * (1.0 - r) * 1.5 / f64::from(temperature);
+    for u in [0.0, 1.0 - 0.5f32.powi(24)] {
+        let unit = Unit {
+            slope: 1.5,
+            temperature,
+            u,
+            dh: 1.0,
+            ..Unit::default()
+        };
+        let got = f64::from(gumbel.pullback(unit));
+        assert!((got - want).abs() < 1e-5 * want, "{u}: {got}, not {want}");
+    }
+}

@@ -49,7 +49,9 @@ if [ "$mode" = coverage ]; then
   dir=tests/fuzz/target/coverage
   rm -rf "$dir" && mkdir -p "$dir"
   # The same parsing as in the fuzzers, by the test that replays the corpora.
-  export CARGO_TARGET_DIR=$dir/build RUSTFLAGS="-C instrument-coverage"
+  export CARGO_TARGET_DIR=$dir/build CARGO_PROFILE_DEV_OPT_LEVEL=0
+  # Names are left as they are: not every build of the LLVM tools reads compressed ones.
+  export RUSTFLAGS="-C instrument-coverage -C llvm-args=--enable-name-compression=false"
   test=$("${before[@]}" cargo test --no-run --message-format=json --test hostile_files 2>/dev/null |
     sed -n 's/.*"executable":"\([^"]*hostile_files[^"]*\)".*/\1/p' | tail -1)
   LLVM_PROFILE_FILE="$dir/%p.profraw" "${before[@]}" "$test" corpora_and_regressions

@@ -5,7 +5,7 @@ tests/golden/estimators.json.
 
 Needs nothing but Python. A row of units has the learning signal (`credit`) of its loss, and
 each unit a gradient (`pullback`); REBAR's control part, and what it learns from step to step,
-are there as well. Every input is a multiple of 1/64, so that it is the same number in f32.
+are there as well. Inputs are the same numbers in f32, but for 0.1, which is its nearest one.
 """
 
 import json
@@ -94,6 +94,11 @@ UNITS = [
     (-0.046875, 0.25, 0.5, 2.0, 0.75, 0.5),
     # A tie: [u < p] and [1 - u < p] are both 0.
     (0.0, 0.5, 0.375, 1.5, 0.5, -0.75),
+    # With slope 1 the ends of ramps and rules.
+    (1.0, 0.40625, 0.5, 1.25, 0.625, -0.25),
+    (-1.0, 0.203125, 0.25, -1.5, 1.5, 0.75),
+    (1.5, 0.859375, 0.6875, 0.75, -0.5, 1.25),
+    (0.1, 0.78125, 0.59375, -0.5, 1.75, 0.5),
     (0.03125, 0.703125, 0.140625, -1.5, -1.25, 0.375),
     (0.5, 0.4375, 0.890625, 0.5, 0.25, -0.625),
     (0.875, 0.96875, 0.21875, 1.0, -0.375, 2.0),
@@ -143,10 +148,12 @@ def row(name: str, link: str, a: float, t: float) -> dict:
 def learned() -> list[dict]:
     """REBAR's learned numbers over steps: the scale, the temperature and the averages."""
     log_t, cross, square, sides = -LN2, 0.0, 0.0, [0.0, 0.0]
-    # Σ g², Σ g·c and Σ c² of a step. The last ones push each number to its bound.
-    sums = [(4.0, 1.5, 3.0), (3.0, -2.0, 2.5), (5.0, 0.5, 4.0), (2.0, 1.0, 1.5)]
+    # Σ g², Σ g·c and Σ c² of a step. The first gives one average and not the other; the
+    # next ones leave the two within a tenth of each other; the last ones push each number to its bound.
+    sums = [(0.0, 0.0, 0.0), (4.0, 1.5, 3.0), (4.25, -2.0, 2.5), (4.0, 0.5, 4.0), (4.5, 1.0, 1.5)]
+    sums += [(3.0, 0.5, 1.0)]
     sums += [(9.0, 8.0, 0.5), (0.25, 9.0, 0.25), (64.0, -9.0, 0.125), (0.125, -64.0, 0.125)] * 3
-    sums += [(0.0, 0.0, 0.0), (256.0, 1.0, 1.0)] * 120
+    sums += [(0.0, 0.0, 0.0), (256.0, 1.0, 1.0)] * 130
     steps = []
     for step, (squares, product, control) in enumerate(sums):
         scale = min(max(-cross / square, -2.0), 2.0) if square > 0 else 0.0

@@ -160,7 +160,10 @@ def main():
             if what["fate"] != "killed":
                 print(f"{what['fate']:10} {name}")
         return
-    bad = set()
+    # Known from the last time: the copy stays as it was, and is not built again.
+    known_bad = WORK / "no-form.json"
+    names = set(json.loads(known_bad.read_text())) if known_bad.exists() else set()
+    bad = {id for id, mutant in enumerate(listed, 1) if mutant["name"] in names}
     while True:
         placeless = write(listed, bad)
         binaries, more = build()
@@ -168,6 +171,7 @@ def main():
             break
         print(f"{len(more)} do not compile in this form", flush=True)
         bad |= more
+    known_bad.write_text(json.dumps([mutant["name"] for id, mutant in enumerate(listed, 1) if id in bad]))
     times = {}
     for target, names in {(t, tuple(n)): n for stages in STAGES.values() for t, n in stages}.items():
         start = time.time()
