@@ -81,3 +81,140 @@ fn extra_rows_and_samples_give_the_same_bits_on_any_number_of_threads() {
         }
     }
 }
+
+/// A small network, its images of one pixel's brightness, and what its layers emit in a
+/// forward pass with that many samples of an image.
+fn outputs(layers: &str, samples: usize, mode: Mode, of: &[usize]) -> Vec<Vec<f32>> {
+    outputs_at(1.0, layers, samples, mode, of)
+}
+
+/// [`outputs`] at a temperature.
+fn outputs_at(
+    temperature: f32,
+    layers: &str,
+    samples: usize,
+    mode: Mode,
+    of: &[usize],
+) -> Vec<Vec<f32>> {
+    let text = format!(
+        r#"{{"name":"n","input":{{"channels":1,"height":6,"width":6}},"layers":[{layers},
+        {{"type":"linear","name":"last","out":3}}]}}"#
+    );
+    let spec: ModelSpec = serde_json::from_str(&text).unwrap();
+    let engine = select(None).unwrap();
+    let mut net = Network::sampled(&spec, engine, IMAGES, samples).unwrap();
+    net.init(Init::Pytorch, 2);
+    net.set_rows(IMAGES);
+    for row in 0..IMAGES {
+        let image: Vec<u8> = (0..36).map(|i| (row * 12 + i * 7) as u8).collect();
+        net.set_row(row, &image, row as u32 % 3);
+    }
+    let pass = net.pass_mut();
+    (pass.mode, pass.units) = (mode, Units::Sample);
+    pass.temperature = temperature;
+    pass.noise = Noise {
+        seed: 1,
+        step: 1,
+        draw: 0,
+    };
+    net.forward();
+    of.iter().map(|&i| net.layer_output(i).to_vec()).collect()
+}
+
+/// z / t of a relaxed bit σ(z / t) is in proportion to 1 / t.
+#[test]
+fn relaxed_bits_have_the_temperature_of_the_run() {
+    let layers = r#"{"type":"linear","name":"a","out":50},
+        {"type":"binary","mode":"stoch","estimator":"gumbel-soft"}"#;
+    let at = |t: f32| outputs_at(t, layers, 1, Mode::Train, &[1]).remove(0);
+    let logit = |h: f32| (f64::from(h) / (1.0 - f64::from(h))).ln();
+    for (cold, warm) in at(0.5).iter().zip(at(2.0)) {
+        let (cold, warm) = (0.5 * logit(*cold), 2.0 * logit(warm));
+        if cold.abs() < 4.0 {
+            assert!((cold - warm).abs() < 1e-2, "{cold} and {warm}");
+        }
+    }
+}
+
+/// Convolutions over bits pack them; over relaxed bits they must not.
+#[test]
+fn what_follows_relaxed_bits_reads_numbers() {
+    let conv = |name: &str| {
+        format!(r#"{{"type":"conv","name":"{name}","out":1,"kernel":1,"bias":false}}"#)
+    };
+    let net = |estimator: &str| {
+        let unit = format!(r#"{{"type":"binary","mode":"stoch","estimator":"{estimator}"}}"#);
+        outputs(
+            &format!("{},{unit},{}", conv("a"), conv("b")),
+            1,
+            Mode::Train,
+            &[1, 2],
+        )
+    };
+    let relaxed = net("gumbel-soft");
+    let (h, y) = (&relaxed[0], &relaxed[1]);
+    assert!(h.iter().all(|&h| h > 0.0 && h < 1.0));
+    let weight = y[0] / h[0];
+    assert!(weight.abs() > 1e-3);
+    for (h, y) in h.iter().zip(y) {
+        assert!((y - weight * h).abs() < 1e-5, "{y} is not {weight} * {h}");
+    }
+    assert!(net("gumbel")[0].iter().all(|&h| h == 0.0 || h == 1.0));
+}
+
+/// "Deterministic" under a rule that learns from samples: drawn in training, thresholded
+/// in evaluation.
+#[test]
+fn deterministic_units_explore_in_training_alone() {
+    let wide = r#"{"type":"linear","name":"a","out":200}"#;
+    for estimator in ["st", "gumbel", "reinforce", "arm", "local-expectation"] {
+        let unit = format!(r#"{{"type":"binary","mode":"det","estimator":"{estimator}"}}"#);
+        let net = |mode| outputs(&format!("{wide},{unit}"), 1, mode, &[0, 1]);
+        let agree = |seen: &[Vec<f32>]| {
+            let pairs = seen[0].iter().zip(&seen[1]).take(IMAGES * 200);
+            pairs.filter(|(x, h)| (**x > 0.0) == (**h > 0.5)).count()
+        };
+        assert_eq!(agree(&net(Mode::Eval)), IMAGES * 200, "{estimator}");
+        let drawn = agree(&net(Mode::Train));
+        match estimator {
+            "st" => assert_eq!(drawn, IMAGES * 200),
+            _ => assert!(drawn < IMAGES * 190, "{estimator}: {drawn}"),
+        }
+    }
+}
+
+/// A rule without a baseline, above layers that are sampled themselves, draws the noise of
+/// an image once for all its samples; else each sample has its own.
+#[test]
+fn samples_share_noise_where_a_rule_has_no_baseline() {
+    let linear = |name: &str| format!(r#"{{"type":"linear","name":"{name}","out":50}}"#);
+    let unit = |estimator: &str| {
+        format!(r#"{{"type":"binary","mode":"stoch","estimator":"{estimator}"}}"#)
+    };
+    for (second, shared) in [("local-expectation", true), ("reinforce", false)] {
+        let layers = format!(
+            "{},{},{},{}",
+            linear("a"),
+            unit("none"),
+            linear("b"),
+            unit(second)
+        );
+        let seen = outputs(&layers, 2, Mode::Train, &[2, 3]);
+        let (x, h) = (&seen[0], &seen[1]);
+        let (first, other) = (&h[..IMAGES * 50], &h[IMAGES * 50..2 * IMAGES * 50]);
+        let (x, y) = (&x[..IMAGES * 50], &x[IMAGES * 50..2 * IMAGES * 50]);
+        // With the same noise a bit is 1 wherever it is 1 with a lower probability.
+        let ordered = (0..first.len()).all(|i| match x[i] <= y[i] {
+            true => first[i] <= other[i],
+            false => first[i] >= other[i],
+        });
+        assert_eq!(ordered, shared, "{second}");
+    }
+    // The layer that makes an image's samples: they differ in its noise alone.
+    let layers = format!("{},{}", linear("a"), unit("local-expectation"));
+    let seen = outputs(&layers, 2, Mode::Train, &[1]);
+    assert_ne!(
+        seen[0][..IMAGES * 50],
+        seen[0][IMAGES * 50..2 * IMAGES * 50]
+    );
+}

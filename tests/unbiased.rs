@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use bnn_cpu::estimators::{self, Estimator, Info, Link, Needs, Reinforce, Signal, Unit};
+use bnn_cpu::estimators::{
+    self, Emit, Estimator, Extra, Info, Link, Make, Needs, Reinforce, Signal, Unit,
+};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network};
 use bnn_cpu::ops::Weights;
@@ -185,6 +187,40 @@ fn worst(hidden: &[usize], spec: &ModelSpec, samples: usize, baseline: Baseline)
     (far, bias)
 }
 
+/// What the lab calls exact: every outcome of the bits as a sample, weighed.
+#[test]
+fn all_outcomes_of_the_bits_give_the_exact_gradient() {
+    let engine = select(None).unwrap();
+    for hidden in NETS {
+        for link in Link::ALL {
+            let spec = net(hidden, "reinforce", Some(link)).unwrap();
+            let outcomes = 1 << hidden.iter().sum::<usize>();
+            let mut net = Network::sampled(&spec, engine, IMAGES.len(), outcomes).unwrap();
+            let w = weights(hidden, net.params().values().len());
+            net.params_mut().values_mut().copy_from_slice(&w);
+            net.set_rows(IMAGES.len());
+            for (row, (pixels, label)) in IMAGES.iter().enumerate() {
+                net.set_row(row, pixels, *label);
+            }
+            let pass = net.pass_mut();
+            (pass.mode, pass.units) = (Mode::Train, Units::Sample);
+            (pass.slope, pass.enumerate) = (SLOPE, true);
+            net.forward();
+            net.weigh_outcomes();
+            let mut none = BaselineState::new(Baseline::None, engine, &net, 1).unwrap();
+            none.apply(&mut net);
+            net.backward();
+            for (i, want) in exact_gradient(hidden, link, &w).iter().enumerate() {
+                let got = f64::from(net.params().grads()[i]);
+                assert!(
+                    (got - want).abs() < 2e-6,
+                    "{hidden:?}, {link:?}, {i}: {got}, not {want}"
+                );
+            }
+        }
+    }
+}
+
 const NETS: [&[usize]; 2] = [&[5], &[4, 3]];
 
 fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {
@@ -312,4 +348,52 @@ fn a_wrong_sign_and_a_missing_factor_are_caught() {
     }
     // The name is taken now.
     assert!(estimators::register(|_| Some(Arc::new(Wrong("right", 1.0)))).is_err());
+}
+
+/// An estimator with a name and that many extra rows.
+struct Named(&'static str, &'static [Extra]);
+
+impl Estimator for Named {
+    fn info(&self) -> Info {
+        Info {
+            name: self.0,
+            ..Reinforce::default().info()
+        }
+    }
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+    fn extras(&self) -> &'static [Extra] {
+        self.1
+    }
+    fn pullback(&self, _unit: Unit) -> f32 {
+        0.0
+    }
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn estimators_that_could_not_be_named_or_run_are_not_registered() {
+    const ROW: Extra = Extra {
+        here: Emit::Mean,
+        above: Emit::Mean,
+    };
+    let refused = |make: Make, says: &str| {
+        let error = estimators::register(make).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    refused(|_| Some(Arc::new(Named("", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("a+b", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("a b", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("st", &[]))), "exists already");
+    refused(|_| None, "its own link");
+    refused(
+        |_| Some(Arc::new(Named("three-rows", &[ROW; 3]))),
+        "more than two extra rows",
+    );
+    assert!(estimators::by_name("three-rows", None).is_err());
+    estimators::register(|_| Some(Arc::new(Named("two-rows", &[ROW; 2])))).unwrap();
+    estimators::by_name("two-rows", None).unwrap();
 }

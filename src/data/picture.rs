@@ -43,6 +43,13 @@ pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
             "is a picture of {width}x{height}; the limit is {MOST_PIXELS} pixels, make it smaller"
         )));
     }
+    // The decoder takes for granted that a palette is in colours of three bytes.
+    let palette = reader.info().palette.as_ref().map_or(0, |p| p.len());
+    if palette % 3 != 0 {
+        return Err(fault(format!(
+            "is no sound PNG file: its palette has {palette} bytes, not three a colour"
+        )));
+    }
     let size = reader.output_buffer_size();
     let size = size.ok_or_else(|| fault("is too large for this machine".into()))?;
     let mut pixels = vec![0; size];
@@ -144,6 +151,32 @@ pub(crate) mod testing {
             assert_eq!((picture.width, picture.height), (2, 1));
             assert_eq!(picture.luma, luma, "{color:?}");
             assert_eq!(picture.alpha, alpha.map(|a| a.to_vec()), "{color:?}");
+        }
+    }
+
+    /// The decoder itself panics on some of these (found by fuzzing).
+    #[test]
+    fn palettes_that_are_not_in_colours_of_three_are_refused() {
+        for (length, sound) in [
+            (3, true),
+            (4, false),
+            (5, false),
+            (137, false),
+            (768, true),
+            (771, false),
+        ] {
+            let mut bytes = Vec::new();
+            let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_palette(vec![9; length]);
+            let mut writer = encoder.write_header().unwrap();
+            writer.write_image_data(&[0, 0]).unwrap();
+            writer.finish().unwrap();
+            match decode_png(&bytes) {
+                Ok(picture) => assert!(sound && picture.luma == [9, 9], "{length}"),
+                Err(Fault::Format(what)) => assert!(!sound && what.contains("PNG file"), "{what}"),
+                Err(other) => panic!("{other:?}"),
+            }
         }
     }
 

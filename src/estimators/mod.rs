@@ -56,7 +56,7 @@ pub use muprop::MuProp;
 pub use none::NoGradient;
 pub use polynomial::ApproxSign;
 pub use rebar::Rebar;
-pub use registry::{ALL, all, by_name, register};
+pub use registry::{ALL, Make, all, by_name, register};
 pub use reinforce::Reinforce;
 pub use reste::ReSte;
 pub use roles::{Emit, Extra, Roles, samples};

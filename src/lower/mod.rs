@@ -259,7 +259,6 @@ impl Lowering<'_> {
         } = weighted;
         let mut kind = match (&stage.weights, reads) {
             (Weights::None, Kind::Pixels) => Kind::Ints,
-            (Weights::None, kind) => kind,
             (Weights::Binary { .. }, Kind::Pixels | Kind::Bits) => Kind::Ints,
             _ => Kind::Reals,
         };
