@@ -3,7 +3,9 @@
 mod common;
 
 use bnn_cpu::data::digits;
-use bnn_cpu::estimators::Firing;
+use std::sync::{Arc, Mutex};
+
+use bnn_cpu::estimators::{self, Emit, Estimator, Extra, Firing, Info, Link, Needs, Signal, Unit};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{Init, ModelSpec, Network, Placement};
 use bnn_cpu::tape::{Mode, Noise, Units};
@@ -85,17 +87,12 @@ fn extra_rows_and_samples_give_the_same_bits_on_any_number_of_threads() {
 /// A small network, its images of one pixel's brightness, and what its layers emit in a
 /// forward pass with that many samples of an image.
 fn outputs(layers: &str, samples: usize, mode: Mode, of: &[usize]) -> Vec<Vec<f32>> {
-    outputs_at(1.0, layers, samples, mode, of)
+    let net = forward(1.0, layers, samples, mode);
+    of.iter().map(|&i| net.layer_output(i).to_vec()).collect()
 }
 
-/// [`outputs`] at a temperature.
-fn outputs_at(
-    temperature: f32,
-    layers: &str,
-    samples: usize,
-    mode: Mode,
-    of: &[usize],
-) -> Vec<Vec<f32>> {
+/// The network of [`outputs`] after its pass, at a temperature.
+fn forward(temperature: f32, layers: &str, samples: usize, mode: Mode) -> Network {
     let text = format!(
         r#"{{"name":"n","input":{{"channels":1,"height":6,"width":6}},"layers":[{layers},
         {{"type":"linear","name":"last","out":3}}]}}"#
@@ -118,7 +115,7 @@ fn outputs_at(
         draw: 0,
     };
     net.forward();
-    of.iter().map(|&i| net.layer_output(i).to_vec()).collect()
+    net
 }
 
 /// z / t of a relaxed bit σ(z / t) is in proportion to 1 / t.
@@ -126,7 +123,10 @@ fn outputs_at(
 fn relaxed_bits_have_the_temperature_of_the_run() {
     let layers = r#"{"type":"linear","name":"a","out":50},
         {"type":"binary","mode":"stoch","estimator":"gumbel-soft"}"#;
-    let at = |t: f32| outputs_at(t, layers, 1, Mode::Train, &[1]).remove(0);
+    let at = |t: f32| {
+        let net = forward(t, layers, 1, Mode::Train);
+        net.layer_output(1).to_vec()
+    };
     let logit = |h: f32| (f64::from(h) / (1.0 - f64::from(h))).ln();
     for (cold, warm) in at(0.5).iter().zip(at(2.0)) {
         let (cold, warm) = (0.5 * logit(*cold), 2.0 * logit(warm));
@@ -217,4 +217,116 @@ fn samples_share_noise_where_a_rule_has_no_baseline() {
         seen[0][..IMAGES * 50],
         seen[0][IMAGES * 50..2 * IMAGES * 50]
     );
+}
+
+/// An estimator that notes what its own formulas make of the noise it is given.
+struct Spy {
+    name: &'static str,
+    signal: Signal,
+}
+
+static NOTED: Mutex<[Vec<f32>; 2]> = Mutex::new([Vec::new(), Vec::new()]);
+
+impl Estimator for Spy {
+    fn info(&self) -> Info {
+        Info {
+            name: self.name,
+            formula: "0",
+            unbiased: false,
+            cost: "3 forward",
+            source: "this test",
+        }
+    }
+    fn signal(&self) -> Signal {
+        self.signal
+    }
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+    fn needs(&self) -> Needs {
+        Needs {
+            p: true,
+            u: true,
+            v: true,
+        }
+    }
+    fn extras(&self) -> &'static [Extra] {
+        const fn row(here: Emit) -> Extra {
+            let above = Emit::Relaxed;
+            Extra { here, above }
+        }
+        const { &[row(Emit::Relaxed), row(Emit::Conditional)] }
+    }
+    fn pullback(&self, unit: Unit) -> f32 {
+        let tied = match unit.h > 0.5 {
+            true => unit.v * unit.p,
+            false => unit.p + unit.v * (1.0 - unit.p),
+        };
+        let relaxed = |u: f32| {
+            let z = unit.slope * unit.x - (u / (1.0 - u)).ln();
+            1.0 / (1.0 + (-z / unit.temperature).exp())
+        };
+        let mut noted = NOTED.lock().unwrap();
+        noted[0].push(relaxed(unit.u));
+        noted[1].push(relaxed(tied));
+        0.0
+    }
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}
+
+/// One step of a small network whose unit has that estimator.
+fn spied(name: &str) -> Network {
+    let layers = format!(
+        r#"{{"type":"linear","name":"a","out":20}},
+        {{"type":"binary","mode":"stoch","estimator":"{name}"}}"#
+    );
+    let mut net = forward(0.7, &layers, 1, Mode::Train);
+    BaselineState::new(Baseline::None, select(None).unwrap(), &net, 1)
+        .unwrap()
+        .apply(&mut net);
+    net.backward();
+    net
+}
+
+/// What a layer emits beside its sample is made of the very noise that its rule is told.
+#[test]
+fn rules_are_told_the_noise_of_every_row() {
+    estimators::register(|_| {
+        Some(Arc::new(Spy {
+            name: "spy",
+            signal: Signal::Loss,
+        }))
+    })
+    .unwrap();
+    let net = spied("spy");
+    let noted = std::mem::take(&mut *NOTED.lock().unwrap());
+    let emitted = net.layer_output(1);
+    let sorted = |x: &[f32]| {
+        let mut x = x.to_vec();
+        x.sort_by(f32::total_cmp);
+        x
+    };
+    let rows = IMAGES * 20;
+    for (replica, noted) in (1..).zip(&noted) {
+        assert_eq!(noted.len(), rows);
+        let got = sorted(&emitted[replica * rows..][..rows]);
+        for (got, want) in got.iter().zip(sorted(noted)) {
+            assert!(
+                (got - want).abs() < 1e-4,
+                "replica {replica}: {got}, not {want}"
+            );
+        }
+    }
+    // A rule that takes adjoints instead is asked about its extra rows as well.
+    estimators::register(|_| {
+        Some(Arc::new(Spy {
+            name: "pathwise-spy",
+            signal: Signal::Adjoint,
+        }))
+    })
+    .unwrap();
+    spied("pathwise-spy");
+    assert_eq!(NOTED.lock().unwrap()[0].len(), 3 * rows);
 }

@@ -305,6 +305,62 @@ fn baselines_and_samples_bias_nothing() {
     }
 }
 
+/// The variance of a draw's gradient, summed over the parameters, once what an estimator
+/// learns has been learned.
+fn variance(name: &str) -> f64 {
+    let engine = select(None).unwrap();
+    let spec = net(NETS[1], name, None).unwrap();
+    let mut net = Network::sampled(&spec, engine, IMAGES.len(), 1).unwrap();
+    let w = weights(NETS[1], net.params().values().len());
+    net.params_mut().values_mut().copy_from_slice(&w);
+    net.set_rows(IMAGES.len());
+    for (row, (pixels, label)) in IMAGES.iter().enumerate() {
+        net.set_row(row, pixels, *label);
+    }
+    let mut none = BaselineState::new(Baseline::None, engine, &net, 1).unwrap();
+    let (warm_up, draws) = (300, 600);
+    let (mut sum, mut squares) = (vec![0.0; w.len()], 0.0);
+    for step in 0..warm_up + draws {
+        let pass = net.pass_mut();
+        (pass.mode, pass.units, pass.slope) = (Mode::Train, Units::Sample, SLOPE);
+        pass.noise = Noise {
+            seed: 4,
+            step,
+            draw: 0,
+        };
+        net.forward();
+        none.apply(&mut net);
+        net.backward();
+        if step >= warm_up {
+            for (sum, &g) in sum.iter_mut().zip(net.params().grads()) {
+                *sum += f64::from(g);
+                squares += f64::from(g).powi(2);
+            }
+        }
+    }
+    for entry in net.params().buffer_entries() {
+        if entry.name.ends_with(".controls") {
+            let learned = &net.params().buffer_values()[entry.span.clone()];
+            // The temperature has moved; Σ c² and both averages of Σ g² are sums of squares.
+            assert!((learned[0] + std::f32::consts::LN_2).abs() > 0.05);
+            assert!(learned[2..].iter().all(|&s| s > 0.0), "{learned:?}");
+        }
+    }
+    let means: f64 = sum.iter().map(|s| (s / draws as f64).powi(2)).sum();
+    squares / draws as f64 - means
+}
+
+/// Control variates that are unbiased whatever their size help only with the right sign.
+#[test]
+fn control_variates_lower_the_variance() {
+    let plain = variance("reinforce");
+    for name in ["arm", "disarm", "muprop", "rebar"] {
+        let share = variance(name) / plain;
+        println!("{name}: {share:.3} of REINFORCE's variance");
+        assert!(share < 0.5, "{name}: {share} of REINFORCE's variance");
+    }
+}
+
 /// REINFORCE times a factor: what a slip would make of it.
 struct Wrong(&'static str, f32);
 
