@@ -154,10 +154,46 @@ fn stages_over_reals_have_the_logits_of_the_graph_within_rounding() {
     }
     for layers in [
         "norm linear",
+        "norm unit linear",
+        "pool norm draw linear",
+        "norm logistic-draw pool1 linear",
         "hard_sigmoid pool linear",
         "real-conv sigmoid linear norm",
     ] {
         compare(NORMALISED, layers, false);
+    }
+}
+
+/// No step is there for nothing.
+#[test]
+fn stages_have_the_steps_of_their_layers() {
+    for (layers, steps) in [
+        (
+            "conv norm pool unit binary-linear",
+            "cut pool_bits | affine",
+        ),
+        (
+            "conv unit conv pool norm linear",
+            "cut | pool_ints affine | ",
+        ),
+        (
+            "conv unit conv pool relu linear",
+            "cut | pool_ints affine function | ",
+        ),
+        (
+            "conv unit conv+bias pool linear",
+            "cut | affine max_pool | ",
+        ),
+        ("conv pool draw linear", "pool_ints draw | "),
+        ("pool norm linear", "pool_ints affine | "),
+    ] {
+        let (_, net) = net(&spec(INTEGER, layers), 1);
+        let packed = lower(&net).unwrap();
+        let names = packed.stages().iter().map(|stage| {
+            let names: Vec<_> = stage.tail.iter().map(|step| step.name()).collect();
+            names.join(" ")
+        });
+        assert_eq!(names.collect::<Vec<_>>().join(" | "), steps, "{layers}");
     }
 }
 
