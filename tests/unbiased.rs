@@ -445,6 +445,88 @@ fn double_cv_is_its_formula_over_the_samples_of_an_image() {
     }
 }
 
+/// MuProp below another of its layers: the loss is expanded at the means of all units, along
+/// the derivative of that mean-field network, found here by differences.
+#[test]
+fn muprop_expands_the_mean_field_network() {
+    let engine = select(None).unwrap();
+    let hidden = NETS[1];
+    let spec = net(hidden, "muprop", None).unwrap();
+    let mut net = Network::sampled(&spec, engine, IMAGES.len(), 1).unwrap();
+    let w = weights(hidden, net.params().values().len());
+    net.params_mut().values_mut().copy_from_slice(&w);
+    net.set_rows(IMAGES.len());
+    for (row, (pixels, label)) in IMAGES.iter().enumerate() {
+        net.set_row(row, pixels, *label);
+    }
+    let pass = net.pass_mut();
+    (pass.mode, pass.units, pass.slope) = (Mode::Train, Units::Sample, SLOPE);
+    net.forward();
+    let losses: Vec<f64> = net.losses().iter().map(|&l| f64::from(l)).collect();
+    let mut none = BaselineState::new(Baseline::None, engine, &net, 1).unwrap();
+    none.apply(&mut net);
+    net.backward();
+
+    let slope = f64::from(SLOPE);
+    let above: Vec<f64> = w[hidden[0] * 4..].iter().map(|&w| f64::from(w)).collect();
+    // The loss above the first layer's means `m`.
+    let mean_field = |m: &[f64], label: usize| {
+        let mut rest = &above[..];
+        let mut layer = |x: &[f64], out: usize| -> Vec<f64> {
+            let (weight, bias) = rest[..out * (x.len() + 1)].split_at(out * x.len());
+            rest = &rest[out * (x.len() + 1)..];
+            (0..out)
+                .map(|j| {
+                    bias[j]
+                        + (0..x.len())
+                            .map(|i| weight[j * x.len() + i] * x[i])
+                            .sum::<f64>()
+                })
+                .collect()
+        };
+        let second = layer(m, hidden[1]);
+        let second: Vec<f64> = second
+            .iter()
+            .map(|x| 1.0 / (1.0 + (-slope * x).exp()))
+            .collect();
+        let z = layer(&second, 3);
+        z.iter().map(|z| z.exp()).sum::<f64>().ln() - z[label]
+    };
+    let (x, h) = (net.layer_output(0), net.layer_output(1));
+    let mut bias = vec![0.0; hidden[0]];
+    for (row, (_, label)) in IMAGES.iter().enumerate() {
+        let label = *label as usize;
+        let own = |of: &[f32]| -> Vec<f64> {
+            let of = &of[row * hidden[0]..][..hidden[0]];
+            of.iter().map(|&x| f64::from(x)).collect()
+        };
+        let (x, h) = (own(x), own(h));
+        let p: Vec<f64> = x.iter().map(|x| 1.0 / (1.0 + (-slope * x).exp())).collect();
+        let g: Vec<f64> = (0..p.len())
+            .map(|i| {
+                let at = |step: f64| {
+                    let mut m = p.clone();
+                    m[i] += step;
+                    mean_field(&m, label)
+                };
+                (at(1e-5) - at(-1e-5)) / 2e-5
+            })
+            .collect();
+        let line: f64 = (0..p.len()).map(|i| g[i] * (h[i] - p[i])).sum();
+        let credit = losses[row] - mean_field(&p, label) - line;
+        for i in 0..p.len() {
+            let dx = credit * slope * (h[i] - p[i]) + g[i] * slope * p[i] * (1.0 - p[i]);
+            bias[i] += dx / IMAGES.len() as f64;
+        }
+    }
+    let entry = net.params().entries().iter().find(|e| e.name == "fc1.bias");
+    let span = entry.expect("the layer's bias").span.clone();
+    for (got, want) in net.params().grads()[span].iter().zip(bias) {
+        let got = f64::from(*got);
+        assert!((got - want).abs() < 1e-6, "{got}, not {want}");
+    }
+}
+
 /// REINFORCE times a factor: what a slip would make of it.
 struct Wrong(&'static str, f32);
 
