@@ -365,6 +365,9 @@ fn control_variates_lower_the_variance() {
     compare("double-cv", 4, Baseline::Loo, 0.85);
 }
 
+/// A sample's loss, and its adjoint at each unit.
+type Sample = (f64, Vec<f64>);
+
 /// The two control variates of `double-cv`, found again from what a layer emitted: for each
 /// sample the mean loss, and the mean adjoint, of the image's other samples.
 #[test]
@@ -419,7 +422,7 @@ fn double_cv_is_its_formula_over_the_samples_of_an_image() {
             .filter(|&r| r != row && r % IMAGES.len() == image)
             .map(|r| &all[r])
             .collect();
-        let mean = |f: &dyn Fn(&(f64, Vec<f64>)) -> f64| {
+        let mean = |f: &dyn Fn(&Sample) -> f64| {
             others.iter().map(|o| f(o)).sum::<f64>() / others.len() as f64
         };
         let g: Vec<f64> = (0..units).map(|i| mean(&|o| o.1[i])).collect();
