@@ -208,7 +208,7 @@ fn the_largest_sums_are_counted_for_what_is_summed() {
         wide
     };
     let (_, sums) = net(&wide("binary-linear norm"), 1);
-    let error = lower(&sums).err().expect("too large").to_string();
+    let error = lower(&sums).expect_err("too large").to_string();
     assert!(
         error.contains("layer 1 (") && error.contains("its sums could reach 2^24"),
         "{error}"
@@ -234,7 +234,7 @@ fn what_has_no_packed_form_is_refused_in_one_line() {
         ),
     ] {
         let (_, net) = net(&spec(INTEGER, layers), 1);
-        let error = lower(&net).err().expect("refused").to_string();
+        let error = lower(&net).expect_err("refused").to_string();
         assert!(error.contains(words), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
