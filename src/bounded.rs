@@ -15,6 +15,9 @@ pub const MOST_TEXT: u64 = 16 << 20;
 /// The most bytes of what is no plain file, whose end cannot be known: 64 MiB.
 const MOST_OF_STREAM: u64 = 64 << 20;
 
+/// Up to so many bytes the system is not asked what is free: 64 MiB.
+const ALWAYS: u64 = 64 << 20;
+
 /// The first growth of a buffer.
 const FIRST: u64 = 1 << 16;
 
@@ -89,6 +92,12 @@ pub fn memory() -> Option<u64> {
     [free, left].into_iter().flatten().min()
 }
 
+/// What is free, where it is less than the bytes that are `needed`.
+pub fn lacking(needed: u64) -> Option<u64> {
+    let free = (needed > ALWAYS).then(memory).flatten();
+    free.filter(|&free| needed > free)
+}
+
 /// `MemAvailable:   23456 kB`
 fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
@@ -139,6 +148,11 @@ mod tests {
     }
 
     #[test]
+    fn little_is_never_lacking() {
+        assert_eq!((lacking(0), lacking(ALWAYS)), (None, None));
+    }
+
+    #[test]
     fn memory_is_read_from_what_the_system_tells() {
         let meminfo = "MemTotal:       24 kB\nMemAvailable:   16 kB\n";
         assert_eq!(kilobytes(meminfo, "MemAvailable:"), Some(16 << 10));
@@ -149,6 +163,7 @@ mod tests {
         assert_eq!(address_space(&limits), None);
         if Path::new("/proc/meminfo").exists() {
             assert!(memory().unwrap() > 1 << 20);
+            assert!(lacking(u64::MAX).unwrap() > 1 << 20);
         }
     }
 }

@@ -30,9 +30,6 @@ pub const LIMIT: u64 = 4 << 30;
 /// a damaged file, before anyone makes a layer of that width.
 pub const MAX_CLASSES: u32 = 1 << 20;
 
-/// Up to so many bytes the system is not asked for free memory.
-const ALWAYS: u64 = 64 << 20;
-
 pub(super) const UNSIGNED_BYTE: u8 = 0x08;
 pub(super) const SHORT: u8 = 0x0B;
 pub(super) const INT: u8 = 0x0C;
@@ -227,7 +224,7 @@ impl Header {
                     lengths.join("x")
                 ))
             })?;
-        if promised > ALWAYS && bounded::memory().is_some_and(|free| promised > free) {
+        if bounded::lacking(promised).is_some() {
             return Err(fault(format!(
                 "its header claims {promised} bytes of data, more than this machine has memory free; it is damaged, or must be split"
             )));

@@ -275,21 +275,11 @@ impl BinaryUnit {
         }
     }
 
-    /// Notes the adjoints of the main rows, as if each had the whole weight of its
-    /// sample, and their sums for each image.
+    /// Notes the adjoints of the main rows, and their sums for each image.
     fn note_samples(&mut self, pass: &Pass, dy: &[f32]) {
         let (len, main) = (self.len, pass.group.main() * self.len);
         let [each, sum] = &mut self.noted;
-        let rows = each.chunks_exact_mut(len).zip(dy.chunks_exact(len));
-        for (row, (each, dy)) in rows.enumerate().take(pass.group.main()) {
-            let share = match pass.seeds[row] / pass.weights[row] {
-                share if share > 0.0 => share,
-                _ => 1.0,
-            };
-            for (each, dy) in each.iter_mut().zip(dy) {
-                *each = dy / share;
-            }
-        }
+        each[..main].copy_from_slice(&dy[..main]);
         let images = pass.group.images * len;
         sum[..images].fill(0.0);
         for sample in each[..main].chunks_exact(images) {
@@ -304,7 +294,7 @@ impl BinaryUnit {
     fn pull_through(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
         let (pass, len) = (cx.pass, self.len);
         let replica = pass.group.replica(row);
-        if pass.seeds[row] == 0.0 || (replica > 0 && replica >= self.roles.own.start) {
+        if pass.seeds[row] == 0.0 || replica >= self.roles.own.start {
             return;
         }
         let x = &cx.x[self.input_row(pass, row) * len..][..len];

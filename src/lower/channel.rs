@@ -56,19 +56,17 @@ impl Scan {
     /// # Errors
     /// What is in the way.
     pub fn check(largest: usize, channels: usize) -> Result<(), String> {
-        /// Up to so many bytes the system is not asked for free memory.
-        const ALWAYS: u64 = 256 << 20;
         if largest >= 1 << 24 {
             return Err("its sums could reach 2^24, where f32 is not exact".into());
         }
         let needed = 4 * (largest as u64 + 1) * channels as u64;
-        match bounded::memory() {
-            Some(free) if needed > ALWAYS && needed > free => Err(format!(
+        match bounded::lacking(needed) {
+            Some(free) => Err(format!(
                 "trying all of its sums takes {} MiB, more than the {} MiB of memory that are free",
                 needed >> 20,
                 free >> 20
             )),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -178,6 +176,18 @@ mod tests {
         assert_eq!(cut(0.0, 1.0), expected(-4, false, true));
         assert_eq!(cut(0.0, 0.0), expected(-4, true, true));
         assert_eq!(cut(1.0, 100.0), expected(-4, false, true));
+    }
+
+    #[test]
+    fn sums_that_are_too_many_or_too_large_are_refused() {
+        Scan::check((1 << 24) - 1, 1).unwrap();
+        let large = Scan::check(1 << 24, 1).unwrap_err();
+        assert!(large.contains("2^24"), "{large}");
+        if bounded::memory().is_some() {
+            // 4 bytes for each of 2^20 sums in each of 2^30 channels.
+            let many = Scan::check((1 << 20) - 1, 1 << 30).unwrap_err();
+            assert!(many.contains("takes 4294967296 MiB"), "{many}");
+        }
     }
 
     #[test]

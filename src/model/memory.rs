@@ -78,20 +78,15 @@ impl ModelSpec {
     /// # Errors
     /// One line with both figures, where the system tells how much is free.
     pub(super) fn check_memory(&self, batch: usize, rows: usize, training: bool) -> Result<()> {
-        /// Less than this is not worth a look at the system.
-        const SMALL: u64 = 256 << 20;
         let needed = self.memory(batch, rows, training)?;
-        if needed <= SMALL {
-            return Ok(());
-        }
-        match bounded::memory() {
-            Some(free) if needed > free => Err(Error::spec(format!(
+        match bounded::lacking(needed) {
+            Some(free) => Err(Error::spec(format!(
                 "model {} takes up to {} MiB for batches of {batch}, and {} MiB of memory are free; choose a smaller batch or a smaller model",
                 self.name,
                 needed >> 20,
                 free >> 20
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -64,9 +64,6 @@ use crate::tensor::Shape;
 /// The most memory that running a network may take on one thread: 4 GiB.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// Up to so much the system is not asked for free memory.
-const ALWAYS: u64 = 256 << 20;
-
 /// A network on packed bits; see the module's page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PackedNet {
@@ -150,12 +147,14 @@ impl PackedNet {
             flows.push(flow);
         }
         let needed = memory(&stages, &flows);
-        let free = bounded::memory().unwrap_or(u64::MAX);
-        if needed > MOST_MEMORY || (needed > ALWAYS && needed > free) {
+        let limit = bounded::lacking(needed)
+            .unwrap_or(u64::MAX)
+            .min(MOST_MEMORY);
+        if needed > limit {
             return Err(Error::spec(format!(
                 "packed network: running it would take up to {} MiB of memory on a thread; the limit is {} MiB",
                 needed >> 20,
-                MOST_MEMORY.min(free) >> 20
+                limit >> 20
             )));
         }
         if at.1 != Kind::Reals || at.0.pixels() != 1 || stages.is_empty() {

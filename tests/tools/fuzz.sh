@@ -52,7 +52,8 @@ if [ "$mode" = coverage ]; then
   export CARGO_TARGET_DIR=$dir/build CARGO_PROFILE_DEV_OPT_LEVEL=0
   # Names are left as they are: not every build of the LLVM tools reads compressed ones.
   export RUSTFLAGS="-C instrument-coverage -C llvm-args=--enable-name-compression=false"
-  test=$("${before[@]}" cargo test --no-run --message-format=json --test hostile_files 2>/dev/null |
+  # What runs while building leaves its own profiles.
+  test=$(LLVM_PROFILE_FILE="$dir/build-%p.raw" "${before[@]}" cargo test --no-run --message-format=json --test hostile_files 2>/dev/null |
     sed -n 's/.*"executable":"\([^"]*hostile_files[^"]*\)".*/\1/p' | tail -1)
   LLVM_PROFILE_FILE="$dir/%p.profraw" "${before[@]}" "$test" corpora_and_regressions
   "${llvm}llvm-profdata" merge -sparse "$dir"/*.profraw -o "$dir/all.profdata"

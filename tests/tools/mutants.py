@@ -45,6 +45,8 @@ STAGES = {
     "src/estimators": [
         ("lib", ["estimators", "autodiff", "layers", "report"]),
         ("golden_estimators", []),
+        ("estimator_formulas", []),
+        ("registering", []),
         ("groups", []),
         ("unbiased", []),
         ("parity", []),
@@ -83,8 +85,9 @@ def write(listed, left_out):
     subprocess.run(["tar", "x"], cwd=fresh, input=packed.stdout, check=True)
     manifest = ROOT / "tests/tools/mutants/Cargo.toml"
     placeless = []
+    build = ["--target-dir", WORK / "tool", "--manifest-path", manifest]
     for file in sorted({m["file"] for m in listed}):
-        tool = ["cargo", "run", "-q", "--release", "--manifest-path", manifest, "--", WORK / "list.json", file]
+        tool = ["cargo", "run", "-q", "--release", *build, "--", WORK / "list.json", file]
         env = dict(os.environ, LEAVE_OUT=" ".join(map(str, left_out)))
         done = subprocess.run(tool, cwd=fresh, env=env, text=True, capture_output=True)
         if done.returncode:
@@ -179,7 +182,9 @@ def main():
             sys.exit(f"{target[0]} fails without a mutant:\n" + (WORK / f"log-{os.getpid()}").read_text()[-2000:])
         times[target] = time.time() - start
         print(f"{target[0]} {' '.join(names)}: {times[target]:.1f} s", flush=True)
-    state = {"folders": folders, "mutants": old["mutants"] if again or going_on else {}}
+    names = {mutant["name"] for mutant in listed}
+    known = old["mutants"] if again or going_on else {}
+    state = {"folders": folders, "mutants": {name: fate for name, fate in known.items() if name in names}}
     for id, mutant in enumerate(listed, 1):
         name = mutant["name"]
         known = state["mutants"].get(name)

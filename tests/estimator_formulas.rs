@@ -1,0 +1,178 @@
+//! One step of an estimator against its formula, found again in double precision from what
+//! the layers emitted: figures that an average over draws would not show, for a control
+//! variate may be of any size without a bias.
+
+mod common;
+
+use bnn_cpu::estimators::Link;
+use bnn_cpu::model::Network;
+use bnn_cpu::train::Baseline;
+use common::exact::{IMAGES, NETS, SLOPE, baseline, exact_gradient, net, ready, step};
+
+/// The probability that a unit fires at `x`.
+fn fires(x: f64) -> f64 {
+    1.0 / (1.0 + (-f64::from(SLOPE) * x).exp())
+}
+
+/// The gradient of the first layer's biases.
+fn assert_bias(net: &Network, want: &[f64]) {
+    let entry = net.params().entries().iter().find(|e| e.name == "fc1.bias");
+    let span = entry.expect("the layer's bias").span.clone();
+    for (got, want) in net.params().grads()[span].iter().zip(want) {
+        let got = f64::from(*got);
+        assert!((got - want).abs() < 1e-6, "{got}, not {want}");
+    }
+}
+
+/// What the lab calls exact: every outcome of the bits as a sample, weighed.
+#[test]
+fn all_outcomes_of_the_bits_give_the_exact_gradient() {
+    for hidden in NETS {
+        for link in Link::ALL {
+            let spec = net(hidden, "reinforce", Some(link)).unwrap();
+            let outcomes = 1 << hidden.iter().sum::<usize>();
+            let (mut net, w) = ready(&spec, hidden, IMAGES.len(), outcomes);
+            net.pass_mut().enumerate = true;
+            net.forward();
+            net.weigh_outcomes();
+            baseline(Baseline::None, &net).apply(&mut net);
+            net.backward();
+            for (i, want) in exact_gradient(hidden, link, &w).iter().enumerate() {
+                let got = f64::from(net.params().grads()[i]);
+                assert!(
+                    (got - want).abs() < 2e-6,
+                    "{hidden:?}, {link:?}, {i}: {got}, not {want}"
+                );
+            }
+        }
+    }
+}
+
+/// A sample's loss, and its adjoint at each unit.
+type Sample = (f64, Vec<f64>);
+
+/// The two control variates of `double-cv`, found again from what a layer emitted: for each
+/// sample the mean loss, and the mean adjoint, of the image's other samples.
+#[test]
+fn double_cv_is_its_formula_over_the_samples_of_an_image() {
+    const SAMPLES: usize = 3;
+    let units = NETS[0][0];
+    let spec = net(NETS[0], "double-cv", None).unwrap();
+    let (mut net, w) = ready(&spec, NETS[0], IMAGES.len(), SAMPLES);
+    let mut loo = baseline(Baseline::Loo, &net);
+    step(&mut net, &mut loo, 0, 0);
+
+    // Row `sample * images + image` is a sample; the last layer's weights are 3 x units.
+    let last = &w[w.len() - 3 * (units + 1)..];
+    let rows = SAMPLES * IMAGES.len();
+    let (x, h) = (net.layer_output(0), net.layer_output(1));
+    let one = |row: usize| {
+        let h = &h[row * units..][..units];
+        let label = IMAGES[row % IMAGES.len()].1 as usize;
+        let z: Vec<f64> = (0..3)
+            .map(|c| {
+                let dot: f32 = (0..units).map(|i| last[c * units + i] * h[i]).sum();
+                f64::from(dot + last[3 * units + c])
+            })
+            .collect();
+        let sum: f64 = z.iter().map(|z| z.exp()).sum();
+        let adjoint = |i: usize| -> f64 {
+            (0..3)
+                .map(|c| {
+                    let error = z[c].exp() / sum - f64::from(u8::from(c == label));
+                    error * f64::from(last[c * units + i])
+                })
+                .sum()
+        };
+        let adjoints: Vec<f64> = (0..units).map(adjoint).collect();
+        (sum.ln() - z[label], adjoints)
+    };
+    let all: Vec<_> = (0..rows).map(one).collect();
+    let mut bias = vec![0.0; units];
+    for row in 0..rows {
+        let image = row % IMAGES.len();
+        let others: Vec<_> = (0..rows)
+            .filter(|&r| r != row && r % IMAGES.len() == image)
+            .map(|r| &all[r])
+            .collect();
+        let mean = |f: &dyn Fn(&Sample) -> f64| {
+            others.iter().map(|o| f(o)).sum::<f64>() / others.len() as f64
+        };
+        let g: Vec<f64> = (0..units).map(|i| mean(&|o| o.1[i])).collect();
+        // Below the first binary layer an image has one row.
+        let x = &x[image * units..][..units];
+        let p: Vec<f64> = x.iter().map(|&x| fires(f64::from(x))).collect();
+        let h = |i: usize| f64::from(h[row * units + i]);
+        let line: f64 = (0..units).map(|i| g[i] * (h(i) - p[i])).sum();
+        let credit = all[row].0 - mean(&|o| o.0) - line;
+        for i in 0..units {
+            let slope = f64::from(SLOPE) * p[i] * (1.0 - p[i]);
+            let dx = credit * f64::from(SLOPE) * (h(i) - p[i]) + g[i] * slope;
+            bias[i] += dx / rows as f64;
+        }
+    }
+    assert_bias(&net, &bias);
+}
+
+/// MuProp below another of its layers: the loss is expanded at the means of all units, along
+/// the derivative of that mean-field network, found here by differences.
+#[test]
+fn muprop_expands_the_mean_field_network() {
+    let hidden = NETS[1];
+    let spec = net(hidden, "muprop", None).unwrap();
+    let (mut net, w) = ready(&spec, hidden, IMAGES.len(), 1);
+    let mut none = baseline(Baseline::None, &net);
+    step(&mut net, &mut none, 0, 0);
+    let losses: Vec<f64> = net.losses().iter().map(|&l| f64::from(l)).collect();
+
+    let slope = f64::from(SLOPE);
+    let above: Vec<f64> = w[hidden[0] * 4..].iter().map(|&w| f64::from(w)).collect();
+    // The loss above the first layer's means `m`.
+    let mean_field = |m: &[f64], label: usize| {
+        let mut rest = &above[..];
+        let mut layer = |x: &[f64], out: usize| -> Vec<f64> {
+            let (weight, bias) = rest[..out * (x.len() + 1)].split_at(out * x.len());
+            rest = &rest[out * (x.len() + 1)..];
+            (0..out)
+                .map(|j| {
+                    bias[j]
+                        + (0..x.len())
+                            .map(|i| weight[j * x.len() + i] * x[i])
+                            .sum::<f64>()
+                })
+                .collect()
+        };
+        let second = layer(m, hidden[1]);
+        let second: Vec<f64> = second.into_iter().map(fires).collect();
+        let z = layer(&second, 3);
+        z.iter().map(|z| z.exp()).sum::<f64>().ln() - z[label]
+    };
+    let (x, h) = (net.layer_output(0), net.layer_output(1));
+    let mut bias = vec![0.0; hidden[0]];
+    for (row, (_, label)) in IMAGES.iter().enumerate() {
+        let label = *label as usize;
+        let own = |of: &[f32]| -> Vec<f64> {
+            let of = &of[row * hidden[0]..][..hidden[0]];
+            of.iter().map(|&x| f64::from(x)).collect()
+        };
+        let (x, h) = (own(x), own(h));
+        let p: Vec<f64> = x.iter().map(|&x| fires(x)).collect();
+        let g: Vec<f64> = (0..p.len())
+            .map(|i| {
+                let at = |step: f64| {
+                    let mut m = p.clone();
+                    m[i] += step;
+                    mean_field(&m, label)
+                };
+                (at(1e-5) - at(-1e-5)) / 2e-5
+            })
+            .collect();
+        let line: f64 = (0..p.len()).map(|i| g[i] * (h[i] - p[i])).sum();
+        let credit = losses[row] - mean_field(&p, label) - line;
+        for i in 0..p.len() {
+            let dx = credit * slope * (h[i] - p[i]) + g[i] * slope * p[i] * (1.0 - p[i]);
+            bias[i] += dx / IMAGES.len() as f64;
+        }
+    }
+    assert_bias(&net, &bias);
+}

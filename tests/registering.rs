@@ -1,0 +1,56 @@
+//! Estimators of other crates: which are registered, and which are refused.
+
+use std::sync::Arc;
+
+use bnn_cpu::estimators::{self, Emit, Estimator, Extra, Info, Link, Make, Unit};
+
+/// An estimator with a name and that many extra rows.
+struct Named(&'static str, &'static [Extra]);
+
+impl Estimator for Named {
+    fn info(&self) -> Info {
+        Info {
+            name: self.0,
+            formula: "0",
+            unbiased: false,
+            cost: "1 forward",
+            source: "this test",
+        }
+    }
+    fn link(&self) -> Link {
+        Link::Sigmoid
+    }
+    fn extras(&self) -> &'static [Extra] {
+        self.1
+    }
+    fn pullback(&self, _unit: Unit) -> f32 {
+        0.0
+    }
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn estimators_that_could_not_be_named_or_run_are_not_registered() {
+    const ROW: Extra = Extra {
+        here: Emit::Mean,
+        above: Emit::Mean,
+    };
+    let refused = |make: Make, says: &str| {
+        let error = estimators::register(make).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    refused(|_| Some(Arc::new(Named("", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("a+b", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("a b", &[]))), "one word");
+    refused(|_| Some(Arc::new(Named("st", &[]))), "exists already");
+    refused(|_| None, "its own link");
+    refused(
+        |_| Some(Arc::new(Named("three-rows", &[ROW; 3]))),
+        "more than two extra rows",
+    );
+    assert!(estimators::by_name("three-rows", None).is_err());
+    estimators::register(|_| Some(Arc::new(Named("two-rows", &[ROW; 2])))).unwrap();
+    estimators::by_name("two-rows", None).unwrap();
+}
