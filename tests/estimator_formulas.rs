@@ -14,6 +14,22 @@ fn fires(x: f64) -> f64 {
     1.0 / (1.0 + (-f64::from(SLOPE) * x).exp())
 }
 
+/// The loss of the last layer, its 3 x units weights and 3 biases given, and its adjoint at
+/// each unit.
+fn last_layer(last: &[f32], h: &[f64], label: usize) -> (f64, Vec<f64>) {
+    let weight = |c: usize, i: usize| f64::from(last[c * h.len() + i]);
+    let z: Vec<f64> = (0..3)
+        .map(|c| {
+            let dot: f64 = (0..h.len()).map(|i| weight(c, i) * h[i]).sum();
+            dot + f64::from(last[3 * h.len() + c])
+        })
+        .collect();
+    let sum: f64 = z.iter().map(|z| z.exp()).sum();
+    let error = |c: usize| z[c].exp() / sum - f64::from(u8::from(c == label));
+    let adjoint = |i: usize| (0..3).map(|c| error(c) * weight(c, i)).sum();
+    (sum.ln() - z[label], (0..h.len()).map(adjoint).collect())
+}
+
 /// The gradient of the first layer's biases.
 fn assert_bias(net: &Network, want: &[f64]) {
     let entry = net.params().entries().iter().find(|e| e.name == "fc1.bias");
@@ -60,32 +76,20 @@ fn double_cv_is_its_formula_over_the_samples_of_an_image() {
     let spec = net(NETS[0], "double-cv", None).unwrap();
     let (mut net, w) = ready(&spec, NETS[0], IMAGES.len(), SAMPLES);
     let mut loo = baseline(Baseline::Loo, &net);
+    // Nothing of a step is left in the next.
     step(&mut net, &mut loo, 0, 0);
+    step(&mut net, &mut loo, 0, 1);
 
-    // Row `sample * images + image` is a sample; the last layer's weights are 3 x units.
+    // Row `sample * images + image` is a sample.
     let last = &w[w.len() - 3 * (units + 1)..];
     let rows = SAMPLES * IMAGES.len();
     let (x, h) = (net.layer_output(0), net.layer_output(1));
     let one = |row: usize| {
-        let h = &h[row * units..][..units];
-        let label = IMAGES[row % IMAGES.len()].1 as usize;
-        let z: Vec<f64> = (0..3)
-            .map(|c| {
-                let dot: f32 = (0..units).map(|i| last[c * units + i] * h[i]).sum();
-                f64::from(dot + last[3 * units + c])
-            })
+        let h: Vec<f64> = h[row * units..][..units]
+            .iter()
+            .map(|&h| f64::from(h))
             .collect();
-        let sum: f64 = z.iter().map(|z| z.exp()).sum();
-        let adjoint = |i: usize| -> f64 {
-            (0..3)
-                .map(|c| {
-                    let error = z[c].exp() / sum - f64::from(u8::from(c == label));
-                    error * f64::from(last[c * units + i])
-                })
-                .sum()
-        };
-        let adjoints: Vec<f64> = (0..units).map(adjoint).collect();
-        (sum.ln() - z[label], adjoints)
+        last_layer(last, &h, IMAGES[row % IMAGES.len()].1 as usize)
     };
     let all: Vec<_> = (0..rows).map(one).collect();
     let mut bias = vec![0.0; units];
@@ -175,4 +179,61 @@ fn muprop_expands_the_mean_field_network() {
         }
     }
     assert_bias(&net, &bias);
+}
+
+/// What REBAR learns from a step is made of its gradient and control part at every unit,
+/// found here from the relaxed bits that the layer emitted beside its bits.
+#[test]
+fn rebar_learns_from_the_sums_over_its_units() {
+    let units = NETS[0][0];
+    let spec = net(NETS[0], "rebar", None).unwrap();
+    let (mut net, w) = ready(&spec, NETS[0], IMAGES.len(), 1);
+    let mut none = baseline(Baseline::None, &net);
+    step(&mut net, &mut none, 3, 0);
+    let learned = &net.params().buffer_entries()[0];
+    assert!(learned.name.ends_with(".controls"));
+    let learned = net.params().buffer_values()[learned.span.clone()].to_vec();
+
+    let (a, images) = (f64::from(SLOPE), IMAGES.len());
+    // The temperature of even steps; at the first one the scale of the control part is 0.
+    let t = 0.5 * (-0.1f64).exp();
+    let last = &w[w.len() - 3 * (units + 1)..];
+    let rows = |layer: usize, row: usize| -> Vec<f64> {
+        let of = &net.layer_output(layer)[row * units..][..units];
+        of.iter().map(|&x| f64::from(x)).collect()
+    };
+    let mut sums = [0.0; 3];
+    for (image, (_, label)) in IMAGES.iter().enumerate() {
+        let label = *label as usize;
+        let (x, h) = (rows(0, image), rows(1, image));
+        let (free, tied) = (rows(1, images + image), rows(1, 2 * images + image));
+        let (loss, _) = last_layer(last, &h, label);
+        let (_, at_free) = last_layer(last, &free, label);
+        let (loss_tied, at_tied) = last_layer(last, &tied, label);
+        for i in 0..units {
+            let p = fires(x[i]);
+            // The uniform number that makes the relaxed bit.
+            let u = 1.0 / (1.0 + (t * (tied[i] / (1.0 - tied[i])).ln() - a * x[i]).exp());
+            let chain = match h[i] > 0.5 {
+                true => 1.0 - (1.0 - p) / (1.0 - u),
+                false => 1.0 - p / u,
+            };
+            let slope = |r: f64| r * (1.0 - r) * a / t;
+            let score = a * (h[i] - p);
+            let path = at_free[i] * slope(free[i]) - at_tied[i] * slope(tied[i]) * chain;
+            let (g, c) = (loss * score, path - loss_tied * score);
+            sums[0] += g * g;
+            sums[1] += g * c;
+            sums[2] += c * c;
+        }
+    }
+    // Averages to which a step adds 0.02; each row has the weight 1 / images.
+    let scale = 0.02 / (images * images) as f64;
+    for (place, want) in [(1, sums[1]), (2, sums[2]), (3, sums[0])] {
+        let (got, want) = (f64::from(learned[place]), scale * want);
+        assert!(
+            (got - want).abs() < 1e-4 * want.abs(),
+            "{place}: {got}, not {want}"
+        );
+    }
 }

@@ -283,6 +283,12 @@ fn turn(net: &mut Network, tensor: &str) {
 fn verification_counts_every_difference() {
     let spec = spec(INTEGER, "conv norm pool unit conv norm unit binary-linear");
     let (mut random, mut net) = net(&spec, 3);
+    let means = net.params().buffer_entries().to_vec();
+    let means = means.iter().find(|e| e.name == "l6.running_mean").unwrap();
+    for i in means.span.clone() {
+        // No sum lies on a threshold, so that each margin is a distance.
+        net.params_mut().buffer_values_mut()[i] += 0.25;
+    }
     let images: Vec<Vec<u8>> = (0..30).map(|_| random.image(spec.input.len())).collect();
     let packed = lower(&net).unwrap();
     let mut runner = packed.runner(fastest());
@@ -348,6 +354,7 @@ fn verification_counts_every_difference() {
         (logits.differing, off.logits, logits.largest),
         (want.1, want.2, want.3)
     );
+    assert!(margins.iter().flatten().any(|&m| m > 0.0), "{margins:?}");
     assert_eq!((&off.predictions, &off.margins), (&predictions, &margins));
     // The last layer's alone: no bit differs, and no tie is near or far.
     turn(&mut net, "l5.weight");

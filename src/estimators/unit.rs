@@ -328,10 +328,6 @@ struct View<'a> {
 }
 
 impl Op for BinaryUnit {
-    fn name(&self) -> &'static str {
-        "binary"
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         let (len, pass, node) = (self.len, cx.pass, cx.node);
         self.control = self.control_of(cx.params, pass);

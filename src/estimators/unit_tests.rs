@@ -77,3 +77,19 @@ fn thresholds_replace_samples_where_the_pass_asks() {
     tape.forward();
     assert_eq!(tape.value(h), [0.0, 1.0]);
 }
+
+#[test]
+fn bits_are_declared_where_every_row_emits_them() {
+    use crate::estimators::{Gumbel, Rebar};
+    let declared = |estimator: Arc<dyn Estimator>, roles: Roles| {
+        let engine = crate::kernels::select(Some("scalar")).unwrap();
+        let mut tape = Tape::new(engine, 2);
+        let x = tape.input(Shape::vector(3), true);
+        let firing = Firing::Stochastic;
+        let h = BinaryUnit::record_as(&mut tape, x, firing, estimator, roles, "u", Some(1), 0);
+        tape.is_bits(h)
+    };
+    assert!(declared(Arc::new(Gumbel { soft: false }), Roles::plain()));
+    assert!(!declared(Arc::new(Gumbel { soft: true }), Roles::plain()));
+    assert!(!declared(Arc::new(Rebar), Roles::of(&[&Rebar]).remove(0)));
+}

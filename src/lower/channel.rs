@@ -105,10 +105,10 @@ impl Scan {
             let up = pairs().all(|(a, b)| a <= b);
             let down = pairs().all(|(a, b)| a >= b);
             match (up, down) {
-                _ if values.iter().any(|x| x.is_nan()) => Err(c),
                 (true, true) => Ok(None),
                 (true, false) => Ok(Some(true)),
                 (false, true) => Ok(Some(false)),
+                // A NaN neither rises nor falls.
                 (false, false) => Err(c),
             }
         };

@@ -44,14 +44,6 @@ impl Activation {
 }
 
 impl Op for Activation {
-    fn name(&self) -> &'static str {
-        match self.function {
-            Function::Relu => "relu",
-            Function::HardSigmoid => "hard_sigmoid",
-            Function::Sigmoid => "sigmoid",
-        }
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         let (x, len, a) = (cx.x(0), self.len, cx.pass.slope);
         let (ew, function) = (&cx.pass.engine.kernels.ew, self.function);

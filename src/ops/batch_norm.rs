@@ -354,10 +354,6 @@ fn inverse_deviation(var: f64, eps: f64) -> f32 {
 }
 
 impl Op for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
     fn forward(&mut self, mut cx: Forward<'_>) {
         self.prepare(&mut cx);
         let len = self.shape.len();

@@ -78,10 +78,6 @@ pub fn channel_scale(latent: &[f32]) -> f32 {
 }
 
 impl Op for ChannelScale {
-    fn name(&self) -> &'static str {
-        "channel_scale"
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         if let Some(latent) = self.latent
             && self.version != cx.params.version()

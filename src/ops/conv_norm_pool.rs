@@ -63,10 +63,6 @@ impl ConvNormPool {
 }
 
 impl Op for ConvNormPool {
-    fn name(&self) -> &'static str {
-        "conv+batch_norm+max_pool"
-    }
-
     fn forward(&mut self, mut cx: Forward<'_>) {
         let (pass, train) = (cx.pass, cx.pass.mode == Mode::Train);
         let (rows, ew) = (samples(pass), &pass.engine.kernels.ew);

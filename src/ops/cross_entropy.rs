@@ -44,10 +44,6 @@ pub fn log_softmax(z: &[f32], out: &mut [f32]) {
 }
 
 impl Op for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         let (z, labels, classes) = (cx.x(0), &cx.pass.labels, self.classes);
         cx.pass

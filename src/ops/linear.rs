@@ -227,10 +227,6 @@ impl Linear {
 }
 
 impl Op for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
         if self.version != cx.params.version() {

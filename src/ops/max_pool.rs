@@ -78,10 +78,6 @@ impl MaxPool {
 }
 
 impl Op for MaxPool {
-    fn name(&self) -> &'static str {
-        "max_pool"
-    }
-
     fn forward(&mut self, cx: Forward<'_>) {
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);

@@ -129,10 +129,6 @@ fn pool(input: Shape, kernel: usize, stride: usize) -> Pool {
 }
 
 impl Op for NormPool {
-    fn name(&self) -> &'static str {
-        "batch_norm+max_pool"
-    }
-
     fn forward(&mut self, mut cx: Forward<'_>) {
         self.norm.prepare(&mut cx);
         let x = cx.x(0);

@@ -35,9 +35,6 @@ use crate::tensor::{Arena, Shape, whole_lines};
 
 /// One layer: a forward rule and its adjoint.
 pub trait Op: Send {
-    /// The layer's kind, e.g. `conv`.
-    fn name(&self) -> &'static str;
-
     /// Computes the output from the inputs.
     fn forward(&mut self, cx: Forward<'_>);
 

@@ -244,10 +244,6 @@ impl Conv {
 }
 
 impl Op for Conv {
-    fn name(&self) -> &'static str {
-        "conv"
-    }
-
     fn forward(&mut self, mut cx: Forward<'_>) {
         let y = std::mem::take(&mut cx.y);
         let mut slots = std::mem::take(&mut self.slots);
