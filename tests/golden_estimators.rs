@@ -130,6 +130,20 @@ fn rebar_learns_its_scale_and_temperature_as_the_recursions_say() {
     }
 }
 
+/// Whichever side of the temperature comes first.
+#[test]
+fn rebar_keeps_its_temperature_until_it_knows_both_sides() {
+    let rebar = by_name("rebar", None).unwrap();
+    for first in [0, 1] {
+        let mut controls = rebar.controls().to_vec();
+        let before = rebar.control(1.0, &controls, 2).0;
+        rebar.adapt(&mut controls, [4.0, 1.0, 1.0], first);
+        assert_eq!(rebar.control(1.0, &controls, 2).0, before);
+        rebar.adapt(&mut controls, [9.0, 1.0, 1.0], 1 - first);
+        assert_ne!(rebar.control(1.0, &controls, 2).0, before);
+    }
+}
+
 /// What an estimator asks for, as its formula has it.
 struct Asks {
     /// Its own link.

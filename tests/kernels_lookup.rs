@@ -87,11 +87,17 @@ fn check(kernels: &Kernels, case: &Case, whole: bool) {
     }
 }
 
+/// Miri interprets, hundreds of times slower: it is shown every seventh size.
+const STEP: usize = if cfg!(miri) { 7 } else { 1 };
+
 #[test]
 fn every_shape_on_every_instruction_set() {
     for isa in Isa::available() {
         let kernels = isa.kernels().expect("available");
-        for (channels, outputs) in [(16, 16), (16, 32), (48, 16), (64, 48)] {
+        for (channels, outputs) in [(16, 16), (16, 32), (48, 16), (64, 48)]
+            .into_iter()
+            .step_by(STEP)
+        {
             for (kernel, stride) in [(1, 1), (3, 1), (3, 2), (5, 1)] {
                 for (height, width) in [(5, 5), (6, 12), (9, 7)] {
                     let case = Case {
@@ -122,6 +128,7 @@ fn shapes_that_are_not_served_are_declined() {
 
 /// A convolution layer that knows its input to be bits, beside one that does not.
 #[test]
+#[cfg_attr(miri, ignore = "threads and millions of products")]
 fn a_layer_over_bits_is_the_layer_over_numbers() {
     let window = Window {
         kernel: 5,

@@ -13,6 +13,9 @@ use common::bits;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
+/// Miri interprets, hundreds of times slower: it is shown every seventh size.
+const STEP: usize = if cfg!(miri) { 7 } else { 1 };
+
 /// The scalar kernels, and every other set of this machine.
 fn sets() -> (&'static Kernels, Vec<&'static Kernels>) {
     let mut all: Vec<_> = Isa::available()
@@ -42,7 +45,7 @@ fn bytes(rng: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u8> {
 fn sums_and_cuts() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[1, 61]);
-    for n in (32..=640usize).step_by(32) {
+    for n in (32..=640usize).step_by(32 * STEP) {
         let x = bytes(&mut rng, n + 100);
         let shorts: Vec<i16> = (0..n + 100).map(|_| rng.next_u64() as i16).collect();
         let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 101) as u32).collect() };
@@ -99,7 +102,7 @@ fn sums_and_cuts() {
 fn sums_cut_at_once() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for n in (32..=928usize).step_by(32) {
+    for n in (32..=928usize).step_by(32 * STEP) {
         // Sums within 16 bits, as far as wrapping ones are: small numbers.
         let x: Vec<i16> = (0..n + 100).map(|_| rng.next_u64() as i16 >> 3).collect();
         let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 101) as u32).collect() };
@@ -151,7 +154,7 @@ fn rows_wanted(
 fn sums_over_rows() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[4, 61]);
-    for rows in (4..=64usize).step_by(4) {
+    for rows in (4..=64usize).step_by(4 * STEP) {
         for k in 1..=COLUMNS {
             // Small bytes, so that some totals stay below 255.
             let x: Vec<u8> = bytes(&mut rng, rows * ROW + 200)
@@ -187,7 +190,10 @@ fn sums_over_rows() {
 fn rows_in_another_order() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[5, 61]);
-    for (from, to) in (1..=10usize).flat_map(|a| (1..=10usize).map(move |b| (a, b))) {
+    for (from, to) in (1..=10usize)
+        .flat_map(|a| (1..=10usize).map(move |b| (a, b)))
+        .step_by(STEP)
+    {
         let x = words(&mut rng, from);
         let order: Vec<u16> = (0..4 * to)
             .map(|_| below(&mut rng, 4 * from as u64) as u16)
@@ -208,7 +214,7 @@ fn rows_in_another_order() {
 fn spread_bits_and_planes() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[2, 61]);
-    for n in (32..=352usize).step_by(32) {
+    for n in (32..=352usize).step_by(32 * STEP) {
         for b in 1..=7 {
             let bits: Vec<_> = (0..b).map(|_| words(&mut rng, n.div_ceil(64))).collect();
             let run = |k: &Kernels| {
@@ -240,7 +246,7 @@ fn spread_bits_and_planes() {
 fn signed_sums_of_neighbours() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for k in 1..=6usize {
+    for k in (1..=6usize).step_by(STEP.div_ceil(2)) {
         for lanes in [32usize, 64] {
             let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
             let x: Vec<i16> = (0..rows * pitch)
@@ -276,7 +282,10 @@ fn signed_sums_of_neighbours() {
 fn pooled_rows() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[4, 61]);
-    for columns in [1usize, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70] {
+    for columns in [1usize, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70]
+        .into_iter()
+        .step_by(STEP.div_ceil(2))
+    {
         for rows in [1, 3] {
             let from = BitRows {
                 origin: below(&mut rng, 70) as usize,
@@ -321,7 +330,7 @@ fn pooled_rows() {
 fn differing_bits_and_dot_products() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[5, 61]);
-    for n in (0..40).chain([63, 64, 65, 130]) {
+    for n in (0..40).step_by(STEP).chain([63, 64, 65, 130]) {
         for outputs in [1, 3, 10] {
             let (x, w) = (words(&mut rng, n), words(&mut rng, n * outputs));
             let pixels = bytes(&mut rng, n);

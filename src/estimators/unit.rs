@@ -165,7 +165,8 @@ impl BinaryUnit {
             let row = if shares { pass.group.image(row) } else { row };
             return fill_uniform(&mut pass.noise(node, row), u);
         }
-        let outcome = row % pass.group.main() / pass.group.images;
+        // An image has a row for each outcome of all the bits.
+        let outcome = row / pass.group.images;
         for (i, u) in u.iter_mut().enumerate() {
             // 0 is below every probability, 1 below none.
             let bit = outcome >> (self.units_below + i) & 1;
@@ -394,7 +395,10 @@ impl Op for BinaryUnit {
             }
         }
         // What is not asked for stays unasked for: the layers below are skipped.
-        if (probe && self.expands) || self.estimator.signal() == Signal::Nothing {
+        if self.estimator.signal() == Signal::Nothing {
+            return;
+        }
+        if probe && self.expands {
             return;
         }
         let mut slots = std::mem::take(&mut self.slots);

@@ -229,7 +229,8 @@ unsafe fn store_part(sums: &[__m256; MAX_SUMS], rows: usize, vectors: usize, t: 
                     part = _mm256_extractf128_ps(y, 1);
                 }
                 if width & 2 != 0 {
-                    _mm_store_sd(c.cast(), _mm_castps_pd(part));
+                    // Not `_mm_store_sd`, which asks for an address that a double may have.
+                    _mm_storeu_si64(c.cast(), _mm_castps_si128(part));
                     c = c.wrapping_add(2);
                     part = _mm_movehl_ps(part, part);
                 }

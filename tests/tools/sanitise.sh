@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Memory errors in the unsafe code, looked for by two tools.
+# Memory errors and undefined behaviour in the unsafe code, looked for by three tools.
 #
 #   tests/tools/sanitise.sh asan        AddressSanitizer (a nightly toolchain) over
 #       the kernel tests, the layers against double precision and packed networks:
@@ -10,8 +10,12 @@
 #       this is scalar and AVX2; and it is some 50 times slower, so the sweeps that
 #       would take minutes are left out by name below.
 #
-# Exit 3: a tool is missing. Neither is part of .ci/run: they build everything anew.
-# Miri is not here: it has no AVX-512, and knows few of AVX2's intrinsics.
+#   tests/tools/sanitise.sh miri        Miri (a component of the nightly toolchain)
+#       over the same kernels, scalar and AVX2: it lacks some of AVX-512's intrinsics.
+#       It interprets, so it is shown every seventh size, and no test of millions of
+#       products; it also sees what a pointer may not do, and what was never written.
+#
+# Exit 3: a tool is missing. None is part of .ci/run: they build everything anew.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 kernels=(--test kernels --test kernels_elementwise --test kernels_lookup --test kernels_packed --test kernels_winograd)
@@ -54,9 +58,21 @@ valgrind_() {
   rm target/sanitise.list
 }
 
+miri() {
+  if ! cargo +nightly miri --version >/dev/null 2>&1; then
+    echo "left out: Miri is not installed (rustup +nightly component add miri rust-src)"
+    exit 3
+  fi
+  # What the machine has is what the compiler is told; files are left to the tests.
+  local features=${FEATURES:-+avx2,+fma,+f16c,+bmi1,+bmi2,+popcnt,+lzcnt}
+  RUSTFLAGS="-Ctarget-feature=$features" MIRIFLAGS="-Zmiri-disable-isolation" \
+    cargo +nightly miri test --no-default-features --target-dir target/miri "${kernels[@]}"
+}
+
 case ${1:-all} in
   asan) asan ;;
   valgrind) valgrind_ ;;
-  all) asan; valgrind_ ;;
-  *) echo "usage: $0 [asan|valgrind]" >&2; exit 2 ;;
+  miri) miri ;;
+  all) asan; valgrind_; miri ;;
+  *) echo "usage: $0 [asan|valgrind|miri]" >&2; exit 2 ;;
 esac
