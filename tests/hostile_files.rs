@@ -465,12 +465,31 @@ fn seeds_are_sound() {
 #[test]
 #[ignore = "writes the seeds of the fuzzers"]
 fn write_the_seeds() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     for target in ALL {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
-        let folder = folder.join(target.name);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        for (i, bytes) in seeds(target.name).iter().enumerate() {
-            std::fs::write(folder.join(format!("seed-{i:02}")), bytes).expect("a file");
+        let kept = project.join("tests/fuzz/corpus").join(target.name);
+        // Many, of which `fuzz.sh --minimise` keeps those that reach something new.
+        let work = project.join("tests/fuzz/target/corpus").join(target.name);
+        for folder in [&kept, &work] {
+            std::fs::create_dir_all(folder).expect("a folder");
         }
+        for (i, bytes) in seeds(target.name).iter().enumerate() {
+            std::fs::write(kept.join(format!("seed-{i:02}")), bytes).expect("a file");
+            for (j, bytes) in variants(target.name, bytes).iter().enumerate() {
+                let path = work.join(format!("variant-{i:02}-{j:04}"));
+                std::fs::write(path, bytes).expect("a file");
+            }
+        }
+    }
+}
+
+/// What differs from a sound file in one place.
+fn variants(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
+    match name {
+        "weights" | "checkpoint" | "packed" => common::variants::of_safetensors(bytes),
+        _ => match serde_json::from_slice(bytes) {
+            Ok(value) => common::variants::of_json(&value).iter().map(json).collect(),
+            Err(_) => Vec::new(),
+        },
     }
 }

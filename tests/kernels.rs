@@ -7,8 +7,8 @@ use bnn_cpu::kernels::gemm::{
 use bnn_cpu::kernels::im2col::im2col;
 use bnn_cpu::kernels::{Isa, Kernels, NR, select};
 
-/// Miri interprets, hundreds of times slower: it is shown every seventh size.
-const STEP: usize = if cfg!(miri) { 7 } else { 1 };
+/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
+const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 /// A small generator of test numbers (splitmix64).
 struct Numbers(u64);

@@ -13,8 +13,8 @@ use common::bits;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
-/// Miri interprets, hundreds of times slower: it is shown every seventh size.
-const STEP: usize = if cfg!(miri) { 7 } else { 1 };
+/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
+const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 /// The scalar kernels, and every other set of this machine.
 fn sets() -> (&'static Kernels, Vec<&'static Kernels>) {
@@ -246,7 +246,7 @@ fn spread_bits_and_planes() {
 fn signed_sums_of_neighbours() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for k in (1..=6usize).step_by(STEP.div_ceil(2)) {
+    for k in (1..=6usize).step_by(STEP.div_ceil(4)) {
         for lanes in [32usize, 64] {
             let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
             let x: Vec<i16> = (0..rows * pitch)
@@ -284,7 +284,7 @@ fn pooled_rows() {
     let mut rng = keyed(&[4, 61]);
     for columns in [1usize, 2, 7, 14, 16, 31, 32, 33, 50, 64, 70]
         .into_iter()
-        .step_by(STEP.div_ceil(2))
+        .step_by(STEP.div_ceil(4))
     {
         for rows in [1, 3] {
             let from = BitRows {

@@ -6,6 +6,7 @@ pub mod golden;
 pub mod nets;
 pub mod oracle;
 pub mod packed;
+pub mod variants;
 
 use bnn_cpu::kernels::{Engine, Isa, select};
 

@@ -12,7 +12,7 @@
 #
 #   tests/tools/sanitise.sh miri        Miri (a component of the nightly toolchain)
 #       over the same kernels, scalar and AVX2: it lacks some of AVX-512's intrinsics.
-#       It interprets, so it is shown every seventh size, and no test of millions of
+#       It interprets, so it is shown every thirteenth size, and no test of millions of
 #       products; it also sees what a pointer may not do, and what was never written.
 #
 # Exit 3: a tool is missing. None is part of .ci/run: they build everything anew.
