@@ -326,6 +326,12 @@ impl Stage {
         };
         let mut values = vec![at];
         for step in &self.tail {
+            // A text can name a number that no 32-bit float is.
+            if let Step::Function { slope, .. } | Step::Sample { slope, .. } = step
+                && !(slope.is_finite() && *slope > 0.0)
+            {
+                return Err(fail("a slope must be a number above 0"));
+            }
             at = step
                 .output(at)
                 .ok_or_else(|| fail(&format!("{} cannot follow here", step.name())))?;
