@@ -6,20 +6,16 @@
 //! `cargo test --test hostile_files -- --ignored` writes the seeds of the fuzzers.
 
 mod common;
+#[path = "fuzz/seeds.rs"]
+mod seeds;
 #[path = "fuzz/targets.rs"]
 mod targets;
 
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
-use bnn_cpu::estimators::{self, Firing};
-use bnn_cpu::lower::lower;
-use bnn_cpu::model::weights::{export, write};
-use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
-use bnn_cpu::tensor::Shape;
-use bnn_cpu::train::{BestWeights, Config, DatasetRecord};
-use common::fastest;
-use common::packed::{Mix, RandomNet};
+use bnn_cpu::train::{BestWeights, Config};
+use seeds::{files, idx_seeds, json, packed_seeds, record_seeds, specs, weights_seeds};
 use targets::{ALL, Target};
 
 /// Random numbers that are the same everywhere (SplitMix64).
@@ -109,7 +105,7 @@ fn hold(name: &str) {
     let target = ALL.iter().find(|t| t.name == name);
     let target = *target.expect("a target of that name");
     let count = std::env::var("BNN_CPU_MUTATIONS").map_or(2000, |n| n.parse().expect("a number"));
-    let seeds = seeds(name);
+    let seeds = seeds::of(name);
     for seed in &seeds {
         parse(target, seed);
     }
@@ -139,231 +135,6 @@ fn parse(target: Target, bytes: &[u8]) {
         eprintln!("target {} failed on: {}", target.name, bytes.escape_ascii());
         std::panic::resume_unwind(panic);
     }
-}
-
-/// Sound files of every kind that a target reads.
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    match name {
-        "idx" => idx_seeds(),
-        "gzip" => idx_seeds().iter().map(|bytes| idx::gzip(bytes)).collect(),
-        "model" => specs().iter().map(json).collect(),
-        "weights" => weights_seeds(),
-        "checkpoint" => vec![written(targets::checkpoint_seed)],
-        "packed" => packed_seeds(),
-        "recipe" => files(Path::new("data/recipes")),
-        "picture" => picture_seeds(),
-        "requests" => request_seeds(),
-        _ => record_seeds(),
-    }
-}
-
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("JSON")
-}
-
-fn written(write: impl FnOnce(&Path)) -> Vec<u8> {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("file");
-    write(&path);
-    std::fs::read(&path).expect("the file")
-}
-
-fn files(folder: &Path) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        return Vec::new();
-    };
-    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    paths
-        .iter()
-        .map(|p| std::fs::read(p).expect("a file"))
-        .collect()
-}
-
-fn idx_seeds() -> Vec<Vec<u8>> {
-    let grey = ndarray::Array4::from_shape_fn((3, 4, 5, 1), |(n, y, x, _)| (n * y * x) as u8);
-    let colour = ndarray::Array4::from_shape_fn((2, 2, 2, 3), |(n, y, x, c)| (n + y + x + c) as u8);
-    let labels = |kind: u8, size: usize| {
-        let mut bytes = vec![0, 0, kind, 1, 0, 0, 0, 3];
-        for label in [1u8, 0, 2] {
-            bytes.resize(bytes.len() + size - 1, 0);
-            bytes.push(label);
-        }
-        bytes
-    };
-    vec![
-        idx::encode_images(grey.view()).expect("a file"),
-        idx::encode_images(colour.view()).expect("a file"),
-        labels(0x08, 1),
-        labels(0x0B, 2),
-        labels(0x0C, 4),
-    ]
-}
-
-fn specs() -> Vec<ModelSpec> {
-    let small = [
-        r#"{"name":"a","input":{"channels":1,"height":4,"width":5},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"conv","name":"c","out":2,"kernel":3,"stride":1,"padding":1,"bias":false,"weights":"binary","scale":true},{"type":"batch_norm","name":"b","eps":1e-5,"momentum":0.1},{"type":"max_pool","kernel":2,"stride":1},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#,
-        r#"{"name":"b","input":{"channels":2,"height":3,"width":3},"pixels":"integer","layers":[{"type":"linear","name":"f","out":4,"bias":false,"weights":"binary"},{"type":"batch_norm","name":"n","statistics":"running"},{"type":"activation","function":"hard_sigmoid"},{"type":"linear","name":"g","out":2},{"type":"batch_norm","name":"m"}]}"#,
-    ];
-    let parse = |text: &&str| serde_json::from_str::<ModelSpec>(text).expect("a spec");
-    let mut specs: Vec<ModelSpec> = small.iter().map(parse).collect();
-    // The first names pixels although its first weights are binary: refused.
-    for estimator in estimators::all() {
-        for (mode, place) in [
-            (Firing::Deterministic, Placement::Both),
-            (Firing::Stochastic, Placement::Last),
-        ] {
-            let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
-            if spec.place(place, mode, estimator.info().name).is_ok() && spec.check().is_ok() {
-                specs.push(spec);
-            }
-        }
-    }
-    for (name, _) in PRESETS {
-        specs.push(preset(name, Shape::image(1, 12, 12), 3).expect("a preset"));
-    }
-    specs
-}
-
-fn weights_seeds() -> Vec<Vec<u8>> {
-    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
-    spec.place(Placement::Both, Firing::Stochastic, "reinforce")
-        .expect("two units");
-    let net = Network::new(&spec, fastest(), 1, false).expect("a network");
-    let best = BestWeights {
-        model: spec,
-        dataset: "digits".into(),
-        seed: 1,
-        epoch: 2,
-        slope: 1.0,
-        isa: "scalar".into(),
-    };
-    let file = written(|path| write(path, &export(net.params()), &best).expect("a file"));
-    let about = serde_json::json!({"model": "another"});
-    let other = written(|path| write(path, &export(net.params()), &about).expect("a file"));
-    let strange = safetensors::serialize(
-        [(
-            "a",
-            safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![2], &[0; 4]),
-        )]
-        .map(|(n, t)| (n, t.expect("a tensor"))),
-        None,
-    );
-    vec![file, other, strange.expect("a file")]
-}
-
-fn packed_seeds() -> Vec<Vec<u8>> {
-    let mut seeds = Vec::new();
-    for seed in 0..80 {
-        for firing in [Firing::Deterministic, Firing::Stochastic] {
-            let mut random = RandomNet::new(seed, firing);
-            let spec = random.spec(Mix::Either);
-            let packed = lower(&random.net(&spec, fastest(), 1)).expect("a packed net");
-            let bytes = packed.to_bytes().expect("bytes");
-            if bytes.len() < 4000 {
-                seeds.push(bytes);
-            }
-        }
-    }
-    assert!(seeds.len() > 5, "{} small nets", seeds.len());
-    seeds
-}
-
-fn picture_seeds() -> Vec<Vec<u8>> {
-    use png::BitDepth::{Eight, One, Sixteen};
-    use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
-    let mut seeds = idx_seeds();
-    for (color, depth, width, height, bytes) in [
-        (Grayscale, Eight, 28, 28, 784),
-        (Grayscale, Eight, 40, 30, 1200),
-        (Grayscale, One, 9, 7, 14),
-        (Grayscale, Sixteen, 6, 5, 60),
-        (GrayscaleAlpha, Eight, 7, 6, 84),
-        (Rgb, Eight, 6, 6, 108),
-        (Rgba, Eight, 5, 6, 120),
-        (Indexed, Eight, 8, 8, 64),
-        (Grayscale, Eight, 1, 1, 1),
-    ] {
-        let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, width, height);
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        if color == Indexed {
-            encoder.set_palette(vec![0, 0, 0, 255, 255, 255, 255, 0, 0]);
-            encoder.set_trns(vec![255, 0, 9]);
-        }
-        let most = if color == Indexed { 3 } else { 256 };
-        let data: Vec<u8> = (0..bytes).map(|i| (i * i % 251 % most) as u8).collect();
-        let mut writer = encoder.write_header().expect("a header");
-        writer.write_image_data(&data).expect("pixels");
-        writer.finish().expect("a picture");
-        seeds.push(file);
-    }
-    seeds
-}
-
-fn record_seeds() -> Vec<Vec<u8>> {
-    let data = DatasetRecord {
-        name: "data".into(),
-        train: 20,
-        test: 6,
-        classes: 3,
-    };
-    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
-    spec.place(Placement::Both, Firing::Stochastic, "st")
-        .expect("two units");
-    let mut config = Config::reference(spec, data);
-    config.batch = 6;
-    config.slope.kind = bnn_cpu::train::SlopeKind::Exp;
-    let config = json(&config);
-    let provenance = r#"{"version":"0.1.0","isa":"avx2","threads":2,"machine":"x86_64 linux"}"#;
-    let test = format!(
-        r#"{{"dataset":"data","images":6,"epoch":1,"loss":0.5,"accuracy":0.9,"train_seconds":1.5,"provenance":{provenance}}}"#
-    );
-    let epoch = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":0.5,"slope":1.0,"lr":0.1,"img_per_s":10.0,"seconds":1.0,"flip_ratio":0.1,"flip_ratios":{"a.weight":0.1}}"#;
-    let cell = format!(
-        r#"{{"suite":"reference","row":"a","config":{},"test":{test},"history":[{epoch}]}}"#,
-        String::from_utf8_lossy(&config)
-    );
-    let metrics = format!("{epoch}\n{epoch}\n");
-    vec![
-        config,
-        test.into_bytes(),
-        metrics.into_bytes(),
-        cell.into_bytes(),
-    ]
-}
-
-/// Requests that are answered in every way there is.
-fn request_seeds() -> Vec<Vec<u8>> {
-    let read = |body: &str, fields: &str| {
-        let length = body.len();
-        format!(
-            "POST /read HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
-        )
-    };
-    let own = r#"{"width":3,"height":4,"ink":[0,9,0,0,200,0,0,255,0,0,30,0]}"#;
-    let other = r#"{"width":2,"height":1,"ink":[0,7]}"#;
-    let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    [
-        get("/", "localhost:4000"),
-        get("/network", "127.0.0.1:4000") + &read(own, ""),
-        read(
-            own,
-            "Origin: http://127.0.0.1:4000\r\nConnection: close\r\n",
-        ),
-        read(other, "Expect: 100-continue\r\n"),
-        read(own, "Origin: http://elsewhere\r\n"),
-        read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),
-        get("/nothing", "[::1]:4000") + &get("/", "elsewhere"),
-        "HEAD / HTTP/1.0\r\n\r\n".into(),
-        "PUT / HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-            .into(),
-    ]
-    .map(String::into_bytes)
-    .to_vec()
 }
 
 #[test]
@@ -447,8 +218,8 @@ fn seeds_are_sound() {
     let (tensors, _) =
         bnn_cpu::model::weights::parse::<BestWeights>(&weights_seeds()[0], here).expect("weights");
     assert!(!tensors.is_empty());
-    let [config, test, metrics, cell] = &record_seeds()[..] else {
-        panic!("four records");
+    let [config, test, metrics, cell, ..] = &record_seeds()[..] else {
+        panic!("four records and more");
     };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     bnn_cpu::train::parse_json::<Config>(&text(config), here).expect("a configuration");
@@ -473,7 +244,7 @@ fn write_the_seeds() {
         for folder in [&kept, &work] {
             std::fs::create_dir_all(folder).expect("a folder");
         }
-        for (i, bytes) in seeds(target.name).iter().enumerate() {
+        for (i, bytes) in seeds::of(target.name).iter().enumerate() {
             std::fs::write(kept.join(format!("seed-{i:02}")), bytes).expect("a file");
             for (j, bytes) in variants(target.name, bytes).iter().enumerate() {
                 let path = work.join(format!("variant-{i:02}-{j:04}"));

@@ -34,6 +34,7 @@ fn vary(value: &Value, texts: &[String], give: &mut dyn FnMut(Value)) {
             for other in [
                 json!(-1),
                 json!(0.5),
+                json!(0.99),
                 json!(1e300),
                 json!(1u64 << 40),
                 json!(null),

@@ -142,6 +142,9 @@ pub fn model_file(bytes: &[u8]) {
         Ok(spec) => spec,
         Err(error) => return said(error),
     };
+    let text = serde_json::to_string(&spec).expect("it was read");
+    let again = ModelSpec::parse(&text, here()).expect("what was written is read");
+    assert_eq!(again, spec);
     let rows = table(&spec).expect("a checked network has a layer table");
     assert!(spec.classes() > 0 && rows.len() == spec.layers.len());
     let weights = |r: &bnn_cpu::model::LayerRow| r.params_f32 + r.params_bit;
@@ -163,12 +166,15 @@ pub fn model_file(bytes: &[u8]) {
     net.backward();
 }
 
-/// The network that weights and checkpoints are read into.
+/// The network that weights and checkpoints are read into: it has a bit of everything
+/// that they can hold.
+pub fn small_spec() -> ModelSpec {
+    const SMALL: &str = r#"{"name":"small","input":{"channels":1,"height":2,"width":3},"layers":[{"type":"linear","name":"a","out":4,"bias":false,"weights":"binary"},{"type":"batch_norm","name":"n"},{"type":"binary","mode":"stoch","estimator":"reinforce"},{"type":"linear","name":"b","out":3}]}"#;
+    ModelSpec::parse(SMALL, here()).expect("a small network")
+}
+
 fn small_network() -> Network {
-    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
-    spec.place(Placement::Both, Firing::Stochastic, "reinforce")
-        .expect("two units");
-    Network::new(&spec, engine(), 1, true).expect("a small network")
+    Network::new(&small_spec(), engine(), 1, true).expect("a small network")
 }
 
 /// Safetensors of weights, of this program or another.
@@ -225,25 +231,28 @@ impl State {
 /// The state of an unfinished run.
 pub fn checkpoint_file(bytes: &[u8]) {
     static STATE: OnceLock<Mutex<State>> = OnceLock::new();
-    let content = match weights::parse::<Checkpoint>(bytes, here()) {
-        Ok(content) => content,
-        Err(error) => return said(error),
-    };
     let state = STATE.get_or_init(|| Mutex::new(State::new()));
     let state = &mut *state.lock().expect("no panic before");
     let spec = state.net.spec().clone();
-    let read = Checkpoint::restore(
-        content,
-        here(),
-        &spec,
-        state.net.params_mut(),
-        &mut state.optimiser,
-        Some(&mut state.baseline),
-        (&mut state.flips, &mut state.activity),
-    );
-    match read {
-        Ok(checkpoint) => assert_eq!(checkpoint.model, spec),
-        Err(error) => said(error),
+    // A run with a baseline that learns, and one without.
+    for learns in [true, false] {
+        let content = match weights::parse::<Checkpoint>(bytes, here()) {
+            Ok(content) => content,
+            Err(error) => return said(error),
+        };
+        let read = Checkpoint::restore(
+            content,
+            here(),
+            &spec,
+            state.net.params_mut(),
+            &mut state.optimiser,
+            learns.then_some(&mut state.baseline),
+            (&mut state.flips, &mut state.activity),
+        );
+        match read {
+            Ok(checkpoint) => assert_eq!(checkpoint.model, spec),
+            Err(error) => said(error),
+        }
     }
 }
 
@@ -424,6 +433,10 @@ pub fn record_file(bytes: &[u8]) {
         Dataset::new("data", 3, split(20), split(6)).expect("a data set")
     });
     let check = |mut config: Config| {
+        if let Err(error) = config.check(data) {
+            said(error);
+        }
+        // As if it had been made with the data at hand.
         config.dataset = DatasetRecord::of(data);
         match config.check(data) {
             Ok(()) => {

@@ -63,8 +63,12 @@ if [ "$mode" = coverage ]; then
 fi
 
 # Optimised code has fewer edges than the source: which files are kept is told by the other.
+# And a block whose neighbours tell of it is counted like any other.
 profile=()
-[ "$mode" = fuzz ] || { profile=(--dev) built=tests/fuzz/target/$host/debug; }
+if [ "$mode" = minimise ]; then
+  profile=(--dev) built=tests/fuzz/target/$host/debug
+  export RUSTFLAGS="${RUSTFLAGS:-} -Cllvm-args=-sanitizer-coverage-prune-blocks=0"
+fi
 "${before[@]}" cargo +nightly fuzz build "${profile[@]}" --fuzz-dir tests/fuzz -s none
 for target in "${targets[@]}"; do
   work=tests/fuzz/target/corpus/$target

@@ -1,0 +1,347 @@
+//! Seeds of the fuzzers: sound files of every kind that a target reads, and a few that
+//! are refused late.
+
+use std::path::{Path, PathBuf};
+
+use bnn_cpu::data::idx;
+use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::lower::lower;
+use bnn_cpu::model::weights::{export, write};
+use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{Activity, Baseline, BestWeights, Config, DatasetRecord, Flips, SlopeKind};
+use serde_json::Value;
+
+use crate::common::fastest;
+use crate::common::packed::{Mix, RandomNet};
+use crate::targets;
+
+/// The seeds of a target.
+pub fn of(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "idx" => idx_seeds(),
+        "gzip" => idx_seeds().iter().map(|bytes| idx::gzip(bytes)).collect(),
+        "model" => specs().iter().map(json).collect(),
+        "weights" => weights_seeds(),
+        "checkpoint" => checkpoint_seeds(),
+        "packed" => [packed_seeds(), packed_lies()].concat(),
+        "recipe" => recipe_seeds(),
+        "picture" => picture_seeds(),
+        "requests" => request_seeds(),
+        _ => record_seeds(),
+    }
+}
+
+/// A value as JSON.
+pub fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("JSON")
+}
+
+fn written(write: impl FnOnce(&Path)) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("file");
+    write(&path);
+    std::fs::read(&path).expect("the file")
+}
+
+/// What the files of a folder of the project hold, in the order of their names.
+pub fn files(folder: &Path) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    paths
+        .iter()
+        .map(|p| std::fs::read(p).expect("a file"))
+        .collect()
+}
+
+/// Images and labels.
+pub fn idx_seeds() -> Vec<Vec<u8>> {
+    let grey = ndarray::Array4::from_shape_fn((3, 4, 5, 1), |(n, y, x, _)| (n * y * x) as u8);
+    let colour = ndarray::Array4::from_shape_fn((2, 2, 2, 3), |(n, y, x, c)| (n + y + x + c) as u8);
+    let labels = |kind: u8, size: usize| {
+        let mut bytes = vec![0, 0, kind, 1, 0, 0, 0, 3];
+        for label in [1u8, 0, 2] {
+            bytes.resize(bytes.len() + size - 1, 0);
+            bytes.push(label);
+        }
+        bytes
+    };
+    // As small as a network of the target `picture`: taken as they are.
+    let own = ndarray::Array4::from_elem((2, 1, 1, 1), 9);
+    vec![
+        idx::encode_images(grey.view()).expect("a file"),
+        idx::encode_images(colour.view()).expect("a file"),
+        idx::encode_images(own.view()).expect("a file"),
+        labels(0x08, 1),
+        labels(0x0B, 2),
+        labels(0x0C, 4),
+    ]
+}
+
+/// Networks, nearly all of them possible.
+pub fn specs() -> Vec<ModelSpec> {
+    let small = [
+        r#"{"name":"a","input":{"channels":1,"height":4,"width":5},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"conv","name":"c","out":2,"kernel":3,"stride":1,"padding":1,"bias":false,"weights":"binary","scale":true},{"type":"batch_norm","name":"b","eps":1e-5,"momentum":0.1},{"type":"max_pool","kernel":2,"stride":1},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#,
+        r#"{"name":"r","input":{"channels":1,"height":4,"width":4},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"conv","name":"c","out":2,"kernel":2,"stride":1,"padding":0,"bias":true},{"type":"max_pool","kernel":2,"stride":1},{"type":"activation","function":"relu"},{"type":"activation","function":"sigmoid"},{"type":"linear","name":"f","out":3}]}"#,
+        r#"{"name":"b","input":{"channels":2,"height":3,"width":3},"pixels":"integer","layers":[{"type":"linear","name":"f","out":4,"bias":false,"weights":"binary"},{"type":"batch_norm","name":"n","statistics":"running"},{"type":"activation","function":"hard_sigmoid"},{"type":"linear","name":"g","out":2},{"type":"batch_norm","name":"m"}]}"#,
+    ];
+    let parse = |text: &&str| serde_json::from_str::<ModelSpec>(text).expect("a spec");
+    let mut specs: Vec<ModelSpec> = small.iter().map(parse).collect();
+    // The first names pixels although its first weights are binary: refused.
+    for estimator in estimators::all() {
+        for (mode, place) in [
+            (Firing::Deterministic, Placement::Both),
+            (Firing::Stochastic, Placement::Last),
+        ] {
+            let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
+            if spec.place(place, mode, estimator.info().name).is_ok() && spec.check().is_ok() {
+                specs.push(spec);
+            }
+        }
+    }
+    for (name, _) in PRESETS {
+        specs.push(preset(name, Shape::image(1, 12, 12), 3).expect("a preset"));
+    }
+    specs
+}
+
+/// Weights of this program, the first those of the target's network, and of another.
+pub fn weights_seeds() -> Vec<Vec<u8>> {
+    let spec = targets::small_spec();
+    let net = Network::new(&spec, fastest(), 1, false).expect("a network");
+    let best = BestWeights {
+        model: spec,
+        dataset: "digits".into(),
+        seed: 1,
+        epoch: 2,
+        slope: 1.0,
+        isa: "scalar".into(),
+    };
+    let file = written(|path| write(path, &export(net.params()), &best).expect("a file"));
+    let about = serde_json::json!({"model": "another"});
+    let other = written(|path| write(path, &export(net.params()), &about).expect("a file"));
+    let strange = safetensors::serialize(
+        [(
+            "a",
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![2], &[0; 4]),
+        )]
+        .map(|(n, t)| (n, t.expect("a tensor"))),
+        None,
+    );
+    vec![file, other, strange.expect("a file")]
+}
+
+/// Checkpoints of the target's network: a sound one, and one whose tensors bear the names
+/// of others.
+fn checkpoint_seeds() -> Vec<Vec<u8>> {
+    let sound = written(targets::checkpoint_seed);
+    let named = |from: &str, to: &str| {
+        let length = u64::from_le_bytes(*sound.first_chunk().expect("a length")) as usize;
+        let (header, numbers) = sound[8..].split_at(length);
+        let mut header: Value = serde_json::from_slice(header).expect("a header");
+        let all = header.as_object_mut().expect("tensors");
+        let moved = all.remove(from).unwrap_or_else(|| panic!("no {from}"));
+        all.insert(to.into(), moved);
+        let header = json(&header);
+        [&(header.len() as u64).to_le_bytes(), &header[..], numbers].concat()
+    };
+    let others = [
+        named("optimiser.0", Activity::TENSOR),
+        named(Flips::TENSOR, Activity::TENSOR),
+    ];
+    [vec![sound.clone()], others.to_vec()].concat()
+}
+
+/// The recipes of the project, and what none of them has.
+fn recipe_seeds() -> Vec<Vec<u8>> {
+    let more = [
+        r#"{"nesterov":true,"momentum":0.9,"model":"other.json","lr":0.1}"#,
+        r#"{"nesterov":false,"binary":"last"}"#,
+    ];
+    let mut seeds = files(Path::new("data/recipes"));
+    seeds.extend(more.map(|text| text.as_bytes().to_vec()));
+    seeds
+}
+
+/// Small packed networks.
+pub fn packed_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for seed in 0..80 {
+        for firing in [Firing::Deterministic, Firing::Stochastic] {
+            let mut random = RandomNet::new(seed, firing);
+            let spec = random.spec(Mix::Either);
+            let packed = lower(&random.net(&spec, fastest(), 1)).expect("a packed net");
+            let bytes = packed.to_bytes().expect("bytes");
+            if bytes.len() < 4000 {
+                seeds.push(bytes);
+            }
+        }
+    }
+    // Units on the pixels themselves.
+    let spec = r#"{"name":"p","input":{"channels":1,"height":4,"width":4},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"max_pool","kernel":2},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#;
+    let spec = serde_json::from_str(spec).expect("a spec");
+    let net = Network::new(&spec, fastest(), 1, false).expect("a network");
+    seeds.push(
+        lower(&net)
+            .expect("a packed net")
+            .to_bytes()
+            .expect("bytes"),
+    );
+    assert!(seeds.len() > 5, "{} small nets", seeds.len());
+    seeds
+}
+
+/// Packed networks that cannot be, refused before a tensor is looked for.
+fn packed_lies() -> Vec<Vec<u8>> {
+    let conv = |weights: &str| {
+        let product = r#"{"type":"conv","out":200,"kernel":1,"stride":1,"padding":0}"#;
+        format!(
+            r#"{{"name":"c","layer":1,"product":{product},"weights":{{"type":"{weights}"}},"tail":[]}}"#
+        )
+    };
+    let input =
+        r#"{"name":"i","layer":1,"product":{"type":"input"},"weights":{"type":"none"},"tail":[]}"#;
+    let stages = [
+        conv("real"),
+        conv("none"),
+        format!("{input},{input}"),
+        format!("{input},{}", conv("binary")),
+    ];
+    let file = |stages: &String| {
+        let sides = r#"{"channels":2,"height":16384,"width":64}"#;
+        let text = format!(
+            r#"{{"format":1,"name":"lie","input":{sides},"pixels":"raw","stages":[{stages}]}}"#
+        );
+        let about = [("bnn-cpu-packed".to_string(), text)].into();
+        safetensors::serialize::<&str, safetensors::tensor::TensorView<'_>, _>([], Some(about))
+    };
+    stages.iter().map(|s| file(s).expect("a file")).collect()
+}
+
+fn picture_seeds() -> Vec<Vec<u8>> {
+    use png::BitDepth::{Eight, One, Sixteen};
+    use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
+    let mut seeds = idx_seeds();
+    for (color, depth, width, height, bytes) in [
+        (Grayscale, Eight, 28, 28, 784),
+        (Grayscale, Eight, 40, 30, 1200),
+        (Grayscale, One, 9, 7, 14),
+        (Grayscale, Sixteen, 6, 5, 60),
+        (GrayscaleAlpha, Eight, 7, 6, 84),
+        (Rgb, Eight, 6, 6, 108),
+        (Rgba, Eight, 5, 6, 120),
+        (Indexed, Eight, 8, 8, 64),
+        (Grayscale, Eight, 1, 1, 1),
+    ] {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        if color == Indexed {
+            encoder.set_palette(vec![0, 0, 0, 255, 255, 255, 255, 0, 0]);
+            encoder.set_trns(vec![255, 0, 9]);
+        }
+        let most = if color == Indexed { 3 } else { 256 };
+        let data: Vec<u8> = (0..bytes).map(|i| (i * i % 251 % most) as u8).collect();
+        let mut writer = encoder.write_header().expect("a header");
+        writer.write_image_data(&data).expect("pixels");
+        writer.finish().expect("a picture");
+        seeds.push(file);
+    }
+    seeds
+}
+
+/// A configuration, a test, epochs and a cell, then more configurations.
+pub fn record_seeds() -> Vec<Vec<u8>> {
+    let data = DatasetRecord {
+        name: "data".into(),
+        train: 20,
+        test: 6,
+        classes: 3,
+    };
+    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
+    spec.place(Placement::Both, Firing::Stochastic, "st")
+        .expect("two units");
+    let mut config = Config::reference(spec, data);
+    config.batch = 6;
+    config.slope.kind = SlopeKind::Exp;
+    let others = more_configs(&config);
+    let config = json(&config);
+    let provenance = r#"{"version":"0.1.0","isa":"avx2","threads":2,"machine":"x86_64 linux"}"#;
+    let test = format!(
+        r#"{{"dataset":"data","images":6,"epoch":1,"loss":0.5,"accuracy":0.9,"train_seconds":1.5,"provenance":{provenance}}}"#
+    );
+    let epoch = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":0.5,"slope":1.0,"lr":0.1,"img_per_s":10.0,"seconds":1.0,"flip_ratio":0.1,"flip_ratios":{"a.weight":0.1}}"#;
+    let cell = format!(
+        r#"{{"suite":"reference","row":"a","config":{},"test":{test},"history":[{epoch}]}}"#,
+        String::from_utf8_lossy(&config)
+    );
+    let metrics = format!("{epoch}\n{epoch}\n");
+    let first = [config, test.into(), metrics.into(), cell.into()];
+    first.into_iter().chain(others).collect()
+}
+
+/// Configurations near which the checks of samples and of batch norm find something.
+fn more_configs(config: &Config) -> Vec<Vec<u8>> {
+    let mut sampled = config.clone();
+    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
+    spec.place(Placement::Both, Firing::Stochastic, "reinforce")
+        .expect("two units");
+    sampled.model = spec;
+    (sampled.samples, sampled.baseline) = (4, Baseline::Loo);
+    let mut pathwise = sampled.clone();
+    pathwise.model = config.model.clone();
+    let mut paired = sampled.clone();
+    let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
+    spec.place(Placement::Both, Firing::Stochastic, "disarm")
+        .expect("two units");
+    paired.model = spec;
+    paired.baseline = Baseline::None;
+    // Of 20 images 19 are trained on, and one is left for the last batch.
+    let mut lone = config.clone();
+    lone.model = targets::small_spec();
+    (lone.batch, lone.val_fraction) = (6, 0.05);
+    let mut one = lone.clone();
+    one.batch = 1;
+    let mut none_left = config.clone();
+    none_left.val_fraction = 0.99;
+    [sampled, pathwise, paired, lone, one, none_left]
+        .iter()
+        .map(json)
+        .collect()
+}
+
+/// Requests that are answered in every way there is.
+fn request_seeds() -> Vec<Vec<u8>> {
+    let read = |body: &str, fields: &str| {
+        let length = body.len();
+        format!(
+            "POST /read HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
+        )
+    };
+    let own = r#"{"width":3,"height":4,"ink":[0,9,0,0,200,0,0,255,0,0,30,0]}"#;
+    let other = r#"{"width":2,"height":1,"ink":[0,7]}"#;
+    let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    [
+        get("/", "localhost:4000"),
+        get("/network", "127.0.0.1:4000") + &read(own, ""),
+        read(
+            own,
+            "Origin: http://127.0.0.1:4000\r\nConnection: close\r\n",
+        ),
+        read(other, "Expect: 100-continue\r\n"),
+        read(own, "Origin: http://elsewhere\r\n"),
+        read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),
+        get("/nothing", "[::1]:4000") + &get("/", "elsewhere"),
+        "HEAD / HTTP/1.0\r\n\r\n".into(),
+        "PUT / HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            .into(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
