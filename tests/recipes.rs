@@ -68,6 +68,10 @@ fn recipe(suite: Suite, row: &SuiteRow, config: &Config) -> BTreeMap<String, Val
     if config.samples != 1 {
         flags.insert("samples", json!(config.samples));
     }
+    let usual = Config::reference(config.model.clone(), config.dataset.clone());
+    if config.val_fraction != usual.val_fraction {
+        flags.insert("val-fraction", json!(config.val_fraction));
+    }
     if config.augment != Augment::None {
         flags.insert("augment", json!(config.augment));
     }
