@@ -222,7 +222,9 @@ fn seeds_are_sound() {
         panic!("four records and more");
     };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    bnn_cpu::train::parse_json::<Config>(&text(config), here).expect("a configuration");
+    let config = bnn_cpu::train::parse_json::<Config>(&text(config), here);
+    let config = config.expect("a configuration");
+    config.check(targets::small_data()).expect("a possible run");
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
     assert_eq!(
         bnn_cpu::train::parse_metrics(&text(metrics), here)

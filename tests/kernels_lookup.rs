@@ -99,7 +99,7 @@ fn every_shape_on_every_instruction_set() {
             .step_by(STEP)
         {
             for (kernel, stride) in [(1, 1), (3, 1), (3, 2), (5, 1)] {
-                for (height, width) in [(5, 5), (6, 12), (9, 7)] {
+                for (height, width) in [(5, 5), (6, 12), (9, 7)].into_iter().step_by(STEP) {
                     let case = Case {
                         channels,
                         outputs,

@@ -85,6 +85,9 @@ fn is_none(baseline: &Baseline) -> bool {
     *baseline == Baseline::None
 }
 
+/// Of any data set that has a file, so many epochs have steps that can be counted.
+const MOST_EPOCHS: usize = 1_000_000;
+
 impl Config {
     /// The reference protocol for that network and data set.
     pub fn reference(model: ModelSpec, dataset: DatasetRecord) -> Self {
@@ -170,8 +173,11 @@ impl Config {
         self.slope.check()?;
         self.temperature.check()?;
         self.check_samples()?;
-        if self.epochs == 0 {
-            return fail("the number of epochs must be at least 1".into());
+        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
+            return fail(format!(
+                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
+                self.epochs
+            ));
         }
         if self.batch == 0 {
             return fail("the batch size must be at least 1".into());

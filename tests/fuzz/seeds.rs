@@ -9,7 +9,9 @@ use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{export, write};
 use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
 use bnn_cpu::tensor::Shape;
-use bnn_cpu::train::{Activity, Baseline, BestWeights, Config, DatasetRecord, Flips, SlopeKind};
+use bnn_cpu::train::{
+    Activity, Baseline, BestWeights, Config, DatasetRecord, Flips, SlopeKind, SlopeSchedule,
+};
 use serde_json::Value;
 
 use crate::common::fastest;
@@ -269,7 +271,7 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
         .expect("two units");
     let mut config = Config::reference(spec, data);
     config.batch = 6;
-    config.slope.kind = SlopeKind::Exp;
+    config.slope = SlopeSchedule::new(SlopeKind::Exp);
     let others = more_configs(&config);
     let config = json(&config);
     let provenance = r#"{"version":"0.1.0","isa":"avx2","threads":2,"machine":"x86_64 linux"}"#;

@@ -419,19 +419,24 @@ fn with_png_checksums(bytes: &[u8]) -> Vec<u8> {
     mended
 }
 
-/// The files of a run: its configuration, its epochs, its test, its cell of a table.
-pub fn record_file(bytes: &[u8]) {
+/// The data set of the runs in [`record_file`].
+pub fn small_data() -> &'static Dataset {
     static DATA: OnceLock<Dataset> = OnceLock::new();
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
-    };
-    let data = DATA.get_or_init(|| {
+    DATA.get_or_init(|| {
         let split = |n: u32| {
             let images = ndarray::Array4::from_elem((n as usize, 2, 3, 1), 7);
             Split::new(images, (0..n).map(|i| i % 3).collect()).expect("images")
         };
         Dataset::new("data", 3, split(20), split(6)).expect("a data set")
-    });
+    })
+}
+
+/// The files of a run: its configuration, its epochs, its test, its cell of a table.
+pub fn record_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let data = small_data();
     let check = |mut config: Config| {
         if let Err(error) = config.check(data) {
             said(error);
