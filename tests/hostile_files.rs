@@ -222,9 +222,19 @@ fn seeds_are_sound() {
         panic!("four records and more");
     };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    let config = bnn_cpu::train::parse_json::<Config>(&text(config), here);
-    let config = config.expect("a configuration");
-    config.check(targets::small_data()).expect("a possible run");
+    let possible = |bytes: &[u8]| {
+        let config = bnn_cpu::train::parse_json::<Config>(&text(bytes), here);
+        config.is_ok_and(|config| config.check(targets::small_data()).is_ok())
+    };
+    assert!(possible(config));
+    let runs = record_seeds()
+        .iter()
+        .filter(|bytes| possible(bytes))
+        .count();
+    assert_eq!(
+        runs, 3,
+        "the first, one with samples, one with pairs of them"
+    );
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
     assert_eq!(
         bnn_cpu::train::parse_metrics(&text(metrics), here)

@@ -3,7 +3,7 @@
 #
 #   bash tests/tools/fuzz.sh                    240 seconds of each target
 #   bash tests/tools/fuzz.sh -s 60 model idx    60 seconds of these
-#   bash tests/tools/fuzz.sh --minimise         the shortest corpora into tests/fuzz/corpus
+#   bash tests/tools/fuzz.sh --minimise         the fewest files that reach all, into tests/fuzz/corpus
 #   bash tests/tools/fuzz.sh --coverage         lines of the parsers that the corpora reach
 #
 # Needs a nightly toolchain and cargo-fuzz (`cargo install cargo-fuzz`); coverage needs
