@@ -1,14 +1,14 @@
 //! Every instruction set's products against the patch matrix written out and a
 //! triple loop in f64, with NaN wherever a kernel has no business reading.
 
+mod common;
+
 use bnn_cpu::kernels::gemm::{
     Layout, Patches, Store, pack_panels, panel_len, sgemm, unpack_add_panels,
 };
 use bnn_cpu::kernels::im2col::im2col;
 use bnn_cpu::kernels::{Isa, Kernels, NR, select};
-
-/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
-const STEP: usize = if cfg!(miri) { 13 } else { 1 };
+use common::STEP;
 
 /// A small generator of test numbers (splitmix64).
 struct Numbers(u64);

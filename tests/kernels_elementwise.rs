@@ -1,8 +1,11 @@
 //! Every instruction set's element-wise kernels: bit for bit those of the scalar
 //! table, and close to the same formula written independently in f64.
 
+mod common;
+
 use bnn_cpu::kernels::elementwise::{Adam, Pool, Sgd};
 use bnn_cpu::kernels::{Elementwise, Isa};
+use common::STEP;
 
 /// Test numbers in (-2, 2) from a small generator (splitmix64).
 struct Numbers(u64);
@@ -319,9 +322,6 @@ fn check(pixels: usize, channels: usize) {
         }
     }
 }
-
-/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
-const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 #[test]
 fn every_length() {

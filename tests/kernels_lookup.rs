@@ -1,6 +1,8 @@
 //! The convolution over bits against the direct sum in f64, on every instruction
 //! set.
 
+mod common;
+
 use bnn_cpu::kernels::gemm::{Patches, pack_panels, panel_len};
 use bnn_cpu::kernels::lookup::{GROUP, Lookup, Pattern};
 use bnn_cpu::kernels::{Isa, Kernels, select};
@@ -8,6 +10,7 @@ use bnn_cpu::ops::{Conv, Terms, Weights, Window};
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::Tape;
 use bnn_cpu::tensor::Shape;
+use common::STEP;
 
 fn numbers(seed: u64, len: usize) -> Vec<f32> {
     let mut x = vec![0.0; len];
@@ -86,9 +89,6 @@ fn check(kernels: &Kernels, case: &Case, whole: bool) {
         }
     }
 }
-
-/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
-const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 #[test]
 fn every_shape_on_every_instruction_set() {

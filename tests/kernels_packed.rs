@@ -9,12 +9,9 @@ use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
 use bnn_cpu::kernels::packed::{BitRows, Lookups, TABLE_WIDTHS, Terms};
 use bnn_cpu::kernels::{Isa, Kernels};
 use bnn_cpu::random::{below, between, keyed};
-use common::bits;
+use common::{STEP, bits};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
-
-/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
-const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 /// The scalar kernels, and every other set of this machine.
 fn sets() -> (&'static Kernels, Vec<&'static Kernels>) {
@@ -154,33 +151,36 @@ fn rows_wanted(
 fn sums_over_rows() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[4, 61]);
-    for rows in (4..=64usize).step_by(4 * STEP) {
-        for k in 1..=COLUMNS {
-            // Small bytes, so that some totals stay below 255.
-            let x: Vec<u8> = bytes(&mut rng, rows * ROW + 200)
-                .iter()
-                .map(|x| x & 15)
-                .collect();
-            let edge: [u8; ROW] = std::array::from_fn(|_| below(&mut rng, 60) as u8);
-            let mut offsets =
-                |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 201) as u32).collect() };
-            let columns: Vec<_> = (0..k)
-                .map(|dx| (30 + dx as u8, offsets(dx % 4), offsets(2)))
-                .collect();
-            let mut terms = RowTerms::new(edge);
-            for (init, adds, subs) in &columns {
-                terms.column(*init, adds, subs);
-            }
-            for limit in [0, 1, 100, 150, 254, 255]
-                .into_iter()
-                .flat_map(|t| [Limit::AtLeast(t), Limit::AtMost(t)])
-            {
-                let wanted = rows_wanted(&x, edge, &columns, limit, rows);
-                for kernels in sets.iter().chain([&scalar]) {
-                    let mut out = vec![7; rows.div_ceil(4)];
-                    kernels.cut_rows(&x, &terms, limit, rows, &mut out);
-                    assert_eq!(out, wanted, "{} at {rows}, {k}", kernels.isa.name());
-                }
+    let limits: Vec<_> = [0, 1, 100, 150, 254, 255]
+        .into_iter()
+        .flat_map(|t| [Limit::AtLeast(t), Limit::AtMost(t)])
+        .step_by(STEP.div_ceil(4))
+        .collect();
+    let sizes = (4..=64usize).step_by(4);
+    for (rows, k) in sizes
+        .flat_map(|rows| (1..=COLUMNS).map(move |k| (rows, k)))
+        .step_by(STEP)
+    {
+        // Small bytes, so that some totals stay below 255.
+        let x: Vec<u8> = bytes(&mut rng, rows * ROW + 200)
+            .iter()
+            .map(|x| x & 15)
+            .collect();
+        let edge: [u8; ROW] = std::array::from_fn(|_| below(&mut rng, 60) as u8);
+        let mut offsets = |n| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 201) as u32).collect() };
+        let columns: Vec<_> = (0..k)
+            .map(|dx| (30 + dx as u8, offsets(dx % 4), offsets(2)))
+            .collect();
+        let mut terms = RowTerms::new(edge);
+        for (init, adds, subs) in &columns {
+            terms.column(*init, adds, subs);
+        }
+        for &limit in &limits {
+            let wanted = rows_wanted(&x, edge, &columns, limit, rows);
+            for kernels in sets.iter().chain([&scalar]) {
+                let mut out = vec![7; rows.div_ceil(4)];
+                kernels.cut_rows(&x, &terms, limit, rows, &mut out);
+                assert_eq!(out, wanted, "{} at {rows}, {k}", kernels.isa.name());
             }
         }
     }

@@ -7,6 +7,7 @@ use bnn_cpu::kernels::gemm::{Patches, Store, pack_panels, panel_len};
 use bnn_cpu::kernels::winograd::Winograd;
 use bnn_cpu::kernels::{Isa, Kernels, NR};
 use bnn_cpu::random::{fill_uniform, keyed};
+use common::STEP;
 
 fn numbers(seed: u64, len: usize) -> Vec<f32> {
     let mut x = vec![0.0; len];
@@ -148,9 +149,6 @@ fn errors(kernels: &Kernels, case: &Case) -> [[f64; 2]; 2] {
         [weights(&dw), weights(&direct_w)],
     ]
 }
-
-/// Miri interprets, hundreds of times slower: it is shown every thirteenth size.
-const STEP: usize = if cfg!(miri) { 13 } else { 1 };
 
 #[test]
 fn every_shape_on_every_instruction_set() {

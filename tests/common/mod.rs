@@ -10,6 +10,10 @@ pub mod variants;
 
 use bnn_cpu::kernels::{Engine, Isa, select};
 
+/// The step of a sweep over sizes: Miri interprets, hundreds of times slower, and is
+/// shown every thirteenth.
+pub const STEP: usize = if cfg!(miri) { 13 } else { 1 };
+
 /// An engine for every instruction set of this machine.
 pub fn engines() -> Vec<Engine> {
     Isa::available()

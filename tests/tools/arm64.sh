@@ -41,6 +41,8 @@ run() {
 if [ $# -gt 0 ]; then
     run "$@"
 else
+    # Everything is built at once, on all cores.
+    run --no-run --lib --test 'kernels*' --test parity --test seednet --test packed --test packed_files
     run --lib -- kernels ops estimators
     run --test 'kernels*' --test parity --test seednet
     # Emulated, two thousand random nets would take the better part of an hour.
