@@ -7,7 +7,7 @@ use bnn_cpu::report::pictures::curves::{Course, figure};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::pictures::{Written, open};
+use super::pictures::Written;
 use super::{Context, Outcome, result};
 
 const EXAMPLES: &str = "\
@@ -37,8 +37,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let runs: Vec<RunFolder> = args
         .runs
         .iter()
-        .map(|path| open(path))
-        .collect::<Outcome<_>>()?;
+        .map(|path| RunFolder::open(path))
+        .collect::<Result<_, _>>()?;
     let histories: Vec<_> = runs
         .iter()
         .map(RunFolder::metrics)

@@ -53,12 +53,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         },
         _ => &args.run,
     };
-    if folder.is_file() {
-        return Err(Failure::usage(format!(
-            "{} is a file, not the folder of a run; bring weights in with `bnn-cpu import`",
-            folder.display()
-        )));
-    }
     let run = RunFolder::open(folder)?;
     let config = run.config();
     if !config.model.is_stochastic() {

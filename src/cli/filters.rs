@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use bnn_cpu::Error;
 use bnn_cpu::model::LayerSpec;
 use bnn_cpu::report::pictures::filters;
+use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::pictures::{PictureArgs, Written, open};
+use super::pictures::{PictureArgs, Written};
 use super::{Context, Failure, Outcome, result};
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let run = open(&args.run)?;
+    let run = RunFolder::open(&args.run)?;
     let config = run.config();
     let layers = || {
         config.model.layers.iter().filter_map(|layer| match layer {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use bnn_cpu::report::pictures::heatmap::{self, Subject};
+use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
 use super::data_args::DataArgs;
-use super::pictures::{Looked, PictureArgs, Written, look, open};
+use super::pictures::{Looked, PictureArgs, Written, look};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
 
@@ -50,11 +51,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         }));
     }
     let mut progress = Progress::new(context);
-    let first = open(&args.runs[0])?;
+    let first = RunFolder::open(&args.runs[0])?;
     let dataset = args.data.load_for(&first.config().dataset, &mut progress)?;
     let mut looked = vec![look(first, &dataset, context)?];
     for path in &args.runs[1..] {
-        let run = open(path)?;
+        let run = RunFolder::open(path)?;
         if run.config().dataset != looked[0].run.config().dataset {
             return Err(Failure::usage(format!(
                 "{} and {} were made with different images; compare runs on the same ones",

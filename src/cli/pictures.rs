@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::data_args::DataArgs;
 use super::output;
 use super::progress::Progress;
-use super::{Context, Failure, Outcome, result};
+use super::{Context, Outcome, result};
 
 /// Where pictures go and how they look.
 #[derive(Debug, clap::Args)]
@@ -48,17 +48,6 @@ pub struct Looked {
     pub survey: Survey,
 }
 
-/// Opens a run that has weights, with a clear word about what is none.
-pub fn open(path: &Path) -> Outcome<RunFolder> {
-    if path.is_file() {
-        return Err(Failure::usage(format!(
-            "{} is a file, not the folder of a run",
-            path.display()
-        )));
-    }
-    Ok(RunFolder::open(path)?)
-}
-
 /// Looks at the test images with the noise of the run's own test.
 pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Looked> {
     let config = run.config();
@@ -71,7 +60,7 @@ pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Loo
 
 /// [`look`], with the run's own data set.
 pub fn look_at(path: &Path, data: &DataArgs, context: &Context) -> Outcome<(Looked, Dataset)> {
-    let run = open(path)?;
+    let run = RunFolder::open(path)?;
     let dataset = data.load_for(&run.config().dataset, &mut Progress::new(context))?;
     let looked = look(run, &dataset, context)?;
     Ok((looked, dataset))

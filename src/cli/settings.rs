@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bnn_cpu::data::Augment;
 use bnn_cpu::model::Init;
-use bnn_cpu::train::{Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
+use bnn_cpu::train::{Config, LrSchedule, MOST_EPOCHS, OptimiserSpec, SlopeKind, SlopeSchedule};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Failure, Outcome};
@@ -46,6 +46,14 @@ fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if n > 0 => Ok(n),
         _ => Err("it must be a whole number of 1 or more".into()),
+    }
+}
+
+/// As many epochs as a run can have.
+fn epochs(text: &str) -> Result<usize, String> {
+    match count(text) {
+        Ok(n) if n <= MOST_EPOCHS => Ok(n),
+        _ => Err(format!("it must be a whole number from 1 to {MOST_EPOCHS}")),
     }
 }
 
@@ -99,7 +107,7 @@ fn not_negative32(text: &str) -> Result<f32, String> {
 #[derive(Debug, clap::Args)]
 pub struct Settings {
     /// Passes over the training images [default: 10]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = epochs, help_heading = "Training")]
     pub epochs: Option<usize>,
     /// Images in a step [default: 64]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]

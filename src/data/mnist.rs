@@ -115,7 +115,11 @@ pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
                 missing.name, missing.dotted
             )
         } else {
-            format!("no such folder; {asked_by} must name a folder with the four IDX files")
+            let what = match folder.is_file() {
+                true => "is a file",
+                false => "no such folder",
+            };
+            format!("{what}; {asked_by} must name a folder with the four IDX files")
         };
         Error::data(folder, what)
     })
@@ -320,6 +324,8 @@ mod tests {
             text.contains("gone: no such folder; BNN_CPU_DATA"),
             "{text}"
         );
+        let text = line(Some(&part.join(PLAIN[0])), None);
+        assert!(text.contains(": is a file; --data must name"), "{text}");
         assert!(find_below(base, Some(&gone), Some(&base.join("data/mnist"))).is_err());
     }
 

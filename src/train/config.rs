@@ -85,8 +85,9 @@ fn is_none(baseline: &Baseline) -> bool {
     *baseline == Baseline::None
 }
 
-/// Of any data set that has a file, so many epochs have steps that can be counted.
-const MOST_EPOCHS: usize = 1_000_000;
+/// The most epochs of a run: with any data set that a file can hold, their steps can be
+/// counted in 64 bits.
+pub const MOST_EPOCHS: usize = 1_000_000;
 
 impl Config {
     /// The reference protocol for that network and data set.

@@ -19,7 +19,7 @@ mod trainer;
 pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
 pub use baseline::{Baseline, BaselineState};
 pub use checkpoint::{Checkpoint, Progress};
-pub use config::{Config, DatasetRecord};
+pub use config::{Config, DatasetRecord, MOST_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use flips::{FlipRatio, Flips};
 pub use optimiser::{Optimiser, OptimiserSpec};

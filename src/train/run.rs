@@ -128,8 +128,14 @@ impl RunFolder {
     /// Opens a run to read it.
     ///
     /// # Errors
-    /// A folder that holds no run, or a damaged configuration.
+    /// A file, a folder that holds no run, or a damaged configuration.
     pub fn open(path: &Path) -> Result<Self> {
+        if path.is_file() {
+            return Err(Error::checkpoint(
+                path,
+                "is a file, not the folder of a run; bring weights in with `bnn-cpu import`",
+            ));
+        }
         let file = path.join("config.json");
         if !file.exists() {
             return Err(Error::checkpoint(

@@ -55,6 +55,25 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_file_is_not_taken_for_a_run() {
+    let place = Place::new();
+    std::fs::write(place.path("file"), "x").unwrap();
+    let commands = [
+        "confusion",
+        "curves",
+        "eval",
+        "filters",
+        "heatmap",
+        "mistakes",
+        "pack",
+    ];
+    for command in commands {
+        let line = place.bad(&[command, "file"], 1, "file");
+        assert!(line.contains("is a file"), "{command}: {line}");
+    }
+}
+
+#[test]
 fn a_damaged_or_foreign_run_is_named() {
     let place = Place::new();
     place.bad(&["train", "--resume"], 1, "runs");

@@ -43,11 +43,12 @@ fn an_empty_command_line_shows_the_help() {
 #[test]
 fn wrong_usage_is_one_line_that_names_the_flag() {
     let place = Place::new();
-    let train: [(&str, &str); 31] = [
+    let train: [(&str, &str); 32] = [
         ("--epoch 3", "'--epochs'"),
         ("--epoch 3", "(see bnn-cpu train --help)"),
         ("--epochs 0", "--epochs"),
         ("--epochs many", "--epochs"),
+        ("--epochs 1000001", "from 1 to 1000000"),
         ("--batch 0", "--batch"),
         ("--lr 0", "--lr"),
         ("--lr nan", "--lr"),
