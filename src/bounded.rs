@@ -27,6 +27,14 @@ const FIRST: u64 = 1 << 16;
 /// [`Error::Io`] when it cannot be read; [`Error::Data`] when it is larger.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
+    read_open(file, path, most)
+}
+
+/// [`read`] of a file that is open already; `path` is named in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
     let known = file.metadata().map_err(Error::io("read", path))?;
     let most = match known.is_file() {
         true => most,
