@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::{Augment, Dataset, DatasetChoice, Split, digits, download, idx, mnist, sheet};
+use bnn_cpu::data::{
+    Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet, source,
+};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -203,10 +205,7 @@ fn verify(args: &DataArgs, context: &Context) -> Outcome {
                     ));
                 }
             };
-            let found = mnist::find_in(&folder, by)?;
-            let name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
-            let dataset = idx::read_dataset(&name.unwrap_or("idx".into()), &found.files)?;
-            (dataset, folder, "well-formed IDX")
+            (source::read_idx(&folder, by)?, folder, "well-formed IDX")
         }
     };
     show_dataset(&dataset, &folder, how, context)

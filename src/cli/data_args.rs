@@ -82,7 +82,7 @@ impl DataArgs {
                 record.name
             ))));
         }
-        let mut dataset = self.load_choice(choice, progress)?;
+        let dataset = self.load_choice(choice, progress)?;
         let found = DatasetRecord::of(&dataset);
         // A folder may be called anything; its content has to fit.
         let renamed = DatasetRecord {
@@ -102,8 +102,7 @@ impl DataArgs {
                 found.classes
             ))));
         }
-        dataset.name.clone_from(&record.name);
-        Ok(dataset)
+        Ok(dataset.renamed(&record.name))
     }
 
     fn load_choice(&self, choice: DatasetChoice, progress: &mut Progress) -> Outcome<Dataset> {

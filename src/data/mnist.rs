@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The name in [`Dataset::name`].
 pub const NAME: &str = "MNIST";
 
+/// [`Dataset::fingerprint`] of MNIST: a set that has it is MNIST, and no other is.
+pub const FINGERPRINT: &str = "5ac2405e66bb51b9ebb36b9ccc2e2801ef62115f0c55c4fbc8c31140d3f4877b";
+
 /// The constants the literature normalises MNIST by.
 pub const NORMALISATION: Normalisation = Normalisation {
     mean: 0.1307,
@@ -159,7 +162,7 @@ pub fn load(found: &Found) -> Result<Dataset> {
         || load_split(train_images, train_labels, &FILES[0], &FILES[1]),
         || load_split(test_images, test_labels, &FILES[2], &FILES[3]),
     );
-    Ok(Dataset::new(NAME, 10, train?, test?)?.with_normalisation(NORMALISATION))
+    Dataset::new(NAME, 10, train?, test?)
 }
 
 fn load_split(

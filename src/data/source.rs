@@ -150,14 +150,47 @@ fn load_idx(data_dir: Option<&Path>, env: Option<&Path>) -> Result<Dataset> {
             ));
         }
     };
+    read_idx(folder, asked_by)
+}
+
+/// Any set of four IDX files in `folder`, called by the folder's name; `asked_by` is
+/// the setting that named it.
+///
+/// # Errors
+/// As [`mnist::find_in`] and [`idx::read_dataset`]; [`Error::Io`] when the folder's own
+/// name cannot be found out.
+pub fn read_idx(folder: &Path, asked_by: &str) -> Result<Dataset> {
     let found = mnist::find_in(folder, asked_by)?;
+    idx::read_dataset(&name_of(folder)?, &found.files)
+}
+
+/// What the set in `folder` is called: the folder's name, or that of the folder above
+/// `raw`, where torchvision keeps its files. Bytes that are no text and characters that
+/// would disturb a line of output are replaced.
+fn name_of(folder: &Path) -> Result<String> {
     // "." and ".." have a name only once they are resolved.
     let resolved = folder.canonicalize().map_err(Error::io("open", folder))?;
+    let above = resolved.parent().and_then(Path::file_name);
     let name = match resolved.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "idx".to_string(),
+        Some(name) if name == "raw" => above.unwrap_or(name),
+        Some(name) => name,
+        None => return Ok("idx".into()),
     };
-    idx::read_dataset(&name, &found.files)
+    let plain = |c: char| {
+        if disturbs(c) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    Ok(name.to_string_lossy().chars().map(plain).collect())
+}
+
+/// Whether a character moves the cursor, hides, or changes the direction of writing.
+fn disturbs(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -237,6 +270,43 @@ mod tests {
     }
 
     #[test]
+    fn a_set_is_named_by_its_folder_and_passes_for_no_other() {
+        let base = tempfile::tempdir().unwrap();
+        let small = digits::generate(5, 30, 20);
+        let name = |folder: &Path| {
+            std::fs::create_dir_all(folder).unwrap();
+            idx::write_dataset(&small, folder).unwrap();
+            let loaded = load(Idx, Some(folder), None, None, &mut |_| ()).unwrap();
+            assert_ne!(loaded.dataset.normalisation(), mnist::NORMALISATION);
+            loaded.dataset.name.clone()
+        };
+        for (folder, named) in [
+            ("FashionMNIST/raw", "FashionMNIST"),
+            ("raw/raw", "raw"),
+            ("raw/x", "x"),
+            ("MNIST", "MNIST (other data)"),
+            ("MNIST/raw", "MNIST (other data)"),
+            ("m-nist", "m-nist (other data)"),
+            ("x/../letters", "letters"),
+        ] {
+            std::fs::create_dir_all(base.path().join("x")).unwrap();
+            assert_eq!(name(&base.path().join(folder)), named);
+        }
+        let digits = base.path().join(digits::NAME.to_uppercase());
+        assert!(name(&digits).ends_with("(SYNTHETIC) (other data)"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let odd = std::ffi::OsStr::from_bytes(b"a\x1b[31m\n\xff\xe2\x80\xaeb");
+            assert_eq!(
+                name(&base.path().join(odd)),
+                "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}b"
+            );
+            assert_eq!(name_of(Path::new("/")).unwrap(), "idx");
+        }
+    }
+
+    #[test]
     fn real_mnist_is_found_verified_and_normalised() {
         let Some(folder) = mnist_folder("real_mnist_is_found_verified_and_normalised") else {
             return;
@@ -252,10 +322,11 @@ mod tests {
         let measured = super::super::Normalisation::of(&data.train);
         assert!((measured.mean - 0.1307).abs() < 5e-5);
         assert!((measured.std - 0.3081).abs() < 5e-5);
-        // As plain IDX the figures are measured, the pixels the same.
-        let plain = load(Idx, Some(&folder), None, None, &mut |_| ()).unwrap();
-        assert_eq!(plain.dataset.train, data.train);
-        assert_eq!(plain.dataset.normalisation(), measured);
+        // However it is asked for, it is the same set.
+        let idx = load(Idx, Some(&folder), None, None, &mut |_| ()).unwrap();
+        assert_eq!(idx.dataset.train, data.train);
+        assert_eq!(idx.dataset.name, "MNIST");
+        assert_eq!(idx.dataset.normalisation(), mnist::NORMALISATION);
     }
 
     /// From an empty folder, over a mirror that serves the real files, to the

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::suite::{Suite, SuiteRow};
 use crate::bounded;
-use crate::data::{Dataset, mnist};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, remove_leftovers, write_atomic_bytes};
 use crate::train::{Config, EpochRecord, RunFolder, TestRecord};
@@ -76,7 +76,7 @@ pub struct Cell {
 impl Plan {
     /// The name of the table for a data set, e.g. `reference-mnist`.
     pub fn name(&self, dataset: &Dataset) -> String {
-        let data = if dataset.name == mnist::NAME {
+        let data = if dataset.is_mnist() {
             "mnist".to_string()
         } else {
             let words: Vec<String> = dataset

@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn maps_are_what_the_blocks_hand_on() {
         // 14 images in batches of 4, the last of them short.
-        let split = digits::generate(2, 1, 14).test;
+        let split = digits::generate(2, 1, 14).test.clone();
         let survey = Survey::of(&mut net(Firing::Stochastic, 4), &split, (1, 9)).unwrap();
         let names: Vec<&str> = survey.layers.iter().map(|l| &*l.name).collect();
         assert_eq!(names, ["conv1", "conv2"]);
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn every_image_is_counted_once_and_mistakes_are_sorted() {
-        let split = digits::generate(2, 1, 40).test;
+        let split = digits::generate(2, 1, 40).test.clone();
         let mut net = net(Firing::Deterministic, 16);
         let survey = Survey::of(&mut net, &split, (1, 9)).unwrap();
         let counts = survey.confusion();
