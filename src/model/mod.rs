@@ -11,6 +11,7 @@ mod presets;
 mod record;
 mod spec;
 mod table;
+mod tensors;
 pub mod weights;
 
 pub use init::Init;
@@ -19,3 +20,4 @@ pub use pixels::{Normalise, Pixels};
 pub use presets::{PRESETS, preset};
 pub use spec::{LayerSpec, ModelSpec, Placement};
 pub use table::{LayerRow, table};
+pub use tensors::{TensorSpec, Tensors};
