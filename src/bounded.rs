@@ -56,7 +56,14 @@ pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
-    let bytes = read(path, MOST_TEXT)?;
+    decode(read(path, MOST_TEXT)?, path)
+}
+
+/// The text in the bytes of the file `path`.
+///
+/// # Errors
+/// [`Error::Data`] when it is no UTF-8.
+pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
     String::from_utf8(bytes)
         .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))
 }

@@ -53,6 +53,7 @@ pub mod files;
 pub mod kernels;
 pub mod lower;
 pub mod model;
+pub mod notice;
 pub mod ops;
 pub mod packed;
 pub mod random;

@@ -247,7 +247,10 @@ mod system {
         }
 
         /// What has that name, links not followed; `None` where nothing has.
-        pub(in super::super) fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
+        ///
+        /// # Errors
+        /// The operating system's, for every failure but "not found".
+        pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
             let look = || fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW);
             let found = match retry(look) {
                 Ok(found) => found,
@@ -363,7 +366,10 @@ mod system {
         }
 
         /// What has that name, links not followed; `None` where nothing has.
-        pub(in super::super) fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
+        ///
+        /// # Errors
+        /// The operating system's, for every failure but "not found".
+        pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
             match std::fs::symlink_metadata(self.path.join(name)) {
                 Ok(found) => Ok(Some(Kind::of(&found))),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -8,12 +8,11 @@ mod temporary;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Once, OnceLock};
 
-use crate::bounded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
+use crate::{bounded, notice};
 
-pub use dir::Dir;
+pub use dir::{Dir, Kind};
 pub use lock::FolderLock;
 
 /// What is at `path`, links followed; `None` where nothing is.
@@ -212,27 +211,16 @@ fn no_name() -> io::Error {
     )
 }
 
-/// Who hears what a person should know although nothing failed.
-static LISTENER: OnceLock<fn(&str)> = OnceLock::new();
-
-/// Names who hears notices of this module: a folder whose names cannot be forced to
-/// the disk is said once. Only the first call has an effect; without one nobody hears.
-pub fn on_notice(listener: fn(&str)) {
-    let _ = LISTENER.set(listener);
-}
-
 /// Says once that a folder cannot be synced.
 fn cannot_sync(folder: &Path, why: &io::Error) {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
-        if let Some(say) = LISTENER.get() {
-            say(&format!(
-                "{}: this file system cannot force a folder to the disk ({}); a loss of power may undo the last write",
-                folder.display(),
-                crate::error::plain(why)
-            ));
-        }
-    });
+    notice::once(
+        "sync",
+        &format!(
+            "{}: this file system cannot force a folder to the disk ({}); a loss of power may undo the last write",
+            folder.display(),
+            plain(why)
+        ),
+    );
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
+use crate::model::ModelSpec;
 use crate::seal::{self, Origin};
 use crate::tape::{Entry, Params};
-use crate::{bounded, container};
+use crate::{bounded, container, notice};
 
 /// The metadata key of this program.
 const KEY: &str = "bnn-cpu";
@@ -90,25 +91,13 @@ pub fn import(
         tensors.into_iter().map(|t| (t.name.clone(), t)).collect();
     let mut place = |entries: Vec<Entry>, values: &mut [f32]| -> Result<()> {
         for entry in entries {
-            let tensor = by_name.remove(&entry.name).ok_or_else(|| {
-                Error::checkpoint(
-                    path,
-                    format!("has no tensor {}; is it of another model?", entry.name),
-                )
-            })?;
-            match tensor.data {
+            let tensor = by_name.remove(&entry.name);
+            let tensor = tensor.ok_or_else(|| missing(&entry.name, path))?;
+            match &tensor.data {
                 Data::F32(data) if tensor.shape == entry.shape => {
-                    values[entry.span].copy_from_slice(&data);
+                    values[entry.span].copy_from_slice(data);
                 }
-                _ => {
-                    return Err(Error::checkpoint(
-                        path,
-                        format!(
-                            "tensor {} has shape {:?} where the model has {:?}; is it of another model?",
-                            entry.name, tensor.shape, entry.shape
-                        ),
-                    ));
-                }
+                _ => return Err(other_shape(&tensor, &entry.shape, path)),
             }
         }
         Ok(())
@@ -131,6 +120,40 @@ pub fn import(
     let mut rest: Vec<_> = by_name.into_values().collect();
     rest.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(rest)
+}
+
+/// Whether tensors have the names and shapes that the network asks for. Nothing of
+/// their size is allocated.
+///
+/// # Errors
+/// A missing tensor, or one of another shape; `path` is named in the message.
+pub fn check(model: &ModelSpec, tensors: &[NamedTensor], path: &Path) -> Result<()> {
+    let wanted = model.tensors()?;
+    let found: HashMap<&str, &NamedTensor> = tensors.iter().map(|t| (&*t.name, t)).collect();
+    for want in wanted.params.iter().chain(&wanted.buffers) {
+        match found.get(&*want.name) {
+            None => return Err(missing(&want.name, path)),
+            Some(t) if t.shape != want.shape => {
+                return Err(other_shape(t, &want.shape, path));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn missing(name: &str, path: &Path) -> Error {
+    Error::checkpoint(path, format!("has no tensor {name}; is it of another model?"))
+}
+
+fn other_shape(tensor: &NamedTensor, wanted: &[usize], path: &Path) -> Error {
+    Error::checkpoint(
+        path,
+        format!(
+            "tensor {} has shape {:?} where the model has {wanted:?}; is it of another model?",
+            tensor.name, tensor.shape
+        ),
+    )
 }
 
 /// What a file of weights holds.
@@ -198,7 +221,9 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
 /// # Errors
 /// As [`read()`].
 pub fn open<T: DeserializeOwned>(path: &Path) -> Result<Opened<T>> {
-    decode(&bounded::read(path, MAX_BYTES)?, path)
+    let opened = decode(&bounded::read(path, MAX_BYTES)?, path)?;
+    say_unsealed(path, opened.sealed, true);
+    Ok(opened)
 }
 
 /// The content of the file `path`, as [`read()`] gives it.
@@ -247,7 +272,25 @@ pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
 /// # Errors
 /// As [`read_any`].
 pub fn open_any(path: &Path) -> Result<Opened<Option<String>>> {
-    decode_any(&bounded::read(path, MAX_BYTES)?, path)
+    let opened = decode_any(&bounded::read(path, MAX_BYTES)?, path)?;
+    say_unsealed(path, opened.sealed, opened.about.is_some());
+    Ok(opened)
+}
+
+/// Says that nothing vouches for the content of a file without a seal.
+fn say_unsealed(path: &Path, sealed: bool, ours: bool) {
+    let why = match (sealed, ours) {
+        (true, _) => return,
+        (false, true) => "this file was made before files had seals",
+        (false, false) => "this file has no seal, as another program made it",
+    };
+    notice::once(
+        &path.display().to_string(),
+        &format!(
+            "{}: {why}, so damage to its numbers would not be noticed",
+            path.display()
+        ),
+    );
 }
 
 /// The content of the file `path`, as [`read_any`] gives it.

@@ -4,7 +4,6 @@
 //! Nothing is allocated for a tensor before its type and shape have been compared
 //! with what the stages ask for, so a file can claim no more than it holds.
 
-use std::io::Read;
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -15,7 +14,7 @@ use super::{Lineage, PackedNet, layer::Cut};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::tensor::Shape;
-use crate::{bounded, container, seal};
+use crate::{bounded, container, notice, seal};
 
 /// The metadata key of packed files.
 const KEY: &str = "bnn-cpu-packed";
@@ -202,24 +201,12 @@ impl PackedNet {
         Ok((net, file.sealed))
     }
 
-    /// Whether a file says of itself that it is a packed network. It may still
-    /// be damaged.
+    /// Whether the bytes of a file say that they are a packed network.
     ///
     /// # Errors
-    /// A file that cannot be read.
-    pub fn is_packed(path: &Path) -> Result<bool> {
-        // The header is a length of 8 bytes and that much JSON.
-        const MOST_HEADER: u64 = 1 << 20;
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-        let mut start = Vec::new();
-        file.take(MOST_HEADER)
-            .read_to_end(&mut start)
-            .map_err(Error::io("read", path))?;
-        let header = start.get(8..).unwrap_or_default();
-        let end = start.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
-        let header = &header[..header.len().min(end as usize)];
-        let key = format!("\"{KEY}\"");
-        Ok(header.windows(key.len()).any(|w| w == key.as_bytes()))
+    /// Bytes that are no sound safetensors file, in words that complete "the file ...".
+    pub fn is_packed(bytes: &[u8]) -> std::result::Result<bool, String> {
+        Ok(container::read(bytes)?.text(KEY).is_some())
     }
 
     /// Reads a packed file.
@@ -236,7 +223,18 @@ impl PackedNet {
     /// As [`Self::read`].
     pub fn open(path: &Path) -> Result<(Self, bool)> {
         let bytes = bounded::read(path, MAX_BYTES)?;
-        Self::decode(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))
+        let (net, sealed) =
+            Self::decode(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        if !sealed {
+            let path = path.display().to_string();
+            notice::once(
+                &path,
+                &format!(
+                    "{path}: this packed file was made before files had seals, so damage to it would not be noticed; pack the run again"
+                ),
+            );
+        }
+        Ok((net, sealed))
     }
 
     /// Writes a packed file, whole or not at all; returns its size in bytes.

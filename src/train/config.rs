@@ -1,12 +1,15 @@
 //! What a run is: everything that its result depends on, stored as
 //! `config.json` in its folder.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-use crate::data::{Augment, Dataset};
+use crate::data::{Augment, Dataset, mnist};
 use crate::error::{Error, Result};
 use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
@@ -16,6 +19,10 @@ use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 pub struct DatasetRecord {
     /// Its name, shown beside every figure.
     pub name: String,
+    /// [`Dataset::fingerprint`]: what the set is. Empty in records from before it was
+    /// noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
     /// Training images, those for validation included.
     pub train: usize,
     /// Test images.
@@ -29,10 +36,40 @@ impl DatasetRecord {
     pub fn of(dataset: &Dataset) -> Self {
         Self {
             name: dataset.name.clone(),
+            sha256: dataset.fingerprint(),
             train: dataset.train.len(),
             test: dataset.test.len(),
             classes: dataset.classes,
         }
+    }
+
+    /// Whether the images and labels are MNIST's, by their fingerprint alone.
+    pub fn is_mnist(&self) -> bool {
+        self.sha256 == mnist::FINGERPRINT
+    }
+
+    /// What tells another set from this one, in a line; `None` where nothing does. The
+    /// fingerprint decides; where either has none, the counts must do.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let counts = |record: &Self| (record.train, record.test, record.classes);
+        let known = !self.sha256.is_empty() && !other.sha256.is_empty();
+        let same = match known {
+            true => self.sha256 == other.sha256,
+            false => counts(self) == counts(other),
+        };
+        (!same).then(|| format!("{} is not {}", other.words(), self.words()))
+    }
+
+    /// `MNIST (sha256 5ac2405e…, 60000 + 10000 images, 10 classes)`
+    pub fn words(&self) -> String {
+        let sha256 = match self.sha256.get(..12) {
+            Some(start) => format!("sha256 {start}..., "),
+            None => String::new(),
+        };
+        format!(
+            "{} ({sha256}{} + {} images, {} classes)",
+            self.name, self.train, self.test, self.classes
+        )
     }
 }
 
@@ -195,18 +232,7 @@ impl Config {
                 self.val_fraction
             ));
         }
-        let record = DatasetRecord::of(dataset);
-        if self.dataset != record {
-            return fail(format!(
-                "the run was made with {} ({} + {} images), but the data at hand is {} ({} + {}); name the right folder with --data",
-                self.dataset.name,
-                self.dataset.train,
-                self.dataset.test,
-                record.name,
-                record.train,
-                record.test
-            ));
-        }
+        self.check_data(dataset)?;
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
@@ -238,6 +264,38 @@ impl Config {
             ));
         }
         self.check_batch_norm(train)
+    }
+
+    /// Whether the data set is the one that the run was made with.
+    ///
+    /// # Errors
+    /// One line that says which differs.
+    pub fn check_data(&self, dataset: &Dataset) -> Result<()> {
+        match self.dataset.difference(&DatasetRecord::of(dataset)) {
+            Some(what) => Err(Error::Spec(format!(
+                "the data at hand is not what the run was made with: {what}; name the right folder with --data"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The first setting in which another configuration differs, with both values;
+    /// `None` where none does. A data set without a fingerprint is one from before
+    /// fingerprints were noted, and is compared by its name and counts.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if let Some(what) = self.dataset.difference(&other.dataset) {
+            return Some(format!("other data: {what}"));
+        }
+        let (mut a, mut b) = (self.clone(), other.clone());
+        if a.dataset.sha256.is_empty() || b.dataset.sha256.is_empty() {
+            a.dataset.sha256.clear();
+            b.dataset.sha256.clear();
+        }
+        if a == b {
+            return None;
+        }
+        let value = |config| serde_json::to_value(config).unwrap_or_default();
+        Some(first_difference("", &value(&a), &value(&b)).unwrap_or_else(|| "a setting".into()))
     }
 
     /// Whether samples and baseline have a meaning for the estimators.
@@ -303,5 +361,27 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// The first place in which two JSON values differ, as `path: 1 is not 2`.
+fn first_difference(path: &str, a: &Value, b: &Value) -> Option<String> {
+    let below = |key: &str| match path {
+        "" => key.to_string(),
+        _ => format!("{path}.{key}"),
+    };
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                first_difference(&below(key), &of(a), &of(b))
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let mut pairs = a.iter().zip(b).enumerate();
+            pairs.find_map(|(i, (a, b))| first_difference(&below(&i.to_string()), a, b))
+        }
+        _ => (a != b).then(|| format!("{path}: {b} is not {a}")),
     }
 }
