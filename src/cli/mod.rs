@@ -37,6 +37,7 @@ mod settings;
 mod signals;
 mod table;
 mod train;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -149,6 +150,7 @@ enum Command {
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     Table(table::Args),
+    Verify(verify::Args),
     #[command(subcommand)]
     Data(data::Command),
     Completions(completions::Args),
@@ -174,6 +176,7 @@ impl Command {
             #[cfg(feature = "serve")]
             Self::Serve(args) => serve::run(args, context),
             Self::Table(args) => table::run(args, context),
+            Self::Verify(args) => verify::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
         }
@@ -194,6 +197,7 @@ pub struct Context {
 /// Runs the program.
 pub fn main() -> ExitCode {
     report_panics_in_one_line();
+    bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
     match std::panic::catch_unwind(run) {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),

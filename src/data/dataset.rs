@@ -119,6 +119,13 @@ impl Dataset {
         self
     }
 
+    /// The same set with a remark behind its name, as in `digits (not the run's MNIST)`.
+    #[must_use]
+    pub fn marked(mut self, remark: &str) -> Self {
+        self.contents.name += &format!(" ({remark})");
+        self
+    }
+
     /// SHA-256 of all images and labels, in hexadecimal: two sets with the same one
     /// are the same to a network. It is computed when it is first asked for, and kept.
     pub fn fingerprint(&self) -> String {

@@ -318,6 +318,8 @@ mod tests {
             model,
             dataset: DatasetRecord {
                 name: "MNIST".into(),
+                sha256: mnist::FINGERPRINT.into(),
+                sha256_inferred: false,
                 train: 60_000,
                 test: 10_000,
                 classes: 10,

@@ -23,6 +23,10 @@ pub struct DatasetRecord {
     /// noted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
+    /// Whether the fingerprint was not noted by the run, but taken later from a set with
+    /// the name and the counts that the run did note.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sha256_inferred: bool,
     /// Training images, those for validation included.
     pub train: usize,
     /// Test images.
@@ -37,6 +41,7 @@ impl DatasetRecord {
         Self {
             name: dataset.name.clone(),
             sha256: dataset.fingerprint(),
+            sha256_inferred: false,
             train: dataset.train.len(),
             test: dataset.test.len(),
             classes: dataset.classes,
@@ -232,7 +237,7 @@ impl Config {
                 self.val_fraction
             ));
         }
-        self.check_data(dataset)?;
+        self.check_same_data(dataset)?;
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
@@ -270,7 +275,7 @@ impl Config {
     ///
     /// # Errors
     /// One line that says which differs.
-    pub fn check_data(&self, dataset: &Dataset) -> Result<()> {
+    pub fn check_same_data(&self, dataset: &Dataset) -> Result<()> {
         match self.dataset.difference(&DatasetRecord::of(dataset)) {
             Some(what) => Err(Error::Spec(format!(
                 "the data at hand is not what the run was made with: {what}; name the right folder with --data"
@@ -287,6 +292,8 @@ impl Config {
             return Some(format!("other data: {what}"));
         }
         let (mut a, mut b) = (self.clone(), other.clone());
+        a.dataset.sha256_inferred = false;
+        b.dataset.sha256_inferred = false;
         if a.dataset.sha256.is_empty() || b.dataset.sha256.is_empty() {
             a.dataset.sha256.clear();
             b.dataset.sha256.clear();

@@ -16,6 +16,7 @@ mod run;
 mod schedule;
 mod starved;
 mod trainer;
+mod verify;
 
 pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
 pub use baseline::{Baseline, BaselineState};
@@ -29,3 +30,4 @@ pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST, parse_json};
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Event, train};
+pub use verify::{Finding, Sealed, seal_run, verify};

@@ -260,6 +260,8 @@ mod tests {
         let model = bnn_cpu::model::preset("seed-net", shape, 10).unwrap();
         let dataset = DatasetRecord {
             name: "MNIST".into(),
+            sha256: bnn_cpu::data::mnist::FINGERPRINT.into(),
+            sha256_inferred: false,
             train: 60_000,
             test: 10_000,
             classes: 10,
