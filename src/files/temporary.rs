@@ -29,8 +29,16 @@ pub(super) fn create<D: Disk>(disk: &D, name: &Path) -> io::Result<(PathBuf, D::
         let temporary = PathBuf::from(temporary(name, &format!("{:016x}", random::entropy()?)));
         tried += 1;
         match disk.create(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            // The file of that name is another writer's.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tried < TRIES => {}
-            outcome => return Ok((temporary, outcome?)),
+            Err(e) => {
+                // The call may have failed after it made the file.
+                if e.kind() != io::ErrorKind::AlreadyExists {
+                    let _ = disk.remove(&temporary);
+                }
+                return Err(e);
+            }
         }
     }
 }
