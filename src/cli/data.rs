@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::data_args::{DataArgs, data_env};
 use super::output::{self, Align, Table, grouped};
+use super::places;
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
 
@@ -113,7 +114,7 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
         return output::json(&json!({
             "event": "data",
             "sets": [
-                { "dataset": "mnist", "name": mnist::NAME, "folder": folder },
+                { "dataset": "mnist", "name": mnist::NAME, "folder": folder.as_ref().map(output::path) },
                 { "dataset": "digits", "name": digits::NAME },
             ],
         }));
@@ -154,13 +155,12 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
 }
 
 fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
+    places::folder(&args.data)?;
     let mut progress = Progress::new(context);
-    let from_env = || {
-        std::env::var("BNN_CPU_MIRROR")
-            .ok()
-            .filter(|m| !m.is_empty())
-    };
-    let mirror = args.mirror.clone().or_else(from_env);
+    // An address that is no Unicode is refused as none, not passed over.
+    let from_env = std::env::var_os("BNN_CPU_MIRROR").filter(|m| !m.is_empty());
+    let from_env = from_env.map(|m| m.to_string_lossy().into_owned());
+    let mirror = args.mirror.clone().or(from_env);
     let outcome = download::download(&args.data, mirror.as_deref(), &mut |event| {
         progress.data(event);
     });
@@ -168,7 +168,7 @@ fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
     outcome?;
     progress.outcome()?;
     if context.json {
-        return output::json(&json!({ "event": "fetched", "folder": args.data }));
+        return output::json(&json!({ "event": "fetched", "folder": output::path(&args.data) }));
     }
     output::line(&format!(
         "{} is in {}, checked by SHA-256",
@@ -216,7 +216,7 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
     let figures = dataset.normalisation();
     if context.json {
         return output::json(&json!({
-            "event": "verified", "name": dataset.name, "folder": folder,
+            "event": "verified", "name": dataset.name, "folder": output::path(folder),
             "train": dataset.train.len(), "test": dataset.test.len(),
             "classes": dataset.classes, "height": height, "width": width,
             "channels": channels, "mean": figures.mean, "std": figures.std, "check": how,
@@ -243,6 +243,7 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Outcome {
+    places::file("--out", &args.out)?;
     let mut progress = Progress::new(context);
     let dataset = args.data.load(&mut progress)?;
     let split = match args.split.as_str() {
@@ -270,7 +271,7 @@ fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let count = indices.len();
     if context.json {
         return output::json(&json!({
-            "event": "shown", "file": args.out, "dataset": dataset.name,
+            "event": "shown", "file": output::path(&args.out), "dataset": dataset.name,
             "split": args.split, "first": args.first, "count": count,
         }));
     }

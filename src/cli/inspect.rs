@@ -1,6 +1,6 @@
 //! `bnn-cpu inspect`: the layer table of a network, and what a run is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
 use bnn_cpu::tensor::Shape;
@@ -28,17 +28,17 @@ pub struct Args {
     /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large), a JSON
     /// file, or a file of weights
     #[arg(value_name = "RUN|MODEL|FILE")]
-    target: String,
+    target: PathBuf,
     #[command(flatten)]
     units: UnitArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let path = Path::new(&args.target);
-    let stored = path.is_dir() || args.target.ends_with(".safetensors");
-    if !is_file(&args.target) || !stored {
+    let path = args.target.as_path();
+    let weights = path.extension().is_some_and(|e| e == "safetensors");
+    if !is_file(path.as_os_str()) || !(path.is_dir() || weights) {
         let model = ModelArgs {
-            model: Some(args.target.clone()),
+            model: Some(path.into()),
             units: args.units,
         };
         // The shape and classes of MNIST; a file has its own.
@@ -47,7 +47,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             .map_err(|e| match e {
                 Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
                     "{}: no such run, model or file; presets are {}",
-                    args.target,
+                    path.display(),
                     PRESETS.map(|(name, _)| name).join(", ")
                 )),
                 other => other,
@@ -57,7 +57,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if let Some(flag) = args.units.given() {
         return Err(Failure::usage(format!(
             "{flag} has no effect on {}, whose units are what they are",
-            args.target
+            path.display()
         )));
     }
     if path.is_dir() {
@@ -79,7 +79,7 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
             "bytes": totals.bytes,
         });
         if let Some(run) = run {
-            value["run"] = json!(run.path());
+            value["run"] = json!(output::path(run.path()));
             value["config"] = output::value(run.config());
             value["best_epoch"] = json!(run.best().ok().map(|best| best.epoch));
             value["metrics"] = json!(run.metrics()?);
@@ -302,7 +302,7 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
             .map(|t| json!({ "name": t.name, "shape": t.shape }))
             .collect();
         return output::json(&json!({
-            "event": "inspect", "file": path, "about": output::value(&best), "tensors": list,
+            "event": "inspect", "file": output::path(path), "about": output::value(&best), "tensors": list,
         }));
     }
     output::line(&output::bold(&path.display().to_string()))?;

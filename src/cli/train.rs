@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::model::Network;
 use bnn_cpu::report::Row;
 use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
+use super::places;
 use super::progress::Progress;
 use super::sampling::SamplingArgs;
 use super::settings::{FORMULAS, Setter, Settings};
@@ -94,15 +96,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     } else {
         // Before the data is read: a typing error should show at once.
         args.check_settings()?;
-        if let Some(out) = &args.out
-            && !args.force
-            && out.join("config.json").exists()
-        {
-            return Err(holds_a_run(out));
-        }
+        check_out(args.out.as_deref(), args.force)?;
         let dataset = args.data.load(&mut progress)?;
         let config = args.config(&dataset)?;
         config.check(&dataset).map_err(|e| with_flag(e, &config))?;
+        // Before an earlier run is replaced: what the machine has no memory for.
+        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
         let path = match &args.out {
             Some(path) => path.clone(),
             None => default_folder(&config)?,
@@ -119,7 +118,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         }
     });
     if let Err(Error::Interrupted(how)) = &trained {
-        progress.emit(serde_json::json!({ "event": "interrupted", "run": path, "message": how }));
+        progress.emit(serde_json::json!({ "event": "interrupted", "run": output::path(&path), "message": how }));
     }
     progress.outcome()?;
     result::show(&run, &trained?, context)
@@ -141,7 +140,7 @@ impl Args {
     pub fn config_like(&self, stored: &Config) -> Outcome<Config> {
         let model = match self.model.model.as_deref() {
             // The file is written from what is stored.
-            Some(OWN_MODEL) => stored.model.clone(),
+            Some(file) if file == OWN_MODEL => stored.model.clone(),
             _ => self
                 .model
                 .spec(stored.model.input, stored.model.classes())?,
@@ -154,14 +153,11 @@ impl Args {
         Ok(config)
     }
 
-    /// Finds what is wrong with the flags whatever the data set may be.
+    /// Finds what is wrong with the flags whatever the data set may be. Every preset
+    /// fits the digits, and a file says for itself what images it takes.
     fn check_settings(&self) -> Outcome {
         let any = bnn_cpu::data::digits::generate(0, 1, 1);
-        match self.config(&any) {
-            // An image size that does not fit is the data set's affair.
-            Ok(_) | Err(Failure::Error(Error::Spec(_))) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+        Ok(self.config(&any)?.check_settings()?)
     }
 
     /// Refuses flags that contradict the stored run.
@@ -182,12 +178,20 @@ impl Args {
     }
 }
 
-fn holds_a_run(out: &Path) -> Failure {
-    Error::checkpoint(
-        out,
-        "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
-    )
-    .into()
+/// Whether a run can begin in the folder that `--out` names, or in one of its own: before
+/// the data are read, which may have to be fetched.
+pub fn check_out(out: Option<&Path>, force: bool) -> Outcome {
+    let Some(out) = out else {
+        return places::folder(Path::new(RUNS));
+    };
+    if !force && out.join("config.json").exists() {
+        return Err(Error::checkpoint(
+            out,
+            "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
+        )
+        .into());
+    }
+    places::run_folder(out)
 }
 
 /// Names the flag where a setting turned out to be impossible for the data.

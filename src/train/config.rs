@@ -204,11 +204,37 @@ impl Config {
             .at(self.lr, t as u64, per_epoch as u64, total as u64)
     }
 
-    /// Whether the run can be carried out on that data set.
+    /// Whether the run can be carried out on that data set: [`Self::check_settings`],
+    /// [`Self::check_data`], and that the split leaves enough for every step.
     ///
     /// # Errors
     /// One line that says which setting is impossible and what to do.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        self.check_settings()?;
+        self.check_data(dataset)?;
+        let (train, validation) = self.split_sizes();
+        if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
+            return fail(format!(
+                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
+                self.val_fraction, self.dataset.train
+            ));
+        }
+        if self.batch > train {
+            return fail(format!(
+                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
+                self.batch
+            ));
+        }
+        self.check_batch_norm(train)
+    }
+
+    /// Whether the settings are possible on some data set, and together: what can be
+    /// said before any image is read.
+    ///
+    /// # Errors
+    /// One line that says which setting is impossible and what to do.
+    pub fn check_settings(&self) -> Result<()> {
         let fail = |what: String| Err(Error::Spec(what));
         self.model.check()?;
         self.optimiser.check()?;
@@ -231,13 +257,39 @@ impl Config {
                 self.lr
             ));
         }
+        self.lr_schedule.check_rates(self.lr, self.epochs)?;
         if !(0.0..1.0).contains(&self.val_fraction) {
             return fail(format!(
                 "the validation share must be at least 0 and below 1, not {}",
                 self.val_fraction
             ));
         }
+        Ok(())
+    }
+
+    /// Whether weights of the run can be evaluated on that data set, which must be the
+    /// run's own: [`Self::check_same_data`] and [`Self::check_images`].
+    ///
+    /// # Errors
+    /// One line that says what does not fit and what to do.
+    pub fn check_data(&self, dataset: &Dataset) -> Result<()> {
         self.check_same_data(dataset)?;
+        self.check_images(dataset)
+    }
+
+    /// Whether weights of the run can be evaluated on images of that shape and number of
+    /// classes, whatever set they are of. Nothing is asked of the settings of a training,
+    /// nor of how many images there are for one.
+    ///
+    /// # Errors
+    /// One line that says what does not fit and what to do.
+    pub fn check_images(&self, dataset: &Dataset) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        self.model.check()?;
+        self.slope.check()?;
+        if self.batch == 0 {
+            return fail("the batch size must be at least 1".into());
+        }
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
@@ -255,20 +307,7 @@ impl Config {
                 dataset.classes
             ));
         }
-        let (train, validation) = self.split_sizes();
-        if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
-            return fail(format!(
-                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
-                self.val_fraction, self.dataset.train
-            ));
-        }
-        if self.batch > train {
-            return fail(format!(
-                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
-                self.batch
-            ));
-        }
-        self.check_batch_norm(train)
+        Ok(())
     }
 
     /// Whether the data set is the one that the run was made with.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Split;
 use crate::model::{Network, argmax};
-use crate::ops::log_softmax;
+use crate::ops::{log_softmax, loss_of_mean};
 use crate::tape::{Mode, Noise, Units};
 
 /// How the bits of stochastic units are read. Deterministic networks read the
@@ -39,6 +39,8 @@ const FIRST_DRAW: u64 = 1 << 32;
 pub struct Evaluator {
     probabilities: Vec<f32>,
     log_probabilities: Vec<f32>,
+    /// Of every image of a batch, sample by sample.
+    losses: Vec<f32>,
 }
 
 impl Evaluator {
@@ -107,10 +109,15 @@ impl Evaluator {
             self.probabilities.clear();
             self.probabilities.resize(chunk.len() * classes, 0.0);
             self.log_probabilities.resize(classes, 0.0);
+            self.losses.clear();
+            self.losses.resize(chunk.len() * samples, 0.0);
             for sample in 0..samples {
                 net.pass_mut().noise = at(sample as u64);
                 net.forward();
                 seen(net, chunk);
+                for (row, &loss) in net.losses().iter().enumerate() {
+                    self.losses[row * samples + sample] = loss;
+                }
                 let logits = net.logits().chunks_exact(classes);
                 for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
                     log_softmax(z, &mut self.log_probabilities);
@@ -121,11 +128,11 @@ impl Evaluator {
             }
             for (row, p) in self.probabilities.chunks_exact(classes).enumerate() {
                 let label = net.pass().labels[row] as usize;
-                // A probability that underflows would make the loss infinite.
-                let p_label = (p[label] / samples as f32).max(f32::MIN_POSITIVE);
-                loss -= f64::from(libm::logf(p_label));
                 right += usize::from(argmax(p) == Some(label));
             }
+            // Of the losses, not of the probabilities, which may be too small for floats.
+            let losses = self.losses.chunks_exact(samples);
+            loss += losses.map(|l| f64::from(loss_of_mean(l))).sum::<f64>();
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units, pass.noise) = before;

@@ -12,6 +12,8 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
 use bnn_cpu::lower::verify;
+use bnn_cpu::model::argmax;
+use bnn_cpu::ops::row_loss;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
@@ -95,7 +97,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let test_set = args.inputs.is_empty();
     let images = match test_set {
-        true => test_images(&args, &source, &mut progress)?,
+        true => test_images(&args, &source, classifier.classes(), &mut progress)?,
         false => Images::read(&args.inputs, args.invert, source.input())?,
     };
     let form = (packed, args.threshold);
@@ -111,15 +113,15 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let mut logits = vec![0.0; images.len() * classifier.classes()];
     classifier.logits(&images.pixels, &mut logits);
+    if test_set && !args.csv {
+        return summary(&source, form, &mut classifier, &images, &logits, context);
+    }
     let answers: Vec<Answer> = logits
         .chunks_exact(classifier.classes())
         .map(Answer::of)
         .collect();
     if args.csv {
         return show::csv(&images, &answers);
-    }
-    if test_set {
-        return summary(&source, form, &mut classifier, &images, &answers, context);
     }
     match context.json {
         true => show::lines_of_json(&images, &answers),
@@ -128,7 +130,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 }
 
 /// The test images of the run's data set, or of the one that the flags name.
-fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome<Images> {
+fn test_images(
+    args: &Args,
+    source: &Source,
+    classes: usize,
+    progress: &mut Progress,
+) -> Outcome<Images> {
     if args.invert != Invert::Auto {
         return Err(Failure::usage(
             "--invert has no effect on the test images; it is for pictures",
@@ -148,6 +155,15 @@ fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome
         ))
         .into());
     }
+    if classes < dataset.classes {
+        return Err(Error::Spec(format!(
+            "{} tells {classes} classes apart, but {} has {}; name another set with --dataset or --data",
+            source.path().display(),
+            dataset.name,
+            dataset.classes
+        ))
+        .into());
+    }
     let test = &dataset.test;
     Ok(Images {
         pixels: test.pixels().to_vec(),
@@ -164,19 +180,18 @@ fn summary(
     (packed, threshold): (bool, bool),
     classifier: &mut Classifier,
     images: &Images,
-    answers: &[Answer],
+    logits: &[f32],
     context: &Context,
 ) -> Outcome {
-    let labelled = || answers.iter().zip(&images.labels);
-    let right = labelled()
-        .filter(|(a, l)| a.class == Some(**l as usize))
-        .count();
+    // As an evaluation has them, from the same functions.
+    let rows = logits.chunks_exact(classifier.classes());
+    let (mut sum, mut right) = (0.0, 0);
+    for (row, &label) in rows.zip(&images.labels) {
+        sum += f64::from(row_loss(row, label as usize));
+        right += usize::from(argmax(row) == Some(label as usize));
+    }
     let accuracy = right as f64 / images.len() as f64;
-    let losses = labelled().map(|(a, &l)| {
-        let p = a.probabilities.get(l as usize).copied().unwrap_or(0.0);
-        -f64::from(libm::logf(p.max(f32::MIN_POSITIVE)))
-    });
-    let mean_loss = losses.sum::<f64>() / images.len() as f64;
+    let mean_loss = sum / images.len() as f64;
     // The first pass, which gave the answers, was the warm-up.
     let mut logits = vec![0.0; images.len() * classifier.classes()];
     let (begun, mut passes) = (Instant::now(), 0);
@@ -194,7 +209,7 @@ fn summary(
     );
     if context.json {
         return output::json(&json!({
-            "event": "infer", "model": source.path(), "packed": packed, "images": images.len(),
+            "event": "infer", "model": output::path(source.path()), "packed": packed, "images": images.len(),
             "accuracy": accuracy, "loss": mean_loss, "img_per_s": img_per_s, "latency": latency,
             "isa": isa, "threads": threads,
         }));
@@ -233,7 +248,7 @@ fn verified(source: &Source, images: &Images, context: &Context) -> Outcome {
     if context.json {
         let mut value = output::value(&found);
         value["event"] = json!("verify");
-        value["model"] = json!(source.path());
+        value["model"] = json!(output::path(source.path()));
         return output::json(&value);
     }
     let title = format!("{}, float beside packed", source.title());

@@ -93,24 +93,27 @@ pub fn lines_of_json(images: &Images, answers: &[Answer]) -> Outcome {
 /// A head, and a line for each image.
 pub fn csv(images: &Images, answers: &[Answer]) -> Outcome {
     let classes = answers.first().map_or(0, |a| a.probabilities.len());
-    let mut text = String::from("image,class,margin");
+    let mut head = String::from("image,class,margin");
     if !images.labels.is_empty() {
-        text += ",label";
+        head += ",label";
     }
     for class in 0..classes {
-        let _ = write!(text, ",p{class}");
+        let _ = write!(head, ",p{class}");
     }
+    output::line(&head)?;
     for (i, (name, answer)) in images.names.iter().zip(answers).enumerate() {
         let class = answer.class.map_or(String::new(), |c| c.to_string());
-        let _ = write!(text, "\n{},{class},{}", field(name), answer.margin);
+        // A name with a line break in it would be two lines, and shown as one.
+        let mut text = format!("{},{class},{}", field(&output::clean(name)), answer.margin);
         if let Some(label) = images.labels.get(i) {
             let _ = write!(text, ",{label}");
         }
         for p in &answer.probabilities {
             let _ = write!(text, ",{p}");
         }
+        output::line(&text)?;
     }
-    output::line(&text)
+    Ok(())
 }
 
 /// A text as a field of CSV (RFC 4180).

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::data_args::DataArgs;
 use super::output;
 use super::pictures::look;
+use super::places;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome};
@@ -41,7 +42,7 @@ pub struct Args {
     /// Folders of runs, table files (.json), or names of tables in --results
     /// [default: the newest run]
     #[arg(value_name = "RUN|TABLE")]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     /// The file to write
     #[arg(long, short, value_name = "FILE.html", default_value = "report.html")]
     out: PathBuf,
@@ -62,12 +63,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    if args.out.is_dir() {
-        return Err(Failure::usage(format!(
-            "--out {} is a folder; name a file",
-            args.out.display()
-        )));
-    }
+    places::file_and_folder("--out", &args.out)?;
     let mut progress = Progress::new(context);
     let mut sources = Sources::default();
     for source in args.sources()? {
@@ -117,7 +113,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     write_atomic_bytes(&args.out, html.as_bytes())?;
     if context.json {
         return output::json(&json!({
-            "event": "report", "file": args.out, "bytes": html.len(),
+            "event": "report", "file": output::path(&args.out), "bytes": html.len(),
             "runs": report.runs.len(), "tables": report.tables.len(),
             "drawn": report.subjects.len(), "measured": report.speeds.len(),
         }));
@@ -144,17 +140,19 @@ impl Args {
         self.inputs.iter().map(|input| self.source(input)).collect()
     }
 
-    fn source(&self, input: &str) -> Outcome<Source> {
-        let path = Path::new(input);
-        let table = self.results.join(format!("{input}.json"));
+    fn source(&self, input: &Path) -> Outcome<Source> {
+        let mut name = input.as_os_str().to_os_string();
+        name.push(".json");
+        let table = self.results.join(name);
         let run = self.runs.join(input);
-        match path {
+        match input {
             path if path.is_dir() => Ok(Source::Run(path.into())),
             path if path.is_file() => Ok(Source::Table(path.into())),
             _ if table.is_file() => Ok(Source::Table(table)),
             _ if run.is_dir() => Ok(Source::Run(run)),
             _ => Err(Failure::usage(format!(
-                "{input}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+                "{}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+                input.display(),
                 self.results.display()
             ))),
         }
@@ -184,7 +182,7 @@ impl Args {
     fn command(&self) -> String {
         let mut line = String::from("bnn-cpu report");
         for input in &self.inputs {
-            line += &format!(" {}", quoted(input));
+            line += &format!(" {}", quoted(&output::path(input)));
         }
         if let Some(title) = &self.title {
             line += &format!(" --title {}", quoted(title));
