@@ -10,6 +10,7 @@ pub mod digits;
 pub mod download;
 pub mod event;
 pub mod fit;
+mod gzip;
 pub mod idx;
 mod idx_write;
 pub mod mnist;
