@@ -34,6 +34,18 @@ pub fn write_atomic_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomic(path, |writer| writer.write_all(bytes))
 }
 
+/// What is at `path`, links followed; `None` where nothing is.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`, when that cannot be found out.
+pub fn look(path: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
+}
+
 /// Makes the folder `path` and the folders above it, where they are missing.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, digits, mnist};
+use bnn_cpu::data::{self, Dataset, DatasetChoice};
 use bnn_cpu::train::DatasetRecord;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -58,11 +58,7 @@ impl DataArgs {
 
     /// Loads the data set of a stored run. Flags that name another are refused.
     pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {
-        let own = match record.name.as_str() {
-            mnist::NAME => DatasetChoice::Mnist,
-            digits::NAME => DatasetChoice::Digits,
-            _ => DatasetChoice::Idx,
-        };
+        let own = DatasetChoice::of_set(&record.name);
         // A set that calls itself MNIST may have come from --dataset idx.
         let choice = match self.dataset {
             None | Some(DatasetChoice::Auto) => own,
@@ -76,7 +72,7 @@ impl DataArgs {
                 )));
             }
         };
-        if choice == DatasetChoice::Idx && self.data.is_none() && data_env().is_none() {
+        if choice.needs_files() && self.data.is_none() && data_env().is_none() {
             return Err(Failure::Error(Error::Spec(format!(
                 "the run was made with the IDX set {}; name its folder with --data",
                 record.name
@@ -106,7 +102,7 @@ impl DataArgs {
     }
 
     fn load_choice(&self, choice: DatasetChoice, progress: &mut Progress) -> Outcome<Dataset> {
-        if self.mirror.is_some() && matches!(choice, DatasetChoice::Digits | DatasetChoice::Idx) {
+        if self.mirror.is_some() && (choice == DatasetChoice::Digits || choice.needs_files()) {
             return Err(Failure::usage(format!(
                 "--mirror has no effect with the data set {}; it is where MNIST is fetched from",
                 choice.name()

@@ -12,7 +12,6 @@
 //! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
 //! that are really there, and never beyond [`LIMIT`].
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +19,7 @@ use ndarray::Array4;
 
 use super::gzip::{Garbage, MAGIC, Members};
 pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
+use super::place::{self, Place};
 use super::{Dataset, Split, shape_text};
 use crate::bounded;
 use crate::error::{Error, Result};
@@ -209,7 +209,8 @@ pub(super) fn decompressed<'r>(
         let reader = BufReader::with_capacity(BLOCK, reader);
         Box::new(Members::after_magic(reader))
     } else {
-        Box::new(io::Cursor::new(start).chain(reader))
+        let whole = io::Cursor::new(start).chain(reader);
+        Box::new(BufReader::with_capacity(BLOCK, whole))
     })
 }
 
@@ -297,27 +298,12 @@ fn kind_name(kind: u8) -> String {
     }
 }
 
-/// Opens a data file for reading.
-///
-/// # Errors
-/// [`Error::Data`] when it is missing; [`Error::Io`] when it cannot be opened.
-pub fn open(path: &Path) -> Result<BufReader<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(BufReader::with_capacity(BLOCK, file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::data(
-            path,
-            "no such file; check the path, or fetch the file",
-        )),
-        Err(error) => Err(Error::io("open", path)(error)),
-    }
-}
-
 /// [`parse_images`] from a file.
 ///
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_images(path: &Path) -> Result<Array4<u8>> {
-    parse_images(open(path)?).map_err(|fault| fault.at(path))
+    parse_images(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// [`parse_labels`] from a file.
@@ -325,7 +311,7 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>> {
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
-    parse_labels(open(path)?).map_err(|fault| fault.at(path))
+    parse_labels(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// Reads images and their labels; `classes` bounds the labels where known.
@@ -385,11 +371,27 @@ pub(super) fn join(
 /// files differ, when the test set has a class that training never shows, or
 /// when there is only one class.
 pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
-    let [train_images, train_labels, test_images, test_labels] = files;
-    let (train, test) = rayon::join(
-        || read_split(train_images, train_labels, None),
-        || read_split(test_images, test_labels, None),
-    );
+    let places = files.clone().map(Place::File);
+    read_places(name, &places, |images| images)
+}
+
+/// [`read_dataset`] for files that may lie within a zip, whose images are `turned`.
+pub(super) fn read_places(
+    name: &str,
+    files: &[Place; 4],
+    turned: fn(Array4<u8>) -> Array4<u8>,
+) -> Result<Dataset> {
+    let paths = files.each_ref().map(Place::path);
+    let [_, train_labels, test_images, test_labels] = &paths;
+    let split = |images: usize, labels: usize| {
+        let (pixels, classes) = (
+            files[images].read(|reader| parse_images(reader))?,
+            files[labels].read(|reader| parse_labels(reader))?,
+        );
+        let (images, labels) = (&paths[images], &paths[labels]);
+        join(turned(pixels), classes, images, labels, None)
+    };
+    let (train, test) = rayon::join(|| split(0, 1), || split(2, 3));
     let (train, test) = (train?, test?);
     if train.shape() != test.shape() {
         return Err(Error::data(

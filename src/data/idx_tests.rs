@@ -320,7 +320,10 @@ fn a_missing_file_and_a_folder() {
         .to_string();
     assert!(line.contains("gone: no such file;"), "{line}");
     // Opening or reading a folder fails in the operating system's words.
-    assert!(matches!(read_images(folder.path()), Err(Error::Io { .. })));
+    assert!(matches!(
+        read_images(folder.path()),
+        Err(Error::Data { .. })
+    ));
 }
 
 #[test]
