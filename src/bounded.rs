@@ -51,11 +51,13 @@ pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// The text of a file of at most [`MOST_TEXT`] bytes.
+/// The text of a file of at most [`MOST_TEXT`] bytes, without the mark (U+FEFF) that some
+/// editors put before a text.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
+<<<<<<< HEAD
     decode(read(path, MOST_TEXT)?, path)
 }
 
@@ -66,6 +68,15 @@ pub fn text(path: &Path) -> Result<String> {
 pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
     String::from_utf8(bytes)
         .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))
+=======
+    let bytes = read(path, MOST_TEXT)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(unmarked) => unmarked.to_string(),
+        None => text,
+    })
+>>>>>>> work-data
 }
 
 /// What `reader` gives, up to one byte more than `most`: the one shows that there is
@@ -156,6 +167,11 @@ mod tests {
         assert!(text(&path).unwrap_err().to_string().contains("larger"));
         std::fs::write(&path, [0xFF]).unwrap();
         assert!(text(&path).unwrap_err().to_string().contains("UTF-8"));
+        // One mark before a text is none of it; a second one is.
+        std::fs::write(&path, "\u{feff}{}").unwrap();
+        assert_eq!(text(&path).unwrap(), "{}");
+        std::fs::write(&path, "\u{feff}\u{feff}a\u{feff}").unwrap();
+        assert_eq!(text(&path).unwrap(), "\u{feff}a\u{feff}");
         if Path::new("/dev/zero").exists() {
             let error = read(Path::new("/dev/zero"), u64::MAX).unwrap_err();
             assert!(error.to_string().contains("larger than"), "{error}");

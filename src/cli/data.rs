@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::{
-    Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet, source,
-};
+use bnn_cpu::data::{self, Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -195,17 +193,19 @@ fn verify(args: &DataArgs, context: &Context) -> Outcome {
             })?;
             (mnist::load(&found)?, found.folder, "SHA-256 as published")
         }
-        DatasetChoice::Idx => {
-            let (folder, by) = match (&args.data, env) {
-                (Some(folder), _) => (folder.clone(), "--data"),
-                (None, Some(folder)) => (folder, "BNN_CPU_DATA"),
-                (None, None) => {
-                    return Err(Failure::usage(
-                        "--dataset idx needs a folder; name it with --data",
-                    ));
-                }
-            };
-            (source::read_idx(&folder, by)?, folder, "well-formed IDX")
+        choice => {
+            if args.data.is_none() && env.is_none() {
+                return Err(Failure::usage(format!(
+                    "--dataset {} needs a folder; name it with --data",
+                    choice.name()
+                )));
+            }
+            let (data, env) = (args.data.as_deref(), env.as_deref());
+            let (loaded, folder) = data::read_files(choice, data, env)?;
+            if let Some(notice) = loaded.notice {
+                Progress::new(context).warn(&notice)?;
+            }
+            (loaded.dataset, folder, "well-formed IDX")
         }
     };
     show_dataset(&dataset, &folder, how, context)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, digits, mnist};
+use bnn_cpu::data::{self, Dataset, DatasetChoice};
 use bnn_cpu::train::DatasetRecord;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -58,6 +58,7 @@ impl DataArgs {
 
     /// Loads the data set of a stored run. Another set is refused, by its content.
     pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {
+<<<<<<< HEAD
         self.load_same(record, "name the right folder with --data", progress)
     }
 
@@ -76,11 +77,15 @@ impl DataArgs {
             digits::NAME => DatasetChoice::Digits,
             _ => DatasetChoice::Idx,
         };
+=======
+        let own = DatasetChoice::of_set(&record.name);
+        // A set that calls itself MNIST may have come from --dataset idx.
+>>>>>>> work-data
         let choice = match self.dataset {
             None | Some(DatasetChoice::Auto) => own,
             Some(given) => given,
         };
-        if choice == DatasetChoice::Idx && self.data.is_none() && data_env().is_none() {
+        if choice.needs_files() && self.data.is_none() && data_env().is_none() {
             return Err(Failure::Error(Error::Spec(format!(
                 "the run was made with the IDX set {}; name its folder with --data",
                 record.name
@@ -97,7 +102,7 @@ impl DataArgs {
     }
 
     fn load_choice(&self, choice: DatasetChoice, progress: &mut Progress) -> Outcome<Dataset> {
-        if self.mirror.is_some() && matches!(choice, DatasetChoice::Digits | DatasetChoice::Idx) {
+        if self.mirror.is_some() && (choice == DatasetChoice::Digits || choice.needs_files()) {
             return Err(Failure::usage(format!(
                 "--mirror has no effect with the data set {}; it is where MNIST is fetched from",
                 choice.name()

@@ -4,17 +4,23 @@
 //! order of an epoch, an augmented image and a built-in digit are pure
 //! functions of a seed and a position.
 
+mod archive;
 pub mod augment;
+mod choice;
 mod dataset;
 pub mod digits;
 pub mod download;
+pub mod emnist;
 pub mod event;
 pub mod fit;
+mod gzip;
 pub mod idx;
 mod idx_write;
 pub mod mnist;
 pub mod order;
 pub mod picture;
+pub mod place;
+mod sets;
 pub mod sheet;
 pub mod source;
 mod strokes;
@@ -22,10 +28,11 @@ mod strokes;
 pub(crate) mod testing;
 
 pub use augment::Augment;
+pub use choice::DatasetChoice;
 pub use dataset::{Contents, Dataset};
 pub use event::Event;
 pub use order::{epoch_order, validation_split};
-pub use source::{DatasetChoice, Loaded, load};
+pub use source::{Loaded, load, read_files};
 
 use ndarray::{Array4, ArrayView4};
 

@@ -92,3 +92,34 @@ fn answer(mut stream: TcpStream, reply: &impl Fn(&str) -> Reply) -> std::io::Res
     )?;
     stream.write_all(&reply.body)
 }
+
+/// A zip of these files, each deflated or stored.
+pub(crate) fn zip(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
+    use rawzip::CompressionMethod;
+    let mut bytes = Vec::new();
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for (name, content) in files {
+        let method = match deflated {
+            true => CompressionMethod::DEFLATE,
+            false => CompressionMethod::STORE,
+        };
+        let file = archive.new_file(name).compression_method(method);
+        let (mut entry, config) = file.start().unwrap();
+        let descriptor = if deflated {
+            let level = flate2::Compression::default();
+            let encoder = flate2::write::DeflateEncoder::new(&mut entry, level);
+            let mut writer = config.wrap(encoder);
+            writer.write_all(content).unwrap();
+            let (encoder, descriptor) = writer.finish().unwrap();
+            encoder.finish().unwrap();
+            descriptor
+        } else {
+            let mut writer = config.wrap(&mut entry);
+            writer.write_all(content).unwrap();
+            writer.finish().unwrap().1
+        };
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+    bytes
+}
