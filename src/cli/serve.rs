@@ -23,6 +23,9 @@ Examples:
 /// The page shows the answers on packed bits and in floats side by side, the time
 /// that each took, and the bits of every binary layer. Drawings are scaled and
 /// centred by mass as MNIST's digits are. Ctrl-C ends it.
+///
+/// Each client may make 200 requests a second and have 16 connections; clients behind a
+/// reverse proxy count as one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -79,12 +82,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let site = Site::new(reader, Hosts::new(address, args.host));
     let stopper = server.stopper();
     signals::on_stop(move || stopper.stop())?;
+    // A warning is shown whatever is asked for.
+    if !address.ip().to_canonical().is_loopback() {
+        output::note(&output::warning(&format!(
+            "whoever reaches {address} can open the page"
+        )));
+    }
     if !context.quiet {
-        if !address.ip().is_loopback() {
-            output::note(&output::warning(&format!(
-                "whoever reaches {address} can open the page"
-            )));
-        }
         let title = source.title();
         output::note(&format!(
             "draw a digit for {title} ({path}); Ctrl-C ends it"

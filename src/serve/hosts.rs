@@ -18,7 +18,7 @@ impl Hosts {
     /// Those of a server that listens on `bound`, and further `names`.
     pub fn new(bound: SocketAddr, names: Vec<String>) -> Self {
         Self {
-            bound: bound.ip(),
+            bound: bound.ip().to_canonical(),
             names,
         }
     }
@@ -117,6 +117,9 @@ mod tests {
         let any = hosts("0.0.0.0:80");
         assert!(any.allow("192.168.1.5") && any.allow("[fe80::1]:80") && any.allow("digits.lan"));
         assert!(!any.allow("evil.example"));
+        // A socket for both kinds names an IPv4 address by an IPv6 one.
+        assert!(hosts("[::ffff:127.0.0.1]:80").allow("localhost:80"));
+        assert!(hosts("[::ffff:127.0.0.1]:80").allow("127.0.0.1:80"));
         let one = hosts("192.168.1.5:80");
         assert!(one.allow("192.168.1.5:80"));
         assert!(!one.allow("192.168.1.6") && !one.allow("127.0.0.1"));

@@ -4,6 +4,8 @@
 //! and 1.1, a body of declared length, nothing chunked. **Invariant:** whatever
 //! the bytes are, the outcome is "more", a request, or a refusal of one line.
 
+use super::reader::MOST_BODY;
+
 /// Header fields that a request may have.
 const MOST_FIELDS: usize = 64;
 
@@ -14,7 +16,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path, without what follows a `?`.
     pub path: &'a str,
-    /// Whom it is addressed to.
+    /// Whom it is addressed to: the authority of an absolute target, else the `Host`.
     pub host: &'a str,
     /// The page that sent it, where a browser says so.
     pub origin: Option<&'a str>,
@@ -39,7 +41,7 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             head: 8 << 10,
-            body: 256 << 10,
+            body: MOST_BODY,
         }
     }
 }
@@ -78,12 +80,15 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
     for field in head.headers.iter() {
         found.take(field)?;
     }
-    let Some(host) = found.host else {
-        return refuse(400, "there must be a Host");
+    let (authority, path) = split(target)?;
+    let host = match (found.host, authority) {
+        // Whom an absolute target names counts, whatever the Host says; HTTP/1.1 must
+        // have a Host all the same.
+        (Some(_), Some(authority)) => authority,
+        (None, Some(authority)) if old => authority,
+        (Some(host), None) => host,
+        (None, _) => return refuse(400, "there must be a Host"),
     };
-    if !target.starts_with('/') {
-        return refuse(400, "the target must be a path, such as /");
-    }
     let body = match (found.length, method) {
         (None, "POST" | "PUT" | "PATCH") => {
             return refuse(411, "a body needs its Content-Length");
@@ -99,7 +104,7 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
     };
     let request = Request {
         method,
-        path: target.split(['?', '#']).next().unwrap_or(target),
+        path,
         host,
         origin: found.origin,
         content_type: found.content_type,
@@ -107,6 +112,44 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
         close: found.close,
     };
     Ok(Some((request, length + body.len())))
+}
+
+/// The authority of a target in absolute form (RFC 9112, 3.2.2), `None` of one in origin
+/// form; and the path of either, without what follows a `?`.
+fn split(target: &str) -> Result<(Option<&str>, &str), Response> {
+    let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
+    let path = |rest| str::split(rest, ['?', '#']).next().unwrap_or(rest);
+    if target.starts_with('/') {
+        return Ok((None, path(target)));
+    }
+    let Some((scheme, rest)) = target.split_once("://") else {
+        return refuse(
+            400,
+            "the target must be a path, such as /, or begin with http://",
+        );
+    };
+    if !scheme.eq_ignore_ascii_case("http") {
+        return refuse(421, "only targets that begin with http:// are known here");
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    if authority.is_empty() || authority.starts_with(':') {
+        return refuse(400, "the target names no host");
+    }
+    if authority.contains('@') {
+        return refuse(400, "the target may hold no user's name");
+    }
+    match path(rest) {
+        "" => Ok((Some(authority), "/")),
+        path => Ok((Some(authority), path)),
+    }
+}
+
+/// Whether a `Host` has the form of one; it may be empty. Whether it is known here is
+/// another question.
+fn is_host(value: &str) -> bool {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&b);
+    value.bytes().all(known)
 }
 
 /// The header fields that matter.
@@ -152,6 +195,9 @@ impl<'a> Fields<'a> {
             let length = value.parse().unwrap_or(usize::MAX);
             self.length.replace(length).is_some()
         } else if is("host") {
+            if !is_host(value) {
+                return refuse(400, "the Host is no name, address or port");
+            }
             self.host.replace(value).is_some()
         } else if is("origin") {
             self.origin.replace(value).is_some()
@@ -257,6 +303,7 @@ fn reason(status: u16) -> &'static str {
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

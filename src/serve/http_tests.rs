@@ -56,7 +56,19 @@ fn what_is_no_request_is_refused() {
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
-        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+        (b"GET http:///path HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://:80/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http:a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 421),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 421),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 400),
         (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 411),
         (
@@ -98,6 +110,31 @@ fn what_is_no_request_is_refused() {
     assert_eq!(refused(long.as_bytes()), 431);
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(65));
     assert_eq!(refused(many.as_bytes()), 431);
+}
+
+#[test]
+fn an_absolute_target_names_host_and_path() {
+    for (target, host, path) in [
+        ("http://a:1/read", "a:1", "/read"),
+        ("http://a:1/read?x=http://b/#c", "a:1", "/read"),
+        ("HTTP://a/", "a", "/"),
+        ("http://a", "a", "/"),
+        ("http://a?x", "a", "/"),
+        ("http://[::1]:80/x", "[::1]:80", "/x"),
+        ("http://a//b", "a", "//b"),
+        // A path with such a part is a path.
+        ("/http://a/", "other", "/http://a/"),
+    ] {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: other\r\n\r\n");
+        let (found, used) = request(text.as_bytes());
+        assert_eq!((found.host, found.path), (host, path), "{target}");
+        assert_eq!(used, text.len());
+    }
+    // HTTP/1.0 knows no Host.
+    let old = request(b"GET http://a/x HTTP/1.0\r\n\r\n").0;
+    assert_eq!((old.host, old.path, old.close), ("a", "/x", true));
+    // An empty Host is one.
+    assert_eq!(request(b"GET / HTTP/1.1\r\nHost:\r\n\r\n").0.host, "");
 }
 
 #[test]

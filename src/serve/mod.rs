@@ -13,9 +13,15 @@
 //!
 //! Everything else is answered with a status of 4xx and one line. [`Site::respond`] is
 //! all of it but the sockets.
+//!
+//! Rates and places of connections are counted for each peer ([`Limits`]). All clients
+//! behind a reverse proxy come from its address and share what one peer may have; a
+//! proxy that serves many should limit them itself.
 
 mod hosts;
 mod http;
+mod peers;
+mod places;
 mod reader;
 mod server;
 mod site;

@@ -16,8 +16,12 @@ use crate::tape::{Mode, Noise, Units};
 const PASSES: usize = 9;
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Pixels to a side that a drawing may have.
+/// Pixels to a side that a drawing may have. The page sends 112.
 const MOST_SIDE: usize = 256;
+
+/// Bytes of the largest drawing as JSON: three digits, a comma and a blank a pixel, and
+/// its sides.
+pub(super) const MOST_BODY: usize = 5 * MOST_SIDE * MOST_SIDE + 256;
 
 /// A drawing: ink on paper, row by row, 0 for none and 255 for most.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

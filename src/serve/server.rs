@@ -2,9 +2,10 @@
 //!
 //! A request has one deadline from its first byte to its last, whatever the pace at
 //! which bytes come in, and a response one for going out; so a client that is slow
-//! or silent holds its place for a bounded time, and the others wait for nothing.
+//! or silent holds its place for a bounded time, and the others wait for nothing. It
+//! counts against its peer's rate from its first byte on, before its body is read or
+//! anything is worked out for it.
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::http::{Response, Sizes};
+use super::peers::{Peer, Rates};
+use super::places::{Place, Places};
 use super::site::Site;
 use crate::error::{Error, Result};
 
@@ -23,14 +26,22 @@ pub struct Limits {
     pub sizes: Sizes,
     /// Connections at a time.
     pub connections: usize,
+    /// Connections at a time of one peer: an IPv4 address, or an IPv6 network of 64
+    /// bits. All clients behind a reverse proxy are one.
+    pub per_peer: usize,
+    /// How long a connection may wait for a whole request when others want its place.
+    pub grace: Duration,
     /// From the first byte of a request to its last, and the same for a response.
     pub patience: Duration,
     /// Without a request.
     pub idle: Duration,
-    /// Answers a second, on average.
+    /// Requests of one peer a second, on average.
     pub rate: f64,
-    /// Answers at once, after a rest.
+    /// Requests of one peer at once, after a rest.
     pub burst: f64,
+    /// Peers whose requests are counted at a time; of more, those that have asked
+    /// least of late are forgotten.
+    pub peers: usize,
 }
 
 impl Default for Limits {
@@ -38,10 +49,13 @@ impl Default for Limits {
         Self {
             sizes: Sizes::default(),
             connections: 64,
+            per_peer: 16,
+            grace: Duration::from_secs(1),
             patience: Duration::from_secs(5),
             idle: Duration::from_secs(15),
             rate: 200.0,
             burst: 400.0,
+            peers: 4096,
         }
     }
 }
@@ -118,74 +132,47 @@ impl Server {
 
     /// Answers requests to `site` until it is stopped.
     pub fn run(&self, site: &Site) {
-        let open = Open::default();
-        let bucket = Mutex::new(Bucket::full(&self.limits));
+        let places = Places::new(self.limits);
+        let rates = Rates::new(self.limits);
         std::thread::scope(|scope| {
             for number in 0.. {
                 let accepted = self.listener.accept();
                 if self.stopper.is_set() {
                     break;
                 }
-                let stream = match accepted {
-                    Ok((stream, _)) => stream,
+                let (stream, peer) = match accepted {
+                    Ok((stream, address)) => (stream, Peer::of(address.ip())),
                     Err(_) => {
                         // Out of descriptors, or the client has gone: neither for long.
                         std::thread::sleep(Duration::from_millis(20));
                         continue;
                     }
                 };
-                let Some(place) = open.place(number, &stream, self.limits.connections) else {
+                let Some(place) = places.take(number, peer, &stream, Instant::now()) else {
                     turn_away(stream);
                     continue;
                 };
-                let (bucket, limits) = (&bucket, &self.limits);
-                let work = move || {
-                    let _place = place;
-                    let mut connection = Connection { stream, limits };
-                    connection.serve(site, bucket, &self.stopper);
+                let (rates, limits, stopper) = (&rates, &self.limits, &self.stopper);
+                let mut connection = Connection {
+                    stream,
+                    place,
+                    peer,
+                    site,
+                    rates,
+                    limits,
+                    stopper,
                 };
                 // Without a thread the closure is dropped, and the connection with it.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+                let _ = std::thread::Builder::new().spawn_scoped(scope, move || connection.serve());
             }
-            open.hang_up();
+            places.hang_up();
         });
     }
 }
 
 /// A value behind a lock, whole whatever a thread that held it did.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The open connections.
-#[derive(Default)]
-struct Open(Mutex<HashMap<u64, TcpStream>>);
-
-/// A connection's place among them; given back when dropped.
-struct Place<'a>(&'a Open, u64);
-
-impl Open {
-    fn place(&self, number: u64, stream: &TcpStream, most: usize) -> Option<Place<'_>> {
-        let mut open = lock(&self.0);
-        if open.len() >= most {
-            return None;
-        }
-        open.insert(number, stream.try_clone().ok()?);
-        Some(Place(self, number))
-    }
-
-    /// Nothing more is read from any of them; answers under way still go out.
-    fn hang_up(&self) {
-        for stream in lock(&self.0).values() {
-            let _ = stream.shutdown(Shutdown::Read);
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.0).remove(&self.1);
-    }
 }
 
 /// Says that there is no place, without waiting for anything.
@@ -199,45 +186,24 @@ fn turn_away(mut stream: TcpStream) {
     }
 }
 
-/// Answers that may still be given: `rate` more each second, up to `burst`.
-struct Bucket {
-    left: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn full(limits: &Limits) -> Self {
-        Self {
-            left: limits.burst,
-            at: Instant::now(),
-        }
-    }
-
-    fn take(&mut self, limits: &Limits, now: Instant) -> bool {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + since * limits.rate).min(limits.burst);
-        self.at = now;
-        let enough = self.left >= 1.0;
-        if enough {
-            self.left -= 1.0;
-        }
-        enough
-    }
-}
-
 /// One client.
 struct Connection<'a> {
     stream: TcpStream,
+    place: Place<'a>,
+    peer: Peer,
+    site: &'a Site,
+    rates: &'a Rates,
     limits: &'a Limits,
+    stopper: &'a Stopper,
 }
 
 impl Connection<'_> {
     /// Answers its requests, one after the other.
-    fn serve(&mut self, site: &Site, bucket: &Mutex<Bucket>, stopper: &Stopper) {
+    fn serve(&mut self) {
         let _ = self.stream.set_nodelay(true);
         let mut bytes = Vec::new();
-        while let Some((response, used, close)) = self.next(&mut bytes, site, bucket, stopper) {
-            let close = close || stopper.is_set();
+        while let Some((response, used, close)) = self.next(&mut bytes) {
+            let close = close || self.stopper.is_set();
             if !self.send(&response) || close {
                 self.part();
                 return;
@@ -246,51 +212,56 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads a request and answers it; `None` where the client has gone.
-    fn next(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        site: &Site,
-        bucket: &Mutex<Bucket>,
-        stopper: &Stopper,
-    ) -> Option<(Vec<u8>, usize, bool)> {
-        let idle = Instant::now() + self.limits.idle;
-        let mut late = (!bytes.is_empty()).then(|| Instant::now() + self.limits.patience);
-        let refuse = |bytes: &[u8], status, why| {
-            let response = Response::refusal(status, why).closing();
-            Some((response.to_bytes(false), bytes.len(), true))
+    /// Reads a request and answers it; `None` where the client has gone, or has lost
+    /// its place to another.
+    fn next(&mut self, bytes: &mut Vec<u8>) -> Option<(Vec<u8>, usize, bool)> {
+        let begun = Instant::now();
+        let refuse = |bytes: &[u8], response: Response| {
+            Some((response.closing().to_bytes(false), bytes.len(), true))
         };
-        let mut chunk = [0; 16 << 10];
+        let (mut late, mut chunk) = (None, [0; 16 << 10]);
         loop {
-            // A panic here is a mistake of ours: the client is told, the server goes on.
-            let respond = || site.respond(bytes, self.limits.sizes);
-            let answer = catch_unwind(AssertUnwindSafe(respond));
-            let Ok(answer) = answer else {
-                return refuse(bytes, 500, "an internal error; please report it");
-            };
-            if answer.is_some() {
-                if !lock(bucket).take(self.limits, Instant::now()) {
-                    return refuse(bytes, 429, "too many requests; wait a second");
+            if !bytes.is_empty() {
+                // Nothing of the connection is given up while its request is looked at.
+                if !self.place.waits(None) {
+                    return None;
                 }
-                return answer;
+                if late.is_none() {
+                    late = Some(Instant::now() + self.limits.patience);
+                    if !self.rates.take(self.peer, Instant::now()) {
+                        let why = "too many requests; wait a second";
+                        let busy = Response::refusal(429, why).with("Retry-After", "1");
+                        return refuse(bytes, busy);
+                    }
+                }
+                // A panic here is a mistake of ours: the client is told, the server goes on.
+                let respond = || self.site.respond(bytes, self.limits.sizes);
+                match catch_unwind(AssertUnwindSafe(respond)) {
+                    Ok(Some(answer)) => return Some(answer),
+                    Ok(None) => {}
+                    Err(_) => {
+                        let why = "an internal error; please report it";
+                        return refuse(bytes, Response::refusal(500, why));
+                    }
+                }
             }
-            let now = Instant::now();
-            let left = late.unwrap_or(idle).saturating_duration_since(now);
+            let deadline = late.unwrap_or(begun + self.limits.idle);
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return match late {
-                    Some(_) => refuse(bytes, 408, "the request took too long"),
+                    Some(_) => refuse(bytes, Response::refusal(408, "the request took too long")),
                     None => None,
                 };
             }
-            if stopper.is_set() || self.stream.set_read_timeout(Some(left)).is_err() {
+            if self.stopper.is_set()
+                || !self.place.waits(Some(begun))
+                || self.stream.set_read_timeout(Some(left)).is_err()
+            {
                 return None;
             }
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
-                Ok(n) => {
-                    bytes.extend(&chunk[..n]);
-                    late.get_or_insert_with(|| Instant::now() + self.limits.patience);
-                }
+                Ok(n) => bytes.extend(&chunk[..n]),
                 Err(e) if is_passing(e.kind()) => {}
                 Err(_) => return None,
             }

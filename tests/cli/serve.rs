@@ -29,7 +29,14 @@ impl Drop for Serving {
 }
 
 fn serve(place: &Place, args: &[&str]) -> Serving {
-    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let serving = serve_on("127.0.0.1", place, args);
+    assert!(serving.address.starts_with("127.0.0.1:"));
+    serving
+}
+
+/// A server on any free port of an address.
+fn serve_on(ip: &str, place: &Place, args: &[&str]) -> Serving {
+    let mut command = place.command(&["serve", "--listen", &format!("{ip}:0")]);
     command
         .args(args)
         .stdout(Stdio::piped())
@@ -46,7 +53,6 @@ fn serve(place: &Place, args: &[&str]) -> Serving {
     }
     let address = line.trim().strip_prefix("http://").unwrap();
     let address = address.strip_suffix('/').unwrap().to_string();
-    assert!(address.starts_with("127.0.0.1:"), "{address}");
     Serving { child, address }
 }
 
@@ -164,6 +170,22 @@ fn stochastic_runs_and_packed_files_are_served_too() {
     assert_eq!(answer["float"], Value::Null);
     assert_eq!(answer["agreement"], Value::Null);
     assert!(answer["packed"]["class"].as_u64().is_some());
+}
+
+#[test]
+fn the_warning_of_an_open_address_is_shown_whatever_is_asked_for() {
+    let place = Place::new();
+    train(&place, "run", &[]);
+    for (flags, lines) in [(&[][..], 2), (&["--quiet"], 1), (&["--quiet", "--json"], 1)] {
+        let server = serve_on("0.0.0.0", &place, &[&["run"], flags].concat());
+        let warning = format!("whoever reaches {} can open the page", server.address);
+        let (code, err) = server.end("-TERM");
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(err.lines().next(), Some(&*warning), "{flags:?}");
+        assert_eq!(err.lines().count(), lines, "{err}");
+    }
+    let server = serve(&place, &["run", "--quiet"]);
+    assert_eq!(server.end("-TERM"), (Some(0), String::new()));
 }
 
 #[test]

@@ -342,6 +342,7 @@ fn request_seeds() -> Vec<Vec<u8>> {
         read(own, "Origin: http://elsewhere\r\n"),
         read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),
         get("/nothing", "[::1]:4000") + &get("/", "elsewhere"),
+        get("http://127.0.0.1:4000/network?x", "elsewhere") + &get("https://[::1]/", ""),
         "HEAD / HTTP/1.0\r\n\r\n".into(),
         "PUT / HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
             .into(),

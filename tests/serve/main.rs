@@ -3,6 +3,8 @@
 //! of a second here; nothing asserts how long anything took.
 #![cfg(feature = "serve")]
 
+mod limits;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -384,117 +386,6 @@ fn what_is_no_drawing_is_refused_in_one_line() {
 }
 
 #[test]
-fn slow_and_silent_clients_are_let_go() {
-    let limits = Limits {
-        patience: Duration::from_millis(150),
-        idle: Duration::from_millis(200),
-        connections: 3,
-        ..Limits::default()
-    };
-    serving(limits, |at| {
-        // One byte at a time, each well within any limit between bytes.
-        let mut slow = connect(at);
-        let mut refusal = None;
-        for _ in 0..4000 {
-            if slow.write_all(b"G").is_err() {
-                break;
-            }
-            slow.set_read_timeout(Some(Duration::from_millis(5)))
-                .unwrap();
-            if slow.peek(&mut [0]).is_ok_and(|n| n > 0) {
-                slow.set_read_timeout(None).unwrap();
-                refusal = reply(&mut slow);
-                break;
-            }
-        }
-        refusal
-            .expect("a response while it is still sending")
-            .refused(408);
-
-        // A body that never comes; a client that never speaks.
-        let mut half = connect(at);
-        let whole = post(at, "", &stroke());
-        half.write_all(&whole[..whole.len() - 5]).unwrap();
-        reply(&mut half).unwrap().refused(408);
-        let mut silent = connect(at);
-        assert!(reply(&mut silent).is_none(), "nothing to answer");
-
-        // All places taken by clients that say nothing: one more is told so, and when
-        // they have been let go there is room again.
-        let taken: Vec<_> = (0..3).map(|_| connect(at)).collect();
-        let mut turned_away = connect(at);
-        reply(&mut turned_away).unwrap().refused(503);
-        for mut stream in taken {
-            assert!(reply(&mut stream).is_none());
-        }
-        assert_eq!(exchange(at, &get("/network", at)).status, 200);
-    });
-}
-
-#[test]
-fn a_client_that_does_not_read_is_let_go() {
-    let limits = Limits {
-        patience: Duration::from_millis(150),
-        connections: 1,
-        rate: 1e9,
-        burst: 1e9,
-        ..Limits::default()
-    };
-    serving(limits, |at| {
-        // Asks for the page until no more fits into the pipes, and reads none of it.
-        let mut deaf = connect(at);
-        deaf.set_write_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        while deaf.write_all(&get("/", at)).is_ok() {}
-        // Its place, the only one, is free again sooner or later.
-        let served = (0..500).any(|_| {
-            std::thread::sleep(Duration::from_millis(20));
-            let mut stream = connect(at);
-            let _ = stream.write_all(&get("/network", at));
-            reply(&mut stream).is_some_and(|reply| reply.status == 200)
-        });
-        assert!(served, "its place is taken for good");
-    });
-}
-
-#[test]
-fn many_at_once_are_all_answered() {
-    serving(Limits::default(), |at| {
-        std::thread::scope(|scope| {
-            for _ in 0..24 {
-                scope.spawn(|| {
-                    let mut stream = connect(at);
-                    for _ in 0..4 {
-                        stream.write_all(&post(at, "", &stroke())).unwrap();
-                        assert_eq!(
-                            reply(&mut stream).unwrap().json()["agreement"]["class"],
-                            true
-                        );
-                    }
-                });
-            }
-        });
-    });
-}
-
-#[test]
-fn more_than_the_rate_is_refused() {
-    let limits = Limits {
-        rate: 1e-6,
-        burst: 5.0,
-        ..Limits::default()
-    };
-    serving(limits, |at| {
-        for _ in 0..5 {
-            assert_eq!(exchange(at, &get("/network", at)).status, 200);
-        }
-        exchange(at, &get("/network", at)).refused(429);
-        // Refusals count as well.
-        exchange(at, b"nonsense\r\n\r\n").refused(429);
-    });
-}
-
-#[test]
 fn damaged_requests_are_answered_without_a_panic() {
     let site = Site::new(
         small(),
@@ -523,32 +414,6 @@ fn damaged_requests_are_answered_without_a_panic() {
 }
 
 #[test]
-fn a_stop_lets_idle_clients_go_at_once() {
-    let limits = Limits {
-        idle: Duration::from_secs(3600),
-        patience: Duration::from_secs(3600),
-        ..Limits::default()
-    };
-    let mut kept = Vec::new();
-    // Would last an hour if the end waited for them.
-    serving(limits, |at| {
-        for bytes in [
-            &b""[..],
-            b"GET",
-            b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
-        ] {
-            let mut stream = connect(at);
-            stream.write_all(bytes).unwrap();
-            kept.push(stream);
-        }
-        assert_eq!(exchange(at, &get("/network", at)).status, 200);
-    });
-    for mut stream in kept {
-        assert!(reply(&mut stream).is_none());
-    }
-}
-
-#[test]
 fn a_taken_address_and_colours_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -571,4 +436,70 @@ fn a_taken_address_and_colours_are_refused() {
         error.contains("a run takes images of 3") && error.contains("one channel"),
         "{error}"
     );
+}
+
+/// The most that the page sends, as its own code makes it: a square of `SIDE` pixels, all
+/// ink, as `JSON.stringify` writes it.
+fn the_largest_of_the_page() -> String {
+    let page = include_str!("../../src/serve/page.html");
+    let rest = page.split_once("const SIDE = ").unwrap().1;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    let side: usize = digits.parse().unwrap();
+    for part in [
+        "Array.from({ length: SIDE * SIDE }",
+        "body: JSON.stringify({ width: SIDE, height: SIDE, ink: grey })",
+    ] {
+        assert!(page.contains(part), "the page makes its drawing otherwise");
+    }
+    largest(side, ",")
+}
+
+/// A drawing of that side that is all ink, with this between its numbers.
+fn largest(side: usize, comma: &str) -> String {
+    let ink = vec!["255"; side * side].join(comma);
+    format!("{{\"width\":{side},\"height\":{side},\"ink\":[{ink}]}}")
+}
+
+#[test]
+fn the_largest_drawings_are_accepted() {
+    serving(Limits::default(), |at| {
+        let page = the_largest_of_the_page();
+        assert!(page.len() > 4 * 100 * 100, "{} bytes", page.len());
+        // The largest that the server says it takes: without blanks, and with one after
+        // each comma, as some encoders write it.
+        for body in [page, largest(256, ","), largest(256, ", ")] {
+            let answer = exchange(at, &post(at, "", &body)).json();
+            assert_eq!(answer["agreement"]["class"], true);
+        }
+        let more = largest(257, ",");
+        exchange(at, &post(at, "", &more)).refused(422);
+    });
+}
+
+#[test]
+fn targets_in_absolute_form_are_answered() {
+    serving(Limits::default(), |at| {
+        let absolute = |target: &str, host: &str| exchange(at, &get(target, host));
+        let about = absolute(&format!("http://{at}/network"), at).json();
+        assert_eq!(about["classes"], 10);
+        let page = absolute(&format!("http://{at}"), at);
+        assert!(page.body.starts_with("<!doctype html>"));
+        // The target says whom a request is addressed to, and not the Host.
+        let about = absolute(&format!("http://{at}/network?x"), "evil.example");
+        assert_eq!(about.status, 200);
+        absolute("http://evil.example/", at).refused(403);
+        absolute(&format!("https://{at}/"), at).refused(421);
+        // So does it of the page that a request may come from.
+        let ask = |origin: &str| {
+            let body = stroke();
+            let text = format!(
+                "POST http://{at}/read HTTP/1.1\r\nHost: evil.example\r\nOrigin: {origin}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            exchange(at, text.as_bytes())
+        };
+        assert_eq!(ask(&format!("http://{at}")).status, 200);
+        ask("http://evil.example").refused(403);
+    });
 }
