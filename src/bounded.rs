@@ -57,26 +57,21 @@ pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
-<<<<<<< HEAD
     decode(read(path, MOST_TEXT)?, path)
 }
 
-/// The text in the bytes of the file `path`.
+/// The text in the bytes of the file `path`, without the mark (BOM) that some editors
+/// put before it.
 ///
 /// # Errors
 /// [`Error::Data`] when it is no UTF-8.
 pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
-    String::from_utf8(bytes)
-        .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))
-=======
-    let bytes = read(path, MOST_TEXT)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))?;
     Ok(match text.strip_prefix('\u{feff}') {
         Some(unmarked) => unmarked.to_string(),
         None => text,
     })
->>>>>>> work-data
 }
 
 /// What `reader` gives, up to one byte more than `most`: the one shows that there is

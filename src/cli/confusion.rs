@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bnn_cpu::report::pictures::confusion;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
 use super::pictures::{PictureArgs, look_at};
 use super::{Context, Outcome};
@@ -27,7 +27,7 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {

@@ -1,6 +1,6 @@
 //! Flags that choose a data set, shared by several subcommands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::{self, Dataset, DatasetChoice};
@@ -58,7 +58,6 @@ impl DataArgs {
 
     /// Loads the data set of a stored run. Another set is refused, by its content.
     pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {
-<<<<<<< HEAD
         self.load_same(record, "name the right folder with --data", progress)
     }
 
@@ -69,18 +68,11 @@ impl DataArgs {
         remedy: &str,
         progress: &mut Progress,
     ) -> Outcome<Dataset> {
-        let own = match record.name.as_str() {
-            _ if record.is_mnist() => DatasetChoice::Mnist,
-            // Records from before fingerprints were noted have a name alone; what is
-            // found is compared with all that they say.
-            mnist::NAME if record.sha256.is_empty() => DatasetChoice::Mnist,
-            digits::NAME => DatasetChoice::Digits,
-            _ => DatasetChoice::Idx,
+        // The name is a hint where to look; what is found is compared by its content.
+        let own = match record.is_mnist() {
+            true => DatasetChoice::Mnist,
+            false => DatasetChoice::of_set(&record.name),
         };
-=======
-        let own = DatasetChoice::of_set(&record.name);
-        // A set that calls itself MNIST may have come from --dataset idx.
->>>>>>> work-data
         let choice = match self.dataset {
             None | Some(DatasetChoice::Auto) => own,
             Some(given) => given,
@@ -138,6 +130,32 @@ pub struct RunDataArgs {
 }
 
 impl RunDataArgs {
+    /// Loads what the flags name for a file that states the fingerprint of the data set
+    /// that it was trained on; an empty one is not known.
+    pub fn load_by_hash(
+        &self,
+        file: &Path,
+        sha256: &str,
+        progress: &mut Progress,
+    ) -> Outcome<Dataset> {
+        let dataset = self.data.load(progress)?;
+        if sha256.is_empty() || dataset.fingerprint() == sha256 {
+            return Ok(dataset);
+        }
+        let what = format!(
+            "{} was trained on other data (sha256 {sha256}) than {}",
+            file.display(),
+            DatasetRecord::of(&dataset).words()
+        );
+        if !self.other_data {
+            return Err(Failure::Error(Error::Spec(format!(
+                "{what}; name the right folder with --data, or evaluate on other data on purpose with --other-data"
+            ))));
+        }
+        progress.warn(&what)?;
+        Ok(dataset.marked("not the data that the network was trained on"))
+    }
+
     /// Loads the data set of a stored run, or with `--other-data` the one that the flags
     /// name, whose name then says that it is not the run's.
     pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {

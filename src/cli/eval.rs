@@ -8,7 +8,7 @@ use bnn_cpu::train::{Evaluator, Reading, RunFolder};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output::{self, grouped, loss, percent};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome, result};
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     threshold: bool,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ));
     }
     let dataset = args.data.load_for(&config.dataset, &mut progress)?;
-    config.check_data(&dataset)?;
+    config.check_images(&dataset)?;
     // The same images and the same noise as the run's own figures.
     let (split, indices, step): (&Split, Vec<u32>, u64) = if args.split == "val" {
         let (_, validation) =
@@ -104,7 +104,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let img_per_s = found.images as f64 / begun.elapsed().as_secs_f64();
     if context.json {
         return output::json(&json!({
-            "event": "eval", "run": output::path(folder), "dataset": dataset.name, "split": args.split,
+            "event": "eval", "run": output::path(folder), "dataset": dataset.name,
+            "data_sha256": dataset.fingerprint(), "split": args.split,
             "reading": reading, "epoch": best.epoch, "images": found.images,
             "loss": found.loss, "accuracy": found.accuracy, "img_per_s": img_per_s,
         }));

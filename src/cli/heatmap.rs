@@ -7,7 +7,7 @@ use bnn_cpu::report::pictures::heatmap::{self, Subject};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
 use super::pictures::{Looked, PictureArgs, Pictures, look};
 use super::progress::Progress;
@@ -40,7 +40,7 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -58,9 +58,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .map(|path| RunFolder::open(path))
         .collect::<Result<_, _>>()?;
     for (run, path) in runs.iter().zip(&args.runs).skip(1) {
-        if run.config().dataset != runs[0].config().dataset {
+        let first = &runs[0].config().dataset;
+        if let Some(what) = first.difference(&run.config().dataset) {
             return Err(Failure::usage(format!(
-                "{} and {} were made with different images; compare runs on the same ones",
+                "{} and {} were made with different images ({what}); compare runs on the same ones",
                 args.runs[0].display(),
                 path.display()
             )));

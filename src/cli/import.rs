@@ -6,7 +6,7 @@ use bnn_cpu::Error;
 use bnn_cpu::data::digits;
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network};
-use bnn_cpu::train::{BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
+use bnn_cpu::train::{BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
@@ -111,14 +111,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let about = BestWeights {
         model: config.model.clone(),
         dataset: config.dataset.name.clone(),
+        data_sha256: config.dataset.sha256.clone(),
         seed: config.seed,
         epoch: 0,
         slope,
         isa: context.engine.kernels.isa.name().into(),
     };
     let run = RunFolder::create(&path, config, args.force)?;
-    let file = run.file("best.safetensors");
-    weights::write(&file, &weights::export(net.params()), &about)?;
+    run.write_weights(BEST, &weights::export(net.params()), &about)?;
     if context.json {
         return output::json(&serde_json::json!({
             "event": "imported", "from": output::path(&args.file), "run": output::path(run.path()),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::files;
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BestWeights, Config, RunFolder, SlopeKind};
@@ -36,7 +37,8 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let path = args.target.as_path();
     let weights = path.extension().is_some_and(|e| e == "safetensors");
-    if !is_file(path.as_os_str()) || !(path.is_dir() || weights) {
+    let folder = is_file(path.as_os_str()) && files::is_folder(path)?;
+    if !is_file(path.as_os_str()) || !(folder || weights) {
         let model = ModelArgs {
             model: Some(path.into()),
             units: args.units,
@@ -60,7 +62,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             path.display()
         )));
     }
-    if path.is_dir() {
+    if folder {
         let run = RunFolder::open(path)?;
         return show(&run.config().model.clone(), Some(&run), context);
     }
@@ -81,7 +83,7 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
         if let Some(run) = run {
             value["run"] = json!(output::path(run.path()));
             value["config"] = output::value(run.config());
-            value["best_epoch"] = json!(run.best().ok().map(|best| best.epoch));
+            value["best_epoch"] = json!(run.find_best()?.map(|best| best.about.epoch));
             value["metrics"] = json!(run.metrics()?);
             value["test"] = json!(run.test()?);
         }
@@ -107,7 +109,8 @@ fn show_run(run: &RunFolder) -> Outcome {
         config.dataset.name
     )))?;
     let mut lines = vec![("run", run.path().display().to_string())];
-    if let Ok(best) = run.best()
+    let best = run.find_best()?.map(|best| best.about);
+    if let Some(best) = &best
         && best.epoch == 0
     {
         // Its configuration says how it is read, not how it was trained.
@@ -121,7 +124,7 @@ fn show_run(run: &RunFolder) -> Outcome {
         (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
     };
     lines.push(("state", state));
-    if let Ok(best) = run.best()
+    if let Some(best) = &best
         && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
     {
         let validation = match (record.val_loss, record.val_accuracy) {

@@ -156,6 +156,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             bnn_cpu::report::reference::placement_name(plan.row.placement)
         ),
         dataset: dataset.name.clone(),
+        data_sha256: dataset.fingerprint(),
         link: lab.link.name().into(),
         images: lab.images.len(),
         seed: config.seed,
@@ -268,7 +269,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     write(&args, &record)?;
     if let Some(run) = trained_run {
-        keep_run(run, &config, &args.out.join("run"))?;
+        keep_run(run, &args.out.join("run"))?;
     }
     print(&record, &args, context)
 }

@@ -6,7 +6,7 @@ use bnn_cpu::report::pictures::mistakes;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
 use super::pictures::{PictureArgs, look_at};
 use super::{Context, Outcome};
@@ -30,7 +30,7 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {

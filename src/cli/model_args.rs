@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use bnn_cpu::data::Dataset;
+use bnn_cpu::files;
 use bnn_cpu::estimators::{self, Firing, Link};
 use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
 use bnn_cpu::ops::Weights;
@@ -279,7 +280,7 @@ fn base(model: &OsStr, input: Shape, classes: usize) -> Outcome<ModelSpec> {
         return Ok(preset(name, input, classes)?);
     }
     let path = Path::new(model);
-    if path.extension().is_none_or(|e| e != "json") && !path.exists() {
+    if path.extension().is_none_or(|e| e != "json") && files::look(path)?.is_none() {
         let names = PRESETS.map(|(name, _)| name).join(", ");
         return Err(Failure::usage(format!(
             "--model {}: no such model; choose {names}, or a JSON file",

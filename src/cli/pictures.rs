@@ -11,7 +11,7 @@ use bnn_cpu::report::survey::Survey;
 use bnn_cpu::train::RunFolder;
 use serde_json::{Value, json};
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
 use super::places;
 use super::progress::Progress;
@@ -52,7 +52,7 @@ pub struct Looked {
 /// Looks at the test images with the noise of the run's own test.
 pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Looked> {
     let config = run.config();
-    config.check_data(dataset)?;
+    config.check_images(dataset)?;
     let mut net = run.network(context.engine, config.batch)?;
     let at = (config.seed, config.epochs as u64 + 1);
     let survey = Survey::of(&mut net, &dataset.test, at)?;
@@ -63,7 +63,7 @@ pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Loo
 pub fn look_at(
     path: &Path,
     picture: &PictureArgs,
-    data: &DataArgs,
+    data: &RunDataArgs,
     context: &Context,
 ) -> Outcome<(Looked, Dataset, Pictures)> {
     let run = RunFolder::open(path)?;

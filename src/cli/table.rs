@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files::{FolderLock, create_folder, write_atomic_bytes};
+use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::report::columns::side_by_side;
+use bnn_cpu::train::DatasetRecord;
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -223,7 +224,7 @@ fn write(
     // Several processes may fill one table: a file that was made from fewer records
     // must not come after one that was made from more.
     let shared = plan.runs.join(plan.name(dataset));
-    let _turn = match shared.is_dir() {
+    let _turn = match files::is_folder(&shared)? {
         true => Some(turns.take(&shared)?),
         false => None,
     };
@@ -276,7 +277,8 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outc
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    let mut table = Table::new(plan.suite, &dataset.name, command, &plan.rows, &records);
+    let data = DatasetRecord::of(dataset);
+    let mut table = Table::new(plan.suite, &data, command, &plan.rows, &records);
     if let Some(epochs) = args.epochs {
         table.about += &format!(" Here every run has {epochs} epochs instead.");
     }

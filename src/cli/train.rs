@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             progress.say(&format!("the run in {} is complete", path.display()));
             return result::show(&run, &test, context);
         }
-        if is_imported(&run) {
+        if is_imported(&run)? {
             return Err(Error::checkpoint(
                 &path,
                 "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
@@ -184,12 +184,8 @@ pub fn check_out(out: Option<&Path>, force: bool) -> Outcome {
     let Some(out) = out else {
         return places::folder(Path::new(RUNS));
     };
-    if !force && out.join("config.json").exists() {
-        return Err(Error::checkpoint(
-            out,
-            "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
-        )
-        .into());
+    if !force {
+        RunFolder::check_free(out)?;
     }
     places::run_folder(out)
 }
@@ -230,8 +226,8 @@ pub fn default_folder(config: &Config) -> Outcome<PathBuf> {
 }
 
 /// Whether the weights came from elsewhere.
-fn is_imported(run: &RunFolder) -> bool {
-    run.best().is_ok_and(|best| best.epoch == 0)
+fn is_imported(run: &RunFolder) -> Outcome<bool> {
+    Ok(run.find_best()?.is_some_and(|best| best.about.epoch == 0))
 }
 
 /// The run to continue: the newest one without a test, else the newest.
@@ -242,18 +238,16 @@ fn newest_unfinished(parent: &Path) -> Outcome<PathBuf> {
             "holds no run to continue; name its folder with --out",
         )
     };
-    let newest = RunFolder::newest(parent).ok_or_else(none)?;
-    let time = |path: &Path| {
-        let of = |name: &str| path.join(name).metadata().and_then(|m| m.modified()).ok();
-        of("config.json").max(of("checkpoint.safetensors"))
-    };
-    let folders = std::fs::read_dir(parent).map_err(Error::io("read", parent))?;
-    let unfinished = folders.filter_map(|entry| {
-        let run = RunFolder::open(&entry.ok()?.path()).ok()?;
-        let open = run.test().is_ok_and(|test| test.is_none()) && !is_imported(&run);
-        open.then(|| (time(run.path()), run.path().to_path_buf()))
-    });
-    Ok(unfinished.max().map_or(newest, |(_, path)| path))
+    let all = RunFolder::newest_first(parent)?;
+    for path in &all {
+        // A damaged run that is newer than every unfinished one is an error: it may be
+        // the one that is meant.
+        let run = RunFolder::open(path)?;
+        if run.test()?.is_none() && !is_imported(&run)? {
+            return Ok(path.clone());
+        }
+    }
+    Ok(all.into_iter().next().ok_or_else(none)?)
 }
 
 /// One line for the user about where to find a run.

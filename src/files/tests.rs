@@ -318,27 +318,3 @@ mod unix {
         assert!(read_in(&dir, Path::new("y"), &at("a/y"), 9).unwrap().is_none());
     }
 }
-
-#[test]
-fn a_look_that_fails_is_not_taken_for_an_absent_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    fs::write(at("file"), b"x").unwrap();
-    assert!(look(&at("file")).unwrap().unwrap().is_file());
-    assert!(look(folder.path()).unwrap().unwrap().is_dir());
-    assert!(look(&at("nothing")).unwrap().is_none());
-    assert!(look(&at("nothing/below")).unwrap().is_none());
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
-        std::os::unix::fs::symlink(at("nothing"), at("dangling")).unwrap();
-        assert!(look(&at("dangling")).unwrap().is_none());
-        for path in [at("loop"), at("file/below")] {
-            let line = look(&path).unwrap_err().to_string();
-            assert!(
-                line.starts_with("cannot look at ") && !line.contains('\n'),
-                "{line}"
-            );
-        }
-    }
-}

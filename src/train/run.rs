@@ -101,18 +101,29 @@ impl RunFolder {
     /// A folder that already holds a run or remains of one, is in use, or cannot be
     /// written.
     pub fn create(path: &Path, config: Config, force: bool) -> Result<Self> {
+        if force {
+            return Self::begin(path, config, Self::clear(path)?);
+        }
         create_folder(path)?;
         let lock = Self::lock(path)?;
-        if force {
-            for file in FILES {
-                lock.remove(file)?;
-            }
-        } else if has(lock.dir(), path, CONFIG)? {
+        if has(lock.dir(), path, CONFIG)? {
             return Err(Error::checkpoint(path, HOLDS_A_RUN));
-        } else {
-            refuse_remains(&lock, path)?;
         }
+        refuse_remains(&lock, path)?;
         Self::begin(path, config, lock)
+    }
+
+    /// Makes the folder, locks it and removes the files of a run from it.
+    ///
+    /// # Errors
+    /// A folder that is in use or cannot be written.
+    pub fn clear(path: &Path) -> Result<FolderLock> {
+        create_folder(path)?;
+        let lock = Self::lock(path)?;
+        for file in FILES {
+            lock.remove(file)?;
+        }
+        Ok(lock)
     }
 
     /// Whether [`Self::create`] would find the folder free.

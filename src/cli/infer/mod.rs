@@ -17,7 +17,7 @@ use bnn_cpu::ops::row_loss;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output::{self, Align, Table, grouped, loss, percent};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
@@ -77,7 +77,7 @@ pub struct Args {
     #[arg(long)]
     bench: bool,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -96,9 +96,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         source.network(context.engine, 1)?;
     }
     let test_set = args.inputs.is_empty();
-    let images = match test_set {
+    let (images, set) = match test_set {
         true => test_images(&args, &source, classifier.classes(), &mut progress)?,
-        false => Images::read(&args.inputs, args.invert, source.input())?,
+        false => {
+            let images = Images::read(&args.inputs, args.invert, source.input())?;
+            (images, String::new())
+        }
     };
     let form = (packed, args.threshold);
     if args.verify {
@@ -114,7 +117,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let mut logits = vec![0.0; images.len() * classifier.classes()];
     classifier.logits(&images.pixels, &mut logits);
     if test_set && !args.csv {
-        return summary(&source, form, &mut classifier, &images, &logits, context);
+        return summary(
+            &source,
+            form,
+            &mut classifier,
+            (&images, &set),
+            &logits,
+            context,
+        );
     }
     let answers: Vec<Answer> = logits
         .chunks_exact(classifier.classes())
@@ -129,13 +139,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
 }
 
-/// The test images of the run's data set, or of the one that the flags name.
+/// The test images of the run's data set, or of the one that the flags name, and what
+/// the set is called.
 fn test_images(
     args: &Args,
     source: &Source,
     classes: usize,
     progress: &mut Progress,
-) -> Outcome<Images> {
+) -> Outcome<(Images, String)> {
     if args.invert != Invert::Auto {
         return Err(Failure::usage(
             "--invert has no effect on the test images; it is for pictures",
@@ -143,7 +154,7 @@ fn test_images(
     }
     let dataset: Dataset = match source.config() {
         Some(config) => args.data.load_for(&config.dataset, progress)?,
-        None => args.data.load(progress)?,
+        None => args.data.load_by_hash(source.path(), source.data_sha256(), progress)?,
     };
     let (height, width, channels) = dataset.shape();
     let input = source.input();
@@ -165,13 +176,14 @@ fn test_images(
         .into());
     }
     let test = &dataset.test;
-    Ok(Images {
+    let images = Images {
         pixels: test.pixels().to_vec(),
         names: (0..test.len())
             .map(|i| format!("{}[{i}]", dataset.name))
             .collect(),
         labels: test.labels().to_vec(),
-    })
+    };
+    Ok((images, dataset.name.clone()))
 }
 
 /// Accuracy and speed on the test images.
@@ -179,7 +191,7 @@ fn summary(
     source: &Source,
     (packed, threshold): (bool, bool),
     classifier: &mut Classifier,
-    images: &Images,
+    (images, set): (&Images, &str),
     logits: &[f32],
     context: &Context,
 ) -> Outcome {
@@ -209,7 +221,7 @@ fn summary(
     );
     if context.json {
         return output::json(&json!({
-            "event": "infer", "model": output::path(source.path()), "packed": packed, "images": images.len(),
+            "event": "infer", "dataset": set, "model": output::path(source.path()), "packed": packed, "images": images.len(),
             "accuracy": accuracy, "loss": mean_loss, "img_per_s": img_per_s, "latency": latency,
             "isa": isa, "threads": threads,
         }));
@@ -218,7 +230,7 @@ fn summary(
     output::line(&output::bold(&format!("{}, {form}", source.title())))?;
     output::pairs(&[
         ("model", source.path().display().to_string()),
-        ("images", format!("{} test images", grouped(images.len()))),
+        ("images", format!("{} test images of {set}", grouped(images.len()))),
         ("accuracy", percent(accuracy)),
         ("loss", loss(mean_loss)),
         (

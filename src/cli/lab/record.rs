@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use bnn_cpu::Error;
+use bnn_cpu::{Error, seal};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::report::lab::Record;
-use bnn_cpu::train::{Config, RunFolder};
+use bnn_cpu::train::{BEST, CHECKPOINT, CONFIG, METRICS, METRICS_CSV, RunFolder, TEST};
 use serde_json::json;
 
 use super::super::output::{self, Align};
@@ -17,10 +17,10 @@ pub fn write(args: &Args, record: &Record) -> Outcome {
     if record.points.is_empty() {
         return Err(Error::spec("nothing was measured, so there is no record to write").into());
     }
-    let text = serde_json::to_string_pretty(record)
+    let text = seal::text(record, None)
         .map_err(|e| Error::spec(format!("the record cannot be encoded: {e}")))?;
     create_folder(&args.out)?;
-    write_atomic_bytes(&args.record(), format!("{text}\n").as_bytes())?;
+    write_atomic_bytes(&args.record(), text.as_bytes())?;
     draw(args, record)
 }
 
@@ -44,17 +44,11 @@ pub fn draw(_args: &Args, _record: &Record) -> Outcome {
 }
 
 /// Puts the run of a lab, which is complete, in the place of an earlier lab's.
-pub fn keep_run(run: RunFolder, config: &Config, place: &Path) -> Outcome {
-    let kept = RunFolder::create(place, config.clone(), true)?;
-    // The test comes last: what says that a run is complete.
-    for name in [
-        "best.safetensors",
-        "checkpoint.safetensors",
-        "metrics.jsonl",
-        "metrics.csv",
-        "test.json",
-    ] {
-        let file = kept.file(name);
+pub fn keep_run(run: RunFolder, place: &Path) -> Outcome {
+    let _lock = RunFolder::clear(place)?;
+    // The configuration comes last: what says that there is a run.
+    for name in [BEST, CHECKPOINT, METRICS, METRICS_CSV, TEST, CONFIG] {
+        let file = place.join(name);
         std::fs::rename(run.file(name), &file).map_err(Error::io("write", &file))?;
     }
     remove_run(run);

@@ -7,7 +7,7 @@ mod speed;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
 use bnn_cpu::report::page::{Layers, Report, Subject};
 use bnn_cpu::train::{Provenance, RunFolder};
@@ -129,7 +129,7 @@ impl Args {
     /// What the inputs are.
     fn sources(&self) -> Outcome<Vec<Source>> {
         if self.inputs.is_empty() {
-            let newest = RunFolder::newest(&self.runs).ok_or_else(|| {
+            let newest = RunFolder::newest(&self.runs)?.ok_or_else(|| {
                 Failure::usage(format!(
                     "{} holds no run; name a run or a table",
                     self.runs.display()
@@ -145,17 +145,18 @@ impl Args {
         name.push(".json");
         let table = self.results.join(name);
         let run = self.runs.join(input);
-        match input {
-            path if path.is_dir() => Ok(Source::Run(path.into())),
-            path if path.is_file() => Ok(Source::Table(path.into())),
-            _ if table.is_file() => Ok(Source::Table(table)),
-            _ if run.is_dir() => Ok(Source::Run(run)),
-            _ => Err(Failure::usage(format!(
-                "{}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
-                input.display(),
-                self.results.display()
-            ))),
+        for path in [input, &table, &run] {
+            match files::look(path)? {
+                Some(found) if found.is_dir() => return Ok(Source::Run(path.into())),
+                Some(_) => return Ok(Source::Table(path.into())),
+                None => {}
+            }
         }
+        Err(Failure::usage(format!(
+            "{}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+            input.display(),
+            self.results.display()
+        )))
     }
 
     /// The images of the runs whose weights are at hand.
@@ -167,7 +168,7 @@ impl Args {
         if let Some((_, other)) = sources
             .weights
             .iter()
-            .find(|w| w.1.config().dataset != *record)
+            .find(|w| record.difference(&w.1.config().dataset).is_some())
         {
             return Err(Failure::usage(format!(
                 "{} and {} were made with different images; write a report for each",
