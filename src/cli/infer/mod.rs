@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::{Background, Dataset};
 use bnn_cpu::lower::verify;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
@@ -96,7 +96,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let test_set = args.inputs.is_empty();
     let images = match test_set {
         true => test_images(&args, &source, &mut progress)?,
-        false => Images::read(&args.inputs, args.invert, source.input())?,
+        false => Images::read(
+            &args.inputs,
+            args.invert,
+            Background::default(),
+            source.input(),
+        )?,
     };
     let form = (packed, args.threshold);
     if args.verify {
