@@ -112,6 +112,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         model: config.model.clone(),
         dataset: config.dataset.name.clone(),
         data_sha256: config.dataset.sha256.clone(),
+        background: config.dataset.background,
         seed: config.seed,
         epoch: 0,
         slope,

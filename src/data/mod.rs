@@ -6,6 +6,7 @@
 
 mod archive;
 pub mod augment;
+pub mod background;
 mod choice;
 mod dataset;
 pub mod digits;
@@ -18,6 +19,7 @@ pub mod idx;
 mod idx_write;
 pub mod mnist;
 pub mod order;
+mod orientation;
 pub mod picture;
 pub mod place;
 mod sets;
@@ -28,6 +30,7 @@ mod strokes;
 pub(crate) mod testing;
 
 pub use augment::Augment;
+pub use background::Background;
 pub use choice::DatasetChoice;
 pub use dataset::{Contents, Dataset};
 pub use event::Event;

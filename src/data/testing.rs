@@ -23,6 +23,8 @@ pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
 pub(crate) struct Reply {
     status: u16,
     claimed: u64,
+    /// Where the file is said to be instead; none where this is empty.
+    location: String,
     body: Vec<u8>,
 }
 
@@ -38,6 +40,14 @@ impl Reply {
         }
     }
 
+    /// Sends the client on to `location`.
+    pub(crate) fn redirect(status: u16, location: &str) -> Self {
+        Self {
+            location: location.into(),
+            ..Self::status(status)
+        }
+    }
+
     /// Announces the whole of `body` and hangs up after `sent` bytes.
     pub(crate) fn cut_short(body: &[u8], sent: usize) -> Self {
         Self::claiming(&body[..sent], body.len() as u64)
@@ -48,6 +58,7 @@ impl Reply {
         Self {
             status: 200,
             claimed,
+            location: String::new(),
             body: body.to_vec(),
         }
     }
@@ -85,9 +96,13 @@ fn answer(mut stream: TcpStream, reply: &impl Fn(&str) -> Reply) -> std::io::Res
     let text = String::from_utf8_lossy(&request);
     let path = text.split(' ').nth(1).unwrap_or("");
     let reply = reply(path);
+    let location = match &*reply.location {
+        "" => String::new(),
+        location => format!("Location: {location}\r\n"),
+    };
     write!(
         stream,
-        "HTTP/1.1 {} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} X\r\nContent-Length: {}\r\n{location}Connection: close\r\n\r\n",
         reply.status, reply.claimed
     )?;
     stream.write_all(&reply.body)

@@ -323,6 +323,7 @@ mod tests {
                 train: 60_000,
                 test: 10_000,
                 classes: 10,
+                background: None,
             },
             batch: 64,
             optimiser: OptimiserSpec::Sgd {

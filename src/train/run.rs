@@ -25,11 +25,13 @@ use super::config::Config;
 use super::metrics;
 use super::record::{EpochRecord, TestRecord};
 use crate::bounded;
+use crate::data::Background;
 use crate::error::{Error, Result};
 use crate::files::{self, Dir, FolderLock, create_folder};
 use crate::kernels::Engine;
 use crate::model::weights::{self, NamedTensor, Opened};
 use crate::model::{ModelSpec, Network};
+use crate::packed::Lineage;
 use crate::seal::{self, Origin};
 use crate::{notice, random};
 
@@ -44,6 +46,9 @@ pub struct BestWeights {
     /// Fingerprint of that data set; empty where it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data_sha256: String,
+    /// The background of the training images; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
     /// The run's seed.
     pub seed: u64,
     /// The epoch after which the weights were kept; 0 for imported ones.
@@ -425,6 +430,16 @@ impl RunFolder {
         weights::import(net.params_mut(), best.tensors, &file)?;
         net.pass_mut().slope = best.about.slope;
         Ok(net)
+    }
+
+    /// What a packed network of the run's weights says that it was made from.
+    pub fn lineage(&self) -> Lineage {
+        let data = &self.config.dataset;
+        Lineage {
+            run: self.origin.clone(),
+            data_sha256: data.sha256.clone(),
+            light_ground: data.background.map(|b| b == Background::Light),
+        }
     }
 
     /// Whether the folder's path still leads to the folder that is locked.

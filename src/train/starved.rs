@@ -133,6 +133,7 @@ mod tests {
             train: 60_000,
             test: 10_000,
             classes: 10,
+            background: None,
         };
         Config::reference(model, dataset)
     }

@@ -376,6 +376,7 @@ impl<'a> Training<'a> {
                 model: config.model.clone(),
                 dataset: config.dataset.name.clone(),
                 data_sha256: self.data.clone(),
+                background: config.dataset.background,
                 seed: config.seed,
                 epoch,
                 slope: config.slope.at(epoch, config.epochs),

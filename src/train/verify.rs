@@ -12,7 +12,7 @@ use super::run::{
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::model::weights::{self, NamedTensor, Opened};
-use crate::packed::{Lineage, PackedNet};
+use crate::packed::PackedNet;
 use crate::seal::{self, Origin};
 
 /// The most bytes of a packed file.
@@ -336,12 +336,7 @@ impl Unsealed {
             run.write_metrics(&history)?;
         }
         if let Some(net) = self.packed {
-            let lineage = Lineage {
-                run: run.origin().cloned(),
-                data_sha256: data.clone(),
-                light_ground: None,
-            };
-            run.write(PACKED, &net.with_lineage(lineage).to_bytes()?)?;
+            run.write(PACKED, &net.with_lineage(run.lineage()).to_bytes()?)?;
         }
         if let Some(test) = self.test {
             let record = TestRecord {

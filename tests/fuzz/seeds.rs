@@ -267,6 +267,7 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
         train: 20,
         test: 6,
         classes: 3,
+        background: None,
     };
     let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
     spec.place(Placement::Both, Firing::Stochastic, "st")

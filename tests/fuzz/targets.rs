@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use bnn_cpu::data::fit::Invert;
-use bnn_cpu::data::{Dataset, Split, idx};
+use bnn_cpu::data::{Background, Dataset, Split, idx};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -385,15 +385,25 @@ pub fn recipe_file(bytes: &[u8]) {
 /// What `infer` is given: a PNG file, its checksums made right, or an IDX file.
 pub fn picture_file(bytes: &[u8]) {
     let with_checksums = with_png_checksums(bytes);
-    for (bytes, invert, shape) in [
-        (bytes, Invert::Auto, Shape::image(1, 28, 28)),
-        (&with_checksums, Invert::Auto, Shape::image(1, 28, 28)),
-        (&with_checksums, Invert::Yes, Shape::image(1, 5, 9)),
-        (&with_checksums, Invert::No, Shape::image(1, 1, 1)),
-        (&with_checksums, Invert::No, Shape::image(3, 4, 4)),
+    let (dark, light) = (Background::Dark, Background::Light);
+    for (bytes, ink, shape) in [
+        (bytes, (Invert::Auto, dark), Shape::image(1, 28, 28)),
+        (
+            &with_checksums,
+            (Invert::Auto, dark),
+            Shape::image(1, 28, 28),
+        ),
+        (
+            &with_checksums,
+            (Invert::Auto, light),
+            Shape::image(1, 12, 7),
+        ),
+        (&with_checksums, (Invert::Yes, dark), Shape::image(1, 5, 9)),
+        (&with_checksums, (Invert::No, light), Shape::image(1, 1, 1)),
+        (&with_checksums, (Invert::No, dark), Shape::image(3, 4, 4)),
     ] {
         let mut images = cli::infer::inputs::Images::default();
-        match images.add(here(), bytes, invert, shape) {
+        match images.add(here(), bytes, ink, shape) {
             Ok(()) => assert_eq!(images.pixels.len(), images.len() * shape.len()),
             Err(cli::Failure::Error(error)) => said(error),
             Err(other) => panic!("{other:?}"),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bnn_cpu::{Error, bounded, files};
+use bnn_cpu::data::Background;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Network, weights};
@@ -106,6 +107,23 @@ impl Source {
         }
     }
 
+    /// The background of the images that the network was trained on; dark, as MNIST's
+    /// is, where that is not known.
+    pub fn background(&self) -> Background {
+        let known = match self {
+            Self::Run(run) => run.config().dataset.background,
+            Self::Weights(_, best) => best.background,
+            Self::Packed(_, net) => {
+                let light = net.lineage().and_then(|lineage| lineage.light_ground);
+                light.map(|light| match light {
+                    true => Background::Light,
+                    false => Background::Dark,
+                })
+            }
+        };
+        known.unwrap_or_default()
+    }
+
     /// The shape of an image.
     pub fn input(&self) -> Shape {
         match self {
@@ -162,7 +180,8 @@ impl Source {
     pub fn packed(&self, engine: Engine) -> Outcome<PackedNet> {
         match self {
             Self::Packed(_, net) => Ok(net.clone()),
-            _ => Ok(lower(&self.network(engine, 1)?)?),
+            Self::Run(run) => Ok(lower(&run.network(engine, 1)?)?.with_lineage(run.lineage())),
+            Self::Weights(..) => Ok(lower(&self.network(engine, 1)?)?),
         }
     }
 

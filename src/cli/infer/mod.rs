@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::Dataset;
 use bnn_cpu::lower::verify;
 use bnn_cpu::model::argmax;
 use bnn_cpu::ops::row_loss;
@@ -99,7 +99,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let (images, set) = match test_set {
         true => test_images(&args, &source, classifier.classes(), &mut progress)?,
         false => {
-            let images = Images::read(&args.inputs, args.invert, source.input())?;
+            let (inputs, background) = (&args.inputs, source.background());
+            let images = Images::read(inputs, args.invert, background, source.input())?;
             (images, String::new())
         }
     };

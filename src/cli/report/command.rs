@@ -265,6 +265,7 @@ mod tests {
             train: 60_000,
             test: 10_000,
             classes: 10,
+            background: None,
         };
         let mut stored = Config::reference(model, dataset);
         stored.model.pixels = Some(bnn_cpu::model::Pixels::normalised(0.1307, 0.3081));
