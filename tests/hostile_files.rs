@@ -237,7 +237,7 @@ fn seeds_are_sound() {
     );
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
     assert_eq!(
-        bnn_cpu::train::parse_metrics(&text(metrics), here)
+        bnn_cpu::train::metrics_lines(metrics, here)
             .expect("epochs")
             .len(),
         2

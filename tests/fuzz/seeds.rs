@@ -119,6 +119,8 @@ pub fn weights_seeds() -> Vec<Vec<u8>> {
     let best = BestWeights {
         model: spec,
         dataset: "digits".into(),
+        data_sha256: String::new(),
+        background: None,
         seed: 1,
         epoch: 2,
         slope: 1.0,
@@ -260,15 +262,7 @@ fn picture_seeds() -> Vec<Vec<u8>> {
 
 /// A configuration, a test, epochs and a cell, then more configurations.
 pub fn record_seeds() -> Vec<Vec<u8>> {
-    let data = DatasetRecord {
-        name: "data".into(),
-        sha256: "5".repeat(64),
-        sha256_inferred: false,
-        train: 20,
-        test: 6,
-        classes: 3,
-        background: None,
-    };
+    let data = DatasetRecord::of(targets::small_data());
     let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
     spec.place(Placement::Both, Firing::Stochastic, "st")
         .expect("two units");
@@ -288,7 +282,19 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
     );
     let metrics = format!("{epoch}\n{epoch}\n");
     let first = [config, test.into(), metrics.into(), cell.into()];
-    first.into_iter().chain(others).collect()
+    let sealed: Vec<Vec<u8>> = first.iter().filter_map(|bytes| with_seal(bytes)).collect();
+    first.into_iter().chain(others).chain(sealed).collect()
+}
+
+/// A record as it is written now, of a run.
+fn with_seal(bytes: &[u8]) -> Option<Vec<u8>> {
+    let content: Value = serde_json::from_slice(bytes).ok()?;
+    let origin = bnn_cpu::seal::Origin {
+        run_id: "5".repeat(32),
+        config_sha256: bnn_cpu::seal::sha256(b"a configuration"),
+    };
+    let text = bnn_cpu::seal::text(&content, Some(&origin)).expect("an object");
+    Some(text.into_bytes())
 }
 
 /// Configurations near which the checks of samples and of batch norm find something.
