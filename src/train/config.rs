@@ -200,15 +200,7 @@ impl Config {
         self.slope.check()?;
         self.temperature.check()?;
         self.check_samples()?;
-        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
-            return fail(format!(
-                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
-                self.epochs
-            ));
-        }
-        if self.batch == 0 {
-            return fail("the batch size must be at least 1".into());
-        }
+        self.check_counts()?;
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return fail(format!(
                 "the learning rate must be above 0, not {}",
@@ -225,8 +217,10 @@ impl Config {
         Ok(())
     }
 
-    /// Whether weights of the run can be evaluated on that data set. Nothing is asked
-    /// of the settings of a training, nor of how many images there are for one.
+    /// Whether weights of the run can be evaluated on that data set: by its network,
+    /// its slope and temperature, in its batches, with noise that is numbered by its
+    /// epochs. Nothing is asked of how it is trained, nor of how many images there are
+    /// for that.
     ///
     /// # Errors
     /// One line that says what does not fit and what to do.
@@ -234,9 +228,8 @@ impl Config {
         let fail = |what: String| Err(Error::Spec(what));
         self.model.check()?;
         self.slope.check()?;
-        if self.batch == 0 {
-            return fail("the batch size must be at least 1".into());
-        }
+        self.temperature.check()?;
+        self.check_counts()?;
         let record = DatasetRecord::of(dataset);
         if self.dataset != record {
             return fail(format!(
@@ -265,6 +258,20 @@ impl Config {
                 dataset.name,
                 dataset.classes
             ));
+        }
+        Ok(())
+    }
+
+    /// Whether epochs and batches can be counted.
+    fn check_counts(&self) -> Result<()> {
+        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
+            return Err(Error::spec(format!(
+                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
+                self.epochs
+            )));
+        }
+        if self.batch == 0 {
+            return Err(Error::spec("the batch size must be at least 1"));
         }
         Ok(())
     }
