@@ -73,7 +73,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--force has no effect with --resume, which replaces nothing; leave one of them out",
         ));
     }
-    let (mut run, dataset) = if args.resume {
+    let (mut run, dataset, stop) = if args.resume {
         let path = match &args.out {
             Some(path) => path.clone(),
             None => newest_unfinished(Path::new(RUNS))?,
@@ -92,7 +92,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             .into());
         }
         let dataset = args.data.load_for(&run.config().dataset, &mut progress)?;
-        (run, dataset)
+        (run, dataset, signals::stop_flag()?)
     } else {
         // Before the data is read: a typing error should show at once.
         args.check_settings()?;
@@ -102,13 +102,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         config.check(&dataset).map_err(|e| with_flag(e, &config))?;
         // Before an earlier run is replaced: what the machine has no memory for.
         Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+        let stop = signals::stop_flag()?;
         let path = match &args.out {
             Some(path) => path.clone(),
             None => default_folder(&config)?,
         };
-        (RunFolder::create(&path, config, args.force)?, dataset)
+        let run = RunFolder::create(&path, config, args.force)?;
+        (run, dataset, stop)
     };
-    let stop = signals::stop_flag()?;
     let path = run.path().to_path_buf();
     let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
         progress.train(event, &path);

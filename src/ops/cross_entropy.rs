@@ -63,6 +63,12 @@ pub fn log_softmax(z: &[f32], out: &mut [f32]) {
     }
 }
 
+/// The class probabilities, `softmax(z)`, into `out`.
+pub fn softmax(z: &[f32], out: &mut [f32]) {
+    log_softmax(z, out);
+    out.iter_mut().for_each(|p| *p = libm::expf(*p));
+}
+
 impl Op for CrossEntropy {
     fn forward(&mut self, cx: Forward<'_>) {
         let (z, labels, classes) = (cx.x(0), &cx.pass.labels, self.classes);
@@ -143,5 +149,7 @@ mod tests {
         let mut out = [0.0; 3];
         log_softmax(&[1e30, -1e30, 0.0], &mut out);
         assert_eq!(out, [0.0, -2e30, -1e30]);
+        softmax(&[1e30, -1e30, 0.0], &mut out);
+        assert_eq!(out, [1.0, 0.0, 0.0]);
     }
 }

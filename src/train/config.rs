@@ -247,15 +247,7 @@ impl Config {
         self.slope.check()?;
         self.temperature.check()?;
         self.check_samples()?;
-        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
-            return fail(format!(
-                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
-                self.epochs
-            ));
-        }
-        if self.batch == 0 {
-            return fail("the batch size must be at least 1".into());
-        }
+        self.check_counts()?;
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return fail(format!(
                 "the learning rate must be above 0, not {}",
@@ -283,8 +275,9 @@ impl Config {
     }
 
     /// Whether weights of the run can be evaluated on images of that shape and number of
-    /// classes, whatever set they are of. Nothing is asked of the settings of a training,
-    /// nor of how many images there are for one.
+    /// classes, whatever set they are of: by its network, its slope and temperature, in its
+    /// batches, with noise that is numbered by its epochs. Nothing is asked of how it is
+    /// trained, nor of how many images there are for that.
     ///
     /// # Errors
     /// One line that says what does not fit and what to do.
@@ -292,9 +285,8 @@ impl Config {
         let fail = |what: String| Err(Error::Spec(what));
         self.model.check()?;
         self.slope.check()?;
-        if self.batch == 0 {
-            return fail("the batch size must be at least 1".into());
-        }
+        self.temperature.check()?;
+        self.check_counts()?;
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
@@ -343,6 +335,20 @@ impl Config {
         }
         let value = |config| serde_json::to_value(config).unwrap_or_default();
         Some(first_difference("", &value(&a), &value(&b)).unwrap_or_else(|| "a setting".into()))
+    }
+
+    /// Whether epochs and batches can be counted.
+    fn check_counts(&self) -> Result<()> {
+        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
+            return Err(Error::spec(format!(
+                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
+                self.epochs
+            )));
+        }
+        if self.batch == 0 {
+            return Err(Error::spec("the batch size must be at least 1"));
+        }
+        Ok(())
     }
 
     /// Whether samples and baseline have a meaning for the estimators.

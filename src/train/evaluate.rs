@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Split;
 use crate::model::{Network, argmax};
-use crate::ops::{log_softmax, loss_of_mean};
+use crate::ops::{loss_of_mean, softmax};
 use crate::tape::{Mode, Noise, Units};
 
 /// How the bits of stochastic units are read. Deterministic networks read the
@@ -38,7 +38,8 @@ const FIRST_DRAW: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub struct Evaluator {
     probabilities: Vec<f32>,
-    log_probabilities: Vec<f32>,
+    /// Of one sample.
+    of_sample: Vec<f32>,
     /// Of every image of a batch, sample by sample.
     losses: Vec<f32>,
 }
@@ -108,7 +109,7 @@ impl Evaluator {
             let classes = net.classes();
             self.probabilities.clear();
             self.probabilities.resize(chunk.len() * classes, 0.0);
-            self.log_probabilities.resize(classes, 0.0);
+            self.of_sample.resize(classes, 0.0);
             self.losses.clear();
             self.losses.resize(chunk.len() * samples, 0.0);
             for sample in 0..samples {
@@ -120,9 +121,9 @@ impl Evaluator {
                 }
                 let logits = net.logits().chunks_exact(classes);
                 for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
-                    log_softmax(z, &mut self.log_probabilities);
-                    for (p, &l) in p.iter_mut().zip(&self.log_probabilities) {
-                        *p += libm::expf(l);
+                    softmax(z, &mut self.of_sample);
+                    for (p, &of_sample) in p.iter_mut().zip(&self.of_sample) {
+                        *p += of_sample;
                     }
                 }
             }

@@ -525,8 +525,10 @@ pub fn record_file(bytes: &[u8]) {
         match config.check(data) {
             Ok(()) => {
                 let steps = config.steps_per_epoch();
-                for t in [0, 1, steps, steps.saturating_mul(config.epochs)] {
-                    config.learning_rate(t);
+                let last = steps.saturating_mul(config.epochs) - 1;
+                for t in [0, 1, steps, last].map(|t| t.min(last)) {
+                    let rate = config.learning_rate(t);
+                    assert!(rate.is_finite() && rate >= 0.0, "step {t}: {rate}");
                 }
             }
             Err(error) => said(error),

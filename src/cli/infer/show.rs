@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bnn_cpu::model::argmax;
-use bnn_cpu::ops::log_softmax;
+use bnn_cpu::ops::softmax;
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,8 +27,7 @@ impl Answer {
     /// The answer in those logits.
     pub fn of(logits: &[f32]) -> Self {
         let mut probabilities = vec![0.0; logits.len()];
-        log_softmax(logits, &mut probabilities);
-        probabilities.iter_mut().for_each(|p| *p = libm::expf(*p));
+        softmax(logits, &mut probabilities);
         let class = argmax(logits);
         let top = class.map_or(0.0, |c| probabilities[c]);
         let others = probabilities.iter().enumerate();
