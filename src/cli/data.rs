@@ -112,7 +112,7 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
         return output::json(&json!({
             "event": "data",
             "sets": [
-                { "dataset": "mnist", "name": mnist::NAME, "folder": folder },
+                { "dataset": "mnist", "name": mnist::NAME, "folder": folder.as_deref().map(shown) },
                 { "dataset": "digits", "name": digits::NAME },
             ],
         }));
@@ -172,6 +172,11 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
     table.print()
 }
 
+/// A path in JSON, which holds text: what is none in it is replaced.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
 fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
     let mut progress = Progress::new(context);
     let from_env = || {
@@ -187,7 +192,7 @@ fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
     outcome?;
     progress.outcome()?;
     if context.json {
-        return output::json(&json!({ "event": "fetched", "folder": args.data }));
+        return output::json(&json!({ "event": "fetched", "folder": shown(&args.data) }));
     }
     output::line(&format!(
         "{} is in {}, checked by SHA-256",
@@ -237,7 +242,7 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
     let figures = dataset.normalisation();
     if context.json {
         return output::json(&json!({
-            "event": "verified", "name": dataset.name, "folder": folder,
+            "event": "verified", "name": dataset.name, "folder": shown(folder),
             "train": dataset.train.len(), "test": dataset.test.len(),
             "classes": dataset.classes, "height": height, "width": width,
             "channels": channels, "mean": figures.mean, "std": figures.std, "check": how,
@@ -291,7 +296,7 @@ fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let count = indices.len();
     if context.json {
         return output::json(&json!({
-            "event": "shown", "file": args.out, "dataset": dataset.name,
+            "event": "shown", "file": shown(&args.out), "dataset": dataset.name,
             "split": args.split, "first": args.first, "count": count,
         }));
     }

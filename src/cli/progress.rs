@@ -149,7 +149,7 @@ impl Progress {
             }
             Event::Saved { path } => {
                 self.close_bar();
-                self.emit(json!({ "event": "saved", "path": path }));
+                self.emit(json!({ "event": "saved", "path": path.display().to_string() }));
                 self.say(&format!("saved {}", path.display()));
             }
             _ => {}
