@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
+use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::{self, Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
@@ -145,9 +146,29 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
         DatasetChoice::Digits,
         [digits::NAME, train, test, classes, size, "built in"],
     ));
+    let named = "--data DIR or FILE.zip";
     table.row(row(
         DatasetChoice::Idx,
-        ["any four IDX files", "-", "-", "-", "any", "--data DIR"],
+        ["any four IDX files", "-", "-", "-", "any", named],
+    ));
+    // Their figures are those of their publishers.
+    for (part, train, test, classes) in [
+        (Part::ByClass, "697,932", "116,323", "62"),
+        (Part::ByMerge, "697,932", "116,323", "47"),
+        (Part::Balanced, "112,800", "18,800", "47"),
+        (Part::Letters, "124,800", "20,800", "27"),
+        (Part::Digits, "240,000", "40,000", "10"),
+        (Part::Mnist, "60,000", "10,000", "10"),
+    ] {
+        let name = format!("EMNIST {}", part.name());
+        table.row(row(
+            DatasetChoice::Emnist(part),
+            [&name, train, test, classes, size, named],
+        ));
+    }
+    table.row(row(
+        DatasetChoice::Qmnist,
+        ["QMNIST", "60,000", "60,000", classes, size, "--data DIR"],
     ));
     table.print()
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::super::idx::{encode_labels, gzip, parse_labels};
-use super::super::testing::zip;
 use super::*;
+use crate::data::idx::{encode_labels, gzip, parse_labels};
+use crate::data::testing::zip;
 
 /// A zip on the disk.
 fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {

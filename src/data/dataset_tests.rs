@@ -1,7 +1,7 @@
 use ndarray::Array4;
 
-use super::super::testing::mnist_folder;
 use super::*;
+use crate::data::testing::mnist_folder;
 
 fn split(values: &[u8], labels: &[u32]) -> Split {
     let images = Array4::from_shape_vec((labels.len(), 1, 2, 1), values.to_vec()).unwrap();
@@ -99,14 +99,14 @@ fn mnist_is_mnist_by_whatever_name() {
         return;
     };
     let found = mnist::find_in(&folder, "BNN_CPU_DATA").unwrap();
-    let data = super::super::idx::read_dataset("letters", &found.files).unwrap();
+    let data = crate::data::idx::read_dataset("letters", &found.files).unwrap();
     assert_eq!(data.fingerprint(), mnist::FINGERPRINT);
     assert!(data.is_mnist());
     assert_eq!((&*data.name, data.classes), (mnist::NAME, 10));
     assert_eq!(data.normalisation(), mnist::NORMALISATION);
     assert_eq!(data.renamed("built-in digits").name, mnist::NAME);
     // One label is another: the rest does not matter.
-    let data = super::super::idx::read_dataset("letters", &found.files).unwrap();
+    let data = crate::data::idx::read_dataset("letters", &found.files).unwrap();
     let mut labels = data.test.labels().to_vec();
     labels[9_999] = (labels[9_999] + 1) % 10;
     let test = Split::new(data.test.images().to_owned(), labels).unwrap();

@@ -1,8 +1,8 @@
 //! Fetching from a server on this machine: good, bad, absent and malicious ones.
 
-use super::super::idx::gzip;
-use super::super::testing::{Reply, serve};
 use super::*;
+use crate::data::idx::gzip;
+use crate::data::testing::{Reply, serve};
 use sha2::{Digest, Sha256};
 
 fn known(name: &'static str, content: &[u8]) -> KnownFile {
@@ -311,7 +311,7 @@ fn what_cannot_be_looked_at_is_not_overwritten() {
     std::fs::create_dir(&path).unwrap();
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
     std::fs::remove_dir(&path).unwrap();
-    super::super::place::tests::pipe(&path);
+    crate::data::place::tests::pipe(&path);
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
 }
 

@@ -1,11 +1,11 @@
 //! Which sets are found where, and what is said where none or several are.
 
-use super::super::idx::{encode_images, encode_labels, gzip};
-use super::super::testing::zip;
-use super::super::{Split, digits};
 use super::*;
 use crate::data::DatasetChoice::{Auto, Emnist, Idx, Mnist, Qmnist};
+use crate::data::idx::{encode_images, encode_labels, gzip};
+use crate::data::testing::zip;
 use crate::data::{Loaded, load};
+use crate::data::{Split, digits};
 
 /// The files of a small set, whose labels count from `first`.
 fn four(names: [&str; 4], first: u32) -> Vec<(String, Vec<u8>)> {

@@ -1,8 +1,8 @@
 //! From a choice to a data set: what is found, fetched, replaced and refused.
 
-use super::super::idx;
-use super::super::testing::mnist_folder;
 use super::*;
+use crate::data::idx;
+use crate::data::testing::mnist_folder;
 use DatasetChoice::{Auto, Digits, Idx, Mnist};
 
 /// A mirror that refuses the connection.
@@ -116,7 +116,7 @@ fn real_mnist_is_found_verified_and_normalised() {
     assert_eq!(data.train.labels()[..5], [5, 0, 4, 1, 9]);
     assert_eq!(data.test.labels()[..5], [7, 2, 1, 0, 4]);
     assert_eq!(data.normalisation(), mnist::NORMALISATION);
-    let measured = super::super::Normalisation::of(&data.train);
+    let measured = crate::data::Normalisation::of(&data.train);
     assert!((measured.mean - 0.1307).abs() < 5e-5);
     assert!((measured.std - 0.3081).abs() < 5e-5);
     // However it is asked for, it is the same set.
@@ -131,7 +131,7 @@ fn real_mnist_is_found_verified_and_normalised() {
 #[cfg(feature = "download")]
 #[test]
 fn real_mnist_is_fetched_once() {
-    use super::super::testing::{Reply, serve};
+    use crate::data::testing::{Reply, serve};
     let Some(folder) = mnist_folder("real_mnist_is_fetched_once") else {
         return;
     };

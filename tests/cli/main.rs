@@ -8,6 +8,7 @@ mod commands;
 mod common;
 #[cfg(unix)]
 mod crash;
+mod data_sets;
 #[cfg(unix)]
 mod disks;
 mod estimators;

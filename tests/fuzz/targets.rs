@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::fit::Invert;
-use bnn_cpu::data::{Background, Dataset, Split, idx};
+use bnn_cpu::data::{Background, Dataset, DatasetChoice, Split, idx};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -45,6 +46,7 @@ pub struct Target {
 pub const ALL: &[Target] = &[
     target("idx", idx_file),
     target("gzip", gzip_file),
+    target("archive", archive_file),
     target("model", model_file),
     target("weights", weights_file),
     target("checkpoint", checkpoint_file),
@@ -98,6 +100,28 @@ pub fn gzip_file(bytes: &[u8]) {
     if let Some(mended) = with_gzip_checksum(bytes) {
         idx_file(&mended);
     }
+}
+
+/// A zip of data files, as `--data` names it; what is read is put upright.
+pub fn archive_file(bytes: &[u8]) {
+    let name = format!(
+        "bnn-cpu-{}-{:?}.zip",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, bytes).expect("a temporary file");
+    for choice in [DatasetChoice::Idx, DatasetChoice::Emnist(Part::Letters)] {
+        match bnn_cpu::data::load(choice, Some(&path), None, None, &mut |_| ()) {
+            Ok(loaded) => {
+                let data = loaded.dataset;
+                assert!(data.classes > 1 && data.train.shape() == data.test.shape());
+                assert!(!data.is_mnist(), "no such file is a seed");
+            }
+            Err(error) => said(error),
+        }
+    }
+    std::fs::remove_file(&path).expect("the temporary file");
 }
 
 /// The first member of a gzip file with the checksum and length of what it holds.
