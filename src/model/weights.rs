@@ -26,6 +26,9 @@ const FORMAT: u32 = 1;
 /// No file larger than this is read as weights.
 const MOST_BYTES: u64 = 16 << 30;
 
+/// While a file is read its bytes and the tensors made of them are both there.
+const COPIES: u64 = 2;
+
 /// What the metadata says of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct About<T> {
@@ -160,7 +163,7 @@ pub fn write(path: &Path, tensors: &[NamedTensor], about: &impl Serialize) -> Re
 /// A file that cannot be read, is cut short, is of a newer format, or says
 /// nothing (or something else) about itself.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
-    parse(&bounded::read(path, MOST_BYTES)?, path)
+    parse(&bounded::read(path, MOST_BYTES, COPIES)?, path)
 }
 
 /// The content of the file `path`, as [`read()`] gives it.
@@ -186,7 +189,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<Name
 /// # Errors
 /// As [`read`], or a tensor of another kind.
 pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
-    parse_any(&bounded::read(path, MOST_BYTES)?, path)
+    parse_any(&bounded::read(path, MOST_BYTES, COPIES)?, path)
 }
 
 /// The content of the file `path`, as [`read_any`] gives it.

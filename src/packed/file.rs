@@ -230,7 +230,8 @@ impl PackedNet {
     /// # Errors
     /// As [`Self::from_bytes`], or a file that cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = bounded::read(path, MOST_BYTES)?;
+        // Its bytes and the tensors made of them are there at once.
+        let bytes = bounded::read(path, MOST_BYTES, 2)?;
         Self::from_bytes(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))
     }
 
