@@ -1,7 +1,14 @@
 //! Reading within a limit, and how much memory is to be had.
 //!
 //! **Invariant:** what a file says of itself is a claim. Memory grows with the bytes
-//! that are really there, and never beyond a limit that the caller states.
+//! that are really there, and never beyond a limit that the caller states. A file that
+//! is read whole is compared with the memory that is free before any is reserved.
+
+mod memory;
+mod threads;
+
+pub use memory::{address_space_left, attempt, attempting, lacking, memory};
+pub use threads::{check_threads, pool};
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,40 +22,72 @@ pub const MOST_TEXT: u64 = 16 << 20;
 /// The most bytes of what is no plain file, whose end cannot be known: 64 MiB.
 const MOST_OF_STREAM: u64 = 64 << 20;
 
-/// Up to so many bytes the system is not asked what is free: 64 MiB.
-const ALWAYS: u64 = 64 << 20;
-
 /// The first growth of a buffer.
 const FIRST: u64 = 1 << 16;
 
-/// The bytes of a file of at most `most`.
+/// Up to so many bytes of a file the system is not asked what is free: 1 MiB.
+const SMALL_FILE: u64 = 1 << 20;
+
+/// The bytes of a file of at most `most`, for a caller that will hold its content
+/// `copies` times, these bytes included: 1 where they are all that is made of it, 2
+/// where they are converted and kept meanwhile.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be read; [`Error::Data`] when it is larger.
-pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+/// [`Error::Io`] when it cannot be read; [`Error::Data`] when it is larger, or when less
+/// memory is free than its copies take.
+pub fn read(path: &Path, most: u64, copies: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
-    read_open(file, path, most)
+    read_open(file, path, most, copies)
 }
 
 /// [`read`] of a file that is open already; `path` is named in messages.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
+pub fn read_open(file: File, path: &Path, most: u64, copies: u64) -> Result<Vec<u8>> {
     let known = file.metadata().map_err(Error::io("read", path))?;
     let most = match known.is_file() {
         true => most,
         false => most.min(MOST_OF_STREAM),
     };
     let large = || Error::data(path, format!("is larger than {most} bytes, the limit here"));
-    if known.len() > most {
+    let size = known.len();
+    if size > most {
         return Err(large());
     }
-    let bytes = fill(file, most).map_err(Error::io("read", path))?;
-    match bytes.len() as u64 > most {
-        true => Err(large()),
-        false => Ok(bytes),
+    let needed = size.saturating_mul(copies);
+    if size > SMALL_FILE
+        && let Some(free) = memory().filter(|&free| needed > free)
+    {
+        return Err(Error::data(path, too_large(size, needed, free)));
     }
+    let mut bytes = Vec::new();
+    // A plain file's length is known, so that its buffer never moves.
+    let expected = if known.is_file() { size } else { 0 };
+    let read = match reserve(&mut bytes, expected.saturating_add(1)) {
+        Ok(()) => fill_into(&mut bytes, file, most),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(()) if bytes.len() as u64 > most => Err(large()),
+        Ok(()) => Ok(bytes),
+        Err(e) if e.kind() == io::ErrorKind::OutOfMemory && size > 0 => {
+            let free = memory().unwrap_or(0);
+            Err(Error::data(path, too_large(size, needed, free)))
+        }
+        Err(e) => Err(Error::io("read", path)(e)),
+    }
+}
+
+/// What is said of a file that the memory does not hold.
+fn too_large(size: u64, needed: u64, free: u64) -> String {
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    format!(
+        "has {}, reading it takes {} of memory, and {} are free; end other programs, or use a smaller file",
+        mib(size),
+        mib(needed),
+        mib(free)
+    )
 }
 
 /// The text of a file of at most [`MOST_TEXT`] bytes, without the mark (U+FEFF) that some
@@ -57,7 +96,7 @@ pub fn read_open(file: File, path: &Path, most: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
-    decode(read(path, MOST_TEXT)?, path)
+    decode(read(path, MOST_TEXT, 1)?, path)
 }
 
 /// The text in the bytes of the file `path`, without the mark (BOM) that some editors
@@ -80,57 +119,38 @@ pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
 /// # Errors
 /// The reader's, or [`io::ErrorKind::OutOfMemory`].
 pub fn fill(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut reader = reader.take(most.saturating_add(1));
     let mut bytes = Vec::new();
+    fill_into(&mut bytes, reader, most)?;
+    Ok(bytes)
+}
+
+/// [`fill`] of an empty buffer, which may have room already.
+fn fill_into(bytes: &mut Vec<u8>, reader: impl Read, most: u64) -> io::Result<()> {
+    let mut reader = reader.take(most.saturating_add(1));
     loop {
-        let room = (bytes.len() as u64).max(FIRST).min(reader.limit());
+        let free = (bytes.capacity() - bytes.len()) as u64;
+        let room = (bytes.len() as u64)
+            .max(FIRST)
+            .max(free)
+            .min(reader.limit());
         if room == 0 {
-            return Ok(bytes);
+            return Ok(());
         }
-        let short = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-        let grow = usize::try_from(room).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        bytes.try_reserve_exact(grow).map_err(short)?;
+        reserve(bytes, room)?;
         let before = bytes.len();
         // As much as there is room for: no growth that was not asked for here.
-        reader.by_ref().take(room).read_to_end(&mut bytes)?;
+        reader.by_ref().take(room).read_to_end(bytes)?;
         if ((bytes.len() - before) as u64) < room {
-            return Ok(bytes);
+            return Ok(());
         }
     }
 }
 
-/// Bytes of memory that this process may still take, as far as the operating system
-/// tells: what is free, and the limits on its address space. `None` where it does
-/// not tell.
-pub fn memory() -> Option<u64> {
-    let free = std::fs::read_to_string("/proc/meminfo").ok();
-    let free = free.and_then(|text| kilobytes(&text, "MemAvailable:"));
-    let limit = std::fs::read_to_string("/proc/self/limits").ok();
-    let limit = limit.and_then(|text| address_space(&text));
-    let used = std::fs::read_to_string("/proc/self/status").ok();
-    let used = used.and_then(|text| kilobytes(&text, "VmSize:"));
-    let left = limit.map(|limit| limit.saturating_sub(used.unwrap_or(0)));
-    [free, left].into_iter().flatten().min()
-}
-
-/// What is free, where it is less than the bytes that are `needed`.
-pub fn lacking(needed: u64) -> Option<u64> {
-    let free = (needed > ALWAYS).then(memory).flatten();
-    free.filter(|&free| needed > free)
-}
-
-/// `MemAvailable:   23456 kB`
-fn kilobytes(text: &str, key: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    let number = line.split_whitespace().next()?.parse::<u64>().ok()?;
-    number.checked_mul(1024)
-}
-
-/// `Max address space   4294967296   unlimited   bytes`; the first is what holds.
-fn address_space(text: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Max address space"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// Room for so many more bytes, or [`io::ErrorKind::OutOfMemory`].
+fn reserve(bytes: &mut Vec<u8>, more: u64) -> io::Result<()> {
+    let short = || io::Error::from(io::ErrorKind::OutOfMemory);
+    let more = usize::try_from(more).map_err(|_| short())?;
+    attempt(|| bytes.try_reserve_exact(more)).map_err(|_| short())
 }
 
 #[cfg(test)]
@@ -153,8 +173,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.json");
         std::fs::write(&path, [b'x'; 100]).unwrap();
-        assert_eq!(read(&path, 100).unwrap().len(), 100);
-        let error = read(&path, 99).unwrap_err().to_string();
+        assert_eq!(read(&path, 100, 1).unwrap().len(), 100);
+        let error = read(&path, 99, 1).unwrap_err().to_string();
         assert!(error.contains("a.json: is larger than 99 bytes"), "{error}");
         // A file of a terabyte that takes no place on the disk.
         let file = File::create(&path).unwrap();
@@ -168,28 +188,43 @@ mod tests {
         std::fs::write(&path, "\u{feff}\u{feff}a\u{feff}").unwrap();
         assert_eq!(text(&path).unwrap(), "\u{feff}a\u{feff}");
         if Path::new("/dev/zero").exists() {
-            let error = read(Path::new("/dev/zero"), u64::MAX).unwrap_err();
+            let error = read(Path::new("/dev/zero"), u64::MAX, 1).unwrap_err();
             assert!(error.to_string().contains("larger than"), "{error}");
         }
     }
 
     #[test]
-    fn little_is_never_lacking() {
-        assert_eq!((lacking(0), lacking(ALWAYS)), (None, None));
+    fn a_file_is_compared_with_what_is_free_before_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights");
+        let Some(free) = memory() else { return };
+        // It takes no place on the disk, and would not fit three times.
+        let size = free / 3 + (64 << 20);
+        File::create(&path).unwrap().set_len(size).unwrap();
+        let error = read(&path, u64::MAX, 3).unwrap_err().to_string();
+        let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+        for part in ["weights: has ", &mib(size), &mib(3 * size), " are free; "] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert_eq!(error.lines().count(), 1);
+        // No number overflows, and what is small is read whatever it takes.
+        let error = read(&path, u64::MAX, u64::MAX).unwrap_err().to_string();
+        assert!(error.contains(" are free; "), "{error}");
+        std::fs::write(&path, [7; 100]).unwrap();
+        assert_eq!(read(&path, 100, u64::MAX).unwrap(), [7; 100]);
     }
 
     #[test]
-    fn memory_is_read_from_what_the_system_tells() {
-        let meminfo = "MemTotal:       24 kB\nMemAvailable:   16 kB\n";
-        assert_eq!(kilobytes(meminfo, "MemAvailable:"), Some(16 << 10));
-        assert_eq!(kilobytes("MemTotal: 24 kB", "MemAvailable:"), None);
-        let limits = "Limit   Soft   Hard   Units\nMax address space   4096   unlimited   bytes\n";
-        assert_eq!(address_space(limits), Some(4096));
-        let limits = limits.replace("4096", "unlimited");
-        assert_eq!(address_space(&limits), None);
-        if Path::new("/proc/meminfo").exists() {
-            assert!(memory().unwrap() > 1 << 20);
-            assert!(lacking(u64::MAX).unwrap() > 1 << 20);
+    fn a_plain_file_is_read_into_a_buffer_of_its_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        for size in [0, 1, FIRST, 3 * FIRST + 7, 1 << 21] {
+            let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+            std::fs::write(&path, &content).unwrap();
+            let bytes = read(&path, 1 << 30, 1).unwrap();
+            assert!(bytes == content, "{size}");
+            let most = bytes.len() + 1 + FIRST as usize;
+            assert!(bytes.capacity() <= most, "{} of {size}", bytes.capacity());
         }
     }
 }

@@ -49,7 +49,10 @@ pub mod data;
 pub mod error;
 pub mod estimators;
 pub mod files;
-#[allow(unsafe_code, reason = "SIMD intrinsics; the only floor that may")]
+#[allow(
+    unsafe_code,
+    reason = "SIMD intrinsics and the allocator; the only floor that may"
+)]
 pub mod kernels;
 pub mod lower;
 pub mod model;

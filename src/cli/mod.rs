@@ -15,6 +15,7 @@ mod data;
 mod data_args;
 mod estimators;
 mod eval;
+pub mod exhausted;
 mod filters;
 mod heatmap;
 mod import;
@@ -46,6 +47,7 @@ use std::process::ExitCode;
 use std::sync::Once;
 
 use bnn_cpu::Error;
+use bnn_cpu::bounded;
 use bnn_cpu::kernels::{self, Engine, Isa};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::error::ErrorKind;
@@ -199,6 +201,7 @@ pub struct Context {
 /// Runs the program.
 pub fn main() -> ExitCode {
     report_panics_in_one_line();
+    exhausted::prepare();
     bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
     signals::let_large_writes_fail();
     match std::panic::catch_unwind(run) {
@@ -230,10 +233,7 @@ fn run() -> Outcome {
         quiet: cli.global.quiet,
         json: cli.global.json,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(cli.global.threads.unwrap_or(0))
-        .build()
-        .map_err(|e| Error::Spec(format!("--threads: cannot start the threads: {e}")))?;
+    let pool = bounded::pool(cli.global.threads.unwrap_or(0))?;
     pool.install(|| cli.command.run(&context))
 }
 

@@ -14,6 +14,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use bnn_cpu::bounded;
+
 use super::{Outcome, output};
 
 /// Set by the first signal, or by whoever has no more use for the work.
@@ -34,6 +36,8 @@ pub fn stop_flag() -> Outcome<&'static AtomicBool> {
 
 /// Has `work` done at the first signal.
 pub fn on_stop(work: impl Fn() + Send + 'static) -> Outcome {
+    // Whoever waits for the signal has a thread of its own.
+    bounded::check_threads(1)?;
     system::on_stop(work)
 }
 

@@ -99,7 +99,7 @@ fn is_intact(path: &Path, known: &KnownFile) -> Result<bool> {
         )),
         Some(there) if there.len() > SIZE_LIMIT => Ok(false),
         Some(_) => {
-            let bytes = bounded::read(path, SIZE_LIMIT)?;
+            let bytes = bounded::read(path, SIZE_LIMIT, 1)?;
             Ok(mnist::check(&bytes, known).is_ok())
         }
     }

@@ -46,13 +46,14 @@ pub fn is_folder(path: &Path) -> Result<bool> {
     Ok(look(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// The bytes of the regular file `path`, at most `most`; `None` where nothing is.
+/// The bytes of the regular file `path`, at most `most`, for a caller that will hold its
+/// content `copies` times ([`bounded::read`]); `None` where nothing is.
 ///
 /// A pipe or a device in the place of a file is refused; it is not waited for.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; [`Error::Data`] when it is larger.
-pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+pub fn read(path: &Path, most: u64, copies: u64) -> Result<Option<Vec<u8>>> {
     let Some((folder, name)) = parts(path) else {
         return Err(Error::io("read", path)(no_name()));
     };
@@ -60,20 +61,25 @@ pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let dir = Dir::open(folder).map_err(Error::io("read", path))?;
-    read_in(&dir, &name, path, most)
+    read_in(&dir, &name, path, (most, copies))
 }
 
 /// [`read`] of the file `name` in an open folder; `path` is named in messages.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_in(dir: &Dir, name: &Path, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+pub fn read_in(
+    dir: &Dir,
+    name: &Path,
+    path: &Path,
+    (most, copies): (u64, u64),
+) -> Result<Option<Vec<u8>>> {
     let file = match dir.open_regular(name) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io("read", path)(e)),
     };
-    bounded::read_open(file, path, most).map(Some)
+    bounded::read_open(file, path, most, copies).map(Some)
 }
 
 /// Writes `path` so that a reader, or a crash at any moment, finds the old

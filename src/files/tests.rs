@@ -220,7 +220,7 @@ mod unix {
             assert!(line.contains("not a"), "{line}");
             assert!(!fs::symlink_metadata(at(name)).unwrap().is_file());
             // Neither is it waited for.
-            let line = read(&at(name), 10).unwrap_err().to_string();
+            let line = read(&at(name), 10, 1).unwrap_err().to_string();
             assert!(line.starts_with("cannot read"), "{line}");
         }
         let line = write_atomic_bytes(Path::new("/dev/null"), b"x").unwrap_err();
@@ -313,8 +313,8 @@ mod unix {
         let dir = Dir::open(&at("a")).unwrap();
         fs::rename(at("a"), at("b")).unwrap();
         assert!(!dir.is_in_place().unwrap());
-        let found = read_in(&dir, Path::new("x"), &at("a/x"), 9).unwrap();
+        let found = read_in(&dir, Path::new("x"), &at("a/x"), (9, 1)).unwrap();
         assert_eq!(found.unwrap(), b"1");
-        assert!(read_in(&dir, Path::new("y"), &at("a/y"), 9).unwrap().is_none());
+        assert!(read_in(&dir, Path::new("y"), &at("a/y"), (9, 1)).unwrap().is_none());
     }
 }

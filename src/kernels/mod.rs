@@ -14,6 +14,8 @@
 //!   instruction set. They never fuse and always reduce over a fixed number of
 //!   lanes, so their bits are the same everywhere;
 //! - packed inference ([`packed`]): bits, bytes, small integers and tables.
+//!
+//! [`heap`] is no kernel, but cannot be written without `unsafe` either.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -22,6 +24,7 @@ mod avx512;
 pub mod elementwise;
 mod flip;
 pub mod gemm;
+pub mod heap;
 pub mod im2col;
 mod isa;
 pub mod limits;

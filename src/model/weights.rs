@@ -27,6 +27,9 @@ const FORMAT: u32 = seal::FORMAT;
 /// No file larger than this is read as weights.
 pub const MAX_BYTES: u64 = 16 << 30;
 
+/// While a file is read its bytes and the tensors made of them are both there.
+pub const COPIES: u64 = 2;
+
 /// What the metadata says of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct About<T> {
@@ -221,7 +224,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
 /// # Errors
 /// As [`read()`].
 pub fn open<T: DeserializeOwned>(path: &Path) -> Result<Opened<T>> {
-    let opened = decode(&bounded::read(path, MAX_BYTES)?, path)?;
+    let opened = decode(&bounded::read(path, MAX_BYTES, COPIES)?, path)?;
     say_unsealed(path, opened.sealed, true);
     Ok(opened)
 }
@@ -272,7 +275,7 @@ pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
 /// # Errors
 /// As [`read_any`].
 pub fn open_any(path: &Path) -> Result<Opened<Option<String>>> {
-    let opened = decode_any(&bounded::read(path, MAX_BYTES)?, path)?;
+    let opened = decode_any(&bounded::read(path, MAX_BYTES, COPIES)?, path)?;
     say_unsealed(path, opened.sealed, opened.about.is_some());
     Ok(opened)
 }

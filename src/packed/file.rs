@@ -23,7 +23,10 @@ const KEY: &str = "bnn-cpu-packed";
 const FORMAT: u32 = seal::FORMAT;
 
 /// No file larger than this is read.
-const MAX_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_BYTES: u64 = 4 << 30;
+
+/// While a file is read its bytes and the tensors made of them are both there.
+const COPIES: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +225,7 @@ impl PackedNet {
     /// # Errors
     /// As [`Self::read`].
     pub fn open(path: &Path) -> Result<(Self, bool)> {
-        let bytes = bounded::read(path, MAX_BYTES)?;
+        let bytes = bounded::read(path, MAX_BYTES, COPIES)?;
         let (net, sealed) =
             Self::decode(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))?;
         if !sealed {

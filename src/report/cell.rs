@@ -60,7 +60,7 @@ impl CellRecord {
     /// # Errors
     /// A file that cannot be read, or a damaged record.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        match files::read(path, bounded::MOST_TEXT)? {
+        match files::read(path, bounded::MOST_TEXT, 1)? {
             Some(bytes) => {
                 let record = Self::parse(&bounded::decode(bytes, path)?, path)?;
                 if !record.sealed {

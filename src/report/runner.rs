@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::cell::{Cell, CellRecord};
 use super::suite::Suite;
+use crate::bounded;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
@@ -44,23 +45,35 @@ pub fn run_cells(
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let results: Mutex<Vec<(usize, CellRecord)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(cell) = cells.get(i) else { break };
-                    match run_cell(suite, cell, dataset, engine, threads, stop, on) {
-                        Ok(Some(record)) => lock(&results).push((i, record)),
-                        Ok(None) => {}
-                        Err(error) => {
-                            lock(&failed).get_or_insert(error);
-                            stop.store(true, Ordering::Relaxed);
-                            break;
-                        }
-                    }
+    let fail = |error| {
+        lock(&failed).get_or_insert(error);
+        stop.store(true, Ordering::Relaxed);
+    };
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(cell) = cells.get(i) else { break };
+            match run_cell(suite, cell, dataset, engine, threads, stop, on) {
+                Ok(Some(record)) => lock(&results).push((i, record)),
+                Ok(None) => {}
+                Err(error) => {
+                    fail(error);
+                    break;
                 }
-            });
+            }
+        }
+    };
+    // A job has a thread of its own beside the threads that it works on.
+    let jobs = jobs.clamp(1, cells.len().max(1));
+    bounded::check_threads(threads.saturating_add(1).saturating_mul(jobs))?;
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let job = std::thread::Builder::new().spawn_scoped(scope, work);
+            if let Err(e) = job {
+                let what = format!("cannot start {jobs} jobs: {e}; run fewer at a time");
+                fail(Error::spec(what));
+                break;
+            }
         }
     });
     if let Some(error) = lock(&failed).take() {
@@ -111,21 +124,18 @@ fn run_cell(
         return Ok(Some(record));
     }
     on(CellEvent::Begin(cell));
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Error::spec(format!("cannot start {threads} threads: {e}")))?;
-    pool.install(|| {
-        train::train(&mut run, dataset, engine, stop, &mut |event| {
-            if let train::Event::Epoch { record, .. } = event {
-                on(CellEvent::Epoch(cell, record.epoch));
-            }
+    bounded::pool(threads)?
+        .install(|| {
+            train::train(&mut run, dataset, engine, stop, &mut |event| {
+                if let train::Event::Epoch { record, .. } = event {
+                    on(CellEvent::Epoch(cell, record.epoch));
+                }
+            })
         })
-    })
-    .map_err(|error| match error {
-        Error::Interrupted(_) => interrupted(),
-        other => other,
-    })?;
+        .map_err(|error| match error {
+            Error::Interrupted(_) => interrupted(),
+            other => other,
+        })?;
     let record = cell.write(suite, &run)?;
     on(CellEvent::Done(&record));
     Ok(Some(record))

@@ -17,6 +17,7 @@ use super::http::{Response, Sizes};
 use super::peers::{Peer, Rates};
 use super::places::{Place, Places};
 use super::site::Site;
+use crate::bounded;
 use crate::error::{Error, Result};
 
 /// What a server puts up with.
@@ -97,7 +98,7 @@ impl Server {
     /// Listens on `address`; port 0 is any that is free.
     ///
     /// # Errors
-    /// An address that cannot be had.
+    /// An address that cannot be had, or no room for the threads of so many connections.
     pub fn bind(address: SocketAddr, limits: Limits) -> Result<Self> {
         let fail = |e: std::io::Error| {
             let why = match e.kind() {
@@ -110,6 +111,8 @@ impl Server {
                 "cannot listen on {address}: {why}; choose another with --listen"
             ))
         };
+        // Each connection has a thread.
+        bounded::check_threads(limits.connections)?;
         let listener = TcpListener::bind(address).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let flag = Arc::default();

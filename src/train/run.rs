@@ -212,7 +212,7 @@ impl RunFolder {
         }
         let dir = Dir::open(path).map_err(Error::io("open", path))?;
         let file = path.join(CONFIG);
-        let Some(bytes) = files::read_in(&dir, Path::new(CONFIG), &file, bounded::MOST_TEXT)?
+        let Some(bytes) = files::read_in(&dir, Path::new(CONFIG), &file, (bounded::MOST_TEXT, 1))?
         else {
             return Err(Error::checkpoint(
                 path,
@@ -283,7 +283,7 @@ impl RunFolder {
     /// # Errors
     /// A file that cannot be read.
     pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
-        files::read_in(&self.dir, Path::new(name), &self.file(name), most)
+        files::read_in(&self.dir, Path::new(name), &self.file(name), (most, 2))
     }
 
     /// Whether a file that was read is of this run.

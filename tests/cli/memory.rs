@@ -1,6 +1,6 @@
-//! Files whose headers lie, under a limit on the address space: what is claimed is
-//! never reserved. Every case must end in one line, which a failed allocation (an
-//! abort) does not.
+//! A limit on the address space. Under one, files whose headers lie: what is claimed is
+//! never reserved. Under many, honest work: wherever the memory runs out, the program
+//! ends in one line and never by a signal.
 
 use crate::common::{Ended, Place, ended, gzip, idx};
 use bnn_cpu::packed::{PackedNet, Pixels, Product, Stage, Weights};
@@ -13,17 +13,32 @@ const LIMIT: &str = "655360";
 
 impl Place {
     fn limited(&self, args: &[&str]) -> Ended {
+        self.limited_to(LIMIT, &[&["--quiet", "--threads", "2"], args].concat())
+    }
+
+    /// Runs it with so many KiB of addresses.
+    fn limited_to(&self, limit: &str, args: &[&str]) -> Ended {
         let program = self.command(&[]);
         let mut command = std::process::Command::new("sh");
         command
-            .args(["-c", r#"ulimit -v "$0" && exec "$@""#, LIMIT])
+            .args(["-c", r#"ulimit -v "$0" && exec "$@""#, limit])
             .arg(program.get_program())
-            .args(["--quiet", "--threads", "2"])
             .args(args)
             .current_dir(self.path("."))
             .env_remove("BNN_CPU_DATA")
             .stdin(std::process::Stdio::null());
         ended(command.output().unwrap())
+    }
+
+    /// The least limit, in KiB, under which the program gets as far as its own code:
+    /// below it the system's loader, or Rust's start, ends it.
+    fn least(&self) -> u32 {
+        let mut limits = (4 << 10..256 << 10).step_by(256);
+        let starts = |limit: &u32| {
+            let limit = limit.to_string();
+            self.limited_to(&limit, &["--version"]).code == Some(0)
+        };
+        limits.find(starts).expect("256 MiB are enough to start")
     }
 
     /// Under the limit it ends in one line.
@@ -269,4 +284,133 @@ fn records_of_runs_that_have_no_end() {
         &["eval", "run", "--dataset", "idx", "--data", "data"],
         "damaged",
     );
+}
+
+#[test]
+fn wherever_the_memory_runs_out_there_is_one_line_and_no_signal() {
+    let place = Place::new();
+    let ended = place.limited(&[&SMALL_TRAIN[..], &["--batch", "16", "--out", "run"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    place.put("picture.idx", idx(&[1, 12, 12], &[9; 144]));
+    place.good(&["pack", "run", "-o", "net"]);
+    let data = ["--dataset", "idx", "--data", "data"];
+    let train = ["--batch", "16", "--force", "--out", "again"];
+    let table = [
+        "--suite",
+        "mlp",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--rows",
+        "stoch-reinforce",
+    ];
+    let commands: [&[&str]; 7] = [
+        &[&SMALL_TRAIN[..], &train].concat(),
+        &[&["eval", "run"], &data[..]].concat(),
+        &["infer", "--packed", "--model", "net", "picture.idx"],
+        &["infer", "--model", "run", "picture.idx"],
+        &[&["data", "show", "-o", "sheet.png"], &data[..]].concat(),
+        &["data", "show", "-o", "sheet.png", "--dataset", "digits"],
+        &[&["table"], &data[..], &table].concat(),
+    ];
+    let least = place.least();
+    // From where it starts to where two threads have room for everything, and on to where
+    // the C library would take addresses for each of them.
+    let narrow = (0..14).map(|i| least + (i << 11) + 37 * i);
+    let wide = (0..6).map(|i| least + ((40 + 32 * i) << 10));
+    let mut outcomes = [0; 2];
+    for (i, limit) in narrow.chain(wide).enumerate() {
+        for command in commands {
+            let results = format!("results-{i}");
+            let results: &[&str] = match command[0] {
+                "table" => &["--results", &results],
+                _ => &[],
+            };
+            let args = [&["--quiet", "--threads", "2"], command, results].concat();
+            let ended = place.limited_to(&limit.to_string(), &args);
+            match ended.code {
+                Some(0) => assert_eq!(ended.err, "", "{limit} KiB, {args:?}"),
+                Some(1) => {
+                    let one = ended.err.lines().count() == 1 && ended.err.starts_with("error: ");
+                    assert!(one, "{limit} KiB, {args:?}: {}", ended.err);
+                }
+                other => panic!("{limit} KiB, {args:?}: {other:?}, {}", ended.err),
+            }
+            outcomes[usize::from(ended.code == Some(0))] += 1;
+        }
+    }
+    assert!(outcomes.iter().all(|&n| n > 20), "{outcomes:?}");
+}
+
+#[test]
+fn an_allocation_that_fails_is_one_line() {
+    let place = Place::new();
+    // The built-in digits are 47 MB of pixels: there is room for the program alone.
+    let limit = (place.least() + (24 << 10)).to_string();
+    let show = ["--threads", "1", "data", "show", "-o", "sheet.png"];
+    let ended = place.limited_to(&limit, &[&show[..], &["--dataset", "digits"]].concat());
+    let mention = "the memory is used up: 47040000 bytes more are not to be had; ";
+    ended.assert_one_line(1, mention, &show);
+}
+
+#[test]
+fn threads_without_room_for_their_stacks() {
+    let place = Place::new();
+    // Three seeds of fourteen rows are 42 jobs at most, each with a thread to work on.
+    for (limit, command, mention) in [
+        (
+            LIMIT,
+            &["--threads", "1024"][..],
+            "cannot start 1024 threads",
+        ),
+        (
+            "200000",
+            &["--threads", "2", "--jobs", "900", "--suite", "mlp"],
+            "cannot start 84 threads",
+        ),
+    ] {
+        let table = ["table", "--dataset", "idx", "--data", "data", "--quiet"];
+        let ended = place.limited_to(limit, &[&table[..], command].concat());
+        ended.assert_one_line(1, mention, command);
+        assert!(ended.err.contains("raise the limit"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn files_are_compared_with_the_memory_before_they_are_read() {
+    let place = Place::new();
+    let import = |name| {
+        [
+            "import",
+            name,
+            "--model",
+            "mlp",
+            "--dataset",
+            "idx",
+            "--data",
+            "data",
+        ]
+    };
+    // Its bytes would find room, and the tensors that are made of them would not.
+    let sparse = std::fs::File::create(place.path("sparse")).unwrap();
+    sparse.set_len(400 << 20).unwrap();
+    let takes = "sparse: has 400.0 MiB, reading it takes 800.0 MiB of memory, and ";
+    place.refused(&import("sparse"), takes);
+    // The same of a packed file, which is one by its header.
+    let net = packed(Shape::image(1, 12, 12), 3, 2).unwrap();
+    net.write(&place.path("net")).unwrap();
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(place.path("net"));
+    file.unwrap().set_len(400 << 20).unwrap();
+    let infer = ["infer", "--packed", "--model", "net", "picture.idx"];
+    place.put("picture.idx", idx(&[1, 12, 12], &[9; 144]));
+    place.refused(
+        &infer,
+        "net: has 400.0 MiB, reading it takes 800.0 MiB of memory, and ",
+    );
+    // Little enough for both: what is wrong with it is found by reading.
+    sparse.set_len(64 << 20).unwrap();
+    place.refused(&import("sparse"), "safetensors");
 }

@@ -53,7 +53,7 @@ impl Source {
             return Ok(Self::Run(RunFolder::open(path)?));
         }
         let beside = run_beside(path)?;
-        let bytes = bounded::read(path, weights::MAX_BYTES)?;
+        let bytes = bounded::read(path, weights::MAX_BYTES, weights::COPIES)?;
         let packed = PackedNet::is_packed(&bytes).map_err(|what| Error::checkpoint(path, what))?;
         if packed {
             let net = PackedNet::read(path)?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bnn_cpu::Error;
+use bnn_cpu::bounded;
 use bnn_cpu::kernels::Engine;
 use serde::Serialize;
 use serde_json::json;
@@ -148,13 +148,7 @@ pub fn bench(
             let time = || time_one(source, (packed, threshold), context.engine, &taken, batch);
             let us = match threads {
                 n if n == all => time()?,
-                n => {
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
-                    let pool = pool.map_err(|e| {
-                        Error::Spec(format!("cannot start {n} threads for --bench: {e}"))
-                    })?;
-                    pool.install(time)?
-                }
+                n => bounded::pool(n)?.install(time)?,
             };
             timings.push(Timing {
                 batch,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bnn_cpu::Error;
+use bnn_cpu::bounded;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::lower::lower;
 use bnn_cpu::report::Row;
@@ -88,9 +88,7 @@ fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Outcome<T> {
     if threads == rayon::current_num_threads() {
         return Ok(work());
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|e| Error::Spec(format!("cannot start {threads} threads: {e}")))?;
-    Ok(pool.install(work))
+    Ok(bounded::pool(threads)?.install(work))
 }
 
 /// The processor, where the system tells, and the kernels.

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bnn_cpu::bounded;
 use bnn_cpu::report::{Cell, CellEvent, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -90,7 +91,8 @@ impl Show {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         let bar = ProgressBar::with_draw_target(Some(left as u64), target).with_style(style);
-        if terminal {
+        // The clock has a thread of its own; without one the time is shown with each event.
+        if terminal && bounded::check_threads(1).is_ok() {
             bar.enable_steady_tick(Duration::from_secs(1));
         }
         Self {

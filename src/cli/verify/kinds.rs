@@ -17,7 +17,7 @@ use serde_json::Value;
 /// # Errors
 /// A file that is damaged or cannot be read.
 pub fn look(path: &Path) -> Result<Option<String>, Error> {
-    let Some(bytes) = files::read(path, weights::MAX_BYTES)? else {
+    let Some(bytes) = files::read(path, weights::MAX_BYTES, weights::COPIES)? else {
         return Err(Error::data(path, "no such file"));
     };
     match bytes.as_slice() {
