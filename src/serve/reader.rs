@@ -145,6 +145,9 @@ pub struct Reader {
     float: Option<Network>,
     logits: [Vec<f32>; 2],
     scratch: Vec<f32>,
+    /// Whether the network was trained on dark ink on a light ground: drawings are light
+    /// on dark, and are inverted for it.
+    light_ground: bool,
 }
 
 impl Reader {
@@ -223,6 +226,7 @@ impl Reader {
             float,
             logits: [vec![0.0; classes], vec![0.0; classes]],
             scratch: Vec::new(),
+            light_ground: (packed.lineage()).and_then(|lineage| lineage.light_ground) == Some(true),
             packed,
         })
     }
@@ -237,7 +241,10 @@ impl Reader {
     /// # Errors
     /// Why it cannot be read, in one line.
     pub fn read(&mut self, drawing: &Drawing) -> std::result::Result<Answer, &'static str> {
-        let image = drawing.image((self.about.height, self.about.width))?;
+        let mut image = drawing.image((self.about.height, self.about.width))?;
+        if self.light_ground {
+            image.iter_mut().for_each(|v| *v = 255 - *v);
+        }
         let [bits, reals] = &mut self.logits;
         let us = median_us(|| self.runner.logits(&image, bits));
         let packed = form(bits, us);

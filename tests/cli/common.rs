@@ -96,7 +96,7 @@ impl Place {
         std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// A run's metrics without what a clock says.
+    /// A run's metrics without what a clock says, and without which run they are of.
     pub fn metrics(&self, run: &str) -> Vec<Value> {
         let text = String::from_utf8(self.bytes(&format!("{run}/metrics.jsonl"))).unwrap();
         let records = text.lines().map(|line| {
@@ -104,6 +104,9 @@ impl Place {
             let fields = record.as_object_mut().unwrap();
             assert!(fields.remove("seconds").is_some());
             assert!(fields.remove("img_per_s").is_some());
+            for seal in ["sha256", "run_id", "config_sha256"] {
+                fields.remove(seal);
+            }
             record
         });
         records.collect()
@@ -123,9 +126,15 @@ impl Place {
     pub fn assert_same_run(&self, one: &str, other: &str) {
         assert_eq!(self.metrics(one), self.metrics(other), "{one}, {other}");
         assert_eq!(self.test(one), self.test(other), "{one}, {other}");
-        let best = |run: &str| self.bytes(&format!("{run}/best.safetensors"));
+        let best = |run: &str| numbers(&self.bytes(&format!("{run}/best.safetensors")));
         assert!(best(one) == best(other), "{one}, {other}: other weights");
     }
+}
+
+/// The tensors of a safetensors file: what two runs of one configuration share.
+pub fn numbers(file: &[u8]) -> Vec<u8> {
+    let header = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+    file[8 + header..].to_vec()
 }
 
 impl Ended {

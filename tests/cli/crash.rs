@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::{Ended, Place, SMALL, ended, files};
+use crate::common::{Ended, Place, SMALL, ended, files, numbers};
 
 /// How many kills, and how many faults.
 fn crashes(few: usize) -> usize {
@@ -44,9 +44,7 @@ fn go_on<'a>(place: &Place, epochs: &'a str, out: &'a str) -> Vec<&'a str> {
 
 /// The tensors of a run's checkpoint, without its times.
 fn state(place: &Place, out: &str) -> Vec<u8> {
-    let file = place.bytes(&format!("{out}/checkpoint.safetensors"));
-    let header = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
-    file[8 + header..].to_vec()
+    numbers(&place.bytes(&format!("{out}/checkpoint.safetensors")))
 }
 
 /// Insists that the run is complete, equal to the unbroken one, and all there is.
@@ -258,4 +256,62 @@ fn a_run_that_is_killed_while_it_is_replaced_can_be_gone_on_with() {
             resume_and_compare(&place, EPOCHS, "replaced", &what);
         }
     }
+}
+
+#[test]
+fn a_look_that_fails_never_begins_a_run_over() {
+    const EPOCHS: &str = "2";
+    let place = Place::new();
+    let Some(library) = library(&place) else {
+        return;
+    };
+    place.good(&train(EPOCHS, "whole"));
+    let tables = [
+        "table", "--suite", "mlp", "--rows", "none", "--seeds", "1", "--epochs", "1", "--dataset",
+        "idx", "--data", "data", "--quiet",
+    ];
+    place.good(&tables);
+    // The record of a cell: its name is what the fault waits for.
+    let cells = files(&place.path("results/cells/mlp-data-1-epochs"));
+    let mut resumed = vec!["train", "--resume", "--data", "data", "--out", "run"];
+    resumed.push("--quiet");
+    let begun = train(EPOCHS, "run");
+    let mut tried = 0;
+    for error in ["EIO", "ESTALE", "EACCES", "ELOOP"] {
+        for (unseen, args) in [
+            ("config.json", &resumed),
+            ("config.json", &begun),
+            ("checkpoint.safetensors", &resumed),
+            ("best.safetensors", &resumed),
+            ("test.json", &resumed),
+            (cells[0].as_str(), &tables.to_vec()),
+        ] {
+            // A run that has an epoch to go.
+            let _ = std::fs::remove_dir_all(place.path("run"));
+            std::fs::create_dir(place.path("run")).unwrap();
+            for name in files(&place.path("whole")) {
+                let from = place.path(&format!("whole/{name}"));
+                std::fs::copy(from, place.path(&format!("run/{name}"))).unwrap();
+            }
+            let before: Vec<_> = files(&place.path("run"))
+                .iter()
+                .map(|name| place.bytes(&format!("run/{name}")))
+                .collect();
+            let mut command = place.command(args);
+            command.env("LD_PRELOAD", &library);
+            command.envs([("FAULTS_UNSEEN", unseen), ("FAULTS_ERROR", error)]);
+            let failed = ended(command.output().unwrap());
+            let what = format!("{error} on {unseen}, {args:?}");
+            assert_eq!(failed.code, Some(1), "{what}: {}{}", failed.out, failed.err);
+            assert_eq!(failed.err.lines().count(), 1, "{what}: {}", failed.err);
+            assert!(failed.err.contains(unseen), "{what}: {}", failed.err);
+            let after: Vec<_> = files(&place.path("run"))
+                .iter()
+                .map(|name| place.bytes(&format!("run/{name}")))
+                .collect();
+            assert!(before == after, "{what}: the run was changed");
+            tried += 1;
+        }
+    }
+    say(&format!("{tried} looks that failed: one line each, nothing changed"));
 }

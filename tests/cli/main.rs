@@ -12,6 +12,7 @@ mod data_sets;
 #[cfg(unix)]
 mod disks;
 mod estimators;
+mod identity;
 mod infer;
 #[cfg(unix)]
 mod interruption;

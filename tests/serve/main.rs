@@ -14,7 +14,8 @@ use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, Placement, argmax, preset};
-use bnn_cpu::serve::{Hosts, Limits, Reader, Server, Site, Sizes};
+use bnn_cpu::packed::Lineage;
+use bnn_cpu::serve::{Drawing, Hosts, Limits, Reader, Server, Site, Sizes};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use serde_json::{Value, json};
@@ -65,6 +66,32 @@ fn reader(net: Network, noise: Option<Noise>) -> Reader {
         engine,
     )
     .unwrap()
+}
+
+#[test]
+fn a_network_of_dark_ink_is_shown_dark_ink() {
+    let engine = kernels::select(None).unwrap();
+    let reader = |light_ground| {
+        let net = network("mlp", Placement::Both, Firing::Deterministic);
+        let packed = lower(&net).unwrap().with_lineage(Lineage {
+            run: None,
+            data_sha256: String::new(),
+            light_ground,
+        });
+        Reader::new("a net".into(), "run".into(), packed, Some(net), None, engine).unwrap()
+    };
+    let about = small().about().clone();
+    let (width, height) = (about.width, about.height);
+    let ink: Vec<u8> = (0..width * height).map(|i| (i % 251) as u8).collect();
+    let drawing = Drawing {
+        width,
+        height,
+        ink: ink.clone(),
+    };
+    let inverted: Vec<u8> = ink.iter().map(|v| 255 - v).collect();
+    for (light_ground, shown) in [(None, &ink), (Some(false), &ink), (Some(true), &inverted)] {
+        assert_eq!(&reader(light_ground).read(&drawing).unwrap().image, shown);
+    }
 }
 
 /// A reader that is quick to make and to ask.

@@ -11,6 +11,11 @@
  *                short    a write puts down half of its bytes, and says so
  *                ENOSPC, EIO, EDQUOT, EINTR: the step fails so; a write then has put
  *                down half of its bytes (not for EINTR: nothing is done)
+ *
+ * And every look at a file may fail, or its opening:
+ *
+ *   FAULTS_UNSEEN  the end of the paths that cannot be looked at
+ *   FAULTS_ERROR   EIO, ESTALE, EACCES or ELOOP
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -55,6 +60,16 @@ static enum kind next(const char *what, int *error) {
   return FAIL;
 }
 
+/* The error of a look at a path, where it is one that is to fail; else 0. */
+static int unseen(const char *path) {
+  const char *name = getenv("FAULTS_UNSEEN"), *kind = getenv("FAULTS_ERROR");
+  if (!name || !kind || !path) return 0;
+  size_t length = strlen(path), end = strlen(name);
+  if (length < end || strcmp(path + length - end, name)) return 0;
+  return !strcmp(kind, "ESTALE") ? ESTALE : !strcmp(kind, "EACCES") ? EACCES
+       : !strcmp(kind, "ELOOP") ? ELOOP : EIO;
+}
+
 static void die(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
@@ -95,6 +110,8 @@ int open64(const char *path, int flags, ...) {
   mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
   va_end(more);
   if (flags & O_CREAT && temporary(path)) STEP("create", REAL(open64)(path, flags, mode));
+  int error = unseen(path);
+  if (error) return errno = error, -1;
   return REAL(open64)(path, flags, mode);
 }
 
@@ -104,7 +121,31 @@ int open(const char *path, int flags, ...) {
   mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
   va_end(more);
   if (flags & O_CREAT && temporary(path)) STEP("create", REAL(open)(path, flags, mode));
+  int error = unseen(path);
+  if (error) return errno = error, -1;
   return REAL(open)(path, flags, mode);
+}
+
+int openat64(int folder, const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  if (flags & O_CREAT && temporary(path)) STEP("create", REAL(openat64)(folder, path, flags, mode));
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(openat64)(folder, path, flags, mode);
+}
+
+int openat(int folder, const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  if (flags & O_CREAT && temporary(path)) STEP("create", REAL(openat)(folder, path, flags, mode));
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(openat)(folder, path, flags, mode);
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {
@@ -136,6 +177,47 @@ int fsync(int fd) {
 int rename(const char *from, const char *to) {
   if (temporary(from)) STEP("rename", REAL(rename)(from, to));
   return REAL(rename)(from, to);
+}
+
+int renameat(int a, const char *from, int b, const char *to) {
+  if (temporary(from)) STEP("rename", REAL(renameat)(a, from, b, to));
+  return REAL(renameat)(a, from, b, to);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+  STEP("unlink", REAL(unlinkat)(folder, path, flags));
+}
+
+/* Looks at a name, of which there are several. */
+int statx(int folder, const char *restrict path, int flags, unsigned mask,
+          struct statx *restrict found) {
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(statx)(folder, path, flags, mask, found);
+}
+
+int stat64(const char *restrict path, struct stat64 *restrict found) {
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(stat64)(path, found);
+}
+
+int lstat64(const char *restrict path, struct stat64 *restrict found) {
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(lstat64)(path, found);
+}
+
+int fstatat(int folder, const char *restrict path, struct stat *restrict found, int flags) {
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(fstatat)(folder, path, found, flags);
+}
+
+int fstatat64(int folder, const char *restrict path, struct stat64 *restrict found, int flags) {
+  int error = unseen(path);
+  if (error) return errno = error, -1;
+  return REAL(fstatat64)(folder, path, found, flags);
 }
 
 int unlink(const char *path) { STEP("unlink", REAL(unlink)(path)); }

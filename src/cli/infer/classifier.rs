@@ -8,7 +8,7 @@ use bnn_cpu::data::Background;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Network, weights};
-use bnn_cpu::packed::{PackedNet, Reading, Runner};
+use bnn_cpu::packed::{Lineage, PackedNet, Reading, Runner};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BEST, BestWeights, CONFIG, Config, FILES, RunFolder};
@@ -181,7 +181,13 @@ impl Source {
         match self {
             Self::Packed(_, net) => Ok(net.clone()),
             Self::Run(run) => Ok(lower(&run.network(engine, 1)?)?.with_lineage(run.lineage())),
-            Self::Weights(..) => Ok(lower(&self.network(engine, 1)?)?),
+            Self::Weights(_, best) => {
+                Ok(lower(&self.network(engine, 1)?)?.with_lineage(Lineage {
+                    run: None,
+                    data_sha256: best.data_sha256.clone(),
+                    light_ground: best.background.map(|b| b == Background::Light),
+                }))
+            }
         }
     }
 
