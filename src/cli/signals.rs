@@ -44,7 +44,7 @@ pub fn on_stop(work: impl Fn() + Send + 'static) -> Outcome {
 #[cfg(unix)]
 mod system {
     use std::ffi::c_int;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use bnn_cpu::Error;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -78,12 +78,14 @@ mod system {
             // The order counts: the first signal must not find the flag that it sets.
             flag::register_conditional_shutdown(*signal, 130, &SIGNALLED).map_err(cannot(name))?;
             flag::register(*signal, &SIGNALLED).map_err(cannot(name))?;
-            flag::register(*signal, &STOP).map_err(cannot(name))?;
             signals.add_signal(*signal).map_err(cannot(name))?;
         }
         let wait = move || {
             if signals.forever().next().is_some() {
+                // What is said comes before the end of what is stopped, or it might not
+                // come at all.
                 work();
+                STOP.store(true, Ordering::SeqCst);
             }
         };
         let thread = std::thread::Builder::new().name("signals".into());
@@ -139,11 +141,11 @@ mod system {
     pub fn on_stop(work: impl Fn() + Send + 'static) -> Outcome {
         static SIGNALLED: AtomicBool = AtomicBool::new(false);
         ctrlc::set_handler(move || {
-            STOP.store(true, Ordering::SeqCst);
             if SIGNALLED.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
             work();
+            STOP.store(true, Ordering::SeqCst);
         })
         .map_err(|e| Error::Spec(format!("cannot listen for Ctrl-C: {e}")))?;
         Ok(())

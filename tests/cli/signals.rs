@@ -26,8 +26,11 @@ fn long(out: &str) -> Vec<&str> {
 }
 
 fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
-    let status = Command::new("kill").args([name, &pid]).status().unwrap();
+    send(&child.id().to_string(), name);
+}
+
+fn send(id: &str, name: &str) {
+    let status = Command::new("kill").args([name, id]).status().unwrap();
     assert!(status.success());
 }
 
@@ -125,33 +128,34 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
 #[test]
 fn nohup_outlives_the_terminal() {
     let place = Place::new();
-    let mut command = under_shell(&place, "true", &long("run"));
-    command.args(["--quiet"]);
-    // A program of its own, whose child the signal goes to: it replaces itself.
-    let mut nohup = Command::new("nohup");
-    nohup
-        .arg(command.get_program())
-        .args(command.get_args())
+    let args = [&long("run")[..], &["--quiet"]].concat();
+    // nohup becomes the program.
+    let plain = place.command(&args);
+    let mut child = Command::new("nohup")
+        .arg(plain.get_program())
+        .args(plain.get_args())
         .current_dir(place.path("."))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child = nohup.spawn().unwrap();
-    let wait_for = |name: &str, least: usize| {
-        let started = std::time::Instant::now();
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = child.id().to_string();
+    let mut wait_for = |least: usize| {
         loop {
-            let text = std::fs::read_to_string(place.path(name)).unwrap_or_default();
-            if text.lines().count() >= least {
-                return text.lines().count();
+            let text = std::fs::read_to_string(place.path("run/metrics.jsonl"));
+            let count = text.unwrap_or_default().lines().count();
+            if count >= least {
+                return count;
             }
-            assert!(started.elapsed().as_secs() < 300, "no epoch was finished");
+            assert!(child.try_wait().unwrap().is_none(), "it ended");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     };
-    let done = wait_for("run/metrics.jsonl", 1);
-    signal(&child, "-HUP");
-    wait_for("run/metrics.jsonl", done + 3);
-    signal(&child, "-INT");
+    let done = wait_for(1);
+    send(&id, "-HUP");
+    wait_for(done + 3);
+    send(&id, "-INT");
     let ended = ended(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{}", ended.err);
 }
