@@ -287,10 +287,14 @@ fn a_file_too_large_to_be_the_one_is_fetched_anew() {
     large.set_len(3 << 30).unwrap();
     fetch_all(folder.path(), &[&server.url], &files, &mut |_| ()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), packed[0]);
-    // As large as is read at most: compared, and replaced too.
-    let large = std::fs::File::create(&path).unwrap();
-    large.set_len(SIZE_LIMIT).unwrap();
-    assert!(!is_intact(&path, &files[0]).unwrap());
+    // The file itself, padded with zeros up to what is read at most, is the file. One
+    // byte more is not read, so it cannot be told.
+    for (length, intact) in [(SIZE_LIMIT, true), (SIZE_LIMIT + 1, false)] {
+        std::fs::write(&path, &packed[0]).unwrap();
+        let padded = std::fs::File::options().write(true).open(&path).unwrap();
+        padded.set_len(length).unwrap();
+        assert_eq!(is_intact(&path, &files[0]).unwrap(), intact);
+    }
 }
 
 #[cfg(unix)]
