@@ -133,20 +133,6 @@ fn archives_that_claim_gigabytes() {
     place.refused(&verify, "set.zip/");
 }
 
-/// A file in the place of one to be fetched, far larger than that one can be.
-#[cfg(feature = "download")]
-#[test]
-fn a_giant_in_the_place_of_a_file_to_fetch() {
-    let place = Place::new();
-    std::fs::create_dir(place.path("got")).unwrap();
-    let giant = place.path("got/train-images-idx3-ubyte.gz");
-    let giant = std::fs::File::create(giant).unwrap();
-    giant.set_len(3 << 30).unwrap();
-    let nobody = "http://127.0.0.1:9";
-    let fetch = ["data", "fetch", "--data", "got", "--mirror", nobody];
-    place.refused(&fetch, "cannot fetch train-images-idx3-ubyte.gz");
-}
-
 #[test]
 fn networks_of_enormous_layers() {
     let place = Place::new();
