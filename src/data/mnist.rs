@@ -10,7 +10,7 @@ use super::{Dataset, Normalisation, Split, idx, place, sets};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// The name in [`Dataset::name`].
+/// The name in [`Contents::name`](super::Contents::name).
 pub const NAME: &str = "MNIST";
 
 /// [`Dataset::fingerprint`] of MNIST: a set that has it is MNIST, and no other is.
