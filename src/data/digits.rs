@@ -18,7 +18,7 @@ use super::strokes::{GLYPHS, Point};
 use super::{Dataset, Split};
 use crate::random::{below, between, keyed, purpose};
 
-/// The name in [`Dataset::name`]; it says that this is not MNIST.
+/// The name in [`Contents::name`](super::Contents::name); it says that this is not MNIST.
 pub const NAME: &str = "built-in digits (synthetic)";
 
 /// Height and width of an image.

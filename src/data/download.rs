@@ -156,7 +156,7 @@ fn fetch(
 ) -> std::result::Result<Vec<u8>, String> {
     use std::io::Read;
 
-    let response = agent(url).get(url).call().map_err(plain)?;
+    let response = follow(url)?;
     let total = response.body().content_length();
     let too_long = || format!("the file is larger than {SIZE_LIMIT} bytes");
     if total.is_some_and(|total| total > SIZE_LIMIT) {
@@ -187,6 +187,60 @@ fn fetch(
         )),
         _ => Ok(bytes),
     }
+}
+
+/// How often an address may send on to another.
+#[cfg(feature = "download")]
+const MOST_REDIRECTS: usize = 5;
+
+/// The answer at `url`, or at the address that it sends on to.
+#[cfg(feature = "download")]
+fn follow(url: &str) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
+    let mut url = url.to_string();
+    for _ in 0..=MOST_REDIRECTS {
+        let response = agent(&url).get(&url).call().map_err(plain)?;
+        let status = response.status();
+        if !status.is_redirection() {
+            return Ok(response);
+        }
+        let location = response.headers().get("location");
+        let location = location.and_then(|to| to.to_str().ok()).ok_or_else(|| {
+            format!("the server answered with status {status} and no address to go on to")
+        })?;
+        url = redirected(&url, location)?;
+    }
+    Err(format!(
+        "the server sent on to another address more than {MOST_REDIRECTS} times"
+    ))
+}
+
+/// The address that `location`, sent by the server at `url`, means.
+#[cfg(feature = "download")]
+fn redirected(url: &str, location: &str) -> std::result::Result<String, String> {
+    if is_web_address(location) {
+        return Ok(location.to_string());
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (server, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let starts = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let before = location.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((other, _)) = before.split_once(':')
+        && other.chars().all(starts)
+    {
+        return Err(format!(
+            "the server sends on to \"{other}:\", which is no http:// or https:// address"
+        ));
+    }
+    if let Some(server) = location.strip_prefix("//") {
+        return Ok(format!("{scheme}://{server}"));
+    }
+    if location.starts_with('/') {
+        return Ok(format!("{scheme}://{server}{location}"));
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+    let between = if folder.is_empty() { "/" } else { folder };
+    Ok(format!("{scheme}://{server}{between}{location}"))
 }
 
 /// A network error in plain words, without the system's error number.
@@ -221,7 +275,9 @@ fn agent(url: &str) -> ureq::Agent {
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(30)))
         .timeout_global(Some(Duration::from_secs(600)))
-        .max_redirects(5)
+        // They are followed here, where each is looked at.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .user_agent(concat!("bnn-cpu/", env!("CARGO_PKG_VERSION")));
     // A mirror on this machine is not reachable through a proxy elsewhere.
     let on_this_machine = ["http://127.0.0.1", "http://localhost", "http://[::1]"];

@@ -10,7 +10,7 @@ use super::{Dataset, Normalisation, Split, idx, place, sets};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// The name in [`Dataset::name`].
+/// The name in [`Contents::name`](super::Contents::name).
 pub const NAME: &str = "MNIST";
 
 /// [`Dataset::fingerprint`] of MNIST: a set that has it is MNIST, and no other is.
@@ -120,7 +120,7 @@ pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
         Err(missing) => missing,
     };
     let what = match sets::others(folder, asked_by)? {
-        Some(sets) => format!("holds {sets}, and MNIST's four files are not in it; choose one"),
+        Some(sets) => format!("has not MNIST's four files, but {sets}; choose one of them"),
         None => format!(
             "lacks {0}, {0}.gz and {1}; {asked_by} must name a folder with the four IDX files",
             missing.name, missing.dotted

@@ -16,6 +16,7 @@ pub mod event;
 pub mod fit;
 mod gzip;
 pub mod idx;
+mod idx_files;
 mod idx_write;
 pub mod mnist;
 pub mod order;

@@ -36,9 +36,7 @@ impl Family {
     /// What it is, and how it is asked for.
     fn described(self) -> String {
         match self {
-            Self::Usual => {
-                "files named as MNIST's (--dataset idx, in a folder of their own)".into()
-            }
+            Self::Usual => "files named as MNIST's (--dataset idx)".into(),
             Self::Emnist(part) => {
                 let flag = DatasetChoice::Emnist(part).name();
                 format!("EMNIST {} (--dataset {flag})", part.name())
@@ -176,8 +174,12 @@ pub(super) fn find(place: &Path, asked_by: &str, family: Option<Family>) -> Resu
         return Err(Error::data(
             place,
             format!(
-                "holds more than one set: {}; choose one of them",
-                list(&sets)
+                "holds more than one set: {}; choose one of them{}",
+                list(&sets),
+                match sets.iter().any(|set| set.family == Family::Usual) {
+                    true => ", or move those named as MNIST's to a folder of their own",
+                    false => "",
+                }
             ),
         ));
     }

@@ -155,7 +155,10 @@ fn of_several_sets_one_is_chosen() {
     );
     for choice in [Auto, Mnist] {
         let line = refused(choice, base.path());
-        assert!(line.contains("MNIST's four files are not in it"), "{line}");
+        assert!(
+            line.contains("has not MNIST's four files, but EMNIST"),
+            "{line}"
+        );
         assert!(line.contains("--dataset emnist-digits"), "{line}");
     }
     // A set of which a file is missing is none.
@@ -172,7 +175,8 @@ fn of_several_sets_one_is_chosen() {
     put(base.path(), &four(USUAL, 0));
     let line = refused(Idx, base.path());
     assert!(
-        line.contains("files named as MNIST's (--dataset idx, in"),
+        line.contains("one set: files named as MNIST's (--dataset idx), EMNIST")
+            && line.contains("or move those named as MNIST's to a folder of their own"),
         "{line}"
     );
 }
@@ -230,6 +234,11 @@ fn a_set_of_the_usual_names_within_a_zip_is_called_by_the_zip() {
     assert_eq!(
         (&*loaded.dataset.name, loaded.notice),
         ("cats and dogs", None)
+    );
+    let line = refused(Mnist, &path);
+    assert!(
+        line.contains("but files named as MNIST's (--dataset idx);"),
+        "{line}"
     );
     // Within the archive, the member at fault is named.
     let mut spoiled = entries.clone();

@@ -97,6 +97,58 @@ fn image_files_that_claim_gigabytes() {
 }
 
 #[test]
+fn archives_that_claim_gigabytes() {
+    use std::io::Write;
+    let place = Place::new();
+    let zip = |images: &[u8]| {
+        let mut bytes = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for name in crate::common::files(&place.path("data")) {
+            let content = match name.starts_with("train-images") {
+                true => images.to_vec(),
+                false => place.bytes(&format!("data/{name}")),
+            };
+            let method = rawzip::CompressionMethod::DEFLATE;
+            let file = archive.new_file(&name).compression_method(method);
+            let (mut entry, config) = file.start().unwrap();
+            let level = flate2::Compression::fast();
+            let mut writer = config.wrap(flate2::write::DeflateEncoder::new(&mut entry, level));
+            writer.write_all(&content).unwrap();
+            let (encoder, descriptor) = writer.finish().unwrap();
+            encoder.finish().unwrap();
+            entry.finish(descriptor).unwrap();
+        }
+        archive.finish().unwrap();
+        bytes
+    };
+    let verify = ["data", "verify", "--dataset", "idx", "--data", "set.zip"];
+    let sound = zip(&place.bytes(IMAGES));
+    place.put("set.zip", &sound);
+    assert_eq!(place.limited(&verify).code, Some(0));
+    // Images that claim a gigabyte, and a gigabyte of them, in little.
+    place.put("set.zip", zip(&idx(&[1 << 20, 32, 32], &[0; 100])));
+    place.refused(&verify, "set.zip/train-images-idx3-ubyte: ");
+    let mut much = idx(&[300, 12, 12], &[]);
+    much.resize(1 << 30, 0);
+    let bomb = zip(&much);
+    assert!(bomb.len() < 32 << 20, "{} bytes", bomb.len());
+    place.put("set.zip", bomb);
+    place.refused(&verify, "goes on after");
+    // What the archive says of its members and of their number.
+    let end = sound.windows(4).position(|w| w == b"PK\x05\x06").unwrap();
+    let mut lies = sound.clone();
+    lies[end + 8..end + 12].copy_from_slice(&[0xFE; 4]);
+    place.put("set.zip", &lies);
+    let ended = place.limited(&verify);
+    assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.err);
+    let mut lies = sound;
+    let first = lies.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    lies[first + 24..first + 28].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
+    place.put("set.zip", &lies);
+    place.refused(&verify, "set.zip/");
+}
+
+#[test]
 fn networks_of_enormous_layers() {
     let place = Place::new();
     let linear = |name: &str, out: usize| json!({"type": "linear", "name": name, "out": out});
