@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bnn_cpu::{Error, bounded};
+use bnn_cpu::Error;
 
 use super::{Outcome, output};
 
@@ -17,8 +17,6 @@ pub fn stop_flag() -> Outcome<&'static AtomicBool> {
 
 /// Has `work` done at the first signal.
 pub fn on_stop(work: impl Fn() + Send + 'static) -> Outcome {
-    // Its handler has a thread of its own.
-    bounded::check_threads(1)?;
     ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
