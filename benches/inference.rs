@@ -31,7 +31,7 @@ fn network(name: &str, engine: Engine) -> Network {
 }
 
 fn benches(c: &mut Criterion) {
-    let digits = digits::generate(1, IMAGES, 1).train;
+    let digits = digits::generate(1, IMAGES, 1).train.clone();
     let images: Vec<u8> = (0..IMAGES).flat_map(|i| digits.image(i).to_vec()).collect();
     // Real weights ("seed-net"), binary weights ("xnor-net", "xnor-large").
     for name in ["seed-net", "xnor-net", "xnor-large"] {

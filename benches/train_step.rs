@@ -112,7 +112,7 @@ fn ops(c: &mut Criterion) {
 fn train_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("train_step");
     group.throughput(Throughput::Elements(BATCH as u64));
-    let data = digits::generate(1, BATCH, 1).train;
+    let data = digits::generate(1, BATCH, 1).train.clone();
     for (name, placement, mode) in [
         ("no binary layer", Placement::None, Firing::Deterministic),
         ("both deterministic", Placement::Both, Firing::Deterministic),

@@ -72,7 +72,7 @@ fn main() -> Result<(), Failure> {
     );
     println!("| net | stage | operation | work | limit µs | µs | share |");
     println!("|---|---|---|---|---|---|---|");
-    let digits = digits::generate(1, 1000, 1).train;
+    let digits = digits::generate(1, 1000, 1).train.clone();
     let images: Vec<u8> = (0..1000).flat_map(|i| digits.image(i).to_vec()).collect();
     for name in ["xnor-net", "seed-net"] {
         let net = network(name, engine)?;

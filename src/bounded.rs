@@ -37,6 +37,14 @@ const SMALL_FILE: u64 = 1 << 20;
 /// memory is free than its copies take.
 pub fn read(path: &Path, most: u64, copies: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
+    read_open(file, path, most, copies)
+}
+
+/// [`read`] of a file that is open already; `path` is named in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_open(file: File, path: &Path, most: u64, copies: u64) -> Result<Vec<u8>> {
     let known = file.metadata().map_err(Error::io("read", path))?;
     let most = match known.is_file() {
         true => most,
@@ -82,14 +90,27 @@ fn too_large(size: u64, needed: u64, free: u64) -> String {
     )
 }
 
-/// The text of a file of at most [`MOST_TEXT`] bytes.
+/// The text of a file of at most [`MOST_TEXT`] bytes, without the mark (U+FEFF) that some
+/// editors put before a text.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
-    let bytes = read(path, MOST_TEXT, 1)?;
-    String::from_utf8(bytes)
-        .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))
+    decode(read(path, MOST_TEXT, 1)?, path)
+}
+
+/// The text in the bytes of the file `path`, without the mark (BOM) that some editors
+/// put before it.
+///
+/// # Errors
+/// [`Error::Data`] when it is no UTF-8.
+pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::data(path, "is no text (UTF-8); is it another file?"))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(unmarked) => unmarked.to_string(),
+        None => text,
+    })
 }
 
 /// What `reader` gives, up to one byte more than `most`: the one shows that there is
@@ -161,6 +182,11 @@ mod tests {
         assert!(text(&path).unwrap_err().to_string().contains("larger"));
         std::fs::write(&path, [0xFF]).unwrap();
         assert!(text(&path).unwrap_err().to_string().contains("UTF-8"));
+        // One mark before a text is none of it; a second one is.
+        std::fs::write(&path, "\u{feff}{}").unwrap();
+        assert_eq!(text(&path).unwrap(), "{}");
+        std::fs::write(&path, "\u{feff}\u{feff}a\u{feff}").unwrap();
+        assert_eq!(text(&path).unwrap(), "\u{feff}a\u{feff}");
         if Path::new("/dev/zero").exists() {
             let error = read(Path::new("/dev/zero"), u64::MAX, 1).unwrap_err();
             assert!(error.to_string().contains("larger than"), "{error}");

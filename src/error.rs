@@ -92,7 +92,7 @@ impl Error {
 }
 
 /// The operating system's message without Rust's "(os error N)" tail.
-fn plain(source: &std::io::Error) -> String {
+pub(crate) fn plain(source: &std::io::Error) -> String {
     let text = source.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_string(),

@@ -44,6 +44,7 @@
 
 pub mod bits;
 pub mod bounded;
+pub mod container;
 pub mod data;
 pub mod error;
 pub mod estimators;
@@ -55,10 +56,12 @@ pub mod files;
 pub mod kernels;
 pub mod lower;
 pub mod model;
+pub mod notice;
 pub mod ops;
 pub mod packed;
 pub mod random;
 pub mod report;
+pub mod seal;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod tape;

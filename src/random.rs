@@ -6,6 +6,8 @@
 //! a number. The conversions are written out here because a library's own may
 //! change between its versions, and with them every seeded result.
 
+use rand::TryRng;
+use rand::rngs::SysRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -43,6 +45,15 @@ pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
         word.copy_from_slice(&mix(state).to_le_bytes());
     }
     Xoshiro256PlusPlus::from_seed(seed)
+}
+
+/// 64 bits from the operating system: for names that no other process takes, never for
+/// anything that a result depends on.
+///
+/// # Errors
+/// An operating system that gives none.
+pub fn entropy() -> std::io::Result<u64> {
+    SysRng.try_next_u64().map_err(std::io::Error::other)
 }
 
 /// The generator of the binary units' noise: of draw `draw` at step `step`, at the

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
 use bnn_cpu::train::{BestWeights, Config};
-use seeds::{files, idx_seeds, json, packed_seeds, record_seeds, specs, weights_seeds};
+use seeds::{
+    archive_seeds, files, idx_seeds, json, packed_seeds, record_seeds, specs, weights_seeds,
+};
 use targets::{ALL, Target};
 
 /// Random numbers that are the same everywhere (SplitMix64).
@@ -148,6 +150,11 @@ fn gzip_files() {
 }
 
 #[test]
+fn archives() {
+    hold("archive");
+}
+
+#[test]
 fn model_files() {
     hold("model");
 }
@@ -209,6 +216,14 @@ fn seeds_are_sound() {
         let ok = idx::parse_images(&bytes[..]).is_ok() || idx::parse_labels(&bytes[..]).is_ok();
         assert!(ok);
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let sound = archive_seeds().into_iter().filter(|bytes| {
+        let path = folder.path().join("seed.zip");
+        std::fs::write(&path, bytes).expect("a file");
+        let choice = bnn_cpu::data::DatasetChoice::Idx;
+        bnn_cpu::data::load(choice, Some(&path), None, None, &mut |_| ()).is_ok()
+    });
+    assert_eq!(sound.count(), 3, "all zips but that of other files");
     for bytes in packed_seeds() {
         bnn_cpu::packed::PackedNet::from_bytes(&bytes).expect("a packed seed");
     }
@@ -237,7 +252,7 @@ fn seeds_are_sound() {
     );
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
     assert_eq!(
-        bnn_cpu::train::parse_metrics(&text(metrics), here)
+        bnn_cpu::train::metrics_lines(metrics, here)
             .expect("epochs")
             .len(),
         2

@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 /// everything stands on, so it has a floor of its own below the first.
 const FLOORS: &[(&str, i32)] = &[
     ("error", -1),
-    ("files", 0),
     ("bounded", 0),
+    ("notice", 0),
     ("random", 0),
+    ("seal", 0),
     ("kernels", 0),
+    ("container", 1),
+    ("files", 1),
     ("tensor", 1),
     ("bits", 1),
     ("tape", 2),

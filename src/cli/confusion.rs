@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use bnn_cpu::report::pictures::confusion;
 use serde_json::json;
 
-use super::data_args::DataArgs;
-use super::pictures::{PictureArgs, Written, look_at};
+use super::data_args::RunDataArgs;
+use super::output;
+use super::pictures::{PictureArgs, look_at};
 use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
@@ -26,18 +27,17 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let (looked, _) = look_at(&args.run, &args.data, context)?;
+    let (looked, _, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
     let (counts, classes) = (looked.survey.confusion(), looked.net.classes());
     let canvas = confusion::matrix(&looked.name(), &counts, classes, args.picture.theme())?;
-    let mut written = Written::new(args.picture.folder(&looked.run))?;
-    written.png("confusion.png", &canvas)?;
+    pictures.png("confusion.png", &canvas)?;
     let rows: Vec<&[usize]> = counts.chunks(classes).collect();
     let more = json!({
-        "run": args.run, "counts": rows, "accuracy": looked.survey.evaluation.accuracy,
+        "run": output::path(&args.run), "counts": rows, "accuracy": looked.survey.evaluation.accuracy,
     });
-    written.show("confusion", more, context)
+    pictures.write("confusion", more, context)
 }

@@ -7,7 +7,8 @@ use bnn_cpu::report::pictures::curves::{Course, figure};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::pictures::Written;
+use super::output;
+use super::pictures::Pictures;
 use super::{Context, Outcome, result};
 
 const EXAMPLES: &str = "\
@@ -39,6 +40,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .iter()
         .map(|path| RunFolder::open(path))
         .collect::<Result<_, _>>()?;
+    let folder = match (args.out, runs.as_slice()) {
+        (Some(folder), _) => folder,
+        (None, [run]) => run.file("pictures"),
+        (None, _) => PathBuf::from("pictures"),
+    };
+    let mut pictures = Pictures::new(folder)?;
     let histories: Vec<_> = runs
         .iter()
         .map(RunFolder::metrics)
@@ -62,16 +69,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .enumerate()
         .map(|(line, history)| Course { line, history })
         .collect();
-    let folder = match (args.out, runs.as_slice()) {
-        (Some(folder), _) => folder,
-        (None, [run]) => run.file("pictures"),
-        (None, _) => PathBuf::from("pictures"),
-    };
-    // Both are drawn before a folder is made for them.
     let light = figure(&courses, &names, Style::Light)?;
     let dark = figure(&courses, &names, Style::Dark)?;
-    let mut written = Written::new(folder)?;
-    written.bytes("curves-light.svg", light.as_bytes())?;
-    written.bytes("curves-dark.svg", dark.as_bytes())?;
-    written.show("curves", json!({ "runs": args.runs }), context)
+    pictures.bytes("curves-light.svg", light.into_bytes());
+    pictures.bytes("curves-dark.svg", dark.into_bytes());
+    pictures.write(
+        "curves",
+        json!({ "runs": output::paths(&args.runs) }),
+        context,
+    )
 }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::{Augment, Dataset, DatasetChoice, Split, digits, download, idx, mnist, sheet};
+use bnn_cpu::data::emnist::Part;
+use bnn_cpu::data::{self, Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
 
 use super::data_args::{DataArgs, data_env};
 use super::output::{self, Align, Table, grouped};
+use super::places;
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
 
@@ -111,7 +113,7 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
         return output::json(&json!({
             "event": "data",
             "sets": [
-                { "dataset": "mnist", "name": mnist::NAME, "folder": folder },
+                { "dataset": "mnist", "name": mnist::NAME, "folder": folder.as_ref().map(output::path) },
                 { "dataset": "digits", "name": digits::NAME },
             ],
         }));
@@ -144,21 +146,40 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
         DatasetChoice::Digits,
         [digits::NAME, train, test, classes, size, "built in"],
     ));
+    let named = "--data DIR or FILE.zip";
     table.row(row(
         DatasetChoice::Idx,
-        ["any four IDX files", "-", "-", "-", "any", "--data DIR"],
+        ["any four IDX files", "-", "-", "-", "any", named],
+    ));
+    // Their figures are those of their publishers.
+    for (part, train, test, classes) in [
+        (Part::ByClass, "697,932", "116,323", "62"),
+        (Part::ByMerge, "697,932", "116,323", "47"),
+        (Part::Balanced, "112,800", "18,800", "47"),
+        (Part::Letters, "124,800", "20,800", "27"),
+        (Part::Digits, "240,000", "40,000", "10"),
+        (Part::Mnist, "60,000", "10,000", "10"),
+    ] {
+        let name = format!("EMNIST {}", part.name());
+        table.row(row(
+            DatasetChoice::Emnist(part),
+            [&name, train, test, classes, size, named],
+        ));
+    }
+    table.row(row(
+        DatasetChoice::Qmnist,
+        ["QMNIST", "60,000", "60,000", classes, size, "--data DIR"],
     ));
     table.print()
 }
 
 fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
+    places::folder(&args.data)?;
     let mut progress = Progress::new(context);
-    let from_env = || {
-        std::env::var("BNN_CPU_MIRROR")
-            .ok()
-            .filter(|m| !m.is_empty())
-    };
-    let mirror = args.mirror.clone().or_else(from_env);
+    // An address that is no Unicode is refused as none, not passed over.
+    let from_env = std::env::var_os("BNN_CPU_MIRROR").filter(|m| !m.is_empty());
+    let from_env = from_env.map(|m| m.to_string_lossy().into_owned());
+    let mirror = args.mirror.clone().or(from_env);
     let outcome = download::download(&args.data, mirror.as_deref(), &mut |event| {
         progress.data(event);
     });
@@ -166,7 +187,7 @@ fn fetch(args: &FetchArgs, context: &Context) -> Outcome {
     outcome?;
     progress.outcome()?;
     if context.json {
-        return output::json(&json!({ "event": "fetched", "folder": args.data }));
+        return output::json(&json!({ "event": "fetched", "folder": output::path(&args.data) }));
     }
     output::line(&format!(
         "{} is in {}, checked by SHA-256",
@@ -193,20 +214,19 @@ fn verify(args: &DataArgs, context: &Context) -> Outcome {
             })?;
             (mnist::load(&found)?, found.folder, "SHA-256 as published")
         }
-        DatasetChoice::Idx => {
-            let (folder, by) = match (&args.data, env) {
-                (Some(folder), _) => (folder.clone(), "--data"),
-                (None, Some(folder)) => (folder, "BNN_CPU_DATA"),
-                (None, None) => {
-                    return Err(Failure::usage(
-                        "--dataset idx needs a folder; name it with --data",
-                    ));
-                }
-            };
-            let found = mnist::find_in(&folder, by)?;
-            let name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
-            let dataset = idx::read_dataset(&name.unwrap_or("idx".into()), &found.files)?;
-            (dataset, folder, "well-formed IDX")
+        choice => {
+            if args.data.is_none() && env.is_none() {
+                return Err(Failure::usage(format!(
+                    "--dataset {} needs a folder; name it with --data",
+                    choice.name()
+                )));
+            }
+            let (data, env) = (args.data.as_deref(), env.as_deref());
+            let (loaded, folder) = data::read_files(choice, data, env)?;
+            if let Some(notice) = loaded.notice {
+                Progress::new(context).warn(&notice)?;
+            }
+            (loaded.dataset, folder, "well-formed IDX")
         }
     };
     show_dataset(&dataset, &folder, how, context)
@@ -217,7 +237,7 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
     let figures = dataset.normalisation();
     if context.json {
         return output::json(&json!({
-            "event": "verified", "name": dataset.name, "folder": folder,
+            "event": "verified", "name": dataset.name, "folder": output::path(folder),
             "train": dataset.train.len(), "test": dataset.test.len(),
             "classes": dataset.classes, "height": height, "width": width,
             "channels": channels, "mean": figures.mean, "std": figures.std, "check": how,
@@ -244,6 +264,7 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Outcome {
+    places::file("--out", &args.out)?;
     let mut progress = Progress::new(context);
     let dataset = args.data.load(&mut progress)?;
     let split = match args.split.as_str() {
@@ -271,7 +292,7 @@ fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let count = indices.len();
     if context.json {
         return output::json(&json!({
-            "event": "shown", "file": args.out, "dataset": dataset.name,
+            "event": "shown", "file": output::path(&args.out), "dataset": dataset.name,
             "split": args.split, "first": args.first, "count": count,
         }));
     }

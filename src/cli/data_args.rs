@@ -1,9 +1,9 @@
 //! Flags that choose a data set, shared by several subcommands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, digits, mnist};
+use bnn_cpu::data::{self, Dataset, DatasetChoice};
 use bnn_cpu::train::DatasetRecord;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -56,58 +56,45 @@ impl DataArgs {
         self.load_choice(self.dataset.unwrap_or_default(), progress)
     }
 
-    /// Loads the data set of a stored run. Flags that name another are refused.
+    /// Loads the data set of a stored run. Another set is refused, by its content.
     pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {
-        let own = match record.name.as_str() {
-            mnist::NAME => DatasetChoice::Mnist,
-            digits::NAME => DatasetChoice::Digits,
-            _ => DatasetChoice::Idx,
+        self.load_same(record, "name the right folder with --data", progress)
+    }
+
+    /// [`Self::load_for`]; `remedy` is what to do about another set.
+    fn load_same(
+        &self,
+        record: &DatasetRecord,
+        remedy: &str,
+        progress: &mut Progress,
+    ) -> Outcome<Dataset> {
+        // The name is a hint where to look; what is found is compared by its content.
+        let own = match record.is_mnist() {
+            true => DatasetChoice::Mnist,
+            false => DatasetChoice::of_set(&record.name),
         };
-        // A set that calls itself MNIST may have come from --dataset idx.
         let choice = match self.dataset {
             None | Some(DatasetChoice::Auto) => own,
-            Some(DatasetChoice::Idx) => DatasetChoice::Idx,
-            Some(given) if given == own => own,
-            Some(given) => {
-                return Err(Failure::usage(format!(
-                    "--dataset {} contradicts the run, which was made with {}; leave it out",
-                    given.name(),
-                    record.name
-                )));
-            }
+            Some(given) => given,
         };
-        if choice == DatasetChoice::Idx && self.data.is_none() && data_env().is_none() {
+        if choice.needs_files() && self.data.is_none() && data_env().is_none() {
             return Err(Failure::Error(Error::Spec(format!(
                 "the run was made with the IDX set {}; name its folder with --data",
                 record.name
             ))));
         }
-        let mut dataset = self.load_choice(choice, progress)?;
-        let found = DatasetRecord::of(&dataset);
-        // A folder may be called anything; its content has to fit.
-        let renamed = DatasetRecord {
-            name: record.name.clone(),
-            ..found.clone()
-        };
-        if &renamed != record || (choice != DatasetChoice::Idx && found != *record) {
-            return Err(Failure::Error(Error::Spec(format!(
-                "the run was made with {} ({} + {} images, {} classes), but --data holds {} ({} + {}, {}); name the right folder with --data",
-                record.name,
-                record.train,
-                record.test,
-                record.classes,
-                found.name,
-                found.train,
-                found.test,
-                found.classes
-            ))));
+        let dataset = self.load_choice(choice, progress)?;
+        match record.difference(&DatasetRecord::of(&dataset)) {
+            Some(what) => Err(Failure::Error(Error::Spec(format!(
+                "the run was made with other data: {what}; {remedy}"
+            )))),
+            // A folder may be called anything.
+            None => Ok(dataset.renamed(&record.name)),
         }
-        dataset.name.clone_from(&record.name);
-        Ok(dataset)
     }
 
     fn load_choice(&self, choice: DatasetChoice, progress: &mut Progress) -> Outcome<Dataset> {
-        if self.mirror.is_some() && matches!(choice, DatasetChoice::Digits | DatasetChoice::Idx) {
+        if self.mirror.is_some() && (choice == DatasetChoice::Digits || choice.needs_files()) {
             return Err(Failure::usage(format!(
                 "--mirror has no effect with the data set {}; it is where MNIST is fetched from",
                 choice.name()
@@ -128,5 +115,64 @@ impl DataArgs {
             progress.warn(&notice)?;
         }
         Ok(loaded.dataset)
+    }
+}
+
+/// Where the images come from on which a stored run is evaluated.
+#[derive(Debug, Default, clap::Args)]
+pub struct RunDataArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Evaluate on another data set than the run's, of images of the same size; the
+    /// output says so
+    #[arg(long, help_heading = "Data")]
+    pub other_data: bool,
+}
+
+impl RunDataArgs {
+    /// Loads what the flags name for a file that states the fingerprint of the data set
+    /// that it was trained on; an empty one is not known.
+    pub fn load_by_hash(
+        &self,
+        file: &Path,
+        sha256: &str,
+        progress: &mut Progress,
+    ) -> Outcome<Dataset> {
+        let dataset = self.data.load(progress)?;
+        if sha256.is_empty() || dataset.fingerprint() == sha256 {
+            return Ok(dataset);
+        }
+        let what = format!(
+            "{} was trained on other data (sha256 {sha256}) than {}",
+            file.display(),
+            DatasetRecord::of(&dataset).words()
+        );
+        if !self.other_data {
+            return Err(Failure::Error(Error::Spec(format!(
+                "{what}; name the right folder with --data, or evaluate on other data on purpose with --other-data"
+            ))));
+        }
+        progress.warn(&what)?;
+        Ok(dataset.marked("not the data that the network was trained on"))
+    }
+
+    /// Loads the data set of a stored run, or with `--other-data` the one that the flags
+    /// name, whose name then says that it is not the run's.
+    pub fn load_for(&self, record: &DatasetRecord, progress: &mut Progress) -> Outcome<Dataset> {
+        if !self.other_data {
+            let remedy = "name the right folder with --data, or evaluate on other data on purpose with --other-data";
+            return self.data.load_same(record, remedy, progress);
+        }
+        let choice = match (self.data.dataset, &self.data.data) {
+            (Some(choice), _) => choice,
+            (None, Some(_)) => DatasetChoice::Idx,
+            (None, None) => DatasetChoice::Auto,
+        };
+        let dataset = self.data.load_choice(choice, progress)?;
+        let Some(what) = record.difference(&DatasetRecord::of(&dataset)) else {
+            return Ok(dataset.renamed(&record.name));
+        };
+        progress.warn(&format!("other data than the run's: {what}"))?;
+        Ok(dataset.marked(&format!("not the run's {}", record.name)))
     }
 }

@@ -8,7 +8,7 @@ use bnn_cpu::train::{Evaluator, Reading, RunFolder};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output::{self, grouped, loss, percent};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome, result};
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     threshold: bool,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -69,6 +69,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--samples has no effect with --threshold, which draws nothing; leave one of them out",
         ));
     }
+    if args.split == "val" && config.split_sizes().1 == 0 {
+        return Err(Failure::usage(format!(
+            "--split val: the run in {} held no images out of training",
+            folder.display()
+        )));
+    }
     let best = run.best()?;
     let mut net = run.network(context.engine, config.batch)?;
     if best.isa != context.engine.kernels.isa.name() && best.epoch > 0 {
@@ -78,17 +84,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ));
     }
     let dataset = args.data.load_for(&config.dataset, &mut progress)?;
-    config.check(&dataset)?;
+    config.check_images(&dataset)?;
     // The same images and the same noise as the run's own figures.
     let (split, indices, step): (&Split, Vec<u32>, u64) = if args.split == "val" {
         let (_, validation) =
             validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
-        if validation.is_empty() {
-            return Err(Failure::usage(format!(
-                "--split val: the run in {} held no images out of training",
-                folder.display()
-            )));
-        }
         (&dataset.train, validation, best.epoch as u64)
     } else {
         let all = (0..dataset.test.len() as u32).collect();
@@ -104,7 +104,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let img_per_s = found.images as f64 / begun.elapsed().as_secs_f64();
     if context.json {
         return output::json(&json!({
-            "event": "eval", "run": folder, "dataset": dataset.name, "split": args.split,
+            "event": "eval", "run": output::path(folder), "dataset": dataset.name,
+            "data_sha256": dataset.fingerprint(), "split": args.split,
             "reading": reading, "epoch": best.epoch, "images": found.images,
             "loss": found.loss, "accuracy": found.accuracy, "img_per_s": img_per_s,
         }));

@@ -8,7 +8,8 @@ use bnn_cpu::report::pictures::filters;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::pictures::{PictureArgs, Written};
+use super::output;
+use super::pictures::{PictureArgs, Pictures};
 use super::{Context, Failure, Outcome, result};
 
 const EXAMPLES: &str = "\
@@ -41,15 +42,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             args.run.display()
         )));
     }
+    let mut pictures = Pictures::new(args.picture.folder(&run))?;
     let net = run.network(context.engine, 1)?;
     let title = result::network(config);
-    let mut written = Written::new(args.picture.folder(&run))?;
     for (name, binary) in layers() {
         let weights = net.params().view(&format!("{name}.weight"));
         let weights = weights
             .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
         let canvas = filters::sheet((&title, name), &weights, binary, args.picture.theme())?;
-        written.png(&format!("filters-{name}.png"), &canvas)?;
+        pictures.png(&format!("filters-{name}.png"), &canvas)?;
     }
-    written.show("filters", json!({ "run": args.run }), context)
+    pictures.write(
+        "filters",
+        json!({ "run": output::path(&args.run) }),
+        context,
+    )
 }

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use bnn_cpu::model::LayerSpec;
 use bnn_cpu::report::pictures::heatmap::{self, Subject};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::data_args::DataArgs;
-use super::pictures::{Looked, PictureArgs, Written, look};
+use super::data_args::RunDataArgs;
+use super::output;
+use super::pictures::{Looked, PictureArgs, Pictures, look};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
 
@@ -38,7 +40,7 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -50,27 +52,39 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             }
         }));
     }
-    let mut progress = Progress::new(context);
-    let first = RunFolder::open(&args.runs[0])?;
-    let dataset = args.data.load_for(&first.config().dataset, &mut progress)?;
-    let mut looked = vec![look(first, &dataset, context)?];
-    for path in &args.runs[1..] {
-        let run = RunFolder::open(path)?;
-        if run.config().dataset != looked[0].run.config().dataset {
+    let runs: Vec<RunFolder> = args
+        .runs
+        .iter()
+        .map(|path| RunFolder::open(path))
+        .collect::<Result<_, _>>()?;
+    for (run, path) in runs.iter().zip(&args.runs).skip(1) {
+        let first = &runs[0].config().dataset;
+        if let Some(what) = first.difference(&run.config().dataset) {
             return Err(Failure::usage(format!(
-                "{} and {} were made with different images; compare runs on the same ones",
+                "{} and {} were made with different images ({what}); compare runs on the same ones",
                 args.runs[0].display(),
                 path.display()
             )));
         }
-        looked.push(look(run, &dataset, context)?);
     }
-    if looked[0].survey.layers.is_empty() {
+    let has_maps = |layer: &LayerSpec| matches!(layer, LayerSpec::Conv { .. });
+    if !runs[0].config().model.layers.iter().any(has_maps) {
         return Err(Failure::usage(format!(
             "{} has no convolution, so there are no maps to draw",
             args.runs[0].display()
         )));
     }
+    let folder = match (&args.picture.out, args.compare) {
+        (None, true) => PathBuf::from("pictures"),
+        _ => args.picture.folder(&runs[0]),
+    };
+    let mut pictures = Pictures::new(folder)?;
+    let mut progress = Progress::new(context);
+    let dataset = args
+        .data
+        .load_for(&runs[0].config().dataset, &mut progress)?;
+    let looked = runs.into_iter().map(|run| look(run, &dataset, context));
+    let looked: Vec<Looked> = looked.collect::<Outcome<_>>()?;
     let names = names(&looked);
     let subjects: Vec<Subject<'_>> = looked
         .iter()
@@ -80,27 +94,27 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             survey: &looked.survey,
         })
         .collect();
-    let folder = match (&args.picture.out, args.compare) {
-        (None, true) => PathBuf::from("pictures"),
-        _ => args.picture.folder(&looked[0].run),
-    };
-    let (theme, mut written) = (args.picture.theme(), Written::new(folder)?);
+    let theme = args.picture.theme();
     for (i, layer) in looked[0].survey.layers.iter().enumerate() {
         let end = if args.compare { "-compared" } else { "" };
         let canvas = heatmap::layer(&subjects, i, &dataset.test, theme)?;
-        written.png(&format!("{}{end}.png", layer.name), &canvas)?;
+        pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;
         let canvas = heatmap::layer_mean(&subjects, i, theme)?;
-        written.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
+        pictures.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
         if args.channels {
             let canvas = heatmap::channels(subjects[0], i, false, theme)?;
-            written.png(&format!("{}-channels.png", layer.name), &canvas)?;
+            pictures.png(&format!("{}-channels.png", layer.name), &canvas)?;
             if layer.probability.is_some() {
                 let canvas = heatmap::channels(subjects[0], i, true, theme)?;
-                written.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
+                pictures.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
             }
         }
     }
-    written.show("heatmap", json!({ "runs": args.runs }), context)
+    pictures.write(
+        "heatmap",
+        json!({ "runs": output::paths(&args.runs) }),
+        context,
+    )
 }
 
 /// A name for each run: its network, and its folder where networks alone do not tell.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
+use bnn_cpu::data::digits;
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network};
-use bnn_cpu::train::{BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
+use bnn_cpu::train::{BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
@@ -63,28 +64,36 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             args.file.display()
         )));
     }
-    let dataset = args.data.load(&mut progress)?;
-    let model = match (&known, args.model.model.is_some()) {
-        (Some(known), false) => {
+    let slope = args.slope.or(known.as_ref().map(|known| known.slope));
+    let slope = slope.unwrap_or(1.0);
+    // The file's own network, unless the flags name one.
+    let own = known.filter(|_| args.model.model.is_none());
+    match &own {
+        Some(known) => {
             if let Err(flag) = args.model.agree_with(&known.model)? {
                 return Err(Failure::usage(format!(
                     "{flag} contradicts {}, which says of which network it is; name another with --model",
                     args.file.display()
                 )));
             }
-            known.model.clone()
         }
-        _ => args.model.spec_for(&dataset)?,
+        // Any images tell whether the flags make sense.
+        None => drop(args.model.spec_for(&digits::generate(0, 1, 1))?),
+    }
+    train::check_out(args.out.as_deref(), args.force)?;
+    let dataset = args.data.load(&mut progress)?;
+    let model = match own {
+        Some(known) => known.model,
+        None => args.model.spec_for(&dataset)?,
     };
-    let slope = args.slope.or(known.as_ref().map(|known| known.slope));
-    let slope = slope.unwrap_or(1.0);
     let mut config = Config::reference(model, DatasetRecord::of(&dataset));
     config.normalise_by(&dataset);
     config.slope = SlopeSchedule {
         start: f64::from(slope),
         ..SlopeSchedule::new(SlopeKind::None)
     };
-    config.check(&dataset)?;
+    // Nothing is trained here, so the rules of a training do not count.
+    config.check_data(&dataset)?;
     let mut net = Network::new(&config.model, context.engine, 1, false)?;
     check_tensors(&net, &config.model, &tensors, &args.file)?;
     weights::import(net.params_mut(), tensors, &args.file)?;
@@ -102,17 +111,18 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let about = BestWeights {
         model: config.model.clone(),
         dataset: config.dataset.name.clone(),
+        data_sha256: config.dataset.sha256.clone(),
+        background: config.dataset.background,
         seed: config.seed,
         epoch: 0,
         slope,
         isa: context.engine.kernels.isa.name().into(),
     };
     let run = RunFolder::create(&path, config, args.force)?;
-    let file = run.file("best.safetensors");
-    weights::write(&file, &weights::export(net.params()), &about)?;
+    run.write_weights(BEST, &weights::export(net.params()), &about)?;
     if context.json {
         return output::json(&serde_json::json!({
-            "event": "imported", "from": args.file, "run": run.path(),
+            "event": "imported", "from": output::path(&args.file), "run": output::path(run.path()),
             "config": output::value(run.config()),
         }));
     }

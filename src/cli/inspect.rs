@@ -1,7 +1,8 @@
 //! `bnn-cpu inspect`: the layer table of a network, and what a run is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bnn_cpu::files;
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BestWeights, Config, RunFolder, SlopeKind};
@@ -28,17 +29,18 @@ pub struct Args {
     /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large), a JSON
     /// file, or a file of weights
     #[arg(value_name = "RUN|MODEL|FILE")]
-    target: String,
+    target: PathBuf,
     #[command(flatten)]
     units: UnitArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let path = Path::new(&args.target);
-    let stored = path.is_dir() || args.target.ends_with(".safetensors");
-    if !is_file(&args.target) || !stored {
+    let path = args.target.as_path();
+    let weights = path.extension().is_some_and(|e| e == "safetensors");
+    let folder = is_file(path.as_os_str()) && files::is_folder(path)?;
+    if !is_file(path.as_os_str()) || !(folder || weights) {
         let model = ModelArgs {
-            model: Some(args.target.clone()),
+            model: Some(path.into()),
             units: args.units,
         };
         // The shape and classes of MNIST; a file has its own.
@@ -47,7 +49,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             .map_err(|e| match e {
                 Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
                     "{}: no such run, model or file; presets are {}",
-                    args.target,
+                    path.display(),
                     PRESETS.map(|(name, _)| name).join(", ")
                 )),
                 other => other,
@@ -57,10 +59,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if let Some(flag) = args.units.given() {
         return Err(Failure::usage(format!(
             "{flag} has no effect on {}, whose units are what they are",
-            args.target
+            path.display()
         )));
     }
-    if path.is_dir() {
+    if folder {
         let run = RunFolder::open(path)?;
         return show(&run.config().model.clone(), Some(&run), context);
     }
@@ -79,9 +81,9 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
             "bytes": totals.bytes,
         });
         if let Some(run) = run {
-            value["run"] = json!(run.path());
+            value["run"] = json!(output::path(run.path()));
             value["config"] = output::value(run.config());
-            value["best_epoch"] = json!(run.best().ok().map(|best| best.epoch));
+            value["best_epoch"] = json!(run.find_best()?.map(|best| best.about.epoch));
             value["metrics"] = json!(run.metrics()?);
             value["test"] = json!(run.test()?);
         }
@@ -107,7 +109,8 @@ fn show_run(run: &RunFolder) -> Outcome {
         config.dataset.name
     )))?;
     let mut lines = vec![("run", run.path().display().to_string())];
-    if let Ok(best) = run.best()
+    let best = run.find_best()?.map(|best| best.about);
+    if let Some(best) = &best
         && best.epoch == 0
     {
         // Its configuration says how it is read, not how it was trained.
@@ -121,7 +124,7 @@ fn show_run(run: &RunFolder) -> Outcome {
         (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
     };
     lines.push(("state", state));
-    if let Ok(best) = run.best()
+    if let Some(best) = &best
         && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
     {
         let validation = match (record.val_loss, record.val_accuracy) {
@@ -302,7 +305,7 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
             .map(|t| json!({ "name": t.name, "shape": t.shape }))
             .collect();
         return output::json(&json!({
-            "event": "inspect", "file": path, "about": output::value(&best), "tensors": list,
+            "event": "inspect", "file": output::path(path), "about": output::value(&best), "tensors": list,
         }));
     }
     output::line(&output::bold(&path.display().to_string()))?;

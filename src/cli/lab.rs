@@ -1,27 +1,26 @@
 //! `bnn-cpu lab`: bias, variance and cost of estimators at given weights.
 
+mod plan;
+mod record;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use bnn_cpu::Error;
 use bnn_cpu::bounded;
-use bnn_cpu::data::{Dataset, epoch_order, validation_split};
-use bnn_cpu::estimators::{self, Firing, Link};
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
-use bnn_cpu::model::{ModelSpec, Network, Placement, weights};
-use bnn_cpu::report::Row;
-use bnn_cpu::report::lab::{Contender, Lab, MOST_BITS, PARTS, Point, Record};
+use bnn_cpu::data::{epoch_order, validation_split};
+use bnn_cpu::model::{Network, weights};
+use bnn_cpu::report::lab::{Lab, PARTS, Point, Record};
 use bnn_cpu::tape::Params;
-use bnn_cpu::train::{self, Config, DatasetRecord, Event, Provenance, RunFolder, parse_json};
+use bnn_cpu::train::{self, Event, Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
-use serde_json::json;
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
-use super::output::{self, Align};
 use super::progress::Progress;
-use super::settings::{Setter, Settings};
-use super::{Context, Failure, Outcome, result, signals};
+use super::settings::Settings;
+use super::{Context, Outcome, places, result, signals};
+use record::{draw, keep_run, print, remove_run, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,54 +97,67 @@ pub struct Args {
     data: DataArgs,
 }
 
+/// The folder, in that of the record, where a lab's run is trained until it is complete.
+const PARTIAL: &str = ".run.partial";
+
 pub fn run(args: Args, context: &Context) -> Outcome {
     if args.render {
         let record = parse_json(&bounded::text(&args.record())?, &args.record())?;
-        write(&args, &record)?;
+        places::folder(&args.out)?;
+        draw(&args, &record)?;
         return print(&record, &args, context);
     }
     let mut progress = Progress::new(context);
-    let along = !args.at.is_empty() || args.every.is_some();
-    if along && args.run.is_some() {
-        return Err(Failure::usage(
-            "--at and --every go along a training of new weights; leave out the run",
-        ));
-    }
-    if along != args.settings.epochs.is_some() && args.run.is_none() {
-        return Err(Failure::usage(
-            "a lab along a training needs --epochs, and --at or --every",
-        ));
-    }
     let stored = match &args.run {
         Some(path) => Some(RunFolder::open(path)?),
+        None => None,
+    };
+    plan::check(&args, stored.as_ref(), context)?;
+    let along = args.is_along();
+    places::file_and_folder("--out", &args.record())?;
+    if along {
+        places::run_folder(&args.out.join("run"))?;
+        places::run_folder(&args.out.join(PARTIAL))?;
+    }
+    let own = match &stored {
+        Some(run) => Some((run.network(context.engine, 1)?, run.best()?)),
         None => None,
     };
     let dataset = match &stored {
         Some(run) => args.data.load_for(&run.config().dataset, &mut progress)?,
         None => args.data.load(&mut progress)?,
     };
-    let config = args.config(stored.as_ref(), &dataset)?;
-    config.check(&dataset)?;
-    let row = Row::of(&config.model)
-        .filter(|row| row.placement != Placement::None)
-        .ok_or_else(|| {
-            Error::spec(format!(
-                "model {}: the lab needs binary layers, all of one kind",
-                config.model.name
-            ))
-        })?;
-    let link = args.model.units.link.or(row.link).unwrap_or(Link::Sigmoid);
-    let lab = lab(&args, &config, &row, link, &dataset, context);
-    let contenders = args.contenders(&lab)?;
-    let long = args.long(&lab)?;
+    let config = plan::config(&args, stored.as_ref(), &dataset)?;
+    match along {
+        true => config.check(&dataset)?,
+        false => config.check_data(&dataset)?,
+    }
+    let (train, _) = validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
+    let mut images = epoch_order(&train, config.seed, 0);
+    images.truncate(args.images);
+    let plan = plan::plan(&args, stored.as_ref(), &dataset, images, context)?;
+    let lab = &plan.lab;
+    let (mut net, best) = match own {
+        Some((net, best)) => (net, Some(best)),
+        None => {
+            let mut net = Network::new(&config.model, context.engine, 1, false)?;
+            net.init(config.init, config.seed);
+            (net, None)
+        }
+    };
+    lab.check(net.params(), &plan.contenders, plan.long.as_ref())?;
+    if along {
+        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+    }
     let mut record = Record {
         network: format!(
             "{}, {} binary",
             config.model.name,
-            bnn_cpu::report::reference::placement_name(row.placement)
+            bnn_cpu::report::reference::placement_name(plan.row.placement)
         ),
         dataset: dataset.name.clone(),
-        link: link.name().into(),
+        data_sha256: dataset.fingerprint(),
+        link: lab.link.name().into(),
         images: lab.images.len(),
         seed: config.seed,
         weights: match &stored {
@@ -165,7 +177,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             model: lab.model.clone(),
             images: lab.images.clone(),
             layers: lab.layers.clone(),
-            ..lab
+            ..*lab
         };
         if new {
             lab.settle(params)?;
@@ -174,38 +186,29 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let point = lab.measure(
             epoch,
             params,
-            &contenders,
+            &plan.contenders,
             (args.warm_up, args.draws),
-            long.as_ref().map(|c| (c, args.reference_draws)),
+            plan.long.as_ref().map(|c| (c, args.reference_draws)),
             &mut |name, _, of| {
                 if name != last {
                     progress.say(&format!("epoch {epoch}: {name}, {of} draws"));
                     last = name.to_string();
                 }
                 if stop.load(Ordering::Relaxed) {
-                    return Err(Error::Interrupted("interrupted; nothing was kept".into()));
+                    return Err(interrupted());
                 }
                 Ok(())
             },
         )?;
         Ok::<Point, Error>(point)
     };
-    let mut net = match &stored {
-        Some(run) => run.network(context.engine, 1)?,
-        None => {
-            let mut net = Network::new(&config.model, context.engine, 1, false)?;
-            net.init(config.init, config.seed);
-            net
-        }
-    };
     let asked = |epoch: usize| match args.every {
         Some(every) => epoch.is_multiple_of(every),
         None if along => args.at.contains(&epoch),
         None => true,
     };
-    match &stored {
-        Some(run) => {
-            let best = run.best()?;
+    match best {
+        Some(best) => {
             let point = measure(best.epoch, best.slope, net.params_mut(), false)?;
             record.points.push(point);
         }
@@ -217,8 +220,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         }
         None => {}
     }
+    let mut trained_run = None;
     if along {
-        let mut run = RunFolder::create(&args.out.join("run"), config.clone(), true)?;
+        // Apart from an earlier lab's run until this one is complete.
+        let mut run = RunFolder::create(&args.out.join(PARTIAL), config.clone(), true)?;
         let checkpoint = run.file("checkpoint.safetensors");
         let mut failed = None;
         let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
@@ -241,10 +246,20 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 }
             }
         });
-        match failed {
-            Some(error) => return Err(error.into()),
-            None => trained?,
+        let trained = match (failed, trained) {
+            (Some(error), _) => Err(error),
+            // Its state could be gone on with, but its points could not.
+            (None, Err(Error::Interrupted(_))) => Err(interrupted()),
+            (None, trained) => trained,
         };
+        if let Err(error) = trained {
+            // Where the loss is no number, the message names a checkpoint that is kept.
+            if !matches!(error, Error::Diverged(_)) {
+                remove_run(run);
+            }
+            return Err(error.into());
+        }
+        trained_run = Some(run);
     }
     if let Some(point) = record.points.first()
         && let Some(measured) = point.estimators.first()
@@ -253,37 +268,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         record.parameters = names.filter(|name| name != "all").collect();
     }
     write(&args, &record)?;
+    if let Some(run) = trained_run {
+        keep_run(run, &args.out.join("run"))?;
+    }
     print(&record, &args, context)
 }
 
-fn lab<'a>(
-    args: &Args,
-    config: &Config,
-    row: &Row,
-    link: Link,
-    dataset: &'a Dataset,
-    context: &Context,
-) -> Lab<'a> {
-    let (train, _) =
-        validation_split(dataset.train.len(), config.val_fraction, config.seed).unwrap_or_default();
-    let mut images = epoch_order(&train, config.seed, 0);
-    images.truncate(args.images);
-    Lab {
-        model: config.model.clone(),
-        placement: row.placement,
-        link,
-        engine: context.engine,
-        split: &dataset.train,
-        images,
-        seed: config.seed,
-        slope: 1.0,
-        temperature: 1.0,
-        layers: args
-            .layers
-            .iter()
-            .flat_map(|list| list.split(',').map(Into::into))
-            .collect(),
-    }
+fn interrupted() -> Error {
+    Error::Interrupted("interrupted; nothing was kept".into())
 }
 
 impl Args {
@@ -292,146 +284,8 @@ impl Args {
         self.out.join("lab.json")
     }
 
-    fn config(&self, stored: Option<&RunFolder>, dataset: &Dataset) -> Outcome<Config> {
-        if let Some(run) = stored {
-            return Ok(run.config().clone());
-        }
-        let mut model: ModelSpec = self.model.spec_for(dataset)?;
-        if let Some(row) = Row::of(&model)
-            && self.model.units.mode.is_none()
-            && let Some((_, estimator)) = &row.binary
-        {
-            // A lab is about samples.
-            model.place(row.placement, Firing::Stochastic, estimator)?;
-            if row.link.is_some() {
-                model.set_link(row.link)?;
-            }
-        }
-        let mut config = Config::reference(model, DatasetRecord::of(dataset));
-        config.normalise_by(dataset);
-        self.settings.apply(&mut config, &Setter { stored: None })?;
-        config.suit_samples();
-        config.suit_baseline();
-        Ok(config)
+    /// Whether it measures along a training.
+    fn is_along(&self) -> bool {
+        !self.at.is_empty() || self.every.is_some()
     }
-
-    /// What is measured.
-    fn contenders(&self, lab: &Lab<'_>) -> Outcome<Vec<Contender>> {
-        if let Some(list) = &self.estimators {
-            let mut all = Vec::new();
-            for text in list.split(',') {
-                let contender = Contender::parse(text)
-                    .map_err(|e| Failure::usage(format!("--estimators: {e}")))?;
-                lab.spec(&contender.estimator)?;
-                all.push(contender);
-            }
-            return Ok(all);
-        }
-        let mut names: Vec<String> = Vec::new();
-        for estimator in estimators::all() {
-            let name = estimator.info().name;
-            match name {
-                "reinforce" => names.extend(
-                    ["none", "ema", "batch", "nvil", "loo:4"].map(|b| format!("{name}:{b}")),
-                ),
-                _ if lab.spec(name).is_ok() => names.push(name.into()),
-                _ => {}
-            }
-        }
-        Ok(names
-            .iter()
-            .map(|name| Contender::parse(name))
-            .collect::<Result<_, _>>()?)
-    }
-
-    /// The estimator of the reference run, or none for the exact gradient.
-    fn long(&self, lab: &Lab<'_>) -> Outcome<Option<Contender>> {
-        if self.exact {
-            let bits = lab.bits()?;
-            if bits > MOST_BITS {
-                return Err(Failure::usage(format!(
-                    "--exact: the network has {bits} bits an image, and only the outcomes of {MOST_BITS} can be enumerated"
-                )));
-            }
-            return Ok(None);
-        }
-        let text = match (&self.reference, lab.link) {
-            (Some(text), _) => text.as_str(),
-            (None, Link::HardSigmoid) => "muprop",
-            (None, _) if lab.placement == Placement::Last => "local-expectation",
-            (None, _) if lab.spec("rebar+local-expectation").is_ok() => "rebar+local-expectation",
-            (None, _) => "rebar",
-        };
-        let contender =
-            Contender::parse(text).map_err(|e| Failure::usage(format!("--reference: {e}")))?;
-        let all = lab.spec(&contender.estimator)?.estimators()?;
-        if let Some(biased) = all.iter().find(|e| !e.info().unbiased) {
-            return Err(Failure::usage(format!(
-                "--reference {text}: {} is biased; a reference must not be",
-                biased.info().name
-            )));
-        }
-        Ok(Some(contender))
-    }
-}
-
-fn write(args: &Args, record: &Record) -> Outcome {
-    create_folder(&args.out)?;
-    let file = args.record();
-    let text = serde_json::to_string_pretty(record)
-        .map_err(|e| Error::spec(format!("the record cannot be encoded: {e}")))?;
-    write_atomic_bytes(&file, format!("{text}\n").as_bytes())?;
-    #[cfg(feature = "plots")]
-    for plot in &bnn_cpu::report::lab::figures::PLOTS {
-        let file = args.out.join(format!("{}.svg", plot.file));
-        write_atomic_bytes(&file, plot.svg(record)?.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn print(record: &Record, args: &Args, context: &Context) -> Outcome {
-    if context.json {
-        return output::json(&json!({ "event": "lab", "record": record }));
-    }
-    for point in &record.points {
-        let of = &point.reference;
-        output::line(&output::bold(&format!(
-            "{} on {}, epoch {}, {} link, {} images",
-            record.network, record.dataset, point.epoch, record.link, record.images
-        )))?;
-        output::line(&format!(
-            "reference: {}, {} draws, standard error {:.1} % of the gradient",
-            of.name,
-            of.draws,
-            of.error * 100.0
-        ))?;
-        let mut table = output::Table::new(&[
-            ("estimator", Align::Left),
-            ("bias %", Align::Right),
-            ("+-", Align::Right),
-            ("variance", Align::Right),
-            ("SNR", Align::Right),
-            ("cosine", Align::Right),
-            ("of mean", Align::Right),
-            ("ms", Align::Right),
-        ]);
-        for measured in &point.estimators {
-            let Some((_, f)) = measured.figures.last() else {
-                continue;
-            };
-            table.row(vec![
-                measured.name.clone(),
-                format!("{:.1}", f.bias * 100.0),
-                format!("{:.1}", f.bias_error * 100.0),
-                format!("{:.2e}", f.variance_per_parameter),
-                format!("{:.3}", f.snr),
-                format!("{:.3}", f.cosine),
-                format!("{:.3}", f.cosine_of_mean),
-                format!("{:.2}", measured.milliseconds),
-            ]);
-        }
-        table.print()?;
-    }
-    output::note(&format!("written: {}", args.record().display()));
-    Ok(())
 }

@@ -6,9 +6,9 @@ use bnn_cpu::report::pictures::mistakes;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
-use super::pictures::{PictureArgs, Written, look_at};
+use super::pictures::{PictureArgs, look_at};
 use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
@@ -30,17 +30,16 @@ pub struct Args {
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let (looked, dataset) = look_at(&args.run, &args.data, context)?;
+    let (looked, dataset, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
     let all = looked.survey.mistakes();
     if all.is_empty() && !context.json {
         return output::line("no mistakes: every test image was classified right");
     }
     let shown = &all[..all.len().min(args.most)];
-    let mut written = Written::new(args.picture.folder(&looked.run))?;
     if !all.is_empty() {
         let canvas = mistakes::sheet(
             &looked.name(),
@@ -49,7 +48,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             &dataset.test,
             args.picture.theme(),
         )?;
-        written.png("mistakes.png", &canvas)?;
+        pictures.png("mistakes.png", &canvas)?;
     }
     let list: Vec<_> = all
         .iter()
@@ -57,6 +56,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             |m| json!({ "image": m.image, "label": m.label, "guess": m.guess, "margin": m.margin }),
         )
         .collect();
-    let more = json!({ "run": args.run, "mistakes": list });
-    written.show("mistakes", more, context)
+    let more = json!({ "run": output::path(&args.run), "mistakes": list });
+    pictures.write("mistakes", more, context)
 }

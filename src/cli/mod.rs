@@ -27,6 +27,7 @@ mod model_args;
 pub mod output;
 mod pack;
 mod pictures;
+mod places;
 mod progress;
 pub mod recipe;
 mod report;
@@ -38,7 +39,9 @@ mod settings;
 mod signals;
 mod table;
 mod train;
+mod verify;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Once;
@@ -151,6 +154,7 @@ enum Command {
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     Table(table::Args),
+    Verify(verify::Args),
     #[command(subcommand)]
     Data(data::Command),
     Completions(completions::Args),
@@ -176,6 +180,7 @@ impl Command {
             #[cfg(feature = "serve")]
             Self::Serve(args) => serve::run(args, context),
             Self::Table(args) => table::run(args, context),
+            Self::Verify(args) => verify::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
         }
@@ -197,6 +202,8 @@ pub struct Context {
 pub fn main() -> ExitCode {
     report_panics_in_one_line();
     exhausted::prepare();
+    bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
+    signals::let_large_writes_fail();
     match std::panic::catch_unwind(run) {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
@@ -239,8 +246,21 @@ fn usage(error: &clap::Error) -> Outcome {
             let _ = error.print();
             std::process::exit(2)
         }
+        // Clap does not say which.
+        ErrorKind::InvalidUtf8 => {
+            let odd = std::env::args_os().find(|arg| arg.to_str().is_none());
+            Err(Failure::Usage(not_text(&odd.unwrap_or_default())))
+        }
         _ => Err(Failure::Usage(first_line(&error.to_string()))),
     }
+}
+
+/// What is wrong with an argument that is no text where one is needed.
+fn not_text(arg: &std::ffi::OsStr) -> String {
+    format!(
+        "the argument {} is not UTF-8; only files and folders may have such names here",
+        output::path(arg)
+    )
 }
 
 /// Clap's message without its "error: ", its usage and its closing hint.
@@ -256,15 +276,17 @@ fn first_line(message: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     format!(
         "{text} (see bnn-cpu{} --help)",
-        subcommand(std::env::args().skip(1))
+        subcommand(std::env::args_os().skip(1))
     )
 }
 
 /// The subcommand that was meant, with a blank before it; empty if there is none.
-fn subcommand(mut args: impl Iterator<Item = String>) -> String {
+fn subcommand(args: impl Iterator<Item = OsString>) -> String {
     let commands = command();
+    let mut texts = args.filter_map(|arg| arg.into_string().ok());
     let known = |arg: &String| commands.find_subcommand(arg).is_some();
-    args.find(known)
+    texts
+        .find(known)
         .map_or(String::new(), |arg| format!(" {arg}"))
 }
 
@@ -313,9 +335,9 @@ mod tests {
             line.starts_with("unexpected argument '--epoch' found; tip:"),
             "{line}"
         );
-        let args = ["--json", "train", "--epoch"].map(String::from);
+        let args = ["--json", "train", "--epoch"].map(OsString::from);
         assert_eq!(subcommand(args.into_iter()), " train");
-        assert_eq!(subcommand(["--nothing".to_string()].into_iter()), "");
+        assert_eq!(subcommand([OsString::from("--nothing")].into_iter()), "");
         assert!(
             line.contains("'--epochs'") && !line.contains('\n'),
             "{line}"

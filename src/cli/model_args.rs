@@ -1,8 +1,10 @@
 //! Flags that describe a network, shared by several subcommands.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use bnn_cpu::data::Dataset;
+use bnn_cpu::files;
 use bnn_cpu::estimators::{self, Firing, Link};
 use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
 use bnn_cpu::ops::Weights;
@@ -64,7 +66,7 @@ pub struct ModelArgs {
     /// seed-net, mlp, xnor-net, xnor-large, or a JSON file of one's own (`bnn-cpu inspect seed-net
     /// --json` shows the form) [default: seed-net]
     #[arg(long, value_name = "NAME|FILE.json")]
-    pub model: Option<String>,
+    pub model: Option<OsString>,
     #[command(flatten)]
     pub units: UnitArgs,
 }
@@ -213,20 +215,21 @@ impl UnitArgs {
 }
 
 /// Whether a `--model` names a file rather than a preset.
-pub fn is_file(model: &str) -> bool {
-    PRESETS.iter().all(|(name, _)| *name != model)
+pub fn is_file(model: &OsStr) -> bool {
+    PRESETS.iter().all(|(name, _)| model != *name)
 }
 
 impl ModelArgs {
     /// The network for images of that shape and that many classes.
     pub fn spec(&self, input: Shape, classes: usize) -> Outcome<ModelSpec> {
-        let model = self.model.as_deref().unwrap_or("seed-net");
+        let model = self.model.as_deref().unwrap_or(OsStr::new("seed-net"));
         let mut spec = base(model, input, classes)?;
         self.units.set_weights(&mut spec);
         if is_file(model) && self.units.binary.is_none() {
             if let Some(flag) = self.units.without_weights().given() {
                 return Err(Failure::usage(format!(
-                    "{flag} has no effect with --model {model}, which keeps its own activations; add --binary"
+                    "{flag} has no effect with --model {}, which keeps its own activations; add --binary",
+                    model.display()
                 )));
             }
             return Ok(spec);
@@ -272,15 +275,16 @@ fn uniform_weights(spec: &ModelSpec) -> Option<Weights> {
 }
 
 /// A preset, or the content of a file.
-fn base(model: &str, input: Shape, classes: usize) -> Outcome<ModelSpec> {
-    if !is_file(model) {
-        return Ok(preset(model, input, classes)?);
+fn base(model: &OsStr, input: Shape, classes: usize) -> Outcome<ModelSpec> {
+    if let (false, Some(name)) = (is_file(model), model.to_str()) {
+        return Ok(preset(name, input, classes)?);
     }
     let path = Path::new(model);
-    if !model.ends_with(".json") && !path.exists() {
+    if path.extension().is_none_or(|e| e != "json") && files::look(path)?.is_none() {
         let names = PRESETS.map(|(name, _)| name).join(", ");
         return Err(Failure::usage(format!(
-            "--model {model}: no such model; choose {names}, or a JSON file"
+            "--model {}: no such model; choose {names}, or a JSON file",
+            model.display()
         )));
     }
     Ok(ModelSpec::read(path)?)

@@ -1,24 +1,74 @@
 //! Results on the standard output: aligned tables, figures, JSON lines; and
 //! notes on the standard error.
+//!
+//! Names come from files and may hold anything. What is written here has no control
+//! character in it but this module's own line ends and styles, whoever asks for it, so
+//! that no file can move the cursor, change colours or forge a line.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Outcome;
 
+/// What can be written as a line: a text, or a text with a style.
+pub trait Shown {
+    /// The line, clean, with its style where that is `coloured`.
+    fn shown(&self, coloured: bool) -> String;
+}
+
+impl Shown for str {
+    fn shown(&self, _coloured: bool) -> String {
+        clean(self)
+    }
+}
+
+impl Shown for String {
+    fn shown(&self, _coloured: bool) -> String {
+        clean(self)
+    }
+}
+
+/// A text that stands out where the stream shows it.
+#[derive(Clone, Debug)]
+pub struct Styled {
+    text: String,
+    code: &'static str,
+}
+
+impl Shown for Styled {
+    fn shown(&self, coloured: bool) -> String {
+        let text = clean(&self.text);
+        match coloured {
+            true => format!("\x1b[{}m{text}\x1b[0m", self.code),
+            false => text,
+        }
+    }
+}
+
 /// Writes one line to the standard output.
-pub fn line(text: &str) -> Outcome {
+pub fn line(text: &(impl Shown + ?Sized)) -> Outcome {
     let mut out = std::io::stdout().lock();
+    let text = text.shown(coloured(&out));
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
 }
 
-/// Writes a value as one line of JSON to the standard output.
+/// Writes a value as one line of JSON to the standard output. What a terminal could
+/// take for a command is escaped: JSON itself asks for that of the first 32 only.
 pub fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value)
         .map_err(|e| bnn_cpu::Error::Spec(format!("cannot write JSON: {e}")))?;
-    line(&text)
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Outside of its strings JSON has none of these.
+        match is_unsafe(c) {
+            true => escaped += &format!("\\u{:04x}", u32::from(c)),
+            false => escaped.push(c),
+        }
+    }
+    line(&escaped)
 }
 
 /// A value as JSON, its 32-bit floats in their shortest form (0.9, where the
@@ -28,14 +78,42 @@ pub fn value(of: &impl Serialize) -> serde_json::Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
+/// A path as JSON and messages have it. What is no Unicode in it is shown as U+FFFD.
+pub fn path(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_string_lossy().into_owned()
+}
+
+/// Several paths, each as [`path`] has it.
+pub fn paths(paths: &[impl AsRef<Path>]) -> Vec<String> {
+    paths.iter().map(path).collect()
+}
+
 /// Writes one line to the standard error; a closed one is no reason to stop.
-pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+pub fn note(text: &(impl Shown + ?Sized)) {
+    let mut err = std::io::stderr().lock();
+    let text = text.shown(coloured(&err));
+    let _ = writeln!(err, "{text}");
+}
+
+/// Whether a terminal may take the character for a command, or for the end of a line
+/// or a turn in its direction.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}'
+        )
+        || matches!(c, '\u{2066}'..='\u{2069}')
+}
+
+/// The text with U+FFFD in the place of every control character: it keeps its width.
+pub fn clean(text: &str) -> String {
+    text.replace(is_unsafe, "\u{fffd}")
 }
 
 /// The text without line breaks and other control characters.
 pub fn one_line(text: &str) -> String {
-    let clean = text.replace(|c: char| c.is_control(), " ");
+    let clean = text.replace(is_unsafe, " ");
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -66,21 +144,16 @@ pub fn terminal_size() -> (usize, usize) {
     size.map_or((80, 24), |(lines, columns)| (columns.into(), lines.into()))
 }
 
-/// Bold, where the standard output shows it.
-pub fn bold(text: &str) -> String {
-    styled(text, "1", coloured(&std::io::stdout()))
+/// Bold, where the stream shows it.
+pub fn bold(text: &str) -> Styled {
+    let text = text.to_string();
+    Styled { text, code: "1" }
 }
 
-/// Prominent, where the standard error shows it.
-pub fn warning(text: &str) -> String {
-    styled(text, "1;33", coloured(&std::io::stderr()))
-}
-
-fn styled(text: &str, code: &str, yes: bool) -> String {
-    match yes {
-        true => format!("\x1b[{code}m{text}\x1b[0m"),
-        false => text.to_string(),
-    }
+/// Prominent, where the stream shows it.
+pub fn warning(text: &str) -> Styled {
+    let text = text.to_string();
+    Styled { text, code: "1;33" }
 }
 
 /// `29034` as `29,034`.
@@ -146,9 +219,10 @@ impl Table {
         }
     }
 
-    /// Adds a row.
+    /// Adds a row. A cell that spans lines would be more than one.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows
+            .push(cells.iter().map(|cell| clean(cell)).collect());
     }
 
     /// Makes a column at least that wide.
@@ -164,7 +238,10 @@ impl Table {
     /// Writes it to the standard output.
     pub fn print(&self) -> Outcome {
         for (i, text) in self.lines().iter().enumerate() {
-            line(&if i == 0 { bold(text) } else { text.clone() })?;
+            match i {
+                0 => line(&bold(text))?,
+                _ => line(text)?,
+            }
         }
         Ok(())
     }
@@ -239,5 +316,44 @@ mod tests {
             ["1.2 s", "1:01 min", "1:02 h"]
         );
         assert_eq!(one_line("a\n  b\u{1b}[31m"), "a b [31m");
+    }
+
+    /// ESC, BEL, CR, newline, DEL, a C1 control, a line separator, a turn of direction.
+    const EVIL: &str = "a\u{1b}[31m\u{7}\r\n\u{7f}\u{9b}2J\u{2028}\u{202e}\u{2066}b";
+
+    #[test]
+    fn no_control_character_of_a_name_is_written() {
+        let clean_text =
+            "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}b";
+        assert_eq!(clean(EVIL), clean_text);
+        assert_eq!(EVIL.shown(true), clean_text);
+        assert_eq!(EVIL.to_string().shown(true), clean_text);
+        assert_eq!(bold(EVIL).shown(false), clean_text);
+        // Our own style stays, around what is clean.
+        assert_eq!(
+            bold(EVIL).shown(true),
+            format!("\u{1b}[1m{clean_text}\u{1b}[0m")
+        );
+        assert_eq!(
+            warning(EVIL).shown(true),
+            format!("\u{1b}[1;33m{clean_text}\u{1b}[0m")
+        );
+        let mut table = Table::new(&[("name", Align::Left), ("n", Align::Right)]);
+        table.row(vec![EVIL.into(), "1".into()]);
+        assert_eq!(table.lines()[1], format!("{clean_text}  1"));
+        assert_eq!(one_line(EVIL), "a [31m 2J b");
+        // Text of every language, and signs of ours, are left alone.
+        for text in ["epoch 3/10 ▁▂█ ± µ", "数字 عدد רִקמָה 👩\u{200d}💻"] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_is_a_text_whatever_its_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = std::ffi::OsStr::from_bytes(b"run-\xff");
+        assert_eq!(path(odd), "run-\u{fffd}");
+        assert_eq!(paths(&[odd, "a".as_ref()]), ["run-\u{fffd}", "a"]);
     }
 }

@@ -7,7 +7,8 @@ use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
 use super::output::{self, grouped};
-use super::{Context, Failure, Outcome};
+use super::places;
+use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,19 +30,14 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let run = RunFolder::open(&args.run)?;
-    let net = run.network(context.engine, 1)?;
-    let packed = lower(&net)?;
     let path = args.output.unwrap_or_else(|| run.file("best.packed"));
-    if path.is_dir() {
-        return Err(Failure::usage(format!(
-            "--output {} is a folder; name a file",
-            path.display()
-        )));
-    }
+    places::file("--output", &path)?;
+    let net = run.network(context.engine, 1)?;
+    let packed = lower(&net)?.with_lineage(run.lineage());
     let bytes = packed.write(&path)?;
     if context.json {
         return output::json(&json!({
-            "event": "pack", "run": args.run, "file": path, "bytes": bytes,
+            "event": "pack", "run": output::path(&args.run), "file": output::path(&path), "bytes": bytes,
             "stages": packed.stages().len(), "classes": packed.classes(),
             "stochastic": packed.is_stochastic(),
         }));

@@ -11,8 +11,9 @@ use bnn_cpu::report::survey::Survey;
 use bnn_cpu::train::RunFolder;
 use serde_json::{Value, json};
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output;
+use super::places;
 use super::progress::Progress;
 use super::{Context, Outcome, result};
 
@@ -51,19 +52,25 @@ pub struct Looked {
 /// Looks at the test images with the noise of the run's own test.
 pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Looked> {
     let config = run.config();
-    config.check(dataset)?;
+    config.check_images(dataset)?;
     let mut net = run.network(context.engine, config.batch)?;
     let at = (config.seed, config.epochs as u64 + 1);
     let survey = Survey::of(&mut net, &dataset.test, at)?;
     Ok(Looked { run, net, survey })
 }
 
-/// [`look`], with the run's own data set.
-pub fn look_at(path: &Path, data: &DataArgs, context: &Context) -> Outcome<(Looked, Dataset)> {
+/// [`look`], with the run's own data set, for pictures that can be written.
+pub fn look_at(
+    path: &Path,
+    picture: &PictureArgs,
+    data: &RunDataArgs,
+    context: &Context,
+) -> Outcome<(Looked, Dataset, Pictures)> {
     let run = RunFolder::open(path)?;
+    let pictures = Pictures::new(picture.folder(&run))?;
     let dataset = data.load_for(&run.config().dataset, &mut Progress::new(context))?;
     let looked = look(run, &dataset, context)?;
-    Ok((looked, dataset))
+    Ok((looked, dataset, pictures))
 }
 
 impl Looked {
@@ -73,51 +80,68 @@ impl Looked {
     }
 }
 
-/// Pictures that were written.
-pub struct Written {
+/// Pictures on their way into a folder: it is made, and files in it are replaced, once
+/// all of them are drawn.
+pub struct Pictures {
     folder: PathBuf,
-    files: Vec<PathBuf>,
+    files: Vec<(PathBuf, Vec<u8>)>,
 }
 
-impl Written {
+impl Pictures {
+    /// Pictures for that folder.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
     pub fn new(folder: PathBuf) -> Outcome<Self> {
-        create_folder(&folder)?;
+        places::folder(&folder)?;
         Ok(Self {
             folder,
             files: Vec::new(),
         })
     }
 
-    /// Writes a file, whole or not at all.
-    pub fn bytes(&mut self, name: &str, bytes: &[u8]) -> Outcome {
+    /// Adds a file.
+    pub fn bytes(&mut self, name: &str, bytes: Vec<u8>) {
         // A layer may be called anything; a file may not.
         let plain = |c: char| match c.is_alphanumeric() || matches!(c, '-' | '_' | '.') {
             true => c,
             false => '_',
         };
-        let path = self
-            .folder
-            .join(name.chars().map(plain).collect::<String>());
-        write_atomic_bytes(&path, bytes)?;
-        self.files.push(path);
+        let name: String = name.chars().map(plain).collect();
+        self.files.push((self.folder.join(name), bytes));
+    }
+
+    /// Adds a picture.
+    ///
+    /// # Errors
+    /// A picture that cannot be encoded.
+    pub fn png(&mut self, name: &str, canvas: &Canvas) -> Outcome {
+        self.bytes(name, canvas.to_png()?);
         Ok(())
     }
 
-    pub fn png(&mut self, name: &str, canvas: &Canvas) -> Outcome {
-        self.bytes(name, &canvas.to_png()?)
-    }
-
-    /// Names the files: a line each, or one event with `more`.
-    pub fn show(&self, event: &str, more: Value, context: &Context) -> Outcome {
+    /// Writes the files, each whole or not at all, and names them: a line each, or one
+    /// event with `more`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(self, event: &str, more: Value, context: &Context) -> Outcome {
+        if !self.files.is_empty() {
+            create_folder(&self.folder)?;
+        }
+        for (path, bytes) in &self.files {
+            write_atomic_bytes(path, bytes)?;
+        }
+        let paths: Vec<&PathBuf> = self.files.iter().map(|(path, _)| path).collect();
         if context.json {
-            let mut value = json!({ "event": event, "files": self.files });
+            let mut value = json!({ "event": event, "files": output::paths(&paths) });
             if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
                 value.extend(more);
             }
             return output::json(&value);
         }
-        for file in &self.files {
-            output::line(&file.display().to_string())?;
+        for path in paths {
+            output::line(&output::path(path))?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::curve::{self, Curve, Parts};
-use super::output::{self, duration, grouped, loss, percent};
+use super::output::{self, Shown, duration, grouped, loss, percent};
 
 use super::{Context, Outcome};
 
@@ -103,7 +103,7 @@ impl Progress {
     }
 
     /// A line above the bar, if there is one.
-    fn print(&self, text: &str) {
+    fn print(&self, text: &(impl Shown + ?Sized)) {
         match &self.bar {
             Some(bar) => bar.suspend(|| output::note(text)),
             None => output::note(text),
@@ -138,7 +138,7 @@ impl Progress {
                     self.open_bar(total.unwrap_or(0), template);
                 }
                 if let Some(bar) = &self.bar {
-                    bar.set_prefix(file.to_string());
+                    bar.set_prefix(output::clean(file));
                     bar.set_position(bytes);
                 }
             }
@@ -149,7 +149,7 @@ impl Progress {
             }
             Event::Saved { path } => {
                 self.close_bar();
-                self.emit(json!({ "event": "saved", "path": path }));
+                self.emit(json!({ "event": "saved", "path": output::path(path) }));
                 self.say(&format!("saved {}", path.display()));
             }
             _ => {}
@@ -177,7 +177,7 @@ impl Progress {
                 self.steps_before = None;
                 self.losses = Curve::default();
                 self.emit(json!({
-                    "event": "begin", "run": run, "resumed": resumed, "epoch": epoch,
+                    "event": "begin", "run": output::path(run), "resumed": resumed, "epoch": epoch,
                     "epochs": config.epochs, "steps": steps, "config": output::value(config),
                 }));
                 let how = if resumed { "continuing" } else { "training" };
@@ -273,7 +273,10 @@ impl Progress {
             };
             // The last column stays free: some terminals break the line there.
             let (columns, _) = output::terminal_size();
-            bar.set_message(curve::line(&parts, columns.saturating_sub(1)));
+            bar.set_message(output::clean(&curve::line(
+                &parts,
+                columns.saturating_sub(1),
+            )));
             bar.set_position(step as u64);
         }
     }

@@ -30,7 +30,7 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
     if context.json {
         let mut value = json!(test);
         value["event"] = json!("test");
-        value["run"] = json!(run.path());
+        value["run"] = json!(output::path(run.path()));
         value["published"] = published.map_or(Value::Null, as_json);
         return output::json(&value);
     }

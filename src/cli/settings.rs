@@ -50,7 +50,7 @@ fn count(text: &str) -> Result<usize, String> {
 }
 
 /// As many epochs as a run can have.
-fn epochs(text: &str) -> Result<usize, String> {
+pub fn epochs(text: &str) -> Result<usize, String> {
     match count(text) {
         Ok(n) if n <= MOST_EPOCHS => Ok(n),
         _ => Err(format!("it must be a whole number from 1 to {MOST_EPOCHS}")),

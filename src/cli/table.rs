@@ -3,16 +3,21 @@
 mod live;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files::{FolderLock, create_folder, write_atomic_bytes};
+use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::report::columns::side_by_side;
+use bnn_cpu::train::DatasetRecord;
 use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
 
 use super::data_args::DataArgs;
 use super::output;
+use super::places;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome, signals};
@@ -45,8 +50,7 @@ pub struct Args {
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=1000))]
     seeds: u64,
     /// Epochs, where not the suite's own; the table then has a name of its own
-    #[arg(long, value_name = "N")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", value_parser = super::settings::epochs)]
     epochs: Option<usize>,
     /// Only rows whose name contains this text
     #[arg(long, value_name = "TEXT")]
@@ -92,6 +96,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             ids.join(", ")
         )));
     }
+    // A part of the rows that is only shown is written nowhere.
+    if !(args.render && args.rows.is_some()) {
+        places::folder(&args.results)?;
+    }
+    if !args.render {
+        places::folder(Path::new(RUNS))?;
+    }
     let mut progress = Progress::new(context);
     let dataset = args.data.load(&mut progress)?;
     let plan = Plan {
@@ -109,16 +120,21 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             None => cells.clone(),
             Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
         };
+        // Before the first of them is trained, what would stop a later one.
+        for cell in &mine {
+            cell.config.check(&dataset)?;
+        }
         let stop = signals::stop_flag()?;
         let threads = (rayon::current_num_threads() / args.jobs).max(1);
         let show = Show::new(&mine, context);
+        let turns = Turns::new(|text: &str| show.must(text));
         show.begin(&tabulate(&args, &plan, &cells, &dataset)?);
         let jobs = (args.jobs, threads);
         let on = |event: CellEvent<'_>| {
             show.event(&event);
             // A table that fills while it is made loses nothing to a kill.
             if let CellEvent::Done(record) = event {
-                match write(&args, &plan, &cells, &dataset) {
+                match write(&args, &plan, &cells, &dataset, &turns) {
                     Ok(table) => show.table(&table, &record.row),
                     Err(error) => {
                         show.line(&format!("the table could not be written: {}", text(&error)));
@@ -144,18 +160,72 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .into());
     }
     let name = plan.name(&dataset);
-    let table = write(&args, &plan, &cells, &dataset)?;
+    let turns = Turns::new(|text: &str| output::note(text));
+    let table = write(&args, &plan, &cells, &dataset, &turns)?;
     print(&table, &args.results.join(name), context)
+}
+
+/// Turns at writing a table that several processes may fill.
+struct Turns<Say: Fn(&str) + Sync> {
+    /// The threads of this process queue here: a lock tells processes apart, and another
+    /// thread's would pass for another process's.
+    own: Mutex<()>,
+    /// Whether it was said what is waited for.
+    said: AtomicBool,
+    say: Say,
+}
+
+/// The right to write, while it lives.
+struct Turn<'a> {
+    _folder: FolderLock,
+    _own: MutexGuard<'a, ()>,
+}
+
+impl<Say: Fn(&str) + Sync> Turns<Say> {
+    fn new(say: Say) -> Self {
+        Self {
+            own: Mutex::new(()),
+            said: AtomicBool::new(false),
+            say,
+        }
+    }
+
+    /// Waits for a turn; the first time that another process has it, says so.
+    fn take(&self, folder: &Path) -> Outcome<Turn<'_>> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = match FolderLock::acquire(folder) {
+            Err(Error::InUse { folder }) => {
+                if !self.said.swap(true, Ordering::Relaxed) {
+                    (self.say)(&format!(
+                        "waiting for {}: another process writes the table",
+                        folder.display()
+                    ));
+                }
+                FolderLock::wait(&folder)?
+            }
+            other => other?,
+        };
+        Ok(Turn {
+            _folder: lock,
+            _own: own,
+        })
+    }
 }
 
 /// Writes the table of the cells that are finished, in all its forms, and beside
 /// another suite of the same published rows.
-fn write(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outcome<Table> {
+fn write(
+    args: &Args,
+    plan: &Plan,
+    cells: &[Cell],
+    dataset: &Dataset,
+    turns: &Turns<impl Fn(&str) + Sync>,
+) -> Outcome<Table> {
     // Several processes may fill one table: a file that was made from fewer records
     // must not come after one that was made from more.
     let shared = plan.runs.join(plan.name(dataset));
-    let _turn = match shared.is_dir() {
-        true => Some(FolderLock::wait(&shared)?),
+    let _turn = match files::is_folder(&shared)? {
+        true => Some(turns.take(&shared)?),
         false => None,
     };
     let table = tabulate(args, plan, cells, dataset)?;
@@ -207,7 +277,8 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outc
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    let mut table = Table::new(plan.suite, &dataset.name, command, &plan.rows, &records);
+    let data = DatasetRecord::of(dataset);
+    let mut table = Table::new(plan.suite, &data, command, &plan.rows, &records);
     if let Some(epochs) = args.epochs {
         table.about += &format!(" Here every run has {epochs} epochs instead.");
     }

@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::model::Network;
 use bnn_cpu::report::Row;
 use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
+use super::places;
 use super::progress::Progress;
 use super::sampling::SamplingArgs;
 use super::settings::{FORMULAS, Setter, Settings};
@@ -71,7 +73,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--force has no effect with --resume, which replaces nothing; leave one of them out",
         ));
     }
-    let (mut run, dataset) = if args.resume {
+    let (mut run, dataset, stop) = if args.resume {
         let path = match &args.out {
             Some(path) => path.clone(),
             None => newest_unfinished(Path::new(RUNS))?,
@@ -82,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             progress.say(&format!("the run in {} is complete", path.display()));
             return result::show(&run, &test, context);
         }
-        if is_imported(&run) {
+        if is_imported(&run)? {
             return Err(Error::checkpoint(
                 &path,
                 "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
@@ -90,26 +92,24 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             .into());
         }
         let dataset = args.data.load_for(&run.config().dataset, &mut progress)?;
-        (run, dataset)
+        (run, dataset, signals::stop_flag()?)
     } else {
         // Before the data is read: a typing error should show at once.
         args.check_settings()?;
-        if let Some(out) = &args.out
-            && !args.force
-            && out.join("config.json").exists()
-        {
-            return Err(holds_a_run(out));
-        }
+        check_out(args.out.as_deref(), args.force)?;
         let dataset = args.data.load(&mut progress)?;
         let config = args.config(&dataset)?;
         config.check(&dataset).map_err(|e| with_flag(e, &config))?;
+        // Before an earlier run is replaced: what the machine has no memory for.
+        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+        let stop = signals::stop_flag()?;
         let path = match &args.out {
             Some(path) => path.clone(),
             None => default_folder(&config)?,
         };
-        (RunFolder::create(&path, config, args.force)?, dataset)
+        let run = RunFolder::create(&path, config, args.force)?;
+        (run, dataset, stop)
     };
-    let stop = signals::stop_flag()?;
     let path = run.path().to_path_buf();
     let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
         progress.train(event, &path);
@@ -119,7 +119,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         }
     });
     if let Err(Error::Interrupted(how)) = &trained {
-        progress.emit(serde_json::json!({ "event": "interrupted", "run": path, "message": how }));
+        progress.emit(serde_json::json!({ "event": "interrupted", "run": output::path(&path), "message": how }));
     }
     progress.outcome()?;
     result::show(&run, &trained?, context)
@@ -141,7 +141,7 @@ impl Args {
     pub fn config_like(&self, stored: &Config) -> Outcome<Config> {
         let model = match self.model.model.as_deref() {
             // The file is written from what is stored.
-            Some(OWN_MODEL) => stored.model.clone(),
+            Some(file) if file == OWN_MODEL => stored.model.clone(),
             _ => self
                 .model
                 .spec(stored.model.input, stored.model.classes())?,
@@ -154,14 +154,11 @@ impl Args {
         Ok(config)
     }
 
-    /// Finds what is wrong with the flags whatever the data set may be.
+    /// Finds what is wrong with the flags whatever the data set may be. Every preset
+    /// fits the digits, and a file says for itself what images it takes.
     fn check_settings(&self) -> Outcome {
         let any = bnn_cpu::data::digits::generate(0, 1, 1);
-        match self.config(&any) {
-            // An image size that does not fit is the data set's affair.
-            Ok(_) | Err(Failure::Error(Error::Spec(_))) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+        Ok(self.config(&any)?.check_settings()?)
     }
 
     /// Refuses flags that contradict the stored run.
@@ -182,12 +179,16 @@ impl Args {
     }
 }
 
-fn holds_a_run(out: &Path) -> Failure {
-    Error::checkpoint(
-        out,
-        "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
-    )
-    .into()
+/// Whether a run can begin in the folder that `--out` names, or in one of its own: before
+/// the data are read, which may have to be fetched.
+pub fn check_out(out: Option<&Path>, force: bool) -> Outcome {
+    let Some(out) = out else {
+        return places::folder(Path::new(RUNS));
+    };
+    if !force {
+        RunFolder::check_free(out)?;
+    }
+    places::run_folder(out)
 }
 
 /// Names the flag where a setting turned out to be impossible for the data.
@@ -226,8 +227,8 @@ pub fn default_folder(config: &Config) -> Outcome<PathBuf> {
 }
 
 /// Whether the weights came from elsewhere.
-fn is_imported(run: &RunFolder) -> bool {
-    run.best().is_ok_and(|best| best.epoch == 0)
+fn is_imported(run: &RunFolder) -> Outcome<bool> {
+    Ok(run.find_best()?.is_some_and(|best| best.about.epoch == 0))
 }
 
 /// The run to continue: the newest one without a test, else the newest.
@@ -238,18 +239,16 @@ fn newest_unfinished(parent: &Path) -> Outcome<PathBuf> {
             "holds no run to continue; name its folder with --out",
         )
     };
-    let newest = RunFolder::newest(parent).ok_or_else(none)?;
-    let time = |path: &Path| {
-        let of = |name: &str| path.join(name).metadata().and_then(|m| m.modified()).ok();
-        of("config.json").max(of("checkpoint.safetensors"))
-    };
-    let folders = std::fs::read_dir(parent).map_err(Error::io("read", parent))?;
-    let unfinished = folders.filter_map(|entry| {
-        let run = RunFolder::open(&entry.ok()?.path()).ok()?;
-        let open = run.test().is_ok_and(|test| test.is_none()) && !is_imported(&run);
-        open.then(|| (time(run.path()), run.path().to_path_buf()))
-    });
-    Ok(unfinished.max().map_or(newest, |(_, path)| path))
+    let all = RunFolder::newest_first(parent)?;
+    for path in &all {
+        // A damaged run that is newer than every unfinished one is an error: it may be
+        // the one that is meant.
+        let run = RunFolder::open(path)?;
+        if run.test()?.is_none() && !is_imported(&run)? {
+            return Ok(path.clone());
+        }
+    }
+    Ok(all.into_iter().next().ok_or_else(none)?)
 }
 
 /// One line for the user about where to find a run.

@@ -40,7 +40,8 @@ pub fn load() -> Dataset {
 pub fn generate(seed: u64, n_train: usize, n_test: usize) -> Dataset {
     let train = part(seed, 0, n_train.max(1));
     let test = part(seed, 1, n_test.max(1));
-    Dataset::new(NAME, GLYPHS.len(), train, test).expect("the parts have one shape and ten classes")
+    Dataset::named(NAME, GLYPHS.len(), train, test)
+        .expect("the parts have one shape and ten classes")
 }
 
 fn part(seed: u64, part: u64, count: usize) -> Split {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::event::Event;
 use super::mnist::{self, FILES, KnownFile};
+use crate::bounded;
 use crate::error::{Error, Result};
-use crate::files::{create_folder, write_atomic_bytes};
+use crate::files::{self, create_folder, write_atomic_bytes};
 
 /// The mirrors, in the order in which they are tried.
 pub const MIRRORS: [&str; 2] = [
@@ -19,7 +20,6 @@ pub const MIRRORS: [&str; 2] = [
 ];
 
 /// The most bytes a compressed file may have; the largest has 9.9 million.
-#[cfg(feature = "download")]
 const SIZE_LIMIT: u64 = 64 << 20;
 
 /// Fetches the four gzip'd files of MNIST into `folder`, making it if needed.
@@ -73,7 +73,7 @@ fn fetch_all(
     let mut mirrors = mirrors.to_vec();
     for known in files {
         let path = packed_path(folder, known);
-        if std::fs::read(&path).is_ok_and(|bytes| mnist::check(&bytes, known).is_ok()) {
+        if is_intact(&path, known)? {
             continue;
         }
         let (bytes, served_by) = fetch_from_any(&mirrors, known, events)?;
@@ -83,6 +83,26 @@ fn fetch_all(
         events(Event::Saved { path: &path });
     }
     Ok(())
+}
+
+/// Whether the file is here already. One that is damaged, or too large to be it, is not.
+///
+/// # Errors
+/// [`Error::Data`] when something else than a file is in its place; [`Error::Io`] when it
+/// cannot be read, because then it cannot be told whether it is intact.
+fn is_intact(path: &Path, known: &KnownFile) -> Result<bool> {
+    match files::look(path)? {
+        None => Ok(false),
+        Some(there) if !there.is_file() => Err(Error::data(
+            path,
+            "is in the place of a data file and is none; move it away, or name another folder",
+        )),
+        Some(there) if there.len() > SIZE_LIMIT => Ok(false),
+        Some(_) => {
+            let bytes = bounded::read(path, SIZE_LIMIT, 1)?;
+            Ok(mnist::check(&bytes, known).is_ok())
+        }
+    }
 }
 
 fn packed_path(folder: &Path, known: &KnownFile) -> PathBuf {
@@ -212,179 +232,8 @@ fn agent(url: &str) -> ureq::Agent {
 }
 
 #[cfg(all(test, feature = "download"))]
-mod tests {
-    use super::super::idx::gzip;
-    use super::super::testing::{Reply, serve};
-    use super::*;
-    use sha2::{Digest, Sha256};
-
-    fn known(name: &'static str, content: &[u8]) -> KnownFile {
-        let hash = Sha256::digest(content);
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        KnownFile {
-            name,
-            dotted: name,
-            size: content.len() as u64,
-            sha256: Box::leak(hex.into_boxed_str()),
-        }
-    }
-
-    /// Two files of pseudo-random bytes, so that gzip cannot make them tiny.
-    fn two_files() -> ([KnownFile; 2], [Vec<u8>; 2]) {
-        let contents = [1_u32, 7].map(|seed| {
-            (0..100_000_u32)
-                .map(|i| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) as u8)
-                .collect::<Vec<u8>>()
-        });
-        let files = [known("one", &contents[0]), known("two", &contents[1])];
-        (files, contents.map(|content| gzip(&content)))
-    }
-
-    /// Runs a download of the two files and returns its outcome, its events as
-    /// text, and the names of what it left in the folder.
-    fn run(mirrors: &[&str]) -> (Result<()>, Vec<String>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("deep/mnist");
-        let mut log = Vec::new();
-        let outcome = fetch_all(&target, mirrors, &two_files().0, &mut |event| {
-            log.push(format!("{event:?}"));
-        });
-        let mut left: Vec<String> = std::fs::read_dir(&target)
-            .map(|entries| {
-                entries
-                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                    .collect()
-            })
-            .unwrap_or_default();
-        left.sort();
-        (outcome, log, left)
-    }
-
-    fn good() -> impl Fn(&str) -> Reply + Send + 'static {
-        let (_, packed) = two_files();
-        move |path| match path {
-            "/one.gz" => Reply::ok(&packed[0]),
-            "/two.gz" => Reply::ok(&packed[1]),
-            _ => Reply::status(404),
-        }
-    }
-
-    #[test]
-    fn a_good_mirror() {
-        let server = serve(good());
-        let (outcome, log, left) = run(&[&server.url]);
-        outcome.unwrap();
-        assert_eq!(left, ["one.gz", "two.gz"]);
-        let count = |word: &str| log.iter().filter(|line| line.starts_with(word)).count();
-        assert_eq!(
-            (count("Asking"), count("Saved"), count("Failed")),
-            (2, 2, 0)
-        );
-        let total = format!("total: Some({})", two_files().1[0].len());
-        assert!(log.iter().any(|line| line.contains(&total)), "{log:?}");
-    }
-
-    #[test]
-    fn intact_files_are_kept_and_damaged_ones_fetched() {
-        let server = serve(good());
-        let folder = tempfile::tempdir().unwrap();
-        let (files, packed) = two_files();
-        std::fs::write(folder.path().join("one.gz"), &packed[0]).unwrap();
-        std::fs::write(folder.path().join("two.gz"), b"damaged").unwrap();
-        let mut asked = Vec::new();
-        fetch_all(folder.path(), &[&server.url], &files, &mut |event| {
-            if let Event::Asking { file, .. } = event {
-                asked.push(file.to_string());
-            }
-        })
-        .unwrap();
-        assert_eq!(asked, ["two.gz"]);
-        assert_eq!(
-            std::fs::read(folder.path().join("two.gz")).unwrap(),
-            packed[1]
-        );
-    }
-
-    /// Each kind of bad mirror, then a good one: the good one serves both
-    /// files, and the bad one is asked once only.
-    #[test]
-    fn the_next_mirror_stands_in_for_a_bad_one() {
-        type Bad = fn(&str) -> Reply;
-        let cases: [(&str, Bad); 6] = [
-            ("404", |_| Reply::status(404)),
-            ("500", |_| Reply::status(500)),
-            ("SHA-256 differs", |_| {
-                Reply::ok(b"<html>log in first</html>")
-            }),
-            ("SHA-256 differs", |_| Reply::ok(&gzip(&[9; 100_000]))),
-            ("damaged", |_| {
-                let mut packed = two_files().1[0].clone();
-                let middle = packed.len() - 5;
-                packed[middle] ^= 1;
-                Reply::ok(&packed)
-            }),
-            ("", |_| Reply::cut_short(&two_files().1[0], 40_000)),
-        ];
-        for (why, bad) in cases {
-            let (bad, good) = (serve(bad), serve(good()));
-            let (outcome, log, left) = run(&[&bad.url, &good.url]);
-            outcome.unwrap();
-            assert_eq!(left, ["one.gz", "two.gz"]);
-            let failed: Vec<_> = log.iter().filter(|l| l.starts_with("Failed")).collect();
-            assert_eq!(failed.len(), 1, "{log:?}");
-            assert!(failed[0].contains(why), "{why}: {}", failed[0]);
-        }
-    }
-
-    #[test]
-    fn all_mirrors_failing_is_one_line_and_leaves_nothing() {
-        let (gone, cut) = (
-            serve(|_| Reply::status(404)),
-            serve(|_| Reply::cut_short(&two_files().1[0], 10)),
-        );
-        let (outcome, _, left) = run(&[&gone.url, &cut.url]);
-        let error = outcome.unwrap_err();
-        assert!(matches!(error, Error::Network(_)));
-        let line = error.to_string();
-        assert!(
-            line.contains("status 404") && line.contains("--data"),
-            "{line}"
-        );
-        assert!(!line.contains('\n'));
-        assert!(left.is_empty(), "{left:?}");
-    }
-
-    #[test]
-    fn a_claimed_size_beyond_the_limit_is_refused_unread() {
-        let server = serve(|_| Reply::claiming(b"short", SIZE_LIMIT + 1));
-        let line = run(&[&server.url]).0.unwrap_err().to_string();
-        assert!(line.contains("larger than"), "{line}");
-    }
-
-    #[test]
-    fn nobody_listening_fails_at_once() {
-        let port = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let start = std::time::Instant::now();
-        let outcome = run(&[&format!("http://127.0.0.1:{port}")]).0;
-        let line = outcome.unwrap_err().to_string();
-        assert!(
-            line.contains("refused") && !line.contains("os error"),
-            "{line}"
-        );
-        assert!(start.elapsed().as_secs() < 10);
-    }
-
-    #[test]
-    fn a_mirror_must_be_a_web_address() {
-        for text in ["", "/srv/mnist", "ftp://host/x", "http://", "https:///x"] {
-            let outcome = download(Path::new("unused"), Some(text), &mut |_| ());
-            assert!(matches!(outcome, Err(Error::Spec(_))), "{text}");
-        }
-    }
-}
+#[path = "download_tests.rs"]
+mod tests;
 
 #[cfg(all(test, not(feature = "download")))]
 mod tests_without {

@@ -1,15 +1,16 @@
 //! Making a picture what a network of digits was trained on, as MNIST was made:
-//! light ink on black, scaled with its proportions kept into a box of 20x20, and
-//! placed in 28x28 with its centre of mass in the middle.
+//! ink on the background that the training images have, scaled with its proportions
+//! kept into a box of 20x20, and placed in 28x28 with its centre of mass in the middle.
 //!
 //! ```text
 //! ink    = (brightness - paper) / (brightest - paper), cut off at 0
 //! paper  = median of the border + 4·(its 9th decile - median)
 //! ```
 //!
-//! A picture that already has the network's size is taken as it is. Source: LeCun,
+//! A picture that already has the network's size is neither scaled nor moved. Source: LeCun,
 //! Cortes and Burges, "The MNIST database of handwritten digits".
 
+use super::background::{Background, is_light};
 use super::idx::Fault;
 use super::picture::Picture;
 use std::str::FromStr;
@@ -17,12 +18,13 @@ use std::str::FromStr;
 /// Whether dark and light change places before anything else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Invert {
-    /// Where the border is light, and so the ink is dark.
+    /// Where the border is on the other side than the background of the training
+    /// images; a picture of the network's own size is taken as it is.
     #[default]
     Auto,
-    /// Always: dark ink on light paper.
+    /// Always.
     Yes,
-    /// Never: light ink on dark paper.
+    /// Never.
     No,
 }
 
@@ -54,30 +56,57 @@ const FILL: (usize, usize) = (20, 28);
 /// Less contrast than this is no ink.
 const LEAST_CONTRAST: f32 = 16.0;
 
-/// The picture as an image of `height` x `width` bytes.
+/// The picture as an image of `height` x `width` bytes, its ink on the `background` of
+/// the images that the network was trained on.
 ///
 /// # Errors
 /// [`Fault::Format`] for a picture in which nothing stands out.
 pub fn fit(
     picture: &Picture,
     invert: Invert,
+    background: Background,
     (height, width): (usize, usize),
 ) -> Result<Vec<u8>, Fault> {
-    let light = on_black(picture, invert);
-    if (picture.height, picture.width) == (height, width) {
-        return Ok(light);
+    let own = (picture.height, picture.width) == (height, width);
+    let inverted = match invert {
+        Invert::Yes => true,
+        Invert::No => false,
+        // What is opaque up to the edge is an image as those of the data set are.
+        Invert::Auto if own && has_paper(picture) => false,
+        Invert::Auto => of_picture(picture) != background,
+    };
+    // What is transparent is paper: the network's, once the picture is inverted.
+    let paper = if inverted {
+        background.opposite()
+    } else {
+        background
+    };
+    let mut image = on_paper(picture, paper.paper());
+    if inverted {
+        flip(&mut image);
     }
-    let (paper, top) = (paper(&light, picture.width), brightest(&light));
+    if own {
+        return Ok(image);
+    }
+    // From here to the end ink is light.
+    if background == Background::Light {
+        flip(&mut image);
+    }
+    let (paper, top) = (self::paper(&image, picture.width), brightest(&image));
     if top - paper < LEAST_CONTRAST {
         return Err(Fault::Format(
             "shows nothing that stands out from its background; give a picture of one digit".into(),
         ));
     }
-    let ink: Vec<f32> = light
+    let ink: Vec<f32> = image
         .iter()
         .map(|&v| ((f32::from(v) - paper) / (top - paper)).max(0.0))
         .collect();
-    Ok(centre(&ink, picture.width, (height, width)))
+    let mut fitted = centre(&ink, picture.width, (height, width));
+    if background == Background::Light {
+        flip(&mut fitted);
+    }
+    Ok(fitted)
 }
 
 /// Ink of any extent (rows of `from` numbers, 0 for none, some above it) as an
@@ -118,42 +147,47 @@ pub fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<
     image
 }
 
-/// Brightness of the ink on black. What is transparent is paper, and paper is
-/// what the ink stands out from.
-fn on_black(picture: &Picture, invert: Invert) -> Vec<u8> {
-    let (luma, width) = (&picture.luma, picture.width);
-    let flip = |v: &[u8]| v.iter().map(|v| 255 - v).collect();
-    let Some(alpha) = &picture.alpha else {
-        let dark_ink = match invert {
-            Invert::Yes => true,
-            Invert::No => false,
-            Invert::Auto => quantile(&border(luma, width), 0.5) > 127.0,
-        };
-        return if dark_ink { flip(luma) } else { luma.clone() };
-    };
-    let over = |paper: u8| -> Vec<u8> {
-        let pixels = luma.iter().zip(alpha);
-        let mix = |(&v, &a): (&u8, &u8)| {
-            let (v, a, paper) = (u32::from(v), u32::from(a), u32::from(paper));
-            ((v * a + paper * (255 - a) + 127) / 255) as u8
-        };
-        pixels.map(mix).collect()
-    };
-    let dark_ink = match invert {
-        Invert::Yes => true,
-        Invert::No => false,
-        Invert::Auto if quantile(&border(alpha, width), 0.5) > 127.0 => {
-            quantile(&border(luma, width), 0.5) > 127.0
-        }
-        Invert::Auto => {
-            // The paper is transparent, so what is opaque is ink.
+fn flip(image: &mut [u8]) {
+    for v in image {
+        *v = 255 - *v;
+    }
+}
+
+/// Whether the edge is opaque, at least half of it.
+fn has_paper(picture: &Picture) -> bool {
+    let alpha = picture.alpha.as_deref();
+    alpha.is_none_or(|alpha| quantile(&border(alpha, picture.width), 0.5) > 127.0)
+}
+
+/// What the ink of a picture stands on.
+fn of_picture(picture: &Picture) -> Background {
+    let luma = &picture.luma;
+    match &picture.alpha {
+        Some(alpha) if !has_paper(picture) => {
+            // The paper is transparent, so what is opaque is ink, and stands out from
+            // the other side.
             let weight: u64 = alpha.iter().map(|&a| u64::from(a)).sum();
             let pixels = luma.iter().zip(alpha);
             let sum: u64 = pixels.map(|(&v, &a)| u64::from(v) * u64::from(a)).sum();
-            sum <= 127 * weight
+            Background::from_light(sum <= 127 * weight)
         }
+        _ => {
+            let median = quantile(&border(luma, picture.width), 0.5);
+            Background::from_light(is_light(median as u8))
+        }
+    }
+}
+
+/// The picture laid on paper of that brightness.
+fn on_paper(picture: &Picture, paper: u8) -> Vec<u8> {
+    let Some(alpha) = &picture.alpha else {
+        return picture.luma.clone();
     };
-    if dark_ink { flip(&over(255)) } else { over(0) }
+    let mix = |(&v, &a): (&u8, &u8)| {
+        let (v, a, paper) = (u32::from(v), u32::from(a), u32::from(paper));
+        ((v * a + paper * (255 - a) + 127) / 255) as u8
+    };
+    picture.luma.iter().zip(alpha).map(mix).collect()
 }
 
 /// The pixels of the four edges.

@@ -21,7 +21,7 @@ fn digit(seed: u64) -> Vec<u8> {
             .collect(),
         alpha: None,
     };
-    fit(&large, Invert::No, MNIST).unwrap()
+    fit(&large, Invert::No, Background::Dark, MNIST).unwrap()
 }
 
 /// A picture with the image somewhere on it, each pixel `times` wide.
@@ -54,7 +54,11 @@ fn what_was_fitted_once_stays_as_it_is() {
         assert_eq!(*digit.iter().max().unwrap(), 255);
         for at in [(0, 0), (3, 17), (40, 1)] {
             let moved = paste(&digit, at, 1, 0, 255);
-            assert_eq!(fit(&moved, Invert::Auto, MNIST).unwrap(), digit, "{seed}");
+            assert_eq!(
+                fit(&moved, Invert::Auto, Background::Dark, MNIST).unwrap(),
+                digit,
+                "{seed}"
+            );
         }
     }
 }
@@ -64,10 +68,13 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
     let digit = digit(3);
     for (paper, ink) in [(255, 0), (0, 255), (200, 40), (30, 240)] {
         let picture = paste(&digit, (4, 4), 1, paper, ink);
-        let fitted = fit(&picture, Invert::Auto, MNIST).unwrap();
+        let fitted = fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
         assert!(differ(&fitted, &digit) <= 2, "{paper} {ink}");
         let forced = if paper > ink { Invert::Yes } else { Invert::No };
-        assert_eq!(fit(&picture, forced, MNIST).unwrap(), fitted);
+        assert_eq!(
+            fit(&picture, forced, Background::Dark, MNIST).unwrap(),
+            fitted
+        );
     }
     // The digit as opacity, in black, in white and on opaque white.
     let shape = paste(&digit, (4, 4), 1, 0, 255);
@@ -77,21 +84,34 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
             alpha: Some(shape.luma.clone()),
             ..shape
         };
-        assert_eq!(fit(&picture, Invert::Auto, MNIST).unwrap(), digit, "{ink}");
+        assert_eq!(
+            fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap(),
+            digit,
+            "{ink}"
+        );
     }
     let opaque = Picture {
         luma: shape.luma.iter().map(|v| 255 - v).collect(),
         alpha: Some(vec![255; shape.luma.len()]),
         ..shape
     };
-    assert_eq!(fit(&opaque, Invert::Auto, MNIST).unwrap(), digit);
+    assert_eq!(
+        fit(&opaque, Invert::Auto, Background::Dark, MNIST).unwrap(),
+        digit
+    );
 }
 
 #[test]
 fn size_does_not_matter() {
     let digit = digit(5);
     for times in [2, 3, 10] {
-        let fitted = fit(&paste(&digit, (7, 3), times, 0, 255), Invert::Auto, MNIST).unwrap();
+        let fitted = fit(
+            &paste(&digit, (7, 3), times, 0, 255),
+            Invert::Auto,
+            Background::Dark,
+            MNIST,
+        )
+        .unwrap();
         let error: f32 = fitted
             .iter()
             .zip(&digit)
@@ -109,7 +129,7 @@ fn noise_of_the_paper_is_not_ink() {
     for (i, v) in picture.luma.iter_mut().enumerate() {
         *v = v.saturating_add((i * 7919 % 13) as u8);
     }
-    let fitted = fit(&picture, Invert::Auto, MNIST).unwrap();
+    let fitted = fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
     let bounds = |image: &[u8]| {
         let ink: Vec<f32> = image.iter().map(|&v| f32::from(v / 64)).collect();
         super::bounds(&ink, 28)
@@ -129,7 +149,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
     for y in 10..190 {
         line.luma[y * 300 + 40] = 0;
     }
-    let fitted = fit(&line, Invert::Auto, MNIST).unwrap();
+    let fitted = fit(&line, Invert::Auto, Background::Dark, MNIST).unwrap();
     let inked: Vec<usize> = (0..784).filter(|&i| fitted[i] > 0).collect();
     assert_eq!(inked, (4..24).map(|y| y * 28 + 14).collect::<Vec<_>>());
 
@@ -137,7 +157,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
         luma: vec![90; 60_000],
         ..line.clone()
     };
-    let Err(Fault::Format(what)) = fit(&blank, Invert::Auto, MNIST) else {
+    let Err(Fault::Format(what)) = fit(&blank, Invert::Auto, Background::Dark, MNIST) else {
         panic!("a blank picture has ink");
     };
     assert!(what.contains("stands out"), "{what}");
@@ -149,8 +169,8 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
             alpha: None,
         };
         // Whatever it is taken for, it is no reason to panic.
-        let _ = fit(&picture, Invert::Auto, MNIST);
-        let _ = fit(&picture, Invert::Yes, (5, 9));
+        let _ = fit(&picture, Invert::Auto, Background::Dark, MNIST);
+        let _ = fit(&picture, Invert::Yes, Background::Dark, (5, 9));
     }
     let own = Picture {
         width: 28,
@@ -158,5 +178,107 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
         luma: vec![7; 784],
         alpha: None,
     };
-    assert_eq!(fit(&own, Invert::Auto, MNIST).unwrap(), own.luma);
+    assert_eq!(
+        fit(&own, Invert::Auto, Background::Dark, MNIST).unwrap(),
+        own.luma
+    );
+}
+
+/// A set of dark ink on light paper: what is fitted is what it would be of the negative.
+#[test]
+fn ink_comes_out_on_the_background_of_the_training_images() {
+    let digit = digit(4);
+    let negative: Vec<u8> = digit.iter().map(|v| 255 - v).collect();
+    for (paper, ink) in [(255, 0), (0, 255), (230, 30)] {
+        let picture = paste(&digit, (4, 9), 2, paper, ink);
+        let on = |background, invert| fit(&picture, invert, background, MNIST).unwrap();
+        let dark = on(Background::Dark, Invert::Auto);
+        let light = on(Background::Light, Invert::Auto);
+        assert!(differ(&dark.iter().map(|v| 255 - v).collect::<Vec<_>>(), &light) == 0);
+        assert_eq!((dark[0], light[0]), (0, 255), "{paper} {ink}");
+        // Inverted exactly when the border is on the other side.
+        for (background, auto) in [(Background::Dark, dark), (Background::Light, light)] {
+            let same = (paper > 127) == (background == Background::Light);
+            let forced = if same { Invert::No } else { Invert::Yes };
+            assert_eq!(on(background, forced), auto);
+        }
+    }
+    // What was fitted once is found again, on light paper too.
+    let picture = paste(&negative, (3, 5), 1, 0, 255);
+    let mut framed = picture.clone();
+    for (i, v) in framed.luma.iter_mut().enumerate() {
+        let (y, x) = (i / picture.width, i % picture.width);
+        if !((3..31).contains(&y) && (5..33).contains(&x)) {
+            *v = 255;
+        }
+    }
+    assert_eq!(
+        fit(&framed, Invert::Auto, Background::Light, MNIST).unwrap(),
+        negative
+    );
+    // The digit as opacity, in whatever colour.
+    let shape = paste(&digit, (4, 4), 1, 0, 255);
+    for ink in [0, 255] {
+        let picture = Picture {
+            luma: vec![ink; shape.luma.len()],
+            alpha: Some(shape.luma.clone()),
+            ..shape
+        };
+        let fitted = fit(&picture, Invert::Auto, Background::Light, MNIST).unwrap();
+        assert_eq!(fitted, negative, "{ink}");
+    }
+}
+
+#[test]
+fn a_picture_of_the_networks_own_size_is_taken_as_it_is() {
+    // Off the centre, of little contrast, and on either paper.
+    for paper in [250_u8, 5] {
+        let luma: Vec<u8> = (0..784)
+            .map(|i| if i == 40 { 128 } else { paper })
+            .collect();
+        let own = Picture {
+            width: 28,
+            height: 28,
+            luma: luma.clone(),
+            alpha: None,
+        };
+        let opaque = Picture {
+            alpha: Some(vec![255; 784]),
+            ..own.clone()
+        };
+        let negative: Vec<u8> = luma.iter().map(|v| 255 - v).collect();
+        for background in [Background::Dark, Background::Light] {
+            for picture in [&own, &opaque] {
+                for (invert, image) in [
+                    (Invert::Auto, &luma),
+                    (Invert::No, &luma),
+                    (Invert::Yes, &negative),
+                ] {
+                    assert_eq!(&fit(picture, invert, background, MNIST).unwrap(), image);
+                }
+            }
+        }
+    }
+    // Ink on nothing has no paper of its own: it is laid on the network's.
+    let mut alpha = vec![0; 784];
+    alpha[40] = 255;
+    for (ink, background, at, elsewhere) in [
+        (0, Background::Dark, 255, 0),
+        (255, Background::Dark, 255, 0),
+        (0, Background::Light, 0, 255),
+        (255, Background::Light, 0, 255),
+    ] {
+        let picture = Picture {
+            width: 28,
+            height: 28,
+            luma: vec![ink; 784],
+            alpha: Some(alpha.clone()),
+        };
+        let image = fit(&picture, Invert::Auto, background, MNIST).unwrap();
+        assert_eq!(
+            (image[40], image[41]),
+            (at, elsewhere),
+            "{ink} {background:?}"
+        );
+    }
 }

@@ -6,19 +6,20 @@
 //! is recognised by its first bytes and not by the file's name.
 //!
 //! Images are unsigned bytes in three dimensions (N, H, W) or four
-//! (N, H, W, C); labels have one dimension and are u8, i16 or i32.
+//! (N, H, W, C); labels have one dimension and are u8, i16 or i32. QMNIST's have two,
+//! N rows of eight i32, of which the first is the class.
 //!
 //! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
 //! that are really there, and never beyond [`LIMIT`].
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use ndarray::Array4;
 
+use super::gzip::{Garbage, MAGIC, Members};
 pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
+use super::place::{self, Place};
 use super::{Dataset, Split, shape_text};
 use crate::bounded;
 use crate::error::{Error, Result};
@@ -29,6 +30,12 @@ pub const LIMIT: u64 = 4 << 30;
 /// The most classes a label file may speak of. A label above it is taken for
 /// a damaged file, before anyone makes a layer of that width.
 pub const MAX_CLASSES: u32 = 1 << 20;
+
+/// How many bytes of a file are read at a time.
+const BLOCK: usize = 1 << 16;
+
+/// Numbers that QMNIST has for each image: the class, then where the image is from.
+const QMNIST_COLUMNS: u32 = 8;
 
 pub(super) const UNSIGNED_BYTE: u8 = 0x08;
 pub(super) const SHORT: u8 = 0x0B;
@@ -57,7 +64,10 @@ impl From<io::Error> for Fault {
     /// An error with a system code is the disk's; any other comes from the
     /// gzip decoder and means that the content is damaged.
     fn from(error: io::Error) -> Self {
-        if error.raw_os_error().is_some() {
+        let garbage = error.get_ref().and_then(|e| e.downcast_ref::<Garbage>());
+        if let Some(garbage) = garbage {
+            fault(format!("{garbage}; fetch or copy the file again"))
+        } else if error.raw_os_error().is_some() {
             Self::Read(error)
         } else if error.kind() == io::ErrorKind::OutOfMemory {
             fault("holds more than this machine has memory for; split it")
@@ -122,7 +132,8 @@ pub fn parse_images(reader: impl Read) -> std::result::Result<Array4<u8>, Fault>
     Array4::from_shape_vec(shape, pixels).map_err(|error| fault(error.to_string()))
 }
 
-/// Reads labels, raw or gzip'd.
+/// Reads labels, raw or gzip'd: one number an image, or the first of the eight that
+/// QMNIST has for each.
 ///
 /// Pure: the result depends on the bytes of `reader` only.
 ///
@@ -143,19 +154,34 @@ pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
             )));
         }
     };
-    if header.lengths.len() != 1 {
-        return Err(fault(format!(
-            "has {} dimensions, as image files have; name the label file here (1 dimension)",
-            header.lengths.len()
-        )));
-    }
+    let columns = match *header.lengths.as_slice() {
+        [_] => 1,
+        [_, QMNIST_COLUMNS] if header.kind == INT => QMNIST_COLUMNS as usize,
+        [rows, columns] => {
+            return Err(fault(format!(
+                "holds {rows}x{columns} elements of {}; labels have one dimension, or are QMNIST's Nx{QMNIST_COLUMNS} of i32",
+                kind_name(header.kind)
+            )));
+        }
+        ref other => {
+            return Err(fault(format!(
+                "has {} dimensions, {}; name the label file here (1 dimension, or QMNIST's Nx{QMNIST_COLUMNS})",
+                other.len(),
+                match other.len() {
+                    3 | 4 => "as image files have",
+                    _ => "as neither image nor label files have",
+                }
+            )));
+        }
+    };
     if header.lengths[0] == 0 {
         return Err(fault("holds no labels; give a file with at least one"));
     }
     let bytes = header.elements(&mut reader, size)?;
-    let mut labels = Vec::with_capacity(bytes.len() / size as usize);
-    for (i, element) in bytes.chunks_exact(size as usize).enumerate() {
-        let value = match *element {
+    let row = size as usize * columns;
+    let mut labels = Vec::with_capacity(bytes.len() / row);
+    for (i, row) in bytes.chunks_exact(row).enumerate() {
+        let value = match row[..size as usize] {
             [a] => i64::from(a),
             [a, b] => i64::from(i16::from_be_bytes([a, b])),
             [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
@@ -179,12 +205,12 @@ pub(super) fn decompressed<'r>(
 ) -> std::result::Result<Box<dyn Read + 'r>, Fault> {
     let mut start = Vec::with_capacity(2);
     reader.by_ref().take(2).read_to_end(&mut start)?;
-    let compressed = start == [0x1F, 0x8B];
-    let whole = io::Cursor::new(start).chain(reader);
-    Ok(if compressed {
-        Box::new(MultiGzDecoder::new(whole))
+    Ok(if start == MAGIC {
+        let reader = BufReader::with_capacity(BLOCK, reader);
+        Box::new(Members::after_magic(reader))
     } else {
-        Box::new(whole)
+        let whole = io::Cursor::new(start).chain(reader);
+        Box::new(BufReader::with_capacity(BLOCK, whole))
     })
 }
 
@@ -272,27 +298,12 @@ fn kind_name(kind: u8) -> String {
     }
 }
 
-/// Opens a data file for reading.
-///
-/// # Errors
-/// [`Error::Data`] when it is missing; [`Error::Io`] when it cannot be opened.
-pub fn open(path: &Path) -> Result<BufReader<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(BufReader::with_capacity(1 << 16, file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::data(
-            path,
-            "no such file; check the path, or fetch the file",
-        )),
-        Err(error) => Err(Error::io("open", path)(error)),
-    }
-}
-
 /// [`parse_images`] from a file.
 ///
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_images(path: &Path) -> Result<Array4<u8>> {
-    parse_images(open(path)?).map_err(|fault| fault.at(path))
+    parse_images(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// [`parse_labels`] from a file.
@@ -300,7 +311,7 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>> {
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
-    parse_labels(open(path)?).map_err(|fault| fault.at(path))
+    parse_labels(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// Reads images and their labels; `classes` bounds the labels where known.
@@ -360,11 +371,27 @@ pub(super) fn join(
 /// files differ, when the test set has a class that training never shows, or
 /// when there is only one class.
 pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
-    let [train_images, train_labels, test_images, test_labels] = files;
-    let (train, test) = rayon::join(
-        || read_split(train_images, train_labels, None),
-        || read_split(test_images, test_labels, None),
-    );
+    let places = files.clone().map(Place::File);
+    read_places(name, &places, |images| images)
+}
+
+/// [`read_dataset`] for files that may lie within a zip, whose images are `turned`.
+pub(super) fn read_places(
+    name: &str,
+    files: &[Place; 4],
+    turned: fn(Array4<u8>) -> Array4<u8>,
+) -> Result<Dataset> {
+    let paths = files.each_ref().map(Place::path);
+    let [_, train_labels, test_images, test_labels] = &paths;
+    let split = |images: usize, labels: usize| {
+        let (pixels, classes) = (
+            files[images].read(|reader| parse_images(reader))?,
+            files[labels].read(|reader| parse_labels(reader))?,
+        );
+        let (images, labels) = (&paths[images], &paths[labels]);
+        join(turned(pixels), classes, images, labels, None)
+    };
+    let (train, test) = rayon::join(|| split(0, 1), || split(2, 3));
     let (train, test) = (train?, test?);
     if train.shape() != test.shape() {
         return Err(Error::data(

@@ -82,6 +82,56 @@ fn labels_of_each_width() {
     assert!(encode_labels(&[u32::MAX]).is_err());
 }
 
+/// QMNIST: class, series, writer, digit, NIST class, NIST index, duplicate, unused.
+#[test]
+fn the_first_of_qmnists_columns_is_the_label() {
+    let mut rows = header(0x0C, &[3, 8]);
+    for class in [5, 0, 9] {
+        for number in [class, 4, 2_313, 77, 35, 229_421, 0, 0_u32] {
+            rows.extend(number.to_be_bytes());
+        }
+    }
+    assert_eq!(parse_labels(&rows[..]).unwrap(), [5, 0, 9]);
+    assert_eq!(parse_labels(&gzip(&rows)[..]).unwrap(), [5, 0, 9]);
+    assert!(refused_labels(&rows[..rows.len() - 1]).contains("cut short"));
+    rows[12 + 32] = 0xFF;
+    assert!(refused_labels(&rows).contains("label 1 is -"));
+    assert!(refused_labels(&header(0x0C, &[0, 8])).contains("no labels"));
+}
+
+#[test]
+fn labels_of_other_shapes_are_called_what_they_are() {
+    for (kind, lengths, what) in [
+        (
+            0x0C,
+            &[60_000, 7][..],
+            "60000x7 elements of type 0x0c (i32)",
+        ),
+        (0x08, &[10, 8], "10x8 elements of type 0x08 (u8)"),
+        (0x08, &[10, 1], "10x1 elements of type 0x08 (u8)"),
+        (0x08, &[2, 28, 28], "3 dimensions, as image files have"),
+        (0x08, &[], "0 dimensions, as neither"),
+        (0x08, &[1; 9], "9 dimensions, as neither"),
+    ] {
+        let line = refused_labels(&header(kind, lengths));
+        assert!(line.contains(what), "{line}");
+    }
+}
+
+#[test]
+fn zeros_after_the_gzip_data_are_padding_and_anything_else_is_garbage() {
+    let raw = image_file();
+    let images = parse_images(&raw[..]).unwrap();
+    let padded = [gzip(&raw), vec![0; 4_000]].concat();
+    assert_eq!(parse_images(&padded[..]).unwrap(), images);
+    let spoiled = [gzip(&raw), b"\0\0<html>".to_vec()].concat();
+    let line = refused(&spoiled);
+    assert!(
+        line.contains("8 bytes of garbage after the gzip data"),
+        "{line}"
+    );
+}
+
 #[test]
 fn truncated_at_every_length() {
     let images = image_file();
@@ -125,7 +175,7 @@ fn gzip_damaged() {
     assert!(refused(&checksum).contains("damaged"));
     let mut tail = gzip(&image_file());
     tail.extend(b"garbage after the stream");
-    assert!(refused(&tail).contains("gzip stream"));
+    assert!(refused(&tail).contains("24 bytes of garbage after the gzip data"));
     let mut method = gzip(&image_file());
     method[2] = 3;
     assert!(refused(&method).contains("gzip stream"));
@@ -270,7 +320,10 @@ fn a_missing_file_and_a_folder() {
         .to_string();
     assert!(line.contains("gone: no such file;"), "{line}");
     // Opening or reading a folder fails in the operating system's words.
-    assert!(matches!(read_images(folder.path()), Err(Error::Io { .. })));
+    assert!(matches!(
+        read_images(folder.path()),
+        Err(Error::Data { .. })
+    ));
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! MNIST on the disk: finding the four files, checking them, loading them.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Normalisation, Split, idx};
+use super::{Dataset, Normalisation, Split, idx, place, sets};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The name in [`Dataset::name`].
 pub const NAME: &str = "MNIST";
+
+/// [`Dataset::fingerprint`] of MNIST: a set that has it is MNIST, and no other is.
+pub const FINGERPRINT: &str = "5ac2405e66bb51b9ebb36b9ccc2e2801ef62115f0c55c4fbc8c31140d3f4877b";
 
 /// The constants the literature normalises MNIST by.
 pub const NORMALISATION: Normalisation = Normalisation {
@@ -98,54 +101,65 @@ pub(super) fn find_below(
     if let Some(folder) = env {
         return find_in(folder, "BNN_CPU_DATA").map(Some);
     }
-    Ok(FOLDERS
-        .iter()
-        .find_map(|folder| files_in(&base.join(folder)).ok()))
+    for folder in FOLDERS {
+        if let Ok(found) = files_in(&base.join(folder))? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The four files in `folder`; `asked_by` is the setting that named it.
 ///
 /// # Errors
-/// [`Error::Data`] naming the folder and the first file it lacks.
+/// [`Error::Data`] naming the folder and the first file it lacks, or the other sets it
+/// holds; [`Error::Io`] when it cannot be looked at.
 pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
-    files_in(folder).map_err(|missing| {
-        let what = if folder.is_dir() {
-            format!(
-                "lacks {0}, {0}.gz and {1}; {asked_by} must name a folder with the four IDX files",
-                missing.name, missing.dotted
-            )
-        } else {
-            let what = match folder.is_file() {
-                true => "is a file",
-                false => "no such folder",
-            };
-            format!("{what}; {asked_by} must name a folder with the four IDX files")
-        };
-        Error::data(folder, what)
-    })
+    let missing = match files_in(folder)? {
+        Ok(found) => return Ok(found),
+        Err(missing) => missing,
+    };
+    let what = match sets::others(folder, asked_by)? {
+        Some(sets) => format!("holds {sets}, and MNIST's four files are not in it; choose one"),
+        None => format!(
+            "lacks {0}, {0}.gz and {1}; {asked_by} must name a folder with the four IDX files",
+            missing.name, missing.dotted
+        ),
+    };
+    Err(Error::data(folder, what))
 }
 
 /// The four files in `folder`, or the first one that is missing. An unpacked
 /// file is preferred, because it is faster to read.
-fn files_in(folder: &Path) -> std::result::Result<Found, &'static KnownFile> {
-    let locate = |known: &'static KnownFile| {
+fn files_in(folder: &Path) -> Result<std::result::Result<Found, &'static KnownFile>> {
+    if !files::look(folder)?.is_some_and(|there| there.is_dir()) {
+        return Ok(Err(&FILES[0]));
+    }
+    let mut found = Vec::with_capacity(FILES.len());
+    for known in &FILES {
         let (name, dotted) = (known.name, known.dotted);
-        [
+        let names = [
             name.to_string(),
             dotted.to_string(),
             format!("{name}.gz"),
             format!("{dotted}.gz"),
-        ]
-        .into_iter()
-        .map(|candidate| folder.join(candidate))
-        .find(|path| path.is_file())
-        .ok_or(known)
-    };
-    let [a, b, c, d] = &FILES;
-    Ok(Found {
+        ];
+        let before = found.len();
+        for path in names.map(|name| folder.join(name)) {
+            if place::is_file(&path)? {
+                found.push(path);
+                break;
+            }
+        }
+        if found.len() == before {
+            return Ok(Err(known));
+        }
+    }
+    let files = <[PathBuf; 4]>::try_from(found).map_err(|_| &FILES[0]);
+    Ok(files.map(|files| Found {
         folder: folder.to_path_buf(),
-        files: [locate(a)?, locate(b)?, locate(c)?, locate(d)?],
-    })
+        files,
+    }))
 }
 
 /// Loads MNIST and verifies the content of each file.
@@ -159,7 +173,7 @@ pub fn load(found: &Found) -> Result<Dataset> {
         || load_split(train_images, train_labels, &FILES[0], &FILES[1]),
         || load_split(test_images, test_labels, &FILES[2], &FILES[3]),
     );
-    Ok(Dataset::new(NAME, 10, train?, test?)?.with_normalisation(NORMALISATION))
+    Dataset::new(NAME, 10, train?, test?)
 }
 
 fn load_split(
@@ -183,8 +197,7 @@ fn verified<T>(
     known: &KnownFile,
     parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, idx::Fault>,
 ) -> Result<T> {
-    let reader: BufReader<File> = idx::open(path)?;
-    let plain = idx::decompressed(reader).map_err(|fault| fault.at(path))?;
+    let plain = idx::decompressed(place::open(path)?).map_err(|fault| fault.at(path))?;
     let mut hashing = Hashing {
         inner: plain,
         hasher: Sha256::new(),

@@ -4,16 +4,25 @@
 //! order of an epoch, an augmented image and a built-in digit are pure
 //! functions of a seed and a position.
 
+mod archive;
 pub mod augment;
+pub mod background;
+mod choice;
+mod dataset;
 pub mod digits;
 pub mod download;
+pub mod emnist;
 pub mod event;
 pub mod fit;
+mod gzip;
 pub mod idx;
 mod idx_write;
 pub mod mnist;
 pub mod order;
+mod orientation;
 pub mod picture;
+pub mod place;
+mod sets;
 pub mod sheet;
 pub mod source;
 mod strokes;
@@ -21,12 +30,14 @@ mod strokes;
 pub(crate) mod testing;
 
 pub use augment::Augment;
+pub use background::Background;
+pub use choice::DatasetChoice;
+pub use dataset::{Contents, Dataset};
 pub use event::Event;
 pub use order::{epoch_order, validation_split};
-pub use source::{DatasetChoice, Loaded, load};
+pub use source::{Loaded, load, read_files};
 
 use ndarray::{Array4, ArrayView4};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -154,87 +165,6 @@ impl Normalisation {
     }
 }
 
-/// A training set and a test set of one image shape.
-#[derive(Debug, Clone)]
-pub struct Dataset {
-    /// What a report calls it.
-    pub name: String,
-    /// How many classes there are; every label is below it.
-    pub classes: usize,
-    /// The images to learn from (and to hold some out of, for validation).
-    pub train: Split,
-    /// The images to test on, once.
-    pub test: Split,
-    normalisation: Normalisation,
-}
-
-impl Dataset {
-    /// Joins a training and a test set; the normalisation is that of `train`.
-    ///
-    /// # Errors
-    /// [`Error::Spec`] when the image shapes differ or a label is not below
-    /// `classes`.
-    pub fn new(name: &str, classes: usize, train: Split, test: Split) -> Result<Self> {
-        if train.shape() != test.shape() {
-            return Err(Error::spec(format!(
-                "training images are {} and test images {}; they must have one shape",
-                shape_text(train.shape()),
-                shape_text(test.shape())
-            )));
-        }
-        for (part, split) in [("training", &train), ("test", &test)] {
-            let beyond = |&label: &u32| label as usize >= classes;
-            if let Some(i) = split.labels.iter().position(beyond) {
-                return Err(Error::spec(format!(
-                    "{part} label {} (image {i}) is outside the {classes} classes",
-                    split.labels[i]
-                )));
-            }
-        }
-        Ok(Self {
-            name: name.to_string(),
-            classes,
-            normalisation: Normalisation::of(&train),
-            train,
-            test,
-        })
-    }
-
-    /// SHA-256 of all images and labels, in hexadecimal: two sets with the same one
-    /// are the same to a network.
-    pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for split in [&self.train, &self.test] {
-            let (height, width, channels) = split.shape();
-            for size in [split.len(), height, width, channels] {
-                hash.update((size as u64).to_le_bytes());
-            }
-            hash.update(split.pixels());
-            for label in split.labels() {
-                hash.update(label.to_le_bytes());
-            }
-        }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    /// Replaces the normalisation by published constants.
-    #[must_use]
-    pub fn with_normalisation(mut self, normalisation: Normalisation) -> Self {
-        self.normalisation = normalisation;
-        self
-    }
-
-    /// What a network's input is shifted and scaled by.
-    pub fn normalisation(&self) -> Normalisation {
-        self.normalisation
-    }
-
-    /// (height, width, channels) of every image.
-    pub fn shape(&self) -> (usize, usize, usize) {
-        self.train.shape()
-    }
-}
-
 /// "28x28" or, with several channels, "32x32x3": height, width, channels.
 pub(crate) fn shape_text((height, width, channels): (usize, usize, usize)) -> String {
     if channels == 1 {
@@ -275,18 +205,6 @@ mod tests {
         assert!(Split::new(Array4::zeros((2, 1, 1, 1)), vec![0]).is_err());
         assert!(Split::new(Array4::zeros((0, 1, 1, 1)), vec![]).is_err());
         assert!(Split::new(Array4::zeros((1, 0, 1, 1)), vec![0]).is_err());
-    }
-
-    #[test]
-    fn a_dataset_checks_shapes_and_labels() {
-        let good = split(&[0, 0], &[1]);
-        assert!(Dataset::new("x", 2, good.clone(), good.clone()).is_ok());
-        let line = Dataset::new("x", 2, good.clone(), split(&[0, 0], &[2]))
-            .unwrap_err()
-            .to_string();
-        assert!(line.contains("test label 2"), "{line}");
-        let wide = Split::new(Array4::zeros((1, 1, 3, 1)), vec![0]).unwrap();
-        assert!(Dataset::new("x", 2, good, wide).is_err());
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::io::Cursor;
 
-use crate::data::idx::Fault;
+use super::idx::Fault;
+use super::orientation::Orientation;
 
 /// The most pixels a picture may have.
 pub const MOST_PIXELS: u64 = 1 << 25;
@@ -27,7 +28,8 @@ pub struct Picture {
 }
 
 /// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without
-/// opacity, interlaced or not. Of an animation, the first frame.
+/// opacity, interlaced or not, turned as its Exif data say. Of an animation, the first
+/// frame.
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
@@ -57,6 +59,16 @@ pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
         .next_frame(&mut pixels)
         .map_err(|e| fault(explain(&e)))?;
     pixels.truncate(frame.buffer_size());
+    // Exif data may stand behind the pixels.
+    reader.finish().map_err(|e| fault(explain(&e)))?;
+    let orientation = match &reader.info().exif_metadata {
+        Some(exif) => Some(Orientation::read(exif).map_err(|why| {
+            fault(format!(
+                "has Exif data that say which way up it is, and cannot be read ({why}); save it anew without them"
+            ))
+        })?),
+        None => None,
+    };
     let channels = frame.color_type.samples();
     let luma = |p: &[u8]| match p {
         [grey] | [grey, _] => *grey,
@@ -65,11 +77,15 @@ pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
     };
     let opaque = matches!(channels, 1 | 3);
     let alpha = |p: &[u8]| p[channels - 1];
-    Ok(Picture {
+    let picture = Picture {
         width: frame.width as usize,
         height: frame.height as usize,
         luma: pixels.chunks_exact(channels).map(luma).collect(),
         alpha: (!opaque).then(|| pixels.chunks_exact(channels).map(alpha).collect()),
+    };
+    Ok(match orientation {
+        Some(orientation) => orientation.apply(picture),
+        None => picture,
     })
 }
 
@@ -154,6 +170,55 @@ pub(crate) mod testing {
         }
     }
 
+    /// A PNG file with another chunk before or behind its pixels.
+    fn with_chunk(png: &[u8], name: &[u8; 4], content: &[u8], before: bool) -> Vec<u8> {
+        let mark = if before { b"IDAT" } else { b"IEND" };
+        let at = png.windows(4).position(|w| w == mark).unwrap() - 4;
+        let body = [name, content].concat();
+        let mut bytes = png[..at].to_vec();
+        bytes.extend((content.len() as u32).to_be_bytes());
+        bytes.extend(&body);
+        bytes.extend(crc(&body).to_be_bytes());
+        bytes.extend(&png[at..]);
+        bytes
+    }
+
+    #[test]
+    fn the_orientation_in_exif_data_is_applied() {
+        use super::super::orientation::tests::exif;
+        let stored = encode(
+            3,
+            2,
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            b"abcdef",
+        );
+        let shown = [
+            "abcdef", "cbafed", "fedcba", "defabc", "adbecf", "daebfc", "fcebda", "cfbead",
+        ];
+        for (number, shown) in (1..).zip(shown) {
+            for (before, little) in [(true, true), (false, false)] {
+                let png = with_chunk(&stored, b"eXIf", &exif(number, little), before);
+                let picture = decode_png(&png).unwrap();
+                let turned = number > 4;
+                assert_eq!(picture.width, if turned { 2 } else { 3 });
+                assert_eq!(picture.height, if turned { 3 } else { 2 });
+                assert_eq!(picture.luma, shown.as_bytes(), "{number}");
+            }
+        }
+        let Err(Fault::Format(what)) = decode_png(&with_chunk(&stored, b"eXIf", b"?", true)) else {
+            panic!("it is not known which way up it is");
+        };
+        assert!(
+            what.contains("which way up") && what.contains("save it anew"),
+            "{what}"
+        );
+        // Chunks of other kinds and what follows the end are no matter.
+        let mut other = with_chunk(&stored, b"prVt", b"?", false);
+        other.extend(b"and more");
+        assert_eq!(decode_png(&other).unwrap().luma, b"abcdef");
+    }
+
     /// The decoder itself panics on some of these (found by fuzzing).
     #[test]
     fn palettes_that_are_not_in_colours_of_three_are_refused() {
@@ -190,7 +255,7 @@ pub(crate) mod testing {
             &[9; 1200],
         );
         decode_png(&whole).unwrap();
-        for length in 0..whole.len() - 16 {
+        for length in 0..whole.len() {
             let Err(Fault::Format(what)) = decode_png(&whole[..length]) else {
                 panic!("{length} bytes of {} are a picture", whole.len());
             };

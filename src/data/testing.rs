@@ -23,6 +23,8 @@ pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
 pub(crate) struct Reply {
     status: u16,
     claimed: u64,
+    /// Where the file is said to be instead; none where this is empty.
+    location: String,
     body: Vec<u8>,
 }
 
@@ -38,6 +40,14 @@ impl Reply {
         }
     }
 
+    /// Sends the client on to `location`.
+    pub(crate) fn redirect(status: u16, location: &str) -> Self {
+        Self {
+            location: location.into(),
+            ..Self::status(status)
+        }
+    }
+
     /// Announces the whole of `body` and hangs up after `sent` bytes.
     pub(crate) fn cut_short(body: &[u8], sent: usize) -> Self {
         Self::claiming(&body[..sent], body.len() as u64)
@@ -48,6 +58,7 @@ impl Reply {
         Self {
             status: 200,
             claimed,
+            location: String::new(),
             body: body.to_vec(),
         }
     }
@@ -85,10 +96,45 @@ fn answer(mut stream: TcpStream, reply: &impl Fn(&str) -> Reply) -> std::io::Res
     let text = String::from_utf8_lossy(&request);
     let path = text.split(' ').nth(1).unwrap_or("");
     let reply = reply(path);
+    let location = match &*reply.location {
+        "" => String::new(),
+        location => format!("Location: {location}\r\n"),
+    };
     write!(
         stream,
-        "HTTP/1.1 {} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} X\r\nContent-Length: {}\r\n{location}Connection: close\r\n\r\n",
         reply.status, reply.claimed
     )?;
     stream.write_all(&reply.body)
+}
+
+/// A zip of these files, each deflated or stored.
+pub(crate) fn zip(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
+    use rawzip::CompressionMethod;
+    let mut bytes = Vec::new();
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for (name, content) in files {
+        let method = match deflated {
+            true => CompressionMethod::DEFLATE,
+            false => CompressionMethod::STORE,
+        };
+        let file = archive.new_file(name).compression_method(method);
+        let (mut entry, config) = file.start().unwrap();
+        let descriptor = if deflated {
+            let level = flate2::Compression::default();
+            let encoder = flate2::write::DeflateEncoder::new(&mut entry, level);
+            let mut writer = config.wrap(encoder);
+            writer.write_all(content).unwrap();
+            let (encoder, descriptor) = writer.finish().unwrap();
+            encoder.finish().unwrap();
+            descriptor
+        } else {
+            let mut writer = config.wrap(&mut entry);
+            writer.write_all(content).unwrap();
+            writer.finish().unwrap().1
+        };
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+    bytes
 }

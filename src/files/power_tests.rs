@@ -138,7 +138,7 @@ impl Disk for Paper {
         })
     }
 
-    fn sync(&self, file: Handle) -> io::Result<()> {
+    fn sync(&self, file: &Handle) -> io::Result<()> {
         self.log.borrow_mut().push("sync");
         step(&self.steps, self.fault, || {
             let mut content = file.inode.borrow_mut();
@@ -147,7 +147,7 @@ impl Disk for Paper {
         })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, _file: Handle, from: &Path, to: &Path) -> io::Result<()> {
         self.log.borrow_mut().push("rename");
         step(&self.steps, self.fault, || {
             let mut now = self.now.borrow_mut();
@@ -157,7 +157,7 @@ impl Disk for Paper {
         })
     }
 
-    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+    fn sync_folder(&self) -> io::Result<()> {
         self.log.borrow_mut().push("sync folder");
         step(&self.steps, self.fault, || {
             *self.durable.borrow_mut() = self.now.borrow().clone();
@@ -175,7 +175,7 @@ impl Disk for Paper {
 }
 
 const OLD: &[u8] = b"old";
-const PATH: &str = "run/checkpoint";
+const PATH: &str = "checkpoint";
 
 impl Paper {
     /// A disk on which the old content lies safe.

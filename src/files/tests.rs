@@ -113,32 +113,208 @@ fn one_that_waits_for_a_lock_gets_it_when_it_is_dropped() {
     assert!(FolderLock::wait(&folder.path().join("absent")).is_err());
 }
 
+/// A temporary file for `name`, as a writer that was killed leaves it.
+fn leftover(folder: &Path, name: &str) -> PathBuf {
+    let dir = Dir::open(folder).unwrap();
+    let (temporary, file) = temporary::create(&dir, Path::new(name)).unwrap();
+    drop(file);
+    folder.join(temporary)
+}
+
 #[test]
 fn what_killed_writers_left_is_removed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let put = |name: &str| fs::write(folder.path().join(name), b"x").unwrap();
-    let mut kept = vec![
+    let kept = [
         ".lock",
-        ".run.json.7-1",
-        ".run.json.7.tmp",
-        ".run.json.7-x.tmp",
-        ".run.json.-1.tmp",
+        // What an earlier version left, or anybody else.
+        ".run.json.7-1.tmp",
+        ".run.json.0123456789abcdef-00000000.tmp",
         ".run.jsonl.7-1.tmp",
-        "run.json",
-        "run.json.7-1.tmp",
+        "other.json",
     ];
-    for name in &kept {
-        put(name);
+    for name in kept {
+        fs::write(folder.path().join(name), b"x").unwrap();
     }
-    put(".run.json.7-1.tmp");
-    put(".run.json.4242-17.tmp");
-    // A folder of that name is nobody's temporary file, and cannot be removed as one.
-    fs::create_dir(folder.path().join(".run.json.7-2.tmp")).unwrap();
-    kept.insert(3, ".run.json.7-2.tmp");
-    kept.sort_unstable();
-    remove_leftovers(&folder.path().join("run.json"));
-    assert_eq!(names(folder.path()), kept);
-    // Where nothing is, nothing happens.
-    remove_leftovers(&folder.path().join("absent/run.json"));
-    remove_leftovers(Path::new("/"));
+    let left = [
+        leftover(folder.path(), "run.json"),
+        leftover(folder.path(), "run.json"),
+    ];
+    let others = leftover(folder.path(), "other.json");
+    // A folder of such a name is nobody's temporary file.
+    let odd = leftover(folder.path(), "run.json");
+    fs::remove_file(&odd).unwrap();
+    fs::create_dir(&odd).unwrap();
+    let path = folder.path().join("run.json");
+    write_atomic_bytes(&path, b"new").unwrap();
+    assert!(left.iter().all(|path| !path.exists()));
+    assert!(others.exists() && odd.exists());
+    for name in kept {
+        assert!(folder.path().join(name).exists(), "{name} was removed");
+    }
+    FolderLock::acquire(folder.path())
+        .unwrap()
+        .sweep("other.json");
+    assert!(!others.exists());
+}
+
+#[test]
+fn a_writer_at_work_is_not_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    write_atomic(&path, |writer| {
+        // Another process writes the same file, and sweeps before it does.
+        write_atomic_bytes(&path, b"from the other").unwrap();
+        writer.write_all(b"from this one")
+    })
+    .unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"from this one");
+    assert_eq!(names(folder.path()), ["run.json"]);
+}
+
+#[test]
+fn two_writers_never_take_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = Dir::open(folder.path()).unwrap();
+    let (a, _file) = temporary::create(&dir, Path::new("x")).unwrap();
+    let (b, _other) = temporary::create(&dir, Path::new("x")).unwrap();
+    assert_ne!(a, b);
+    assert!(dir.create(&a).is_err());
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_mode_of_a_replaced_file_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        for wanted in [0o600, 0o640, 0o444] {
+            fs::write(&path, b"old").ok();
+            fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
+            write_atomic_bytes(&path, b"new").unwrap();
+            assert_eq!(mode(&path), wanted);
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        let fifo = std::process::Command::new("mkfifo")
+            .arg(at("fifo"))
+            .status();
+        assert!(fifo.unwrap().success());
+        fs::create_dir(at("folder")).unwrap();
+        for name in ["socket", "fifo", "folder"] {
+            let line = write_atomic_bytes(&at(name), b"x").unwrap_err().to_string();
+            assert!(line.contains("not a"), "{line}");
+            assert!(!fs::symlink_metadata(at(name)).unwrap().is_file());
+            // Neither is it waited for.
+            let line = read(&at(name), 10, 1).unwrap_err().to_string();
+            assert!(line.starts_with("cannot read"), "{line}");
+        }
+        let line = write_atomic_bytes(Path::new("/dev/null"), b"x").unwrap_err();
+        assert!(line.to_string().contains("device"), "{line}");
+        assert_eq!(names(folder.path()), ["fifo", "folder", "socket"]);
+    }
+
+    #[test]
+    fn a_link_is_followed_to_its_file_and_one_that_leads_nowhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("deep")).unwrap();
+        fs::write(at("deep/file"), b"old").unwrap();
+        symlink("deep/file", at("link")).unwrap();
+        write_atomic_bytes(&at("link"), b"new").unwrap();
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(fs::read(at("deep/file")).unwrap(), b"new");
+        symlink("nowhere", at("dangling")).unwrap();
+        let line = write_atomic_bytes(&at("dangling"), b"x")
+            .unwrap_err()
+            .to_string();
+        assert!(line.contains("leads nowhere"), "{line}");
+        assert!(!at("nowhere").exists());
+        let line = look(&at("dangling")).unwrap_err().to_string();
+        assert!(line.contains("leads nowhere"), "{line}");
+    }
+
+    #[test]
+    fn a_look_tells_absent_from_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert!(look(&at("absent")).unwrap().is_none());
+        assert!(look(folder.path()).unwrap().unwrap().is_dir());
+        fs::write(at("file"), b"x").unwrap();
+        // Not a folder on the way, a loop of links, a name that is too long.
+        symlink("loop", at("loop")).unwrap();
+        for path in [at("file/x"), at("loop"), at(&"x".repeat(300))] {
+            let line = look(&path).unwrap_err().to_string();
+            assert!(line.starts_with("cannot look at "), "{line}");
+        }
+    }
+
+    #[test]
+    fn writes_go_to_the_folder_that_is_locked_and_end_when_it_is_gone() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name);
+        let gone = |lock: &FolderLock| {
+            let line = lock.write("a", b"2").unwrap_err().to_string();
+            assert!(line.contains("moved, removed or replaced"), "{line}");
+            assert!(!line.contains('\n'));
+            lock.remove("a").unwrap_err();
+        };
+        let begin = |name: &str| {
+            fs::create_dir(at(name)).unwrap();
+            let lock = FolderLock::acquire(&at(name)).unwrap();
+            lock.write("a", b"1").unwrap();
+            lock
+        };
+        // Moved, and another folder in its place.
+        let lock = begin("run");
+        fs::rename(at("run"), at("moved")).unwrap();
+        gone(&lock);
+        fs::create_dir(at("run")).unwrap();
+        gone(&lock);
+        assert_eq!(fs::read(at("moved/a")).unwrap(), b"1");
+        assert!(names(&at("run")).is_empty());
+        // Put back, it goes on.
+        fs::remove_dir(at("run")).unwrap();
+        fs::rename(at("moved"), at("run")).unwrap();
+        lock.write("a", b"3").unwrap();
+        assert_eq!(fs::read(at("run/a")).unwrap(), b"3");
+        // Removed.
+        let lock = begin("other");
+        fs::remove_dir_all(at("other")).unwrap();
+        gone(&lock);
+        // Without its lock file two processes could each lock one of their own.
+        let lock = begin("third");
+        fs::remove_file(at("third/.lock")).unwrap();
+        gone(&lock);
+        FolderLock::acquire(&at("third")).unwrap();
+        gone(&lock);
+    }
+
+    #[test]
+    fn files_of_a_folder_that_moves_are_read_where_it_went() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name);
+        fs::create_dir(at("a")).unwrap();
+        fs::write(at("a/x"), b"1").unwrap();
+        let dir = Dir::open(&at("a")).unwrap();
+        fs::rename(at("a"), at("b")).unwrap();
+        assert!(!dir.is_in_place().unwrap());
+        let found = read_in(&dir, Path::new("x"), &at("a/x"), (9, 1)).unwrap();
+        assert_eq!(found.unwrap(), b"1");
+        assert!(read_in(&dir, Path::new("y"), &at("a/y"), (9, 1)).unwrap().is_none());
+    }
 }

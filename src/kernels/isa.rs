@@ -96,7 +96,9 @@ pub struct Engine {
 /// # Errors
 /// An unknown name, or an instruction set that this machine lacks.
 pub fn select(name: Option<&str>) -> Result<Engine> {
-    let from_env = std::env::var("BNN_CPU_ISA").ok().filter(|s| !s.is_empty());
+    // A name that is no Unicode is unknown, not absent.
+    let from_env = std::env::var_os("BNN_CPU_ISA").filter(|s| !s.is_empty());
+    let from_env = from_env.map(|s| s.to_string_lossy().into_owned());
     let Some(name) = name.or(from_env.as_deref()) else {
         let best = Isa::available().pop().unwrap_or(Isa::Scalar);
         return Ok(Engine {

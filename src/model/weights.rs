@@ -1,38 +1,41 @@
 //! Weights on the disk: safetensors with PyTorch's `state_dict` names and
 //! shapes, everything else as one JSON text in the file's metadata.
 //!
-//! The metadata has the single key `bnn-cpu`, so that the same content always
-//! makes the same bytes.
+//! The text stands under the key `bnn-cpu`, behind the seal of the whole file
+//! ([`crate::container`]). The same content always makes the same bytes.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
+use crate::model::ModelSpec;
+use crate::seal::{self, Origin};
 use crate::tape::{Entry, Params};
+use crate::{bounded, container, notice};
 
 /// The metadata key of this program.
 const KEY: &str = "bnn-cpu";
 
-/// The newest file format that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The newest file format that this version reads and writes. Format 1 had no seal.
+const FORMAT: u32 = seal::FORMAT;
 
 /// No file larger than this is read as weights.
-const MOST_BYTES: u64 = 16 << 30;
+pub const MAX_BYTES: u64 = 16 << 30;
 
 /// While a file is read its bytes and the tensors made of them are both there.
-const COPIES: u64 = 2;
+pub const COPIES: u64 = 2;
 
 /// What the metadata says of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct About<T> {
     format: u32,
+    #[serde(flatten)]
+    origin: Option<Origin>,
     #[serde(flatten)]
     content: T,
 }
@@ -91,25 +94,13 @@ pub fn import(
         tensors.into_iter().map(|t| (t.name.clone(), t)).collect();
     let mut place = |entries: Vec<Entry>, values: &mut [f32]| -> Result<()> {
         for entry in entries {
-            let tensor = by_name.remove(&entry.name).ok_or_else(|| {
-                Error::checkpoint(
-                    path,
-                    format!("has no tensor {}; is it of another model?", entry.name),
-                )
-            })?;
-            match tensor.data {
+            let tensor = by_name.remove(&entry.name);
+            let tensor = tensor.ok_or_else(|| missing(&entry.name, path))?;
+            match &tensor.data {
                 Data::F32(data) if tensor.shape == entry.shape => {
-                    values[entry.span].copy_from_slice(&data);
+                    values[entry.span].copy_from_slice(data);
                 }
-                _ => {
-                    return Err(Error::checkpoint(
-                        path,
-                        format!(
-                            "tensor {} has shape {:?} where the model has {:?}; is it of another model?",
-                            entry.name, tensor.shape, entry.shape
-                        ),
-                    ));
-                }
+                _ => return Err(other_shape(&tensor, &entry.shape, path)),
             }
         }
         Ok(())
@@ -134,36 +125,108 @@ pub fn import(
     Ok(rest)
 }
 
-/// Writes tensors and what is said about them, as one atomic file.
+/// Whether tensors have the names and shapes that the network asks for. Nothing of
+/// their size is allocated.
 ///
 /// # Errors
-/// A file that cannot be written.
-pub fn write(path: &Path, tensors: &[NamedTensor], about: &impl Serialize) -> Result<()> {
+/// A missing tensor, or one of another shape; `path` is named in the message.
+pub fn check(model: &ModelSpec, tensors: &[NamedTensor], path: &Path) -> Result<()> {
+    let wanted = model.tensors()?;
+    let found: HashMap<&str, &NamedTensor> = tensors.iter().map(|t| (&*t.name, t)).collect();
+    for want in wanted.params.iter().chain(&wanted.buffers) {
+        match found.get(&*want.name) {
+            None => return Err(missing(&want.name, path)),
+            Some(t) if t.shape != want.shape => {
+                return Err(other_shape(t, &want.shape, path));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn missing(name: &str, path: &Path) -> Error {
+    Error::checkpoint(path, format!("has no tensor {name}; is it of another model?"))
+}
+
+fn other_shape(tensor: &NamedTensor, wanted: &[usize], path: &Path) -> Error {
+    Error::checkpoint(
+        path,
+        format!(
+            "tensor {} has shape {:?} where the model has {wanted:?}; is it of another model?",
+            tensor.name, tensor.shape
+        ),
+    )
+}
+
+/// What a file of weights holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened<T> {
+    /// The tensors.
+    pub tensors: Vec<NamedTensor>,
+    /// What the file says about them; for [`open_any`] a JSON text, or nothing in a
+    /// file of another program.
+    pub about: T,
+    /// The run that the file says it is of.
+    pub origin: Option<Origin>,
+    /// Whether the file has a seal, which was found sound ([`crate::container`]).
+    pub sealed: bool,
+}
+
+/// The bytes of a sealed file with tensors and what is said about them, for a run's
+/// file with the run that it is of.
+///
+/// # Errors
+/// Tensors or texts that cannot be encoded; `path` is named in the message.
+pub fn encode(
+    path: &Path,
+    tensors: &[NamedTensor],
+    about: &impl Serialize,
+    origin: Option<&Origin>,
+) -> Result<Vec<u8>> {
     let about = About {
         format: FORMAT,
+        origin: origin.cloned(),
         content: about,
     };
     let fail = |what: String| Error::checkpoint(path, format!("cannot be encoded: {what}"));
     let text = serde_json::to_string(&about).map_err(|e| fail(e.to_string()))?;
-    let bytes: Vec<(Dtype, Vec<u8>)> = tensors.iter().map(|t| to_bytes(&t.data)).collect();
-    let views = tensors
+    let raw: Vec<container::Raw> = tensors
         .iter()
-        .zip(&bytes)
-        .map(|(t, (dtype, bytes))| Ok((&t.name, TensorView::new(*dtype, t.shape.clone(), bytes)?)))
-        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|e| fail(e.to_string()))?;
-    let metadata = HashMap::from([(KEY.to_string(), text)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))?;
-    write_atomic_bytes(path, &file)
+        .map(|t| {
+            let (dtype, bytes) = to_bytes(&t.data);
+            (t.name.clone(), dtype, t.shape.clone(), bytes)
+        })
+        .collect();
+    container::write(&raw, KEY, text).map_err(fail)
 }
 
-/// Reads a file that [`write()`] wrote.
+/// Writes tensors and what is said about them, as one atomic file that is of no run.
 ///
 /// # Errors
-/// A file that cannot be read, is cut short, is of a newer format, or says
+/// A file that cannot be written.
+pub fn write(path: &Path, tensors: &[NamedTensor], about: &impl Serialize) -> Result<()> {
+    write_atomic_bytes(path, &encode(path, tensors, about, None)?)
+}
+
+/// Reads a file of this program.
+///
+/// # Errors
+/// A file that cannot be read, is cut short, damaged or of a newer format, or says
 /// nothing (or something else) about itself.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
-    parse(&bounded::read(path, MOST_BYTES, COPIES)?, path)
+    let opened = open(path)?;
+    Ok((opened.tensors, opened.about))
+}
+
+/// [`read()`], with everything that the file says.
+///
+/// # Errors
+/// As [`read()`].
+pub fn open<T: DeserializeOwned>(path: &Path) -> Result<Opened<T>> {
+    let opened = decode(&bounded::read(path, MAX_BYTES, COPIES)?, path)?;
+    say_unsealed(path, opened.sealed, true);
+    Ok(opened)
 }
 
 /// The content of the file `path`, as [`read()`] gives it.
@@ -171,8 +234,17 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<NamedTensor>, T)> {
 /// # Errors
 /// As [`read()`].
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, T)> {
-    let (tensors, text) = parse_any(bytes, path)?;
-    let text = text.ok_or_else(|| {
+    let opened = decode(bytes, path)?;
+    Ok((opened.tensors, opened.about))
+}
+
+/// The content of the file `path`, as [`open`] gives it.
+///
+/// # Errors
+/// As [`read()`].
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<Opened<T>> {
+    let opened = decode_any(bytes, path)?;
+    let text = opened.about.ok_or_else(|| {
         Error::checkpoint(
             path,
             "holds weights alone; bring it in with `bnn-cpu import`",
@@ -180,7 +252,12 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<Name
     })?;
     let about: About<T> = serde_json::from_str(&text)
         .map_err(|e| Error::checkpoint(path, format!("is not what was expected here: {e}")))?;
-    Ok((tensors, about.content))
+    Ok(Opened {
+        tensors: opened.tensors,
+        about: about.content,
+        origin: opened.origin,
+        sealed: opened.sealed,
+    })
 }
 
 /// Reads any safetensors file of 32-bit floats (and 64-bit counts), with this
@@ -189,7 +266,34 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<Name
 /// # Errors
 /// As [`read`], or a tensor of another kind.
 pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
-    parse_any(&bounded::read(path, MOST_BYTES, COPIES)?, path)
+    let opened = open_any(path)?;
+    Ok((opened.tensors, opened.about))
+}
+
+/// [`read_any`], with everything that the file says.
+///
+/// # Errors
+/// As [`read_any`].
+pub fn open_any(path: &Path) -> Result<Opened<Option<String>>> {
+    let opened = decode_any(&bounded::read(path, MAX_BYTES, COPIES)?, path)?;
+    say_unsealed(path, opened.sealed, opened.about.is_some());
+    Ok(opened)
+}
+
+/// Says that nothing vouches for the content of a file without a seal.
+fn say_unsealed(path: &Path, sealed: bool, ours: bool) {
+    let why = match (sealed, ours) {
+        (true, _) => return,
+        (false, true) => "this file was made before files had seals",
+        (false, false) => "this file has no seal, as another program made it",
+    };
+    notice::once(
+        &path.display().to_string(),
+        &format!(
+            "{}: {why}, so damage to its numbers would not be noticed",
+            path.display()
+        ),
+    );
 }
 
 /// The content of the file `path`, as [`read_any`] gives it.
@@ -197,35 +301,44 @@ pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
 /// # Errors
 /// As [`read_any`].
 pub fn parse_any(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
-    let damaged = |e| {
-        Error::checkpoint(
+    let opened = decode_any(bytes, path)?;
+    Ok((opened.tensors, opened.about))
+}
+
+/// The content of the file `path`, as [`open_any`] gives it.
+///
+/// # Errors
+/// As [`read_any`].
+pub fn decode_any(bytes: &[u8], path: &Path) -> Result<Opened<Option<String>>> {
+    let file = container::read(bytes).map_err(|what| Error::checkpoint(path, what))?;
+    let text = file.text(KEY).map(String::from);
+    if text.is_none() && file.is_ours() {
+        return Err(Error::checkpoint(
             path,
-            format!("is no whole safetensors file ({e}); it may be cut short"),
-        )
-    };
-    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
-    let text = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(KEY))
-        .cloned();
+            "is no file of weights, but another of this program's; a packed network goes to `bnn-cpu infer --model`",
+        ));
+    }
+    let mut origin = None;
     if let Some(text) = &text {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
+            #[serde(flatten)]
+            origin: Option<Origin>,
         }
-        let Version { format } = serde_json::from_str(text)
+        let version: Version = serde_json::from_str(text)
             .map_err(|e| Error::checkpoint(path, format!("has damaged metadata: {e}")))?;
+        let format = version.format;
         if format > FORMAT {
             return Err(Error::checkpoint(
                 path,
                 format!("has format {format}, newer than this program's {FORMAT}; update bnn-cpu"),
             ));
         }
+        origin = version.origin;
     }
     let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
+    for (name, view) in file.tensors.iter() {
         let data = match view.dtype() {
             Dtype::F32 => Data::F32(words(view.data(), f32::from_le_bytes)),
             Dtype::I64 => Data::I64(words(view.data(), i64::from_le_bytes)),
@@ -242,7 +355,27 @@ pub fn parse_any(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, Option<
             data,
         });
     }
-    Ok((tensors, text))
+    Ok(Opened {
+        tensors,
+        about: text,
+        origin,
+        sealed: file.sealed,
+    })
+}
+
+/// SHA-256 of tensors, their names and shapes: the same weights have the same one,
+/// whichever run's file holds them and in whatever order.
+pub fn digest(tensors: &[NamedTensor]) -> String {
+    let mut sorted: Vec<&NamedTensor> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut bytes = Vec::new();
+    for tensor in sorted {
+        let (_, data) = to_bytes(&tensor.data);
+        let head = format!("{:?} {:?} {}\n", tensor.name, tensor.shape, data.len());
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&data);
+    }
+    seal::sha256(&bytes)
 }
 
 fn to_bytes(data: &Data) -> (Dtype, Vec<u8>) {
@@ -328,15 +461,9 @@ mod tests {
         tensors.remove(0);
         assert!(message(tensors).contains("no tensor conv.weight"));
 
-        write(&path, &export(&params()), &said()).unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
-        let at = bytes
-            .windows(10)
-            .position(|w| w == b"format\\\":1")
-            .unwrap();
-        bytes[at + 9] = b'9';
-        std::fs::write(&path, &bytes).unwrap();
-        let error = read::<Said>(&path).unwrap_err().to_string();
+        let newer = serde_json::json!({ "format": 9, "what": "a test" }).to_string();
+        let bytes = container::write(&[], KEY, newer).unwrap();
+        let error = parse::<Said>(&bytes, &path).unwrap_err().to_string();
         assert!(error.contains("format 9, newer"), "{error}");
     }
 }

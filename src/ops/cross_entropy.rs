@@ -35,12 +35,38 @@ fn log_sum_exp(z: &[f32]) -> (f32, f32) {
     (max, libm::logf(sum))
 }
 
+/// The negative log-likelihood of the class `label`, the loss of a row with the logits
+/// `z`: the one way in which a loss is computed, in training, in evaluation and by
+/// `bnn-cpu infer`. It stays exact where the probability is too small for a float.
+pub fn row_loss(z: &[f32], label: usize) -> f32 {
+    let (max, log_sum) = log_sum_exp(z);
+    log_sum - (z[label] - max)
+}
+
+/// The [`row_loss`] of the mean of the class probabilities over samples, from the loss
+/// of each sample: `-log(1/S Σ exp(-loss))`.
+pub fn loss_of_mean(losses: &[f32]) -> f32 {
+    let least = losses.iter().copied().fold(f32::INFINITY, f32::min);
+    if least.is_infinite() {
+        // None is finite: infinite if they are, no number if one is none.
+        return losses.iter().sum();
+    }
+    let sum: f32 = losses.iter().map(|&l| libm::expf(least - l)).sum();
+    least - libm::logf(sum / losses.len() as f32)
+}
+
 /// `log softmax(z)` into `out`.
 pub fn log_softmax(z: &[f32], out: &mut [f32]) {
     let (max, log_sum) = log_sum_exp(z);
     for (out, &z) in out.iter_mut().zip(z) {
         *out = (z - max) - log_sum;
     }
+}
+
+/// The class probabilities, `softmax(z)`, into `out`.
+pub fn softmax(z: &[f32], out: &mut [f32]) {
+    log_softmax(z, out);
+    out.iter_mut().for_each(|p| *p = libm::expf(*p));
 }
 
 impl Op for CrossEntropy {
@@ -51,8 +77,7 @@ impl Op for CrossEntropy {
             .write(cx.y, 1, &mut self.slots, |rows, loss, ()| {
                 for (row, loss) in rows.zip(loss) {
                     let z = &z[row * classes..][..classes];
-                    let (max, log_sum) = log_sum_exp(z);
-                    *loss = log_sum - (z[labels[row] as usize] - max);
+                    *loss = row_loss(z, labels[row] as usize);
                 }
             });
     }
@@ -100,9 +125,31 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_is_exact_where_its_probability_is_no_float() {
+        assert_eq!(row_loss(&[0.0, 250.0, -7.0], 0), 250.0);
+        assert_eq!(row_loss(&[0.0, 250.0, -7.0], 1), 0.0);
+        assert_eq!(row_loss(&[3.0, 3.0], 1), libm::logf(2.0));
+        // The mean of one sample is that sample, of equal ones any of them.
+        for loss in [0.0, 0.25, 87.5, 250.0, 1e30] {
+            assert_eq!(loss_of_mean(&[loss]), loss);
+            assert_eq!(loss_of_mean(&[loss; 4]), loss);
+        }
+        // (exp(-1) + exp(-2)) / 2, and one sample of four that counts alone.
+        let mean = ((-1f64).exp() + (-2f64).exp()) / 2.0;
+        assert!((f64::from(loss_of_mean(&[1.0, 2.0])) + mean.ln()).abs() < 1e-6);
+        assert_eq!(loss_of_mean(&[f32::INFINITY; 2]), f32::INFINITY);
+        assert!(loss_of_mean(&[f32::INFINITY, f32::NAN]).is_nan());
+        assert!(loss_of_mean(&[1.0, f32::NAN]).is_nan());
+        let one = f64::from(loss_of_mean(&[250.0, 1e4, 1e5, 1e6]));
+        assert!((one - 250.0 - 4f64.ln()).abs() < 1e-4, "{one}");
+    }
+
+    #[test]
     fn huge_logits_stay_finite() {
         let mut out = [0.0; 3];
         log_softmax(&[1e30, -1e30, 0.0], &mut out);
         assert_eq!(out, [0.0, -2e30, -1e30]);
+        softmax(&[1e30, -1e30, 0.0], &mut out);
+        assert_eq!(out, [1.0, 0.0, 0.0]);
     }
 }

@@ -19,7 +19,7 @@ pub use batch_norm::{BatchNorm, Statistics, scale_and_shift};
 pub use channel_scale::{ChannelScale, channel_scale};
 pub use conv::Conv;
 pub use conv_norm_pool::ConvNormPool;
-pub use cross_entropy::{CrossEntropy, log_softmax};
+pub use cross_entropy::{CrossEntropy, log_softmax, loss_of_mean, row_loss, softmax};
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 pub use norm_pool::NormPool;

@@ -4,34 +4,36 @@
 //! Nothing is allocated for a tensor before its type and shape have been compared
 //! with what the stages ask for, so a file can claim no more than it holds.
 
-use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Pixels, Stage, Step, Weights};
-use super::{PackedNet, layer::Cut};
-use crate::bounded;
+use super::{Lineage, PackedNet, layer::Cut};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::tensor::Shape;
+use crate::{bounded, container, notice, seal};
 
 /// The metadata key of packed files.
 const KEY: &str = "bnn-cpu-packed";
 
-/// The newest format that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes; it reads format 1, without a seal, as well.
+const FORMAT: u32 = seal::FORMAT;
 
 /// No file larger than this is read.
-const MOST_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_BYTES: u64 = 4 << 30;
+
+/// While a file is read its bytes and the tensors made of them are both there.
+const COPIES: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     format: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lineage: Option<Lineage>,
     name: String,
     input: Shape,
     pixels: Pixels,
@@ -104,6 +106,7 @@ impl PackedNet {
         let fail = |e: String| Error::spec(format!("packed network: cannot be encoded: {e}"));
         let header = Header {
             format: FORMAT,
+            lineage: self.lineage.clone(),
             name: self.name.clone(),
             input: self.input,
             pixels: self.pixels,
@@ -121,15 +124,7 @@ impl PackedNet {
             tensors.push((name, dtype, shape, bytes));
             Ok(())
         })?;
-        let views = tensors
-            .iter()
-            .map(|(name, dtype, shape, bytes)| {
-                Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
-            })
-            .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| fail(e.to_string()))?;
-        let metadata = HashMap::from([(KEY.to_string(), text)]);
-        safetensors::serialize(views, Some(metadata)).map_err(|e| fail(e.to_string()))
+        container::write(&tensors, KEY, text).map_err(fail)
     }
 
     /// The network in the bytes of a packed file.
@@ -137,16 +132,18 @@ impl PackedNet {
     /// # Errors
     /// Bytes that are no packed network, or a damaged, lying or newer one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::decode(bytes)?.0)
+    }
+
+    /// [`Self::from_bytes`], and whether the file has a seal, which was found sound.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`].
+    pub fn decode(bytes: &[u8]) -> Result<(Self, bool)> {
         let fail = |what: String| Error::spec(format!("packed network: {what}"));
-        let cut_short = |e: safetensors::SafeTensorError| {
-            fail(format!(
-                "no whole safetensors file ({e}); it may be cut short"
-            ))
-        };
-        let file = SafeTensors::deserialize(bytes).map_err(cut_short)?;
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(cut_short)?;
-        let text = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
-        let text = text.ok_or_else(|| {
+        let file = container::read(bytes)
+            .map_err(|what| Error::spec(format!("the packed network {what}")))?;
+        let text = file.text(KEY).ok_or_else(|| {
             fail(
                 "this is a safetensors file of something else; make one with `bnn-cpu pack`".into(),
             )
@@ -157,16 +154,18 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows {FORMAT}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {FORMAT}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;
         let mut net = Self::outline(header.name, header.input, header.pixels, header.stages)?;
+        net.lineage = header.lineage;
         let mut read = 0;
         each_tensor(&mut net, |name, shape, slot| {
             let view = file
+                .tensors
                 .tensor(&name)
                 .map_err(|_| fail(format!("there is no tensor {name}")))?;
             let dtype = match slot {
@@ -197,32 +196,20 @@ impl PackedNet {
             read += 1;
             Ok(())
         })?;
-        if file.len() != read {
-            let extra = file.len() - read;
+        if file.tensors.len() != read {
+            let extra = file.tensors.len() - read;
             return Err(fail(format!("{extra} tensors belong to no stage")));
         }
         net.check_tensors()?;
-        Ok(net)
+        Ok((net, file.sealed))
     }
 
-    /// Whether a file says of itself that it is a packed network. It may still
-    /// be damaged.
+    /// Whether the bytes of a file say that they are a packed network.
     ///
     /// # Errors
-    /// A file that cannot be read.
-    pub fn is_packed(path: &Path) -> Result<bool> {
-        // The header is a length of 8 bytes and that much JSON.
-        const MOST_HEADER: u64 = 1 << 20;
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-        let mut start = Vec::new();
-        file.take(MOST_HEADER)
-            .read_to_end(&mut start)
-            .map_err(Error::io("read", path))?;
-        let header = start.get(8..).unwrap_or_default();
-        let end = start.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
-        let header = &header[..header.len().min(end as usize)];
-        let key = format!("\"{KEY}\"");
-        Ok(header.windows(key.len()).any(|w| w == key.as_bytes()))
+    /// Bytes that are no sound safetensors file, in words that complete "the file ...".
+    pub fn is_packed(bytes: &[u8]) -> std::result::Result<bool, String> {
+        Ok(container::read(bytes)?.text(KEY).is_some())
     }
 
     /// Reads a packed file.
@@ -230,9 +217,27 @@ impl PackedNet {
     /// # Errors
     /// As [`Self::from_bytes`], or a file that cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        // Its bytes and the tensors made of them are there at once.
-        let bytes = bounded::read(path, MOST_BYTES, 2)?;
-        Self::from_bytes(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))
+        Ok(Self::open(path)?.0)
+    }
+
+    /// [`Self::read`], and whether the file has a seal, which was found sound.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn open(path: &Path) -> Result<(Self, bool)> {
+        let bytes = bounded::read(path, MAX_BYTES, COPIES)?;
+        let (net, sealed) =
+            Self::decode(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        if !sealed {
+            let path = path.display().to_string();
+            notice::once(
+                &path,
+                &format!(
+                    "{path}: this packed file was made before files had seals, so damage to it would not be noticed; pack the run again"
+                ),
+            );
+        }
+        Ok((net, sealed))
     }
 
     /// Writes a packed file, whole or not at all; returns its size in bytes.

@@ -26,8 +26,9 @@
 //! are rounded in another order than the float graph's, so agreement is measured
 //! ([`crate::lower`] compares), not promised.
 //!
-//! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors. The
-//! metadata key `bnn-cpu-packed` holds one JSON text: `format` (1), the network's
+//! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors with a seal
+//! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
+//! `format` (2; 1 had no seal), what the network was made from ([`Lineage`]), its
 //! name, input, pixels and stages without their numbers. The numbers of stage `i`
 //! are the tensors `i.weight` (U64 (out, words): 1 is +1, 0 is -1, bit `j % 64` of
 //! word `j / 64` is input `j` in the order channel, row, column, bits beyond the
@@ -57,8 +58,11 @@ pub use naive::Values;
 pub use runner::Runner;
 pub use steps::Reading;
 
+use serde::{Deserialize, Serialize};
+
 use crate::bounded;
 use crate::error::{Error, Result};
+use crate::seal::Origin;
 use crate::tensor::Shape;
 
 /// The most memory that running a network may take on one thread: 4 GiB.
@@ -72,9 +76,39 @@ pub struct PackedNet {
     pixels: Pixels,
     stages: Vec<Stage>,
     flows: Vec<Flow>,
+    lineage: Option<Lineage>,
+}
+
+/// What a packed network was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// The run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Origin>,
+    /// Fingerprint of the data set that the run was trained on; empty where it is not
+    /// known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data_sha256: String,
+    /// Whether the training images have dark ink on a light ground; absent where that
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub light_ground: Option<bool>,
 }
 
 impl PackedNet {
+    /// What it was made from, where that is known.
+    pub fn lineage(&self) -> Option<&Lineage> {
+        self.lineage.as_ref()
+    }
+
+    /// States what it was made from.
+    #[must_use]
+    pub fn with_lineage(mut self, lineage: Lineage) -> Self {
+        self.lineage = Some(lineage);
+        self
+    }
+
     /// The network of those stages.
     ///
     /// # Errors
@@ -166,6 +200,7 @@ impl PackedNet {
             pixels,
             stages,
             flows,
+            lineage: None,
         })
     }
 

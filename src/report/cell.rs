@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::suite::{Suite, SuiteRow};
-use crate::bounded;
-use crate::data::{Dataset, mnist};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::files::{create_folder, remove_leftovers, write_atomic_bytes};
+use crate::files::{self, create_folder, write_atomic_bytes};
+use crate::seal::{self, Origin};
+use crate::{bounded, notice};
 use crate::train::{Config, EpochRecord, RunFolder, TestRecord};
 
 /// The record of a finished run.
@@ -26,6 +27,12 @@ pub struct CellRecord {
     pub test: TestRecord,
     /// Its epochs.
     pub history: Vec<EpochRecord>,
+    /// The run that it is the record of; absent in records from before runs had ids.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+    /// Whether the file had a seal, which was found sound ([`crate::seal`]).
+    #[serde(skip)]
+    pub sealed: bool,
 }
 
 impl CellRecord {
@@ -34,12 +41,51 @@ impl CellRecord {
     /// # Errors
     /// A damaged record.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        serde_json::from_str(text).map_err(|e| {
+        let opened = seal::open(text).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        let record: Self = serde_json::from_value(opened.content).map_err(|e| {
             Error::checkpoint(
                 path,
                 format!("is no record of a run: {e}; delete it to train again"),
             )
+        })?;
+        Ok(Self {
+            origin: opened.origin,
+            sealed: opened.sealed,
+            ..record
         })
+    }
+
+    /// The record in the file `path`; `None` where nothing is.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a damaged record.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        match files::read(path, bounded::MOST_TEXT, 1)? {
+            Some(bytes) => {
+                let record = Self::parse(&bounded::decode(bytes, path)?, path)?;
+                if !record.sealed {
+                    let folder = path.parent().unwrap_or(path).display().to_string();
+                    notice::once(
+                        &folder,
+                        &format!(
+                            "{folder}: records here were made before files had seals, so damage to them would not be noticed; `bnn-cpu verify --seal` looks at them and seals them"
+                        ),
+                    );
+                }
+                Ok(Some(record))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the record, whole or not at all.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = seal::text(self, self.origin.as_ref())
+            .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))?;
+        write_atomic_bytes(path, text.as_bytes())
     }
 }
 
@@ -76,7 +122,7 @@ pub struct Cell {
 impl Plan {
     /// The name of the table for a data set, e.g. `reference-mnist`.
     pub fn name(&self, dataset: &Dataset) -> String {
-        let data = if dataset.name == mnist::NAME {
+        let data = if dataset.is_mnist() {
             "mnist".to_string()
         } else {
             let words: Vec<String> = dataset
@@ -126,14 +172,15 @@ impl Cell {
     /// A damaged record, or one that was made with other settings.
     pub fn read(&self) -> Result<Option<CellRecord>> {
         let path = &self.record;
-        if !path.exists() {
+        let Some(record) = CellRecord::read(path)? else {
             return Ok(None);
-        }
-        let record = CellRecord::parse(&bounded::text(path)?, path)?;
-        if record.config != self.config {
+        };
+        if let Some(what) = self.config.difference(&record.config) {
             return Err(Error::checkpoint(
                 path,
-                "was made with other settings than this table's; move it away to train the cell again",
+                format!(
+                    "was made with other settings than this table's ({what}); move it away to train the cell again"
+                ),
             ));
         }
         Ok(Some(record))
@@ -153,15 +200,12 @@ impl Cell {
             config: run.config().clone(),
             test,
             history: run.metrics()?,
+            origin: run.origin().cloned(),
+            sealed: true,
         };
         let path = &self.record;
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
-        let mut text = serde_json::to_string_pretty(&record)
-            .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))?;
-        text.push('\n');
-        // The run's lock is ours, so no other process writes its record.
-        remove_leftovers(path);
-        write_atomic_bytes(path, text.as_bytes())?;
+        record.write(path)?;
         Ok(record)
     }
 }

@@ -62,7 +62,7 @@ fn figures(rows: &[&TableRow]) -> String {
 pub fn side_by_side(protocol: &Table, tuned: &Table) -> Option<String> {
     let rows = rows(protocol, tuned);
     let empty = |column: fn(&Row) -> bool| rows.iter().all(column);
-    if protocol.dataset != tuned.dataset
+    if protocol.data_sha256 != tuned.data_sha256
         || empty(|r| r.protocol.is_empty())
         || empty(|r| r.tuned.is_empty())
     {
@@ -145,6 +145,7 @@ mod tests {
             suite: suite.into(),
             about: "About.".into(),
             dataset: dataset.into(),
+            data_sha256: crate::seal::sha256(dataset.as_bytes()),
             machines: vec![],
             command: "c".into(),
             rows,

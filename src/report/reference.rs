@@ -261,15 +261,9 @@ pub fn published(config: &Config) -> Option<&'static Published> {
         .flatten()
 }
 
-/// Whether a run was made with the images of the published figures.
-pub fn is_mnist(config: &Config) -> bool {
-    let data = &config.dataset;
-    (data.name.as_str(), data.train, data.test) == (mnist::NAME, 60_000, 10_000)
-}
-
 /// Whether all that the protocol fixes is as it fixes it; the seed is free.
 fn keeps_protocol(config: &Config, row: &Row) -> bool {
-    if !is_mnist(config) {
+    if !config.dataset.is_mnist() {
         return false;
     }
     let Ok(mut model) = preset(&row.model, Shape::image(1, 28, 28), 10) else {
@@ -324,9 +318,12 @@ mod tests {
             model,
             dataset: DatasetRecord {
                 name: "MNIST".into(),
+                sha256: mnist::FINGERPRINT.into(),
+                sha256_inferred: false,
                 train: 60_000,
                 test: 10_000,
                 classes: 10,
+                background: None,
             },
             batch: 64,
             optimiser: OptimiserSpec::Sgd {

@@ -110,10 +110,12 @@ fn run_cell(
         }
         Err(error) => return Err(error),
     };
-    if *run.config() != cell.config {
+    if let Some(what) = cell.config.difference(run.config()) {
         return Err(Error::checkpoint(
             &cell.run,
-            "holds a run with other settings than this table's; move it away to train the cell again",
+            format!(
+                "holds a run with other settings than this table's ({what}); move it away to train the cell again"
+            ),
         ));
     }
     // Another process may have finished the cell since it was looked at.

@@ -379,7 +379,10 @@ mod tests {
                 if !matches!(suite, Suite::Reference | Suite::Mlp) {
                     continue;
                 }
+                // The name alone does not make them MNIST's.
                 config.dataset.name = crate::data::mnist::NAME.into();
+                assert_eq!(reference::published(&config), None);
+                config.dataset.sha256 = crate::data::mnist::FINGERPRINT.into();
                 (config.dataset.train, config.dataset.test) = (60_000, 10_000);
                 config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
                 assert_eq!(reference::published(&config), row.published, "{}", row.id);

@@ -10,7 +10,7 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
 use crate::model::{LayerSpec, ModelSpec, Network, argmax};
-use crate::ops::log_softmax;
+use crate::ops::softmax;
 use crate::tensor::Shape;
 use crate::train::{Evaluation, Evaluator, Reading};
 
@@ -165,7 +165,7 @@ impl Survey {
         let mut outputs: Vec<Sums> = blocks.iter().map(sums).collect();
         let mut chances: Vec<Sums> = blocks.iter().map(sums).collect();
         let mut guesses = Vec::with_capacity(split.len());
-        let mut log_p = vec![0.0; classes];
+        let mut p = vec![0.0; classes];
         let all: Vec<u32> = (0..split.len() as u32).collect();
         let mut look = |net: &Network, rows: &[u32]| {
             let slope = net.pass().slope;
@@ -189,16 +189,15 @@ impl Survey {
                 }
             }
             for (&image, z) in rows.iter().zip(net.logits().chunks_exact(classes)) {
-                log_softmax(z, &mut log_p);
+                softmax(z, &mut p);
                 let label = split.label(image as usize);
                 // A row with a NaN is never right; whichever class it is given.
                 let guess = argmax(z).unwrap_or((label as usize + 1) % classes);
-                let p = |class: usize| libm::expf(log_p[class]);
                 guesses.push(Guess {
                     image,
                     label,
                     guess: guess as u32,
-                    margin: p(guess) - p(label as usize),
+                    margin: p[guess] - p[label as usize],
                 });
             }
         };
@@ -261,7 +260,7 @@ mod tests {
     #[test]
     fn maps_are_what_the_blocks_hand_on() {
         // 14 images in batches of 4, the last of them short.
-        let split = digits::generate(2, 1, 14).test;
+        let split = digits::generate(2, 1, 14).test.clone();
         let survey = Survey::of(&mut net(Firing::Stochastic, 4), &split, (1, 9)).unwrap();
         let names: Vec<&str> = survey.layers.iter().map(|l| &*l.name).collect();
         assert_eq!(names, ["conv1", "conv2"]);
@@ -307,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_image_is_counted_once_and_mistakes_are_sorted() {
-        let split = digits::generate(2, 1, 40).test;
+        let split = digits::generate(2, 1, 40).test.clone();
         let mut net = net(Firing::Deterministic, 16);
         let survey = Survey::of(&mut net, &split, (1, 9)).unwrap();
         let counts = survey.confusion();

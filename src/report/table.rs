@@ -1,12 +1,16 @@
 //! Tables over seeds: mean and standard deviation of each row beside its
 //! published figure, as Markdown, CSV and JSON.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
-use super::reference::{Published, is_mnist, published};
+use super::reference::{Published, published};
 use super::suite::{Suite, SuiteRow};
 use crate::error::{Error, Result};
+use crate::seal;
+use crate::train::DatasetRecord;
 
 /// Mean and standard deviation (of a sample: over n - 1) of some figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +81,9 @@ pub struct Table {
     pub about: String,
     /// Name of the data set.
     pub dataset: String,
+    /// Fingerprint of the data set; empty in tables from before it was noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data_sha256: String,
     /// Machines that the runs were made on.
     pub machines: Vec<String>,
     /// The command that makes the table.
@@ -90,7 +97,7 @@ impl Table {
     /// stand beside runs that keep to their protocol only.
     pub fn new(
         suite: Suite,
-        dataset: &str,
+        dataset: &DatasetRecord,
         command: String,
         rows: &[SuiteRow],
         records: &[CellRecord],
@@ -115,7 +122,8 @@ impl Table {
         Self {
             suite: suite.name().into(),
             about: suite.about().into(),
-            dataset: dataset.into(),
+            dataset: dataset.name.clone(),
+            data_sha256: dataset.sha256.clone(),
             machines,
             command,
             rows,
@@ -137,7 +145,7 @@ impl Table {
             // Other settings, but the same images and no more epochs.
             _ => {
                 let epochs = row.published.map_or(0, Published::epochs);
-                is_mnist(&r.config) && r.config.epochs <= epochs
+                r.config.dataset.is_mnist() && r.config.epochs <= epochs
             }
         });
         let published = row.published.filter(|_| comparable && !mine.is_empty());
@@ -223,14 +231,23 @@ impl Table {
         text
     }
 
-    /// As JSON.
+    /// As JSON with a seal.
     ///
     /// # Errors
     /// Figures that JSON cannot hold.
     pub fn json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self)
-            .map(|text| text + "\n")
+        seal::text(self, None)
             .map_err(|e| Error::spec(format!("the table cannot be encoded: {e}")))
+    }
+
+    /// The table in the text of the file `path`.
+    ///
+    /// # Errors
+    /// A text that is no table, or a damaged one.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let opened = seal::open(text).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        serde_json::from_value(opened.content)
+            .map_err(|e| Error::data(path, format!("is no table of `bnn-cpu table`: {e}")))
     }
 }
 

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::activity::Activity;
 use super::baseline::BaselineState;
+use super::config::Config;
 use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::EpochRecord;
+use super::run::BestWeights;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::model::weights::{self, Data, NamedTensor};
@@ -48,6 +50,81 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Whether a run with that configuration can have made this progress.
+    ///
+    /// # Errors
+    /// What it cannot have, in a few words.
+    pub fn check(&self, config: &Config) -> std::result::Result<(), String> {
+        let (steps, epochs) = (config.steps_per_epoch(), config.epochs);
+        if !(1..=epochs + 1).contains(&self.epoch) {
+            return Err(format!("epoch {} of {epochs}", self.epoch));
+        }
+        let over = self.epoch == epochs + 1;
+        if self.step >= steps.max(1) || (over && self.step > 0) {
+            return Err(format!(
+                "step {} of {steps} in epoch {} of {epochs}",
+                self.step, self.epoch
+            ));
+        }
+        let images = (self.step * config.batch).min(config.split_sizes().0);
+        if self.seen != images {
+            return Err(format!(
+                "{} images in {} steps, which have {images}",
+                self.seen, self.step
+            ));
+        }
+        if self.right > self.seen.saturating_mul(config.samples) {
+            return Err(format!(
+                "{} right answers on {} images",
+                self.right, self.seen
+            ));
+        }
+        if !self.loss_sum.is_finite() || (self.seen == 0 && self.loss_sum != 0.0) {
+            return Err(format!(
+                "losses of {} on {} images",
+                self.loss_sum, self.seen
+            ));
+        }
+        if !(self.seconds.is_finite() && self.seconds >= 0.0) {
+            return Err(format!("{} seconds in an epoch", self.seconds));
+        }
+        if self.history.len() + 1 != self.epoch {
+            return Err(format!(
+                "records of {} epochs before epoch {}",
+                self.history.len(),
+                self.epoch
+            ));
+        }
+        self.check_history(config)
+    }
+
+    fn check_history(&self, config: &Config) -> std::result::Result<(), String> {
+        let mut best: Option<(usize, f64)> = None;
+        for (record, epoch) in self.history.iter().zip(1..) {
+            if record.epoch != epoch {
+                return Err(format!("epoch {} in the place of {epoch}", record.epoch));
+            }
+            record.check()?;
+            if record.val_loss.is_some() != (config.split_sizes().1 > 0) {
+                return Err(format!("the validation of epoch {epoch}"));
+            }
+            // The rule of the training loop: without validation the last epoch counts.
+            let loss = record.val_loss.unwrap_or(record.train_loss);
+            if record.val_loss.is_none() || best.is_none_or(|(_, known)| loss < known) {
+                best = Some((epoch, loss));
+            }
+        }
+        match best == self.best {
+            true => Ok(()),
+            false => Err(format!(
+                "{:?} as the best epoch, where its records say {best:?}",
+                self.best
+            )),
+        }
+    }
+}
+
 /// What a checkpoint says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -67,18 +144,13 @@ const OPTIMISER: &str = "optimiser.";
 const BASELINE: &str = "baseline.";
 
 impl Checkpoint {
-    /// Writes a checkpoint as one atomic file.
-    ///
-    /// # Errors
-    /// A file that cannot be written.
-    pub fn write(
-        &self,
-        path: &Path,
+    /// The tensors of a checkpoint.
+    pub fn tensors(
         params: &Params,
         optimiser: &Optimiser,
         baseline: Option<&BaselineState>,
         (flips, activity): (&Flips, &Activity),
-    ) -> Result<()> {
+    ) -> Vec<NamedTensor> {
         let mut tensors = weights::export(params);
         tensors.extend(flips.export());
         tensors.extend(activity.export());
@@ -95,53 +167,59 @@ impl Checkpoint {
         if let Some(baseline) = baseline {
             push(BASELINE, &baseline.state());
         }
-        weights::write(path, &tensors, self)
+        tensors
     }
 
-    /// Whether the run in `folder` can go on from here, with the images whose
-    /// fingerprint is `data`.
+    /// Whether a run with that configuration can go on from here, with the images whose
+    /// fingerprint is `data` and the best weights `best`; `path` is named in messages.
     ///
     /// # Errors
-    /// Other images than the run's, or best weights that are gone.
-    pub fn check(&self, folder: &Path, data: &str) -> Result<()> {
+    /// Other images than the run's, best weights that are gone or of another epoch, or
+    /// progress that the run cannot have made.
+    pub fn check(
+        &self,
+        config: &Config,
+        data: &str,
+        best: Option<&BestWeights>,
+        path: &Path,
+    ) -> Result<()> {
         if !self.data.is_empty() && self.data != data {
             return Err(Error::checkpoint(
-                folder.join("checkpoint.safetensors"),
+                path,
                 "was made with other images than those at hand, though there are as many; name the right folder with --data",
             ));
         }
-        if self.progress.best.is_some() && !folder.join("best.safetensors").exists() {
+        self.progress
+            .check(config)
+            .map_err(|what| Error::checkpoint(path, format!("is damaged: {what}")))?;
+        let Some((epoch, _)) = self.progress.best else {
+            return Ok(());
+        };
+        let Some(best) = best else {
             return Err(Error::checkpoint(
-                folder,
+                path.parent().unwrap_or(path),
                 "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew with --force",
+            ));
+        };
+        // A run that was killed between the two files has the best weights of the epoch
+        // whose end it repeats.
+        if best.epoch != epoch && best.epoch != self.progress.epoch {
+            return Err(Error::checkpoint(
+                path,
+                format!(
+                    "names epoch {epoch} as the best, but best.safetensors is of epoch {}; put the right one back",
+                    best.epoch
+                ),
             ));
         }
         Ok(())
-    }
-
-    /// Reads a checkpoint into the parameters and optimiser of the same network.
-    ///
-    /// # Errors
-    /// A file that cannot be read, is cut short, or is of another model,
-    /// optimiser or a newer format.
-    pub fn read(
-        path: &Path,
-        model: &ModelSpec,
-        params: &mut Params,
-        optimiser: &mut Optimiser,
-        baseline: Option<&mut BaselineState>,
-        (flips, activity): (&mut Flips, &mut Activity),
-    ) -> Result<Self> {
-        let content = weights::read::<Self>(path)?;
-        let seen = (flips, activity);
-        Self::restore(content, path, model, params, optimiser, baseline, seen)
     }
 
     /// Puts what was read from `path` into the parameters and optimiser of the same
     /// network.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// A checkpoint of another model, optimiser or baseline than the run's.
     pub fn restore(
         (tensors, checkpoint): (Vec<NamedTensor>, Self),
         path: &Path,

@@ -1,12 +1,15 @@
 //! What a run is: everything that its result depends on, stored as
 //! `config.json` in its folder.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-use crate::data::{Augment, Dataset};
+use crate::data::{Augment, Background, Dataset, mnist};
 use crate::error::{Error, Result};
 use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
@@ -16,12 +19,24 @@ use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 pub struct DatasetRecord {
     /// Its name, shown beside every figure.
     pub name: String,
+    /// [`Dataset::fingerprint`]: what the set is. Empty in records from before it was
+    /// noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+    /// Whether the fingerprint was not noted by the run, but taken later from a set with
+    /// the name and the counts that the run did note.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sha256_inferred: bool,
     /// Training images, those for validation included.
     pub train: usize,
     /// Test images.
     pub test: usize,
     /// Classes.
     pub classes: usize,
+    /// Whether the training images have a dark or a light background, by which pictures
+    /// of one's own are inverted; absent in records from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
 }
 
 impl DatasetRecord {
@@ -29,10 +44,42 @@ impl DatasetRecord {
     pub fn of(dataset: &Dataset) -> Self {
         Self {
             name: dataset.name.clone(),
+            sha256: dataset.fingerprint(),
+            sha256_inferred: false,
             train: dataset.train.len(),
             test: dataset.test.len(),
             classes: dataset.classes,
+            background: Some(Background::of(&dataset.train)),
         }
+    }
+
+    /// Whether the images and labels are MNIST's, by their fingerprint alone.
+    pub fn is_mnist(&self) -> bool {
+        self.sha256 == mnist::FINGERPRINT
+    }
+
+    /// What tells another set from this one, in a line; `None` where nothing does. The
+    /// fingerprint decides; where either has none, the counts must do.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let counts = |record: &Self| (record.train, record.test, record.classes);
+        let known = !self.sha256.is_empty() && !other.sha256.is_empty();
+        let same = match known {
+            true => self.sha256 == other.sha256,
+            false => counts(self) == counts(other),
+        };
+        (!same).then(|| format!("{} is not {}", other.words(), self.words()))
+    }
+
+    /// `MNIST (sha256 5ac2405e…, 60000 + 10000 images, 10 classes)`
+    pub fn words(&self) -> String {
+        let sha256 = match self.sha256.get(..12) {
+            Some(start) => format!("sha256 {start}..., "),
+            None => String::new(),
+        };
+        format!(
+            "{} ({sha256}{} + {} images, {} classes)",
+            self.name, self.train, self.test, self.classes
+        )
     }
 }
 
@@ -162,11 +209,37 @@ impl Config {
             .at(self.lr, t as u64, per_epoch as u64, total as u64)
     }
 
-    /// Whether the run can be carried out on that data set.
+    /// Whether the run can be carried out on that data set: [`Self::check_settings`],
+    /// [`Self::check_data`], and that the split leaves enough for every step.
     ///
     /// # Errors
     /// One line that says which setting is impossible and what to do.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        self.check_settings()?;
+        self.check_data(dataset)?;
+        let (train, validation) = self.split_sizes();
+        if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
+            return fail(format!(
+                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
+                self.val_fraction, self.dataset.train
+            ));
+        }
+        if self.batch > train {
+            return fail(format!(
+                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
+                self.batch
+            ));
+        }
+        self.check_batch_norm(train)
+    }
+
+    /// Whether the settings are possible on some data set, and together: what can be
+    /// said before any image is read.
+    ///
+    /// # Errors
+    /// One line that says which setting is impossible and what to do.
+    pub fn check_settings(&self) -> Result<()> {
         let fail = |what: String| Err(Error::Spec(what));
         self.model.check()?;
         self.optimiser.check()?;
@@ -174,39 +247,46 @@ impl Config {
         self.slope.check()?;
         self.temperature.check()?;
         self.check_samples()?;
-        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
-            return fail(format!(
-                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
-                self.epochs
-            ));
-        }
-        if self.batch == 0 {
-            return fail("the batch size must be at least 1".into());
-        }
+        self.check_counts()?;
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return fail(format!(
                 "the learning rate must be above 0, not {}",
                 self.lr
             ));
         }
+        self.lr_schedule.check_rates(self.lr, self.epochs)?;
         if !(0.0..1.0).contains(&self.val_fraction) {
             return fail(format!(
                 "the validation share must be at least 0 and below 1, not {}",
                 self.val_fraction
             ));
         }
-        let record = DatasetRecord::of(dataset);
-        if self.dataset != record {
-            return fail(format!(
-                "the run was made with {} ({} + {} images), but the data at hand is {} ({} + {}); name the right folder with --data",
-                self.dataset.name,
-                self.dataset.train,
-                self.dataset.test,
-                record.name,
-                record.train,
-                record.test
-            ));
-        }
+        Ok(())
+    }
+
+    /// Whether weights of the run can be evaluated on that data set, which must be the
+    /// run's own: [`Self::check_same_data`] and [`Self::check_images`].
+    ///
+    /// # Errors
+    /// One line that says what does not fit and what to do.
+    pub fn check_data(&self, dataset: &Dataset) -> Result<()> {
+        self.check_same_data(dataset)?;
+        self.check_images(dataset)
+    }
+
+    /// Whether weights of the run can be evaluated on images of that shape and number of
+    /// classes, whatever set they are of: by its network, its slope and temperature, in its
+    /// batches, with noise that is numbered by its epochs. Nothing is asked of how it is
+    /// trained, nor of how many images there are for that.
+    ///
+    /// # Errors
+    /// One line that says what does not fit and what to do.
+    pub fn check_images(&self, dataset: &Dataset) -> Result<()> {
+        let fail = |what: String| Err(Error::Spec(what));
+        self.model.check()?;
+        self.slope.check()?;
+        self.temperature.check()?;
+        self.check_counts()?;
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
@@ -224,20 +304,51 @@ impl Config {
                 dataset.classes
             ));
         }
-        let (train, validation) = self.split_sizes();
-        if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
-            return fail(format!(
-                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
-                self.val_fraction, self.dataset.train
-            ));
+        Ok(())
+    }
+
+    /// Whether the data set is the one that the run was made with.
+    ///
+    /// # Errors
+    /// One line that says which differs.
+    pub fn check_same_data(&self, dataset: &Dataset) -> Result<()> {
+        match self.dataset.difference(&DatasetRecord::of(dataset)) {
+            Some(what) => Err(Error::Spec(format!(
+                "the data at hand is not what the run was made with: {what}; name the right folder with --data"
+            ))),
+            None => Ok(()),
         }
-        if self.batch > train {
-            return fail(format!(
-                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
-                self.batch
-            ));
+    }
+
+    /// The first setting in which another configuration differs, with both values;
+    /// `None` where none does. A data set without a fingerprint is one from before
+    /// fingerprints were noted, and is compared by its name and counts.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if let Some(what) = self.dataset.difference(&other.dataset) {
+            return Some(format!("other data: {what}"));
         }
-        self.check_batch_norm(train)
+        let (mut a, b) = (self.clone(), other.clone());
+        // The same data, as was just seen; older records note less of them.
+        a.dataset.clone_from(&b.dataset);
+        if a == b {
+            return None;
+        }
+        let value = |config| serde_json::to_value(config).unwrap_or_default();
+        Some(first_difference("", &value(&a), &value(&b)).unwrap_or_else(|| "a setting".into()))
+    }
+
+    /// Whether epochs and batches can be counted.
+    fn check_counts(&self) -> Result<()> {
+        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
+            return Err(Error::spec(format!(
+                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
+                self.epochs
+            )));
+        }
+        if self.batch == 0 {
+            return Err(Error::spec("the batch size must be at least 1"));
+        }
+        Ok(())
     }
 
     /// Whether samples and baseline have a meaning for the estimators.
@@ -303,5 +414,27 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// The first place in which two JSON values differ, as `path: 1 is not 2`.
+fn first_difference(path: &str, a: &Value, b: &Value) -> Option<String> {
+    let below = |key: &str| match path {
+        "" => key.to_string(),
+        _ => format!("{path}.{key}"),
+    };
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                first_difference(&below(key), &of(a), &of(b))
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let mut pairs = a.iter().zip(b).enumerate();
+            pairs.find_map(|(i, (a, b))| first_difference(&below(&i.to_string()), a, b))
+        }
+        _ => (a != b).then(|| format!("{path}: {b} is not {a}")),
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Split;
 use crate::model::{Network, argmax};
-use crate::ops::log_softmax;
+use crate::ops::{loss_of_mean, softmax};
 use crate::tape::{Mode, Noise, Units};
 
 /// How the bits of stochastic units are read. Deterministic networks read the
@@ -38,7 +38,10 @@ const FIRST_DRAW: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub struct Evaluator {
     probabilities: Vec<f32>,
-    log_probabilities: Vec<f32>,
+    /// Of one sample.
+    of_sample: Vec<f32>,
+    /// Of every image of a batch, sample by sample.
+    losses: Vec<f32>,
 }
 
 impl Evaluator {
@@ -106,26 +109,31 @@ impl Evaluator {
             let classes = net.classes();
             self.probabilities.clear();
             self.probabilities.resize(chunk.len() * classes, 0.0);
-            self.log_probabilities.resize(classes, 0.0);
+            self.of_sample.resize(classes, 0.0);
+            self.losses.clear();
+            self.losses.resize(chunk.len() * samples, 0.0);
             for sample in 0..samples {
                 net.pass_mut().noise = at(sample as u64);
                 net.forward();
                 seen(net, chunk);
+                for (row, &loss) in net.losses().iter().enumerate() {
+                    self.losses[row * samples + sample] = loss;
+                }
                 let logits = net.logits().chunks_exact(classes);
                 for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
-                    log_softmax(z, &mut self.log_probabilities);
-                    for (p, &l) in p.iter_mut().zip(&self.log_probabilities) {
-                        *p += libm::expf(l);
+                    softmax(z, &mut self.of_sample);
+                    for (p, &of_sample) in p.iter_mut().zip(&self.of_sample) {
+                        *p += of_sample;
                     }
                 }
             }
             for (row, p) in self.probabilities.chunks_exact(classes).enumerate() {
                 let label = net.pass().labels[row] as usize;
-                // A probability that underflows would make the loss infinite.
-                let p_label = (p[label] / samples as f32).max(f32::MIN_POSITIVE);
-                loss -= f64::from(libm::logf(p_label));
                 right += usize::from(argmax(p) == Some(label));
             }
+            // Of the losses, not of the probabilities, which may be too small for floats.
+            let losses = self.losses.chunks_exact(samples);
+            loss += losses.map(|l| f64::from(loss_of_mean(l))).sum::<f64>();
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units, pass.noise) = before;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::config::Config;
 use super::evaluate::Evaluation;
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
@@ -50,6 +51,50 @@ pub struct EpochRecord {
     pub bit_flips_layers: BTreeMap<String, f64>,
 }
 
+impl EpochRecord {
+    /// Whether the numbers can be those of an epoch.
+    ///
+    /// # Errors
+    /// The first that cannot, in words that complete "the file ...".
+    pub(super) fn check(&self) -> Result<(), String> {
+        let fail = |what: &str, x: f64| {
+            let epoch = self.epoch;
+            Err(format!("is damaged: the {what} of epoch {epoch} is {x}"))
+        };
+        let losses = [Some(self.train_loss), self.val_loss];
+        if let Some(x) = losses.into_iter().flatten().find(|x| !x.is_finite()) {
+            return fail("loss", x);
+        }
+        let shares = [
+            Some(self.train_accuracy),
+            self.val_accuracy,
+            self.flip_ratio,
+            self.saturated,
+            self.bit_flips,
+        ];
+        let layers = [
+            &self.flip_ratios,
+            &self.saturated_layers,
+            &self.bit_flips_layers,
+        ];
+        let layers = layers.into_iter().flat_map(|map| map.values().copied());
+        let mut shares = shares.into_iter().flatten().chain(layers);
+        if let Some(x) = shares.find(|x| !(0.0..=1.0).contains(x)) {
+            return fail("share", x);
+        }
+        if !(self.slope.is_finite() && self.slope > 0.0) {
+            return fail("slope", self.slope);
+        }
+        if !(self.lr.is_finite() && self.lr >= 0.0) {
+            return fail("learning rate", self.lr);
+        }
+        if !(self.seconds.is_finite() && self.seconds >= 0.0) {
+            return fail("duration", self.seconds);
+        }
+        Ok(())
+    }
+}
+
 /// The machine and build that produced a figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -80,6 +125,9 @@ impl Provenance {
 pub struct TestRecord {
     /// Name of the data set.
     pub dataset: String,
+    /// Fingerprint of the data set; empty in records from before it was noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data_sha256: String,
     /// Test images.
     pub images: usize,
     /// The epoch whose weights were tested: the best validation loss.
@@ -98,4 +146,45 @@ pub struct TestRecord {
     pub train_seconds: f64,
     /// Where the figures come from.
     pub provenance: Provenance,
+}
+
+impl TestRecord {
+    /// Whether the record can be of a run with that configuration.
+    ///
+    /// # Errors
+    /// What cannot be, in words that complete "the file ...".
+    pub(super) fn check(&self, config: &Config) -> Result<(), String> {
+        let data = &config.dataset;
+        if !data.sha256.is_empty() && self.data_sha256 != data.sha256 {
+            return Err("is of a test on other data than the run's config.json names".into());
+        }
+        if self.images != data.test {
+            return Err(format!(
+                "is of a test on {} images, but the run's data set has {}",
+                self.images, data.test
+            ));
+        }
+        if self.epoch > config.epochs {
+            return Err(format!(
+                "is of a test of epoch {}, but the run has {}",
+                self.epoch, config.epochs
+            ));
+        }
+        let own = Evaluation {
+            images: self.images,
+            loss: self.loss,
+            accuracy: self.accuracy,
+        };
+        let all = [Some(own), self.mean_of_16, self.threshold];
+        let unsound = |e: &Evaluation| {
+            !e.loss.is_finite() || !(0.0..=1.0).contains(&e.accuracy) || e.images != self.images
+        };
+        match all.into_iter().flatten().find(unsound) {
+            Some(e) => Err(format!(
+                "is damaged: loss {}, accuracy {} on {} images",
+                e.loss, e.accuracy, e.images
+            )),
+            None => Ok(()),
+        }
+    }
 }

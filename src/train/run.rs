@@ -7,20 +7,33 @@
 //! | `best.safetensors` | the weights with the best validation loss |
 //! | `metrics.jsonl`, `metrics.csv` | a record for each epoch |
 //! | `test.json` | the one test of the best weights; the run is complete |
+//! | `best.packed` | the best weights on bits, where `pack` was asked for them |
+//!
+//! **The files belong together.** Every file that is read again has a seal
+//! ([`crate::seal`], [`crate::container`]) and names the run, by a random id, and the
+//! configuration, by its hash. A file of another run, or of a run with another
+//! configuration, is refused. A run whose `config.json` has no seal was made before
+//! there were seals; its files are read as they are, and nothing vouches for them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
+use super::metrics;
 use super::record::{EpochRecord, TestRecord};
 use crate::bounded;
+use crate::data::Background;
 use crate::error::{Error, Result};
-use crate::files::{FolderLock, create_folder, remove_leftovers, write_atomic_bytes};
+use crate::files::{self, Dir, FolderLock, create_folder};
 use crate::kernels::Engine;
-use crate::model::{ModelSpec, Network, weights};
+use crate::model::weights::{self, NamedTensor, Opened};
+use crate::model::{ModelSpec, Network};
+use crate::packed::Lineage;
+use crate::seal::{self, Origin};
+use crate::{notice, random};
 
 /// What `best.safetensors` says about itself. It holds nothing that changes
 /// from one machine or run to another of the same configuration.
@@ -30,6 +43,12 @@ pub struct BestWeights {
     pub model: ModelSpec,
     /// Name of the data set that it was trained on.
     pub dataset: String,
+    /// Fingerprint of that data set; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data_sha256: String,
+    /// The background of the training images; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
     /// The run's seed.
     pub seed: u64,
     /// The epoch after which the weights were kept; 0 for imported ones.
@@ -40,16 +59,32 @@ pub struct BestWeights {
     pub isa: String,
 }
 
+/// The configuration of a run.
+pub const CONFIG: &str = "config.json";
+/// The state to resume from.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The weights with the best validation loss.
+pub const BEST: &str = "best.safetensors";
+/// The best weights on bits.
+pub const PACKED: &str = "best.packed";
+/// The records of epochs.
+pub const METRICS: &str = "metrics.jsonl";
+/// The records of epochs, for spreadsheets; never read again.
+pub const METRICS_CSV: &str = "metrics.csv";
+/// The test.
+pub const TEST: &str = "test.json";
+
 /// The files of a run, in the order in which replacing it removes them: at every
 /// moment what is left is a run that can be continued, or none. Best weights are
 /// of the checkpoint, so they outlive it; the configuration goes last.
-const FILES: [&str; 6] = [
-    "test.json",
-    "metrics.jsonl",
-    "metrics.csv",
-    "checkpoint.safetensors",
-    "best.safetensors",
-    "config.json",
+pub const FILES: [&str; 7] = [
+    TEST,
+    PACKED,
+    METRICS,
+    METRICS_CSV,
+    CHECKPOINT,
+    BEST,
+    CONFIG,
 ];
 
 /// A run's folder; see the module's page.
@@ -57,7 +92,10 @@ const FILES: [&str; 6] = [
 pub struct RunFolder {
     path: PathBuf,
     config: Config,
-    _lock: Option<FolderLock>,
+    /// Which run it is; absent where the run was made before there were seals.
+    origin: Option<Origin>,
+    dir: Dir,
+    lock: Option<FolderLock>,
 }
 
 impl RunFolder {
@@ -65,54 +103,82 @@ impl RunFolder {
     /// files of an earlier run are removed first.
     ///
     /// # Errors
-    /// A folder that already holds a run, is in use, or cannot be written.
+    /// A folder that already holds a run or remains of one, is in use, or cannot be
+    /// written.
     pub fn create(path: &Path, config: Config, force: bool) -> Result<Self> {
+        if force {
+            return Self::begin(path, config, Self::clear(path)?);
+        }
         create_folder(path)?;
         let lock = Self::lock(path)?;
-        if path.join("config.json").exists() {
-            if !force {
-                return Err(Error::checkpoint(
-                    path,
-                    "already holds a run; continue it with --resume, replace it with --force, or choose another --out",
-                ));
-            }
-            for file in FILES {
-                match std::fs::remove_file(path.join(file)) {
-                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Error::io("remove", path.join(file))(e));
-                    }
-                    _ => {}
-                }
-            }
+        if has(lock.dir(), path, CONFIG)? {
+            return Err(Error::checkpoint(path, HOLDS_A_RUN));
         }
+        refuse_remains(&lock, path)?;
         Self::begin(path, config, lock)
+    }
+
+    /// Makes the folder, locks it and removes the files of a run from it.
+    ///
+    /// # Errors
+    /// A folder that is in use or cannot be written.
+    pub fn clear(path: &Path) -> Result<FolderLock> {
+        create_folder(path)?;
+        let lock = Self::lock(path)?;
+        for file in FILES {
+            lock.remove(file)?;
+        }
+        Ok(lock)
+    }
+
+    /// Whether [`Self::create`] would find the folder free.
+    ///
+    /// # Errors
+    /// A folder that holds a run or remains of one, or cannot be looked at.
+    pub fn check_free(path: &Path) -> Result<()> {
+        match files::look(path)? {
+            None => return Ok(()),
+            Some(found) if !found.is_dir() => {
+                return Err(Error::checkpoint(path, "is no folder; choose another --out"));
+            }
+            Some(_) => {}
+        }
+        let dir = Dir::open(path).map_err(Error::io("open", path))?;
+        match has(&dir, path, CONFIG)? {
+            true => Err(Error::checkpoint(path, HOLDS_A_RUN)),
+            false => Ok(()),
+        }
     }
 
     /// Opens the run in `path` to continue it, or begins one there.
     ///
     /// # Errors
-    /// A run that another process is writing, a damaged configuration, or a folder
-    /// that cannot be written.
+    /// A run that another process is writing, a damaged configuration, remains of a
+    /// run, or a folder that cannot be written.
     pub fn open_or_create(path: &Path, config: Config) -> Result<Self> {
         create_folder(path)?;
         // Locked before it is looked at: another process may be doing the same.
         let lock = Self::lock(path)?;
-        if !path.join("config.json").exists() {
-            return Self::begin(path, config, lock);
+        if has(lock.dir(), path, CONFIG)? {
+            return Self::open_locked(path, Some(lock));
         }
-        Ok(Self {
-            _lock: Some(lock),
-            ..Self::open(path)?
-        })
+        refuse_remains(&lock, path)?;
+        Self::begin(path, config, lock)
     }
 
     fn begin(path: &Path, config: Config, lock: FolderLock) -> Result<Self> {
+        let origin = Origin {
+            run_id: new_id().map_err(Error::io("name the run in", path))?,
+            config_sha256: hash(&config, path)?,
+        };
         let run = Self {
             path: path.to_path_buf(),
             config,
-            _lock: Some(lock),
+            origin: Some(origin),
+            dir: Dir::open(path).map_err(Error::io("open", path))?,
+            lock: Some(lock),
         };
-        run.write_json("config.json", &run.config)?;
+        run.write_json(CONFIG, &run.config)?;
         Ok(run)
     }
 
@@ -120,7 +186,7 @@ impl RunFolder {
     fn lock(path: &Path) -> Result<FolderLock> {
         let lock = FolderLock::acquire(path)?;
         for file in FILES {
-            remove_leftovers(&path.join(file));
+            lock.sweep(file);
         }
         Ok(lock)
     }
@@ -130,23 +196,52 @@ impl RunFolder {
     /// # Errors
     /// A file, a folder that holds no run, or a damaged configuration.
     pub fn open(path: &Path) -> Result<Self> {
-        if path.is_file() {
-            return Err(Error::checkpoint(
-                path,
-                "is a file, not the folder of a run; bring weights in with `bnn-cpu import`",
-            ));
+        Self::open_locked(path, None)
+    }
+
+    fn open_locked(path: &Path, lock: Option<FolderLock>) -> Result<Self> {
+        match files::look(path)? {
+            Some(found) if !found.is_dir() => {
+                return Err(Error::checkpoint(
+                    path,
+                    "is a file, not the folder of a run; bring weights in with `bnn-cpu import`",
+                ));
+            }
+            None => return Err(Error::checkpoint(path, "holds no run (there is no such folder)")),
+            Some(_) => {}
         }
-        let file = path.join("config.json");
-        if !file.exists() {
+        let dir = Dir::open(path).map_err(Error::io("open", path))?;
+        let file = path.join(CONFIG);
+        let Some(bytes) = files::read_in(&dir, Path::new(CONFIG), &file, (bounded::MOST_TEXT, 1))?
+        else {
             return Err(Error::checkpoint(
                 path,
                 "holds no run (there is no config.json)",
             ));
+        };
+        let opened = seal::open(&bounded::decode(bytes, &file)?)
+            .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
+        if opened.sealed != opened.origin.is_some() {
+            return Err(Error::checkpoint(
+                &file,
+                "is damaged: it does not say which run it is of; restore it from a copy",
+            ));
+        }
+        if !opened.sealed {
+            notice::once(
+                &path.display().to_string(),
+                &format!(
+                    "{}: this run was made before files had seals, so damage to it would not be noticed; `bnn-cpu verify --seal` looks at it and seals it",
+                    path.display()
+                ),
+            );
         }
         Ok(Self {
             path: path.to_path_buf(),
-            config: read_json(&file)?,
-            _lock: None,
+            config: from_value(opened.content, &file)?,
+            origin: opened.origin,
+            dir,
+            lock,
         })
     }
 
@@ -159,10 +254,7 @@ impl RunFolder {
         // and again afterwards: another process may have replaced it.
         Self::open(path)?;
         let lock = Self::lock(path)?;
-        Ok(Self {
-            _lock: Some(lock),
-            ..Self::open(path)?
-        })
+        Self::open_locked(path, Some(lock))
     }
 
     /// The folder.
@@ -180,37 +272,147 @@ impl RunFolder {
         &self.config
     }
 
-    /// The records of the epochs so far.
+    /// Which run it is; `None` where it was made before there were seals, so that
+    /// nothing vouches for its files.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// The bytes of a file of the run, at most `most`; `None` where it is not there.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged.
-    pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
-        let file = self.file("metrics.jsonl");
-        if !file.exists() {
-            return Ok(Vec::new());
+    /// A file that cannot be read.
+    pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        files::read_in(&self.dir, Path::new(name), &self.file(name), (most, 2))
+    }
+
+    /// Whether a file that was read is of this run.
+    ///
+    /// # Errors
+    /// A file of another run or configuration, or one that does not say.
+    pub fn check_origin(&self, name: &str, found: Option<&Origin>) -> Result<()> {
+        let fail = |what: &str| Err(Error::checkpoint(self.file(name), what));
+        match (&self.origin, found) {
+            (None, None) => Ok(()),
+            (Some(run), Some(found)) if run == found => Ok(()),
+            (Some(run), Some(found)) if run.run_id != found.run_id => fail(
+                "is of another run than the config.json beside it; put the right one back",
+            ),
+            (Some(_), Some(_)) => fail(
+                "was made with another configuration than that of the config.json beside it; put the right one back",
+            ),
+            (Some(_), None) => fail(
+                "does not say that it is of this run, as its files do; put the right one back",
+            ),
+            (None, Some(_)) => fail(
+                "has a seal, but the config.json beside it has none; put the right one back, or finish what was begun with `bnn-cpu verify --seal`",
+            ),
         }
-        parse_metrics(&bounded::text(&file)?, &file)
+    }
+
+    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(bytes) = self.read(name, bounded::MOST_TEXT)? else {
+            return Ok(None);
+        };
+        let file = self.file(name);
+        let opened = seal::open(&bounded::decode(bytes, &file)?)
+            .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
+        self.check_origin(name, opened.origin.as_ref())?;
+        from_value(opened.content, &file).map(Some)
+    }
+
+    /// The records of the epochs so far. A last line that a crash cut off is left out.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged, or is of another run.
+    pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
+        let Some(bytes) = self.read(METRICS, bounded::MOST_TEXT)? else {
+            return Ok(Vec::new());
+        };
+        let file = self.file(METRICS);
+        let mut records = Vec::new();
+        for line in metrics::lines(&bytes, &file)? {
+            self.check_origin(METRICS, line.origin.as_ref())?;
+            records.push(line.record);
+        }
+        metrics::check(&records, &file)?;
+        Ok(records)
     }
 
     /// The test of a complete run.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged.
+    /// A file that cannot be read, is damaged, or is of another run or other data.
     pub fn test(&self) -> Result<Option<TestRecord>> {
-        let file = self.file("test.json");
-        if file.exists() {
-            read_json(&file).map(Some)
-        } else {
-            Ok(None)
+        let test: Option<TestRecord> = self.json(TEST)?;
+        if let Some(test) = &test {
+            test.check(&self.config)
+                .map_err(|what| Error::checkpoint(self.file(TEST), what))?;
         }
+        Ok(test)
     }
 
     /// What the best weights say about themselves.
     ///
     /// # Errors
-    /// No such file yet, or a damaged one.
+    /// No such file yet, or one that is damaged or of another run.
     pub fn best(&self) -> Result<BestWeights> {
-        Ok(weights::read(&self.best_file()?)?.1)
+        Ok(self.best_weights()?.about)
+    }
+
+    /// The best weights, and what they say about themselves; `None` before an epoch is
+    /// finished.
+    ///
+    /// # Errors
+    /// A file that is damaged or of another run.
+    pub fn find_best(&self) -> Result<Option<Opened<BestWeights>>> {
+        let Some(opened) = self.weights::<BestWeights>(BEST)? else {
+            return Ok(None);
+        };
+        self.check_best(&opened.about)
+            .map_err(|what| Error::checkpoint(self.file(BEST), what))?;
+        Ok(Some(opened))
+    }
+
+    /// A safetensors file of the run; `None` where it is not there.
+    ///
+    /// # Errors
+    /// A file that is damaged or of another run.
+    pub fn weights<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Opened<T>>> {
+        let Some(bytes) = self.read(name, weights::MAX_BYTES)? else {
+            return Ok(None);
+        };
+        let opened = weights::decode::<T>(&bytes, &self.file(name))?;
+        self.check_origin(name, opened.origin.as_ref())?;
+        Ok(Some(opened))
+    }
+
+    fn best_weights(&self) -> Result<Opened<BestWeights>> {
+        self.find_best()?.ok_or_else(|| {
+            Error::checkpoint(
+                &self.path,
+                "has no weights yet (no epoch is finished); continue it with `bnn-cpu train --resume`",
+            )
+        })
+    }
+
+    fn check_best(&self, best: &BestWeights) -> std::result::Result<(), String> {
+        let config = &self.config;
+        if best.model != config.model || best.seed != config.seed {
+            return Err("is of another network or seed than the run's config.json".into());
+        }
+        let known = [&best.data_sha256, &config.dataset.sha256];
+        if known.iter().all(|sha| !sha.is_empty()) && known[0] != known[1] {
+            return Err("was trained on other data than the run's config.json names".into());
+        }
+        if best.epoch > config.epochs {
+            let (epoch, epochs) = (best.epoch, config.epochs);
+            return Err(format!("is of epoch {epoch}, but the run has {epochs}"));
+        }
+        if !(best.slope.is_finite() && best.slope > 0.0) {
+            return Err(format!("has a slope of {}, not above 0", best.slope));
+        }
+        Ok(())
     }
 
     /// The network with the best weights, its slope set, ready to evaluate
@@ -219,80 +421,98 @@ impl RunFolder {
     /// # Errors
     /// A run that has no weights yet, or a damaged or foreign file.
     pub fn network(&self, engine: Engine, batch: usize) -> Result<Network> {
-        let file = self.best_file()?;
-        let (tensors, best) = weights::read::<BestWeights>(&file)?;
+        let best = self.best_weights()?;
+        let file = self.file(BEST);
+        // A configuration may describe a network of any size; it gets memory only once
+        // a file has shown weights of that size.
+        weights::check(&self.config.model, &best.tensors, &file)?;
         let mut net = Network::new(&self.config.model, engine, batch, false)?;
-        weights::import(net.params_mut(), tensors, &file)?;
-        net.pass_mut().slope = best.slope;
+        weights::import(net.params_mut(), best.tensors, &file)?;
+        net.pass_mut().slope = best.about.slope;
         Ok(net)
     }
 
-    fn best_file(&self) -> Result<PathBuf> {
-        let file = self.file("best.safetensors");
-        if !file.exists() {
-            return Err(Error::checkpoint(
-                &self.path,
-                "has no weights yet (no epoch is finished); continue it with `bnn-cpu train --resume`",
-            ));
+    /// What a packed network of the run's weights says that it was made from.
+    pub fn lineage(&self) -> Lineage {
+        let data = &self.config.dataset;
+        Lineage {
+            run: self.origin.clone(),
+            data_sha256: data.sha256.clone(),
+            light_ground: data.background.map(|b| b == Background::Light),
         }
-        Ok(file)
+    }
+
+    /// Whether the folder's path still leads to the folder that is locked.
+    ///
+    /// # Errors
+    /// A folder that was moved, removed or replaced, or a run that was opened to be
+    /// read alone.
+    pub fn check_place(&self) -> Result<()> {
+        self.writer()?.check()
+    }
+
+    fn writer(&self) -> Result<&FolderLock> {
+        self.lock.as_ref().ok_or_else(|| {
+            Error::checkpoint(&self.path, "was opened to be read, and cannot be written")
+        })
+    }
+
+    /// Writes a file of the run.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a folder that was moved, removed or replaced.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.writer()?.write(name, bytes)
+    }
+
+    /// Writes a safetensors file of the run.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_weights(
+        &self,
+        name: &str,
+        tensors: &[NamedTensor],
+        about: &impl Serialize,
+    ) -> Result<()> {
+        let origin = self.origin.as_ref();
+        let bytes = weights::encode(&self.file(name), tensors, about, origin)?;
+        self.write(name, &bytes)
     }
 
     /// Writes the records of all epochs so far, as JSON lines and as CSV.
-    pub(super) fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
-        let mut lines = String::new();
-        let mut csv = String::from(
-            "epoch,train_loss,train_accuracy,val_loss,val_accuracy,slope,lr,img_per_s,seconds",
-        );
-        let columns = SHARES.map(|share| share.columns(history));
-        for (share, columns) in SHARES.iter().zip(&columns) {
-            for layer in columns {
-                csv += &format!(",{}", share.name);
-                if let Some(layer) = layer {
-                    // A name of the user's own must not begin another column.
-                    csv += &format!(" {}", layer.replace([',', '"', '\n', '\r'], "_"));
-                }
-            }
-        }
-        csv.push('\n');
-        for r in history {
-            lines += &json(r, &self.path)?;
-            lines.push('\n');
-            let optional = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
-            csv += &format!(
-                "{},{},{},{},{},{},{},{},{}",
-                r.epoch,
-                r.train_loss,
-                r.train_accuracy,
-                optional(r.val_loss),
-                optional(r.val_accuracy),
-                r.slope,
-                r.lr,
-                r.img_per_s,
-                r.seconds
-            );
-            for (share, columns) in SHARES.iter().zip(&columns) {
-                for layer in columns {
-                    let value = match layer {
-                        None => (share.all)(r),
-                        Some(layer) => (share.layers)(r).get(layer).copied(),
-                    };
-                    csv += &format!(",{}", optional(value));
-                }
-            }
-            csv.push('\n');
-        }
-        write_atomic_bytes(&self.file("metrics.jsonl"), lines.as_bytes())?;
-        write_atomic_bytes(&self.file("metrics.csv"), csv.as_bytes())
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
+        let text = metrics::to_lines(history, self.origin.as_ref(), &self.file(METRICS))?;
+        self.write(METRICS, text.as_bytes())?;
+        self.write(METRICS_CSV, metrics::to_csv(history).as_bytes())
     }
 
     /// Writes a small JSON file of the run.
-    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        let path = self.file(name);
-        let mut text = serde_json::to_string_pretty(value)
-            .map_err(|e| Error::checkpoint(&path, format!("cannot be encoded: {e}")))?;
-        text.push('\n');
-        write_atomic_bytes(&path, text.as_bytes())
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let text = seal::text(value, self.origin.as_ref())
+            .map_err(|e| Error::checkpoint(self.file(name), format!("cannot be encoded: {e}")))?;
+        self.write(name, text.as_bytes())
+    }
+
+    /// Gives a run from before there were seals an id, and with it a seal to every file
+    /// that is written from now on. `run_id` continues a sealing that was broken off.
+    pub(super) fn adopt(&mut self, config: Config, run_id: Option<String>) -> Result<()> {
+        let run_id = match run_id {
+            Some(known) => known,
+            None => new_id().map_err(Error::io("name the run in", &self.path))?,
+        };
+        self.origin = Some(Origin {
+            run_id,
+            config_sha256: hash(&config, &self.path)?,
+        });
+        self.config = config;
+        Ok(())
     }
 
     /// Makes the folder `parent/base-n` for the smallest `n` from 1 that is free.
@@ -313,131 +533,100 @@ impl RunFolder {
         }
     }
 
-    /// The run in `parent` whose checkpoint (or configuration) is the newest.
-    pub fn newest(parent: &Path) -> Option<PathBuf> {
-        let time = |path: &Path| {
-            let of = |name: &str| path.join(name).metadata().and_then(|m| m.modified()).ok();
-            of("config.json").map(|t| of("checkpoint.safetensors").map_or(t, |c| c.max(t)))
-        };
-        let folders = std::fs::read_dir(parent).ok()?;
-        folders
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter_map(|path| Some((time(&path)?, path)))
-            .max()
-            .map(|(_, path)| path)
-    }
-}
-
-/// A share of the record that not every network has: in all, and of each layer.
-struct Share {
-    name: &'static str,
-    all: fn(&EpochRecord) -> Option<f64>,
-    layers: fn(&EpochRecord) -> &BTreeMap<String, f64>,
-}
-
-const SHARES: [Share; 3] = [
-    Share {
-        name: "flip_ratio",
-        all: |r| r.flip_ratio,
-        layers: |r| &r.flip_ratios,
-    },
-    Share {
-        name: "saturated",
-        all: |r| r.saturated,
-        layers: |r| &r.saturated_layers,
-    },
-    Share {
-        name: "bit_flips",
-        all: |r| r.bit_flips,
-        layers: |r| &r.bit_flips_layers,
-    },
-];
-
-impl Share {
-    /// Its columns: none where no epoch has it, else one for all and one a layer.
-    /// Not every epoch has every share, so all are asked.
-    fn columns(&self, history: &[EpochRecord]) -> Vec<Option<String>> {
-        if !history.iter().any(|r| (self.all)(r).is_some()) {
-            return Vec::new();
+    /// The runs in `parent`, the one whose checkpoint (or configuration) is the newest
+    /// first. They may be damaged.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be looked at.
+    pub fn newest_first(parent: &Path) -> Result<Vec<PathBuf>> {
+        if files::look(parent)?.is_none() {
+            return Ok(Vec::new());
         }
-        let layers = history
-            .iter()
-            .flat_map(|r| (self.layers)(r).keys().cloned());
-        let layers: BTreeSet<String> = layers.collect();
-        std::iter::once(None)
-            .chain(layers.into_iter().map(Some))
-            .collect()
+        let read = || Error::io("read", parent);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(parent).map_err(read())? {
+            let path = entry.map_err(read())?.path();
+            if !files::is_folder(&path)? {
+                continue;
+            }
+            if let Some(configured) = time(&path.join(CONFIG))? {
+                let saved = time(&path.join(CHECKPOINT))?;
+                found.push((configured.max(saved.unwrap_or(configured)), path));
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().rev().map(|(_, path)| path).collect())
+    }
+
+    /// The first of [`Self::newest_first`].
+    ///
+    /// # Errors
+    /// As [`Self::newest_first`].
+    pub fn newest(parent: &Path) -> Result<Option<PathBuf>> {
+        Ok(Self::newest_first(parent)?.into_iter().next())
     }
 }
 
-fn json(value: &impl Serialize, path: &Path) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))
+/// What is said of a folder that cannot take a new run.
+const HOLDS_A_RUN: &str = "already holds a run; continue it with --resume, replace it with --force, or choose another --out";
+
+/// When a file was last written; `None` where it is not there.
+fn time(path: &Path) -> Result<Option<SystemTime>> {
+    match files::look(path)? {
+        Some(found) => Ok(Some(found.modified().map_err(Error::io("look at", path))?)),
+        None => Ok(None),
+    }
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    parse_json(&bounded::text(path)?, path)
+/// Whether anything of that name is in the folder.
+fn has(dir: &Dir, path: &Path, name: &str) -> Result<bool> {
+    let found = dir.kind(Path::new(name));
+    Ok(found
+        .map_err(Error::io("look at", path.join(name)))?
+        .is_some())
 }
 
-/// A small JSON file of a run, from the text of the file `path`.
+/// Refuses to begin a run among the files of one whose configuration is gone: they
+/// would be taken for the new run's.
+fn refuse_remains(lock: &FolderLock, path: &Path) -> Result<()> {
+    for file in FILES {
+        if has(lock.dir(), path, file)? {
+            return Err(Error::checkpoint(
+                path,
+                format!(
+                    "holds {file} of a run whose config.json is gone; put that back, replace the run with --force, or choose another --out"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A run's random name.
+fn new_id() -> std::io::Result<String> {
+    Ok(format!(
+        "{:016x}{:016x}",
+        random::entropy()?,
+        random::entropy()?
+    ))
+}
+
+/// SHA-256 of a configuration as compact JSON.
+fn hash(config: &Config, path: &Path) -> Result<String> {
+    let text = serde_json::to_string(config)
+        .map_err(|e| Error::checkpoint(path, format!("the configuration cannot be encoded: {e}")))?;
+    Ok(seal::sha256(text.as_bytes()))
+}
+
+fn from_value<T: DeserializeOwned>(value: serde_json::Value, path: &Path) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
+}
+
+/// The content of a small JSON file, sealed or not, from the text of the file `path`.
 ///
 /// # Errors
 /// A damaged text.
 pub fn parse_json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::checkpoint(path, format!("is damaged: {e}")))
-}
-
-/// The records of epochs, one a line, from the text of the file `path`.
-///
-/// # Errors
-/// A damaged line.
-pub fn parse_metrics(text: &str, path: &Path) -> Result<Vec<EpochRecord>> {
-    let lines = text.lines();
-    lines.map(|line| parse_json(line, path)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_have_columns_where_any_epoch_has_them() {
-        // The first record is of a run that began before units were watched.
-        let old = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":null,"slope":1.0,"lr":0.1,"img_per_s":2.0,"seconds":3.0}"#;
-        let old: EpochRecord = serde_json::from_str(old).unwrap();
-        let mut new = EpochRecord {
-            epoch: 2,
-            saturated: Some(0.25),
-            ..old.clone()
-        };
-        new.saturated_layers.insert("a,b".into(), 0.5);
-        let columns: Vec<_> = SHARES
-            .iter()
-            .map(|s| s.columns(&[old.clone(), new.clone()]))
-            .collect();
-        assert_eq!(
-            columns,
-            [vec![], vec![None, Some("a,b".to_string())], vec![]]
-        );
-        let folder = tempfile::tempdir().unwrap();
-        let spec = crate::model::preset("mlp", crate::tensor::Shape::image(1, 2, 2), 2).unwrap();
-        let dataset = super::super::DatasetRecord {
-            name: "none".into(),
-            train: 1,
-            test: 1,
-            classes: 2,
-        };
-        let run =
-            RunFolder::create(folder.path(), Config::reference(spec, dataset), false).unwrap();
-        run.write_metrics(&[old.clone(), new.clone()]).unwrap();
-        let csv = std::fs::read_to_string(run.file("metrics.csv")).unwrap();
-        let lines: Vec<&str> = csv.lines().collect();
-        assert!(
-            lines[0].ends_with(",seconds,saturated,saturated a_b"),
-            "{csv}"
-        );
-        assert_eq!(lines[1], "1,0.5,0.9,,,1,0.1,2,3,,");
-        assert_eq!(lines[2], "2,0.5,0.9,,,1,0.1,2,3,0.25,0.5");
-        assert_eq!(run.metrics().unwrap(), [old, new]);
-    }
+    let opened = seal::open(text).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+    from_value(opened.content, path)
 }

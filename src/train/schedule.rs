@@ -6,13 +6,16 @@
 //!   step       lr·factor^⌊(e-1)/every⌋
 //!   cosine     min + (lr - min)·(1 + cos(π·t/T))/2
 //!   one-cycle  from lr/25 up to lr over the first 30 % of the steps and down to
-//!              lr/25e4, both along a cosine (Smith 2018, arXiv 1803.09820)
+//!              lr/25e4, both along a cosine (Smith 2018, arXiv 1803.09820); the peak
+//!              is at step p = 0.3·T - 1, the end at step T - 1, as in PyTorch. Where
+//!              p is 0 or less nothing goes up; the last step has the last rate
+//!              whatever p is
 //! slope at epoch e of E (e from 1):
 //!   none       start
 //!   linear     min(max, start + rate·(e-1))        Chung et al. (arXiv 1609.01704)
 //!   exp        min(max, start·rate^(e-1))
 //!   step       min(max, start·2^⌊(e-1)/rate⌋)
-//!   cosine     start + (max - start)·(1 - cos(π·(e-1)/(E-1)))/2
+//!   cosine     start + (max - start)·(1 - cos(π·(e-1)/(E-1)))/2; start where E = 1
 //! temperature of epoch e:
 //!              max(min, start·rate^(e-1))
 //! ```
@@ -80,8 +83,8 @@ impl LrSchedule {
             Self::Step { every: 0, .. } => fail("the epochs between two steps must be at least 1"),
             Self::Step { factor, .. } if !positive(factor) => fail("the factor must be above 0"),
             Self::Step { .. } => Ok(()),
-            Self::Cosine { min } if !(min.is_finite() && min >= 0.0) => {
-                fail("the last rate must be 0 or more")
+            Self::Cosine { min } if !((min as f32).is_finite() && min >= 0.0) => {
+                fail("the last rate must be 0 or more and a 32-bit float")
             }
             Self::Cosine { .. } => Ok(()),
             Self::OneCycle {
@@ -100,7 +103,39 @@ impl LrSchedule {
         }
     }
 
-    /// The rate at step `t` (from 0) of `total` steps, `per_epoch` in an epoch.
+    /// Whether every rate of a run with the learning rate `lr` and that many epochs
+    /// is a 32-bit float: the optimisers compute with these.
+    ///
+    /// # Errors
+    /// One line with the rate that is none.
+    pub fn check_rates(&self, lr: f64, epochs: usize) -> Result<()> {
+        let extremes = match *self {
+            Self::Constant => [lr; 3],
+            Self::Step { every, factor } => {
+                let times = epochs.saturating_sub(1) / every.max(1);
+                [lr, lr, lr * libm::pow(factor, times as f64)]
+            }
+            Self::Cosine { min } => [lr, lr, min],
+            Self::OneCycle {
+                start_divisor,
+                final_divisor,
+                ..
+            } => {
+                let first = lr / start_divisor;
+                [first, lr, first / final_divisor]
+            }
+        };
+        match extremes.iter().find(|rate| !(**rate as f32).is_finite()) {
+            None => Ok(()),
+            Some(rate) => Err(Error::spec(format!(
+                "learning-rate schedule: the rate would become {rate:e}, which is no 32-bit float; choose settings that keep it smaller"
+            ))),
+        }
+    }
+
+    /// The rate at step `t` (from 0) of `total` steps, `per_epoch` in an epoch. It is
+    /// finite and not negative where [`Self::check`] and [`Self::check_rates`] find
+    /// nothing wrong, however few the steps are.
     pub fn at(&self, lr: f64, t: u64, per_epoch: u64, total: u64) -> f64 {
         match *self {
             Self::Constant => lr,
@@ -118,11 +153,16 @@ impl LrSchedule {
                 let last = total.saturating_sub(1) as f64;
                 let peak = rise * total as f64 - 1.0;
                 let t = t as f64;
-                if t <= peak {
+                // The peak is divided by only where it lies behind the first step, and
+                // what follows it only where the last step does.
+                if t >= last {
+                    first / final_divisor
+                } else if t < peak {
                     between(first, lr, t / peak)
+                } else if t == peak {
+                    lr
                 } else {
-                    let share = (t - peak) / (last - peak).max(f64::MIN_POSITIVE);
-                    between(lr, first / final_divisor, share.min(1.0))
+                    between(lr, first / final_divisor, (t - peak) / (last - peak))
                 }
             }
         }
@@ -284,105 +324,5 @@ impl TemperatureSchedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slopes_follow_their_formulas() {
-        let at = |kind, epoch| SlopeSchedule::new(kind).at(epoch, 11);
-        assert_eq!(at(SlopeKind::None, 9), 1.0);
-        assert_eq!(at(SlopeKind::Linear, 1), 1.0);
-        assert_eq!(at(SlopeKind::Linear, 2), 1.04);
-        assert_eq!(at(SlopeKind::Linear, 1000), 5.0);
-        assert_eq!(at(SlopeKind::Exp, 3), (1.005f64 * 1.005) as f32);
-        assert_eq!(
-            [3, 4, 6, 7].map(|e| at(SlopeKind::Step, e)),
-            [1.0, 2.0, 2.0, 4.0]
-        );
-        assert_eq!(
-            [1, 6, 11].map(|e| at(SlopeKind::Cosine, e)),
-            [1.0, 3.0, 5.0]
-        );
-        assert_eq!(SlopeSchedule::new(SlopeKind::Cosine).at(1, 1), 1.0);
-    }
-
-    #[test]
-    fn temperatures_fall_to_their_least() {
-        let schedule = TemperatureSchedule::default();
-        assert_eq!(schedule.at(1), 1.0);
-        assert_eq!(schedule.at(3), (0.9f64 * 0.9) as f32);
-        assert_eq!(schedule.at(100), 0.5);
-        for bad in [
-            TemperatureSchedule {
-                start: 0.0,
-                ..schedule
-            },
-            TemperatureSchedule {
-                rate: 1.1,
-                ..schedule
-            },
-            TemperatureSchedule {
-                min: 2.0,
-                ..schedule
-            },
-            TemperatureSchedule {
-                min: f64::NAN,
-                ..schedule
-            },
-        ] {
-            assert!(bad.check().is_err(), "{bad:?}");
-        }
-        schedule.check().unwrap();
-    }
-
-    #[test]
-    fn impossible_settings_are_refused() {
-        let good = SlopeSchedule::new(SlopeKind::Linear);
-        for bad in [
-            SlopeSchedule { start: 0.0, ..good },
-            SlopeSchedule { rate: -1.0, ..good },
-            SlopeSchedule { max: 0.5, ..good },
-            SlopeSchedule {
-                max: f64::NAN,
-                ..good
-            },
-            SlopeSchedule {
-                rate: 0.5,
-                ..SlopeSchedule::new(SlopeKind::Step)
-            },
-            SlopeSchedule {
-                rate: 0.5,
-                ..SlopeSchedule::new(SlopeKind::Exp)
-            },
-        ] {
-            assert!(bad.check().is_err(), "{bad:?}");
-        }
-        for kind in [
-            SlopeKind::None,
-            SlopeKind::Linear,
-            SlopeKind::Exp,
-            SlopeKind::Step,
-            SlopeKind::Cosine,
-        ] {
-            SlopeSchedule::new(kind).check().unwrap();
-        }
-        assert!(
-            LrSchedule::Step {
-                every: 0,
-                factor: 0.5
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            LrSchedule::Step {
-                every: 1,
-                factor: 0.0
-            }
-            .check()
-            .is_err()
-        );
-        assert!(LrSchedule::Cosine { min: -1.0 }.check().is_err());
-        LrSchedule::ONE_CYCLE.check().unwrap();
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;

@@ -128,9 +128,12 @@ mod tests {
         model.check().unwrap();
         let dataset = DatasetRecord {
             name: "MNIST".into(),
+            sha256: crate::data::mnist::FINGERPRINT.into(),
+            sha256_inferred: false,
             train: 60_000,
             test: 10_000,
             classes: 10,
+            background: None,
         };
         Config::reference(model, dataset)
     }

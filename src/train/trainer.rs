@@ -17,7 +17,7 @@ use super::evaluate::{Evaluator, Reading};
 use super::flips::Flips;
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
-use super::run::{BestWeights, RunFolder};
+use super::run::{BEST, BestWeights, CHECKPOINT, RunFolder, TEST};
 use super::starved::warnings;
 use crate::data::augment::Scratch;
 use crate::data::{Augment, Dataset, Split, epoch_order, validation_split};
@@ -141,6 +141,8 @@ struct Training<'a> {
     /// The data set's fingerprint.
     data: String,
     saved: Instant,
+    /// Whether there is a checkpoint to go back to.
+    kept: bool,
 }
 
 impl<'a> Training<'a> {
@@ -162,13 +164,23 @@ impl<'a> Training<'a> {
         let mut activity = Activity::default();
         let isa = engine.kernels.isa.name().to_string();
         let data = dataset.fingerprint();
-        let file = run.file("checkpoint.safetensors");
-        let resumed = file.exists();
-        let progress = if resumed {
+        let found = run.weights::<Checkpoint>(CHECKPOINT)?;
+        let resumed = found.is_some();
+        let progress = if let Some(found) = found {
+            let file = run.file(CHECKPOINT);
             let (params, baseline) = (net.params_mut(), baseline.as_mut());
             let (model, seen) = (&config.model, (&mut flips, &mut activity));
-            let found = Checkpoint::read(&file, model, params, &mut optimiser, baseline, seen)?;
-            found.check(run.path(), &data)?;
+            let found = Checkpoint::restore(
+                (found.tensors, found.about),
+                &file,
+                model,
+                params,
+                &mut optimiser,
+                baseline,
+                seen,
+            )?;
+            let best = run.find_best()?;
+            found.check(config, &data, best.as_ref().map(|best| &best.about), &file)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
@@ -210,6 +222,7 @@ impl<'a> Training<'a> {
             isa,
             data,
             saved: Instant::now(),
+            kept: resumed,
         })
     }
 
@@ -277,7 +290,7 @@ impl<'a> Training<'a> {
         self.net.forward();
         let loss: f64 = self.net.losses().iter().map(|&l| f64::from(l)).sum();
         if !loss.is_finite() {
-            return Err(diverged("the loss", progress, self.run));
+            return Err(diverged("the loss", progress, self.run, self.kept));
         }
         progress.loss_sum += loss / config.samples as f64;
         progress.right += self.net.correct();
@@ -308,7 +321,7 @@ impl<'a> Training<'a> {
         let params = self.net.params();
         let mut numbers = params.values().iter().chain(params.buffer_values());
         if !numbers.all(|x| x.is_finite()) {
-            return Err(diverged("a weight", &self.progress, self.run));
+            return Err(diverged("a weight", &self.progress, self.run, self.kept));
         }
         let validation = if self.validation.is_empty() {
             None
@@ -322,7 +335,12 @@ impl<'a> Training<'a> {
             )
         };
         if validation.is_some_and(|v| !v.loss.is_finite()) {
-            return Err(diverged("the validation loss", &self.progress, self.run));
+            return Err(diverged(
+                "the validation loss",
+                &self.progress,
+                self.run,
+                self.kept,
+            ));
         }
         let watched = match self.validation.is_empty() {
             true => &self.train,
@@ -357,13 +375,15 @@ impl<'a> Training<'a> {
             let about = BestWeights {
                 model: config.model.clone(),
                 dataset: config.dataset.name.clone(),
+                data_sha256: self.data.clone(),
+                background: config.dataset.background,
                 seed: config.seed,
                 epoch,
                 slope: config.slope.at(epoch, config.epochs),
                 isa: self.isa.clone(),
             };
             let tensors = weights::export(self.net.params());
-            weights::write(&self.run.file("best.safetensors"), &tensors, &about)?;
+            self.run.write_weights(BEST, &tensors, &about)?;
         }
         let mut history = std::mem::take(&mut self.progress.history);
         history.push(record);
@@ -402,6 +422,7 @@ impl<'a> Training<'a> {
         let threshold = stochastic.then(|| read(Reading::Threshold));
         let record = TestRecord {
             dataset: config.dataset.name.clone(),
+            data_sha256: self.data.clone(),
             images: tested.images,
             epoch: best.epoch,
             loss: tested.loss,
@@ -411,7 +432,7 @@ impl<'a> Training<'a> {
             train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
             provenance: Provenance::here(&self.isa),
         };
-        self.run.write_json("test.json", &record)?;
+        self.run.write_json(TEST, &record)?;
         on(Event::Test(&record));
         Ok(record)
     }
@@ -423,16 +444,16 @@ impl<'a> Training<'a> {
             data: self.data.clone(),
             progress: self.progress.clone(),
         };
-        let file = self.run.file("checkpoint.safetensors");
         let (net, baseline) = (self.net.params(), self.baseline.as_ref());
-        checkpoint.write(
-            &file,
+        let tensors = Checkpoint::tensors(
             net,
             &self.optimiser,
             baseline,
             (&self.flips, &self.activity),
-        )?;
+        );
+        self.run.write_weights(CHECKPOINT, &tensors, &checkpoint)?;
         self.saved = Instant::now();
+        self.kept = true;
         Ok(())
     }
 
@@ -481,8 +502,8 @@ fn fill(
     });
 }
 
-fn diverged(what: &str, progress: &Progress, run: &RunFolder) -> Error {
-    let kept = if run.file("checkpoint.safetensors").exists() {
+fn diverged(what: &str, progress: &Progress, run: &RunFolder, kept: bool) -> Error {
+    let kept = if kept {
         format!(
             "; the last good checkpoint is kept in {}",
             run.path().display()

@@ -225,7 +225,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
         "--lr-every",
         "1",
         "--lr-factor",
-        "1e39",
+        "1e19",
     ]);
     let line = place.bad(&args, 1, "--lr");
     assert!(line.contains("late"), "{line}");

@@ -253,7 +253,7 @@ fn bad_images_are_one_line() {
         ),
         ("short.idx", "short.idx: "),
         ("empty", "empty: holds no PNG file"),
-        ("missing.png", "cannot read missing.png"),
+        ("missing.png", "missing.png: no such file;"),
     ] {
         place.bad(&["infer", input], 1, what);
         // A good image before it does not help.

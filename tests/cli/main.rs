@@ -8,19 +8,26 @@ mod commands;
 mod common;
 #[cfg(unix)]
 mod crash;
+mod data_sets;
 #[cfg(unix)]
 mod disks;
 mod estimators;
 mod infer;
 #[cfg(unix)]
 mod interruption;
+mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod odd_names;
 mod pictures;
 mod recipes;
+mod refusals;
 mod report;
 #[cfg(all(unix, feature = "serve"))]
 mod serve;
+#[cfg(unix)]
+mod signals;
 mod table;
 #[cfg(unix)]
 mod terminal;

@@ -97,3 +97,60 @@ fn bad_calls_and_records_are_one_line() {
     std::fs::write(place.path(&file), &whole[..whole.len() / 2]).unwrap();
     place.bad(&table(&place, &["--render"]), 1, "no record of a run");
 }
+
+#[test]
+fn a_table_says_once_what_it_waits_for() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+    let place = Place::new();
+    // Two jobs of one process wait for each other without a word.
+    let first = place.good(&table(&place, &["--jobs", "2"]));
+    assert!(!first.err.contains("waiting"), "{}", first.err);
+    let names = files(&place.path("runs/table"));
+    assert_eq!(names.len(), 1, "{names:?}");
+    let shared = place.path("runs/table").join(&names[0]);
+    for flags in [
+        &["--render"][..],
+        &["--render", "--quiet"],
+        &["--render", "--json"],
+    ] {
+        let lock = bnn_cpu::files::FolderLock::acquire(&shared).unwrap();
+        let mut command = place.command(&table(&place, flags));
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        err.read_line(&mut line).unwrap();
+        assert!(
+            line.starts_with("waiting for runs/table/") && line.contains("another process"),
+            "{flags:?}: {line:?}"
+        );
+        // It waits; the lock alone decides how long.
+        assert!(child.try_wait().unwrap().is_none(), "{flags:?}");
+        drop(lock);
+        let mut rest = String::new();
+        err.read_to_string(&mut rest).unwrap();
+        assert!(!rest.contains("waiting"), "{flags:?}: {rest}");
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    // Cell by cell, it is said once.
+    std::fs::remove_dir_all(place.path("results")).unwrap();
+    let lock = bnn_cpu::files::FolderLock::acquire(&shared).unwrap();
+    let mut command = place.command(&table(&place, &[]));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("waiting for ") {
+        line.clear();
+        assert!(err.read_line(&mut line).unwrap() > 0, "nothing was said");
+    }
+    drop(lock);
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("waiting"), "{rest}");
+    assert!(child.wait_with_output().unwrap().status.success());
+}

@@ -10,7 +10,7 @@ use crate::common::{Place, SMALL};
 
 /// Runs it with the standard output and error on a terminal of that many columns; what it
 /// wrote there.
-fn on_terminal(mut command: Command, columns: u16) -> String {
+pub fn on_terminal(mut command: Command, columns: u16) -> String {
     let size = Winsize {
         ws_row: 24,
         ws_col: columns,
@@ -32,7 +32,7 @@ fn on_terminal(mut command: Command, columns: u16) -> String {
     text
 }
 
-fn command(place: &Place, args: &[&str], term: &str, no_color: bool) -> Command {
+pub fn command(place: &Place, args: &[&str], term: &str, no_color: bool) -> Command {
     let mut command = place.command(args);
     command.env("TERM", term);
     if no_color {

@@ -1,6 +1,7 @@
 //! Seeds of the fuzzers: sound files of every kind that a target reads, and a few that
 //! are refused late.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
@@ -22,7 +23,8 @@ use crate::targets;
 pub fn of(name: &str) -> Vec<Vec<u8>> {
     match name {
         "idx" => idx_seeds(),
-        "gzip" => idx_seeds().iter().map(|bytes| idx::gzip(bytes)).collect(),
+        "gzip" => gzip_seeds(),
+        "archive" => archive_seeds(),
         "model" => specs().iter().map(json).collect(),
         "weights" => weights_seeds(),
         "checkpoint" => checkpoint_seeds(),
@@ -75,6 +77,9 @@ pub fn idx_seeds() -> Vec<Vec<u8>> {
     };
     // As small as a network of the target `picture`: taken as they are.
     let own = ndarray::Array4::from_elem((2, 1, 1, 1), 9);
+    // QMNIST's labels: eight numbers each.
+    let mut qmnist = vec![0, 0, 0x0C, 2, 0, 0, 0, 2, 0, 0, 0, 8];
+    qmnist.extend((0..16_u32).flat_map(|i| (i * i % 7).to_be_bytes()));
     vec![
         idx::encode_images(grey.view()).expect("a file"),
         idx::encode_images(colour.view()).expect("a file"),
@@ -82,6 +87,76 @@ pub fn idx_seeds() -> Vec<Vec<u8>> {
         labels(0x08, 1),
         labels(0x0B, 2),
         labels(0x0C, 4),
+        qmnist,
+    ]
+}
+
+/// The same compressed: in one member, in two, padded with zeros, before garbage.
+fn gzip_seeds() -> Vec<Vec<u8>> {
+    let plain = idx_seeds();
+    let mut seeds: Vec<Vec<u8>> = plain.iter().map(|bytes| idx::gzip(bytes)).collect();
+    let (start, end) = plain[0].split_at(20);
+    seeds.push([idx::gzip(start), idx::gzip(end)].concat());
+    seeds.push([idx::gzip(&plain[3]), vec![0; 40]].concat());
+    seeds.push([idx::gzip(&plain[3]), b"\0\x1f\x8b".to_vec()].concat());
+    seeds
+}
+
+/// Zips of a set: members plain and compressed, stored and deflated, and a zip of others.
+pub fn archive_seeds() -> Vec<Vec<u8>> {
+    let grey = |n: usize| {
+        let images = ndarray::Array4::from_shape_fn((n, 3, 3, 1), |(n, y, x, _)| (n * y + x) as u8);
+        idx::encode_images(images.view()).expect("a file")
+    };
+    let labels = |n: u32| idx::encode_labels(&(1..=n).collect::<Vec<_>>()).expect("a file");
+    let contents = [grey(4), labels(4), grey(2), labels(2)];
+    let names = |start: [&str; 2]| {
+        start.map(|s| {
+            [
+                format!("{s}-images-idx3-ubyte"),
+                format!("{s}-labels-idx1-ubyte"),
+            ]
+        })
+    };
+    let usual = names(["train", "t10k"]).concat();
+    let letters = names(["gzip/emnist-letters-train", "gzip/emnist-letters-test"]).concat();
+    let zip = |names: &[String], packed: bool, deflated: bool| {
+        let mut bytes = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for (name, content) in names.iter().zip(&contents) {
+            let (name, content) = match packed {
+                true => (format!("{name}.gz"), idx::gzip(content)),
+                false => (name.clone(), content.clone()),
+            };
+            let method = match deflated {
+                true => rawzip::CompressionMethod::DEFLATE,
+                false => rawzip::CompressionMethod::STORE,
+            };
+            let file = archive.new_file(&name).compression_method(method);
+            let (mut entry, config) = file.start().expect("a member");
+            let descriptor = if deflated {
+                let level = flate2::Compression::default();
+                let encoder = flate2::write::DeflateEncoder::new(&mut entry, level);
+                let mut writer = config.wrap(encoder);
+                writer.write_all(&content).expect("memory");
+                let (encoder, descriptor) = writer.finish().expect("memory");
+                encoder.finish().expect("memory");
+                descriptor
+            } else {
+                let mut writer = config.wrap(&mut entry);
+                writer.write_all(&content).expect("memory");
+                writer.finish().expect("memory").1
+            };
+            entry.finish(descriptor).expect("memory");
+        }
+        archive.finish().expect("memory");
+        bytes
+    };
+    vec![
+        zip(&usual, false, false),
+        zip(&letters, true, true),
+        zip(&letters, false, true),
+        zip(&["notes.txt".to_string()], false, false),
     ]
 }
 
@@ -119,6 +194,8 @@ pub fn weights_seeds() -> Vec<Vec<u8>> {
     let best = BestWeights {
         model: spec,
         dataset: "digits".into(),
+        data_sha256: String::new(),
+        background: None,
         seed: 1,
         epoch: 2,
         slope: 1.0,
@@ -255,17 +332,32 @@ fn picture_seeds() -> Vec<Vec<u8>> {
         writer.finish().expect("a picture");
         seeds.push(file);
     }
+    // Turned by Exif data, in either order of bytes, before and behind the pixels.
+    let stored = seeds[seeds.len() - 7].clone();
+    for (number, little, mark) in [(6, true, b"IDAT"), (3, false, b"IEND")] {
+        let mut chunk = b"eXIf".to_vec();
+        chunk.extend(match little {
+            true => *b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0",
+            false => *b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01",
+        });
+        chunk.extend(if little { [number, 0] } else { [0, number] });
+        chunk.extend([0; 6]);
+        let at = stored.windows(4).position(|w| w == mark).expect("a chunk") - 4;
+        let mut crc = flate2::Crc::new();
+        crc.update(&chunk);
+        let mut file = stored[..at].to_vec();
+        file.extend((chunk.len() as u32 - 4).to_be_bytes());
+        file.extend(&chunk);
+        file.extend(crc.sum().to_be_bytes());
+        file.extend(&stored[at..]);
+        seeds.push(file);
+    }
     seeds
 }
 
 /// A configuration, a test, epochs and a cell, then more configurations.
 pub fn record_seeds() -> Vec<Vec<u8>> {
-    let data = DatasetRecord {
-        name: "data".into(),
-        train: 20,
-        test: 6,
-        classes: 3,
-    };
+    let data = DatasetRecord::of(targets::small_data());
     let mut spec = preset("mlp", Shape::image(1, 2, 3), 3).expect("a preset");
     spec.place(Placement::Both, Firing::Stochastic, "st")
         .expect("two units");
@@ -285,7 +377,19 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
     );
     let metrics = format!("{epoch}\n{epoch}\n");
     let first = [config, test.into(), metrics.into(), cell.into()];
-    first.into_iter().chain(others).collect()
+    let sealed: Vec<Vec<u8>> = first.iter().filter_map(|bytes| with_seal(bytes)).collect();
+    first.into_iter().chain(others).chain(sealed).collect()
+}
+
+/// A record as it is written now, of a run.
+fn with_seal(bytes: &[u8]) -> Option<Vec<u8>> {
+    let content: Value = serde_json::from_slice(bytes).ok()?;
+    let origin = bnn_cpu::seal::Origin {
+        run_id: "5".repeat(32),
+        config_sha256: bnn_cpu::seal::sha256(b"a configuration"),
+    };
+    let text = bnn_cpu::seal::text(&content, Some(&origin)).expect("an object");
+    Some(text.into_bytes())
 }
 
 /// Configurations near which the checks of samples and of batch norm find something.

@@ -6,10 +6,12 @@
 //! before a file is parsed, as the author of a hostile file would.
 
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::fit::Invert;
-use bnn_cpu::data::{Dataset, Split, idx};
+use bnn_cpu::data::{Background, Dataset, DatasetChoice, Split, idx};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -18,8 +20,9 @@ use bnn_cpu::report::CellRecord;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser,
-    OptimiserSpec, TestRecord, parse_json, parse_metrics,
+    OptimiserSpec, RunFolder, TestRecord, metrics_lines, parse_json,
 };
+use bnn_cpu::{Error, container, seal, train};
 
 #[allow(
     dead_code,
@@ -43,6 +46,7 @@ pub struct Target {
 pub const ALL: &[Target] = &[
     target("idx", idx_file),
     target("gzip", gzip_file),
+    target("archive", archive_file),
     target("model", model_file),
     target("weights", weights_file),
     target("checkpoint", checkpoint_file),
@@ -96,6 +100,28 @@ pub fn gzip_file(bytes: &[u8]) {
     if let Some(mended) = with_gzip_checksum(bytes) {
         idx_file(&mended);
     }
+}
+
+/// A zip of data files, as `--data` names it; what is read is put upright.
+pub fn archive_file(bytes: &[u8]) {
+    let name = format!(
+        "bnn-cpu-{}-{:?}.zip",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, bytes).expect("a temporary file");
+    for choice in [DatasetChoice::Idx, DatasetChoice::Emnist(Part::Letters)] {
+        match bnn_cpu::data::load(choice, Some(&path), None, None, &mut |_| ()) {
+            Ok(loaded) => {
+                let data = loaded.dataset;
+                assert!(data.classes > 1 && data.train.shape() == data.test.shape());
+                assert!(!data.is_mnist(), "no such file is a seed");
+            }
+            Err(error) => said(error),
+        }
+    }
+    std::fs::remove_file(&path).expect("the temporary file");
 }
 
 /// The first member of a gzip file with the checksum and length of what it holds.
@@ -177,8 +203,14 @@ fn small_network() -> Network {
     Network::new(&small_spec(), engine(), 1, true).expect("a small network")
 }
 
+/// A safetensors file with the digest that its content has, where it states one.
+fn resealed(bytes: &[u8]) -> Vec<u8> {
+    container::reseal(bytes.to_vec()).unwrap_or_else(|| bytes.to_vec())
+}
+
 /// Safetensors of weights, of this program or another.
 pub fn weights_file(bytes: &[u8]) {
+    let bytes = &resealed(bytes)[..];
     static NETWORK: OnceLock<Mutex<Network>> = OnceLock::new();
     match weights::parse_any(bytes, here()) {
         Ok((tensors, about)) => {
@@ -199,6 +231,13 @@ pub fn weights_file(bytes: &[u8]) {
     }
 }
 
+const ADAM: OptimiserSpec = OptimiserSpec::Adam {
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weight_decay: 0.0,
+};
+
 /// The network, optimiser and baseline of [`checkpoint_file`].
 struct State {
     net: Network,
@@ -211,15 +250,9 @@ struct State {
 impl State {
     fn new() -> Self {
         let net = small_network();
-        let adam = OptimiserSpec::Adam {
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 0.0,
-        };
         let baseline = BaselineState::new(bnn_cpu::train::Baseline::Ema, engine(), &net, 1);
         Self {
-            optimiser: Optimiser::new(adam, net.params().values().len()),
+            optimiser: Optimiser::new(ADAM, net.params().values().len()),
             baseline: baseline.expect("a small network"),
             flips: Flips::of(net.params()),
             activity: Activity::default(),
@@ -230,6 +263,7 @@ impl State {
 
 /// The state of an unfinished run.
 pub fn checkpoint_file(bytes: &[u8]) {
+    let bytes = &resealed(bytes)[..];
     static STATE: OnceLock<Mutex<State>> = OnceLock::new();
     let state = STATE.get_or_init(|| Mutex::new(State::new()));
     let state = &mut *state.lock().expect("no panic before");
@@ -250,10 +284,68 @@ pub fn checkpoint_file(bytes: &[u8]) {
             (&mut state.flips, &mut state.activity),
         );
         match read {
-            Ok(checkpoint) => assert_eq!(checkpoint.model, spec),
+            Ok(checkpoint) => {
+                assert_eq!(checkpoint.model, spec);
+                resume(bytes);
+            }
             Err(error) => said(error),
         }
     }
+}
+
+/// The configuration of the run that [`resume`] goes on with.
+fn small_config(baseline: train::Baseline) -> Config {
+    let mut config = Config::reference(small_spec(), DatasetRecord::of(small_data()));
+    config.optimiser = ADAM;
+    config.baseline = baseline;
+    (config.epochs, config.batch, config.val_fraction) = (2, 4, 0.1);
+    config
+}
+
+/// Puts the checkpoint into a run, goes on with it, and trains a step: what is accepted
+/// must be progress that training can go on from.
+fn resume(bytes: &[u8]) {
+    static PLACE: Mutex<()> = Mutex::new(());
+    let _turn = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Ok(found) = weights::decode::<Checkpoint>(bytes, here()) else {
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("bnn-cpu-fuzz-{}", std::process::id()));
+    for baseline in [train::Baseline::None, train::Baseline::Ema] {
+        let config = small_config(baseline);
+        let mut run = RunFolder::create(&folder, config.clone(), true).expect("a run");
+        if let Some((epoch, _)) = found.about.progress.best
+            && epoch <= config.epochs
+        {
+            let about = BestWeights {
+                model: config.model.clone(),
+                dataset: config.dataset.name.clone(),
+                data_sha256: config.dataset.sha256.clone(),
+                background: None,
+                seed: config.seed,
+                epoch,
+                slope: 1.0,
+                isa: "scalar".into(),
+            };
+            let tensors = weights::export(small_network().params());
+            run.write_weights(train::BEST, &tensors, &about)
+                .expect("weights");
+        }
+        run.write_weights(train::CHECKPOINT, &found.tensors, &found.about)
+            .expect("a checkpoint");
+        // Set already: after one step the run saves itself and ends.
+        let stop = AtomicBool::new(true);
+        match train::train(&mut run, small_data(), engine(), &stop, &mut |_| ()) {
+            Ok(_) | Err(Error::Interrupted(_)) => {
+                let findings = train::verify(&run);
+                for finding in findings {
+                    finding.outcome.expect("what was saved is sound");
+                }
+            }
+            Err(error) => said(error),
+        }
+    }
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 /// A checkpoint that [`checkpoint_file`] accepts.
@@ -268,13 +360,13 @@ pub fn checkpoint_seed(path: &Path) {
     };
     let seen = (&state.flips, &state.activity);
     let baseline = Some(&state.baseline);
-    checkpoint
-        .write(path, state.net.params(), &state.optimiser, baseline, seen)
-        .expect("a checkpoint");
+    let tensors = Checkpoint::tensors(state.net.params(), &state.optimiser, baseline, seen);
+    weights::write(path, &tensors, &checkpoint).expect("a checkpoint");
 }
 
 /// A packed network; small ones are run, and in bits exactly as naively.
 pub fn packed_file(bytes: &[u8]) {
+    let bytes = &resealed(bytes)[..];
     let net = match PackedNet::from_bytes(bytes) {
         Ok(net) => net,
         Err(error) => return said(error),
@@ -385,15 +477,25 @@ pub fn recipe_file(bytes: &[u8]) {
 /// What `infer` is given: a PNG file, its checksums made right, or an IDX file.
 pub fn picture_file(bytes: &[u8]) {
     let with_checksums = with_png_checksums(bytes);
-    for (bytes, invert, shape) in [
-        (bytes, Invert::Auto, Shape::image(1, 28, 28)),
-        (&with_checksums, Invert::Auto, Shape::image(1, 28, 28)),
-        (&with_checksums, Invert::Yes, Shape::image(1, 5, 9)),
-        (&with_checksums, Invert::No, Shape::image(1, 1, 1)),
-        (&with_checksums, Invert::No, Shape::image(3, 4, 4)),
+    let (dark, light) = (Background::Dark, Background::Light);
+    for (bytes, ink, shape) in [
+        (bytes, (Invert::Auto, dark), Shape::image(1, 28, 28)),
+        (
+            &with_checksums,
+            (Invert::Auto, dark),
+            Shape::image(1, 28, 28),
+        ),
+        (
+            &with_checksums,
+            (Invert::Auto, light),
+            Shape::image(1, 12, 7),
+        ),
+        (&with_checksums, (Invert::Yes, dark), Shape::image(1, 5, 9)),
+        (&with_checksums, (Invert::No, light), Shape::image(1, 1, 1)),
+        (&with_checksums, (Invert::No, dark), Shape::image(3, 4, 4)),
     ] {
         let mut images = cli::infer::inputs::Images::default();
-        match images.add(here(), bytes, invert, shape) {
+        match images.add(here(), bytes, ink, shape) {
             Ok(()) => assert_eq!(images.pixels.len(), images.len() * shape.len()),
             Err(cli::Failure::Error(error)) => said(error),
             Err(other) => panic!("{other:?}"),
@@ -436,6 +538,7 @@ pub fn record_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
+    let text = &seal::fill(text.to_string())[..];
     let data = small_data();
     let check = |mut config: Config| {
         if let Err(error) = config.check(data) {
@@ -446,8 +549,10 @@ pub fn record_file(bytes: &[u8]) {
         match config.check(data) {
             Ok(()) => {
                 let steps = config.steps_per_epoch();
-                for t in [0, 1, steps, steps.saturating_mul(config.epochs)] {
-                    config.learning_rate(t);
+                let last = steps.saturating_mul(config.epochs) - 1;
+                for t in [0, 1, steps, last].map(|t| t.min(last)) {
+                    let rate = config.learning_rate(t);
+                    assert!(rate.is_finite() && rate >= 0.0, "step {t}: {rate}");
                 }
             }
             Err(error) => said(error),
@@ -465,8 +570,9 @@ pub fn record_file(bytes: &[u8]) {
         Ok(record) => drop(record),
         Err(error) => said(error),
     }
-    match parse_metrics(text, here()) {
-        Ok(records) => assert_eq!(records.len(), text.lines().count()),
+    match metrics_lines(text.as_bytes(), here()) {
+        // A last line that was cut off is left out.
+        Ok(lines) => assert!(lines.len() <= text.split('\n').count()),
         Err(error) => said(error),
     }
 }

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bnn_cpu::Error;
+use bnn_cpu::{Error, bounded, files};
+use bnn_cpu::data::Background;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Network, weights};
 use bnn_cpu::packed::{PackedNet, Reading, Runner};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
-use bnn_cpu::train::{BestWeights, Config, RunFolder};
+use bnn_cpu::train::{BEST, BestWeights, CONFIG, Config, FILES, RunFolder};
 
 use super::super::train::RUNS;
 use super::super::{Failure, Outcome, result};
@@ -45,17 +46,40 @@ impl Source {
                     "holds no run; train one with `bnn-cpu train`, or name one with --model",
                 ))
             };
-            let newest = RunFolder::newest(Path::new(RUNS)).ok_or_else(none)?;
+            let newest = RunFolder::newest(Path::new(RUNS))?.ok_or_else(none)?;
             return Ok(Self::Run(RunFolder::open(&newest)?));
         };
-        if path.is_dir() {
+        if files::is_folder(path)? {
             return Ok(Self::Run(RunFolder::open(path)?));
         }
-        if PackedNet::is_packed(path)? {
-            return Ok(Self::Packed(path.into(), PackedNet::read(path)?));
+        let beside = run_beside(path)?;
+        let bytes = bounded::read(path, weights::MAX_BYTES, weights::COPIES)?;
+        let packed = PackedNet::is_packed(&bytes).map_err(|what| Error::checkpoint(path, what))?;
+        if packed {
+            let net = PackedNet::read(path)?;
+            if let Some((run, name)) = beside {
+                let origin = net.lineage().and_then(|lineage| lineage.run.as_ref());
+                run.check_origin(name, origin)?;
+            }
+            return Ok(Self::Packed(path.into(), net));
         }
-        let (_, best) = weights::read::<BestWeights>(path)?;
+        // The weights of a run lie in its folder and are of that run.
+        if let Some((run, BEST)) = beside {
+            run.best()?;
+            return Ok(Self::Run(run));
+        }
+        let best = weights::open::<BestWeights>(path)?.about;
         Ok(Self::Weights(path.into(), Box::new(best)))
+    }
+
+    /// Fingerprint of the data set that the network was trained on; empty where it is
+    /// not known.
+    pub fn data_sha256(&self) -> &str {
+        match self {
+            Self::Run(run) => &run.config().dataset.sha256,
+            Self::Weights(_, best) => &best.data_sha256,
+            Self::Packed(_, net) => net.lineage().map_or("", |lineage| &lineage.data_sha256),
+        }
     }
 
     /// The run or file.
@@ -81,6 +105,23 @@ impl Source {
             Self::Run(run) => Some(run.config()),
             Self::Weights(..) | Self::Packed(..) => None,
         }
+    }
+
+    /// The background of the images that the network was trained on; dark, as MNIST's
+    /// is, where that is not known.
+    pub fn background(&self) -> Background {
+        let known = match self {
+            Self::Run(run) => run.config().dataset.background,
+            Self::Weights(_, best) => best.background,
+            Self::Packed(_, net) => {
+                let light = net.lineage().and_then(|lineage| lineage.light_ground);
+                light.map(|light| match light {
+                    true => Background::Light,
+                    false => Background::Dark,
+                })
+            }
+        };
+        known.unwrap_or_default()
     }
 
     /// The shape of an image.
@@ -119,6 +160,7 @@ impl Source {
             Self::Run(run) => Ok(run.network(engine, batch)?),
             Self::Weights(path, _) => {
                 let (tensors, best) = weights::read::<BestWeights>(path)?;
+                weights::check(&best.model, &tensors, path)?;
                 let mut net = Network::new(&best.model, engine, batch, false)?;
                 weights::import(net.params_mut(), tensors, path)?;
                 net.pass_mut().slope = best.slope;
@@ -138,7 +180,8 @@ impl Source {
     pub fn packed(&self, engine: Engine) -> Outcome<PackedNet> {
         match self {
             Self::Packed(_, net) => Ok(net.clone()),
-            _ => Ok(lower(&self.network(engine, 1)?)?),
+            Self::Run(run) => Ok(lower(&run.network(engine, 1)?)?.with_lineage(run.lineage())),
+            Self::Weights(..) => Ok(lower(&self.network(engine, 1)?)?),
         }
     }
 
@@ -170,6 +213,22 @@ impl Source {
             net: Box::new(net),
             seed: seed.unwrap_or(0),
         })
+    }
+}
+
+/// The run in whose folder a file lies, if the file has the name of one of a run's.
+fn run_beside(path: &Path) -> Outcome<Option<(RunFolder, &'static str)>> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some(name) = FILES.into_iter().find(|known| Some(*known) == name) else {
+        return Ok(None);
+    };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match files::look(&folder.join(CONFIG))? {
+        Some(_) => Ok(Some((RunFolder::open(folder)?, name))),
+        None => Ok(None),
     }
 }
 

@@ -7,12 +7,17 @@ use bnn_cpu::Error;
 use bnn_cpu::data::fit::{Invert, fit};
 use bnn_cpu::data::idx::{self, Fault};
 use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
+use bnn_cpu::data::{Background, place};
+use bnn_cpu::files;
 use bnn_cpu::tensor::Shape;
 
 use super::super::Outcome;
 
 /// The most bytes that one picture file may have.
 const MOST_BYTES: u64 = 1 << 28;
+
+/// Whether pictures are inverted, and what the training images' ink stands on.
+pub type Ink = (Invert, Background);
 
 /// Images of one shape, one after the other, and what they are called.
 #[derive(Debug, Default)]
@@ -26,11 +31,18 @@ pub struct Images {
 }
 
 impl Images {
-    /// Reads every input; `-` is the standard input.
+    /// Reads every input; `-` is the standard input. The ink of pictures comes out on
+    /// `background`, which the network's training images have.
     ///
     /// # Errors
     /// The first input that cannot be read, holds no image, or does not fit.
-    pub fn read(inputs: &[PathBuf], invert: Invert, shape: Shape) -> Outcome<Self> {
+    pub fn read(
+        inputs: &[PathBuf],
+        invert: Invert,
+        background: Background,
+        shape: Shape,
+    ) -> Outcome<Self> {
+        let ink = (invert, background);
         let mut images = Self::default();
         for input in inputs {
             if input.as_os_str() == "-" {
@@ -39,29 +51,29 @@ impl Images {
                 stdin
                     .read_to_end(&mut bytes)
                     .map_err(Error::io("read", "standard input"))?;
-                images.add(Path::new("standard input"), &bytes, invert, shape)?;
-            } else if input.is_dir() {
+                images.add(Path::new("standard input"), &bytes, ink, shape)?;
+            } else if files::look(input)?.is_some_and(|there| there.is_dir()) {
                 for file in pictures(input)? {
-                    images.add_file(&file, invert, shape)?;
+                    images.add_file(&file, ink, shape)?;
                 }
             } else {
-                images.add_file(input, invert, shape)?;
+                images.add_file(input, ink, shape)?;
             }
         }
         Ok(images)
     }
 
-    fn add_file(&mut self, path: &Path, invert: Invert, shape: Shape) -> Outcome {
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    fn add_file(&mut self, path: &Path, ink: Ink, shape: Shape) -> Outcome {
+        let file = place::open(path)?;
         let mut bytes = Vec::new();
         file.take(MOST_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", path))?;
-        self.add(path, &bytes, invert, shape)
+        self.add(path, &bytes, ink, shape)
     }
 
     /// Adds the images in the bytes of a file: one of a PNG, many of an IDX.
-    pub fn add(&mut self, path: &Path, bytes: &[u8], invert: Invert, shape: Shape) -> Outcome {
+    pub fn add(&mut self, path: &Path, bytes: &[u8], ink: Ink, shape: Shape) -> Outcome {
         let at = |fault| named(fault, path);
         let name = path.display().to_string();
         if bytes.len() as u64 > MOST_BYTES {
@@ -72,7 +84,7 @@ impl Images {
         }
         if bytes.starts_with(&PNG_SIGNATURE) {
             let picture = decode_png(bytes).map_err(at)?;
-            return self.fit(name, picture, invert, shape, at);
+            return self.fit(name, picture, ink, shape, at);
         }
         let idx = matches!(bytes, [0, 0, _, 1..=4, ..] | [0x1f, 0x8b, ..]);
         if !idx {
@@ -92,7 +104,7 @@ impl Images {
         for (i, image) in pixels.chunks_exact(pixels.len() / count).enumerate() {
             let name = format!("{name}[{i}]");
             // Not fitted, but inverted where that is asked for.
-            if own && invert != Invert::Yes {
+            if own && ink.0 != Invert::Yes {
                 self.pixels.extend(image);
                 self.names.push(name);
                 continue;
@@ -109,7 +121,7 @@ impl Images {
                 luma: image.to_vec(),
                 alpha: None,
             };
-            self.fit(name, picture, invert, shape, at)?;
+            self.fit(name, picture, ink, shape, at)?;
         }
         Ok(())
     }
@@ -118,7 +130,7 @@ impl Images {
         &mut self,
         name: String,
         picture: Picture,
-        invert: Invert,
+        (invert, background): Ink,
         shape: Shape,
         at: impl Fn(Fault) -> Error,
     ) -> Outcome {
@@ -128,7 +140,7 @@ impl Images {
             )))
             .into());
         }
-        let image = fit(&picture, invert, (shape.height, shape.width)).map_err(at)?;
+        let image = fit(&picture, invert, background, (shape.height, shape.width)).map_err(at)?;
         self.pixels.extend(image);
         self.names.push(name);
         Ok(())
@@ -150,19 +162,20 @@ fn named(fault: Fault, path: &Path) -> Error {
 /// The PNG files of a folder, by name.
 fn pictures(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let png = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"));
-        if png && path.is_file() {
-            files.push(path);
+        // A link that leads nowhere is named when it is opened.
+        if png && !files::look(&path)?.is_some_and(|there| there.is_dir()) {
+            found.push(path);
         }
     }
-    if files.is_empty() {
+    if found.is_empty() {
         return Err(Error::data(folder, "holds no PNG file; name a folder that does").into());
     }
-    files.sort();
-    Ok(files)
+    found.sort();
+    Ok(found)
 }

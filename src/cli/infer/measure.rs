@@ -161,7 +161,7 @@ pub fn bench(
     let isa = context.engine.kernels.isa.name();
     if context.json {
         return output::json(&json!({
-            "event": "bench", "model": source.path(), "packed": packed, "isa": isa,
+            "event": "bench", "model": output::path(source.path()), "packed": packed, "isa": isa,
             "repeats": REPEATS, "timings": timings,
         }));
     }

@@ -9,13 +9,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::Dataset;
 use bnn_cpu::lower::verify;
+use bnn_cpu::model::argmax;
+use bnn_cpu::ops::row_loss;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
-use super::data_args::DataArgs;
+use super::data_args::RunDataArgs;
 use super::output::{self, Align, Table, grouped, loss, percent};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
@@ -75,7 +77,7 @@ pub struct Args {
     #[arg(long)]
     bench: bool,
     #[command(flatten)]
-    data: DataArgs,
+    data: RunDataArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -94,9 +96,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         source.network(context.engine, 1)?;
     }
     let test_set = args.inputs.is_empty();
-    let images = match test_set {
-        true => test_images(&args, &source, &mut progress)?,
-        false => Images::read(&args.inputs, args.invert, source.input())?,
+    let (images, set) = match test_set {
+        true => test_images(&args, &source, classifier.classes(), &mut progress)?,
+        false => {
+            let (inputs, background) = (&args.inputs, source.background());
+            let images = Images::read(inputs, args.invert, background, source.input())?;
+            (images, String::new())
+        }
     };
     let form = (packed, args.threshold);
     if args.verify {
@@ -111,6 +117,16 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let mut logits = vec![0.0; images.len() * classifier.classes()];
     classifier.logits(&images.pixels, &mut logits);
+    if test_set && !args.csv {
+        return summary(
+            &source,
+            form,
+            &mut classifier,
+            (&images, &set),
+            &logits,
+            context,
+        );
+    }
     let answers: Vec<Answer> = logits
         .chunks_exact(classifier.classes())
         .map(Answer::of)
@@ -118,17 +134,20 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.csv {
         return show::csv(&images, &answers);
     }
-    if test_set {
-        return summary(&source, form, &mut classifier, &images, &answers, context);
-    }
     match context.json {
         true => show::lines_of_json(&images, &answers),
         false => show::table(&images, &answers),
     }
 }
 
-/// The test images of the run's data set, or of the one that the flags name.
-fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome<Images> {
+/// The test images of the run's data set, or of the one that the flags name, and what
+/// the set is called.
+fn test_images(
+    args: &Args,
+    source: &Source,
+    classes: usize,
+    progress: &mut Progress,
+) -> Outcome<(Images, String)> {
     if args.invert != Invert::Auto {
         return Err(Failure::usage(
             "--invert has no effect on the test images; it is for pictures",
@@ -136,7 +155,7 @@ fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome
     }
     let dataset: Dataset = match source.config() {
         Some(config) => args.data.load_for(&config.dataset, progress)?,
-        None => args.data.load(progress)?,
+        None => args.data.load_by_hash(source.path(), source.data_sha256(), progress)?,
     };
     let (height, width, channels) = dataset.shape();
     let input = source.input();
@@ -148,14 +167,24 @@ fn test_images(args: &Args, source: &Source, progress: &mut Progress) -> Outcome
         ))
         .into());
     }
+    if classes < dataset.classes {
+        return Err(Error::Spec(format!(
+            "{} tells {classes} classes apart, but {} has {}; name another set with --dataset or --data",
+            source.path().display(),
+            dataset.name,
+            dataset.classes
+        ))
+        .into());
+    }
     let test = &dataset.test;
-    Ok(Images {
+    let images = Images {
         pixels: test.pixels().to_vec(),
         names: (0..test.len())
             .map(|i| format!("{}[{i}]", dataset.name))
             .collect(),
         labels: test.labels().to_vec(),
-    })
+    };
+    Ok((images, dataset.name.clone()))
 }
 
 /// Accuracy and speed on the test images.
@@ -163,20 +192,19 @@ fn summary(
     source: &Source,
     (packed, threshold): (bool, bool),
     classifier: &mut Classifier,
-    images: &Images,
-    answers: &[Answer],
+    (images, set): (&Images, &str),
+    logits: &[f32],
     context: &Context,
 ) -> Outcome {
-    let labelled = || answers.iter().zip(&images.labels);
-    let right = labelled()
-        .filter(|(a, l)| a.class == Some(**l as usize))
-        .count();
+    // As an evaluation has them, from the same functions.
+    let rows = logits.chunks_exact(classifier.classes());
+    let (mut sum, mut right) = (0.0, 0);
+    for (row, &label) in rows.zip(&images.labels) {
+        sum += f64::from(row_loss(row, label as usize));
+        right += usize::from(argmax(row) == Some(label as usize));
+    }
     let accuracy = right as f64 / images.len() as f64;
-    let losses = labelled().map(|(a, &l)| {
-        let p = a.probabilities.get(l as usize).copied().unwrap_or(0.0);
-        -f64::from(libm::logf(p.max(f32::MIN_POSITIVE)))
-    });
-    let mean_loss = losses.sum::<f64>() / images.len() as f64;
+    let mean_loss = sum / images.len() as f64;
     // The first pass, which gave the answers, was the warm-up.
     let mut logits = vec![0.0; images.len() * classifier.classes()];
     let (begun, mut passes) = (Instant::now(), 0);
@@ -194,7 +222,7 @@ fn summary(
     );
     if context.json {
         return output::json(&json!({
-            "event": "infer", "model": source.path(), "packed": packed, "images": images.len(),
+            "event": "infer", "dataset": set, "model": output::path(source.path()), "packed": packed, "images": images.len(),
             "accuracy": accuracy, "loss": mean_loss, "img_per_s": img_per_s, "latency": latency,
             "isa": isa, "threads": threads,
         }));
@@ -203,7 +231,7 @@ fn summary(
     output::line(&output::bold(&format!("{}, {form}", source.title())))?;
     output::pairs(&[
         ("model", source.path().display().to_string()),
-        ("images", format!("{} test images", grouped(images.len()))),
+        ("images", format!("{} test images of {set}", grouped(images.len()))),
         ("accuracy", percent(accuracy)),
         ("loss", loss(mean_loss)),
         (
@@ -233,7 +261,7 @@ fn verified(source: &Source, images: &Images, context: &Context) -> Outcome {
     if context.json {
         let mut value = output::value(&found);
         value["event"] = json!("verify");
-        value["model"] = json!(source.path());
+        value["model"] = json!(output::path(source.path()));
         return output::json(&value);
     }
     let title = format!("{}, float beside packed", source.title());

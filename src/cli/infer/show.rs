@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bnn_cpu::model::argmax;
-use bnn_cpu::ops::log_softmax;
+use bnn_cpu::ops::softmax;
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,8 +27,7 @@ impl Answer {
     /// The answer in those logits.
     pub fn of(logits: &[f32]) -> Self {
         let mut probabilities = vec![0.0; logits.len()];
-        log_softmax(logits, &mut probabilities);
-        probabilities.iter_mut().for_each(|p| *p = libm::expf(*p));
+        softmax(logits, &mut probabilities);
         let class = argmax(logits);
         let top = class.map_or(0.0, |c| probabilities[c]);
         let others = probabilities.iter().enumerate();
@@ -93,24 +92,27 @@ pub fn lines_of_json(images: &Images, answers: &[Answer]) -> Outcome {
 /// A head, and a line for each image.
 pub fn csv(images: &Images, answers: &[Answer]) -> Outcome {
     let classes = answers.first().map_or(0, |a| a.probabilities.len());
-    let mut text = String::from("image,class,margin");
+    let mut head = String::from("image,class,margin");
     if !images.labels.is_empty() {
-        text += ",label";
+        head += ",label";
     }
     for class in 0..classes {
-        let _ = write!(text, ",p{class}");
+        let _ = write!(head, ",p{class}");
     }
+    output::line(&head)?;
     for (i, (name, answer)) in images.names.iter().zip(answers).enumerate() {
         let class = answer.class.map_or(String::new(), |c| c.to_string());
-        let _ = write!(text, "\n{},{class},{}", field(name), answer.margin);
+        // A name with a line break in it would be two lines, and shown as one.
+        let mut text = format!("{},{class},{}", field(&output::clean(name)), answer.margin);
         if let Some(label) = images.labels.get(i) {
             let _ = write!(text, ",{label}");
         }
         for p in &answer.probabilities {
             let _ = write!(text, ",{p}");
         }
+        output::line(&text)?;
     }
-    output::line(&text)
+    Ok(())
 }
 
 /// A text as a field of CSV (RFC 4180).

@@ -1,7 +1,7 @@
 //! The command that trains a run, made from its configuration and checked: the flags
 //! are parsed again, and have to give that configuration.
 
-use bnn_cpu::data::{digits, mnist};
+use bnn_cpu::data::digits;
 use bnn_cpu::model::{ModelSpec, PRESETS};
 use bnn_cpu::report::Row;
 use bnn_cpu::report::reference::{firing_name, placement_name};
@@ -42,7 +42,7 @@ pub fn of(config: &Config) -> Command {
 
 fn finish(mut flags: Vec<String>, config: &Config, mut note: String) -> Command {
     match config.dataset.name.as_str() {
-        mnist::NAME => {}
+        _ if config.dataset.is_mnist() => {}
         digits::NAME => flags.extend(["--dataset".into(), "digits".into()]),
         name => {
             flags.extend(["--dataset", "idx", "--data", "DIR"].map(String::from));
@@ -260,9 +260,12 @@ mod tests {
         let model = bnn_cpu::model::preset("seed-net", shape, 10).unwrap();
         let dataset = DatasetRecord {
             name: "MNIST".into(),
+            sha256: bnn_cpu::data::mnist::FINGERPRINT.into(),
+            sha256_inferred: false,
             train: 60_000,
             test: 10_000,
             classes: 10,
+            background: None,
         };
         let mut stored = Config::reference(model, dataset);
         stored.model.pixels = Some(bnn_cpu::model::Pixels::normalised(0.1307, 0.3081));

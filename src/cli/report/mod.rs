@@ -7,7 +7,7 @@ mod speed;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
 use bnn_cpu::report::page::{Layers, Report, Subject};
 use bnn_cpu::train::{Provenance, RunFolder};
@@ -16,6 +16,7 @@ use serde_json::json;
 use super::data_args::DataArgs;
 use super::output;
 use super::pictures::look;
+use super::places;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome};
@@ -41,7 +42,7 @@ pub struct Args {
     /// Folders of runs, table files (.json), or names of tables in --results
     /// [default: the newest run]
     #[arg(value_name = "RUN|TABLE")]
-    inputs: Vec<String>,
+    inputs: Vec<PathBuf>,
     /// The file to write
     #[arg(long, short, value_name = "FILE.html", default_value = "report.html")]
     out: PathBuf,
@@ -62,12 +63,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    if args.out.is_dir() {
-        return Err(Failure::usage(format!(
-            "--out {} is a folder; name a file",
-            args.out.display()
-        )));
-    }
+    places::file_and_folder("--out", &args.out)?;
     let mut progress = Progress::new(context);
     let mut sources = Sources::default();
     for source in args.sources()? {
@@ -117,7 +113,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     write_atomic_bytes(&args.out, html.as_bytes())?;
     if context.json {
         return output::json(&json!({
-            "event": "report", "file": args.out, "bytes": html.len(),
+            "event": "report", "file": output::path(&args.out), "bytes": html.len(),
             "runs": report.runs.len(), "tables": report.tables.len(),
             "drawn": report.subjects.len(), "measured": report.speeds.len(),
         }));
@@ -133,7 +129,7 @@ impl Args {
     /// What the inputs are.
     fn sources(&self) -> Outcome<Vec<Source>> {
         if self.inputs.is_empty() {
-            let newest = RunFolder::newest(&self.runs).ok_or_else(|| {
+            let newest = RunFolder::newest(&self.runs)?.ok_or_else(|| {
                 Failure::usage(format!(
                     "{} holds no run; name a run or a table",
                     self.runs.display()
@@ -144,20 +140,23 @@ impl Args {
         self.inputs.iter().map(|input| self.source(input)).collect()
     }
 
-    fn source(&self, input: &str) -> Outcome<Source> {
-        let path = Path::new(input);
-        let table = self.results.join(format!("{input}.json"));
+    fn source(&self, input: &Path) -> Outcome<Source> {
+        let mut name = input.as_os_str().to_os_string();
+        name.push(".json");
+        let table = self.results.join(name);
         let run = self.runs.join(input);
-        match path {
-            path if path.is_dir() => Ok(Source::Run(path.into())),
-            path if path.is_file() => Ok(Source::Table(path.into())),
-            _ if table.is_file() => Ok(Source::Table(table)),
-            _ if run.is_dir() => Ok(Source::Run(run)),
-            _ => Err(Failure::usage(format!(
-                "{input}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
-                self.results.display()
-            ))),
+        for path in [input, &table, &run] {
+            match files::look(path)? {
+                Some(found) if found.is_dir() => return Ok(Source::Run(path.into())),
+                Some(_) => return Ok(Source::Table(path.into())),
+                None => {}
+            }
         }
+        Err(Failure::usage(format!(
+            "{}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+            input.display(),
+            self.results.display()
+        )))
     }
 
     /// The images of the runs whose weights are at hand.
@@ -169,7 +168,7 @@ impl Args {
         if let Some((_, other)) = sources
             .weights
             .iter()
-            .find(|w| w.1.config().dataset != *record)
+            .find(|w| record.difference(&w.1.config().dataset).is_some())
         {
             return Err(Failure::usage(format!(
                 "{} and {} were made with different images; write a report for each",
@@ -184,7 +183,7 @@ impl Args {
     fn command(&self) -> String {
         let mut line = String::from("bnn-cpu report");
         for input in &self.inputs {
-            line += &format!(" {}", quoted(input));
+            line += &format!(" {}", quoted(&output::path(input)));
         }
         if let Some(title) = &self.title {
             line += &format!(" --title {}", quoted(title));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::report::page::Shown;
 use bnn_cpu::report::{CellRecord, Table, reference};
-use bnn_cpu::train::{Config, EpochRecord, RunFolder, TestRecord};
-use bnn_cpu::{Error, bounded};
+use bnn_cpu::train::{CONFIG, Config, EpochRecord, RunFolder, TestRecord};
+use bnn_cpu::{Error, bounded, files};
 
 use super::super::{Outcome, output, result};
 use super::command;
@@ -60,7 +60,7 @@ impl Sources {
             let folder = path.file_name().unwrap_or(path.as_os_str());
             name = format!("{name} ({})", output::one_line(&folder.to_string_lossy()));
         }
-        let best = run.best().ok();
+        let best = run.find_best()?.map(|best| best.about);
         let mut shown = self.shown(&name, &config, run.metrics()?, run.test()?);
         if best.as_ref().is_some_and(|best| best.epoch == 0) {
             shown.command = "bnn-cpu import WEIGHTS.safetensors".into();
@@ -76,9 +76,7 @@ impl Sources {
     }
 
     fn add_table(&mut self, path: &Path, runs: &Path) -> Outcome {
-        let text = bounded::text(path)?;
-        let table: Table = serde_json::from_str(&text)
-            .map_err(|e| Error::data(path, format!("is no table of `bnn-cpu table`: {e}")))?;
+        let table = Table::parse(&bounded::text(path)?, path)?;
         let stem = path.file_stem().unwrap_or_default();
         let cells = path
             .parent()
@@ -86,6 +84,24 @@ impl Sources {
             .join("cells")
             .join(stem);
         let records = records(&cells)?;
+        let foreign = records.iter().find(|r| {
+            let of = &r.config.dataset;
+            let known = !of.sha256.is_empty() && !table.data_sha256.is_empty();
+            known && of.sha256 != table.data_sha256
+        });
+        if let Some(record) = foreign {
+            return Err(Error::checkpoint(
+                &cells,
+                format!(
+                    "the record of {} with seed {} was made with other data ({}) than the table of {}; make the table anew",
+                    record.row,
+                    record.config.seed,
+                    record.config.dataset.words(),
+                    table.dataset
+                ),
+            )
+            .into());
+        }
         for row in &table.rows {
             let mut mine: Vec<&CellRecord> = records.iter().filter(|r| r.row == row.id).collect();
             mine.sort_by_key(|record| record.config.seed);
@@ -104,10 +120,15 @@ impl Sources {
                 .join(stem)
                 .join(format!("{}-seed{}", row.id, first.config.seed));
             // Only the run that the cell is the record of.
-            if let Ok(run) = RunFolder::open(&folder)
-                && *run.config() == first.config
-                && run.best().is_ok()
-            {
+            if files::look(&folder.join(CONFIG))?.is_none() {
+                continue;
+            }
+            let run = RunFolder::open(&folder)?;
+            let same = match (&first.origin, run.origin()) {
+                (Some(record), Some(run)) => record == run,
+                _ => first.config.difference(run.config()).is_none(),
+            };
+            if same && run.find_best()?.is_some() {
                 self.weights.push((row.title.clone(), run));
             }
         }
@@ -150,22 +171,21 @@ impl Sources {
 
 /// The records in a folder; none where there is no such folder.
 fn records(folder: &Path) -> Outcome<Vec<CellRecord>> {
-    if !folder.is_dir() {
+    if files::look(folder)?.is_none() {
         return Ok(Vec::new());
     }
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "json"))
-        .collect();
+    let read = || Error::io("read", folder);
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read())? {
+        let path = entry.map_err(read())?.path();
+        if path.extension().is_some_and(|e| e == "json") {
+            paths.push(path);
+        }
+    }
     paths.sort();
     let mut records = Vec::new();
     for path in paths {
-        let text = bounded::text(&path)?;
-        records.push(
-            serde_json::from_str(&text)
-                .map_err(|e| Error::checkpoint(&path, format!("is no record of a run: {e}")))?,
-        );
+        records.extend(CellRecord::read(&path)?);
     }
     Ok(records)
 }

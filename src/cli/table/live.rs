@@ -113,10 +113,15 @@ impl Show {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A line that the user must see.
+    pub fn must(&self, text: &str) {
+        self.bar.suspend(|| output::note(text));
+    }
+
     /// A line of its own.
     pub fn line(&self, text: &str) {
         if self.terminal {
-            self.bar.println(text);
+            self.bar.println(output::clean(text));
         } else if !self.context.json && !self.context.quiet {
             output::note(text);
         }
@@ -169,7 +174,7 @@ impl Show {
                 state.cells_left = state.cells_left.saturating_sub(1);
                 self.bar.dec_length(record.config.epochs as u64);
             }
-            CellEvent::Begin(cell) => self.bar.set_message(name(cell)),
+            CellEvent::Begin(cell) => self.bar.set_message(output::clean(&name(cell))),
             CellEvent::Epoch(..) => {
                 state.done += 1;
                 state.left = state.left.saturating_sub(1);

@@ -255,15 +255,40 @@ impl Lab<'_> {
         Ok(groups)
     }
 
-    /// The exact gradient, over all outcomes of the bits.
-    fn enumerate(&self, params: &Params) -> Result<Moments> {
-        let bits = self.bits()?;
-        let all = Contender {
+    /// Whether all of that can be measured: a parameter to look at, estimators that fit,
+    /// and the memory for each.
+    ///
+    /// # Errors
+    /// As [`Self::measure`], without any draw.
+    pub fn check(
+        &self,
+        params: &Params,
+        contenders: &[Contender],
+        long: Option<&Contender>,
+    ) -> Result<()> {
+        self.groups(params)?;
+        match long {
+            Some(contender) => self.bench(contender, params)?,
+            None => self.bench(&self.outcomes()?, params)?,
+        };
+        for contender in contenders {
+            self.bench(contender, params)?;
+        }
+        Ok(())
+    }
+
+    /// What stands for all outcomes of the bits.
+    fn outcomes(&self) -> Result<Contender> {
+        Ok(Contender {
             estimator: "reinforce".into(),
             baseline: Some(Baseline::None),
-            samples: 1 << bits,
-        };
-        let mut bench = self.bench(&all, params)?;
+            samples: 1 << self.bits()?,
+        })
+    }
+
+    /// The exact gradient, over all outcomes of the bits.
+    fn enumerate(&self, params: &Params) -> Result<Moments> {
+        let mut bench = self.bench(&self.outcomes()?, params)?;
         bench.net.pass_mut().enumerate = true;
         self.forward(&mut bench.net, 0);
         bench.net.weigh_outcomes();

@@ -87,6 +87,9 @@ pub struct Record {
     pub network: String,
     /// Name of the data set.
     pub dataset: String,
+    /// Fingerprint of the data set; empty in records from before it was noted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data_sha256: String,
     /// The link that all estimators share.
     pub link: String,
     /// Images of the batch.

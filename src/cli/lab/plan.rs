@@ -1,0 +1,186 @@
+//! What a lab measures, as its flags and the network say: everything that can be wrong
+//! with them is found here, before anything is measured.
+
+use bnn_cpu::Error;
+use bnn_cpu::data::{Dataset, digits};
+use bnn_cpu::estimators::{self, Firing, Link};
+use bnn_cpu::model::{ModelSpec, Placement};
+use bnn_cpu::report::Row;
+use bnn_cpu::report::lab::{Contender, Lab, MOST_BITS};
+use bnn_cpu::train::{Config, DatasetRecord, RunFolder};
+
+use super::super::settings::Setter;
+use super::super::{Context, Failure, Outcome};
+use super::Args;
+
+/// What is measured, and against what.
+pub struct Plan<'a> {
+    pub config: Config,
+    pub row: Row,
+    pub lab: Lab<'a>,
+    pub contenders: Vec<Contender>,
+    /// The estimator of the reference run, or none for the exact gradient.
+    pub long: Option<Contender>,
+}
+
+/// Finds what is wrong with the flags whatever the data set may be.
+pub fn check(args: &Args, stored: Option<&RunFolder>, context: &Context) -> Outcome {
+    let along = args.is_along();
+    if along && stored.is_some() {
+        return Err(Failure::usage(
+            "--at and --every go along a training of new weights; leave out the run",
+        ));
+    }
+    if along != args.settings.epochs.is_some() && stored.is_none() {
+        return Err(Failure::usage(
+            "a lab along a training needs --epochs, and --at or --every",
+        ));
+    }
+    let any = digits::generate(0, 1, 1);
+    let plan = plan(args, stored, &any, Vec::new(), context)?;
+    if stored.is_none() {
+        plan.config.check_settings()?;
+    }
+    let epochs = plan.config.epochs;
+    if let Some(at) = args.at.iter().find(|at| **at > epochs) {
+        return Err(Failure::usage(format!(
+            "--at {at}: the training has --epochs {epochs}; choose epochs from 0, before the first, to {epochs}"
+        )));
+    }
+    if let Some(every) = args.every.filter(|every| *every > epochs) {
+        return Err(Failure::usage(format!(
+            "--every {every}: the training has --epochs {epochs}, so none would be measured; choose at most {epochs}"
+        )));
+    }
+    Ok(())
+}
+
+/// The plan for those images of a data set.
+pub fn plan<'a>(
+    args: &Args,
+    stored: Option<&RunFolder>,
+    dataset: &'a Dataset,
+    images: Vec<u32>,
+    context: &Context,
+) -> Outcome<Plan<'a>> {
+    let config = config(args, stored, dataset)?;
+    let row = Row::of(&config.model)
+        .filter(|row| row.placement != Placement::None)
+        .ok_or_else(|| {
+            Error::spec(format!(
+                "model {}: the lab needs binary layers, all of one kind",
+                config.model.name
+            ))
+        })?;
+    let link = args.model.units.link.or(row.link).unwrap_or(Link::Sigmoid);
+    let lab = Lab {
+        model: config.model.clone(),
+        placement: row.placement,
+        link,
+        engine: context.engine,
+        split: &dataset.train,
+        images,
+        seed: config.seed,
+        slope: 1.0,
+        temperature: 1.0,
+        layers: args
+            .layers
+            .iter()
+            .flat_map(|list| list.split(',').map(Into::into))
+            .collect(),
+    };
+    let contenders = args.contenders(&lab)?;
+    let long = args.long(&lab)?;
+    Ok(Plan {
+        config,
+        row,
+        lab,
+        contenders,
+        long,
+    })
+}
+
+/// The configuration: a stored run's, or that of new weights.
+pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Outcome<Config> {
+    if let Some(run) = stored {
+        return Ok(run.config().clone());
+    }
+    let mut model: ModelSpec = args.model.spec_for(dataset)?;
+    if let Some(row) = Row::of(&model)
+        && args.model.units.mode.is_none()
+        && let Some((_, estimator)) = &row.binary
+    {
+        // A lab is about samples.
+        model.place(row.placement, Firing::Stochastic, estimator)?;
+        if row.link.is_some() {
+            model.set_link(row.link)?;
+        }
+    }
+    let mut config = Config::reference(model, DatasetRecord::of(dataset));
+    config.normalise_by(dataset);
+    args.settings.apply(&mut config, &Setter { stored: None })?;
+    config.suit_samples();
+    config.suit_baseline();
+    Ok(config)
+}
+
+impl Args {
+    /// What is measured.
+    fn contenders(&self, lab: &Lab<'_>) -> Outcome<Vec<Contender>> {
+        if let Some(list) = &self.estimators {
+            let mut all = Vec::new();
+            for text in list.split(',') {
+                let contender = Contender::parse(text)
+                    .map_err(|e| Failure::usage(format!("--estimators: {e}")))?;
+                lab.spec(&contender.estimator)?;
+                all.push(contender);
+            }
+            return Ok(all);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for estimator in estimators::all() {
+            let name = estimator.info().name;
+            match name {
+                "reinforce" => names.extend(
+                    ["none", "ema", "batch", "nvil", "loo:4"].map(|b| format!("{name}:{b}")),
+                ),
+                _ if lab.spec(name).is_ok() => names.push(name.into()),
+                _ => {}
+            }
+        }
+        Ok(names
+            .iter()
+            .map(|name| Contender::parse(name))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The estimator of the reference run, or none for the exact gradient.
+    fn long(&self, lab: &Lab<'_>) -> Outcome<Option<Contender>> {
+        if self.exact {
+            let bits = lab.bits()?;
+            if bits > MOST_BITS {
+                return Err(Failure::usage(format!(
+                    "--exact: the network has {bits} bits an image, and only the outcomes of {MOST_BITS} can be enumerated"
+                )));
+            }
+            return Ok(None);
+        }
+        let text = match (&self.reference, lab.link) {
+            (Some(text), _) => text.as_str(),
+            (None, Link::HardSigmoid) => "muprop",
+            (None, _) if lab.placement == Placement::Last => "local-expectation",
+            (None, _) if lab.spec("rebar+local-expectation").is_ok() => "rebar+local-expectation",
+            (None, _) => "rebar",
+        };
+        let contender =
+            Contender::parse(text).map_err(|e| Failure::usage(format!("--reference: {e}")))?;
+        let all = lab.spec(&contender.estimator)?.estimators()?;
+        if let Some(biased) = all.iter().find(|e| !e.info().unbiased) {
+            return Err(Failure::usage(format!(
+                "--reference {text}: {} is biased; a reference must not be",
+                biased.info().name
+            )));
+        }
+        Ok(Some(contender))
+    }
+}

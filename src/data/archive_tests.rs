@@ -1,0 +1,109 @@
+//! Archives as they are, and archives that lie.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::data::idx::{encode_labels, gzip, parse_labels};
+use crate::data::testing::zip;
+
+/// A zip on the disk.
+fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.zip");
+    std::fs::write(&path, bytes).unwrap();
+    (folder, path)
+}
+
+fn labels() -> Vec<u32> {
+    (0..5_000).map(|i| i * i % 251).collect()
+}
+
+/// The message that reading the first member of a zip, or its directory, ends in.
+fn refused(bytes: &[u8]) -> String {
+    let (_folder, path) = written(bytes);
+    let read = members(&path).and_then(|all| match all.first() {
+        Some(member) => member.read(|reader| parse_labels(reader)),
+        None => panic!("nothing is in it"),
+    });
+    let line = read.unwrap_err().to_string();
+    assert!(line.contains("a.zip") && !line.contains('\n'), "{line}");
+    assert!(line.contains(';'), "no remedy: {line}");
+    line
+}
+
+#[test]
+fn members_stored_and_deflated_are_read_where_they_are() {
+    let plain = encode_labels(&labels()).unwrap();
+    let packed = gzip(&plain);
+    let files: [(&str, &[u8]); 5] = [
+        ("gzip/", b""),
+        ("gzip/x-idx1-ubyte.gz", &packed),
+        ("__MACOSX/._x", b"?"),
+        ("x-idx1-ubyte", &plain),
+        ("y-idx2-int", &plain),
+    ];
+    for deflated in [false, true] {
+        let (folder, path) = written(&zip(&files, deflated));
+        let all = members(&path).unwrap();
+        let names: Vec<_> = all.iter().map(Member::file_name).collect();
+        assert_eq!(names, ["x-idx1-ubyte.gz", "x-idx1-ubyte", "y-idx2-int"]);
+        assert_eq!(all[0].path(), path.join("gzip/x-idx1-ubyte.gz"));
+        for member in &all {
+            let read = member.read(|reader| parse_labels(reader)).unwrap();
+            assert_eq!(read, labels());
+        }
+        // Nothing was unpacked beside it.
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_is_cut_short_or_damaged_is_refused() {
+    let plain = encode_labels(&labels()).unwrap();
+    let whole = zip(&[("x-idx1-ubyte", &plain)], true);
+    for end in (0..whole.len()).step_by(37) {
+        assert!(refused(&whole[..end]).contains("cut short"), "{end}");
+    }
+    // Every part of the data is under a checksum.
+    for at in (60..whole.len() - 150).step_by(101) {
+        let mut spoiled = whole.clone();
+        spoiled[at] ^= 0x10;
+        refused(&spoiled);
+    }
+    let mut method = whole;
+    for (magic, place) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+        let at = method.windows(4).position(|w| w == magic).unwrap();
+        method[at + place] = 12;
+    }
+    assert!(refused(&method).contains("by method 12;"));
+}
+
+/// Sizes and counts that the archive states are not believed.
+#[test]
+fn claims_take_no_memory() {
+    let plain = encode_labels(&labels()).unwrap();
+    let whole = zip(&[("x-idx1-ubyte", &plain)], true);
+    let at = |magic: &[u8]| whole.windows(4).position(|w| w == magic).unwrap();
+    let (entry, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
+    // The size of the content, unpacked: nearly 4 GiB.
+    let mut large = whole.clone();
+    large[entry + 24..entry + 28].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
+    refused(&large);
+    // The number of entries.
+    let mut many = whole.clone();
+    many[end + 8..end + 12].copy_from_slice(&[0xFE, 0xFF, 0xFE, 0xFF]);
+    let (_folder, path) = written(&many);
+    if let Ok(all) = members(&path) {
+        assert_eq!(all.len(), 1);
+    }
+}
+
+#[test]
+fn an_archive_of_very_many_files_is_refused() {
+    let files: Vec<(&str, &[u8])> = vec![("x-idx1-ubyte", &b""[..]); MOST_ENTRIES + 1];
+    let (_folder, path) = written(&zip(&files[1..], false));
+    assert_eq!(members(&path).unwrap().len(), MOST_ENTRIES);
+    let (_folder, path) = written(&zip(&files, false));
+    let line = members(&path).unwrap_err().to_string();
+    assert!(line.contains("more than 4096 files;"), "{line}");
+}

@@ -1,0 +1,111 @@
+//! Whether the images of a data set are light ink on dark or dark ink on light.
+
+use serde::{Deserialize, Serialize};
+
+use super::Split;
+
+/// What the ink of a data set stands on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    /// Black or nearly, as MNIST's.
+    #[default]
+    Dark,
+    /// White or nearly, as scanned paper.
+    Light,
+}
+
+impl Background {
+    /// That of the images to learn from: the side on which more than half of all pixels
+    /// at their edges lie.
+    pub fn of(train: &Split) -> Self {
+        let (height, width, channels) = train.shape();
+        let row = width * channels;
+        let (mut light, mut all) = (0_u64, 0_u64);
+        let mut count = |pixels: &[u8]| {
+            all += pixels.len() as u64;
+            light += pixels.iter().filter(|&&v| is_light(v)).count() as u64;
+        };
+        for i in 0..train.len() {
+            for (y, row) in train.image(i).chunks_exact(row).enumerate() {
+                if y == 0 || y + 1 == height {
+                    count(row);
+                } else {
+                    count(&row[..channels]);
+                    count(&row[row.len() - channels..]);
+                }
+            }
+        }
+        Self::from_light(2 * light > all)
+    }
+
+    pub(super) fn from_light(light: bool) -> Self {
+        if light { Self::Light } else { Self::Dark }
+    }
+
+    /// The other one.
+    pub(super) fn opposite(self) -> Self {
+        Self::from_light(self == Self::Dark)
+    }
+
+    /// A pixel of it.
+    pub(super) fn paper(self) -> u8 {
+        match self {
+            Self::Dark => 0,
+            Self::Light => 255,
+        }
+    }
+}
+
+/// Whether a pixel is nearer to white than to black.
+pub(super) fn is_light(pixel: u8) -> bool {
+    pixel > 127
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::super::digits;
+    use super::*;
+
+    #[test]
+    fn the_edges_of_all_training_images_decide() {
+        let digits = digits::generate(2, 40, 1).train.clone();
+        assert_eq!(Background::of(&digits), Background::Dark);
+        let inverted = Split::new(digits.images().map(|v| 255 - v), digits.labels().to_vec());
+        assert_eq!(Background::of(&inverted.unwrap()), Background::Light);
+        // Light ink that fills the middle of dark images, in colour too.
+        let of = |inside: u8, edge: u8, odd: u8| {
+            let images = Array4::from_shape_fn((3, 5, 6, 3), |(n, y, x, _)| {
+                let within = (1..4).contains(&y) && (1..5).contains(&x);
+                match (within, n) {
+                    (true, _) => inside,
+                    // One image of three is another way.
+                    (false, 2) => odd,
+                    (false, _) => edge,
+                }
+            });
+            Background::of(&Split::new(images, vec![0; 3]).unwrap())
+        };
+        assert_eq!(of(255, 10, 255), Background::Dark);
+        assert_eq!(of(0, 200, 0), Background::Light);
+        let dot = Split::new(Array4::from_elem((1, 1, 1, 1), 128), vec![0]).unwrap();
+        assert_eq!(Background::of(&dot), Background::Light);
+    }
+
+    #[test]
+    fn it_is_written_as_a_word() {
+        for (background, word) in [
+            (Background::Dark, "\"dark\""),
+            (Background::Light, "\"light\""),
+        ] {
+            assert_eq!(serde_json::to_string(&background).unwrap(), word);
+            assert_eq!(
+                serde_json::from_str::<Background>(word).unwrap(),
+                background
+            );
+        }
+        assert_eq!(Background::default(), Background::Dark);
+    }
+}

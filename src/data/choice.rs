@@ -1,0 +1,148 @@
+//! Which data set is wanted (`--dataset`).
+
+use std::str::FromStr;
+
+use super::emnist::Part;
+use super::sets::{EMNIST, Family, QMNIST};
+use super::{digits, mnist};
+use crate::error::{Error, Result};
+
+/// Which data set is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DatasetChoice {
+    /// MNIST: found, else fetched, else replaced by the built-in digits, with
+    /// a notice that says so.
+    #[default]
+    Auto,
+    /// MNIST or an error.
+    Mnist,
+    /// The built-in digits.
+    Digits,
+    /// Any IDX set: the only one in a named folder or zip.
+    Idx,
+    /// A part of EMNIST, from a named folder or zip.
+    Emnist(Part),
+    /// QMNIST, from a named folder.
+    Qmnist,
+}
+
+impl DatasetChoice {
+    /// Every choice, in the order in which help lists them.
+    pub const ALL: [Self; 11] = [
+        Self::Auto,
+        Self::Mnist,
+        Self::Digits,
+        Self::Idx,
+        Self::Emnist(Part::ByClass),
+        Self::Emnist(Part::ByMerge),
+        Self::Emnist(Part::Balanced),
+        Self::Emnist(Part::Letters),
+        Self::Emnist(Part::Digits),
+        Self::Emnist(Part::Mnist),
+        Self::Qmnist,
+    ];
+
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Mnist => "mnist",
+            Self::Digits => "digits",
+            Self::Idx => "idx",
+            Self::Emnist(Part::ByClass) => "emnist-byclass",
+            Self::Emnist(Part::ByMerge) => "emnist-bymerge",
+            Self::Emnist(Part::Balanced) => "emnist-balanced",
+            Self::Emnist(Part::Letters) => "emnist-letters",
+            Self::Emnist(Part::Digits) => "emnist-digits",
+            Self::Emnist(Part::Mnist) => "emnist-mnist",
+            Self::Qmnist => "qmnist",
+        }
+    }
+
+    /// The choice that gives a set which is called `name`
+    /// ([`Contents::name`](super::Contents::name)).
+    pub fn of_set(name: &str) -> Self {
+        let part = |word| Part::ALL.into_iter().find(|part| part.name() == word);
+        match name {
+            mnist::NAME => Self::Mnist,
+            digits::NAME => Self::Digits,
+            QMNIST => Self::Qmnist,
+            _ => match name.strip_prefix(EMNIST).and_then(part) {
+                Some(part) => Self::Emnist(part),
+                None => Self::Idx,
+            },
+        }
+    }
+
+    /// Whether the set is read from files that the user has to name: it is neither
+    /// built in nor fetched.
+    pub fn needs_files(self) -> bool {
+        matches!(self, Self::Idx | Self::Emnist(_) | Self::Qmnist)
+    }
+
+    /// The set to look for among named files; none where any will do.
+    pub(super) fn family(self) -> Option<Family> {
+        match self {
+            Self::Emnist(part) => Some(Family::Emnist(part)),
+            Self::Qmnist => Some(Family::Qmnist),
+            Self::Auto | Self::Mnist | Self::Digits | Self::Idx => None,
+        }
+    }
+}
+
+impl FromStr for DatasetChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|choice| choice.name() == text)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join(", ");
+                Error::spec(format!(
+                    "no data set is called \"{text}\"; choose one of {names}"
+                ))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_back() {
+        for choice in DatasetChoice::ALL {
+            assert_eq!(choice.name().parse::<DatasetChoice>().unwrap(), choice);
+        }
+        let line = "cifar".parse::<DatasetChoice>().unwrap_err().to_string();
+        assert!(
+            line.contains("auto, mnist, digits, idx, emnist-byclass"),
+            "{line}"
+        );
+        let parts = DatasetChoice::ALL.iter().filter_map(|c| match c {
+            DatasetChoice::Emnist(part) => Some(*part),
+            _ => None,
+        });
+        assert_eq!(parts.collect::<Vec<_>>(), Part::ALL);
+        for part in Part::ALL {
+            let name = format!("emnist-{}", part.name());
+            assert_eq!(DatasetChoice::Emnist(part).name(), name);
+        }
+    }
+
+    #[test]
+    fn a_stored_name_tells_how_to_load_the_set() {
+        for (name, choice) in [
+            ("MNIST", DatasetChoice::Mnist),
+            (digits::NAME, DatasetChoice::Digits),
+            ("QMNIST", DatasetChoice::Qmnist),
+            ("EMNIST letters", DatasetChoice::Emnist(Part::Letters)),
+            ("EMNIST", DatasetChoice::Idx),
+            ("MNIST (other data)", DatasetChoice::Idx),
+            ("letters", DatasetChoice::Idx),
+        ] {
+            assert_eq!(DatasetChoice::of_set(name), choice, "{name}");
+        }
+    }
+}

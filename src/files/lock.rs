@@ -1,0 +1,120 @@
+//! Folders that one process at a time may write.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{Dir, replace, temporary};
+use crate::error::{Error, Result};
+
+/// The file that is locked.
+const NAME: &str = ".lock";
+
+/// Sole ownership of a folder, for as long as the value lives.
+///
+/// The lock is the operating system's on `<folder>/.lock`, so it vanishes with
+/// the process however that ends; the empty file itself stays, because removing
+/// it would let two later processes lock two different files of that name.
+///
+/// Writes go to the folder that is locked, not to whatever is at its path by then;
+/// and a folder that was moved, removed or replaced is not written any more.
+#[derive(Debug)]
+pub struct FolderLock {
+    dir: Dir,
+    file: File,
+}
+
+impl FolderLock {
+    /// Locks `folder`, which must exist, without waiting.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] when another process holds the lock;
+    /// [`Error::Io`] when the lock file cannot be made or locked.
+    pub fn acquire(folder: &Path) -> Result<Self> {
+        let lock = Self::open(folder)?;
+        match lock.file.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse {
+                folder: folder.to_path_buf(),
+            }),
+            Err(TryLockError::Error(source)) => {
+                Err(Error::io("lock", folder.join(NAME))(source))
+            }
+        }
+    }
+
+    /// Locks `folder`, which must exist, as soon as nobody else has it. To tell a
+    /// person what is waited for, try [`Self::acquire`] first.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the lock file cannot be made or locked.
+    pub fn wait(folder: &Path) -> Result<Self> {
+        let lock = Self::open(folder)?;
+        lock.file
+            .lock()
+            .map_err(Error::io("lock", folder.join(NAME)))?;
+        Ok(lock)
+    }
+
+    fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(NAME);
+        let dir = Dir::open(folder).map_err(Error::io("create", &path))?;
+        let file = dir
+            .open_or_create(Path::new(NAME))
+            .map_err(Error::io("create", &path))?;
+        Ok(Self { dir, file })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Whether the folder's path still leads to what is locked.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the folder or its lock file was moved, removed or
+    /// replaced; [`Error::Io`] when that cannot be told.
+    pub fn check(&self) -> Result<()> {
+        let path = self.dir.path();
+        let look = || -> io::Result<bool> {
+            Ok(self.dir.is_in_place()? && self.dir.still_names(Path::new(NAME), &self.file)?)
+        };
+        match look().map_err(Error::io("look at", path))? {
+            true => Ok(()),
+            false => Err(Error::checkpoint(
+                path,
+                "this folder (or the .lock in it) was moved, removed or replaced while it was written; nothing more is written. Put it back to continue",
+            )),
+        }
+    }
+
+    /// Replaces the file `name` in the folder, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; [`Error::Io`] naming the file.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.check()?;
+        replace(&self.dir, Path::new(name), |writer| writer.write_all(bytes))
+            .map_err(Error::io("write", self.dir.path().join(name)))
+    }
+
+    /// Removes the file `name` from the folder, if it is there.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; [`Error::Io`] naming the file.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        self.check()?;
+        match self.dir.remove_name(Path::new(name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", self.dir.path().join(name))(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what killed writers of the file `name` left in the folder.
+    pub fn sweep(&self, name: &str) {
+        temporary::remove_leftovers(&self.dir, Path::new(name));
+    }
+}

@@ -1,0 +1,273 @@
+//! Seals: a SHA-256 over everything that a file says, stated in the file itself.
+//!
+//! A sealed text is a JSON object whose first key is `sha256`. The digest is that of
+//! the whole text with the 64 digits of the digest read as zeros, so that no byte is
+//! outside it. Beside the digest the object states the format and, for a file of a run,
+//! which run it is of ([`Origin`]). [`crate::container`] seals safetensors files by the
+//! same rule.
+//!
+//! A text without any key of a seal was written before there were seals, or by another
+//! program; it opens as unsealed, and the caller decides what that means. A text with
+//! some keys of a seal but no sound digest is damaged: one flipped bit in a key must not
+//! turn a sealed file into an unsealed one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// The format of sealed files; files before it had no seal.
+pub const FORMAT: u32 = 2;
+
+/// What stands in the place of the digest while it is computed.
+pub const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// How a sealed text begins: with line breaks, and on one line.
+const STARTS: [&str; 2] = ["{\n  \"sha256\": \"", "{\"sha256\":\""];
+
+/// Which run a file is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run's random name: 32 hexadecimal digits.
+    pub run_id: String,
+    /// SHA-256 of the run's configuration as compact JSON.
+    pub config_sha256: String,
+}
+
+/// What a text said, and how far it can be believed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The content, without the keys of the seal.
+    pub content: Value,
+    /// Whether the text had a seal, which was found sound.
+    pub sealed: bool,
+    /// The run that the text says it is of.
+    pub origin: Option<Origin>,
+}
+
+#[derive(Serialize)]
+struct Sealed<'a, T> {
+    sha256: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<u32>,
+    #[serde(flatten)]
+    origin: Option<&'a Origin>,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest of `bytes` with the 64 of them from `at` on read as zeros; `None` where
+/// there are not as many.
+pub fn digest_around(bytes: &[u8], at: usize) -> Option<String> {
+    let end = at.checked_add(ZEROS.len())?;
+    let mut hash = Sha256::new();
+    hash.update(bytes.get(..at)?);
+    hash.update(ZEROS);
+    hash.update(bytes.get(end..)?);
+    Some(hexadecimal(&hash.finalize()))
+}
+
+/// A value as a sealed text of several lines.
+///
+/// # Errors
+/// A value that is no JSON object.
+pub fn text(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Result<String> {
+    let sealed = Sealed {
+        sha256: ZEROS,
+        format: Some(FORMAT),
+        origin,
+        content,
+    };
+    Ok(fill(serde_json::to_string_pretty(&sealed)? + "\n"))
+}
+
+/// A value as a sealed text of one line, without the line break.
+///
+/// # Errors
+/// A value that is no JSON object.
+pub fn line(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Result<String> {
+    let sealed = Sealed {
+        sha256: ZEROS,
+        format: None,
+        origin,
+        content,
+    };
+    Ok(fill(serde_json::to_string(&sealed)?))
+}
+
+/// The text with the digest of its content where its seal says that it is; a text
+/// without a seal stays as it is.
+pub fn fill(mut text: String) -> String {
+    let start = STARTS.iter().find(|start| text.starts_with(**start));
+    if let Some(at) = start.map(|start| start.len())
+        && text.is_char_boundary(at + ZEROS.len())
+        && let Some(digest) = digest_around(text.as_bytes(), at)
+    {
+        text.replace_range(at..at + ZEROS.len(), &digest);
+    }
+    text
+}
+
+/// The content of a text that [`text()`] or [`line()`] made, or of an unsealed one.
+///
+/// # Errors
+/// What is wrong, in words that complete "the file ...": a text that is no JSON object,
+/// that differs from what was sealed, or that is of a newer format.
+pub fn open(text: &str) -> Result<Opened, Fault> {
+    let value: Value = serde_json::from_str(text).map_err(Fault::Syntax)?;
+    let Value::Object(mut map) = value else {
+        return Err(Fault::Damaged("is damaged: it is no JSON object".into()));
+    };
+    let start = STARTS.iter().find(|start| text.starts_with(**start));
+    let sealed = match start {
+        Some(start) => {
+            let stated = text.get(start.len()..start.len() + ZEROS.len());
+            let found = digest_around(text.as_bytes(), start.len());
+            if stated.is_none() || stated != found.as_deref() {
+                return Err(Fault::Damaged(DIFFERS.into()));
+            }
+            true
+        }
+        None => false,
+    };
+    let ours = ["sha256", "format", "run_id", "config_sha256"];
+    if !sealed && ours.iter().any(|key| map.contains_key(*key)) {
+        return Err(Fault::Damaged(
+            "is damaged: its seal (the key `sha256` at its start) is gone; restore it from a copy"
+                .into(),
+        ));
+    }
+    map.remove("sha256");
+    if let Some(format) = map.remove("format")
+        && format != FORMAT
+    {
+        return Err(Fault::Damaged(format!(
+            "has format {format}, where this program knows {FORMAT}; update bnn-cpu"
+        )));
+    }
+    Ok(Opened {
+        origin: origin(&mut map),
+        content: Value::Object(map),
+        sealed,
+    })
+}
+
+/// What is said of bytes whose digest is not the one that they state.
+pub const DIFFERS: &str =
+    "is damaged: its content differs from the SHA-256 that it states; restore it from a copy";
+
+fn origin(map: &mut Map<String, Value>) -> Option<Origin> {
+    let mut take = |key: &str| match map.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (run_id, config_sha256) = (take("run_id"), take("config_sha256"));
+    Some(Origin {
+        run_id: run_id?,
+        config_sha256: config_sha256?,
+    })
+}
+
+/// Why a text could not be opened.
+#[derive(Debug)]
+pub enum Fault {
+    /// It is no JSON.
+    Syntax(serde_json::Error),
+    /// It is JSON, but not as it was written.
+    Damaged(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Syntax(error) => write!(f, "is damaged: {error}"),
+            Self::Damaged(what) => f.write_str(what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn origin() -> Origin {
+        Origin {
+            run_id: "0123456789abcdef0123456789abcdef".into(),
+            config_sha256: sha256(b"{}"),
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_as_it_was() {
+        let content = json!({ "a": 1, "b": { "format": 7 }, "loss": 0.1 });
+        for origin in [None, Some(origin())] {
+            let texts = [
+                text(&content, origin.as_ref()).unwrap(),
+                line(&content, origin.as_ref()).unwrap(),
+            ];
+            assert!(texts[0].ends_with("}\n") && !texts[1].contains('\n'));
+            for text in texts {
+                let opened = open(&text).unwrap();
+                assert!(opened.sealed);
+                assert_eq!(opened.content, content);
+                assert_eq!(opened.origin, origin);
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_damage() {
+        let content = json!({ "name": "seed-net", "seed": 1, "loss": 0.25 });
+        for sealed in [
+            text(&content, Some(&origin())).unwrap(),
+            line(&content, Some(&origin())).unwrap(),
+        ] {
+            for at in 0..sealed.len() {
+                for bit in 0..8 {
+                    let mut bytes = sealed.clone().into_bytes();
+                    bytes[at] ^= 1 << bit;
+                    let Ok(text) = String::from_utf8(bytes) else {
+                        continue;
+                    };
+                    assert!(open(&text).is_err(), "byte {at}, bit {bit}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_without_a_seal_open_as_unsealed_and_remains_of_one_do_not() {
+        let opened = open(r#"{"epochs": 3}"#).unwrap();
+        assert!(!opened.sealed && opened.origin.is_none());
+        assert_eq!(opened.content, json!({ "epochs": 3 }));
+        for text in [
+            r#"{"epochs": 3, "sha256": "00"}"#,
+            r#"{"format": 2, "epochs": 3}"#,
+            r#"{"run_id": "x"}"#,
+            r#"{"config_sha256": "x"}"#,
+        ] {
+            let error = open(text).unwrap_err().to_string();
+            assert!(error.contains("its seal"), "{error}");
+        }
+        for text in ["", "[1]", "{", "{\"sha256\":\"", "{\"sha256\":\"é\"}"] {
+            open(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let newer = r#"{"sha256":"ZEROS","format":3,"a":1}"#.replace("ZEROS", ZEROS);
+        let error = open(&fill(newer)).unwrap_err().to_string();
+        assert!(error.contains("has format 3"), "{error}");
+    }
+}
