@@ -29,19 +29,46 @@ pub fn prepare() {
 /// Ends the program, unless whoever asked for so many bytes copes without them.
 /// Allocates nothing.
 pub fn failed(bytes: usize) {
-    static FIRST: AtomicBool = AtomicBool::new(true);
     // The end itself must not come back here.
     if bounded::attempting() || ENDING.try_with(|ending| ending.replace(true)) != Ok(false) {
         return;
     }
+    end(format_args!(
+        "the memory is used up: {bytes} bytes more are not to be had; choose a smaller batch, model or data set, or fewer threads"
+    ));
+}
+
+/// Ends the program if it is this that a panic is about: a thread that could not start, or
+/// one that found no memory for its signals' stack as it did. Neither is a mistake of the
+/// program, and the second would end it by a signal.
+pub fn panicked(what: &str) {
+    if is_of_a_start(what) {
+        end(format_args!(
+            "a thread cannot be started for want of memory or of threads; use fewer threads, or raise the limits (ulimit -v, ulimit -u)"
+        ));
+    }
+}
+
+/// As Rust's library says it.
+fn is_of_a_start(what: &str) -> bool {
+    [
+        "failed to spawn thread",
+        "failed to allocate an alternative stack",
+        "failed to set up alternative stack",
+    ]
+    .iter()
+    .any(|begin| what.starts_with(begin))
+}
+
+/// Says why in one line, and ends the program.
+fn end(why: std::fmt::Arguments<'_>) -> ! {
+    static FIRST: AtomicBool = AtomicBool::new(true);
     if FIRST.swap(false, Ordering::SeqCst) {
         let mut line = Line::default();
-        let _ = writeln!(
-            line,
-            "error: the memory is used up: {bytes} bytes more are not to be had; choose a smaller batch, model or data set, or fewer threads"
-        );
+        let _ = writeln!(line, "error: {why}");
         let _ = std::io::stderr().write_all(&line.text[..line.length]);
-        std::process::exit(1);
+        // What was to be shown has been shown: every line is flushed as it is written.
+        heap::end(1);
     }
     // Another thread is ending the program already.
     loop {
@@ -73,5 +100,33 @@ impl Write for Line {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_what_fits_it() {
+        let mut line = Line::default();
+        write!(line, "a {}", 7).unwrap();
+        assert_eq!(&line.text[..line.length], b"a 7");
+        assert!(line.write_all(&[b'x'; 300]).is_err());
+        assert_eq!(line.length, 256);
+    }
+
+    #[test]
+    fn a_thread_that_cannot_start_is_no_mistake_of_the_program() {
+        assert!(is_of_a_start(
+            "failed to allocate an alternative stack: Cannot allocate memory (os error 12)"
+        ));
+        assert!(is_of_a_start("failed to spawn thread: Os { code: 11 }"));
+        assert!(!is_of_a_start("index out of bounds"));
+    }
+
+    #[test]
+    fn what_is_attempted_does_not_end_the_program() {
+        bounded::attempt(|| failed(7));
     }
 }

@@ -295,11 +295,12 @@ fn subcommand(args: impl Iterator<Item = OsString>) -> String {
 fn report_panics_in_one_line() {
     static FIRST: Once = Once::new();
     std::panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let what = text.unwrap_or("unknown");
+        exhausted::panicked(what);
         FIRST.call_once(|| {
-            let payload = info.payload();
-            let text = payload.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-            let what = text.unwrap_or("unknown");
             let place = info
                 .location()
                 .map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));

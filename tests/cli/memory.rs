@@ -462,6 +462,14 @@ fn files_are_compared_with_the_memory_before_they_are_read() {
         &infer,
         "net: has 400.0 MiB, reading it takes 800.0 MiB of memory, and ",
     );
+    // Images are there as the file has them, taken out of it, and fitted.
+    let images = std::fs::File::create(place.path("images.idx")).unwrap();
+    images.set_len(250 << 20).unwrap();
+    net.write(&place.path("net")).unwrap();
+    place.refused(
+        &["infer", "--packed", "--model", "net", "images.idx"],
+        "images.idx: has 250.0 MiB, reading it takes 750.0 MiB of memory, and ",
+    );
     // Little enough for both: what is wrong with it is found by reading.
     sparse.set_len(64 << 20).unwrap();
     place.refused(&import("sparse"), "safetensors");

@@ -1,9 +1,9 @@
 //! What is to be classified: files, folders, the standard input, or the test set.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
+use bnn_cpu::bounded;
 use bnn_cpu::data::fit::{Invert, fit};
 use bnn_cpu::data::idx::{self, Fault};
 use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
@@ -15,6 +15,9 @@ use super::super::Outcome;
 
 /// The most bytes that one picture file may have.
 const MOST_BYTES: u64 = 1 << 28;
+
+/// The bytes of an IDX file, its images, and those that are fitted.
+const COPIES: u64 = 3;
 
 /// Whether pictures are inverted, and what the training images' ink stands on.
 pub type Ink = (Invert, Background);
@@ -46,10 +49,7 @@ impl Images {
         let mut images = Self::default();
         for input in inputs {
             if input.as_os_str() == "-" {
-                let mut bytes = Vec::new();
-                let mut stdin = std::io::stdin().lock().take(MOST_BYTES + 1);
-                stdin
-                    .read_to_end(&mut bytes)
+                let bytes = bounded::fill(std::io::stdin().lock(), MOST_BYTES)
                     .map_err(Error::io("read", "standard input"))?;
                 images.add(Path::new("standard input"), &bytes, ink, shape)?;
             } else if files::look(input)?.is_some_and(|there| there.is_dir()) {
@@ -64,11 +64,7 @@ impl Images {
     }
 
     fn add_file(&mut self, path: &Path, ink: Ink, shape: Shape) -> Outcome {
-        let file = place::open(path)?;
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(Error::io("read", path))?;
+        let bytes = bounded::read_open(place::open(path)?, path, MOST_BYTES, COPIES)?;
         self.add(path, &bytes, ink, shape)
     }
 
