@@ -145,6 +145,24 @@ pub fn check(model: &ModelSpec, tensors: &[NamedTensor], path: &Path) -> Result<
     Ok(())
 }
 
+/// Whether all numbers are finite.
+///
+/// # Errors
+/// A tensor with one that is not; `path` is named in the message.
+pub fn check_finite(tensors: &[NamedTensor], path: &Path) -> Result<()> {
+    let wrong = tensors.iter().find(|t| match &t.data {
+        Data::F32(x) => x.iter().any(|x| !x.is_finite()),
+        Data::I64(_) => false,
+    });
+    match wrong {
+        Some(t) => Err(Error::checkpoint(
+            path,
+            format!("tensor {} holds a number that is not finite", t.name),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn missing(name: &str, path: &Path) -> Error {
     Error::checkpoint(path, format!("has no tensor {name}; is it of another model?"))
 }

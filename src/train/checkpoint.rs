@@ -238,6 +238,7 @@ impl Checkpoint {
                 ),
             ));
         }
+        weights::check_finite(&tensors, path)?;
         let mut rest = weights::import(params, tensors, path)?;
         let signs = rest.iter().position(|t| t.name == Flips::TENSOR);
         if !flips.import(signs.map(|i| rest.remove(i))) {

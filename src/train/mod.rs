@@ -5,6 +5,7 @@
 
 mod activity;
 mod baseline;
+mod batch;
 mod checkpoint;
 mod config;
 mod evaluate;

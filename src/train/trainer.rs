@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::activity::Activity;
 use super::baseline::{Baseline, BaselineState};
+use super::batch::{Slot, fill};
 use super::checkpoint::{Checkpoint, Progress};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
@@ -19,8 +20,7 @@ use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
 use super::run::{BEST, BestWeights, CHECKPOINT, RunFolder, TEST};
 use super::starved::warnings;
-use crate::data::augment::Scratch;
-use crate::data::{Augment, Dataset, Split, epoch_order, validation_split};
+use crate::data::{Dataset, epoch_order, validation_split};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::model::{Network, weights};
@@ -114,13 +114,6 @@ pub fn train(
         }
     }
     work.test(on)
-}
-
-/// One image on its way into a batch, and what augmentation needs.
-#[derive(Default)]
-struct Slot {
-    image: Vec<u8>,
-    scratch: Scratch,
 }
 
 struct Training<'a> {
@@ -317,12 +310,7 @@ impl<'a> Training<'a> {
         let config = self.config;
         let epoch = self.progress.epoch;
         let begun = Instant::now();
-        // A binary unit turns a NaN into a 0, so the loss alone does not show it.
-        let params = self.net.params();
-        let mut numbers = params.values().iter().chain(params.buffer_values());
-        if !numbers.all(|x| x.is_finite()) {
-            return Err(diverged("a weight", &self.progress, self.run, self.kept));
-        }
+        self.check_numbers()?;
         let validation = if self.validation.is_empty() {
             None
         } else {
@@ -437,7 +425,23 @@ impl<'a> Training<'a> {
         Ok(record)
     }
 
+    /// Whether the state can be gone on from.
+    fn check_numbers(&self) -> Result<()> {
+        let params = self.net.params();
+        let finite = |numbers: &[f32]| numbers.iter().all(|x| x.is_finite());
+        // A binary unit turns a NaN into a 0, so the loss alone does not show it.
+        let what = if !finite(params.values()) || !finite(params.buffer_values()) {
+            "a weight"
+        } else if !self.optimiser.state().iter().all(|state| finite(state)) {
+            "a number of the optimiser"
+        } else {
+            return Ok(());
+        };
+        Err(diverged(what, &self.progress, self.run, self.kept))
+    }
+
     fn save(&mut self) -> Result<()> {
+        self.check_numbers()?;
         let checkpoint = Checkpoint {
             model: self.config.model.clone(),
             isa: self.isa.clone(),
@@ -465,41 +469,6 @@ impl<'a> Training<'a> {
             self.run.path().display()
         ))
     }
-}
-
-/// Puts the images `batch` into the network, augmented as the run says.
-fn fill(
-    net: &mut Network,
-    split: &Split,
-    batch: &[u32],
-    slots: &mut [Slot],
-    config: &Config,
-    epoch: usize,
-) {
-    net.set_rows(batch.len());
-    let labels = &mut net.pass_mut().labels;
-    for (label, &i) in labels.iter_mut().zip(batch) {
-        *label = split.label(i as usize);
-    }
-    let (height, width, channels) = split.shape();
-    net.set_images(slots, |row, slot, put| {
-        let i = batch[row] as usize;
-        let image = split.image(i);
-        if config.augment == Augment::None {
-            return put(image);
-        }
-        slot.image.resize(image.len(), 0);
-        config.augment.apply(
-            config.seed,
-            epoch as u64,
-            i as u64,
-            image,
-            (height, width, channels),
-            &mut slot.image,
-            &mut slot.scratch,
-        );
-        put(&slot.image);
-    });
 }
 
 fn diverged(what: &str, progress: &Progress, run: &RunFolder, kept: bool) -> Error {

@@ -11,7 +11,7 @@ use super::run::{
 };
 use crate::bounded;
 use crate::error::{Error, Result};
-use crate::model::weights::{self, NamedTensor, Opened};
+use crate::model::weights::{self, Opened};
 use crate::packed::PackedNet;
 use crate::seal::{self, Origin};
 
@@ -55,20 +55,6 @@ fn configuration(run: &RunFolder) -> String {
     format!("configuration, {id}")
 }
 
-fn finite(tensors: &[NamedTensor], file: &std::path::Path) -> Result<()> {
-    let wrong = tensors.iter().find(|t| match &t.data {
-        weights::Data::F32(x) => x.iter().any(|x| !x.is_finite()),
-        weights::Data::I64(_) => false,
-    });
-    match wrong {
-        Some(t) => Err(Error::checkpoint(
-            file,
-            format!("tensor {} holds a number that is not finite", t.name),
-        )),
-        None => Ok(()),
-    }
-}
-
 fn best(run: &RunFolder) -> Result<Option<String>> {
     let file = run.file(BEST);
     let Some(found) = run.find_best()? else {
@@ -81,7 +67,7 @@ fn best(run: &RunFolder) -> Result<Option<String>> {
         };
     };
     weights::check(&run.config().model, &found.tensors, &file)?;
-    finite(&found.tensors, &file)?;
+    weights::check_finite(&found.tensors, &file)?;
     let epoch = match found.about.epoch {
         0 => "imported weights".to_string(),
         n => format!("weights of epoch {n}"),
@@ -103,7 +89,7 @@ fn checkpoint(run: &RunFolder) -> Result<Option<String>> {
         ));
     }
     weights::check(&config.model, &found.tensors, &file)?;
-    finite(&found.tensors, &file)?;
+    weights::check_finite(&found.tensors, &file)?;
     let best = run.find_best()?;
     let data = match config.dataset.sha256.as_str() {
         "" => &about.data,

@@ -15,23 +15,23 @@
 //! configuration, is refused. A run whose `config.json` has no seal was made before
 //! there were seals; its files are read as they are, and nothing vouches for them.
 
+mod find;
+mod read;
+
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::metrics;
-use super::record::{EpochRecord, TestRecord};
+use super::record::EpochRecord;
 use crate::bounded;
 use crate::data::Background;
 use crate::error::{Error, Result};
 use crate::files::{self, Dir, FolderLock, create_folder};
-use crate::kernels::Engine;
-use crate::model::weights::{self, NamedTensor, Opened};
-use crate::model::{ModelSpec, Network};
-use crate::packed::Lineage;
+use crate::model::weights::{self, NamedTensor};
+use crate::model::ModelSpec;
 use crate::seal::{self, Origin};
 use crate::{notice, random};
 
@@ -278,170 +278,6 @@ impl RunFolder {
         self.origin.as_ref()
     }
 
-    /// The bytes of a file of the run, at most `most`; `None` where it is not there.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
-        files::read_in(&self.dir, Path::new(name), &self.file(name), (most, 2))
-    }
-
-    /// Whether a file that was read is of this run.
-    ///
-    /// # Errors
-    /// A file of another run or configuration, or one that does not say.
-    pub fn check_origin(&self, name: &str, found: Option<&Origin>) -> Result<()> {
-        let fail = |what: &str| Err(Error::checkpoint(self.file(name), what));
-        match (&self.origin, found) {
-            (None, None) => Ok(()),
-            (Some(run), Some(found)) if run == found => Ok(()),
-            (Some(run), Some(found)) if run.run_id != found.run_id => fail(
-                "is of another run than the config.json beside it; put the right one back",
-            ),
-            (Some(_), Some(_)) => fail(
-                "was made with another configuration than that of the config.json beside it; put the right one back",
-            ),
-            (Some(_), None) => fail(
-                "does not say that it is of this run, as its files do; put the right one back",
-            ),
-            (None, Some(_)) => fail(
-                "has a seal, but the config.json beside it has none; put the right one back, or finish what was begun with `bnn-cpu verify --seal`",
-            ),
-        }
-    }
-
-    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.read(name, bounded::MOST_TEXT)? else {
-            return Ok(None);
-        };
-        let file = self.file(name);
-        let opened = seal::open(&bounded::decode(bytes, &file)?)
-            .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
-        self.check_origin(name, opened.origin.as_ref())?;
-        from_value(opened.content, &file).map(Some)
-    }
-
-    /// The records of the epochs so far. A last line that a crash cut off is left out.
-    ///
-    /// # Errors
-    /// A file that cannot be read, is damaged, or is of another run.
-    pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
-        let Some(bytes) = self.read(METRICS, bounded::MOST_TEXT)? else {
-            return Ok(Vec::new());
-        };
-        let file = self.file(METRICS);
-        let mut records = Vec::new();
-        for line in metrics::lines(&bytes, &file)? {
-            self.check_origin(METRICS, line.origin.as_ref())?;
-            records.push(line.record);
-        }
-        metrics::check(&records, &file)?;
-        Ok(records)
-    }
-
-    /// The test of a complete run.
-    ///
-    /// # Errors
-    /// A file that cannot be read, is damaged, or is of another run or other data.
-    pub fn test(&self) -> Result<Option<TestRecord>> {
-        let test: Option<TestRecord> = self.json(TEST)?;
-        if let Some(test) = &test {
-            test.check(&self.config)
-                .map_err(|what| Error::checkpoint(self.file(TEST), what))?;
-        }
-        Ok(test)
-    }
-
-    /// What the best weights say about themselves.
-    ///
-    /// # Errors
-    /// No such file yet, or one that is damaged or of another run.
-    pub fn best(&self) -> Result<BestWeights> {
-        Ok(self.best_weights()?.about)
-    }
-
-    /// The best weights, and what they say about themselves; `None` before an epoch is
-    /// finished.
-    ///
-    /// # Errors
-    /// A file that is damaged or of another run.
-    pub fn find_best(&self) -> Result<Option<Opened<BestWeights>>> {
-        let Some(opened) = self.weights::<BestWeights>(BEST)? else {
-            return Ok(None);
-        };
-        self.check_best(&opened.about)
-            .map_err(|what| Error::checkpoint(self.file(BEST), what))?;
-        Ok(Some(opened))
-    }
-
-    /// A safetensors file of the run; `None` where it is not there.
-    ///
-    /// # Errors
-    /// A file that is damaged or of another run.
-    pub fn weights<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Opened<T>>> {
-        let Some(bytes) = self.read(name, weights::MAX_BYTES)? else {
-            return Ok(None);
-        };
-        let opened = weights::decode::<T>(&bytes, &self.file(name))?;
-        self.check_origin(name, opened.origin.as_ref())?;
-        Ok(Some(opened))
-    }
-
-    fn best_weights(&self) -> Result<Opened<BestWeights>> {
-        self.find_best()?.ok_or_else(|| {
-            Error::checkpoint(
-                &self.path,
-                "has no weights yet (no epoch is finished); continue it with `bnn-cpu train --resume`",
-            )
-        })
-    }
-
-    fn check_best(&self, best: &BestWeights) -> std::result::Result<(), String> {
-        let config = &self.config;
-        if best.model != config.model || best.seed != config.seed {
-            return Err("is of another network or seed than the run's config.json".into());
-        }
-        let known = [&best.data_sha256, &config.dataset.sha256];
-        if known.iter().all(|sha| !sha.is_empty()) && known[0] != known[1] {
-            return Err("was trained on other data than the run's config.json names".into());
-        }
-        if best.epoch > config.epochs {
-            let (epoch, epochs) = (best.epoch, config.epochs);
-            return Err(format!("is of epoch {epoch}, but the run has {epochs}"));
-        }
-        if !(best.slope.is_finite() && best.slope > 0.0) {
-            return Err(format!("has a slope of {}, not above 0", best.slope));
-        }
-        Ok(())
-    }
-
-    /// The network with the best weights, its slope set, ready to evaluate
-    /// batches of up to `batch`.
-    ///
-    /// # Errors
-    /// A run that has no weights yet, or a damaged or foreign file.
-    pub fn network(&self, engine: Engine, batch: usize) -> Result<Network> {
-        let best = self.best_weights()?;
-        let file = self.file(BEST);
-        // A configuration may describe a network of any size; it gets memory only once
-        // a file has shown weights of that size.
-        weights::check(&self.config.model, &best.tensors, &file)?;
-        let mut net = Network::new(&self.config.model, engine, batch, false)?;
-        weights::import(net.params_mut(), best.tensors, &file)?;
-        net.pass_mut().slope = best.about.slope;
-        Ok(net)
-    }
-
-    /// What a packed network of the run's weights says that it was made from.
-    pub fn lineage(&self) -> Lineage {
-        let data = &self.config.dataset;
-        Lineage {
-            run: self.origin.clone(),
-            data_sha256: data.sha256.clone(),
-            light_ground: data.background.map(|b| b == Background::Light),
-        }
-    }
-
     /// Whether the folder's path still leads to the folder that is locked.
     ///
     /// # Errors
@@ -514,69 +350,10 @@ impl RunFolder {
         self.config = config;
         Ok(())
     }
-
-    /// Makes the folder `parent/base-n` for the smallest `n` from 1 that is free.
-    /// Of two processes that do so at once, each gets its own.
-    ///
-    /// # Errors
-    /// A folder that cannot be made.
-    pub fn claim(parent: &Path, base: &str) -> Result<PathBuf> {
-        create_folder(parent)?;
-        let mut n = 1u64;
-        loop {
-            let path = parent.join(format!("{base}-{n}"));
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Ok(path),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => n += 1,
-                Err(e) => return Err(Error::io("create folder", path)(e)),
-            }
-        }
-    }
-
-    /// The runs in `parent`, the one whose checkpoint (or configuration) is the newest
-    /// first. They may be damaged.
-    ///
-    /// # Errors
-    /// A folder or file that cannot be looked at.
-    pub fn newest_first(parent: &Path) -> Result<Vec<PathBuf>> {
-        if files::look(parent)?.is_none() {
-            return Ok(Vec::new());
-        }
-        let read = || Error::io("read", parent);
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(parent).map_err(read())? {
-            let path = entry.map_err(read())?.path();
-            if !files::is_folder(&path)? {
-                continue;
-            }
-            if let Some(configured) = time(&path.join(CONFIG))? {
-                let saved = time(&path.join(CHECKPOINT))?;
-                found.push((configured.max(saved.unwrap_or(configured)), path));
-            }
-        }
-        found.sort();
-        Ok(found.into_iter().rev().map(|(_, path)| path).collect())
-    }
-
-    /// The first of [`Self::newest_first`].
-    ///
-    /// # Errors
-    /// As [`Self::newest_first`].
-    pub fn newest(parent: &Path) -> Result<Option<PathBuf>> {
-        Ok(Self::newest_first(parent)?.into_iter().next())
-    }
 }
 
 /// What is said of a folder that cannot take a new run.
 const HOLDS_A_RUN: &str = "already holds a run; continue it with --resume, replace it with --force, or choose another --out";
-
-/// When a file was last written; `None` where it is not there.
-fn time(path: &Path) -> Result<Option<SystemTime>> {
-    match files::look(path)? {
-        Some(found) => Ok(Some(found.modified().map_err(Error::io("look at", path))?)),
-        None => Ok(None),
-    }
-}
 
 /// Whether anything of that name is in the folder.
 fn has(dir: &Dir, path: &Path, name: &str) -> Result<bool> {
