@@ -134,7 +134,10 @@ pub fn read(bytes: &[u8]) -> Result<Container<'_>, String> {
         }
     } else if metadata.contains_key(SEAL) {
         return Err(DIFFERS.into());
-    } else if metadata.iter().any(|(key, text)| ours(key) && !is_old(text)) {
+    } else if metadata
+        .iter()
+        .any(|(key, text)| ours(key) && !is_old(text))
+    {
         return Err(format!(
             "is damaged: its seal (the metadata key {SEAL}) is gone; restore it from a copy"
         ));

@@ -247,8 +247,8 @@ fn seeds_are_sound() {
         .filter(|bytes| possible(bytes))
         .count();
     assert_eq!(
-        runs, 3,
-        "the first, one with samples, one with pairs of them"
+        runs, 4,
+        "the first, one with samples, one with pairs of them, the first with a seal"
     );
     bnn_cpu::train::parse_json::<bnn_cpu::train::TestRecord>(&text(test), here).expect("a test");
     assert_eq!(

@@ -16,8 +16,8 @@ use bnn_cpu::packed::PackedNet;
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    Config, DatasetRecord, Evaluator, Reading, RunFolder, SlopeKind, SlopeSchedule, TestRecord,
-    train,
+    BestWeights, Config, DatasetRecord, Evaluator, Reading, RunFolder, SlopeKind, SlopeSchedule,
+    TestRecord, train,
 };
 use bnn_cpu::{Error, Result};
 use common::fastest;
@@ -288,9 +288,9 @@ fn weights_that_are_no_numbers_end_a_run_and_are_not_packed() {
             let (folder, test) = trained(config, &data);
             test.unwrap();
             // The file of weights is damaged in one number.
-            let run = RunFolder::open(folder.path()).unwrap();
+            let run = RunFolder::resume(folder.path()).unwrap();
             let file = run.file("best.safetensors");
-            let (mut tensors, about) = weights::read::<serde_json::Value>(&file).unwrap();
+            let (mut tensors, about) = weights::read::<BestWeights>(&file).unwrap();
             let norms = tensors.iter_mut().filter(|t| t.name.ends_with("weight"));
             for tensor in norms {
                 if let Data::F32(values) = &mut tensor.data {
@@ -298,7 +298,8 @@ fn weights_that_are_no_numbers_end_a_run_and_are_not_packed() {
                     values[at] = bad;
                 }
             }
-            weights::write(&file, &tensors, &about).unwrap();
+            run.write_weights("best.safetensors", &tensors, &about)
+                .unwrap();
             let mut network = run.network(fastest(), 8).unwrap();
             // Evaluation does not hide it: a NaN logit is no class.
             let all: Vec<u32> = (0..24).collect();

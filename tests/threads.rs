@@ -155,7 +155,8 @@ fn a_run_folder() {
             let mut run = RunFolder::create(folder.path(), config, false).unwrap();
             let stop = false.into();
             let test = train(&mut run, &data, common::fastest(), &stop, &mut |_| {}).unwrap();
-            let bytes = std::fs::read(run.file("best.safetensors")).unwrap();
+            let best = bnn_cpu::model::weights::read_any(&run.file("best.safetensors"));
+            let bytes = best.unwrap().0;
             let losses: Vec<_> = run
                 .metrics()
                 .unwrap()

@@ -6,7 +6,9 @@ use bnn_cpu::Error;
 use bnn_cpu::data::digits;
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network};
-use bnn_cpu::train::{BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule};
+use bnn_cpu::train::{
+    BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule,
+};
 
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::files;
 use bnn_cpu::estimators::{self, Firing, Link};
+use bnn_cpu::files;
 use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
 use bnn_cpu::ops::Weights;
 use bnn_cpu::report::Row;

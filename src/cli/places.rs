@@ -5,9 +5,9 @@ use std::fs::Metadata;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
 
+use bnn_cpu::Error;
 use bnn_cpu::files::{self, FolderLock};
 use bnn_cpu::train::CONFIG;
-use bnn_cpu::Error;
 
 use super::{Failure, Outcome};
 
@@ -29,14 +29,18 @@ pub fn file_and_folder(flag: &str, path: &Path) -> Outcome {
 pub fn folder(path: &Path) -> Outcome {
     let mut nearest = path;
     let found = loop {
-        match files::look(nearest)? {
-            Some(found) => break found,
+        match files::look(nearest) {
+            Ok(Some(found)) => break found,
             // The working folder itself was removed.
-            None if nearest == folder_of(nearest) => {
+            Ok(None) if nearest == folder_of(nearest) => {
                 return Err(Error::io("write into", path)(ErrorKind::NotFound.into()).into());
             }
-            None => nearest = folder_of(nearest),
+            Ok(None) => {}
+            // Something above it is a file; which one is found further up.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => {}
+            Err(error) => return Err(error.into()),
         }
+        nearest = folder_of(nearest);
     };
     let action = match nearest == path && found.is_dir() {
         true => "write into",
@@ -140,7 +144,7 @@ mod tests {
         );
         assert!(said(file("-o", &at("folder/.."))).starts_with("2 -o "));
         assert!(said(file("-o", &at("none/new"))).starts_with("1 cannot write "));
-        assert!(said(file("-o", &at("file/new"))).starts_with("1 cannot write "));
+        assert!(said(file("-o", &at("file/new"))).starts_with("1 cannot look at "));
         let line = said(file_and_folder("-o", &at("file/b/new")));
         assert!(line.starts_with("1 cannot create folder ") && line.ends_with("file is a file"));
         assert!(said(folder(&at("file"))).ends_with("there is a file of that name"));

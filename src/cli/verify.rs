@@ -97,11 +97,12 @@ impl Args {
     fn look_at_run(&self, path: &Path, tally: &mut Tally, context: &Context) -> Outcome {
         if self.seal {
             let sealed = train::seal_run(path, |record| {
-                self.fingerprint(record, context).map_err(|failure| match failure {
-                    Failure::Error(error) => error,
-                    Failure::Usage(what) => Error::Spec(what),
-                    Failure::Pipe => Error::Spec("nobody reads the output".into()),
-                })
+                self.fingerprint(record, context)
+                    .map_err(|failure| match failure {
+                        Failure::Error(error) => error,
+                        Failure::Usage(what) => Error::Spec(what),
+                        Failure::Pipe => Error::Spec("nobody reads the output".into()),
+                    })
             });
             match sealed {
                 Ok(Sealed::Before) => {}
@@ -214,6 +215,9 @@ fn tell(
     }
     match outcome {
         Ok(what) => output::line(&format!("sound    {path}: {what}")),
-        Err(error) => output::line(&format!("DAMAGED  {}", output::one_line(&error.to_string()))),
+        Err(error) => output::line(&format!(
+            "DAMAGED  {}",
+            output::one_line(&error.to_string())
+        )),
     }
 }

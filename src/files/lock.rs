@@ -37,9 +37,7 @@ impl FolderLock {
             Err(TryLockError::WouldBlock) => Err(Error::InUse {
                 folder: folder.to_path_buf(),
             }),
-            Err(TryLockError::Error(source)) => {
-                Err(Error::io("lock", folder.join(NAME))(source))
-            }
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", folder.join(NAME))(source)),
         }
     }
 

@@ -315,6 +315,10 @@ mod unix {
         assert!(!dir.is_in_place().unwrap());
         let found = read_in(&dir, Path::new("x"), &at("a/x"), (9, 1)).unwrap();
         assert_eq!(found.unwrap(), b"1");
-        assert!(read_in(&dir, Path::new("y"), &at("a/y"), (9, 1)).unwrap().is_none());
+        assert!(
+            read_in(&dir, Path::new("y"), &at("a/y"), (9, 1))
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -164,7 +164,10 @@ pub fn check_finite(tensors: &[NamedTensor], path: &Path) -> Result<()> {
 }
 
 fn missing(name: &str, path: &Path) -> Error {
-    Error::checkpoint(path, format!("has no tensor {name}; is it of another model?"))
+    Error::checkpoint(
+        path,
+        format!("has no tensor {name}; is it of another model?"),
+    )
 }
 
 fn other_shape(tensor: &NamedTensor, wanted: &[usize], path: &Path) -> Error {

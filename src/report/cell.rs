@@ -10,8 +10,8 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
 use crate::seal::{self, Origin};
-use crate::{bounded, notice};
 use crate::train::{Config, EpochRecord, RunFolder, TestRecord};
+use crate::{bounded, notice};
 
 /// The record of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

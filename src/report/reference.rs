@@ -402,8 +402,8 @@ mod tests {
         assert_eq!(published(&good).unwrap().percent, 97.57);
         type Change = fn(&mut Config);
         let changes: [Change; 8] = [
-            |c| c.dataset.name = "built-in digits (synthetic)".into(),
-            |c| c.dataset.train = 6_000,
+            |c| c.dataset.sha256 = "5".repeat(64),
+            |c| c.dataset.sha256.clear(),
             |c| c.epochs = 11,
             |c| c.lr = 0.05,
             |c| c.batch = 32,

@@ -236,8 +236,7 @@ impl Table {
     /// # Errors
     /// Figures that JSON cannot hold.
     pub fn json(&self) -> Result<String> {
-        seal::text(self, None)
-            .map_err(|e| Error::spec(format!("the table cannot be encoded: {e}")))
+        seal::text(self, None).map_err(|e| Error::spec(format!("the table cannot be encoded: {e}")))
     }
 
     /// The table in the text of the file `path`.

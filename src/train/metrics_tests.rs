@@ -54,7 +54,10 @@ fn lines_are_read_as_they_were_written_and_older_ones_too() {
         let records: Vec<_> = found.into_iter().map(|line| line.record).collect();
         assert_eq!(records, history());
     }
-    assert_eq!(lines(OLD.as_bytes(), path()).unwrap()[0].record, history()[0]);
+    assert_eq!(
+        lines(OLD.as_bytes(), path()).unwrap()[0].record,
+        history()[0]
+    );
 }
 
 #[test]

@@ -28,7 +28,10 @@ pub use flips::{FlipRatio, Flips};
 pub use metrics::lines as metrics_lines;
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
-pub use run::{BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST, parse_json};
+pub use run::{
+    BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
+    parse_json,
+};
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Event, train};
 pub use verify::{Finding, Sealed, seal_run, verify};

@@ -276,8 +276,8 @@ impl Unsealed {
         let mut packed = None;
         if let Some(bytes) = run.read(PACKED, MAX_PACKED)? {
             let file = run.file(PACKED);
-            let net =
-                PackedNet::from_bytes(&bytes).map_err(|e| Error::checkpoint(&file, e.to_string()))?;
+            let net = PackedNet::from_bytes(&bytes)
+                .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
             ids.push(net.lineage().and_then(|lineage| lineage.run.clone()));
             packed = Some(net);
         }

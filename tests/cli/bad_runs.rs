@@ -100,7 +100,7 @@ fn a_damaged_or_foreign_run_is_named() {
         &place.bytes("other/checkpoint.safetensors"),
     );
     let line = place.bad(&resume, 1, "checkpoint.safetensors");
-    assert!(line.contains("another model"), "{line}");
+    assert!(line.contains("another run"), "{line}");
     put("run/checkpoint.safetensors", &newer(&checkpoint));
     let line = place.bad(&resume, 1, "checkpoint.safetensors");
     assert!(line.contains("newer"), "{line}");
@@ -122,10 +122,10 @@ fn a_damaged_or_foreign_run_is_named() {
 /// The file as a later version of the program might have written it.
 fn newer(file: &[u8]) -> Vec<u8> {
     let mut file = file.to_vec();
-    let key = b"format\\\":1";
+    let key = b"format\\\":2";
     let at = file.windows(key.len()).position(|w| w == key).unwrap();
     file[at + key.len() - 1] = b'9';
-    file
+    bnn_cpu::container::reseal(file).unwrap()
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn the_data_of_a_resumed_run_must_be_its_own() {
     let resume = ["train", "--resume", "--out", "run"];
     place.bad(&resume, 1, "--data");
     let digits = ["eval", "run", "--dataset", "digits"];
-    place.bad(&digits, 2, "--dataset digits");
+    place.bad(&digits, 1, "other data");
     // One image fewer is another set.
     place.write_data("less");
     let count = (crate::common::TEST - 1) as u32;

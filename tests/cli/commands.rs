@@ -448,21 +448,27 @@ fn published_figures_stand_beside_the_reference_protocol_on_mnist_only() {
     let mut model = place.good(&["inspect", "seed-net", "--json"]).json()[0]["model"].clone();
     model["pixels"] = serde_json::json!({"mean": 0.1307, "std": 0.3081});
     place.good(&small("run", &["--epochs", "1"]));
-    let mut config: Value = serde_json::from_slice(&place.bytes("run/config.json")).unwrap();
-    config["model"] = model;
-    config["dataset"] =
-        serde_json::json!({"name": "MNIST", "train": 60_000, "test": 10_000, "classes": 10});
-    config["batch"] = 64.into();
-    config["lr"] = 0.1.into();
-    let mut test: Value = serde_json::from_slice(&place.bytes("run/test.json")).unwrap();
-    test["dataset"] = "MNIST".into();
-    let show = |config: &Value, flags: &[&str]| {
-        std::fs::write(place.path("run/config.json"), config.to_string()).unwrap();
-        std::fs::write(place.path("run/test.json"), test.to_string()).unwrap();
+    let sha256 = bnn_cpu::data::mnist::FINGERPRINT;
+    place.rewrite("run/config.json", |config| {
+        config["model"] = model.clone();
+        config["dataset"] = serde_json::json!({
+            "name": "MNIST", "sha256": sha256, "train": 60_000, "test": 10_000, "classes": 10,
+        });
+        config["batch"] = 64.into();
+        config["lr"] = 0.1.into();
+    });
+    place.rewrite("run/test.json", |test| {
+        test["dataset"] = "MNIST".into();
+        test["data_sha256"] = sha256.into();
+        test["images"] = 10_000.into();
+    });
+    // Weights of the network that the run is now said to have.
+    std::fs::remove_file(place.path("run/best.safetensors")).unwrap();
+    let show = |epochs: usize, flags: &[&str]| {
+        place.rewrite("run/config.json", |config| config["epochs"] = epochs.into());
         place.good(&[&["train", "--resume", "--out", "run"], flags].concat())
     };
-    config["epochs"] = 10.into();
-    let out = show(&config, &[]).out;
+    let out = show(10, &[]).out;
     for part in [
         "ours",
         "published",
@@ -472,10 +478,9 @@ fn published_figures_stand_beside_the_reference_protocol_on_mnist_only() {
     ] {
         assert!(out.contains(part), "{part} in\n{out}");
     }
-    let published = show(&config, &["--json"]).json()[0]["published"].clone();
+    let published = show(10, &["--json"]).json()[0]["published"].clone();
     assert_eq!(published["row"], "deterministic, both, ST");
     assert_eq!(published["no_gradient"], false);
-    config["epochs"] = 11.into();
-    let out = show(&config, &[]).out;
+    let out = show(11, &[]).out;
     assert!(out.contains("no figure") && !out.contains("97.57"), "{out}");
 }

@@ -267,8 +267,20 @@ fn a_look_that_fails_never_begins_a_run_over() {
     };
     place.good(&train(EPOCHS, "whole"));
     let tables = [
-        "table", "--suite", "mlp", "--rows", "none", "--seeds", "1", "--epochs", "1", "--dataset",
-        "idx", "--data", "data", "--quiet",
+        "table",
+        "--suite",
+        "mlp",
+        "--rows",
+        "none",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--quiet",
     ];
     place.good(&tables);
     // The record of a cell: its name is what the fault waits for.
@@ -313,5 +325,7 @@ fn a_look_that_fails_never_begins_a_run_over() {
             tried += 1;
         }
     }
-    say(&format!("{tried} looks that failed: one line each, nothing changed"));
+    say(&format!(
+        "{tried} looks that failed: one line each, nothing changed"
+    ));
 }

@@ -47,8 +47,20 @@ fn the_hash_of_the_data_stands_in_every_record() {
     assert_eq!(sha256.as_str().unwrap().len(), 64);
     assert_eq!(json(&place, "run/test.json")["data_sha256"], sha256);
     let table = [
-        "table", "--suite", "mlp", "--rows", "none", "--seeds", "1", "--epochs", "1", "--dataset",
-        "idx", "--data", "data", "--quiet",
+        "table",
+        "--suite",
+        "mlp",
+        "--rows",
+        "none",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--quiet",
     ];
     place.good(&table);
     let cells = files(&place.path("results/cells/mlp-data-1-epochs"));
@@ -60,9 +72,26 @@ fn the_hash_of_the_data_stands_in_every_record() {
     assert_eq!(cell["test"]["data_sha256"], sha256);
     assert!(cell["run_id"].as_str().unwrap().len() == 32);
     place.good(&[
-        "lab", "--binary", "last", "--model", "mlp", "--images", "8", "--draws", "10",
-        "--reference-draws", "20", "--warm-up", "2", "--estimators", "st", "--dataset", "idx",
-        "--data", "data", "--quiet",
+        "lab",
+        "--binary",
+        "last",
+        "--model",
+        "mlp",
+        "--images",
+        "8",
+        "--draws",
+        "10",
+        "--reference-draws",
+        "20",
+        "--warm-up",
+        "2",
+        "--estimators",
+        "st",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--quiet",
     ]);
     assert_eq!(json(&place, "lab/lab.json")["data_sha256"], sha256);
 }
@@ -70,7 +99,10 @@ fn the_hash_of_the_data_stands_in_every_record() {
 #[test]
 fn other_data_are_refused_by_every_command_in_a_line_that_says_which() {
     let place = place();
-    place.good(&small("open", &["--epochs", "3", "--model", "seed-net", "--batch", "60"]));
+    place.good(&small(
+        "open",
+        &["--epochs", "3", "--model", "seed-net", "--batch", "60"],
+    ));
     std::fs::remove_file(place.path("open/test.json")).unwrap();
     std::fs::remove_file(place.path("open/metrics.jsonl")).unwrap();
     let commands: [&[&str]; 8] = [
@@ -107,14 +139,27 @@ fn other_data_are_refused_by_every_command_in_a_line_that_says_which() {
 #[test]
 fn other_data_on_purpose_are_named_in_the_output() {
     let place = place();
-    for command in ["eval run", "infer --model run", "confusion run", "mistakes run"] {
+    for command in [
+        "eval run",
+        "infer --model run",
+        "confusion run",
+        "mistakes run",
+    ] {
         let mut args: Vec<&str> = command.split(' ').collect();
         args.extend(["--data", "labels", "--other-data"]);
         let ended = place.good(&args);
-        assert!(ended.err.contains("other data than the run's"), "{}", ended.err);
+        assert!(
+            ended.err.contains("other data than the run's"),
+            "{}",
+            ended.err
+        );
     }
     let ended = place.good(&["eval", "run", "--data", "labels", "--other-data"]);
-    assert!(ended.out.contains("labels (not the run's data)"), "{}", ended.out);
+    assert!(
+        ended.out.contains("labels (not the run's data)"),
+        "{}",
+        ended.out
+    );
     let args = ["eval", "run", "--data", "labels", "--other-data", "--json"];
     let event = place.good(&args).json().remove(1);
     assert_eq!(event["dataset"], "labels (not the run's data)");
@@ -130,14 +175,28 @@ fn a_packed_file_and_weights_alone_know_their_data_as_well() {
     let net = ["--model", "xnor-net", "--epochs", "1"];
     place.good(&small("run", &net));
     place.good(&["pack", "run", "-o", "net.packed"]);
-    std::fs::copy(place.path("run/best.safetensors"), place.path("w.safetensors")).unwrap();
+    std::fs::copy(
+        place.path("run/best.safetensors"),
+        place.path("w.safetensors"),
+    )
+    .unwrap();
     place.write_data("other");
     let file = place.path("other/t10k-labels-idx1-ubyte");
     let mut labels = std::fs::read(&file).unwrap();
     labels[8] = (labels[8] + 1) % 3;
     std::fs::write(file, labels).unwrap();
     for model in ["net.packed", "w.safetensors"] {
-        let infer = |data| ["infer", "--model", model, "--dataset", "idx", "--data", data];
+        let infer = |data| {
+            [
+                "infer",
+                "--model",
+                model,
+                "--dataset",
+                "idx",
+                "--data",
+                data,
+            ]
+        };
         place.good(&infer("data"));
         let line = place.bad(&infer("other"), 1, "was trained on other data");
         assert!(line.contains("--other-data"), "{line}");
@@ -150,8 +209,20 @@ fn a_table_of_one_set_is_not_printed_for_another() {
     let place = place();
     let table = |data: &'static str| {
         [
-            "table", "--suite", "mlp", "--rows", "none", "--seeds", "1", "--epochs", "1",
-            "--dataset", "idx", "--data", data, "--quiet",
+            "table",
+            "--suite",
+            "mlp",
+            "--rows",
+            "none",
+            "--seeds",
+            "1",
+            "--epochs",
+            "1",
+            "--dataset",
+            "idx",
+            "--data",
+            data,
+            "--quiet",
         ]
     };
     place.good(&table("data"));
@@ -167,18 +238,36 @@ fn a_folder_called_mnist_does_not_make_its_images_mnist() {
     let place = Place::new();
     place.write_data("MNIST");
     let args = [
-        "train", "--dataset", "idx", "--data", "MNIST", "--epochs", "1", "--model", "mlp",
-        "--batch", "16", "--out", "run",
+        "train",
+        "--dataset",
+        "idx",
+        "--data",
+        "MNIST",
+        "--epochs",
+        "1",
+        "--model",
+        "mlp",
+        "--batch",
+        "16",
+        "--out",
+        "run",
     ];
     let ended = place.good(&args);
     assert!(ended.out.contains("MNIST (other data)"), "{}", ended.out);
-    assert!(ended.out.contains("no figure for this data set"), "{}", ended.out);
+    assert!(
+        ended.out.contains("no figure for this data set"),
+        "{}",
+        ended.out
+    );
 }
 
 #[test]
 fn a_flipped_bit_in_any_file_of_a_run_is_one_line() {
     let place = place();
-    place.good(&["pack", "run", "-o", "run/extra.packed"]).code.unwrap();
+    place
+        .good(&["pack", "run", "-o", "run/extra.packed"])
+        .code
+        .unwrap();
     // Every byte of the small files, every so many of the large ones; the bit changes from
     // byte to byte. `tests/seals.rs` takes every bit of small files.
     for (name, reader) in [
@@ -197,7 +286,12 @@ fn a_flipped_bit_in_any_file_of_a_run_is_one_line() {
             std::fs::write(&file, &bytes).unwrap();
             let ended = place.run(&reader);
             assert_eq!(ended.code, Some(1), "{name}, byte {at}: {}", ended.out);
-            assert_eq!(ended.err.lines().count(), 1, "{name}, byte {at}: {}", ended.err);
+            assert_eq!(
+                ended.err.lines().count(),
+                1,
+                "{name}, byte {at}: {}",
+                ended.err
+            );
         }
         std::fs::write(&file, whole).unwrap();
     }
@@ -209,13 +303,22 @@ fn files_of_two_runs_are_not_mixed() {
     let place = place();
     // The same configuration: only the id tells the two apart.
     place.good(&small("twin", &["--epochs", "2", "--model", "mlp"]));
-    for name in ["best.safetensors", "test.json", "metrics.jsonl", "checkpoint.safetensors"] {
+    for name in [
+        "best.safetensors",
+        "test.json",
+        "metrics.jsonl",
+        "checkpoint.safetensors",
+    ] {
         let own = place.bytes(&format!("run/{name}"));
         let file = place.path(&format!("run/{name}"));
         std::fs::copy(place.path(&format!("twin/{name}")), &file).unwrap();
         let ended = place.run(&["verify", "run"]);
         assert_eq!(ended.code, Some(1), "{name}: {}", ended.out);
-        assert!(ended.out.contains("is of another run"), "{name}: {}", ended.out);
+        assert!(
+            ended.out.contains("is of another run"),
+            "{name}: {}",
+            ended.out
+        );
         std::fs::write(&file, own).unwrap();
     }
     // What two runs of one configuration computed is the same.
@@ -243,13 +346,20 @@ fn verify_looks_at_whatever_it_is_given() {
     let place = place();
     place.good(&["pack", "run", "-o", "net.packed"]);
     let sound = place.good(&["verify", "run", "net.packed", "data/t10k-images-idx3-ubyte"]);
-    assert!(sound.out.lines().all(|line| line.starts_with("sound ")), "{}", sound.out);
+    assert!(
+        sound.out.lines().all(|line| line.starts_with("sound ")),
+        "{}",
+        sound.out
+    );
     assert!(sound.out.lines().count() >= 8, "{}", sound.out);
     let events = place.good(&["verify", "run", "--json"]).json();
     assert!(events.iter().all(|event| event["sound"] == true));
     std::fs::write(place.path("nothing"), "what is this").unwrap();
     std::fs::write(place.path("cut"), &place.bytes("net.packed")[..500]).unwrap();
-    for (path, said) in [("nothing", "is nothing that this program"), ("cut", "cut short")] {
+    for (path, said) in [
+        ("nothing", "is nothing that this program"),
+        ("cut", "cut short"),
+    ] {
         let ended = place.run(&["verify", "run", path]);
         assert_eq!(ended.code, Some(1));
         assert!(ended.out.contains("DAMAGED"), "{}", ended.out);
@@ -259,15 +369,31 @@ fn verify_looks_at_whatever_it_is_given() {
     place.bad(&["verify", "absent"], 1, "absent");
     // Records and tables below a folder.
     place.good(&[
-        "table", "--suite", "mlp", "--rows", "none", "--seeds", "1", "--epochs", "1", "--dataset",
-        "idx", "--data", "data", "--quiet",
+        "table",
+        "--suite",
+        "mlp",
+        "--rows",
+        "none",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--quiet",
     ]);
     place.good(&["verify", "results", "runs"]);
     let metrics = place.path("run/metrics.csv");
     let csv = std::fs::read_to_string(&metrics).unwrap();
     std::fs::write(&metrics, csv.replacen("0.", "1.", 1)).unwrap();
     let ended = place.run(&["verify", "run"]);
-    assert!(ended.out.contains("differs from metrics.jsonl"), "{}", ended.out);
+    assert!(
+        ended.out.contains("differs from metrics.jsonl"),
+        "{}",
+        ended.out
+    );
 }
 
 /// Takes the seals off a run's files, as an earlier version would have written them.
@@ -304,8 +430,7 @@ fn unseal(place: &Place, run: &str) {
         let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
         let metadata = header["__metadata__"].as_object_mut().unwrap();
         metadata.remove("bnn-cpu-sha256");
-        let mut about: Value =
-            serde_json::from_str(metadata["bnn-cpu"].as_str().unwrap()).unwrap();
+        let mut about: Value = serde_json::from_str(metadata["bnn-cpu"].as_str().unwrap()).unwrap();
         let object = about.as_object_mut().unwrap();
         for key in ["run_id", "config_sha256", "data_sha256", "background"] {
             object.remove(key);
@@ -317,7 +442,12 @@ fn unseal(place: &Place, run: &str) {
             header.push(' ');
         }
         let length = (header.len() as u64).to_le_bytes();
-        let file_bytes = [&length[..], header.as_bytes(), &bytes[8 + length_of(&bytes)..]].concat();
+        let file_bytes = [
+            &length[..],
+            header.as_bytes(),
+            &bytes[8 + length_of(&bytes)..],
+        ]
+        .concat();
         std::fs::write(&file, file_bytes).unwrap();
     }
 }
@@ -331,12 +461,20 @@ fn a_run_from_before_seals_is_read_with_one_warning_and_sealed_after_a_look() {
     let place = place();
     std::fs::create_dir(place.path("old")).unwrap();
     for name in files(&place.path("run")) {
-        std::fs::copy(place.path(&format!("run/{name}")), place.path(&format!("old/{name}"))).unwrap();
+        std::fs::copy(
+            place.path(&format!("run/{name}")),
+            place.path(&format!("old/{name}")),
+        )
+        .unwrap();
     }
     unseal(&place, "old");
     let ended = place.good(&["eval", "old", "--data", "data"]);
     assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
-    assert!(ended.err.contains("before files had seals"), "{}", ended.err);
+    assert!(
+        ended.err.contains("before files had seals"),
+        "{}",
+        ended.err
+    );
     let ended = place.good(&["inspect", "old"]);
     assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
     // It is looked at: a run whose files contradict each other gets no seal.
@@ -356,7 +494,10 @@ fn a_run_from_before_seals_is_read_with_one_warning_and_sealed_after_a_look() {
     assert!(!again.out.contains("sealed   "), "{}", again.out);
     // The fingerprint was in the checkpoint.
     let config = json(&place, "old/config.json");
-    assert_eq!(config["dataset"]["sha256"], json(&place, "run/config.json")["dataset"]["sha256"]);
+    assert_eq!(
+        config["dataset"]["sha256"],
+        json(&place, "run/config.json")["dataset"]["sha256"]
+    );
     assert_eq!(config["dataset"].get("sha256_inferred"), None);
 }
 
@@ -372,14 +513,25 @@ fn a_sealed_file_beside_an_unsealed_configuration_is_refused() {
     .unwrap();
     let ended = place.run(&["eval", "other", "--data", "data"]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("has a seal, but the config.json beside it has none"), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("has a seal, but the config.json beside it has none"),
+        "{}",
+        ended.err
+    );
 }
 
 #[cfg(unix)]
 #[test]
 fn a_pipe_in_a_run_is_refused_and_not_waited_for() {
     let place = place();
-    for name in ["best.safetensors", "test.json", "metrics.jsonl", "config.json"] {
+    for name in [
+        "best.safetensors",
+        "test.json",
+        "metrics.jsonl",
+        "config.json",
+    ] {
         let file = place.path(&format!("run/{name}"));
         let whole = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
@@ -394,5 +546,9 @@ fn a_pipe_in_a_run_is_refused_and_not_waited_for() {
     let file = place.path("run/test.json");
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("nowhere", &file).unwrap();
-    place.bad(&["train", "--resume", "--out", "run", "--data", "data"], 1, "test.json");
+    place.bad(
+        &["train", "--resume", "--out", "run", "--data", "data"],
+        1,
+        "test.json",
+    );
 }

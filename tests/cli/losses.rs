@@ -2,7 +2,7 @@
 //! is too small for a float.
 
 use bnn_cpu::model::weights::{self, Data};
-use bnn_cpu::train::BestWeights;
+use bnn_cpu::train::{BestWeights, RunFolder};
 use serde_json::Value;
 
 use crate::common::{Place, SMALL};
@@ -20,7 +20,9 @@ fn far_apart(mode: &str) -> Place {
         Data::F32(numbers) => numbers.iter_mut().for_each(|x| *x *= -1e4),
         Data::I64(_) => panic!("a weight is real"),
     }
-    weights::write(&path, &tensors, &about).unwrap();
+    let run = RunFolder::resume(&place.path("run")).unwrap();
+    run.write_weights("best.safetensors", &tensors, &about)
+        .unwrap();
     place
 }
 
@@ -111,7 +113,7 @@ fn a_set_with_more_classes_than_the_network_is_refused() {
     ];
     place.good(&[&infer[..], &["--data", "halved"]].concat());
     let line = place.bad(
-        &[&infer[..], &["--data", "data"]].concat(),
+        &[&infer[..], &["--data", "data", "--other-data"]].concat(),
         1,
         "2 classes apart",
     );

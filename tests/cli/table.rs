@@ -90,11 +90,19 @@ fn bad_calls_and_records_are_one_line() {
     let (folder, found) = cells(&place);
     let file = format!("{folder}/{}", found[0]);
     let whole = String::from_utf8(place.bytes(&file)).unwrap();
+    place.rewrite(&file, |cell| cell["config"]["batch"] = 32.into());
+    place.bad(
+        &table(&place, &["--render"]),
+        1,
+        "other settings than this table's (batch: 32 is not 64)",
+    );
     let other = whole.replace("\"batch\": 64", "\"batch\": 32");
     assert_ne!(other, whole);
     std::fs::write(place.path(&file), other).unwrap();
-    place.bad(&table(&place, &["--render"]), 1, "other settings");
+    place.bad(&table(&place, &["--render"]), 1, "is damaged");
     std::fs::write(place.path(&file), &whole[..whole.len() / 2]).unwrap();
+    place.bad(&table(&place, &["--render"]), 1, "is damaged");
+    std::fs::write(place.path(&file), "{}").unwrap();
     place.bad(&table(&place, &["--render"]), 1, "no record of a run");
 }
 

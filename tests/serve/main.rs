@@ -78,7 +78,15 @@ fn a_network_of_dark_ink_is_shown_dark_ink() {
             data_sha256: String::new(),
             light_ground,
         });
-        Reader::new("a net".into(), "run".into(), packed, Some(net), None, engine).unwrap()
+        Reader::new(
+            "a net".into(),
+            "run".into(),
+            packed,
+            Some(net),
+            None,
+            engine,
+        )
+        .unwrap()
     };
     let about = small().about().clone();
     let (width, height) = (about.width, about.height);

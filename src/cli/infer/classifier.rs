@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bnn_cpu::{Error, bounded, files};
 use bnn_cpu::data::Background;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::lower::lower;
@@ -12,6 +11,7 @@ use bnn_cpu::packed::{Lineage, PackedNet, Reading, Runner};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BEST, BestWeights, CONFIG, Config, FILES, RunFolder};
+use bnn_cpu::{Error, bounded, files};
 
 use super::super::train::RUNS;
 use super::super::{Failure, Outcome, result};
@@ -26,7 +26,7 @@ pub const BATCH: usize = 64;
 /// Where a network comes from.
 pub enum Source {
     /// A run's folder.
-    Run(RunFolder),
+    Run(Box<RunFolder>),
     /// A run's file of weights, which names its network.
     Weights(PathBuf, Box<BestWeights>),
     /// A packed file.
@@ -47,10 +47,10 @@ impl Source {
                 ))
             };
             let newest = RunFolder::newest(Path::new(RUNS))?.ok_or_else(none)?;
-            return Ok(Self::Run(RunFolder::open(&newest)?));
+            return Ok(Self::Run(Box::new(RunFolder::open(&newest)?)));
         };
         if files::is_folder(path)? {
-            return Ok(Self::Run(RunFolder::open(path)?));
+            return Ok(Self::Run(Box::new(RunFolder::open(path)?)));
         }
         let beside = run_beside(path)?;
         let bytes = bounded::read(path, weights::MAX_BYTES, weights::COPIES)?;
@@ -66,7 +66,7 @@ impl Source {
         // The weights of a run lie in its folder and are of that run.
         if let Some((run, BEST)) = beside {
             run.best()?;
-            return Ok(Self::Run(run));
+            return Ok(Self::Run(Box::new(run)));
         }
         let best = weights::open::<BestWeights>(path)?.about;
         Ok(Self::Weights(path.into(), Box::new(best)))
@@ -181,13 +181,11 @@ impl Source {
         match self {
             Self::Packed(_, net) => Ok(net.clone()),
             Self::Run(run) => Ok(lower(&run.network(engine, 1)?)?.with_lineage(run.lineage())),
-            Self::Weights(_, best) => {
-                Ok(lower(&self.network(engine, 1)?)?.with_lineage(Lineage {
-                    run: None,
-                    data_sha256: best.data_sha256.clone(),
-                    light_ground: best.background.map(|b| b == Background::Light),
-                }))
-            }
+            Self::Weights(_, best) => Ok(lower(&self.network(engine, 1)?)?.with_lineage(Lineage {
+                run: None,
+                data_sha256: best.data_sha256.clone(),
+                light_ground: best.background.map(|b| b == Background::Light),
+            })),
         }
     }
 

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::fit::Invert;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::data::fit::Invert;
 use bnn_cpu::lower::verify;
 use bnn_cpu::model::argmax;
 use bnn_cpu::ops::row_loss;
@@ -155,7 +155,9 @@ fn test_images(
     }
     let dataset: Dataset = match source.config() {
         Some(config) => args.data.load_for(&config.dataset, progress)?,
-        None => args.data.load_by_hash(source.path(), source.data_sha256(), progress)?,
+        None => args
+            .data
+            .load_by_hash(source.path(), source.data_sha256(), progress)?,
     };
     let (height, width, channels) = dataset.shape();
     let input = source.input();
@@ -231,7 +233,10 @@ fn summary(
     output::line(&output::bold(&format!("{}, {form}", source.title())))?;
     output::pairs(&[
         ("model", source.path().display().to_string()),
-        ("images", format!("{} test images of {set}", grouped(images.len()))),
+        (
+            "images",
+            format!("{} test images of {set}", grouped(images.len())),
+        ),
         ("accuracy", percent(accuracy)),
         ("loss", loss(mean_loss)),
         (

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use bnn_cpu::{Error, seal};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::report::lab::Record;
 use bnn_cpu::train::{BEST, CHECKPOINT, CONFIG, METRICS, METRICS_CSV, RunFolder, TEST};
+use bnn_cpu::{Error, seal};
 use serde_json::json;
 
 use super::super::output::{self, Align};

@@ -308,6 +308,7 @@ mod tests {
         assert_eq!(command.line, "bnn-cpu train --model net.json --epochs 3");
         assert!(command.note.contains("save the field `model`"));
         config.dataset.name = "fashion".into();
+        config.dataset.sha256 = "5".repeat(64);
         assert!(of(&config).note.contains("DIR is the folder of fashion"));
     }
 }

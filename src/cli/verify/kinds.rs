@@ -24,7 +24,9 @@ pub fn look(path: &Path) -> Result<Option<String>, Error> {
         // The header of a safetensors file is a length of eight bytes and a JSON object.
         [_, _, _, _, _, _, _, _, b'{', ..] => tensors(&bytes, path).map(Some),
         [0x1f, 0x8b, ..] | [0, 0, _, 1..=8, ..] => images(&bytes, path).map(Some),
-        [b'{', ..] | [0xEF, 0xBB, 0xBF, b'{', ..] if path.extension().is_some_and(|e| e == "jsonl") => {
+        [b'{', ..] | [0xEF, 0xBB, 0xBF, b'{', ..]
+            if path.extension().is_some_and(|e| e == "jsonl") =>
+        {
             let lines = metrics_lines(&bytes, path)?;
             let sealed = lines.iter().all(|line| line.origin.is_some());
             Ok(Some(with_seal(

@@ -30,8 +30,8 @@ use crate::bounded;
 use crate::data::Background;
 use crate::error::{Error, Result};
 use crate::files::{self, Dir, FolderLock, create_folder};
-use crate::model::weights::{self, NamedTensor};
 use crate::model::ModelSpec;
+use crate::model::weights::{self, NamedTensor};
 use crate::seal::{self, Origin};
 use crate::{notice, random};
 
@@ -77,15 +77,7 @@ pub const TEST: &str = "test.json";
 /// The files of a run, in the order in which replacing it removes them: at every
 /// moment what is left is a run that can be continued, or none. Best weights are
 /// of the checkpoint, so they outlive it; the configuration goes last.
-pub const FILES: [&str; 7] = [
-    TEST,
-    PACKED,
-    METRICS,
-    METRICS_CSV,
-    CHECKPOINT,
-    BEST,
-    CONFIG,
-];
+pub const FILES: [&str; 7] = [TEST, PACKED, METRICS, METRICS_CSV, CHECKPOINT, BEST, CONFIG];
 
 /// A run's folder; see the module's page.
 #[derive(Debug)]
@@ -139,7 +131,10 @@ impl RunFolder {
         match files::look(path)? {
             None => return Ok(()),
             Some(found) if !found.is_dir() => {
-                return Err(Error::checkpoint(path, "is no folder; choose another --out"));
+                return Err(Error::checkpoint(
+                    path,
+                    "is no folder; choose another --out",
+                ));
             }
             Some(_) => {}
         }
@@ -207,7 +202,12 @@ impl RunFolder {
                     "is a file, not the folder of a run; bring weights in with `bnn-cpu import`",
                 ));
             }
-            None => return Err(Error::checkpoint(path, "holds no run (there is no such folder)")),
+            None => {
+                return Err(Error::checkpoint(
+                    path,
+                    "holds no run (there is no such folder)",
+                ));
+            }
             Some(_) => {}
         }
         let dir = Dir::open(path).map_err(Error::io("open", path))?;
@@ -390,8 +390,9 @@ fn new_id() -> std::io::Result<String> {
 
 /// SHA-256 of a configuration as compact JSON.
 fn hash(config: &Config, path: &Path) -> Result<String> {
-    let text = serde_json::to_string(config)
-        .map_err(|e| Error::checkpoint(path, format!("the configuration cannot be encoded: {e}")))?;
+    let text = serde_json::to_string(config).map_err(|e| {
+        Error::checkpoint(path, format!("the configuration cannot be encoded: {e}"))
+    })?;
     Ok(seal::sha256(text.as_bytes()))
 }
 

@@ -35,15 +35,15 @@ impl RunFolder {
         match (&self.origin, found) {
             (None, None) => Ok(()),
             (Some(run), Some(found)) if run == found => Ok(()),
-            (Some(run), Some(found)) if run.run_id != found.run_id => fail(
-                "is of another run than the config.json beside it; put the right one back",
-            ),
+            (Some(run), Some(found)) if run.run_id != found.run_id => {
+                fail("is of another run than the config.json beside it; put the right one back")
+            }
             (Some(_), Some(_)) => fail(
                 "was made with another configuration than that of the config.json beside it; put the right one back",
             ),
-            (Some(_), None) => fail(
-                "does not say that it is of this run, as its files do; put the right one back",
-            ),
+            (Some(_), None) => {
+                fail("does not say that it is of this run, as its files do; put the right one back")
+            }
             (None, Some(_)) => fail(
                 "has a seal, but the config.json beside it has none; put the right one back, or finish what was begun with `bnn-cpu verify --seal`",
             ),
