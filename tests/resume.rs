@@ -71,16 +71,16 @@ struct Finished {
 }
 
 fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
-    let checkpoint = run.file("checkpoint.safetensors");
-    let mut tensors = bnn_cpu::model::weights::read_any(&checkpoint).unwrap().0;
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let sorted = |name: &str| {
+        let mut tensors = weights::read_any(&run.file(name)).unwrap().0;
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        tensors
+    };
     let records = run.metrics().unwrap();
     assert_eq!(records.len(), EPOCHS);
     Finished {
-        best: bnn_cpu::model::weights::read_any(&run.file("best.safetensors"))
-            .unwrap()
-            .0,
-        tensors,
+        best: sorted("best.safetensors"),
+        tensors: sorted("checkpoint.safetensors"),
         losses: records
             .iter()
             .map(|r| (r.train_loss.to_bits(), r.val_loss.map(f64::to_bits)))

@@ -156,7 +156,7 @@ fn a_run_folder() {
             let stop = false.into();
             let test = train(&mut run, &data, common::fastest(), &stop, &mut |_| {}).unwrap();
             let best = bnn_cpu::model::weights::read_any(&run.file("best.safetensors"));
-            let bytes = best.unwrap().0;
+            let bytes = bnn_cpu::model::weights::digest(&best.unwrap().0);
             let losses: Vec<_> = run
                 .metrics()
                 .unwrap()

@@ -44,9 +44,10 @@ impl DataArgs {
     /// `--mirror`, else `$BNN_CPU_MIRROR`.
     pub fn mirror(&self) -> Option<String> {
         let from_env = || {
-            std::env::var("BNN_CPU_MIRROR")
-                .ok()
+            // An address that is no Unicode is refused as none, not passed over.
+            std::env::var_os("BNN_CPU_MIRROR")
                 .filter(|m| !m.is_empty())
+                .map(|m| m.to_string_lossy().into_owned())
         };
         self.mirror.clone().or_else(from_env)
     }
@@ -90,6 +91,19 @@ impl DataArgs {
             )))),
             // A folder may be called anything.
             None => Ok(dataset.renamed(&record.name)),
+        }
+    }
+
+    /// Loads the data set of that name, for records that note nothing else of it.
+    pub fn load_named(&self, name: &str, progress: &mut Progress) -> Outcome<Dataset> {
+        let choice = self.dataset.unwrap_or_else(|| DatasetChoice::of_set(name));
+        let dataset = self.load_choice(choice, progress)?;
+        match dataset.name == name {
+            true => Ok(dataset),
+            false => Err(Failure::Error(Error::Spec(format!(
+                "the record is of {name}, but the data at hand are {}; name the right folder with --data",
+                dataset.name
+            )))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::data::Background;
 use bnn_cpu::files;
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
 use bnn_cpu::tensor::Shape;
@@ -103,13 +104,25 @@ fn show(spec: &ModelSpec, run: Option<&RunFolder>, context: &Context) -> Outcome
 
 fn show_run(run: &RunFolder) -> Outcome {
     let config = run.config();
+    // Everything is read before anything is shown: half of a run is no answer.
+    let best = run.find_best()?.map(|best| best.about);
+    let (metrics, test) = (run.metrics()?, run.test()?);
     output::line(&output::bold(&format!(
         "{} on {}",
         result::network(config),
         config.dataset.name
     )))?;
-    let mut lines = vec![("run", run.path().display().to_string())];
-    let best = run.find_best()?.map(|best| best.about);
+    let mut lines = vec![
+        ("run", run.path().display().to_string()),
+        ("data", config.dataset.words()),
+    ];
+    if let Some(background) = config.dataset.background {
+        let ground = match background {
+            Background::Dark => "dark",
+            Background::Light => "light",
+        };
+        lines.push(("pictures", format!("ink on a {ground} background")));
+    }
     if let Some(best) = &best
         && best.epoch == 0
     {
@@ -118,8 +131,7 @@ fn show_run(run: &RunFolder) -> Outcome {
         return output::pairs(&lines);
     }
     lines.extend(configuration(config));
-    let metrics = run.metrics()?;
-    let state = match (run.test()?.is_some(), metrics.len()) {
+    let state = match (test.is_some(), metrics.len()) {
         (true, n) => format!("complete, {n} epochs"),
         (false, n) => format!("unfinished, {n} of {} epochs", config.epochs),
     };
@@ -137,7 +149,7 @@ fn show_run(run: &RunFolder) -> Outcome {
         };
         lines.push(("best epoch", format!("{}: {validation}", best.epoch)));
     }
-    if let Some(test) = run.test()? {
+    if let Some(test) = test {
         lines.push((
             "test",
             format!(

@@ -4,7 +4,6 @@ mod kinds;
 
 use std::path::{Path, PathBuf};
 
-use bnn_cpu::report::CellRecord;
 use bnn_cpu::train::{self, CONFIG, DatasetRecord, FILES, Finding, RunFolder, Sealed};
 use bnn_cpu::{Error, files};
 use serde_json::json;
@@ -47,6 +46,8 @@ pub struct Args {
 struct Tally {
     files: usize,
     damaged: usize,
+    /// The set at hand that was looked at last: records of a table share theirs.
+    at_hand: Option<DatasetRecord>,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -97,7 +98,7 @@ impl Args {
     fn look_at_run(&self, path: &Path, tally: &mut Tally, context: &Context) -> Outcome {
         if self.seal {
             let sealed = train::seal_run(path, |record| {
-                self.fingerprint(record, context)
+                self.fingerprint(record, tally, context)
                     .map_err(|failure| match failure {
                         Failure::Error(error) => error,
                         Failure::Usage(what) => Error::Spec(what),
@@ -130,11 +131,8 @@ impl Args {
         tally: &mut Tally,
         context: &Context,
     ) -> Outcome {
-        if self.seal
-            && let Ok(Some(record)) = CellRecord::read(path)
-            && !record.sealed
-        {
-            self.seal_record(path, record, context)?;
+        if self.seal {
+            self.seal_record(path, tally, context)?;
         }
         match kinds::look(path) {
             Ok(None) if !named => Ok(()),
@@ -147,11 +145,19 @@ impl Args {
         }
     }
 
-    /// Completes a record from before seals by the fingerprint of its data.
-    fn seal_record(&self, path: &Path, mut record: CellRecord, context: &Context) -> Outcome {
+    /// Seals a record of a table's cell from before there were seals, and completes it
+    /// by the fingerprint of its data.
+    fn seal_record(&self, path: &Path, tally: &mut Tally, context: &Context) -> Outcome {
+        // What cannot be read is told by the look that follows.
+        let Ok(Some(mut record)) = kinds::cell(path) else {
+            return self.seal_figures(path, context);
+        };
+        if record.sealed {
+            return Ok(());
+        }
         let mut how = Sealed::Now;
         if record.config.dataset.sha256.is_empty() {
-            let sha256 = self.fingerprint(&record.config.dataset, context)?;
+            let sha256 = self.fingerprint(&record.config.dataset, tally, context)?;
             record.config.dataset.sha256_inferred = true;
             record.test.data_sha256.clone_from(&sha256);
             record.config.dataset.sha256 = sha256;
@@ -161,10 +167,40 @@ impl Args {
         say_sealed(path, how, context)
     }
 
-    /// The fingerprint of the set at hand that has the name and counts of a record.
-    fn fingerprint(&self, record: &DatasetRecord, context: &Context) -> Outcome<String> {
+    /// Seals a table or a record of the lab from before there were seals. They note the
+    /// name of their data alone.
+    fn seal_figures(&self, path: &Path, context: &Context) -> Outcome {
+        let Ok(Some(figures)) = kinds::unsealed_figures(path) else {
+            return Ok(());
+        };
         let mut progress = Progress::new(context);
-        Ok(self.data.load_for(record, &mut progress)?.fingerprint())
+        let dataset = self.data.load_named(figures.dataset(), &mut progress)?;
+        let text = figures
+            .sealed(&dataset.fingerprint())
+            .map_err(|e| Error::checkpoint(path, format!("cannot be encoded: {e}")))?;
+        files::write_atomic_bytes(path, text.as_bytes())?;
+        say_sealed(path, Sealed::WithDataAtHand, context)
+    }
+
+    /// The fingerprint of the set at hand that has the name and counts of a record.
+    fn fingerprint(
+        &self,
+        record: &DatasetRecord,
+        tally: &mut Tally,
+        context: &Context,
+    ) -> Outcome<String> {
+        if let Some(known) = &tally.at_hand
+            && known.name == record.name
+            && record.difference(known).is_none()
+        {
+            return Ok(known.sha256.clone());
+        }
+        let mut progress = Progress::new(context);
+        let dataset = self.data.load_for(record, &mut progress)?;
+        let known = DatasetRecord::of(&dataset);
+        let sha256 = known.sha256.clone();
+        tally.at_hand = Some(known);
+        Ok(sha256)
     }
 }
 

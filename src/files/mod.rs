@@ -28,9 +28,7 @@ pub fn look(path: &Path) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
-            Ok(_) => Err(Error::io("follow", path)(io::Error::other(
-                "this symbolic link leads nowhere",
-            ))),
+            Ok(_) => Err(Error::io("follow", path)(nowhere())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("look at", path)(e)),
         },
@@ -76,7 +74,13 @@ pub fn read_in(
 ) -> Result<Option<Vec<u8>>> {
     let file = match dir.open_regular(name) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            // A name that is there all the same is a link that leads nowhere.
+            return match dir.kind(name).map_err(Error::io("look at", path))? {
+                None => Ok(None),
+                Some(_) => Err(Error::io("follow", path)(nowhere())),
+            };
+        }
         Err(e) => return Err(Error::io("read", path)(e)),
     };
     bounded::read_open(file, path, most, copies).map(Some)
@@ -148,9 +152,7 @@ where
 fn followed(path: &Path) -> io::Result<PathBuf> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => fs::canonicalize(path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => io::Error::other(
-                "this symbolic link leads nowhere; remove it, or make what it names",
-            ),
+            io::ErrorKind::NotFound => nowhere(),
             _ => e,
         }),
         Ok(_) => Ok(path.to_path_buf()),
@@ -208,6 +210,10 @@ fn parts(path: &Path) -> Option<(&Path, PathBuf)> {
         _ => Path::new("."),
     };
     Some((folder, name))
+}
+
+fn nowhere() -> io::Error {
+    io::Error::other("this symbolic link leads nowhere; remove it, or make what it names")
 }
 
 fn no_name() -> io::Error {

@@ -48,11 +48,38 @@ impl CellRecord {
                 format!("is no record of a run: {e}; delete it to train again"),
             )
         })?;
+        record
+            .check()
+            .map_err(|what| Error::checkpoint(path, what))?;
         Ok(Self {
             origin: opened.origin,
             sealed: opened.sealed,
             ..record
         })
+    }
+
+    /// Whether the record can be of a finished run.
+    ///
+    /// # Errors
+    /// What cannot be, in words that complete "the file ...".
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.history.len() != self.config.epochs {
+            return Err(format!(
+                "is damaged: it has records of {} epochs, and {} are set",
+                self.history.len(),
+                self.config.epochs
+            ));
+        }
+        for (record, epoch) in self.history.iter().zip(1..) {
+            if record.epoch != epoch {
+                return Err(format!(
+                    "is damaged: epoch {} stands where epoch {epoch} should",
+                    record.epoch
+                ));
+            }
+            record.check()?;
+        }
+        self.test.check(&self.config)
     }
 
     /// The record in the file `path`; `None` where nothing is.

@@ -56,7 +56,7 @@ impl EpochRecord {
     ///
     /// # Errors
     /// The first that cannot, in words that complete "the file ...".
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let fail = |what: &str, x: f64| {
             let epoch = self.epoch;
             Err(format!("is damaged: the {what} of epoch {epoch} is {x}"))
@@ -153,7 +153,7 @@ impl TestRecord {
     ///
     /// # Errors
     /// What cannot be, in words that complete "the file ...".
-    pub(super) fn check(&self, config: &Config) -> Result<(), String> {
+    pub fn check(&self, config: &Config) -> Result<(), String> {
         let data = &config.dataset;
         if !data.sha256.is_empty() && self.data_sha256 != data.sha256 {
             return Err("is of a test on other data than the run's config.json names".into());

@@ -170,7 +170,13 @@ fn files_that_are_replaced_while_a_run_works_are_noticed() {
     // Its folder is taken away.
     std::fs::rename(place.path("run"), place.path("moved")).unwrap();
     let ended = ended(child.wait_with_output().unwrap());
-    ended.assert_one_line(1, "run/", &["moved away"]);
+    ended.assert_one_line(1, "moved, removed or replaced", &["moved away"]);
+    let left = files(&place.path("moved"));
+    assert!(!left.iter().any(|name| name.ends_with(".tmp")), "{left:?}");
+    // Put back, it goes on where it was.
+    std::fs::rename(place.path("moved"), place.path("run")).unwrap();
+    place.good(&["eval", "run", "--data", "data"]);
+    place.good(&["verify", "run"]);
 }
 
 #[test]

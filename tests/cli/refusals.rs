@@ -118,6 +118,10 @@ fn impossible_settings_are_refused_before_the_data_are_read() {
     place.bad(&import, 2, "--binary contradicts");
     place.good(&small("other", &["--val-fraction", "0.2"]));
     place.write_data("less");
+    let file = place.path("less/t10k-labels-idx1-ubyte");
+    let mut labels = std::fs::read(&file).unwrap();
+    labels[8] = (labels[8] + 1) % 3;
+    std::fs::write(file, labels).unwrap();
     place.good(
         &[
             &["train", "--quiet", "--epochs", "1", "--dataset", "idx"][..],

@@ -373,7 +373,7 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
     let epoch = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":0.5,"slope":1.0,"lr":0.1,"img_per_s":10.0,"seconds":1.0,"flip_ratio":0.1,"flip_ratios":{"a.weight":0.1}}"#;
     let cell = format!(
         r#"{{"suite":"reference","row":"a","config":{},"test":{test},"history":[{epoch}]}}"#,
-        String::from_utf8_lossy(&config)
+        String::from_utf8_lossy(&config).replace("\"epochs\":10", "\"epochs\":1")
     );
     let metrics = format!("{epoch}\n{epoch}\n");
     let first = [config, test.into(), metrics.into(), cell.into()];

@@ -108,6 +108,63 @@ fn json(bytes: Vec<u8>, path: &Path) -> Result<Option<String>, Error> {
     Ok(Some(with_seal(what, opened.sealed)))
 }
 
+/// The record of a cell in a file; `None` where nothing is.
+///
+/// # Errors
+/// A file that is damaged, cannot be read, or holds something else.
+pub fn cell(path: &Path) -> Result<Option<CellRecord>, Error> {
+    let Some(bytes) = files::read(path, bounded::MOST_TEXT, 1)? else {
+        return Ok(None);
+    };
+    CellRecord::parse(&bounded::decode(bytes, path)?, path).map(Some)
+}
+
+/// A table, or a record of the lab.
+pub enum Figures {
+    Table(Table),
+    Lab(Box<Record>),
+}
+
+impl Figures {
+    /// The name of the data set.
+    pub fn dataset(&self) -> &str {
+        match self {
+            Self::Table(table) => &table.dataset,
+            Self::Lab(record) => &record.dataset,
+        }
+    }
+
+    /// The file with a seal and the fingerprint of its data.
+    pub fn sealed(mut self, data_sha256: &str) -> serde_json::Result<String> {
+        match &mut self {
+            Self::Table(table) => table.data_sha256 = data_sha256.into(),
+            Self::Lab(record) => record.data_sha256 = data_sha256.into(),
+        }
+        match &self {
+            Self::Table(table) => seal::text(table, None),
+            Self::Lab(record) => seal::text(record.as_ref(), None),
+        }
+    }
+}
+
+/// The figures in a file without a seal; `None` where it holds no such figures.
+///
+/// # Errors
+/// A file that is damaged or cannot be read.
+pub fn unsealed_figures(path: &Path) -> Result<Option<Figures>, Error> {
+    let Some(bytes) = files::read(path, bounded::MOST_TEXT, 1)? else {
+        return Ok(None);
+    };
+    let text = bounded::decode(bytes, path)?;
+    let opened = seal::open(&text).map_err(|e| Error::checkpoint(path, e.to_string()))?;
+    if opened.sealed {
+        return Ok(None);
+    }
+    let table = is::<Table>(&opened.content).map(Figures::Table);
+    let record = || is::<Record>(&opened.content).map(|r| Figures::Lab(Box::new(r)));
+    Ok(table.or_else(record))
+}
+
 fn is<T: serde::de::DeserializeOwned>(content: &Value) -> Option<T> {
     serde_json::from_value(content.clone()).ok()
 }
