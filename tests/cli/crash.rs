@@ -332,3 +332,100 @@ fn a_look_that_fails_never_begins_a_run_over() {
         "{tried} looks that failed: one line each, nothing changed"
     ));
 }
+
+#[test]
+fn a_disk_that_cannot_sync_folders_is_spoken_of_once() {
+    let place = Place::new();
+    let Some(library) = library(&place) else {
+        return;
+    };
+    for kind in ["EINVAL", "ENOTSUP"] {
+        let mut command = place.command(&train("2", kind));
+        command.arg("--quiet");
+        command.env("LD_PRELOAD", &library);
+        command.env("FAULTS_FOLDERS", kind);
+        let done = ended(command.output().unwrap());
+        assert_eq!(done.code, Some(0), "{kind}: {}", done.err);
+        assert_eq!(done.err.lines().count(), 1, "{kind}: {}", done.err);
+        assert!(done.err.contains("cannot force a folder"), "{}", done.err);
+        place.good(&["verify", kind]);
+    }
+}
+
+/// Temporary files below the place.
+fn temporaries(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(temporaries(&path)),
+            false if path.extension().is_some_and(|e| e == "tmp") => found.push(path),
+            false => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn what_a_killed_command_left_is_swept_by_the_next_one() {
+    let place = Place::new();
+    let Some(library) = library(&place) else {
+        return;
+    };
+    let net = [
+        "--epochs", "1", "--model", "xnor-net", "--quiet", "--out", "run",
+    ];
+    place.good(&[&SMALL[..], &net].concat());
+    let table = [
+        "table",
+        "--suite",
+        "mlp",
+        "--rows",
+        "none",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--quiet",
+    ];
+    place.good(&table);
+    let render = [&table[..], &["--render"]].concat();
+    let picture = [
+        "data",
+        "show",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "-o",
+        "sheet.png",
+    ];
+    let commands: [&[&str]; 4] = [
+        &["pack", "run", "-o", "net.packed"],
+        &picture,
+        &table,
+        &["curves", "run", "-o", "pictures"],
+    ];
+    for args in commands {
+        if args[0] == "table" {
+            // Of a finished table the record of a cell is not written again.
+            std::fs::remove_dir_all(place.path("results")).unwrap();
+        }
+        let mut command = place.command(args);
+        command.env("LD_PRELOAD", &library);
+        // The first rename of all: the temporary file is written and has no other name.
+        command.envs([("FAULTS_AT", "3"), ("FAULTS_KIND", "kill")]);
+        let killed = ended(command.output().unwrap());
+        assert_eq!(killed.code, None, "{args:?}: {}", killed.err);
+        let left = temporaries(&place.path("."));
+        assert!(!left.is_empty(), "{args:?} left nothing");
+        place.good(args);
+        let left = temporaries(&place.path("."));
+        assert!(left.is_empty(), "{args:?}: {left:?}");
+    }
+    place.good(&render);
+}

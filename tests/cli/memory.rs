@@ -474,3 +474,30 @@ fn files_are_compared_with_the_memory_before_they_are_read() {
     sparse.set_len(64 << 20).unwrap();
     place.refused(&import("sparse"), "safetensors");
 }
+
+#[test]
+fn a_configuration_that_describes_a_giant_takes_no_memory_for_it() {
+    let place = Place::new();
+    let train = [
+        &SMALL_TRAIN[..],
+        &["--batch", "16", "--model", "mlp", "--out", "run"],
+    ]
+    .concat();
+    place.good(&train);
+    for out in [4_000_000usize, 1 << 40] {
+        place.rewrite("run/config.json", |config| {
+            config["model"]["layers"][0]["out"] = out.into();
+        });
+        for args in [
+            &["eval", "run", "--data", "data"][..],
+            &["pack", "run"],
+            &["filters", "run"],
+            &["confusion", "run", "--data", "data"],
+        ] {
+            let ended = place.limited(args);
+            assert!(matches!(ended.code, Some(1 | 2)), "{args:?}: {}", ended.err);
+            assert_eq!(ended.err.lines().count(), 1, "{args:?}: {}", ended.err);
+            assert!(!ended.err.contains("memory is used up"), "{}", ended.err);
+        }
+    }
+}

@@ -12,6 +12,10 @@
  *                ENOSPC, EIO, EDQUOT, EINTR: the step fails so; a write then has put
  *                down half of its bytes (not for EINTR: nothing is done)
  *
+ * Or no folder can be synced at all, as on some network disks:
+ *
+ *   FAULTS_FOLDERS  EINVAL or ENOTSUP
+ *
  * And every look at a file may fail, or its opening:
  *
  *   FAULTS_UNSEEN  the end of the paths that cannot be looked at
@@ -170,7 +174,11 @@ ssize_t write(int fd, const void *bytes, size_t count) {
 int fsync(int fd) {
   struct stat about;
   if (temporary_fd(fd)) STEP("fsync", REAL(fsync)(fd));
-  if (!fstat(fd, &about) && S_ISDIR(about.st_mode)) STEP("fsync folder", REAL(fsync)(fd));
+  if (!fstat(fd, &about) && S_ISDIR(about.st_mode)) {
+    const char *kind = getenv("FAULTS_FOLDERS");
+    if (kind) return errno = !strcmp(kind, "ENOTSUP") ? ENOTSUP : EINVAL, -1;
+    STEP("fsync folder", REAL(fsync)(fd));
+  }
   return REAL(fsync)(fd);
 }
 
