@@ -20,12 +20,13 @@ fn choices() -> impl TypedValueParser<Value = DatasetChoice> {
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Data set. auto: MNIST, found or fetched, else the built-in digits;
-    /// mnist: MNIST or an error; digits: the built-in digits; idx: any IDX set
-    /// in --data [default: auto; of a stored run, its own]
+    /// mnist: MNIST or an error; digits: the built-in digits; idx: the only IDX set
+    /// in --data; emnist-letters and its like, qmnist: that one of those in --data
+    /// [default: auto; of a stored run, its own]
     #[arg(long, value_name = "SET", value_parser = choices())]
     pub dataset: Option<DatasetChoice>,
-    /// Folder with the four IDX files, gzip'd or not [default: $BNN_CPU_DATA,
-    /// else data/mnist, else data/MNIST/raw]
+    /// Folder with the four IDX files, gzip'd or not, or EMNIST's zip [default:
+    /// $BNN_CPU_DATA, else data/mnist, else data/MNIST/raw]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address to fetch MNIST from [default: $BNN_CPU_MIRROR, else two public ones]

@@ -125,7 +125,7 @@ fn records(run: &RunFolder) -> Result<Option<String>> {
     if found.is_empty() && run.read(METRICS, bounded::MOST_TEXT)?.is_none() {
         return Ok(None);
     }
-    Ok(Some(format!("records of {} epochs", found.len())))
+    Ok(Some(format!("records of epochs, {} of them", found.len())))
 }
 
 fn csv(run: &RunFolder) -> Result<Option<String>> {

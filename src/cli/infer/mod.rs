@@ -58,7 +58,8 @@ pub struct Args {
     /// Run on packed bits; a packed file always does
     #[arg(long)]
     packed: bool,
-    /// Whether the ink is dark: auto looks at the border
+    /// Whether to exchange light and dark in pictures; auto: where the border is on the
+    /// other side than the background of the training images
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = inverts())]
     invert: Invert,
     /// Stochastic nets: read units as [x > 0] instead of sampling them

@@ -29,10 +29,8 @@ pub fn look(path: &Path) -> Result<Option<String>, Error> {
         {
             let lines = metrics_lines(&bytes, path)?;
             let sealed = lines.iter().all(|line| line.origin.is_some());
-            Ok(Some(with_seal(
-                format!("records of {} epochs", lines.len()),
-                sealed,
-            )))
+            let what = format!("records of epochs, {} of them", lines.len());
+            Ok(Some(with_seal(what, sealed)))
         }
         [b'{', ..] | [0xEF, 0xBB, 0xBF, b'{', ..] => json(bytes, path),
         _ => Ok(None),
