@@ -241,7 +241,7 @@ impl Suite {
                 "Slope schedules of the straight-through rows, everything else by the reference protocol."
             }
             Suite::Estimators => {
-                "Every estimator in every place, with stochastic units and the same settings for all: Adam 0.002, one cycle, batch 64, 5 epochs, one sample an image (two where the estimator needs them)."
+                "Every estimator in every place, with stochastic units: Adam 0.002, one cycle, batch 64, 5 epochs, one sample an image (two where the estimator needs them). Link and statistics differ: pathwise rules and `no gradient` have the hard sigmoid and batch statistics; the unbiased rules have the logistic link and, with the first layer or both binary, running statistics above the bits. Rows of one group can be compared, rows of the two cannot."
             }
         }
     }
