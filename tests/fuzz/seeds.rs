@@ -366,9 +366,10 @@ pub fn record_seeds() -> Vec<Vec<u8>> {
     config.slope = SlopeSchedule::new(SlopeKind::Exp);
     let others = more_configs(&config);
     let config = json(&config);
+    let sha256 = targets::small_data().fingerprint();
     let provenance = r#"{"version":"0.1.0","isa":"avx2","threads":2,"machine":"x86_64 linux"}"#;
     let test = format!(
-        r#"{{"dataset":"data","images":6,"epoch":1,"loss":0.5,"accuracy":0.9,"train_seconds":1.5,"provenance":{provenance}}}"#
+        r#"{{"dataset":"data","data_sha256":"{sha256}","images":6,"epoch":1,"loss":0.5,"accuracy":0.9,"train_seconds":1.5,"provenance":{provenance}}}"#
     );
     let epoch = r#"{"epoch":1,"train_loss":0.5,"train_accuracy":0.9,"val_loss":null,"val_accuracy":0.5,"slope":1.0,"lr":0.1,"img_per_s":10.0,"seconds":1.0,"flip_ratio":0.1,"flip_ratios":{"a.weight":0.1}}"#;
     let cell = format!(
