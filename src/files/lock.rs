@@ -97,6 +97,22 @@ impl FolderLock {
             .map_err(Error::io("write", self.dir.path().join(name)))
     }
 
+    /// Whether a file with that content can be written beside `name`: it is written, and
+    /// removed again. To be asked before something is removed to make way for it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn try_write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.check()?;
+        let attempt = || {
+            let (temporary, mut file) = temporary::create(&self.dir, Path::new(name))?;
+            let written = file.write_all(bytes).and_then(|()| file.sync_all());
+            self.dir.remove_name(&temporary)?;
+            written
+        };
+        attempt().map_err(Error::io("write", self.dir.path().join(name)))
+    }
+
     /// Removes the file `name` from the folder, if it is there.
     ///
     /// # Errors

@@ -94,6 +94,10 @@ fn a_read_only_disk_is_named_and_can_be_read() {
         try() { code=0; "$@" > out.txt 2> err.txt || code=$?; echo "$code $(cat err.txt)"; }
         try $BNN train --dataset idx --data data --quiet --epochs 1 --out disk/new
         try $BNN train --dataset idx --data data --quiet --epochs 1 --force --out disk/done
+        mount -o remount,rw,size=16m disk; dd if=/dev/zero of=disk/rest bs=4k 2> /dev/null || true
+        code=0; $BNN train --dataset idx --data data --quiet --epochs 1 --force --out disk/done 2> err.txt || code=$?
+        echo "$code $(cat err.txt)" > full.txt
+        rm disk/rest; mount -o remount,ro disk
         try $BNN train --quiet --resume --data data --out disk/open
         try $BNN data show --dataset idx --data data -o disk/x.png
         $BNN eval disk/done --data data > /dev/null
@@ -105,6 +109,13 @@ fn a_read_only_disk_is_named_and_can_be_read() {
     assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
     let lines: Vec<&str> = ended.out.lines().collect();
     assert_eq!(lines.len(), 4, "{}", ended.out);
+    // Neither does a full disk lose the run that was to be replaced.
+    let full = String::from_utf8(place.bytes("full.txt")).unwrap();
+    assert!(
+        full.starts_with("1 error: cannot write disk/done/config.json")
+            && full.contains("No space"),
+        "{full}"
+    );
     for (line, path) in lines
         .iter()
         .zip(["disk/new", "disk/done", "disk/open", "disk/x.png"])

@@ -99,7 +99,13 @@ impl RunFolder {
     /// written.
     pub fn create(path: &Path, config: Config, force: bool) -> Result<Self> {
         if force {
-            return Self::begin(path, config, Self::clear(path)?);
+            create_folder(path)?;
+            let lock = Self::lock(path)?;
+            // A disk without room for the new configuration keeps the earlier run.
+            let text = serde_json::to_vec(&config).unwrap_or_default();
+            lock.try_write(CONFIG, &text)?;
+            Self::remove_files(&lock)?;
+            return Self::begin(path, config, lock);
         }
         create_folder(path)?;
         let lock = Self::lock(path)?;
@@ -117,10 +123,12 @@ impl RunFolder {
     pub fn clear(path: &Path) -> Result<FolderLock> {
         create_folder(path)?;
         let lock = Self::lock(path)?;
-        for file in FILES {
-            lock.remove(file)?;
-        }
+        Self::remove_files(&lock)?;
         Ok(lock)
+    }
+
+    fn remove_files(lock: &FolderLock) -> Result<()> {
+        FILES.into_iter().try_for_each(|file| lock.remove(file))
     }
 
     /// Whether [`Self::create`] would find the folder free.
