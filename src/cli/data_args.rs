@@ -90,8 +90,7 @@ impl DataArgs {
             Some(what) => Err(Failure::Error(Error::Spec(format!(
                 "the run was made with other data: {what}; {remedy}"
             )))),
-            // A folder may be called anything.
-            None => Ok(dataset.renamed(&record.name)),
+            None => Ok(called_as(dataset, record)),
         }
     }
 
@@ -130,6 +129,15 @@ impl DataArgs {
             progress.warn(&notice)?;
         }
         Ok(loaded.dataset)
+    }
+}
+
+/// The run's data set by the name that the run has for it: a folder may be called
+/// anything.
+fn called_as(dataset: Dataset, record: &DatasetRecord) -> Dataset {
+    match dataset.name == record.name {
+        true => dataset,
+        false => dataset.renamed(&record.name),
     }
 }
 
@@ -185,7 +193,7 @@ impl RunDataArgs {
         };
         let dataset = self.data.load_choice(choice, progress)?;
         let Some(what) = record.difference(&DatasetRecord::of(&dataset)) else {
-            return Ok(dataset.renamed(&record.name));
+            return Ok(called_as(dataset, record));
         };
         progress.warn(&format!("other data than the run's: {what}"))?;
         Ok(dataset.marked(&format!("not the run's {}", record.name)))

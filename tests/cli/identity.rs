@@ -549,3 +549,28 @@ fn a_pipe_in_a_run_is_refused_and_not_waited_for() {
         "test.json",
     );
 }
+
+#[test]
+fn the_built_in_digits_are_called_so_by_every_command() {
+    let place = Place::new();
+    let train = [
+        "train",
+        "--dataset",
+        "digits",
+        "--model",
+        "mlp",
+        "--epochs",
+        "1",
+        "--val-fraction",
+        "0.98",
+        "--quiet",
+        "--out",
+        "run",
+    ];
+    let name = "built-in digits (synthetic)";
+    assert!(place.good(&train).out.contains(name));
+    for args in [&["eval", "run"][..], &["infer", "--model", "run"]] {
+        let event = place.good(&[args, &["--json"]].concat()).json().remove(0);
+        assert_eq!(event["dataset"], name);
+    }
+}
