@@ -36,6 +36,24 @@ pub const SMALL: [&str; 9] = [
     "0.05",
 ];
 
+/// A table of a single cell on the small set, in `results/cells/mlp-data-1-epochs`.
+pub const TABLE: [&str; 14] = [
+    "table",
+    "--quiet",
+    "--suite",
+    "mlp",
+    "--rows",
+    "none",
+    "--seeds",
+    "1",
+    "--epochs",
+    "1",
+    "--dataset",
+    "idx",
+    "--data",
+    "data",
+];
+
 impl Place {
     pub fn new() -> Self {
         let place = Self {

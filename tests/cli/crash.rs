@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::{Ended, Place, SMALL, ended, files, numbers};
+use crate::common::{Ended, Place, SMALL, TABLE, ended, files, numbers};
 
 /// How many kills, and how many faults.
 fn crashes(few: usize) -> usize {
@@ -267,23 +267,7 @@ fn a_look_that_fails_never_begins_a_run_over() {
         return;
     };
     place.good(&train(EPOCHS, "whole"));
-    let tables = [
-        "table",
-        "--suite",
-        "mlp",
-        "--rows",
-        "none",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--dataset",
-        "idx",
-        "--data",
-        "data",
-        "--quiet",
-    ];
-    place.good(&tables);
+    place.good(&TABLE);
     // The record of a cell: its name is what the fault waits for.
     let cells = files(&place.path("results/cells/mlp-data-1-epochs"));
     let mut resumed = vec!["train", "--resume", "--data", "data", "--out", "run"];
@@ -297,7 +281,7 @@ fn a_look_that_fails_never_begins_a_run_over() {
             ("checkpoint.safetensors", &resumed),
             ("best.safetensors", &resumed),
             ("test.json", &resumed),
-            (cells[0].as_str(), &tables.to_vec()),
+            (cells[0].as_str(), &TABLE.to_vec()),
         ] {
             // A run that has an epoch to go.
             let _ = std::fs::remove_dir_all(place.path("run"));
@@ -377,24 +361,8 @@ fn what_a_killed_command_left_is_swept_by_the_next_one() {
         "--epochs", "1", "--model", "xnor-net", "--quiet", "--out", "run",
     ];
     place.good(&[&SMALL[..], &net].concat());
-    let table = [
-        "table",
-        "--suite",
-        "mlp",
-        "--rows",
-        "none",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--dataset",
-        "idx",
-        "--data",
-        "data",
-        "--quiet",
-    ];
-    place.good(&table);
-    let render = [&table[..], &["--render"]].concat();
+    place.good(&TABLE);
+    let render = [&TABLE[..], &["--render"]].concat();
     let picture = [
         "data",
         "show",
@@ -408,7 +376,7 @@ fn what_a_killed_command_left_is_swept_by_the_next_one() {
     let commands: [&[&str]; 4] = [
         &["pack", "run", "-o", "net.packed"],
         &picture,
-        &table,
+        &TABLE,
         &["curves", "run", "-o", "pictures"],
     ];
     for args in commands {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Place, SMALL, files};
+use crate::common::{Place, SMALL, TABLE, files};
 
 fn small<'a>(out: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
     let mut args = SMALL.to_vec();
@@ -46,23 +46,7 @@ fn the_hash_of_the_data_stands_in_every_record() {
     let sha256 = json(&place, "run/config.json")["dataset"]["sha256"].clone();
     assert_eq!(sha256.as_str().unwrap().len(), 64);
     assert_eq!(json(&place, "run/test.json")["data_sha256"], sha256);
-    let table = [
-        "table",
-        "--suite",
-        "mlp",
-        "--rows",
-        "none",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--dataset",
-        "idx",
-        "--data",
-        "data",
-        "--quiet",
-    ];
-    place.good(&table);
+    place.good(&TABLE);
     let cells = files(&place.path("results/cells/mlp-data-1-epochs"));
     let cell = json(
         &place,
@@ -204,29 +188,11 @@ fn a_packed_file_and_weights_alone_know_their_data_as_well() {
 #[test]
 fn a_table_of_one_set_is_not_printed_for_another() {
     let place = place();
-    let table = |data: &'static str| {
-        [
-            "table",
-            "--suite",
-            "mlp",
-            "--rows",
-            "none",
-            "--seeds",
-            "1",
-            "--epochs",
-            "1",
-            "--dataset",
-            "idx",
-            "--data",
-            data,
-            "--quiet",
-        ]
-    };
-    place.good(&table("data"));
+    place.good(&TABLE);
     // Another set under the same name, with the same images and other labels.
     std::fs::rename(place.path("data"), place.path("before")).unwrap();
     std::fs::rename(place.path("labels"), place.path("data")).unwrap();
-    let line = place.bad(&table("data"), 1, "other data");
+    let line = place.bad(&TABLE, 1, "other data");
     assert!(line.contains("is not data (sha256"), "{line}");
 }
 
@@ -365,22 +331,7 @@ fn verify_looks_at_whatever_it_is_given() {
     }
     place.bad(&["verify", "absent"], 1, "absent");
     // Records and tables below a folder.
-    place.good(&[
-        "table",
-        "--suite",
-        "mlp",
-        "--rows",
-        "none",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--dataset",
-        "idx",
-        "--data",
-        "data",
-        "--quiet",
-    ]);
+    place.good(&TABLE);
     place.good(&["verify", "results", "runs"]);
     let metrics = place.path("run/metrics.csv");
     let csv = std::fs::read_to_string(&metrics).unwrap();
