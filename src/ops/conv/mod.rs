@@ -301,6 +301,51 @@ mod tests {
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
     }
 
+    /// A leaf's gradients are those of a batch whose other adjoints are zero; the whole
+    /// batch's are their explicit tree, to the bit, and not their sum one after the other.
+    #[test]
+    fn gradients_are_added_up_in_the_tree() {
+        let engine = crate::kernels::select(Some("scalar")).unwrap();
+        let window = Window {
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        for (capacity, live) in [(64, 64), (50, 37), (5, 5)] {
+            let rows = crate::tape::Rows::new(capacity).with_live(live);
+            let grads = |only: Option<usize>| {
+                let mut tape = Tape::new(engine, capacity);
+                let x = tape.input(Shape::image(2, 5, 4), false);
+                let y = Conv::record(&mut tape, "c", x, 3, window, Terms::real(true)).unwrap();
+                tape.seal(true);
+                tape.set_rows(live);
+                fill(1, tape.value_mut(x));
+                tape.backward_from(y, |dy| {
+                    fill(3, dy);
+                    let len = dy.len() / live;
+                    for (row, dy) in dy.chunks_exact_mut(len).enumerate() {
+                        if only.is_some_and(|leaf| !rows.of_leaf(leaf).contains(&row)) {
+                            dy.fill(0.0);
+                        }
+                    }
+                });
+                tape.params.grads().to_vec()
+            };
+            let add = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+            let mut nodes: Vec<Vec<f32>> = (0..rows.leaves()).map(|i| grads(Some(i))).collect();
+            let sequential = nodes[1..].iter().fold(nodes[0].clone(), |a, b| add(&a, b));
+            while nodes.len() > 1 {
+                let sum = |p: &[Vec<f32>]| p[1..].iter().fold(p[0].clone(), |a, b| add(&a, b));
+                nodes = nodes.chunks(2).map(sum).collect();
+            }
+            assert_eq!(grads(None), nodes[0], "{live} of {capacity}");
+            assert!(
+                live < 6 || nodes[0] != sequential,
+                "the test tells no orders apart"
+            );
+        }
+    }
+
     #[test]
     fn windows_that_do_not_fit_are_refused() {
         let output = |input, channels, kernel, stride, padding| {
