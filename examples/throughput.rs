@@ -1,6 +1,6 @@
-//! Training speed of the seed-net on random images: one JSON line.
+//! Training speed of the seed-net, or of another preset, on random images: one JSON line.
 //!
-//! `cargo run --release --example throughput -- --binary none --threads 2`
+//! `cargo run --release --example throughput -- --binary none --threads 2 --model mlp`
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stoch" => Firing::Stochastic,
         other => return Err(format!("unknown --mode {other}").into()),
     };
-    let mut spec = preset("seed-net", Shape::image(1, 28, 28), 10)?;
+    let mut spec = preset(&get("--model", "seed-net"), Shape::image(1, 28, 28), 10)?;
     spec.place(placement, mode, "st")?;
     let engine = kernels::select(None)?;
     let mut net = Network::new(&spec, engine, batch, true)?;

@@ -69,7 +69,8 @@ fn allocations(work: impl FnOnce()) -> (usize, usize) {
     (CALLS.load(SeqCst), BYTES.load(SeqCst))
 }
 
-const BATCH: usize = 16;
+/// So many that a chunk of rows is two leaves of the tree.
+const BATCH: usize = 40;
 
 /// Fills the batch, runs both ways, reads the losses, takes an optimiser step.
 fn warm_steps(

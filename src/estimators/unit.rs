@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::link::{conditional, relaxed, relaxed_derivative};
 use super::{Emit, Estimator, Outcome, Roles, Signal, Units as Row};
 use crate::random::fill_uniform;
-use crate::tape::{Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Tape, Units, Value};
+use crate::tape::{
+    Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Tape, Units, Value, tree,
+};
 
 /// How a binary unit fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,7 +67,9 @@ struct Slot {
     v: Vec<f32>,
     zeros: Vec<f32>,
     noted: Vec<f32>,
+    /// Sums for the learned numbers: of the leaf under way, and of the chunk's leaves.
     sums: [f64; 3],
+    node: [f64; 3],
 }
 
 impl BinaryUnit {
@@ -138,6 +142,7 @@ impl BinaryUnit {
                     zeros: vec![0.0; len],
                     noted: vec![0.0; len],
                     sums: [0.0; 3],
+                    node: [0.0; 3],
                 })
                 .collect(),
         };
@@ -319,6 +324,11 @@ impl BinaryUnit {
     }
 }
 
+/// `a + b`, each of three sums for itself.
+fn add(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|i| a[i] + b[i])
+}
+
 /// What a backward pass reads.
 struct View<'a> {
     x: &'a [f32],
@@ -402,7 +412,7 @@ impl Op for BinaryUnit {
             return;
         }
         let mut slots = std::mem::take(&mut self.slots);
-        slots.iter_mut().for_each(|slot| slot.sums = [0.0; 3]);
+        let mut chunks = 0;
         if let Some(dx) = cx.grads.of(0) {
             let this = &*self;
             // A score-function rule acts in main rows alone.
@@ -410,32 +420,37 @@ impl Op for BinaryUnit {
                 Signal::Loss if !probe => main,
                 _ => pass.rows.live,
             };
+            let cut = dx.rows();
+            chunks = cut.chunks();
             dx.add(&mut slots, |targets, dx, slot| {
-                for (target, dx) in targets.zip(dx.chunks_exact_mut(len)) {
-                    let step = if this.expands {
-                        pass.group.images
-                    } else {
-                        pass.group.rows()
-                    };
-                    for row in (target..last).step_by(step) {
-                        if probe {
-                            this.pull_through(&view, row, slot, dx);
+                let mut each = dx.chunks_exact_mut(len);
+                for (i, leaf) in cut.leaves_in(targets) {
+                    slot.sums = [0.0; 3];
+                    for (target, dx) in leaf.zip(&mut each) {
+                        let step = if this.expands {
+                            pass.group.images
                         } else {
-                            this.pull(&view, row, slot, dx);
+                            pass.group.rows()
+                        };
+                        for row in (target..last).step_by(step) {
+                            if probe {
+                                this.pull_through(&view, row, slot, dx);
+                            } else {
+                                this.pull(&view, row, slot, dx);
+                            }
                         }
                     }
+                    slot.node = match i {
+                        0 => slot.sums,
+                        _ => add(slot.node, slot.sums),
+                    };
                 }
             });
         }
         if let Some(id) = self.controls
             && !probe
         {
-            let mut sums = [0.0; 3];
-            for slot in &slots {
-                for (sum, part) in sums.iter_mut().zip(slot.sums) {
-                    *sum += part;
-                }
-            }
+            let sums = tree::fold(chunks, |i| slots[i].node, add);
             let controls = cx.params.buffer_mut(id);
             self.estimator.adapt(controls, sums, pass.noise.step);
         }

@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, treed, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -18,6 +18,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     packed: super::packed::avx2::PACKED,
     lookup: lookup::functions!(__m256, "avx2,fma"),
     winograd: winograd::functions!(__m256, Avx2, "avx2,fma"),
+    treed: treed::function!(__m256, 2, 2, "avx2,fma"),
 };
 
 fn product(

@@ -9,7 +9,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, treed, vector, winograd};
 use std::arch::x86_64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -24,6 +24,7 @@ pub(super) static KERNELS: Kernels = Kernels {
         Avx512,
         "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
     ),
+    treed: treed::function!(__m512, 1, 8, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"),
 };
 
 fn product(

@@ -36,6 +36,8 @@ mod pool;
 mod scalar;
 mod small;
 mod tiling;
+pub mod tree;
+mod treed;
 mod vector;
 pub mod winograd;
 
@@ -56,6 +58,7 @@ pub struct Kernels {
     packed: packed::Packed,
     lookup: lookup::Functions,
     winograd: winograd::Functions,
+    treed: treed::TreedFn,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -7,7 +7,7 @@
 
 use super::gemm::{Patches, Store};
 use super::tiling::{self, Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, lookup, vector, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, treed, vector, winograd};
 use std::arch::aarch64::*;
 
 pub(super) static KERNELS: Kernels = Kernels {
@@ -18,6 +18,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     packed: super::packed::neon::PACKED,
     lookup: lookup::functions!(float32x4_t, "neon"),
     winograd: winograd::functions!(float32x4_t, Neon, "neon"),
+    treed: treed::function!(float32x4_t, 4, 2, "neon"),
 };
 
 fn product(

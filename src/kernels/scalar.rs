@@ -2,7 +2,7 @@
 
 use super::gemm::{Patches, Store, panels};
 use super::tiling::{Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, lookup, winograd};
+use super::{Isa, Kernels, NR, elementwise, lookup, treed, winograd};
 
 pub(super) static KERNELS: Kernels = Kernels {
     isa: Isa::Scalar,
@@ -12,6 +12,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     packed: super::packed::scalar::PACKED,
     lookup: lookup::functions!(f32),
     winograd: winograd::functions!(f32, Plain),
+    treed: treed::function!(f32, 16, 1),
 };
 
 pub(super) fn product(

@@ -4,6 +4,7 @@
 use super::spec::{LayerSpec, ModelSpec};
 use crate::bounded;
 use crate::error::{Error, Result};
+use crate::kernels::gemm::prefer_matrixmultiply;
 use crate::tape::Rows;
 
 /// Columns that the kernels' panels of weights are rounded up to, at most.
@@ -52,10 +53,17 @@ impl ModelSpec {
             let cheaper = stride == 1 && (kernel == 3 || kernel == 5);
             // Winograd's points are up to four times the weights; tables as well.
             let points = if cheaper { 4 } else { 1 };
+            let large =
+                kernel == 0 && prefer_matrixmultiply(rows as usize, depth as usize, out as usize);
             let of_weights = [
                 product(&[weights, if training { 4 } else { 2 }]),
                 product(&[panel, 3 + 3 * points]),
-                product(&[panel, points, if kernel > 0 { slots } else { 0 }]),
+                // A chunk's sums, and those of a leaf that joins them.
+                product(&[panel, points, if kernel > 0 { 2 * slots } else { 0 }]),
+                // The panels of a linear layer's adjoint, nodes of its bias, and nodes of
+                // its weights where matrixmultiply computes the leaves.
+                product(&[rows.saturating_add(8), out.next_multiple_of(PANEL)]),
+                product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
             ];
             let side = |n: usize| (n + 2 * kernel) as u64;
             let border = match kernel {

@@ -20,8 +20,9 @@
 //! function.
 //!
 //! Statistics are summed as f32 over a block of pixels, relative to a pixel of
-//! the chunk (so that a large mean does not cancel), then as f64 over blocks, and
-//! chunks are merged in order by Chan's formula.
+//! the leaf (so that a large mean does not cancel), then as f64 over blocks; leaves of
+//! rows are merged by Chan's formula in the one tree of [`crate::tape::tree`], as the
+//! sums of the gradient are.
 
 use std::ops::Range;
 
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
-use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Rows, Tape, Value};
+use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Tape, Value, tree};
 use crate::tensor::Shape;
 
 /// Pixels that are summed in f32 before they join the f64 sum.
@@ -77,25 +78,49 @@ pub struct BatchNorm {
     pub(super) slots: Vec<Slot>,
 }
 
-/// One chunk's sums: relative sum and squares forward, Σ dy and Σ dy·(x - μ) back.
+/// One chunk's sums.
 pub(super) struct Slot {
+    /// Of the leaf under way: what its numbers are taken relative to, the sums of a
+    /// block, those of the leaf, and its pixels so far.
     origin: Vec<f32>,
     block: [Vec<f32>; 2],
     sums: [Vec<f64>; 2],
     pixels: usize,
+    /// The leaf's number within the chunk.
+    leaf: usize,
+    /// The node over the chunk's leaves: pixels, means and sums of squared deviations
+    /// forward; Σ dy and Σ dy·(x - μ) back.
+    count: f64,
+    node: [Vec<f64>; 2],
 }
 
 impl Slot {
-    /// Begins the sums of a batch, relative to the first of these pixels.
-    pub(super) fn begin(&mut self, x: &[f32]) {
-        self.clear();
-        self.pixels = 0;
+    fn new(channels: usize) -> Self {
+        let pair = || [vec![0.0; channels], vec![0.0; channels]];
+        Self {
+            origin: vec![0.0; channels],
+            block: [vec![0.0; channels], vec![0.0; channels]],
+            sums: pair(),
+            pixels: 0,
+            leaf: 0,
+            count: 0.0,
+            node: pair(),
+        }
+    }
+
+    /// Begins the statistics of a leaf of the batch, the one of that number within its
+    /// chunk, relative to the first of these pixels.
+    pub(super) fn begin(&mut self, leaf: usize, x: &[f32]) {
+        if leaf > 0 {
+            self.end();
+        }
+        self.clear(leaf);
         let c = self.origin.len();
         self.origin.copy_from_slice(&x[..c]);
     }
 
-    /// Adds pixels to the sums of a batch. How they are handed out does not matter:
-    /// blocks go on from one call to the next.
+    /// Adds pixels to the statistics of the leaf. How they are handed out does not
+    /// matter: blocks go on from one call to the next.
     pub(super) fn add(&mut self, ew: &Elementwise, mut x: &[f32]) {
         let c = self.origin.len();
         while !x.is_empty() {
@@ -111,8 +136,38 @@ impl Slot {
         }
     }
 
-    fn clear(&mut self) {
+    /// Ends the statistics of a leaf: its moments join the chunk's node.
+    fn end(&mut self) {
+        self.flush();
+        let count = self.pixels as f64;
+        let [sums, squares] = &self.sums;
+        let [means, deviations] = &mut self.node;
+        for i in 0..means.len() {
+            let mean = f64::from(self.origin[i]) + sums[i] / count;
+            let deviation = (squares[i] - sums[i] * sums[i] / count).max(0.0);
+            let of_leaf = (count, mean, deviation);
+            let node = if self.leaf == 0 {
+                of_leaf
+            } else {
+                chan((self.count, means[i], deviations[i]), of_leaf)
+            };
+            (means[i], deviations[i]) = (node.1, node.2);
+        }
+        self.count = if self.leaf == 0 { 0.0 } else { self.count } + count;
+    }
+
+    fn clear(&mut self, leaf: usize) {
         self.sums.iter_mut().for_each(|s| s.fill(0.0));
+        (self.leaf, self.pixels) = (leaf, 0);
+    }
+
+    /// Ends the sums of a leaf's gradient: they join the chunk's node.
+    fn end_sums(&mut self) {
+        for (node, sums) in self.node.iter_mut().zip(&self.sums) {
+            for (node, &sum) in node.iter_mut().zip(sums) {
+                *node = if self.leaf == 0 { sum } else { *node + sum };
+            }
+        }
     }
 
     /// Moves the f32 sums of a block into the f64 sums.
@@ -123,6 +178,18 @@ impl Slot {
             }
         }
     }
+}
+
+/// Chan's formula: (n, mean, sum of squared deviations) of two sets of numbers together.
+fn chan(left: (f64, f64, f64), right: (f64, f64, f64)) -> (f64, f64, f64) {
+    let ((n, mean, m2), (count, other, other_m2)) = (left, right);
+    let (all, delta) = (n + count, other - mean);
+    let share = count / all;
+    (
+        all,
+        mean + delta * share,
+        m2 + other_m2 + delta * delta * n * share,
+    )
 }
 
 impl BatchNorm {
@@ -186,14 +253,7 @@ impl BatchNorm {
             b: vec![0.0; c],
             d: vec![0.0; c],
             total: [vec![0.0; c], vec![0.0; c]],
-            slots: (0..tape.slots())
-                .map(|_| Slot {
-                    origin: vec![0.0; c],
-                    block: [vec![0.0; c], vec![0.0; c]],
-                    sums: [vec![0.0; c], vec![0.0; c]],
-                    pixels: 0,
-                })
-                .collect(),
+            slots: (0..tape.slots()).map(|_| Slot::new(c)).collect(),
         })
     }
 
@@ -206,10 +266,13 @@ impl BatchNorm {
     pub(super) fn prepare(&mut self, cx: &mut Forward<'_>) {
         if cx.pass.mode == Mode::Train {
             let (len, x, ew) = (self.shape.len(), cx.x(0), &cx.pass.engine.kernels.ew);
-            samples(cx.pass).each(&mut self.slots, |rows, slot| {
-                let x = &x[rows.start * len..rows.end * len];
-                slot.begin(x);
-                slot.add(ew, x);
+            let rows = cx.pass.samples();
+            rows.each(&mut self.slots, |chunk, slot| {
+                for (i, leaf) in rows.leaves_in(chunk) {
+                    let x = &x[leaf.start * len..leaf.end * len];
+                    slot.begin(i, x);
+                    slot.add(ew, x);
+                }
             });
         }
         self.settle(cx);
@@ -218,7 +281,7 @@ impl BatchNorm {
     /// Works out `scale` and `shift`; in training the slots hold the sums of the batch.
     pub(super) fn settle(&mut self, cx: &mut Forward<'_>) {
         if self.by_batch(cx.pass) {
-            self.merge(samples(cx.pass).chunks());
+            self.merge(cx.pass.samples().chunks());
             self.update_running(cx);
             for i in 0..self.shape.channels {
                 self.used_mean[i] = self.total[0][i] as f32;
@@ -236,13 +299,13 @@ impl BatchNorm {
                     scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
             }
             if cx.pass.mode == Mode::Train {
-                self.merge(samples(cx.pass).chunks());
+                self.merge(cx.pass.samples().chunks());
                 self.update_running(cx);
             }
         }
     }
 
-    /// `Σ dy` and `Σ dy·(x - μ)` over the rows; `of` gives the pixels of some rows
+    /// `Σ dy` and `Σ dy·(x - μ)` over the rows; `of` gives the pixels of a leaf's rows
     /// and their adjoints, at least all whose adjoint is not zero.
     pub(super) fn sum<'a>(
         &mut self,
@@ -254,13 +317,17 @@ impl BatchNorm {
             &self.used_mean,
             &pass.engine.kernels.ew,
         );
-        pass.rows.each(&mut self.slots, |rows, slot| {
-            slot.clear();
-            let (x, dy) = of(rows);
-            for (x, dy) in x.chunks(BLOCK * c).zip(dy.chunks(BLOCK * c)) {
-                let [sum, dot] = &mut slot.block;
-                (ew.batch_norm_sums)(x, mean, dy, sum, dot);
-                slot.flush();
+        let rows = pass.rows;
+        rows.each(&mut self.slots, |chunk, slot| {
+            for (i, leaf) in rows.leaves_in(chunk) {
+                slot.clear(i);
+                let (x, dy) = of(leaf);
+                for (x, dy) in x.chunks(BLOCK * c).zip(dy.chunks(BLOCK * c)) {
+                    let [sum, dot] = &mut slot.block;
+                    (ew.batch_norm_sums)(x, mean, dy, sum, dot);
+                    slot.flush();
+                }
+                slot.end_sums();
             }
         });
     }
@@ -268,13 +335,10 @@ impl BatchNorm {
     /// Adds to the gradients of γ and β, and works out `a`, `b` and `d`.
     pub(super) fn coefficients(&mut self, cx: &mut Backward<'_>) {
         let by_batch = self.by_batch(cx.pass);
-        let [sum, dot] = &mut self.total;
-        for (part, total) in [sum, dot].into_iter().enumerate() {
-            total.fill(0.0);
-            for slot in &self.slots[..cx.pass.rows.chunks()] {
-                for (total, &x) in total.iter_mut().zip(&slot.sums[part]) {
-                    *total += x;
-                }
+        let slots = &self.slots[..cx.pass.rows.chunks()];
+        for (part, total) in self.total.iter_mut().enumerate() {
+            for (i, total) in total.iter_mut().enumerate() {
+                *total = tree::fold(slots.len(), |s| slots[s].node[part][i], |a, b| a + b);
             }
         }
         let [sum, dot] = &self.total;
@@ -295,29 +359,22 @@ impl BatchNorm {
 
     /// Mean and biased variance of the batch into `self.total`.
     fn merge(&mut self, chunks: usize) {
-        let c = self.shape.channels;
-        self.slots[..chunks].iter_mut().for_each(Slot::flush);
-        let [mean, squares] = &mut self.total;
-        for i in 0..c {
-            let (mut n, mut m, mut m2) = (0.0, 0.0, 0.0);
-            for slot in &self.slots[..chunks] {
-                let count = slot.pixels as f64;
-                let (sum, sq) = (slot.sums[0][i], slot.sums[1][i]);
-                let other = f64::from(slot.origin[i]) + sum / count;
-                let other_m2 = (sq - sum * sum / count).max(0.0);
-                let delta = other - m;
-                let all = n + count;
-                m += delta * count / all;
-                m2 += other_m2 + delta * delta * n * count / all;
-                n = all;
-            }
-            mean[i] = m;
-            squares[i] = m2 / n;
+        let slots = &mut self.slots[..chunks];
+        slots.iter_mut().for_each(Slot::end);
+        let slots = &*slots;
+        let [mean, variance] = &mut self.total;
+        for (i, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
+            let moments = |s: usize| {
+                let [means, deviations] = &slots[s].node;
+                (slots[s].count, means[i], deviations[i])
+            };
+            let (n, m, m2) = tree::fold(chunks, moments, chan);
+            (*mean, *variance) = (m, m2 / n);
         }
     }
 
     fn update_running(&self, cx: &mut Forward<'_>) {
-        let n = (samples(cx.pass).live * self.shape.pixels()) as f64;
+        let n = (cx.pass.samples().live * self.shape.pixels()) as f64;
         // PyTorch refuses a batch of one value a channel; so does the model's check.
         let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };
         for (buffer, batch, factor) in [
@@ -331,13 +388,6 @@ impl BatchNorm {
         }
         cx.params.count(self.batches);
     }
-}
-
-/// The rows that statistics are taken from: samples, not what an estimator evaluates
-/// beside them.
-pub(super) fn samples(pass: &Pass) -> Rows {
-    let live = pass.rows.live.min(pass.group.main());
-    Rows { live, ..pass.rows }
 }
 
 /// The scale and shift of one channel in evaluation, shared with lowering:

@@ -17,7 +17,7 @@
 //! squares scale of sign(V) for V.
 
 use crate::bits;
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
 use crate::tensor::Shape;
 
 /// Pixels that are summed in f32 before they join the f64 sum.
@@ -35,10 +35,12 @@ pub struct ChannelScale {
     slots: Vec<Slot>,
 }
 
-/// One chunk's sums: Σ dy and Σ x·dy.
+/// Sums of one chunk: Σ dy and Σ x·dy, over a block, over a leaf, and over the chunk's
+/// leaves, which is a node of the tree.
 struct Slot {
     block: [Vec<f32>; 2],
     sums: [Vec<f64>; 2],
+    node: [Vec<f64>; 2],
 }
 
 impl ChannelScale {
@@ -64,6 +66,7 @@ impl ChannelScale {
                 .map(|_| Slot {
                     block: [vec![0.0; c], vec![0.0; c]],
                     sums: [vec![0.0; c], vec![0.0; c]],
+                    node: [vec![0.0; c], vec![0.0; c]],
                 })
                 .collect(),
         };
@@ -104,24 +107,34 @@ impl Op for ChannelScale {
         let (c, len) = (self.shape.channels, self.shape.len());
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
         let (scale, zeros) = (&self.scale, &self.zeros);
-        cx.pass.rows.each(&mut self.slots, |rows, slot| {
-            slot.sums.iter_mut().for_each(|s| s.fill(0.0));
-            let range = rows.start * len..rows.end * len;
-            for (x, dy) in x[range.clone()]
-                .chunks(BLOCK * c)
-                .zip(dy[range].chunks(BLOCK * c))
-            {
-                let [sum, dot] = &mut slot.block;
-                (ew.batch_norm_sums)(x, zeros, dy, sum, dot);
-                for (sums, block) in slot.sums.iter_mut().zip(&mut slot.block) {
-                    for (sum, x) in sums.iter_mut().zip(block) {
-                        *sum += f64::from(std::mem::take(x));
+        let rows = cx.pass.rows;
+        rows.each(&mut self.slots, |chunk, slot| {
+            for (i, leaf) in rows.leaves_in(chunk) {
+                slot.sums.iter_mut().for_each(|s| s.fill(0.0));
+                let range = leaf.start * len..leaf.end * len;
+                for (x, dy) in x[range.clone()]
+                    .chunks(BLOCK * c)
+                    .zip(dy[range].chunks(BLOCK * c))
+                {
+                    let [sum, dot] = &mut slot.block;
+                    (ew.batch_norm_sums)(x, zeros, dy, sum, dot);
+                    for (sums, block) in slot.sums.iter_mut().zip(&mut slot.block) {
+                        for (sum, x) in sums.iter_mut().zip(block) {
+                            *sum += f64::from(std::mem::take(x));
+                        }
+                    }
+                }
+                for (node, sums) in slot.node.iter_mut().zip(&slot.sums) {
+                    for (node, &sum) in node.iter_mut().zip(sums) {
+                        *node = if i == 0 { sum } else { *node + sum };
                     }
                 }
             }
         });
-        let slots = &self.slots[..cx.pass.rows.chunks()];
-        let total = |part: usize, i: usize| slots.iter().map(|s| s.sums[part][i]).sum::<f64>();
+        let slots = &self.slots[..rows.chunks()];
+        let total = |part: usize, i: usize| {
+            tree::fold(slots.len(), |s| slots[s].node[part][i], |a, b| a + b)
+        };
         if let Some(bias) = self.bias {
             for (i, grad) in cx.params.grad_mut(bias).iter_mut().enumerate() {
                 *grad += total(0, i) as f32;

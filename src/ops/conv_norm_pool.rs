@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::tape::{Backward, Forward, Mode, Op, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
-use super::batch_norm::{Statistics, samples};
+use super::batch_norm::Statistics;
 use super::conv::{Adjoint, Conv};
 use super::norm_pool::NormPool;
 use super::weights::Terms;
@@ -65,7 +65,7 @@ impl ConvNormPool {
 impl Op for ConvNormPool {
     fn forward(&mut self, mut cx: Forward<'_>) {
         let (pass, train) = (cx.pass, cx.pass.mode == Mode::Train);
-        let (rows, ew) = (samples(pass), &pass.engine.kernels.ew);
+        let (rows, ew) = (pass.samples(), &pass.engine.kernels.ew);
         let norm = &mut self.behind.norm;
         self.conv.run(
             &cx,
@@ -73,8 +73,8 @@ impl Op for ConvNormPool {
             &mut norm.slots,
             |row, z, sums| {
                 if train && row < rows.live {
-                    if row % rows.chunk == 0 {
-                        sums.begin(z);
+                    if let Some(leaf) = rows.leaf_that_begins(row) {
+                        sums.begin(leaf, z);
                     }
                     sums.add(ew, z);
                 }

@@ -93,10 +93,11 @@ impl NormPool {
 
     /// The two sums of the adjoint, and the gradients of γ and β.
     pub(super) fn sum(&mut self, cx: &mut Backward<'_>) {
-        let (output, chunk, dy) = (self.output.len(), cx.pass.rows.chunk, cx.dy);
+        let (output, pass, dy) = (self.output.len(), cx.pass, cx.dy);
         let slots = &self.slots;
-        self.norm.sum(cx.pass, |rows| {
-            let at = &slots[rows.start / chunk][..rows.len() * output];
+        self.norm.sum(pass, |rows| {
+            let (chunk, first) = pass.rows.chunk_with(rows.start);
+            let at = &slots[chunk][first * output..][..rows.len() * output];
             (at, &dy[rows.start * output..rows.end * output])
         });
         self.norm.coefficients(cx);
@@ -110,8 +111,9 @@ impl NormPool {
         (x, dy): (&[f32], &[f32]),
         dx: &mut [f32],
     ) {
-        let (input, output, chunk) = (self.input.len(), self.output.len(), pass.rows.chunk);
-        let at = &self.slots[row / chunk][row % chunk * output..][..output];
+        let (input, output) = (self.input.len(), self.output.len());
+        let (chunk, within) = pass.rows.chunk_with(row);
+        let at = &self.slots[chunk][within * output..][..output];
         let (x, dy) = (&x[row * input..][..input], &dy[row * output..][..output]);
         let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
         (pass.engine.kernels.ew.norm_max_pool_grad)(&self.pool, x, (at, dy), factors, false, dx);

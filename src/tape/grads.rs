@@ -41,6 +41,11 @@ pub struct Grad<'a> {
 }
 
 impl Grad<'_> {
+    /// How its rows are cut.
+    pub fn rows(&self) -> Rows {
+        self.rows
+    }
+
     /// Runs `work(rows, their adjoint, slot)` for every chunk; the adjoint holds
     /// zeros or earlier contributions, and `work` adds to it.
     pub fn add<S: Send>(

@@ -13,7 +13,8 @@
 //! - `backward` *adds* to the adjoints of its inputs. The tape clears an adjoint
 //!   when its first contribution arrives ([`Grad`]).
 //! - A warm step allocates nothing.
-//! - No result depends on the number of threads ([`Rows`]), and noise is keyed by
+//! - Sums over rows are added up in one tree over leaves that the batch sets alone, so no
+//!   result depends on the number of threads ([`Rows`], [`tree`]); noise is keyed by
 //!   position ([`Noise`]).
 //! - Below the first layer that draws samples a row is an image; from there on an
 //!   image has [`Group::size`] rows ([`Tape::expand`]), one for each sample and
@@ -25,10 +26,11 @@ mod params;
 mod pass;
 mod rows;
 
+pub use crate::kernels::tree;
 pub use grads::{Grad, Grads};
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use pass::{Group, Mode, Noise, Pass, Phase, Units};
-pub use rows::{Pool, Rows, reduce};
+pub use rows::{LEAVES, Pool, Rows, reduce};
 
 use crate::kernels::Engine;
 use crate::tensor::{Arena, Shape, whole_lines};
@@ -268,16 +270,28 @@ impl Tape {
         Rows::chunks_of(rows.live)
     }
 
+    /// Rows that an op recorded now has at most.
+    pub fn rows_recorded(&self) -> usize {
+        let rows = if self.expanded { self.full } else { self.stem };
+        rows.live
+    }
+
     /// Rows that a chunk of an op recorded now has at most.
     pub fn chunk(&self) -> usize {
         let rows = if self.expanded { self.full } else { self.stem };
-        rows.chunk
+        rows.most_of_chunk()
+    }
+
+    /// Leaves that a chunk of an op recorded now has at most.
+    pub fn leaves_of_chunk(&self) -> usize {
+        let rows = if self.expanded { self.full } else { self.stem };
+        rows.leaves_of_chunk()
     }
 
     /// How the images of the batch are cut.
     pub fn stem(&self) -> Rows {
         let live = self.pass.group.images;
-        Rows { live, ..self.stem }
+        self.stem.with_live(live)
     }
 
     /// Rows that a batch may have where images have groups of rows.
@@ -321,7 +335,7 @@ impl Tape {
     fn rows_at(&self, value: Value) -> Rows {
         if self.places[value.0].expanded {
             let live = self.pass.group.rows();
-            Rows { live, ..self.full }
+            self.full.with_live(live)
         } else {
             self.stem()
         }

@@ -163,6 +163,11 @@ impl Pass {
         pass
     }
 
+    /// The live main rows: samples, not what an estimator evaluates beside them.
+    pub fn samples(&self) -> Rows {
+        self.rows.with_live(self.rows.live.min(self.group.main()))
+    }
+
     /// Makes room for that many rows.
     pub(super) fn resize(&mut self, rows: usize) {
         self.labels.resize(rows, 0);

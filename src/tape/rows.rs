@@ -1,27 +1,33 @@
 //! Work over the rows of a batch, in parallel and with the same bits on any
 //! number of threads.
 //!
-//! **Invariant.** Rows are cut into chunks whose size depends on the batch
-//! capacity alone. A chunk writes its own rows and its own slot; slots are
-//! combined afterwards in chunk order. No result depends on which thread ran a
-//! chunk, or when.
+//! **Invariant.** Rows are cut into *leaves*, runs of consecutive rows that the batch's
+//! capacity sets alone; sums over rows are sums over leaves, added up in the one tree of
+//! [`crate::kernels::tree`]. Parallel work is cut into *chunks* of whole leaves. A chunk
+//! writes its own rows and its own slot, and what it has summed is a node of the tree.
+//! No result depends on which thread ran a chunk, or when.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-/// Chunks that a full batch is cut into, at most: enough to keep 16 threads busy
-/// without a slot of partial gradients for every row.
+use crate::kernels::tree::{self, Step};
+
+/// Leaves that a batch is cut into; a smaller one has a leaf for each row.
+pub const LEAVES: usize = 32;
+
+/// Chunks that a batch is cut into, at most: enough to keep 16 threads busy without a
+/// slot of partial gradients for every leaf.
 const CHUNKS: usize = 16;
 
 /// The live rows of a batch and how they are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Rows in use; a short last batch lowers it.
+    /// Rows in use; a short last batch lowers it, and leaves out the last leaves.
     pub live: usize,
-    /// Rows in a chunk (the last may be shorter).
-    pub chunk: usize,
+    /// Rows of a full batch.
+    capacity: usize,
 }
 
 impl Rows {
@@ -29,36 +35,96 @@ impl Rows {
     pub fn new(capacity: usize) -> Self {
         Self {
             live: capacity,
-            chunk: capacity.div_ceil(CHUNKS).max(1),
+            capacity,
         }
+    }
+
+    /// The same cut with so many rows in use.
+    pub fn with_live(self, live: usize) -> Self {
+        Self { live, ..self }
     }
 
     /// Chunks that a batch of `capacity` is cut into: the number of slots an op needs.
     pub fn chunks_of(capacity: usize) -> usize {
-        capacity.div_ceil(Self::new(capacity).chunk)
+        let rows = Self::new(capacity);
+        rows.all_leaves().div_ceil(rows.leaves_of_chunk())
+    }
+
+    /// Leaves of a full batch.
+    fn all_leaves(&self) -> usize {
+        self.capacity.clamp(1, LEAVES)
+    }
+
+    /// Leaves of a chunk; the last may have fewer.
+    pub fn leaves_of_chunk(&self) -> usize {
+        self.all_leaves().div_ceil(CHUNKS)
+    }
+
+    /// Leaves in use.
+    pub fn leaves(&self) -> usize {
+        // As many as begin below the last row: i·capacity/n < live.
+        let (n, capacity) = (self.all_leaves(), self.capacity.max(1));
+        (self.live * n).div_ceil(capacity).min(n)
+    }
+
+    /// Where leaf `i` begins, or where the last one in use ends.
+    pub fn start_of_leaf(&self, i: usize) -> usize {
+        (i * self.capacity / self.all_leaves()).min(self.live)
+    }
+
+    /// The rows of leaf `i`.
+    pub fn of_leaf(&self, i: usize) -> Range<usize> {
+        self.start_of_leaf(i)..self.start_of_leaf(i + 1)
+    }
+
+    /// The leaf that begins with `row`, counted from the first one of its chunk.
+    pub fn leaf_that_begins(&self, row: usize) -> Option<usize> {
+        let leaf = self.leaf_with(row);
+        (self.start_of_leaf(leaf) == row).then_some(leaf % self.leaves_of_chunk())
+    }
+
+    /// The leaf that `row` is in.
+    fn leaf_with(&self, row: usize) -> usize {
+        ((row + 1) * self.all_leaves()).div_ceil(self.capacity.max(1)) - 1
+    }
+
+    /// The leaves of a chunk's rows, cut down to the rows in use, each with its number
+    /// within the chunk.
+    pub fn leaves_in(
+        &self,
+        chunk: Range<usize>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let (rows, first) = (*self, self.leaf_with(chunk.start));
+        (0..rows.leaves_of_chunk())
+            .map(move |i| (i, rows.of_leaf(first + i)))
+            .take_while(move |(_, leaf)| leaf.start < chunk.end)
     }
 
     /// Chunks in use.
     pub fn chunks(&self) -> usize {
-        self.live.div_ceil(self.chunk)
+        self.leaves().div_ceil(self.leaves_of_chunk())
     }
 
     /// The rows of chunk `i`.
     pub fn of_chunk(&self, i: usize) -> Range<usize> {
-        i * self.chunk..((i + 1) * self.chunk).min(self.live)
+        let leaves = self.leaves_of_chunk();
+        self.start_of_leaf(i * leaves)..self.start_of_leaf((i + 1) * leaves)
+    }
+
+    /// The chunk that `row` is in, and the row's number within it.
+    pub fn chunk_with(&self, row: usize) -> (usize, usize) {
+        let chunk = self.leaf_with(row) / self.leaves_of_chunk();
+        (chunk, row - self.of_chunk(chunk).start)
+    }
+
+    /// Rows that a chunk has at most.
+    pub fn most_of_chunk(&self) -> usize {
+        (self.leaves_of_chunk() * self.capacity).div_ceil(self.all_leaves())
     }
 
     /// Runs `work(rows, slot)` for every chunk.
     pub fn each<S: Send>(&self, slots: &mut [S], work: impl Fn(Range<usize>, &mut S) + Sync) {
-        let slots = &mut slots[..self.chunks()];
-        if let [slot] = slots {
-            return work(0..self.live, slot);
-        }
-        slots
-            .par_iter_mut()
-            .enumerate()
-            .with_max_len(1)
-            .for_each(|(i, slot)| work(self.of_chunk(i), slot));
+        self.write(&mut [], 0, slots, |rows, _, slot| work(rows, slot));
     }
 
     /// Runs `work(rows, their part of out, slot)` for every chunk; `out` holds
@@ -72,14 +138,39 @@ impl Rows {
     ) {
         let out = &mut out[..self.live * width];
         let slots = &mut slots[..self.chunks()];
-        if let [slot] = slots {
-            return work(0..self.live, out, slot);
+        self.split(0, out, width, slots, &work);
+    }
+
+    /// [`Self::write`] for the chunks from `first` on, one for each of `slots`.
+    fn split<S: Send>(
+        &self,
+        first: usize,
+        out: &mut [f32],
+        width: usize,
+        slots: &mut [S],
+        work: &(impl Fn(Range<usize>, &mut [f32], &mut S) + Sync),
+    ) {
+        match slots {
+            [] => {}
+            [slot] => work(self.of_chunk(first), out, slot),
+            _ => {
+                let half = slots.len().div_ceil(2);
+                let (here, there) = slots.split_at_mut(half);
+                let rows = self.of_chunk(first + half).start - self.of_chunk(first).start;
+                let (left, right) = out.split_at_mut(rows * width);
+                rayon::join(
+                    || self.split(first, left, width, here, work),
+                    || self.split(first + half, right, width, there, work),
+                );
+            }
         }
-        out.par_chunks_mut(self.chunk * width)
-            .zip(slots.par_iter_mut())
-            .enumerate()
-            .with_max_len(1)
-            .for_each(|(i, (out, slot))| work(self.of_chunk(i), out, slot));
+    }
+
+    /// The sum of a number of each live row: each leaf's rows one after the other, the
+    /// leaves in the tree.
+    pub fn sum(&self, of: impl Fn(usize) -> f64) -> f64 {
+        let leaf = |i| self.of_leaf(i).map(&of).sum::<f64>();
+        tree::fold(self.leaves(), leaf, |a, b| a + b)
     }
 }
 
@@ -109,26 +200,37 @@ impl<T> Pool<T> {
     }
 }
 
-/// Adds up one partial sum of each slot, in slot order, into the first one and
-/// returns it.
+/// Adds up one partial sum of each slot, in the tree, into the first one and returns it.
+/// The slots are those of all chunks in use, each of which holds its chunk's node.
 pub fn reduce<S: Send + Sync>(
     slots: &mut [S],
     part: impl Fn(&S) -> &[f32] + Sync,
     first: impl Fn(&mut S) -> &mut [f32],
 ) -> &[f32] {
-    /// Numbers a thread adds up at a time: a few cache lines of each slot.
+    /// Numbers a thread adds up at a time: the nodes stay in the first-level cache.
     const BLOCK: usize = 1024;
+    const HELD: usize = CHUNKS.ilog2() as usize + 1;
     let Some((head, tail)) = slots.split_first_mut() else {
         return &[];
     };
     let sum = first(head);
     if !tail.is_empty() {
-        let tail = &*tail;
+        let (tail, chunks) = (&*tail, tail.len() + 1);
         sum.par_chunks_mut(BLOCK).enumerate().for_each(|(b, sum)| {
-            for slot in tail {
-                let part = &part(slot)[b * BLOCK..][..sum.len()];
-                for (sum, &x) in sum.iter_mut().zip(part) {
-                    *sum += x;
+            // The first buffer is the sum itself, which holds the first leaf already.
+            let mut held = [[0.0f32; BLOCK]; HELD - 1];
+            for step in tree::steps(chunks) {
+                match step {
+                    Step::Leaf { to: 0, .. } => {}
+                    Step::Leaf { leaf, to } => {
+                        let part = &part(&tail[leaf - 1])[b * BLOCK..][..sum.len()];
+                        held[to - 1][..part.len()].copy_from_slice(part);
+                    }
+                    Step::Merge { into: 0 } => add(sum, &held[0]),
+                    Step::Merge { into } => {
+                        let (left, right) = held.split_at_mut(into);
+                        add(&mut left[into - 1], &right[0]);
+                    }
                 }
             }
         });
@@ -136,31 +238,13 @@ pub fn reduce<S: Send + Sync>(
     sum
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_cover_every_row_once_for_every_batch_size() {
-        for capacity in 1..=200 {
-            for live in [1, capacity / 2 + 1, capacity] {
-                let rows = Rows {
-                    live,
-                    ..Rows::new(capacity)
-                };
-                let covered: Vec<_> = (0..rows.chunks()).flat_map(|i| rows.of_chunk(i)).collect();
-                assert_eq!(covered, (0..live).collect::<Vec<_>>());
-                assert!(rows.chunks() <= Rows::chunks_of(capacity));
-                assert!(Rows::chunks_of(capacity) <= CHUNKS);
-            }
-        }
-    }
-
-    #[test]
-    fn reduce_adds_in_slot_order() {
-        // In f32, 1e8 + 1 - 1e8 is 0 in this order and 1 in others.
-        let mut slots = vec![vec![1e8f32; 3000], vec![1.0; 3000], vec![-1e8; 3000]];
-        let sum = reduce(&mut slots, |s| s, |s| s);
-        assert!(sum.iter().all(|&x| x == 0.0));
+/// `sum += part`
+fn add(sum: &mut [f32], part: &[f32]) {
+    for (sum, &x) in sum.iter_mut().zip(part) {
+        *sum += x;
     }
 }
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;

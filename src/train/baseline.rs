@@ -172,7 +172,7 @@ impl BaselineState {
         let group = network.pass().group;
         let (images, main) = (group.images, group.main());
         let losses = &network.pass().losses[..main];
-        let sum: f64 = losses.iter().map(|&l| f64::from(l)).sum();
+        let sum = network.pass().samples().sum(|row| f64::from(losses[row]));
         let expected = if self.weight > 0.0 {
             self.average / self.weight
         } else {

@@ -102,7 +102,8 @@ impl Evaluator {
                 net.pass_mut().noise = at(0);
                 net.forward();
                 seen(net, chunk);
-                loss += net.losses().iter().map(|&l| f64::from(l)).sum::<f64>();
+                let losses = net.losses();
+                loss += net.pass().samples().sum(|row| f64::from(losses[row]));
                 right += net.correct();
                 continue;
             }
@@ -132,8 +133,10 @@ impl Evaluator {
                 right += usize::from(argmax(p) == Some(label));
             }
             // Of the losses, not of the probabilities, which may be too small for floats.
-            let losses = self.losses.chunks_exact(samples);
-            loss += losses.map(|l| f64::from(loss_of_mean(l))).sum::<f64>();
+            loss += net.pass().samples().sum(|row| {
+                let of_row = &self.losses[row * samples..][..samples];
+                f64::from(loss_of_mean(of_row))
+            });
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units, pass.noise) = before;

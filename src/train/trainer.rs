@@ -281,7 +281,8 @@ impl<'a> Training<'a> {
             draw: 0,
         };
         self.net.forward();
-        let loss: f64 = self.net.losses().iter().map(|&l| f64::from(l)).sum();
+        let losses = self.net.losses();
+        let loss = self.net.pass().samples().sum(|row| f64::from(losses[row]));
         if !loss.is_finite() {
             return Err(diverged("the loss", progress, self.run, self.kept));
         }

@@ -33,7 +33,7 @@ impl Adjoint<'_> {
     }
 }
 
-/// A thread's [`Scratch`] without the adjoint.
+/// A thread's [`Scratch`] without the adjoint and the sums.
 struct Working<'a> {
     padded: &'a mut Arena,
     spread: &'a mut [f32],
@@ -41,13 +41,13 @@ struct Working<'a> {
 }
 
 impl Scratch {
-    fn split(&mut self) -> (&mut [f32], Working<'_>) {
+    fn split(&mut self) -> (&mut [f32], &mut Slot, Working<'_>) {
         let working = Working {
             padded: &mut self.padded,
             spread: self.spread.as_mut_slice(),
             tiles: self.tiles.as_mut_slice(),
         };
-        (self.adjoint.as_mut_slice(), working)
+        (self.adjoint.as_mut_slice(), &mut self.leaf, working)
     }
 }
 
@@ -62,7 +62,7 @@ impl Conv {
         let zeros = &self.zeros;
         let patches = self.patches();
 
-        // dW and db, a partial sum for each chunk.
+        // dW and db: a leaf's sums, to which a row's are added.
         let parameters = |x: &[f32], g: &[f32], slot: &mut Slot, s: &mut Working<'_>| {
             let a = bordered(x, input, window.padding, border, s.padded);
             if let Some([shape, _]) = winograd {
@@ -72,19 +72,28 @@ impl Conv {
             }
             (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
         };
-        // One image after the other, each through all that its adjoint is for.
-        let images = |rows: Range<usize>,
+        // One image after the other, each through all that its adjoint is for. A chunk is
+        // a leaf or two, which become one node while they are in the near caches.
+        let (all, add) = (cx.pass.rows, kernels.ew.add);
+        let images = |chunk: Range<usize>,
                       slot: &mut Slot,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
-            slot.weight_grad.fill(0.0);
-            slot.bias_grad.fill(0.0);
             pool.with(|scratch| {
-                let (adjoint, mut working) = scratch.split();
-                for row in rows {
-                    let g = dy.of(row, output.len(), adjoint);
-                    let x = &x[row * input.len()..][..input.len()];
-                    parameters(x, g, slot, &mut working);
-                    data(row, g, &mut working);
+                let (adjoint, second, mut working) = scratch.split();
+                for (i, leaf) in all.leaves_in(chunk) {
+                    let sums = if i == 0 { &mut *slot } else { &mut *second };
+                    sums.weight_grad.fill(0.0);
+                    sums.bias_grad.fill(0.0);
+                    for row in leaf {
+                        let g = dy.of(row, output.len(), adjoint);
+                        let x = &x[row * input.len()..][..input.len()];
+                        parameters(x, g, sums, &mut working);
+                        data(row, g, &mut working);
+                    }
+                    if i > 0 {
+                        add(&second.weight_grad, &mut slot.weight_grad);
+                        add(&second.bias_grad, &mut slot.bias_grad);
+                    }
                 }
             });
         };

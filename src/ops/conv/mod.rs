@@ -69,7 +69,7 @@ pub struct Conv {
     pool: Pool<Scratch>,
 }
 
-/// One chunk's partial sums.
+/// The partial sums of a leaf, or of a chunk's leaves together.
 struct Slot {
     /// Partial `dW`, in panels or at Winograd's points.
     weight_grad: Arena,
@@ -89,6 +89,9 @@ struct Scratch {
     patterns: Vec<Pattern>,
     /// An output adjoint that is made when it is needed.
     adjoint: Arena,
+    /// Sums of a leaf that joins those of the chunk's first one; empty where a chunk is
+    /// one leaf. Threads at work have one each; the others' memory is never touched.
+    leaf: Slot,
 }
 
 impl Conv {
@@ -144,19 +147,20 @@ impl Conv {
             ),
         };
         let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
-        let slots = (0..tape.slots())
-            .map(|_| Slot {
-                weight_grad: Arena::zeros(grad_len),
-                bias_grad: vec![0.0; channels],
-                unused: vec![0.0; channels],
-            })
-            .collect();
+        let slot = |used: bool| Slot {
+            weight_grad: Arena::zeros(if used { grad_len } else { 0 }),
+            bias_grad: vec![0.0; channels],
+            unused: vec![0.0; channels],
+        };
+        let slots = (0..tape.slots()).map(|_| slot(true)).collect();
+        let pairs = tape.leaves_of_chunk() > 1;
         let scratch = |patterns: usize| Scratch {
             padded: Arena::zeros(border.0 * border.1 * input.channels),
             spread: Arena::zeros(spread.0 * spread.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
             adjoint: Arena::zeros(adjoint),
+            leaf: slot(pairs),
         };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let back_depth = window.kernel * window.kernel * channels;
@@ -181,16 +185,18 @@ impl Conv {
             lookup: None,
             tables: Arena::default(),
             slots,
-            pool: Pool::new(tape.slots(), || scratch(0)),
+            pool: Pool::new(0, || scratch(0)),
         };
         if tape.is_bits(x) {
             op.lookup = Lookup::new(&op.patches(), input.channels, channels);
         }
         if let Some(lookup) = &op.lookup {
             op.tables = Arena::zeros(lookup.tables_len());
-            let len = border.0 * border.1 * input.channels / GROUP;
-            op.pool = Pool::new(tape.slots(), || scratch(len));
         }
+        let patterns = op
+            .lookup
+            .map_or(0, |_| border.0 * border.1 * input.channels / GROUP);
+        op.pool = Pool::new(tape.slots(), || scratch(patterns));
         Ok(op)
     }
 
@@ -293,6 +299,51 @@ mod tests {
         // Shapes of Winograd's algorithm.
         check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
+    }
+
+    /// A leaf's gradients are those of a batch whose other adjoints are zero; the whole
+    /// batch's are their explicit tree, to the bit, and not their sum one after the other.
+    #[test]
+    fn gradients_are_added_up_in_the_tree() {
+        let engine = crate::kernels::select(Some("scalar")).unwrap();
+        let window = Window {
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        for (capacity, live) in [(64, 64), (50, 37), (5, 5)] {
+            let rows = crate::tape::Rows::new(capacity).with_live(live);
+            let grads = |only: Option<usize>| {
+                let mut tape = Tape::new(engine, capacity);
+                let x = tape.input(Shape::image(2, 5, 4), false);
+                let y = Conv::record(&mut tape, "c", x, 3, window, Terms::real(true)).unwrap();
+                tape.seal(true);
+                tape.set_rows(live);
+                fill(1, tape.value_mut(x));
+                tape.backward_from(y, |dy| {
+                    fill(3, dy);
+                    let len = dy.len() / live;
+                    for (row, dy) in dy.chunks_exact_mut(len).enumerate() {
+                        if only.is_some_and(|leaf| !rows.of_leaf(leaf).contains(&row)) {
+                            dy.fill(0.0);
+                        }
+                    }
+                });
+                tape.params.grads().to_vec()
+            };
+            let add = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+            let mut nodes: Vec<Vec<f32>> = (0..rows.leaves()).map(|i| grads(Some(i))).collect();
+            let sequential = nodes[1..].iter().fold(nodes[0].clone(), |a, b| add(&a, b));
+            while nodes.len() > 1 {
+                let sum = |p: &[Vec<f32>]| p[1..].iter().fold(p[0].clone(), |a, b| add(&a, b));
+                nodes = nodes.chunks(2).map(sum).collect();
+            }
+            assert_eq!(grads(None), nodes[0], "{live} of {capacity}");
+            assert!(
+                live < 6 || nodes[0] != sequential,
+                "the test tells no orders apart"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,292 @@
+//! `D = Aᵀ·G` over the rows of a batch, added up in the one tree ([`super::tree`]): the
+//! weight gradient of a linear layer.
+//!
+//! A leaf may be a row or two, so its product is much smaller work than to write it to
+//! memory and read it again. So the whole tree is gone through for one register tile of
+//! `D` after the other: four leaves are added up within registers, as the tree says, and
+//! the nodes above them lie in the first-level cache.
+
+use std::mem::MaybeUninit;
+
+use super::gemm::panels;
+use super::tree::{self, MOST_LEAVES, Step};
+use super::vector::Vector;
+use super::{Kernels, NR};
+
+/// Leaves that are added up within registers: a whole node of the tree.
+const QUAD: usize = 4;
+
+/// Nodes of one tile that are held at once, at most.
+const HELD: usize = (MOST_LEAVES / QUAD).ilog2() as usize + 1;
+
+/// `(starts of leaves, (a, its step), depth, panels of g, columns, panels of d)`;
+/// lengths already checked.
+pub(super) type TreedFn = fn(&[usize], (&[f32], usize), usize, &[f32], usize, &mut [f32]);
+
+impl Kernels {
+    /// `D[k][j] = Σ_p A[p][k] · G[p][j]`, each leaf's rows one after the other and the
+    /// leaves in the tree. Leaf `i` has the rows `starts[i]` to `starts[i + 1]`, at least
+    /// one; row `p` of `A` has `depth` numbers from `p * step` on; `g` is the panels of a
+    /// (rows, columns) matrix, `d` those of a (depth, columns) one.
+    ///
+    /// # Panics
+    /// If a slice is shorter than the shapes say, a leaf is empty, or there are none or
+    /// more than [`MOST_LEAVES`].
+    pub fn transposed_in_tree(
+        &self,
+        starts: &[usize],
+        (a, step): (&[f32], usize),
+        depth: usize,
+        g: &[f32],
+        columns: usize,
+        d: &mut [f32],
+    ) {
+        assert!(
+            (2..=MOST_LEAVES + 1).contains(&starts.len()) && starts[0] == 0,
+            "no leaves, or too many"
+        );
+        assert!(starts.is_sorted_by(|a, b| a < b), "a leaf is empty");
+        let rows = starts[starts.len() - 1];
+        let span = (rows - 1).checked_mul(step).map(|last| last + depth);
+        assert!(span.is_some_and(|span| span <= a.len()), "a is too short");
+        let of = |rows: usize| panels(columns).checked_mul(rows * NR);
+        assert!(of(rows).is_some_and(|n| n <= g.len()), "g is too short");
+        assert!(of(depth).is_some_and(|n| n <= d.len()), "d is too short");
+        (self.treed)(starts, (a, step), depth, g, columns, d);
+    }
+}
+
+/// A tile of `D`: `K` depths of a panel, which is `W` registers wide.
+type Tile<V, const W: usize, const K: usize> = [[V; W]; K];
+
+/// The sum over the rows `from` to `to`, one after the other.
+///
+/// # Safety
+/// The machine has `V`'s instruction set, and the rows lie within the matrices; so below.
+#[inline(always)]
+unsafe fn leaf<V: Vector, const W: usize, const K: usize>(
+    (a, step): (*const f32, usize),
+    g: *const f32,
+    (from, to): (usize, usize),
+) -> Tile<V, W, K> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut tile = [[V::splat(0.0); W]; K];
+        for p in from..to {
+            let (a, g) = (a.add(p * step), g.add(p * NR));
+            let mut row = [V::splat(0.0); W];
+            for (w, row) in row.iter_mut().enumerate() {
+                *row = V::load(g.add(w * V::LANES));
+            }
+            for (k, tile) in tile.iter_mut().enumerate() {
+                let a = V::splat(*a.add(k));
+                for (sum, &g) in tile.iter_mut().zip(&row) {
+                    *sum = a.fma(g, *sum);
+                }
+            }
+        }
+        tile
+    }
+}
+
+/// `left + right`
+#[inline(always)]
+unsafe fn merge<V: Vector, const W: usize, const K: usize>(
+    left: &mut Tile<V, W, K>,
+    right: &Tile<V, W, K>,
+) {
+    for (left, right) in left.iter_mut().zip(right) {
+        for (left, &right) in left.iter_mut().zip(right) {
+            // SAFETY: the caller's promises.
+            *left = unsafe { left.add(right) };
+        }
+    }
+}
+
+/// The node over the leaves that begin and end at `starts`, at most [`QUAD`] of them.
+#[inline(always)]
+unsafe fn node<V: Vector, const W: usize, const K: usize>(
+    starts: &[usize],
+    a: (*const f32, usize),
+    g: *const f32,
+) -> Tile<V, W, K> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let leaf = |i: usize| leaf::<V, W, K>(a, g, (starts[i], starts[i + 1]));
+        let leaves = starts.len() - 1;
+        let mut sum = leaf(0);
+        if leaves > 1 {
+            merge(&mut sum, &leaf(1));
+        }
+        if leaves > 2 {
+            let mut right = leaf(2);
+            if leaves > 3 {
+                merge(&mut right, &leaf(3));
+            }
+            merge(&mut sum, &right);
+        }
+        sum
+    }
+}
+
+/// One tile of `D`, through the whole tree.
+#[inline(always)]
+unsafe fn tile<V: Vector, const W: usize, const K: usize>(
+    starts: &[usize],
+    a: (*const f32, usize),
+    g: *const f32,
+    d: *mut f32,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let leaves = starts.len() - 1;
+        let mut held = [const { MaybeUninit::<Tile<V, W, K>>::uninit() }; HELD];
+        // Whole nodes of four leaves are the leaves of a tree of their own.
+        for step in tree::steps(leaves.div_ceil(QUAD)) {
+            match step {
+                Step::Leaf { leaf: quad, to } => {
+                    let first = quad * QUAD;
+                    let last = leaves.min(first + QUAD);
+                    held[to].write(node(&starts[first..=last], a, g));
+                }
+                Step::Merge { into } => {
+                    // The steps have written both.
+                    let right = held[into + 1].assume_init();
+                    merge(held[into].assume_init_mut(), &right);
+                }
+            }
+        }
+        for (k, row) in held[0].assume_init_ref().iter().enumerate() {
+            for (w, &sum) in row.iter().enumerate() {
+                sum.store(d.add(k * NR + w * V::LANES));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The machine has `V`'s instruction set, `W` of its registers make a panel, and the
+/// slices have the lengths that [`Kernels::transposed_in_tree`] asserts.
+#[inline(always)]
+pub(super) unsafe fn transposed<V: Vector, const W: usize, const K: usize>(
+    starts: &[usize],
+    (a, step): (&[f32], usize),
+    depth: usize,
+    g: &[f32],
+    columns: usize,
+    d: &mut [f32],
+) {
+    let rows = starts[starts.len() - 1];
+    for panel in 0..panels(columns) {
+        let mut k = 0;
+        while k < depth {
+            // SAFETY: depths k to k + K, or k alone, lie within the slices.
+            unsafe {
+                let a = (a.as_ptr().add(k), step);
+                let g = g.as_ptr().add(panel * rows * NR);
+                let d = d.as_mut_ptr().add((panel * depth + k) * NR);
+                if k + K <= depth {
+                    tile::<V, W, K>(starts, a, g, d);
+                    k += K;
+                } else {
+                    tile::<V, W, 1>(starts, a, g, d);
+                    k += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The function of one instruction set: its register, how many make a panel, depths of a
+/// tile, its features.
+macro_rules! function {
+    ($vector:ty, $width:literal, $depths:literal $(, $features:literal)?) => {{
+        fn treed(
+            starts: &[usize],
+            a: (&[f32], usize),
+            depth: usize,
+            g: &[f32],
+            columns: usize,
+            d: &mut [f32],
+        ) {
+            $(#[target_feature(enable = $features)])?
+            unsafe fn with_features(
+                starts: &[usize],
+                a: (&[f32], usize),
+                depth: usize,
+                g: &[f32],
+                columns: usize,
+                d: &mut [f32],
+            ) {
+                // SAFETY: the caller's promises.
+                unsafe {
+                    $crate::kernels::treed::transposed::<$vector, $width, $depths>(
+                        starts, a, depth, g, columns, d,
+                    )
+                }
+            }
+            // SAFETY: `Isa::kernels` hands the table out where the machine has the
+            // features; `Kernels` has checked the lengths.
+            unsafe { with_features(starts, a, depth, g, columns, d) }
+        }
+        treed
+    }};
+}
+pub(super) use function;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+    use crate::kernels::gemm::{pack_panels, panel_len};
+
+    /// Numbers whose sums depend on the order.
+    fn numbers(len: usize) -> Vec<f32> {
+        (0..len)
+            .map(|i| ((i * 7919 + len) % 1013) as f32 / 1013.0 - 0.5)
+            .collect()
+    }
+
+    /// The explicit tree over the leaves' sums.
+    fn by_definition(starts: &[usize], of: impl Fn(usize) -> f32) -> f32 {
+        let leaf = |pair: &[usize]| (pair[0]..pair[1]).map(&of).fold(0.0f32, |a, b| a + b);
+        let mut nodes: Vec<f32> = starts.windows(2).map(leaf).collect();
+        while nodes.len() > 1 {
+            nodes = nodes
+                .chunks(2)
+                .map(|pair| pair[1..].iter().fold(pair[0], |a, b| a + b))
+                .collect();
+        }
+        nodes[0]
+    }
+
+    #[test]
+    fn every_instruction_set_adds_up_in_the_tree() {
+        let depths_and_columns = [(1, 1), (7, 16), (9, 17), (16, 33), (112, 10)];
+        for leaves in 1..=MOST_LEAVES {
+            let (depth, columns) = depths_and_columns[leaves % depths_and_columns.len()];
+            // Leaves of one, two and three rows.
+            let starts: Vec<usize> = (0..=leaves).map(|i| i * 2 + i % 2).collect();
+            let (rows, step) = (starts[leaves], depth + 3);
+            let a = numbers(rows * step);
+            // Adjoints are powers of two: a product is exact, so a
+            // fused multiplication and addition rounds as the two do.
+            let g: Vec<f32> = (0..rows * columns)
+                .map(|i| [0.5f32, -1.0, 2.0, -4.0, 0.25][(i * 31 + leaves) % 5])
+                .collect();
+            let mut panels = vec![0.0; panel_len(rows, columns)];
+            pack_panels(rows, columns, &g, (columns, 1), &mut panels);
+            for isa in Isa::available() {
+                let kernels = isa.kernels().unwrap();
+                let mut d = vec![f32::NAN; panel_len(depth, columns)];
+                kernels.transposed_in_tree(&starts, (&a, step), depth, &panels, columns, &mut d);
+                for (k, j) in (0..depth).flat_map(|k| (0..columns).map(move |j| (k, j))) {
+                    let of = |p: usize| a[p * step + k] * g[p * columns + j];
+                    let got = d[(j / NR * depth + k) * NR + j % NR];
+                    let want = by_definition(&starts, of);
+                    assert_eq!(got, want, "{isa:?}, {leaves} leaves, ({k}, {j})");
+                }
+            }
+        }
+    }
+}
