@@ -152,7 +152,7 @@ fn variance(name: &str, samples: usize, kind: Baseline) -> f64 {
         }
     }
     for entry in net.params().buffer_entries() {
-        if entry.name.ends_with(".controls") {
+        if entry.name.ends_with(".controls") && name == "rebar" {
             let learned = &net.params().buffer_values()[entry.span.clone()];
             // The temperature has moved; Σ c² and both averages of Σ g² are sums of squares.
             assert!((learned[0] + std::f32::consts::LN_2).abs() > 0.05);
@@ -175,7 +175,7 @@ fn control_variates_lower_the_variance() {
     for name in ["arm", "disarm", "muprop", "rebar"] {
         compare(name, 1, Baseline::None, 0.1);
     }
-    compare("double-cv", 4, Baseline::Loo, 0.85);
+    compare("double-cv", 4, Baseline::Loo, 0.5);
 }
 
 /// REINFORCE times a factor: what a slip would make of it.

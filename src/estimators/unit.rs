@@ -15,6 +15,8 @@
 //! The first binary layer of a network is where images become groups of rows: its
 //! input has a row an image, its output one for each sample and replica.
 
+mod lines;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,9 @@ pub struct BinaryUnit {
     /// Adjoints of the outputs of its own replicas, for each main row; or those of the
     /// main rows themselves, and their sums for each image.
     noted: [Vec<f32>; 2],
+    /// For each sample of each image, image by image, what the rule's line is above the
+    /// mean of those of the image's other samples.
+    lines: Vec<f32>,
     slots: Vec<Slot>,
 }
 
@@ -65,7 +70,17 @@ struct Slot {
     v: Vec<f32>,
     zeros: Vec<f32>,
     noted: Vec<f32>,
+    /// An image's gradient without its control part, and that part.
+    totals: [Vec<f32>; 2],
     sums: [f64; 3],
+}
+
+/// Adds a gradient and its control part to Σ g², Σ g·c and Σ c².
+fn learn_from(sums: &mut [f64; 3], g: f32, control: f32) {
+    let (g, control) = (f64::from(g), f64::from(control));
+    sums[0] += g * g;
+    sums[1] += g * control;
+    sums[2] += control * control;
 }
 
 impl BinaryUnit {
@@ -117,6 +132,8 @@ impl BinaryUnit {
             0
         };
         let both_noted = estimator.probes_samples();
+        let draws_lines = both_noted && controls.is_some();
+        let lines = if draws_lines { noted / len } else { 0 };
         let op = Self {
             firing,
             estimator,
@@ -130,6 +147,7 @@ impl BinaryUnit {
                 vec![0.0; if used { noted } else { 0 }]
             }),
             roles,
+            lines: vec![0.0; lines],
             slots: (0..tape.slots().max(stem_slots))
                 .map(|_| Slot {
                     p: vec![0.0; len],
@@ -137,6 +155,7 @@ impl BinaryUnit {
                     v: vec![0.0; len],
                     zeros: vec![0.0; len],
                     noted: vec![0.0; len],
+                    totals: [0, 1].map(|_| vec![0.0; if draws_lines { len } else { 0 }]),
                     sums: [0.0; 3],
                 })
                 .collect(),
@@ -252,16 +271,22 @@ impl BinaryUnit {
         if self.controls.is_none() {
             return estimator.pullbacks(ew, units, dx);
         }
-        let losses = extra.map(|loss| loss * pass.weights[row]);
+        let draws_lines = !self.lines.is_empty();
+        let signals = if draws_lines {
+            let group = pass.group;
+            let at = group.image(row) * group.samples + row / group.images;
+            [self.lines[at], 0.0]
+        } else {
+            extra.map(|loss| loss * pass.weights[row])
+        };
         for (i, dx) in dx.iter_mut().enumerate() {
             let unit = units.at(i);
-            let control = estimator.control_part(unit, losses);
+            let control = estimator.control_part(unit, signals);
             let g = estimator.pullback(unit) + self.control.1 * control;
             *dx += g;
-            let (g, control) = (f64::from(g), f64::from(control));
-            slot.sums[0] += g * g;
-            slot.sums[1] += g * control;
-            slot.sums[2] += control * control;
+            if !draws_lines {
+                learn_from(&mut slot.sums, g, control);
+            }
         }
     }
 
@@ -401,8 +426,11 @@ impl Op for BinaryUnit {
         if probe && self.expands {
             return;
         }
+        self.slots.iter_mut().for_each(|slot| slot.sums = [0.0; 3]);
+        if !self.lines.is_empty() && !probe {
+            self.draw_lines(&view);
+        }
         let mut slots = std::mem::take(&mut self.slots);
-        slots.iter_mut().for_each(|slot| slot.sums = [0.0; 3]);
         if let Some(dx) = cx.grads.of(0) {
             let this = &*self;
             // A score-function rule acts in main rows alone.
