@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{Engine, select};
-use bnn_cpu::model::{LayerSpec, ModelSpec, Placement};
+use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Placement};
 use bnn_cpu::ops::Weights;
 use bnn_cpu::train::OptimiserSpec;
 use common::nets::{ADAM, SGD, Trainee, digits_net, tiny_net};
@@ -80,6 +80,10 @@ fn warm_steps(
     data: &Dataset,
 ) -> (usize, usize) {
     let mut trainee = Trainee::new(spec, engine, BATCH, optimiser, 0.01, 1);
+    if spec.least_samples() > 1 {
+        trainee.net = Network::sampled(spec, engine, BATCH, spec.least_samples()).unwrap();
+        trainee.net.init(Init::Pytorch, 1);
+    }
     let full: Vec<u32> = (0..BATCH as u32).collect();
     let short = &full[..5];
     let mut total = 0.0;
@@ -111,7 +115,21 @@ fn a_warm_step_allocates_nothing() {
             (*scale, *bias) = (true, true);
         }
     }
+    let estimated = |estimator: &str| {
+        let mut spec = digits_net("mlp", Placement::Both, Firing::Stochastic);
+        let firing = Firing::Stochastic;
+        spec.place(Placement::Both, firing, estimator).unwrap();
+        spec
+    };
     let nets = [
+        ("mlp double-cv", estimated("double-cv"), ADAM),
+        (
+            "mlp double-cv below another",
+            estimated("double-cv+local-expectation"),
+            ADAM,
+        ),
+        ("mlp rebar", estimated("rebar"), ADAM),
+        ("mlp reinmax", estimated("reinmax"), ADAM),
         (
             "seed-net none",
             digits_net("seed-net", Placement::None, Firing::Deterministic),

@@ -64,11 +64,8 @@ fn all_outcomes_of_the_bits_give_the_exact_gradient() {
     }
 }
 
-/// A sample's loss, and its adjoint at each unit.
-type Sample = (f64, Vec<f64>);
-
-/// The two control variates of `double-cv`, found again from what a layer emitted: for each
-/// sample the mean loss, and the mean adjoint, of the image's other samples.
+/// The two control variates of `double-cv`, found again from what a layer emitted, at the
+/// scale that it learned in the step before; and what it learns from this one.
 #[test]
 fn double_cv_is_its_formula_over_the_samples_of_an_image() {
     const SAMPLES: usize = 3;
@@ -76,46 +73,67 @@ fn double_cv_is_its_formula_over_the_samples_of_an_image() {
     let spec = net(NETS[0], "double-cv", None).unwrap();
     let (mut net, w) = ready(&spec, NETS[0], IMAGES.len(), SAMPLES);
     let mut loo = baseline(Baseline::Loo, &net);
-    // Nothing of a step is left in the next.
+    let learned = |net: &Network| -> [f64; 2] {
+        let entry = &net.params().buffer_entries()[0];
+        assert_eq!(entry.name, "estimator1.controls");
+        let of = &net.params().buffer_values()[entry.span.clone()];
+        [f64::from(of[0]), f64::from(of[1])]
+    };
+    // Nothing but the learned scale of a step is left in the next.
     step(&mut net, &mut loo, 0, 0);
+    let before = learned(&net);
+    let scale = -before[0] / before[1];
+    assert!((-1.9..-0.1).contains(&scale), "{scale} tests nothing");
     step(&mut net, &mut loo, 0, 1);
 
     // Row `sample * images + image` is a sample.
     let last = &w[w.len() - 3 * (units + 1)..];
-    let rows = SAMPLES * IMAGES.len();
     let (x, h) = (net.layer_output(0), net.layer_output(1));
-    let one = |row: usize| {
-        let h: Vec<f64> = h[row * units..][..units]
-            .iter()
-            .map(|&h| f64::from(h))
-            .collect();
-        last_layer(last, &h, IMAGES[row % IMAGES.len()].1 as usize)
-    };
-    let all: Vec<_> = (0..rows).map(one).collect();
-    let mut bias = vec![0.0; units];
-    for row in 0..rows {
-        let image = row % IMAGES.len();
-        let others: Vec<_> = (0..rows)
-            .filter(|&r| r != row && r % IMAGES.len() == image)
-            .map(|r| &all[r])
-            .collect();
-        let mean = |f: &dyn Fn(&Sample) -> f64| {
-            others.iter().map(|o| f(o)).sum::<f64>() / others.len() as f64
-        };
-        let g: Vec<f64> = (0..units).map(|i| mean(&|o| o.1[i])).collect();
+    let (mut bias, mut sums) = (vec![0.0; units], [0.0; 2]);
+    for (image, (_, label)) in IMAGES.iter().enumerate() {
         // Below the first binary layer an image has one row.
         let x = &x[image * units..][..units];
         let p: Vec<f64> = x.iter().map(|&x| fires(f64::from(x))).collect();
-        let h = |i: usize| f64::from(h[row * units + i]);
-        let line: f64 = (0..units).map(|i| g[i] * (h(i) - p[i])).sum();
-        let credit = all[row].0 - mean(&|o| o.0) - line;
+        let bits: Vec<Vec<f64>> = (0..SAMPLES)
+            .map(|k| &h[(k * IMAGES.len() + image) * units..][..units])
+            .map(|h| h.iter().map(|&h| f64::from(h)).collect())
+            .collect();
+        let all: Vec<_> = bits
+            .iter()
+            .map(|h| last_layer(last, h, *label as usize))
+            .collect();
+        let without = |k: usize, of: &dyn Fn(usize) -> f64| {
+            let others = (0..SAMPLES).filter(|&j| j != k);
+            others.map(of).sum::<f64>() / (SAMPLES - 1) as f64
+        };
+        let g = |k: usize, i: usize| without(k, &|j| all[j].1[i]);
+        let lines: Vec<f64> = (0..SAMPLES)
+            .map(|k| (0..units).map(|i| g(k, i) * (bits[k][i] - p[i])).sum())
+            .collect();
         for i in 0..units {
-            let slope = f64::from(SLOPE) * p[i] * (1.0 - p[i]);
-            let dx = credit * f64::from(SLOPE) * (h(i) - p[i]) + g[i] * slope;
-            bias[i] += dx / rows as f64;
+            let (mut base, mut control) = (0.0, 0.0);
+            for k in 0..SAMPLES {
+                let score = f64::from(SLOPE) * (bits[k][i] - p[i]);
+                let slope = f64::from(SLOPE) * p[i] * (1.0 - p[i]);
+                base += (all[k].0 - without(k, &|j| all[j].0)) * score;
+                control += (lines[k] - without(k, &|j| lines[j])) * score - g(k, i) * slope;
+            }
+            let share = 1.0 / (SAMPLES * IMAGES.len()) as f64;
+            (base, control) = (base * share, control * share);
+            bias[i] += base + scale * control;
+            sums[0] += base * control;
+            sums[1] += control * control;
         }
     }
     assert_bias(&net, &bias);
+    // The samples of an image are added up before they are squared.
+    for (i, after) in learned(&net).into_iter().enumerate() {
+        let want = before[i] + 0.02 * (sums[i] - before[i]);
+        assert!(
+            (after - want).abs() < 1e-4 * want.abs(),
+            "{i}: {after}, not {want}"
+        );
+    }
 }
 
 /// MuProp below another of its layers: the loss is expanded at the means of all units, along
@@ -206,22 +224,23 @@ fn rebar_learns_from_the_sums_over_its_units() {
     for (image, (_, label)) in IMAGES.iter().enumerate() {
         let label = *label as usize;
         let (x, h) = (rows(0, image), rows(1, image));
-        let (free, tied) = (rows(1, images + image), rows(1, 2 * images + image));
+        // The relaxed bits are also those given the bits, for both have one noise.
+        let relaxed = rows(1, images + image);
         let (loss, _) = last_layer(last, &h, label);
-        let (_, at_free) = last_layer(last, &free, label);
-        let (loss_tied, at_tied) = last_layer(last, &tied, label);
+        let (loss_relaxed, adjoint) = last_layer(last, &relaxed, label);
         for i in 0..units {
             let p = fires(x[i]);
             // The uniform number that makes the relaxed bit.
-            let u = 1.0 / (1.0 + (t * (tied[i] / (1.0 - tied[i])).ln() - a * x[i]).exp());
+            let r = relaxed[i];
+            let u = 1.0 / (1.0 + (t * (r / (1.0 - r)).ln() - a * x[i]).exp());
             let chain = match h[i] > 0.5 {
                 true => 1.0 - (1.0 - p) / (1.0 - u),
                 false => 1.0 - p / u,
             };
             let slope = |r: f64| r * (1.0 - r) * a / t;
             let score = a * (h[i] - p);
-            let path = at_free[i] * slope(free[i]) - at_tied[i] * slope(tied[i]) * chain;
-            let (g, c) = (loss * score, path - loss_tied * score);
+            let path = adjoint[i] * slope(r) * (1.0 - chain);
+            let (g, c) = (loss * score, path - loss_relaxed * score);
             sums[0] += g * g;
             sums[1] += g * c;
             sums[2] += c * c;

@@ -130,6 +130,42 @@ fn rebar_learns_its_scale_and_temperature_as_the_recursions_say() {
     }
 }
 
+/// `double-cv` keeps the averages that REBAR's scale is made of, and nothing else.
+#[test]
+fn double_cv_learns_its_scale_as_the_recursions_say() {
+    let double = by_name("double-cv", None).unwrap();
+    let mut controls = double.controls().to_vec();
+    let (mut cross, mut square) = (0.0f64, 0.0f64);
+    let sums = [
+        (1.5, 3.0),
+        (-2.0, 2.5),
+        (0.5, 4.0),
+        (9.0, 0.25),
+        (-90.0, 1.0),
+    ];
+    for (step, (product, control)) in sums.into_iter().cycle().take(40).enumerate() {
+        let want = if square > 0.0 { -cross / square } else { 0.0 };
+        let want = want.clamp(-2.0, 2.0);
+        let (temperature, scale) = double.control(0.375, &controls, step as u64);
+        assert_eq!(temperature, 0.375);
+        near(scale, want, &format!("scale at {step}"));
+        double.adapt(&mut controls, [7.0, product, control], step as u64);
+        // Σ g₀·c of the gradient without the control part.
+        cross += 0.02 * (product - want * control - cross);
+        square += 0.02 * (control - square);
+        near(
+            controls[0],
+            cross,
+            &format!("average of products after {step}"),
+        );
+        near(
+            controls[1],
+            square,
+            &format!("average of squares after {step}"),
+        );
+    }
+}
+
 /// Whichever side of the temperature comes first.
 #[test]
 fn rebar_keeps_its_temperature_until_it_knows_both_sides() {
@@ -158,7 +194,7 @@ struct Asks {
 }
 
 fn asks(name: &str) -> Asks {
-    use Emit::{Conditional, Mean, Opposite, Relaxed, Sample};
+    use Emit::{Mean, Opposite, Relaxed, Sample};
     use Link::{HardSigmoid, Sigmoid};
     use Signal::{Adjoint, Loss, Nothing};
     const NONE: &[(Emit, Emit)] = &[];
@@ -172,14 +208,15 @@ fn asks(name: &str) -> Asks {
         "arm" => (Sigmoid, Loss, "u", &[(Opposite, Sample)][..], "explores"),
         "disarm" => (Sigmoid, Loss, "pu", &[(Opposite, Sample)][..], "explores"),
         "double-cv" => {
-            let says = "explores probes probes-samples two-samples baseline";
+            let says = "explores probes probes-samples two-samples baseline learns";
             (Sigmoid, Loss, "p", NONE, says)
         }
         "muprop" => (Sigmoid, Loss, "p", &[(Mean, Mean)][..], "explores probes"),
         "rebar" => {
-            let extras = &[(Relaxed, Relaxed), (Conditional, Relaxed)][..];
-            (Sigmoid, Loss, "puv", extras, "explores probes learns")
+            let extras = &[(Relaxed, Relaxed)][..];
+            (Sigmoid, Loss, "pu", extras, "explores probes learns")
         }
+        "reinmax" => (Sigmoid, Adjoint, "p", NONE, "explores"),
         "local-expectation" => (Sigmoid, Adjoint, "p", NONE, "explores flips"),
         "none" => (HardSigmoid, Nothing, "", NONE, "surrogate"),
         other => panic!("say here what {other} asks for"),

@@ -67,6 +67,7 @@ fn extra_rows_and_samples_give_the_same_bits_on_any_number_of_threads() {
         ("disarm", 2, Baseline::None),
         ("rebar+local-expectation", 1, Baseline::None),
         ("muprop", 1, Baseline::None),
+        ("double-cv", 3, Baseline::Loo),
         ("reinforce", 1, Baseline::Nvil),
     ] {
         let mut spec = digits_net("seed-net", Placement::Both, Firing::Stochastic);

@@ -165,6 +165,7 @@ fn every_optimiser_resumes_exactly() {
 fn what_estimators_and_baselines_learn_resumes_exactly() {
     for (estimator, samples, baseline) in [
         ("rebar", 1, Baseline::None),
+        ("double-cv", 2, Baseline::Loo),
         ("reinforce", 1, Baseline::Ema),
         ("reinforce", 2, Baseline::Nvil),
         ("disarm", 2, Baseline::None),

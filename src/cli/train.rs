@@ -107,6 +107,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             Some(path) => path.clone(),
             None => default_folder(&config)?,
         };
+        if let Some(whole) = args.whole_list(&config) {
+            progress.say(&whole);
+        }
         let run = RunFolder::create(&path, config, args.force)?;
         (run, dataset, stop)
     };
@@ -152,6 +155,17 @@ impl Args {
         self.settings.apply(&mut config, &setter)?;
         self.sampling.apply(&mut config, &setter)?;
         Ok(config)
+    }
+
+    /// What the list of estimators became where it was given short: each binary layer has
+    /// one of its own, and not always of the name that was given.
+    fn whole_list(&self, config: &Config) -> Option<String> {
+        let given = self.model.units.estimator.as_deref()?;
+        let whole = config.model.estimator_list();
+        let layers = config.model.estimators().ok()?.len();
+        (given != whole).then(|| {
+            format!("--estimator {given} over {layers} binary layers is {whole}, from the first layer to the last")
+        })
     }
 
     /// Finds what is wrong with the flags whatever the data set may be. Every preset

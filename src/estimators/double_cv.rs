@@ -1,24 +1,39 @@
 //! Double control variates: leave-one-out REINFORCE whose other samples also predict,
-//! to first order, what the row's own bits do.
+//! to first order, what a sample's own bits do to its loss.
 //!
 //! ```text
-//! K samples h_1 … h_K of an image, g_j = dL/dh at h_j
-//! L̄ = mean of L(h_j), ḡ = mean of g_j                       over j ≠ k
-//! dL/dx = (L(h_k) - L̄ - Σ ḡ·(h_k - p)) · d log P(h_k)/dx  +  ḡ·p'
+//! K samples h_1 … h_K of an image, g_j = dL/dh at h_j, ḡ_k = mean of g_j over j ≠ k
+//! b_k = ḡ_k·(h_k - p)                                   the line of sample k
+//! dL/dx = Σ_k (L(h_k) + α·b_k - mean over j ≠ k of (L(h_j) + α·b_j)) · d log P(h_k)/dx
+//!         - α·ḡ_k·p'                                    over K
 //! ```
 //!
-//! `L̄` is the image's expected loss, `ḡ·(h_k - p)` what the loss of these bits should
-//! differ from it by; the mean of that term times the score is `ḡ·p'` and is put back.
-//! Neither depends on `h_k`, so the sum is unbiased, whatever `ḡ` is: binary layers above
-//! pass it on as straight-through units do. It is a straight-through gradient whose bias
-//! is corrected by a score function of what the straight line leaves over. Under layers
-//! that pass an adjoint on without a loss in it (real ones, straight-through units, a
-//! local expectation) `g_j` comes with the gradient itself. Cost: K forward and backward
-//! passes, two of the latter under another score function; at least two samples.
+//! The mean of `L(h_j)` is the image's expected loss (`--baseline loo`, the usual one). The
+//! first control variate is `b_k`, what the loss of these bits should differ from that by;
+//! its mean times the score is `ḡ_k·p'` and is put back. The second one is `b_j` in the
+//! leave-one-out mean, which takes off what the other samples' own bits did to it. It holds
+//! `g_k`, which knows `h_k`, and yet biases nothing: given all other bits the mean of
+//! `h_j - p` is 0. So the sum is unbiased for every `ḡ` and every `α` that was fixed before
+//! the samples were drawn. Binary layers above pass `g` on as straight-through units do.
+//!
+//! **Learned.** `α` is a layer's own and minimises the second moment of its gradient, with
+//! the samples of an image added up as its biases have them: only in that sum do the terms
+//! of different samples meet, which the second control variate is there for. It is near -1
+//! where the loss is nearly linear in the bits. The published form takes gradient steps to
+//! the same end; here `α` is the closed form over moving averages (`scale.rs`).
+//!
+//! Under layers that pass an adjoint on without a loss in it (real ones, straight-through
+//! units, a local expectation) `g_j` comes with the gradient itself. Cost: K forward and
+//! backward passes, two of the latter under another score function; at least two samples.
+//! `tests/second_moments.rs` holds the variance against the formula's.
 //!
 //! Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
 
+use super::scale::{learn, scale};
 use super::{Estimator, Info, Link, Needs, Outcome, Signal, Unit};
+
+/// The averages of Σ g₀·c and Σ c² as they begin: no control variate.
+const BEGIN: [f32; 2] = [0.0, 0.0];
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +53,7 @@ impl Estimator for DoubleCv {
     fn info(&self) -> Info {
         Info {
             name: "double-cv",
-            formula: "(L - mean L' - g'·(h - p)) · d log P(h)/dx + g'·p', L' and g' = dL/dh of the other samples",
+            formula: "(L + αb - mean (L' + αb')) · d log P(h)/dx - α·g'·p', b = g'·(h - p), ' of the other samples",
             unbiased: true,
             cost: "K forward, K backward, K >= 2 samples",
             source: "Titsias and Shi 2022 (arXiv 2111.05300)",
@@ -76,18 +91,37 @@ impl Estimator for DoubleCv {
         true
     }
 
-    fn credit(&self, of: Outcome<'_>) -> f32 {
+    fn line(&self, of: Outcome<'_>) -> f32 {
         let units = of.noted[0].iter().zip(of.h).zip(of.p);
         let line: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
-        (of.loss - of.baseline) * of.weight - line as f32
+        line as f32
     }
 
     fn pullback(&self, u: Unit) -> f32 {
         u.credit * self.link.score(u.slope, u.x, u.p, u.h)
-            + u.noted[0] * self.link.derivative(u.slope, u.x, u.p)
+    }
+
+    fn control_part(&self, u: Unit, [line, _]: [f32; 2]) -> f32 {
+        line * self.link.score(u.slope, u.x, u.p, u.h)
+            - u.noted[0] * self.link.derivative(u.slope, u.x, u.p)
     }
 
     fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
         None
+    }
+
+    fn controls(&self) -> &'static [f32] {
+        &BEGIN
+    }
+
+    fn control(&self, temperature: f32, c: &[f32], _step: u64) -> (f32, f32) {
+        (temperature, scale([c[0], c[1]]))
+    }
+
+    fn adapt(&self, c: &mut [f32], [_, cross, square]: [f64; 3], _step: u64) {
+        if let [mean_cross, mean_square] = c {
+            let used = scale([*mean_cross, *mean_square]);
+            learn([mean_cross, mean_square], used, cross, square);
+        }
     }
 }

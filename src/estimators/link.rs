@@ -110,25 +110,46 @@ pub fn relaxed_derivative(slope: f32, temperature: f32, value: f32) -> f32 {
     value * (1.0 - value) * (slope / temperature)
 }
 
+/// The last number of the grid: its logit is finite.
+const LAST: f32 = 1.0 - 1.0 / 16_777_216.0;
+
+/// A probability that is neither 0 nor 1.
+#[inline(always)]
+fn inside(p: f32) -> f32 {
+    p.clamp(1e-6, 1.0 - 1e-6)
+}
+
 /// A uniform number given the bit that it decides, and the derivative of
-/// `a·x - logit` of it with respect to `a·x`:
+/// `a·x - logit` of it with respect to `a·x` ([`chain_of`]):
 ///
 /// ```text
-/// h = 1:  ũ = v·p            1 - (1-p)/(1 - v·p)
-/// h = 0:  ũ = p + v(1-p)     1 - p/ũ
+/// h = 1:  ũ = v·p
+/// h = 0:  ũ = p + v(1-p)
 /// ```
 #[inline(always)]
 pub fn conditional(p: f32, v: f32, h: f32) -> (f32, f32) {
-    /// The last number of the grid: its logit is finite.
-    const LAST: f32 = 1.0 - 1.0 / 16_777_216.0;
-    let p = p.clamp(1e-6, 1.0 - 1e-6);
+    let p = inside(p);
+    // Near 1 the second rounds to 1, of which there is no logit.
+    let u = if h > 0.5 { v * p } else { p + v * (1.0 - p) };
+    let u = u.min(LAST);
+    (u, chain_of(p, u, h))
+}
+
+/// The derivative of `a·x - logit(ũ)` with respect to `a·x`, for the uniform number `ũ` of
+/// [`conditional`] with its `v` fixed:
+///
+/// ```text
+/// h = 1:  1 - (1-p)/(1-ũ)
+/// h = 0:  1 - p/ũ
+/// ```
+#[inline(always)]
+pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
+    let p = inside(p);
+    // The bounds matter where `p` was moved inside: there `u` may lie on its other side.
     if h > 0.5 {
-        let u = (v * p).min(LAST);
-        (u, 1.0 - (1.0 - p) / (1.0 - u))
+        1.0 - (1.0 - p) / (1.0 - u.min(p))
     } else {
-        // Near 1 this rounds to 1, of which there is no logit.
-        let u = (p + v * (1.0 - p)).min(LAST);
-        (u, 1.0 - p / u)
+        1.0 - p / u.max(p)
     }
 }
 
@@ -157,6 +178,8 @@ mod tests {
                     let (u, chain) = conditional(p, v, h);
                     assert!(logit(u).is_finite(), "{x} {v} {h}: {u}");
                     assert!((0.0..=1.0).contains(&chain), "{x} {v} {h}: {chain}");
+                    let own = chain_of(p, v, if v < p { 1.0 } else { 0.0 });
+                    assert!((0.0..=1.0).contains(&own), "{x} {v}: {own}");
                     for t in [0.05, 0.5, 5.0] {
                         assert!((0.0..=1.0).contains(&relaxed(1.0, t, x, u)));
                     }

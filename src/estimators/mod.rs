@@ -38,8 +38,10 @@ mod polynomial;
 mod rebar;
 mod registry;
 mod reinforce;
+mod reinmax;
 mod reste;
 mod roles;
+mod scale;
 mod st;
 mod swish;
 mod unit;
@@ -58,6 +60,7 @@ pub use polynomial::ApproxSign;
 pub use rebar::Rebar;
 pub use registry::{ALL, Make, all, by_name, register};
 pub use reinforce::Reinforce;
+pub use reinmax::ReinMax;
 pub use reste::ReSte;
 pub use roles::{Emit, Extra, Roles, samples};
 pub use st::StraightThrough;
@@ -262,6 +265,13 @@ pub trait Estimator: Send + Sync {
         (of.loss - of.baseline) * of.weight
     }
 
+    /// A control variate of the row's loss whose mean over the row's own bits is 0,
+    /// whatever all other bits are; for rules that
+    /// [probe the samples](Self::probes_samples) and have learned numbers.
+    fn line(&self, _of: Outcome<'_>) -> f32 {
+        0.0
+    }
+
     /// Learned numbers of a layer, as they begin.
     fn controls(&self) -> &'static [f32] {
         &[]
@@ -272,14 +282,18 @@ pub trait Estimator: Send + Sync {
         (temperature, 0.0)
     }
 
-    /// A part of mean zero that is added to [`Self::pullback`] times the scale;
-    /// `losses` are the weighted losses of the extra rows.
-    fn control_part(&self, _unit: Unit, _losses: [f32; 2]) -> f32 {
+    /// A part of mean zero that is added to [`Self::pullback`] times the scale.
+    /// `signals` are the weighted losses of the extra rows. Where the rule
+    /// [probes the samples](Self::probes_samples), the first one is what [`Self::line`]
+    /// of the row is above the mean of those of the image's other samples.
+    fn control_part(&self, _unit: Unit, _signals: [f32; 2]) -> f32 {
         0.0
     }
 
     /// Adapts the learned numbers after a step from Σ g², Σ g·c and Σ c² over
-    /// all units, for gradients `g` and their control parts `c`.
+    /// all units, for gradients `g` and their control parts `c`. Where the rule
+    /// [probes the samples](Self::probes_samples), the samples of an image are added up
+    /// before they are squared.
     fn adapt(&self, _controls: &mut [f32], _sums: [f64; 3], _step: u64) {}
 
     /// [`Self::pullback`] of many units, added to `dx`; a rule with a kernel

@@ -27,13 +27,14 @@ macro_rules! linked {
 }
 
 /// Every estimator of this crate.
-pub const ALL: [Make; 16] = [
+pub const ALL: [Make; 17] = [
     linked!(StraightThrough),
     linked!(ClippedStraightThrough),
     linked!(Identity),
     linked!(ApproxSign),
     linked!(SwishSign),
     linked!(ReSte),
+    linked!(ReinMax),
     fixed::<Gumbel>,
     |link| {
         let made = Gumbel { soft: true };

@@ -137,7 +137,7 @@ fn derivative_and_score_of_a_link_are_those_of_its_probability() {
 
 #[test]
 fn roles_follow_the_layers() {
-    let (disarm, rebar) = (DisArm, Rebar);
+    let (disarm, rebar) = (DisArm, Rebar { tied: false });
     let roles = Roles::of(&[&disarm, &rebar]);
     use Emit::*;
     assert_eq!(roles[0].emits, [Sample, Opposite, Sample, Sample]);
@@ -150,4 +150,9 @@ fn roles_follow_the_layers() {
         roles[1].emits,
         [Sample, Relaxed, Relaxed, Relaxed, Conditional]
     );
+    // With tied noise the relaxed row is also the one given the bits.
+    let tied = Rebar::default();
+    let roles = Roles::of(&[&tied, &tied]);
+    assert_eq!(roles[0].emits, [Sample, Relaxed, Sample]);
+    assert_eq!(roles[1].emits, [Sample, Relaxed, Relaxed]);
 }

@@ -15,6 +15,8 @@
 //! The first binary layer of a network is where images become groups of rows: its
 //! input has a row an image, its output one for each sample and replica.
 
+mod lines;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +25,7 @@ use super::link::{conditional, relaxed, relaxed_derivative};
 use super::{Emit, Estimator, Outcome, Roles, Signal, Units as Row};
 use crate::random::fill_uniform;
 use crate::tape::{
-    Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Tape, Units, Value, tree,
+    Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Rows, Tape, Units, Value, tree,
 };
 
 /// How a binary unit fires.
@@ -57,6 +59,11 @@ pub struct BinaryUnit {
     /// Adjoints of the outputs of its own replicas, for each main row; or those of the
     /// main rows themselves, and their sums for each image.
     noted: [Vec<f32>; 2],
+    /// For each sample of each image, image by image, what the rule's line is above the
+    /// mean of those of the image's other samples.
+    lines: Vec<f32>,
+    /// The images of a full batch, and how they are cut.
+    images: Rows,
     slots: Vec<Slot>,
 }
 
@@ -67,9 +74,19 @@ struct Slot {
     v: Vec<f32>,
     zeros: Vec<f32>,
     noted: Vec<f32>,
+    /// An image's gradient without its control part, and that part.
+    totals: [Vec<f32>; 2],
     /// Sums for the learned numbers: of the leaf under way, and of the chunk's leaves.
     sums: [f64; 3],
     node: [f64; 3],
+}
+
+/// Adds a gradient and its control part to Σ g², Σ g·c and Σ c².
+fn learn_from(sums: &mut [f64; 3], g: f32, control: f32) {
+    let (g, control) = (f64::from(g), f64::from(control));
+    sums[0] += g * g;
+    sums[1] += g * control;
+    sums[2] += control * control;
 }
 
 impl BinaryUnit {
@@ -121,6 +138,8 @@ impl BinaryUnit {
             0
         };
         let both_noted = estimator.probes_samples();
+        let draws_lines = both_noted && controls.is_some();
+        let lines = if draws_lines { noted / len } else { 0 };
         let op = Self {
             firing,
             estimator,
@@ -134,6 +153,8 @@ impl BinaryUnit {
                 vec![0.0; if used { noted } else { 0 }]
             }),
             roles,
+            lines: vec![0.0; lines],
+            images: Rows::new(tape.capacity()),
             slots: (0..tape.slots().max(stem_slots))
                 .map(|_| Slot {
                     p: vec![0.0; len],
@@ -141,6 +162,7 @@ impl BinaryUnit {
                     v: vec![0.0; len],
                     zeros: vec![0.0; len],
                     noted: vec![0.0; len],
+                    totals: [0, 1].map(|_| vec![0.0; if draws_lines { len } else { 0 }]),
                     sums: [0.0; 3],
                     node: [0.0; 3],
                 })
@@ -257,16 +279,22 @@ impl BinaryUnit {
         if self.controls.is_none() {
             return estimator.pullbacks(ew, units, dx);
         }
-        let losses = extra.map(|loss| loss * pass.weights[row]);
+        let draws_lines = !self.lines.is_empty();
+        let signals = if draws_lines {
+            let group = pass.group;
+            let at = group.image(row) * group.samples + row / group.images;
+            [self.lines[at], 0.0]
+        } else {
+            extra.map(|loss| loss * pass.weights[row])
+        };
         for (i, dx) in dx.iter_mut().enumerate() {
             let unit = units.at(i);
-            let control = estimator.control_part(unit, losses);
+            let control = estimator.control_part(unit, signals);
             let g = estimator.pullback(unit) + self.control.1 * control;
             *dx += g;
-            let (g, control) = (f64::from(g), f64::from(control));
-            slot.sums[0] += g * g;
-            slot.sums[1] += g * control;
-            slot.sums[2] += control * control;
+            if !draws_lines {
+                learn_from(&mut slot.sums, g, control);
+            }
         }
     }
 
@@ -411,6 +439,7 @@ impl Op for BinaryUnit {
         if probe && self.expands {
             return;
         }
+        let drawn = (!self.lines.is_empty() && !probe).then(|| self.draw_lines(&view));
         let mut slots = std::mem::take(&mut self.slots);
         let mut chunks = 0;
         if let Some(dx) = cx.grads.of(0) {
@@ -450,7 +479,7 @@ impl Op for BinaryUnit {
         if let Some(id) = self.controls
             && !probe
         {
-            let sums = tree::fold(chunks, |i| slots[i].node, add);
+            let sums = drawn.unwrap_or_else(|| tree::fold(chunks, |i| slots[i].node, add));
             let controls = cx.params.buffer_mut(id);
             self.estimator.adapt(controls, sums, pass.noise.step);
         }

@@ -145,6 +145,22 @@ impl ModelSpec {
         binary.collect()
     }
 
+    /// The estimators of the binary layers as they stand: one name where all are the same,
+    /// else those of all layers, from the first on, joined by `+`; empty without any. A list
+    /// that was given short is whole here.
+    pub fn estimator_list(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for layer in &self.layers {
+            if let LayerSpec::Binary { estimator, .. } = layer {
+                names.push(estimator);
+            }
+        }
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        names.join("+")
+    }
+
     /// Whether a baseline lowers the variance of any of its estimators.
     pub fn takes_baseline(&self) -> bool {
         self.estimators()

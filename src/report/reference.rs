@@ -38,30 +38,19 @@ impl Row {
         let mut places = Vec::new();
         for layer in &spec.layers {
             match layer {
-                LayerSpec::Binary {
-                    mode,
-                    estimator,
-                    link,
-                } => places.push(Some((*mode, estimator.as_str(), *link))),
+                LayerSpec::Binary { mode, link, .. } => places.push(Some((*mode, *link))),
                 LayerSpec::Activation {
                     function: Function::HardSigmoid,
                 } => places.push(None),
                 _ => {}
             }
         }
-        let mut modes = places
-            .iter()
-            .flatten()
-            .map(|(mode, _, link)| (*mode, *link));
+        let mut modes = places.iter().flatten().copied();
         let mode = modes.next();
         if modes.any(|other| Some(other) != mode) {
             return None;
         }
-        let mut names: Vec<&str> = places.iter().flatten().map(|unit| unit.1).collect();
-        if names.iter().all(|name| *name == names[0]) {
-            names.truncate(1);
-        }
-        let binary = mode.map(|(mode, _)| (mode, names.join("+")));
+        let binary = mode.map(|(mode, _)| (mode, spec.estimator_list()));
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);

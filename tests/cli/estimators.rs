@@ -21,6 +21,7 @@ fn the_list_says_what_each_one_is() {
         "reinforce",
         "disarm",
         "rebar",
+        "reinmax",
         "local-expectation",
     ] {
         assert!(
@@ -33,7 +34,7 @@ fn the_list_says_what_each_one_is() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(all.len(), 16);
+    assert_eq!(all.len(), 17);
     for estimator in &all {
         for key in ["formula", "cost", "source", "link"] {
             assert!(estimator[key].as_str().is_some_and(|s| !s.is_empty()));
@@ -72,6 +73,88 @@ fn every_estimator_trains_and_keeps_its_settings() {
             );
         }
     }
+}
+
+/// A short list is whole wherever it is shown: which estimator each layer has is not what was
+/// asked for.
+#[test]
+fn what_a_short_list_becomes_is_said_and_shown() {
+    let place = Place::new();
+    let stochastic = ["--mode", "stoch", "--estimator", "local-expectation"];
+    let ended = place.good(&small("run", &stochastic));
+    let line = "--estimator local-expectation over 2 binary layers is disarm+local-expectation";
+    assert!(ended.err.contains(line), "{}", ended.err);
+    assert!(
+        ended.out.contains("stoch, disarm+local-expectation"),
+        "{}",
+        ended.out
+    );
+    // A list that is as it was given needs no word.
+    let ended = place.good(&small(
+        "whole",
+        &["--mode", "stoch", "--estimator", "disarm+local-expectation"],
+    ));
+    assert!(!ended.err.contains("binary layers is"), "{}", ended.err);
+
+    let mut args = vec!["lab", "--dataset", "idx", "--data", "data", "--images", "4"];
+    args.extend(["--draws", "10", "--warm-up", "2", "--reference-draws", "10"]);
+    args.extend(["--reference", "local-expectation", "--out", "lab"]);
+    args.extend(["--estimators", "st,local-expectation,local-expectation::2"]);
+    let ended = place.good(&args);
+    let record: Value = serde_json::from_slice(&place.bytes("lab/lab.json")).unwrap();
+    let point = &record["points"][0];
+    assert_eq!(point["reference"]["name"], "disarm+local-expectation");
+    let names: Vec<_> = point["estimators"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["name"])
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "st",
+            "disarm+local-expectation",
+            "disarm+local-expectation::2"
+        ]
+    );
+    assert!(
+        ended.out.contains("disarm+local-expectation::2"),
+        "{}",
+        ended.out
+    );
+    // Every label of the list is whole: none stands without the layer below.
+    assert!(
+        !ended
+            .out
+            .replace("disarm+local", "")
+            .contains("local-expectation"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        !ended
+            .err
+            .replace("disarm+local", "")
+            .contains("local-expectation"),
+        "{}",
+        ended.err
+    );
+    if cfg!(feature = "plots") {
+        let svg = String::from_utf8(place.bytes("lab/variance.svg")).unwrap();
+        assert!(svg.contains("disarm+local-expectation"));
+    }
+    // A record from before keeps the labels that it has.
+    let mut old = record.clone();
+    old["points"][0]["estimators"][1]["name"] = "local-expectation".into();
+    std::fs::write(place.path("lab/lab.json"), old.to_string()).unwrap();
+    let again = place.good(&["lab", "--render", "--out", "lab"]).out;
+    assert!(
+        again
+            .lines()
+            .any(|l| l.trim_start().starts_with("local-expectation ")),
+        "{again}"
+    );
 }
 
 #[test]

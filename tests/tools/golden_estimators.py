@@ -44,8 +44,22 @@ def concrete(a: float, t: float, x: float, u: float) -> tuple[float, float]:
     return r, r * (1 - r) * a / t
 
 
-def tied(a: float, t: float, x: float, v: float, h: float) -> float:
-    """The derivative of a relaxed bit with noise `v` given the bit, by differences."""
+def reinmax(link: str, a: float, x: float, h: float) -> float:
+    """Twice straight-through at the mean of sample and probability, less half of it; for
+    the hard sigmoid the same mean of both ends, by the probability of the one drawn."""
+    p = probability(link, a, x)
+    if link == "sigmoid":
+        q = (h + p) / 2
+        return a * (2 * q * (1 - q) - p * (1 - p) / 2)
+    slope = derivative(link, a, x)
+    return slope / 2 / (p if h == 1 else 1 - p) if slope else 0.0
+
+
+def tied(a: float, t: float, x: float, u: float, h: float) -> float:
+    """The derivative of a relaxed bit given the bit, by differences: its own noise `v` is
+    held still, at the number at which it is the bit's noise `u`."""
+    at = sigmoid(a * x)
+    v = u / at if h == 1 else (u - at) / (1 - at)
 
     def relaxed(x: float) -> float:
         p = sigmoid(a * x)
@@ -117,17 +131,20 @@ def row(name: str, link: str, a: float, t: float) -> dict:
     credit = {
         "reinforce": (loss - baseline) * weight,
         "muprop": (loss - extra[0]) * weight - line,
-        "double-cv": (loss - baseline) * weight - line,
+        "double-cv": (loss - baseline) * weight,
         "arm": (extra[0] - loss) * weight,
         "disarm": (loss - extra[0]) * weight,
         "rebar": loss * weight,
     }.get(name)
     for n in units:
-        x, u, h, near, far = n["x"], n["u"], n["h"], *n["noted"]
+        x, u, h, near = n["x"], n["u"], n["h"], n["noted"][0]
         if name in SCORES:
             n["g"] = credit * score(link, a, x, h)
-            if name != "reinforce":
+            if name == "muprop":
                 n["g"] += near * derivative(link, a, x)
+            if name == "double-cv":
+                # The first of the signals is what the line is above the others' mean.
+                n["control"] = extra[0] * score(link, a, x, h) - near * derivative(link, a, x)
         elif name == "arm":
             n["g"] = credit * a * (u - 0.5)
         elif name == "disarm":
@@ -137,8 +154,10 @@ def row(name: str, link: str, a: float, t: float) -> dict:
         elif name == "rebar":
             n["g"] = credit * score(link, a, x, h)
             free = concrete(a, t, x, u)[1]
-            given = tied(a, t, x, n["v"], h)
-            n["control"] = near * free - far * given - extra[1] * score(link, a, x, h)
+            given = tied(a, t, x, u, h)
+            n["control"] = near * (free - given) - extra[0] * score(link, a, x, h)
+        elif name == "reinmax":
+            n["g"] = n["dh"] * reinmax(link, a, x, h)
         else:
             n["g"] = n["dh"] * pathwise(name, link, a, t, x, u)
     return {"name": name, "link": link, "slope": a, "temperature": t, "loss": loss, "extra": extra,
@@ -184,7 +203,7 @@ def main() -> None:
     rows = []
     for a, t in [(1.0, 0.5), (1.75, 0.8125), (0.5, 2.0)]:
         for link in ["hard-sigmoid", "sigmoid"]:
-            rows += [row(name, link, a, t) for name in PATHWISE + SCORES]
+            rows += [row(name, link, a, t) for name in PATHWISE + SCORES + ["reinmax"]]
         rows += [row(name, "sigmoid", a, t) for name in LOGISTIC + ANTITHETIC + ["rebar"]]
     path = pathlib.Path(__file__).parents[1] / "golden" / "estimators.json"
     text = json.dumps(short({"rows": rows, "rebar": learned()}))

@@ -72,8 +72,10 @@ impl Contender {
         }
     }
 
-    fn name(&self) -> String {
-        let mut name = self.estimator.clone();
+    /// The label in records, tables and figures: the estimators that stand in the network,
+    /// as a list where they differ.
+    fn label(&self, spec: &ModelSpec) -> String {
+        let mut name = spec.estimator_list();
         if self.baseline.is_some() || self.samples > 1 {
             name += ":";
             name += self.baseline.map_or("", Baseline::name);
@@ -322,24 +324,25 @@ impl Lab<'_> {
         }
         let groups = self.groups(params)?;
         let spans: Vec<Vec<usize>> = groups.iter().map(|(_, of)| of.clone()).collect();
-        let reference = match long {
+        let (reference, target_name) = match long {
             None => {
                 on("enumeration", 0, 1)?;
-                self.enumerate(params)?
+                (self.enumerate(params)?, "enumeration".into())
             }
             Some((contender, draws)) => {
                 let mut bench = self.bench(contender, params)?;
+                let label = contender.label(bench.net.spec());
                 let mut moments = Moments::new(params.values().len(), 0);
                 for step in 0..warm_up + draws {
                     on("the reference", step, warm_up + draws)?;
                     self.draw(&mut bench, 1 << 40 | step as u64);
                     if step >= warm_up {
                         let grads = bench.net.params().grads();
-                        finite(&contender.name(), step, grads)?;
+                        finite(&label, step, grads)?;
                         moments.add(grads, None);
                     }
                 }
-                moments
+                (moments, label)
             }
         };
         let target = reference.mean();
@@ -349,8 +352,8 @@ impl Lab<'_> {
         let error = whole.iter().map(|&i| of_mean(i)).sum::<f64>().sqrt();
         let mut estimators = Vec::new();
         for contender in contenders {
-            let name = contender.name();
             let mut bench = self.bench(contender, params)?;
+            let name = contender.label(bench.net.spec());
             let mut moments = Moments::new(params.values().len(), spans.len());
             let mut times = Vec::new();
             for step in 0..warm_up + draws {
@@ -384,7 +387,7 @@ impl Lab<'_> {
             epoch,
             slope: f64::from(self.slope),
             reference: Reference {
-                name: long.map_or("enumeration".into(), |(c, _)| c.name()),
+                name: target_name,
                 draws: reference.draws(),
                 norm,
                 error: if norm > 0.0 { error / norm } else { 0.0 },

@@ -38,7 +38,8 @@ use crate::train::Provenance;
 /// What one estimator's gradient was like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// The estimator, its baseline and its samples, as asked for.
+    /// The estimator of every binary layer, as a list where they differ, and the baseline
+    /// and the samples, as asked for.
     pub name: String,
     /// Whether it claims to be unbiased.
     pub unbiased: bool,
@@ -57,7 +58,7 @@ pub struct Measured {
 /// What the estimators were measured against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// `enumeration`, or the estimator of the long run.
+    /// `enumeration`, or the label of the long run, as that of [`Measured::name`].
     pub name: String,
     /// Draws of the long run; 1 of an enumeration.
     pub draws: usize,
