@@ -116,20 +116,20 @@ fn a_warm_step_allocates_nothing() {
         }
     }
     let estimated = |estimator: &str| {
-        let mut spec = digits_net("mlp", Placement::Both, Firing::Stochastic);
+        let mut spec = digits_net("seed-net", Placement::Both, Firing::Stochastic);
         let firing = Firing::Stochastic;
         spec.place(Placement::Both, firing, estimator).unwrap();
         spec
     };
     let nets = [
-        ("mlp double-cv", estimated("double-cv"), ADAM),
+        ("seed-net double-cv", estimated("double-cv"), ADAM),
         (
-            "mlp double-cv below another",
+            "seed-net double-cv below another",
             estimated("double-cv+local-expectation"),
             ADAM,
         ),
-        ("mlp rebar", estimated("rebar"), ADAM),
-        ("mlp reinmax", estimated("reinmax"), ADAM),
+        ("seed-net rebar", estimated("rebar"), ADAM),
+        ("seed-net reinmax", estimated("reinmax"), ADAM),
         (
             "seed-net none",
             digits_net("seed-net", Placement::None, Firing::Deterministic),

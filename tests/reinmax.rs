@@ -7,14 +7,12 @@ use bnn_cpu::estimators::{Link, Unit, by_name};
 use common::exact::{IMAGES, SLOPE, net, ready};
 use common::moments::Small;
 
+/// The loss of some bits, and its adjoint at each.
+type Loss<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
+
 /// The mean of a rule's gradient at each pre-activation over all outcomes of the bits, and
 /// the exact gradient, where `loss` gives the loss of some bits and its adjoint.
-fn means(
-    name: &str,
-    link: Link,
-    xs: &[f32],
-    loss: &dyn Fn(&[f64]) -> (f64, Vec<f64>),
-) -> Vec<(f64, f64)> {
+fn means(name: &str, link: Link, xs: &[f32], loss: &Loss<'_>) -> Vec<(f64, f64)> {
     let rule = by_name(name, Some(link)).unwrap();
     let p: Vec<f64> = xs.iter().map(|&x| link.exact(SLOPE, x)).collect();
     let mut of = vec![(0.0, 0.0); xs.len()];

@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(ids(Suite::MlpTuned).len(), 10 + 4);
         assert_eq!(ids(Suite::Best), ["none", "det-both-st", "stoch-both-st"]);
         assert_eq!(ids(Suite::Anneal).len(), 6 * 5);
-        assert_eq!(ids(Suite::Estimators).len(), 16 * 3 - 1);
+        assert_eq!(ids(Suite::Estimators).len(), 17 * 3 - 1);
         for suite in Suite::ALL {
             let mut all = ids(suite);
             let count = all.len();
