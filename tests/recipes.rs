@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bnn_cpu::data::{Augment, digits};
 use bnn_cpu::report::Row;
-use bnn_cpu::report::suite::{Suite, SuiteRow};
+use bnn_cpu::report::{Suite, SuiteRow};
 use bnn_cpu::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 use serde_json::{Value, json};
 

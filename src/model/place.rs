@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::spec::{LayerSpec, ModelSpec, Placement};
+use super::spec::{LayerSpec, ModelSpec, Placement, own_link};
 use crate::error::{Error, Result};
 use crate::estimators::{self, Estimator, Firing, Link, Roles};
 use crate::ops::{Function, Statistics};
@@ -83,8 +83,8 @@ impl ModelSpec {
             self.layers[i] = match name {
                 Some(estimator) => LayerSpec::Binary {
                     mode,
+                    link: own_link(&estimator),
                     estimator,
-                    link: None,
                 },
                 None => LayerSpec::Activation {
                     function: Function::HardSigmoid,
@@ -101,8 +101,11 @@ impl ModelSpec {
     /// A link that an estimator's formula does not hold for.
     pub fn set_link(&mut self, to: Option<Link>) -> Result<()> {
         for layer in &mut self.layers {
-            if let LayerSpec::Binary { link, .. } = layer {
-                *link = to;
+            if let LayerSpec::Binary {
+                link, estimator, ..
+            } = layer
+            {
+                *link = to.or_else(|| own_link(estimator));
             }
         }
         self.check_estimators()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{self, Firing, Link};
 use crate::ops::{Conv, Function, MaxPool, Statistics, Weights, Window};
 use crate::tensor::Shape;
 
@@ -14,18 +14,51 @@ use super::pixels::Pixels;
 
 /// A network: its input and its layers, the first next to the input. The last
 /// layer's outputs are the logits of the classes.
+///
+/// A text may leave settings out; what is read has them all ([`Self::settle`]), and what
+/// is written states each one, so that a record keeps its meaning if a default changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct ModelSpec {
     /// A name for tables and records.
     pub name: String,
     /// The shape of an image.
     pub input: Shape,
     /// What pixels are to the network; taken from the data set where absent.
-    #[serde(default, alias = "normalise", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<Pixels>,
     /// The layers in order.
     pub layers: Vec<LayerSpec>,
+}
+
+/// A network as a text says it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    input: Shape,
+    #[serde(default, alias = "normalise")]
+    pixels: Option<Pixels>,
+    layers: Vec<LayerSpec>,
+}
+
+impl From<Written> for ModelSpec {
+    fn from(written: Written) -> Self {
+        let Written {
+            name,
+            input,
+            pixels,
+            layers,
+        } = written;
+        let mut spec = Self {
+            name,
+            input,
+            pixels,
+            layers,
+        };
+        spec.settle();
+        spec
+    }
 }
 
 /// One layer.
@@ -50,10 +83,10 @@ pub enum LayerSpec {
         #[serde(default = "yes")]
         bias: bool,
         /// Real or binary weights.
-        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        #[serde(default)]
         weights: Weights,
         /// Whether binary weights have a scale for each output channel.
-        #[serde(default, skip_serializing_if = "no")]
+        #[serde(default)]
         scale: bool,
     },
     /// Batch normalisation; see [`crate::ops::BatchNorm`].
@@ -67,7 +100,7 @@ pub enum LayerSpec {
         #[serde(default = "momentum")]
         momentum: f64,
         /// What training normalises by.
-        #[serde(default, skip_serializing_if = "Statistics::is_batch")]
+        #[serde(default)]
         statistics: Statistics,
     },
     /// Max-pool; see [`crate::ops::MaxPool`].
@@ -75,7 +108,7 @@ pub enum LayerSpec {
         /// Height and width of the window.
         kernel: usize,
         /// Pixels from one window to the next; `kernel` where absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         stride: Option<usize>,
     },
     /// A real-valued activation; see [`crate::ops::Activation`].
@@ -91,7 +124,7 @@ pub enum LayerSpec {
         #[serde(default = "straight_through")]
         estimator: String,
         /// Probabilities of bits; the estimator's own where absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         link: Option<Link>,
     },
     /// Fully connected; see [`crate::ops::Linear`].
@@ -101,13 +134,13 @@ pub enum LayerSpec {
         /// Outputs.
         out: usize,
         /// Whether it has a bias.
-        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        #[serde(default = "yes")]
         bias: bool,
         /// Real or binary weights.
-        #[serde(default, skip_serializing_if = "Weights::is_real")]
+        #[serde(default)]
         weights: Weights,
         /// Whether binary weights have a scale for each output channel.
-        #[serde(default, skip_serializing_if = "no")]
+        #[serde(default)]
         scale: bool,
     },
 }
@@ -118,12 +151,6 @@ fn one() -> usize {
 fn yes() -> bool {
     true
 }
-fn is_yes(flag: &bool) -> bool {
-    *flag
-}
-fn no(flag: &bool) -> bool {
-    !*flag
-}
 fn eps() -> f64 {
     1e-5
 }
@@ -132,6 +159,12 @@ fn momentum() -> f64 {
 }
 fn straight_through() -> String {
     "st".into()
+}
+
+/// The link of an estimator where nothing else is said.
+pub(super) fn own_link(estimator: &str) -> Option<Link> {
+    let estimator = estimators::by_name(estimator, None).ok()?;
+    Some(estimator.link())
 }
 
 /// Which of a network's activations are binary units.
@@ -196,6 +229,23 @@ impl LayerSpec {
 }
 
 impl ModelSpec {
+    /// Fills in what a layer leaves to another of its settings: the link of a binary unit
+    /// is its estimator's own, the stride of a pool its window's side. The link of an
+    /// estimator that is not known stays open.
+    pub fn settle(&mut self) {
+        for layer in &mut self.layers {
+            match layer {
+                LayerSpec::Binary {
+                    estimator, link, ..
+                } if link.is_none() => *link = own_link(estimator),
+                LayerSpec::MaxPool { kernel, stride } => {
+                    stride.get_or_insert(*kernel);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Reads and checks a JSON file.
     ///
     /// # Errors

@@ -5,8 +5,12 @@ pub mod columns;
 pub mod lab;
 pub mod page;
 pub mod pictures;
+pub mod notes;
 pub mod reference;
+pub mod row;
 pub mod runner;
+pub mod spread;
+pub mod subject;
 pub mod suite;
 pub mod survey;
 pub mod table;
@@ -16,7 +20,9 @@ pub mod tuned;
 pub use cell::{Cell, CellRecord, Plan};
 pub use reference::{Published, Row};
 pub use runner::{CellEvent, run_cells};
-pub use suite::{Suite, SuiteRow};
+pub use row::SuiteRow;
+pub use subject::Subject;
+pub use suite::Suite;
 pub use table::Table;
 
 /// `29034` as `29,034`.

@@ -11,7 +11,7 @@
 //! [`Published::no_gradient`] marks them.
 
 use crate::data::mnist;
-use crate::estimators::{Firing, Link};
+use crate::estimators::{self, Firing, Link};
 use crate::model::{LayerSpec, ModelSpec, Pixels, Placement, preset};
 use crate::ops::Function;
 use crate::tensor::Shape;
@@ -36,9 +36,19 @@ impl Row {
     /// have made: binary units of several kinds, or placed otherwise.
     pub fn of(spec: &ModelSpec) -> Option<Self> {
         let mut places = Vec::new();
+        let (mut links, mut own) = (Vec::new(), true);
         for layer in &spec.layers {
             match layer {
-                LayerSpec::Binary { mode, link, .. } => places.push(Some((*mode, *link))),
+                LayerSpec::Binary {
+                    mode,
+                    link,
+                    estimator,
+                } => {
+                    places.push(Some(*mode));
+                    let usual = estimators::by_name(estimator, None).ok()?.link();
+                    own &= link.is_none_or(|link| link == usual);
+                    links.push(link.unwrap_or(usual));
+                }
                 LayerSpec::Activation {
                     function: Function::HardSigmoid,
                 } => places.push(None),
@@ -50,7 +60,11 @@ impl Row {
         if modes.any(|other| Some(other) != mode) {
             return None;
         }
-        let binary = mode.map(|(mode, _)| (mode, spec.estimator_list()));
+        let link = if own { None } else { links.first().copied() };
+        if link.is_some_and(|link| links.iter().any(|other| *other != link)) {
+            return None;
+        }
+        let binary = mode.map(|mode| (mode, spec.estimator_list()));
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);
@@ -65,7 +79,7 @@ impl Row {
             model: spec.name.clone(),
             placement,
             binary,
-            link: mode.and_then(|(_, link)| link),
+            link,
         })
     }
 

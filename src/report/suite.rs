@@ -1,14 +1,16 @@
 //! Suites of runs: which rows a table has, and the exact configuration of each
 //! of its cells.
 
-use super::reference::{MLP, PUBLISHED, Published, SEED_NET, firing_name, placement_name};
+use super::reference::{MLP, SEED_NET};
+use super::row::{
+    SLOPES, SuiteRow, estimators_rows, published_rows, reference_rows, with_best_unbiased,
+};
+use super::subject::Subject;
 use super::tuned;
-use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::estimators::{self, Firing};
+use crate::estimators::Firing;
 use crate::model::{ModelSpec, Placement, preset};
-use crate::tensor::Shape;
-use crate::train::{Config, DatasetRecord, SlopeKind, SlopeSchedule};
+use crate::train::{Config, SlopeSchedule};
 
 /// A table's worth of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,144 +32,6 @@ pub enum Suite {
     Anneal,
     /// Every estimator in every place, stochastic.
     Estimators,
-}
-
-/// One row of a suite.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SuiteRow {
-    /// Its name in files and patterns, e.g. `stoch-first-st`.
-    pub id: String,
-    /// Its name in tables, e.g. `stochastic, first, ST`.
-    pub title: String,
-    /// The published row that it repeats.
-    pub published: Option<&'static Published>,
-    /// The preset.
-    pub model: &'static str,
-    /// Which activations are binary.
-    pub placement: Placement,
-    /// How they fire, and their estimators.
-    pub binary: Option<(Firing, String)>,
-    /// How the slope changes.
-    pub slope: SlopeKind,
-}
-
-const PLACES: [Placement; 3] = [Placement::First, Placement::Last, Placement::Both];
-
-const SLOPES: [(SlopeKind, &str); 5] = [
-    (SlopeKind::None, "none"),
-    (SlopeKind::Linear, "linear"),
-    (SlopeKind::Exp, "exp"),
-    (SlopeKind::Step, "step"),
-    (SlopeKind::Cosine, "cosine"),
-];
-
-fn slope_name(kind: SlopeKind) -> &'static str {
-    SLOPES
-        .iter()
-        .find(|(k, _)| *k == kind)
-        .map_or("none", |(_, name)| name)
-}
-
-impl SuiteRow {
-    fn new(model: &'static str, placement: Placement, binary: Option<(Firing, &str)>) -> Self {
-        let (id, title) = match binary {
-            None => ("none".into(), "no binary layer".into()),
-            Some((mode, estimator)) => {
-                let word = match mode {
-                    Firing::Deterministic => "deterministic",
-                    Firing::Stochastic => "stochastic",
-                };
-                let place = placement_name(placement);
-                let mode = firing_name(mode);
-                let name = match estimator {
-                    "st" => "ST",
-                    "reinforce" => "REINFORCE",
-                    "none" => "no gradient",
-                    other => other,
-                };
-                (
-                    format!("{mode}-{place}-{estimator}"),
-                    format!("{word}, {place}, {name}"),
-                )
-            }
-        };
-        Self {
-            id,
-            title,
-            published: None,
-            model,
-            placement,
-            binary: binary.map(|(mode, name)| (mode, name.into())),
-            slope: SlopeKind::None,
-        }
-    }
-
-    /// The row that repeats a published one with another estimator, or its own.
-    fn repeating(published: &'static Published, estimator: Option<&str>) -> Self {
-        let binary = published
-            .binary
-            .map(|(mode, name)| (mode, estimator.unwrap_or(name)));
-        let mut row = Self::new(published.model, published.placement, binary);
-        row.published = Some(published);
-        if published.model == MLP {
-            row.title = match binary {
-                None => "hard sigmoid".into(),
-                Some(_) => row.title.replace("both, ", ""),
-            };
-            row.id = row.id.replace("both-", "");
-        }
-        if published.annealed {
-            row.slope = SlopeKind::Exp;
-            row.title += ", annealed";
-            row.id += "-annealed";
-        }
-        row
-    }
-
-    fn with_slope(mut self, slope: SlopeKind) -> Self {
-        self.slope = slope;
-        self.id += &format!("-{}", slope_name(slope));
-        self.title += &format!(", slope {}", slope_name(slope));
-        self
-    }
-}
-
-/// The rows of a model, those published as REINFORCE once for each of `instead`.
-fn published_rows(model: &str, instead: &[&str]) -> Vec<SuiteRow> {
-    let mut rows = Vec::new();
-    for published in PUBLISHED.iter().filter(|p| p.model == model) {
-        if published.no_gradient() {
-            rows.extend(
-                instead
-                    .iter()
-                    .map(|name| SuiteRow::repeating(published, Some(name))),
-            );
-        } else {
-            rows.push(SuiteRow::repeating(published, None));
-        }
-    }
-    rows
-}
-
-/// The published rows of a model, those of REINFORCE with the best unbiased estimator
-/// in every binary layer and, beside it, with plain REINFORCE.
-fn with_best_unbiased(model: &str) -> Vec<SuiteRow> {
-    let mut rows: Vec<SuiteRow> = Vec::new();
-    for published in PUBLISHED.iter().filter(|p| p.model == model) {
-        let mut estimators = vec![None];
-        if published.no_gradient() {
-            let best = tuned::unbiased(model, published.placement);
-            estimators = vec![Some(best), Some("reinforce")];
-            // Where plain REINFORCE is the best, it stands once.
-            estimators.dedup();
-        }
-        rows.extend(
-            estimators
-                .into_iter()
-                .map(|name| SuiteRow::repeating(published, name)),
-        );
-    }
-    rows
 }
 
 impl Suite {
@@ -223,7 +87,7 @@ impl Suite {
     pub fn about(self) -> &'static str {
         match self {
             Suite::Reference => {
-                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once. The rows published as REINFORCE carried no gradient below the binary unit: they are repeated as \"no gradient\"; \"REINFORCE\" is the score function with the mean of the batch's other rows as its baseline, which the published program did not have."
+                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once. The rows published as REINFORCE carried no gradient below the binary unit: they are repeated as \"no gradient\"; \"REINFORCE\" is the score function with the mean of the batch's other rows as its baseline, which the published program did not have, with the logistic link and, above the first binary layer, running statistics. The controls below have these without a gradient and with ST."
             }
             Suite::Tuned => {
                 "Settings of our choice (data/recipes), 10 epochs, batch 64, chosen on validation images; the epoch with the best validation loss tested once. The REINFORCE rows show the best unbiased estimator of the family in every binary layer, and plain REINFORCE."
@@ -241,7 +105,7 @@ impl Suite {
                 "Slope schedules of the straight-through rows, everything else by the reference protocol."
             }
             Suite::Estimators => {
-                "Every estimator in every place, with stochastic units: Adam 0.002, one cycle, batch 64, 5 epochs, one sample an image (two where the estimator needs them). Link and statistics differ: pathwise rules and `no gradient` have the hard sigmoid and batch statistics; the unbiased rules have the logistic link and, with the first layer or both binary, running statistics above the bits. Rows of one group can be compared, rows of the two cannot."
+                "Every estimator in every place, with stochastic units: Adam 0.002, one cycle, batch 64, 5 epochs. A part of the table has one place, one link and one kind of statistics in the batch norm above the bits, and begins with its own controls, no gradient and ST; rows of one part differ in their estimator alone, rows of two parts in more than that. Evaluations are the rows of an image that pass through the network in a step: samples times what the estimator asks for beside each. Local expectation evaluates each flip of the last layer's bits in closed form on top of that. REINFORCE with one sample has the mean of the batch's other rows as its baseline, RLOO that of the image's other samples."
             }
         }
     }
@@ -249,8 +113,8 @@ impl Suite {
     /// Its rows, in the order of the table.
     pub fn rows(self) -> Vec<SuiteRow> {
         match self {
-            Suite::Reference => published_rows(SEED_NET, &["none", "reinforce"]),
-            Suite::Mlp => published_rows(MLP, &["none", "reinforce"]),
+            Suite::Reference => reference_rows(SEED_NET),
+            Suite::Mlp => reference_rows(MLP),
             Suite::Tuned => with_best_unbiased(SEED_NET),
             Suite::MlpTuned => with_best_unbiased(MLP),
             Suite::Best => {
@@ -266,20 +130,7 @@ impl Suite {
                 .filter(|row| row.binary.is_some())
                 .flat_map(|row| SLOPES.map(|(kind, _)| row.clone().with_slope(kind)))
                 .collect(),
-            Suite::Estimators => {
-                let mut rows = Vec::new();
-                for estimator in estimators::ALL.iter().filter_map(|make| make(None)) {
-                    let name = estimator.info().name;
-                    for placement in PLACES {
-                        if estimator.flips() && placement == Placement::First {
-                            continue;
-                        }
-                        let binary = Some((Firing::Stochastic, name));
-                        rows.push(SuiteRow::new(SEED_NET, placement, binary));
-                    }
-                }
-                rows
-            }
+            Suite::Estimators => estimators_rows(),
         }
     }
 
@@ -290,12 +141,12 @@ impl Suite {
     pub fn config(
         self,
         row: &SuiteRow,
-        dataset: &Dataset,
+        subject: &Subject,
         seed: u64,
         epochs: Option<usize>,
     ) -> Result<Config> {
-        let mut config = Config::reference(network(row, dataset)?, DatasetRecord::of(dataset));
-        config.normalise_by(dataset);
+        let mut config = Config::reference(network(row, subject)?, subject.record.clone());
+        config.model.pixels.get_or_insert(subject.pixels);
         config.seed = seed;
         config.slope = SlopeSchedule::new(row.slope);
         match self {
@@ -309,6 +160,9 @@ impl Suite {
                 config.epochs = 5;
             }
         }
+        if let Some(samples) = row.samples {
+            config.samples = samples;
+        }
         config.suit_samples();
         config.suit_baseline();
         config.epochs = epochs.unwrap_or(config.epochs);
@@ -316,15 +170,16 @@ impl Suite {
     }
 }
 
-fn network(row: &SuiteRow, dataset: &Dataset) -> Result<ModelSpec> {
-    let (height, width, channels) = dataset.shape();
-    let mut spec = preset(
-        row.model,
-        Shape::image(channels, height, width),
-        dataset.classes,
-    )?;
+fn network(row: &SuiteRow, subject: &Subject) -> Result<ModelSpec> {
+    let mut spec = preset(row.model, subject.input, subject.record.classes)?;
     if let Some((mode, estimator)) = &row.binary {
         spec.place(row.placement, *mode, estimator)?;
+        if row.link.is_some() {
+            spec.set_link(row.link)?;
+        }
+        if let Some(statistics) = row.statistics {
+            spec.set_statistics(statistics);
+        }
     }
     Ok(spec)
 }
@@ -340,7 +195,7 @@ mod tests {
         let ids =
             |suite: Suite| -> Vec<String> { suite.rows().into_iter().map(|r| r.id).collect() };
         let reference = ids(Suite::Reference);
-        assert_eq!(reference.len(), 13 + 6);
+        assert_eq!(reference.len(), 13 + 6 + 12);
         for id in [
             "none",
             "stoch-first-st",
@@ -350,11 +205,11 @@ mod tests {
             assert!(reference.iter().any(|r| r == id), "{id}");
         }
         assert_eq!(ids(Suite::Tuned).len(), 13 + 4);
-        assert_eq!(ids(Suite::Mlp).len(), 10 + 4);
+        assert_eq!(ids(Suite::Mlp).len(), 10 + 4 + 8);
         assert_eq!(ids(Suite::MlpTuned).len(), 10 + 4);
         assert_eq!(ids(Suite::Best), ["none", "det-both-st", "stoch-both-st"]);
         assert_eq!(ids(Suite::Anneal).len(), 6 * 5);
-        assert_eq!(ids(Suite::Estimators).len(), 17 * 3 - 1);
+        assert_eq!(ids(Suite::Estimators).len(), 24 + 23 + 26);
         for suite in Suite::ALL {
             let mut all = ids(suite);
             let count = all.len();
@@ -367,9 +222,10 @@ mod tests {
     #[test]
     fn every_cell_can_be_built_and_is_the_row_that_it_is_compared_with() {
         let dataset = digits::generate(1, 200, 20);
+        let subject = Subject::of(&dataset);
         for suite in Suite::ALL {
             for row in suite.rows() {
-                let mut config = suite.config(&row, &dataset, 3, None).unwrap();
+                let mut config = suite.config(&row, &subject, 3, None).unwrap();
                 config.check(&dataset).unwrap();
                 assert_eq!(
                     reference::published(&config),

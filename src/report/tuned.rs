@@ -2,7 +2,7 @@
 //! them as files.
 
 use super::reference::MLP;
-use super::suite::SuiteRow;
+use super::row::SuiteRow;
 use crate::data::Augment;
 use crate::error::Result;
 use crate::estimators::{Firing, Link};
@@ -120,9 +120,6 @@ pub fn best(config: &mut Config, row: &SuiteRow) -> Result<()> {
         }
         Firing::Stochastic => {
             config.samples = 2;
-            // Its epochs are told apart by less than a sample's chance: 3,000 images do
-            // for that, and 3,000 more are trained on.
-            config.val_fraction = 0.05;
             0.15
         }
     };

@@ -104,13 +104,13 @@ pub struct Config {
     /// How the slope changes.
     pub slope: SlopeSchedule,
     /// How the temperature of relaxed bits changes.
-    #[serde(default, skip_serializing_if = "TemperatureSchedule::is_default")]
+    #[serde(default)]
     pub temperature: TemperatureSchedule,
     /// Samples of an image in a step.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "one")]
     pub samples: usize,
     /// What score-function estimators take from a loss.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default)]
     pub baseline: Baseline,
     /// What is done to training images.
     pub augment: Augment,
@@ -124,12 +124,6 @@ pub struct Config {
 
 fn one() -> usize {
     1
-}
-fn is_one(n: &usize) -> bool {
-    *n == 1
-}
-fn is_none(baseline: &Baseline) -> bool {
-    *baseline == Baseline::None
 }
 
 /// The most epochs of a run: with any data set that a file can hold, their steps can be

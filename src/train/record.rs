@@ -100,12 +100,20 @@ impl EpochRecord {
 pub struct Provenance {
     /// Version of this program.
     pub version: String,
+    /// The commit that it was built from, with `, changed` behind it where the sources
+    /// differed from that commit's; `unknown` where it was not built from a checkout, and
+    /// absent in records from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Instruction set of the kernels; bits are promised for each.
     pub isa: String,
     /// Threads in use; results do not depend on them.
     pub threads: usize,
     /// Processor architecture and operating system.
     pub machine: String,
+    /// Model of the processor; absent in records from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
 }
 
 impl Provenance {
@@ -113,10 +121,71 @@ impl Provenance {
     pub fn here(isa: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
+            commit: Some(COMMIT.into()),
             isa: isa.into(),
             threads: rayon::current_num_threads(),
             machine: format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
+            cpu: Some(processor()),
         }
+    }
+}
+
+/// The commit that this program was built from; see [`Provenance::commit`].
+pub const COMMIT: &str = env!("BNN_CPU_COMMIT");
+
+/// The processor's model, as the system calls it; `unknown` where it does not say.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    processor_of(&text).unwrap_or_else(|| "unknown".into())
+}
+
+/// The model in Linux's `/proc/cpuinfo`. Virtual machines may hide the name's end, so
+/// the numbers of family, model and stepping stand behind it.
+fn processor_of(cpuinfo: &str) -> Option<String> {
+    let field = |name: &str| {
+        let mut lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(key, _)| key.trim() == name);
+        found.map(|(_, value)| value.trim()).filter(|v| !v.is_empty())
+    };
+    if let Some(name) = field("model name") {
+        let numbers = ["cpu family", "model", "stepping"].map(|key| (key, field(key)));
+        let numbers: Vec<String> = numbers
+            .iter()
+            .filter_map(|(key, value)| Some(format!("{} {}", key.trim_start_matches("cpu "), (*value)?)))
+            .collect();
+        return Some(match numbers.is_empty() {
+            true => name.into(),
+            false => format!("{name} ({})", numbers.join(", ")),
+        });
+    }
+    // Arm's processors have numbers alone.
+    let (vendor, part) = (field("CPU implementer")?, field("CPU part")?);
+    Some(format!("implementer {vendor}, part {part}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_named_by_name_and_numbers() {
+        let x86 = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: A (R) B\nstepping\t: 8\n\nprocessor\t: 1\n";
+        assert_eq!(
+            processor_of(x86).unwrap(),
+            "A (R) B (family 6, model 143, stepping 8)"
+        );
+        let arm = "processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n";
+        assert_eq!(processor_of(arm).unwrap(), "implementer 0x41, part 0xd0c");
+        assert_eq!(processor_of("model name : only\n").unwrap(), "only");
+        assert_eq!(processor_of("model name :\n"), None);
+        assert_eq!(processor_of(""), None);
+    }
+
+    #[test]
+    fn the_build_names_its_commit() {
+        let (commit, changed) = COMMIT.split_at(COMMIT.len().min(40));
+        let hash = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(COMMIT == "unknown" || hash && ["", ", changed"].contains(&changed));
     }
 }
 
