@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice};
+use bnn_cpu::data::{self, Dataset, DatasetChoice, digits};
+use bnn_cpu::report::subject::slug;
 use bnn_cpu::train::DatasetRecord;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -51,6 +52,17 @@ impl DataArgs {
                 .map(|m| m.to_string_lossy().into_owned())
         };
         self.mirror.clone().or_else(from_env)
+    }
+
+    /// What `--dataset` names in the names of tables; `None` without it, or with `auto`.
+    pub fn slug(&self) -> Option<String> {
+        match self.dataset? {
+            DatasetChoice::Auto => None,
+            DatasetChoice::Mnist => Some("mnist".into()),
+            DatasetChoice::Digits => Some(slug(digits::NAME)),
+            DatasetChoice::Idx => None,
+            other => Some(other.name().into()),
+        }
     }
 
     /// Loads what the flags name, telling `progress` of downloads and stand-ins.

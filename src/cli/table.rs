@@ -7,11 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::report::columns::side_by_side;
-use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
-use bnn_cpu::train::DatasetRecord;
+use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Subject, Suite, Table, run_cells};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
 
@@ -62,7 +60,7 @@ pub struct Args {
     /// Train every n-th cell only, from the i-th (from 1) on
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
-    /// Write the tables from the records that are there; train nothing
+    /// Write the tables from the records that are there; train nothing. Needs no images
     #[arg(long)]
     render: bool,
     /// Folder of the tables and records
@@ -103,8 +101,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if !args.render {
         places::folder(Path::new(RUNS))?;
     }
-    let mut progress = Progress::new(context);
-    let dataset = args.data.load(&mut progress)?;
     let plan = Plan {
         suite: args.suite,
         rows,
@@ -113,28 +109,37 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         results: args.results.clone(),
         runs: Path::new(RUNS).join("table"),
     };
-    let cells = plan.cells(&dataset)?;
+    // Records name their data, so that drawing a table from them takes no images.
+    let (subject, dataset) = match args.render && args.data.data.is_none() {
+        true => (plan.noted(args.data.slug().as_deref())?, None),
+        false => {
+            let mut progress = Progress::new(context);
+            let dataset = args.data.load(&mut progress)?;
+            (Subject::of(&dataset), Some(dataset))
+        }
+    };
+    let cells = plan.cells(&subject)?;
     let mut finished = Vec::new();
-    if !args.render {
+    if let Some(dataset) = dataset.as_ref().filter(|_| !args.render) {
         let mine: Vec<Cell> = match args.shard {
             None => cells.clone(),
             Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
         };
         // Before the first of them is trained, what would stop a later one.
         for cell in &mine {
-            cell.config.check(&dataset)?;
+            cell.config.check(dataset)?;
         }
         let stop = signals::stop_flag()?;
         let threads = (rayon::current_num_threads() / args.jobs).max(1);
         let show = Show::new(&mine, context);
         let turns = Turns::new(|text: &str| show.must(text));
-        show.begin(&tabulate(&args, &plan, &cells, &dataset)?);
+        show.begin(&tabulate(&args, &plan, &cells, &subject)?);
         let jobs = (args.jobs, threads);
         let on = |event: CellEvent<'_>| {
             show.event(&event);
             // A table that fills while it is made loses nothing to a kill.
             if let CellEvent::Done(record) = event {
-                match write(&args, &plan, &cells, &dataset, &turns) {
+                match write(&args, &plan, &cells, &subject, &turns) {
                     Ok(table) => show.table(&table, &record.row),
                     Err(error) => {
                         show.line(&format!("the table could not be written: {}", text(&error)));
@@ -142,7 +147,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 }
             }
         };
-        let trained = run_cells(args.suite, &mine, &dataset, context.engine, jobs, stop, &on);
+        let trained = run_cells(args.suite, &mine, dataset, context.engine, jobs, stop, &on);
         show.end();
         trained?;
     }
@@ -154,14 +159,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "there are no finished cells in {}; run the table without --render",
             args.results
                 .join("cells")
-                .join(plan.name(&dataset))
+                .join(plan.name(&subject))
                 .display()
         ))
         .into());
     }
-    let name = plan.name(&dataset);
+    let name = plan.name(&subject);
     let turns = Turns::new(|text: &str| output::note(text));
-    let table = write(&args, &plan, &cells, &dataset, &turns)?;
+    let table = write(&args, &plan, &cells, &subject, &turns)?;
     print(&table, &args.results.join(name), context)
 }
 
@@ -218,17 +223,17 @@ fn write(
     args: &Args,
     plan: &Plan,
     cells: &[Cell],
-    dataset: &Dataset,
+    subject: &Subject,
     turns: &Turns<impl Fn(&str) + Sync>,
 ) -> Outcome<Table> {
     // Several processes may fill one table: a file that was made from fewer records
     // must not come after one that was made from more.
-    let shared = plan.runs.join(plan.name(dataset));
+    let shared = plan.runs.join(plan.name(subject));
     let _turn = match files::is_folder(&shared)? {
         true => Some(turns.take(&shared)?),
         false => None,
     };
-    let table = tabulate(args, plan, cells, dataset)?;
+    let table = tabulate(args, plan, cells, subject)?;
     // A part of the rows must not replace the table of all of them.
     if args.rows.is_some() {
         return Ok(table);
@@ -238,7 +243,7 @@ fn write(
         let file = args.results.join(format!("{name}.{extension}"));
         write_atomic_bytes(&file, text.as_bytes())
     };
-    let name = plan.name(dataset);
+    let name = plan.name(subject);
     write(&name, "md", &table.markdown())?;
     write(&name, "csv", &table.csv())?;
     write(&name, "json", &table.json()?)?;
@@ -254,7 +259,7 @@ fn write(
                 rows: suite.rows(),
                 ..plan.clone()
             };
-            tabulate(args, &plan, &plan.cells(dataset)?, dataset)
+            tabulate(args, &plan, &plan.cells(subject)?, subject)
         };
         if let Some(text) = side_by_side(&of(protocol)?, &of(tuned)?) {
             write(name, "md", &text)?;
@@ -264,7 +269,7 @@ fn write(
 }
 
 /// The table of the cells that are finished.
-fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outcome<Table> {
+fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], subject: &Subject) -> Outcome<Table> {
     let mut records: Vec<CellRecord> = Vec::new();
     for cell in cells {
         records.extend(cell.read()?);
@@ -277,8 +282,7 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], dataset: &Dataset) -> Outc
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    let data = DatasetRecord::of(dataset);
-    let mut table = Table::new(plan.suite, &data, command, &plan.rows, &records);
+    let mut table = Table::new(plan.suite, &subject.record, command, &plan.rows, &records);
     if let Some(epochs) = args.epochs {
         table.about += &format!(" Here every run has {epochs} epochs instead.");
     }

@@ -37,6 +37,9 @@ pub struct Args {
     /// the noted name and counts
     #[arg(long)]
     seal: bool,
+    /// With --seal: the commit that records without one were made with, where you know it
+    #[arg(long, value_name = "HASH", requires = "seal", value_parser = commit)]
+    commit: Option<String>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -145,17 +148,18 @@ impl Args {
         }
     }
 
-    /// Seals a record of a table's cell from before there were seals, and completes it
-    /// by the fingerprint of its data.
+    /// Seals a record of a table's cell from before there were seals, and completes it by
+    /// what it does not state.
     fn seal_record(&self, path: &Path, tally: &mut Tally, context: &Context) -> Outcome {
         // What cannot be read is told by the look that follows.
         let Ok(Some(mut record)) = kinds::cell(path) else {
             return self.seal_figures(path, context);
         };
-        if record.sealed {
+        if record.sealed && record.missing.is_empty() {
             return Ok(());
         }
-        let mut how = Sealed::Now;
+        let (mut how, added) = (Sealed::Now, record.missing.len());
+        record.complete(self.commit.as_deref());
         if record.config.dataset.sha256.is_empty() {
             let sha256 = self.fingerprint(&record.config.dataset, tally, context)?;
             record.config.dataset.sha256_inferred = true;
@@ -164,6 +168,7 @@ impl Args {
             how = Sealed::WithDataAtHand;
         }
         record.write(path)?;
+        say_completed(path, added, context)?;
         say_sealed(path, how, context)
     }
 
@@ -212,6 +217,25 @@ fn is_run(path: &Path) -> Outcome<bool> {
         }
     }
     Ok(false)
+}
+
+/// Forty hexadecimal digits.
+fn commit(text: &str) -> Result<String, String> {
+    match text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        true => Ok(text.to_lowercase()),
+        false => Err("write a commit as its 40 hexadecimal digits".into()),
+    }
+}
+
+fn say_completed(path: &Path, added: usize, context: &Context) -> Outcome {
+    let path = path.display().to_string();
+    match (added, context.json) {
+        (0, _) => Ok(()),
+        (_, true) => output::json(&json!({ "event": "completed", "path": path, "values": added })),
+        (_, false) => output::line(&format!(
+            "complete {path}: {added} values that it did not state, named under `inferred`"
+        )),
+    }
 }
 
 fn say_sealed(path: &Path, how: Sealed, context: &Context) -> Outcome {

@@ -123,6 +123,32 @@ impl ModelSpec {
         }
     }
 
+    /// The links of the binary layers: one name where all have the same, else all, from the
+    /// first on, joined by `+`; `None` without any.
+    pub fn links(&self) -> Option<String> {
+        let all = self.estimators().ok()?;
+        let mut names: Vec<&str> = all.iter().map(|e| e.link().name()).collect();
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        (!names.is_empty()).then(|| names.join("+"))
+    }
+
+    /// What the first batch norm above the first binary layer normalises by in training;
+    /// `None` where there is none.
+    pub fn statistics_above(&self) -> Option<Statistics> {
+        let above = self
+            .layers
+            .iter()
+            .skip_while(|layer| !matches!(layer, LayerSpec::Binary { .. }));
+        above
+            .filter_map(|layer| match layer {
+                LayerSpec::BatchNorm { statistics, .. } => Some(*statistics),
+                _ => None,
+            })
+            .next()
+    }
+
     fn keep_rows_apart(&mut self) {
         let apart = self
             .estimators()

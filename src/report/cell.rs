@@ -1,12 +1,20 @@
 //! A cell of a table: one finished run, kept as a small JSON file from which
 //! every table and plot can be drawn again without training.
+//!
+//! **A cell stands alone.** It states every setting, also one that has its default, so that
+//! a default that changes later cannot turn an old cell into one of the new settings; and
+//! the commit, instruction set, threads and processor that made it. A record that lacks any
+//! of these is no cell of a table until it is completed ([`CellRecord::complete`]), which
+//! names what was inferred.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::suite::{Suite, SuiteRow};
-use crate::data::Dataset;
+use super::row::SuiteRow;
+use super::subject::Subject;
+use super::suite::Suite;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
 use crate::seal::{self, Origin};
@@ -27,6 +35,13 @@ pub struct CellRecord {
     pub test: TestRecord,
     /// Its epochs.
     pub history: Vec<EpochRecord>,
+    /// What the record did not state when it was made and was added later, each as the path
+    /// of a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inferred: Vec<String>,
+    /// What the file does not state, each as the path of a value.
+    #[serde(skip)]
+    pub missing: Vec<String>,
     /// The run that it is the record of; absent in records from before runs had ids.
     #[serde(skip)]
     pub origin: Option<Origin>,
@@ -42,7 +57,8 @@ impl CellRecord {
     /// A damaged record.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let opened = seal::open(text).map_err(|e| Error::checkpoint(path, e.to_string()))?;
-        let record: Self = serde_json::from_value(opened.content).map_err(|e| {
+        let content = opened.content.clone();
+        let record: Self = serde_json::from_value(content).map_err(|e| {
             Error::checkpoint(
                 path,
                 format!("is no record of a run: {e}; delete it to train again"),
@@ -51,11 +67,34 @@ impl CellRecord {
         record
             .check()
             .map_err(|what| Error::checkpoint(path, what))?;
+        let all = serde_json::to_value(&record).unwrap_or_default();
+        let mut missing = Vec::new();
+        unstated("", &all, &opened.content, &mut missing);
+        let provenance = &record.test.provenance;
+        let noted = [
+            ("commit", provenance.commit.is_some()),
+            ("cpu", provenance.cpu.is_some()),
+        ];
+        let unnoted = noted.into_iter().filter(|(_, noted)| !noted);
+        missing.extend(unnoted.map(|(name, _)| format!("test.provenance.{name}")));
         Ok(Self {
             origin: opened.origin,
             sealed: opened.sealed,
+            missing,
             ..record
         })
+    }
+
+    /// Writes into the record what its file does not state: settings at what they were by
+    /// default, the commit where the caller knows it, and `unknown` for the processor.
+    /// [`Self::inferred`] then names them.
+    pub fn complete(&mut self, commit: Option<&str>) {
+        let provenance = &mut self.test.provenance;
+        let unknown = || "unknown".to_string();
+        let commit = commit.map_or_else(unknown, str::to_string);
+        provenance.commit.get_or_insert(commit);
+        provenance.cpu.get_or_insert_with(unknown);
+        self.inferred.append(&mut self.missing);
     }
 
     /// Whether the record can be of a finished run.
@@ -148,37 +187,101 @@ pub struct Cell {
 
 impl Plan {
     /// The name of the table for a data set, e.g. `reference-mnist`.
-    pub fn name(&self, dataset: &Dataset) -> String {
-        let data = if dataset.is_mnist() {
-            "mnist".to_string()
-        } else {
-            let words: Vec<String> = dataset
-                .name
-                .split(|c: char| !c.is_ascii_alphanumeric())
-                .filter(|w| !w.is_empty())
-                .map(str::to_lowercase)
-                .collect();
-            words.join("-")
-        };
+    pub fn name(&self, subject: &Subject) -> String {
+        self.named(&subject.slug())
+    }
+
+    /// [`Self::name`] for the data set with that [`Subject::slug`].
+    fn named(&self, data: &str) -> String {
         match self.epochs {
             None => format!("{}-{data}", self.suite.name()),
             Some(epochs) => format!("{}-{data}-{epochs}-epochs", self.suite.name()),
         }
     }
 
+    /// The data set of the finished cells, as they note it: the one with that slug, or the
+    /// only one there is, or MNIST among several.
+    ///
+    /// # Errors
+    /// No cells, several data sets of which none is MNIST, or a damaged record.
+    pub fn noted(&self, slug: Option<&str>) -> Result<Subject> {
+        let cells = self.results.join("cells");
+        let mut found: Vec<String> = Vec::new();
+        if files::is_folder(&cells)? {
+            let read = || Error::io("read", &cells);
+            for entry in std::fs::read_dir(&cells).map_err(read())? {
+                found.push(entry.map_err(read())?.file_name().to_string_lossy().into());
+            }
+        }
+        // What stands for the data set in the folder's name, if it is of this table.
+        let (start, end) = self.named("*").split_once('*').map_or_else(
+            || (String::new(), String::new()),
+            |(start, end)| (start.to_string(), end.to_string()),
+        );
+        let other_epochs = |data: &str| self.epochs.is_none() && data.ends_with("-epochs");
+        let mut slugs: Vec<String> = found
+            .iter()
+            .filter_map(|name| name.strip_prefix(&start)?.strip_suffix(&end))
+            .filter(|data| !other_epochs(data) && slug.is_none_or(|slug| slug == *data))
+            .map(Into::into)
+            .collect();
+        slugs.sort();
+        let chosen = match slugs.iter().find(|data| *data == "mnist") {
+            Some(mnist) => mnist,
+            None => match slugs.as_slice() {
+                [only] => only,
+                [] => {
+                    let what = self.named(slug.unwrap_or("*"));
+                    return Err(Error::spec(format!(
+                        "there are no finished cells in {}; run the table without --render",
+                        cells.join(what).display()
+                    )));
+                }
+                several => {
+                    return Err(Error::spec(format!(
+                        "{} has cells of several data sets: {}; name one with --dataset",
+                        cells.display(),
+                        several.join(", ")
+                    )));
+                }
+            },
+        };
+        let folder = cells.join(self.named(chosen));
+        for row in &self.rows {
+            for seed in &self.seeds {
+                let path = folder.join(format!("{}-seed{seed}.json", row.id));
+                let Some(record) = CellRecord::read(&path)? else {
+                    continue;
+                };
+                let subject = Subject::noted(&record)?;
+                return match subject.slug() == *chosen {
+                    true => Ok(subject),
+                    false => Err(Error::checkpoint(
+                        path,
+                        format!("is of {}, not of {chosen}", subject.record.words()),
+                    )),
+                };
+            }
+        }
+        Err(Error::spec(format!(
+            "there are no finished cells of these rows and seeds in {}; run the table without --render",
+            folder.display()
+        )))
+    }
+
     /// The cells, seed by seed, so that a table fills evenly.
     ///
     /// # Errors
     /// A data set that a network does not fit.
-    pub fn cells(&self, dataset: &Dataset) -> Result<Vec<Cell>> {
-        let name = self.name(dataset);
+    pub fn cells(&self, subject: &Subject) -> Result<Vec<Cell>> {
+        let name = self.name(subject);
         let mut cells = Vec::new();
         for &seed in &self.seeds {
             for row in &self.rows {
                 let file = format!("{}-seed{seed}", row.id);
                 cells.push(Cell {
                     row: row.clone(),
-                    config: self.suite.config(row, dataset, seed, self.epochs)?,
+                    config: self.suite.config(row, subject, seed, self.epochs)?,
                     record: self
                         .results
                         .join("cells")
@@ -202,6 +305,14 @@ impl Cell {
         let Some(record) = CellRecord::read(path)? else {
             return Ok(None);
         };
+        if let Some(first) = record.missing.first() {
+            return Err(Error::checkpoint(
+                path,
+                format!(
+                    "does not state {first}, so it could be of other settings than this table's; `bnn-cpu verify --seal` completes it and notes what it inferred"
+                ),
+            ));
+        }
         if let Some(what) = self.config.difference(&record.config) {
             return Err(Error::checkpoint(
                 path,
@@ -227,6 +338,8 @@ impl Cell {
             config: run.config().clone(),
             test,
             history: run.metrics()?,
+            inferred: Vec::new(),
+            missing: Vec::new(),
             origin: run.origin().cloned(),
             sealed: true,
         };
@@ -234,5 +347,30 @@ impl Cell {
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         record.write(path)?;
         Ok(record)
+    }
+}
+
+/// The paths of the values in `all` that `stated` lacks or leaves open.
+fn unstated(path: &str, all: &Value, stated: &Value, missing: &mut Vec<String>) {
+    let below = |key: &str| match path {
+        "" => key.to_string(),
+        _ => format!("{path}.{key}"),
+    };
+    match (all, stated) {
+        (Value::Object(all), Value::Object(stated)) => {
+            for (key, value) in all {
+                match stated.get(key) {
+                    None => missing.push(below(key)),
+                    Some(Value::Null) if !value.is_null() => missing.push(below(key)),
+                    Some(found) => unstated(&below(key), value, found, missing),
+                }
+            }
+        }
+        (Value::Array(all), Value::Array(stated)) => {
+            for (i, (value, found)) in all.iter().zip(stated).enumerate() {
+                unstated(&below(&i.to_string()), value, found, missing);
+            }
+        }
+        _ => {}
     }
 }

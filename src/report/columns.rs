@@ -1,7 +1,8 @@
 //! The published rows with two columns of this program's: by the protocol that they
 //! were published with, and with settings of our choice.
 
-use super::table::{Spread, Table, TableRow};
+use super::spread::Spread;
+use super::table::{Table, TableRow};
 
 /// A published row: whose figures stand in it.
 struct Row<'a> {
@@ -128,6 +129,14 @@ mod tests {
             id: "row".into(),
             title: "row".into(),
             estimator: estimator.map(Into::into),
+            group: String::new(),
+            link: None,
+            statistics: None,
+            samples: None,
+            evaluations: None,
+            percents: vec![percent],
+            over_none: None,
+            over_st: None,
             repeats: repeats.map(String::from),
             seeds: vec![1, 2],
             percent: Spread::of(&[percent]),
@@ -148,6 +157,7 @@ mod tests {
             data_sha256: crate::seal::sha256(dataset.as_bytes()),
             machines: vec![],
             command: "c".into(),
+            notes: vec![],
             rows,
         }
     }

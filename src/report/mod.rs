@@ -3,9 +3,9 @@
 pub mod cell;
 pub mod columns;
 pub mod lab;
+pub mod notes;
 pub mod page;
 pub mod pictures;
-pub mod notes;
 pub mod reference;
 pub mod row;
 pub mod runner;
@@ -16,11 +16,12 @@ pub mod survey;
 pub mod table;
 pub mod timing;
 pub mod tuned;
+pub mod written;
 
 pub use cell::{Cell, CellRecord, Plan};
 pub use reference::{Published, Row};
-pub use runner::{CellEvent, run_cells};
 pub use row::SuiteRow;
+pub use runner::{CellEvent, run_cells};
 pub use subject::Subject;
 pub use suite::Suite;
 pub use table::Table;

@@ -63,7 +63,11 @@ fn slope_name(kind: SlopeKind) -> &'static str {
 }
 
 impl SuiteRow {
-    pub(super) fn new(model: &'static str, placement: Placement, binary: Option<(Firing, &str)>) -> Self {
+    pub(super) fn new(
+        model: &'static str,
+        placement: Placement,
+        binary: Option<(Firing, &str)>,
+    ) -> Self {
         let (id, title) = match binary {
             None => ("none".into(), "no binary layer".into()),
             Some((mode, estimator)) => {
@@ -303,8 +307,8 @@ pub(super) fn estimators_rows() -> Vec<SuiteRow> {
 /// The published rows by the published protocol. Those of REINFORCE stand once without a
 /// gradient, as they were made, and once with the score function; that one's logistic link
 /// and running statistics have controls of their own.
-pub(super) fn reference_rows(model: &'static str) -> Vec<SuiteRow> {
-    let mut rows = published_rows(model, &["none", "reinforce"]);
+pub(super) fn reference_rows() -> Vec<SuiteRow> {
+    let mut rows = published_rows(SEED_NET, &["none", "reinforce"]);
     let scored: Vec<usize> = (0..rows.len())
         .filter(|&i| matches!(&rows[i].binary, Some((_, name)) if name == "reinforce"))
         .collect();
@@ -316,8 +320,7 @@ pub(super) fn reference_rows(model: &'static str) -> Vec<SuiteRow> {
             st: id("st"),
         };
         rows[i].controls = Some(controls.clone());
-        let statistics = (row.placement != Placement::Last && model == SEED_NET)
-            .then_some(Statistics::Running);
+        let statistics = (row.placement != Placement::Last).then_some(Statistics::Running);
         let setting = Setting {
             link: Link::Sigmoid,
             statistics,

@@ -1,47 +1,21 @@
-//! Tables over seeds: mean and standard deviation of each row beside its
-//! published figure, as Markdown, CSV and JSON.
+//! Tables over seeds: figures of each row beside its published ones and its controls.
+//! [`super::written`] writes them as Markdown and CSV.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
+use super::notes::notes;
 use super::reference::{Published, published};
-use super::suite::{Suite, SuiteRow};
+use super::row::SuiteRow;
+use super::spread::Spread;
+use super::suite::Suite;
 use crate::error::{Error, Result};
+use crate::ops::Statistics;
 use crate::seal;
 use crate::train::DatasetRecord;
-
-/// Mean and standard deviation (of a sample: over n - 1) of some figures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation; absent for a single figure.
-    pub deviation: Option<f64>,
-}
-
-impl Spread {
-    /// Of at least one figure.
-    pub fn of(figures: &[f64]) -> Option<Self> {
-        let n = figures.len() as f64;
-        if figures.is_empty() {
-            return None;
-        }
-        let mean = figures.iter().sum::<f64>() / n;
-        let squares: f64 = figures.iter().map(|x| (x - mean).powi(2)).sum();
-        let deviation = (figures.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
-        Some(Self { mean, deviation })
-    }
-
-    /// `mean ± deviation`, or the mean alone of a single figure.
-    pub fn text(&self, digits: usize) -> String {
-        match self.deviation {
-            Some(deviation) => format!("{:.digits$} ± {deviation:.digits$}", self.mean),
-            None => format!("{:.digits$}", self.mean),
-        }
-    }
-}
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,12 +26,39 @@ pub struct TableRow {
     pub title: String,
     /// The estimator of its binary units; absent without any.
     pub estimator: Option<String>,
+    /// The part of the table that it stands in; empty where the table has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// The links of its binary layers; absent without any, and without a run.
+    #[serde(default)]
+    pub link: Option<String>,
+    /// What batch norms above the first binary layer normalise by in training; absent where
+    /// there are none.
+    #[serde(default)]
+    pub statistics: Option<Statistics>,
+    /// Samples of an image in a step.
+    #[serde(default)]
+    pub samples: Option<usize>,
+    /// Rows of an image that pass through the network in a step
+    /// ([`Config::evaluations`]).
+    #[serde(default)]
+    pub evaluations: Option<usize>,
     /// The published row that it stands beside.
     pub repeats: Option<String>,
     /// Seeds that are finished.
     pub seeds: Vec<u64>,
     /// Test accuracy in per cent.
     pub percent: Option<Spread>,
+    /// The same of each seed.
+    #[serde(default)]
+    pub percents: Vec<f64>,
+    /// Points of accuracy above the row without a gradient and the same settings, seed by
+    /// seed.
+    #[serde(default)]
+    pub over_none: Option<Spread>,
+    /// The same above the straight-through row.
+    #[serde(default)]
+    pub over_st: Option<Spread>,
     /// Test loss.
     pub loss: Option<Spread>,
     /// Accuracy with the mean of 16 samples; absent without stochastic units.
@@ -88,6 +89,9 @@ pub struct Table {
     pub machines: Vec<String>,
     /// The command that makes the table.
     pub command: String,
+    /// What a reader must know beside the figures.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Its rows.
     pub rows: Vec<TableRow>,
 }
@@ -102,19 +106,21 @@ impl Table {
         rows: &[SuiteRow],
         records: &[CellRecord],
     ) -> Self {
-        let mut machines: Vec<String> = records
-            .iter()
-            .map(|r| {
-                let p = &r.test.provenance;
-                let threads = if p.threads == 1 { "thread" } else { "threads" };
-                format!(
-                    "{}, {} kernels, {} {threads} a run",
-                    p.machine, p.isa, p.threads
-                )
-            })
-            .collect();
-        machines.sort();
-        machines.dedup();
+        let mut machines: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for provenance in records.iter().map(|r| &r.test.provenance) {
+            let commits = machines.entry(provenance.words()).or_default();
+            commits.insert(provenance.short_commit());
+        }
+        let machines = machines.into_iter().map(|(words, commits)| {
+            let many = if commits.len() == 1 {
+                "commit"
+            } else {
+                "commits"
+            };
+            let commits: Vec<String> = commits.into_iter().collect();
+            format!("{words} ({many} {})", commits.join(", "))
+        });
+        let notes = notes(rows, records);
         let rows = rows
             .iter()
             .map(|row| Self::row(suite, row, records))
@@ -124,14 +130,29 @@ impl Table {
             about: suite.about().into(),
             dataset: dataset.name.clone(),
             data_sha256: dataset.sha256.clone(),
-            machines,
+            machines: machines.collect(),
             command,
+            notes,
             rows,
         }
     }
 
     fn row(suite: Suite, row: &SuiteRow, records: &[CellRecord]) -> TableRow {
-        let mine: Vec<_> = records.iter().filter(|r| r.row == row.id).collect();
+        let mut mine: Vec<_> = records.iter().filter(|r| r.row == row.id).collect();
+        mine.sort_by_key(|r| r.config.seed);
+        let over = |id: Option<&String>| {
+            let id = id.filter(|id| **id != row.id)?;
+            let pairs: Vec<f64> = mine
+                .iter()
+                .filter_map(|r| {
+                    let same = |c: &&CellRecord| c.row == *id && c.config.seed == r.config.seed;
+                    let control = records.iter().find(same)?;
+                    Some((r.test.accuracy - control.test.accuracy) * 100.0)
+                })
+                .collect();
+            Spread::of(&pairs)
+        };
+        let config = mine.first().map(|r| &r.config);
         let spread = |figure: fn(&CellRecord) -> f64| {
             Spread::of(&mine.iter().map(|r| figure(r)).collect::<Vec<_>>())
         };
@@ -153,9 +174,17 @@ impl Table {
             id: row.id.clone(),
             title: row.title.clone(),
             estimator: row.binary.as_ref().map(|(_, name)| name.clone()),
+            group: row.group.clone(),
+            link: config.and_then(|c| c.model.links()),
+            statistics: config.and_then(|c| c.model.statistics_above()),
+            samples: config.map(|c| c.samples),
+            evaluations: config.and_then(|c| c.evaluations().ok()),
             repeats: published.map(|p| p.row.to_string()),
             seeds: mine.iter().map(|r| r.config.seed).collect(),
             percent: spread(|r| r.test.accuracy * 100.0),
+            percents: mine.iter().map(|r| r.test.accuracy * 100.0).collect(),
+            over_none: over(row.controls.as_ref().map(|c| &c.none)),
+            over_st: over(row.controls.as_ref().map(|c| &c.st)),
             loss: spread(|r| r.test.loss),
             percent_of_16: all(|r| r.test.mean_of_16.map(|e| e.accuracy * 100.0)),
             percent_threshold: all(|r| r.test.threshold.map(|e| e.accuracy * 100.0)),
@@ -163,72 +192,6 @@ impl Table {
             published_percent: published.map(|p| p.percent),
             published_loss: published.and_then(|p| p.loss),
         }
-    }
-
-    /// As Markdown.
-    pub fn markdown(&self) -> String {
-        let mut text = format!(
-            "# {}: the {} suite\n\n{} Mean ± standard deviation over seeds.\n\n",
-            self.dataset, self.suite, self.about
-        );
-        text += "| row | seeds | test accuracy % | published | difference | test loss | published | 16 samples % | thresholds % | seconds a run |\n";
-        text += "|---|---|---|---|---|---|---|---|---|---|\n";
-        for row in &self.rows {
-            let number = |x: Option<f64>, digits| x.map_or("-".into(), |x| format!("{x:.digits$}"));
-            let spread = |s: Option<Spread>, digits| s.map_or("-".into(), |s| s.text(digits));
-            let difference = row.difference();
-            text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
-                row.title,
-                row.seeds
-                    .iter()
-                    .map(u64::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                spread(row.percent, 2),
-                number(row.published_percent, 2),
-                difference.map_or("-".into(), |d| format!("{d:+.2}")),
-                spread(row.loss, 4),
-                number(row.published_loss, 4),
-                spread(row.percent_of_16, 2),
-                spread(row.percent_threshold, 2),
-                number(row.seconds.map(|s| s.mean), 0),
-            );
-        }
-        text += &format!("\nMade with `{}`", self.command);
-        if !self.machines.is_empty() {
-            text += &format!(" on {}", self.machines.join("; "));
-        }
-        text += ". Seconds depend on what else the machine was doing.\n";
-        text
-    }
-
-    /// As CSV with a header line.
-    pub fn csv(&self) -> String {
-        let mut text = String::from(
-            "dataset,suite,row,seeds,accuracy_percent,accuracy_deviation,published_percent,difference,loss,loss_deviation,published_loss,percent_of_16,percent_threshold,seconds\n",
-        );
-        let number = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x}"));
-        for row in &self.rows {
-            text += &format!(
-                "\"{}\",{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                self.dataset.replace('"', "\"\""),
-                self.suite,
-                row.id,
-                row.seeds.len(),
-                number(row.percent.map(|s| s.mean)),
-                number(row.percent.and_then(|s| s.deviation)),
-                number(row.published_percent),
-                number(row.difference()),
-                number(row.loss.map(|s| s.mean)),
-                number(row.loss.and_then(|s| s.deviation)),
-                number(row.published_loss),
-                number(row.percent_of_16.map(|s| s.mean)),
-                number(row.percent_threshold.map(|s| s.mean)),
-                number(row.seconds.map(|s| s.mean)),
-            );
-        }
-        text
     }
 
     /// As JSON with a seal.
@@ -254,31 +217,5 @@ impl TableRow {
     /// Points of accuracy above the published figure.
     pub fn difference(&self) -> Option<f64> {
         Some(self.percent?.mean - self.published_percent?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spreads_follow_the_textbook() {
-        assert_eq!(Spread::of(&[]), None);
-        assert_eq!(
-            Spread::of(&[3.0]),
-            Some(Spread {
-                mean: 3.0,
-                deviation: None
-            })
-        );
-        // 2, 4, 9: mean 5, squares 9 + 1 + 16 over two.
-        let spread = Spread::of(&[2.0, 4.0, 9.0]).unwrap();
-        assert_eq!(
-            spread,
-            Spread {
-                mean: 5.0,
-                deviation: Some(13f64.sqrt())
-            }
-        );
     }
 }

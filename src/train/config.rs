@@ -11,6 +11,7 @@ use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 use crate::data::{Augment, Background, Dataset, mnist};
 use crate::error::{Error, Result};
+use crate::estimators::Roles;
 use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
 
 /// The data set that a run was made with.
@@ -132,7 +133,8 @@ pub const MOST_EPOCHS: usize = 1_000_000;
 
 impl Config {
     /// The reference protocol for that network and data set.
-    pub fn reference(model: ModelSpec, dataset: DatasetRecord) -> Self {
+    pub fn reference(mut model: ModelSpec, dataset: DatasetRecord) -> Self {
+        model.settle();
         Self {
             model,
             dataset,
@@ -182,6 +184,16 @@ impl Config {
             true => Baseline::Batch,
             false => Baseline::None,
         };
+    }
+
+    /// Rows of an image that pass through the network in a step: samples times one and
+    /// what the estimators ask for beside each ([`crate::estimators::Roles`]).
+    ///
+    /// # Errors
+    /// An unknown estimator.
+    pub fn evaluations(&self) -> Result<usize> {
+        let roles = self.model.roles()?;
+        Ok(self.samples * roles.first().map_or(1, Roles::replicas))
     }
 
     /// Images used for training, and for validation.

@@ -128,6 +128,29 @@ impl Provenance {
             cpu: Some(processor()),
         }
     }
+
+    /// In words: system, processor, kernels and threads.
+    pub fn words(&self) -> String {
+        let threads = if self.threads == 1 {
+            "thread"
+        } else {
+            "threads"
+        };
+        let mut words = self.machine.clone();
+        if let Some(cpu) = self.cpu.as_ref().filter(|cpu| *cpu != "unknown") {
+            words += &format!(", {cpu}");
+        }
+        words + &format!(", {} kernels, {} {threads} a run", self.isa, self.threads)
+    }
+
+    /// The commit with the first 12 digits of its hash.
+    pub fn short_commit(&self) -> String {
+        let commit = self.commit.as_deref().unwrap_or("unknown");
+        match commit.split_once(", ") {
+            None => commit.chars().take(12).collect(),
+            Some((hash, changed)) => format!("{} ({changed})", hash.get(..12).unwrap_or(hash)),
+        }
+    }
 }
 
 /// The commit that this program was built from; see [`Provenance::commit`].
@@ -145,13 +168,17 @@ fn processor_of(cpuinfo: &str) -> Option<String> {
     let field = |name: &str| {
         let mut lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
         let found = lines.find(|(key, _)| key.trim() == name);
-        found.map(|(_, value)| value.trim()).filter(|v| !v.is_empty())
+        found
+            .map(|(_, value)| value.trim())
+            .filter(|v| !v.is_empty())
     };
     if let Some(name) = field("model name") {
         let numbers = ["cpu family", "model", "stepping"].map(|key| (key, field(key)));
         let numbers: Vec<String> = numbers
             .iter()
-            .filter_map(|(key, value)| Some(format!("{} {}", key.trim_start_matches("cpu "), (*value)?)))
+            .filter_map(|(key, value)| {
+                Some(format!("{} {}", key.trim_start_matches("cpu "), (*value)?))
+            })
             .collect();
         return Some(match numbers.is_empty() {
             true => name.into(),

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::grouped;
-use super::super::table::{Spread, TableRow};
+use super::super::spread::Spread;
+use super::super::table::TableRow;
 use super::super::timing::Timing;
 use super::{Report, Shown, Speed};
 
