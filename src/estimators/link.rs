@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::Elementwise;
-use crate::kernels::elementwise::exp;
+use crate::kernels::elementwise::logistic;
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Link {
     pub fn probability(self, slope: f32, x: f32) -> f32 {
         match self {
             Link::HardSigmoid => ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5,
-            Link::Sigmoid => 1.0 / (1.0 + exp(-(slope * x))),
+            Link::Sigmoid => logistic(slope * x),
         }
     }
 
@@ -101,7 +101,7 @@ pub fn logit(u: f32) -> f32 {
 /// `σ(z/t)` tends to the bit as `t` falls.
 #[inline(always)]
 pub fn relaxed(slope: f32, temperature: f32, x: f32, u: f32) -> f32 {
-    1.0 / (1.0 + exp(-((slope * x - logit(u)) / temperature)))
+    logistic((slope * x - logit(u)) / temperature)
 }
 
 /// The derivative of [`relaxed`] with respect to `x`, given its value.

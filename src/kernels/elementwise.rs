@@ -228,10 +228,10 @@ table! {
         }
     }
 
-    /// `y = 1 / (1 + exp(-slope · x))`. `(slope, x, y)`.
+    /// `y = 1 / (1 + exp(-slope · x))`, see [`logistic`]. `(slope, x, y)`.
     fn sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = 1.0 / (1.0 + exp(-(slope * x)));
+            *y = logistic(slope * x);
         }
     }
 
@@ -316,6 +316,16 @@ pub(crate) fn exp(x: f32) -> f32 {
     // of the sum; a conversion of `n` would not vectorise, for its saturation.
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits());
     e * f32::from_bits(exponent.wrapping_add(127) << 23)
+}
+
+/// `1 / (1 + e^-x)`; 0 below -69, where it is less than 2^-99. Above 17 it rounds to 1, so
+/// that a unit is certain at both ends. Without the lower one the gradients of units that are
+/// certain not to fire would be numbers below f32's normal range, with which processors
+/// compute several times more slowly.
+#[inline(always)]
+pub(crate) fn logistic(x: f32) -> f32 {
+    let p = 1.0 / (1.0 + exp(-x));
+    if x < -69.0 { 0.0 } else { p }
 }
 
 /// The channel count: `C`, or the run-time one where `C` is 0.
@@ -422,6 +432,19 @@ fn batch_norm_grad_of<const C: usize>(
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_logistic_is_certain_at_both_ends() {
+        for x in [-69.5f32, -88.0, -1e30, f32::NEG_INFINITY] {
+            assert_eq!(super::logistic(x).to_bits(), 0, "{x}");
+        }
+        for x in [17.5f32, 88.0, 1e30, f32::INFINITY] {
+            assert_eq!(super::logistic(x), 1.0, "{x}");
+        }
+        let least = super::logistic(-69.0);
+        assert!(least > 1e-30 && least < 2f32.powi(-99), "{least:e}");
+        assert!(super::logistic(f32::NAN).is_nan());
+    }
+
     /// Every 61st of the numbers from -87 to 88, and the neighbours of zero.
     #[test]
     fn exp_is_within_two_ulp() {
