@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bnn_cpu::data::{Augment, digits};
 use bnn_cpu::report::Row;
-use bnn_cpu::report::{Suite, SuiteRow};
+use bnn_cpu::report::{Subject, Suite, SuiteRow};
 use bnn_cpu::train::{Baseline, Config, LrSchedule, OptimiserSpec, SlopeKind, SlopeSchedule};
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ fn every_row_has_its_recipe() {
     for suite in SUITES {
         let rows = suite.rows();
         for row in &rows {
-            let config = suite.config(row, &dataset, 1, None).unwrap();
+            let config = suite.config(row, &Subject::of(&dataset), 1, None).unwrap();
             let wanted = recipe(suite, row, &config);
             let path = folder.join(format!("{}-{}.json", suite.name(), row.id));
             if std::env::var_os("BNN_CPU_BLESS").is_some() {

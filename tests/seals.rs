@@ -131,6 +131,8 @@ fn every_bit_of_cells_and_tables_counts() {
         config: run.config().clone(),
         test: run.test().unwrap().unwrap(),
         history: run.metrics().unwrap(),
+        inferred: vec![],
+        missing: vec![],
         origin: run.origin().cloned(),
         sealed: true,
     };

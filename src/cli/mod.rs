@@ -106,7 +106,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
 
 /// Train neural networks with binary activations on ordinary CPUs
 #[derive(Debug, Parser)]
-#[command(name = "bnn-cpu", version, about, after_help = EXAMPLES)]
+#[command(name = "bnn-cpu", version, long_version = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BNN_CPU_COMMIT"), ")"), about, after_help = EXAMPLES)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 struct Cli {
     #[command(flatten)]

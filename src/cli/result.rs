@@ -23,6 +23,30 @@ pub fn network(config: &Config) -> String {
     }
 }
 
+/// Shows the best epoch of a run that is trained and not tested.
+pub fn show_validation(run: &RunFolder, context: &Context) -> Outcome {
+    let history = run.metrics()?;
+    let losses = history.iter().filter_map(|e| Some((e, e.val_loss?)));
+    let best = losses.min_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((best, _)) = best else {
+        return output::line("trained; there are no validation images, and nothing was tested");
+    };
+    if context.json {
+        return output::json(&json!({
+            "event": "validation", "run": output::path(run.path()), "epoch": best.epoch,
+            "val_loss": best.val_loss, "val_accuracy": best.val_accuracy,
+        }));
+    }
+    output::line(&format!(
+        "best epoch {} of {}: validation loss {}, accuracy {} on {} images; not tested",
+        best.epoch,
+        run.config().epochs,
+        best.val_loss.map_or("-".into(), loss),
+        best.val_accuracy.map_or("-".into(), percent),
+        grouped(run.config().split_sizes().1)
+    ))
+}
+
 /// Shows the result of a complete run.
 pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
     let config = run.config();

@@ -64,6 +64,10 @@ pub struct Args {
     /// Replace the run that --out holds
     #[arg(long, help_heading = "Run")]
     force: bool,
+    /// Stop before the test, so that settings can be compared by their validation images
+    /// alone; --resume tests the run
+    #[arg(long, help_heading = "Run")]
+    no_test: bool,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
@@ -114,18 +118,26 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         (run, dataset, stop)
     };
     let path = run.path().to_path_buf();
-    let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
+    let mut on = |event: train::Event<'_>| {
         progress.train(event, &path);
         if progress.has_failed() {
             // Nobody reads any more: save and end.
             stop.store(true, Ordering::Relaxed);
         }
-    });
+    };
+    let engine = context.engine;
+    let trained = match args.no_test {
+        true => train::fit(&mut run, &dataset, engine, stop, &mut on).map(|()| None),
+        false => train::train(&mut run, &dataset, engine, stop, &mut on).map(Some),
+    };
     if let Err(Error::Interrupted(how)) = &trained {
         progress.emit(serde_json::json!({ "event": "interrupted", "run": output::path(&path), "message": how }));
     }
     progress.outcome()?;
-    result::show(&run, &trained?, context)
+    match trained? {
+        Some(test) => result::show(&run, &test, context),
+        None => result::show_validation(&run, context),
+    }
 }
 
 impl Args {

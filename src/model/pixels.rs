@@ -169,7 +169,7 @@ mod tests {
         assert!(matches!(spec.pixels, Some(Pixels::Normalised(n)) if n.std == 0.3));
         let text = serde_json::to_string(&spec).unwrap();
         assert!(
-            text.contains("\"pixels\":{") && !text.contains("weights"),
+            text.contains("\"pixels\":{") && text.contains("\"weights\":\"real\""),
             "{text}"
         );
     }

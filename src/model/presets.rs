@@ -70,6 +70,7 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
         spec.name = name.into();
         spec.place(Placement::Both, Firing::Deterministic, "st")?;
     }
+    spec.settle();
     spec.check()?;
     Ok(spec)
 }

@@ -33,5 +33,5 @@ pub use run::{
     parse_json,
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-pub use trainer::{Event, train};
+pub use trainer::{Event, fit, train};
 pub use verify::{Finding, Sealed, seal_run, verify};

@@ -85,7 +85,26 @@ pub enum Event<'a> {
     Test(&'a TestRecord),
 }
 
-/// Carries out the run, from where it stands to its test.
+/// Carries out the run, from where it stands to its test: [`fit`], and one test of the
+/// best weights.
+///
+/// # Errors
+/// As [`fit`].
+pub fn train(
+    run: &mut RunFolder,
+    dataset: &Dataset,
+    engine: Engine,
+    stop: &AtomicBool,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<TestRecord> {
+    match run.test()? {
+        Some(test) => Ok(test),
+        None => Training::fitted(run, dataset, engine, stop, on)?.test(on),
+    }
+}
+
+/// Trains the run, from where it stands to the end of its last epoch, without its test:
+/// what settings are chosen by must not have seen the test images.
 ///
 /// `stop` is looked at after each step: once it is set, the state is saved and
 /// [`Error::Interrupted`] returned.
@@ -94,26 +113,17 @@ pub enum Event<'a> {
 /// An impossible configuration, a damaged checkpoint, a file that cannot be
 /// written, an interruption, or [`Error::Diverged`] where the loss or a weight
 /// is no longer finite (the last good checkpoint is kept).
-pub fn train(
+pub fn fit(
     run: &mut RunFolder,
     dataset: &Dataset,
     engine: Engine,
     stop: &AtomicBool,
     on: &mut dyn FnMut(Event<'_>),
-) -> Result<TestRecord> {
-    if let Some(test) = run.test()? {
-        return Ok(test);
+) -> Result<()> {
+    match run.test()? {
+        Some(_) => Ok(()),
+        None => Training::fitted(run, dataset, engine, stop, on).map(drop),
     }
-    let mut work = Training::new(run, dataset, engine, on)?;
-    let epochs = work.config.epochs;
-    while work.progress.epoch <= epochs {
-        work.epoch(stop, on)?;
-        work.finish_epoch(on)?;
-        if stop.load(Ordering::Relaxed) && work.progress.epoch <= epochs {
-            return Err(work.interrupted());
-        }
-    }
-    work.test(on)
 }
 
 struct Training<'a> {
@@ -139,6 +149,26 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
+    /// The run at the end of its last epoch.
+    fn fitted(
+        run: &'a RunFolder,
+        dataset: &'a Dataset,
+        engine: Engine,
+        stop: &AtomicBool,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Self> {
+        let mut work = Self::new(run, dataset, engine, on)?;
+        let epochs = work.config.epochs;
+        while work.progress.epoch <= epochs {
+            work.epoch(stop, on)?;
+            work.finish_epoch(on)?;
+            if stop.load(Ordering::Relaxed) && work.progress.epoch <= epochs {
+                return Err(work.interrupted());
+            }
+        }
+        Ok(work)
+    }
+
     fn new(
         run: &'a RunFolder,
         dataset: &'a Dataset,
