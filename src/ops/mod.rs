@@ -27,6 +27,9 @@ pub use weights::{Terms, Weights};
 pub use window::Window;
 
 #[cfg(test)]
+mod tree_tests;
+
+#[cfg(test)]
 pub(crate) mod testing {
     //! What the gradient checks of all layers share.
 

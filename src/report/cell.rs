@@ -72,11 +72,15 @@ impl CellRecord {
         unstated("", &all, &opened.content, &mut missing);
         let provenance = &record.test.provenance;
         let noted = [
-            ("commit", provenance.commit.is_some()),
-            ("cpu", provenance.cpu.is_some()),
+            (
+                "config.dataset.sha256",
+                !record.config.dataset.sha256.is_empty(),
+            ),
+            ("test.provenance.commit", provenance.commit.is_some()),
+            ("test.provenance.cpu", provenance.cpu.is_some()),
         ];
         let unnoted = noted.into_iter().filter(|(_, noted)| !noted);
-        missing.extend(unnoted.map(|(name, _)| format!("test.provenance.{name}")));
+        missing.extend(unnoted.map(|(path, _)| path.to_string()));
         Ok(Self {
             origin: opened.origin,
             sealed: opened.sealed,
