@@ -72,6 +72,7 @@ impl CellRecord {
         unstated("", &all, &opened.content, &mut missing);
         let provenance = &record.test.provenance;
         let noted = [
+            ("config.model.pixels", record.config.model.pixels.is_some()),
             (
                 "config.dataset.sha256",
                 !record.config.dataset.sha256.is_empty(),

@@ -87,7 +87,7 @@ impl Suite {
     pub fn about(self) -> &'static str {
         match self {
             Suite::Reference => {
-                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once. The rows published as REINFORCE carried no gradient below the binary unit: they are repeated as \"no gradient\"; \"REINFORCE\" is the score function with the mean of the batch's other rows as its baseline, which the published program did not have, with the logistic link and, above the first binary layer, running statistics. The controls below have these without a gradient and with ST."
+                "The reference protocol: SGD 0.1 with momentum 0.9, batch 64, 10 epochs, the epoch with the best validation loss tested once. The rows published as REINFORCE carried no gradient below the binary unit: they are repeated as \"no gradient\"; \"REINFORCE\" is the score function with the mean of the batch's other rows as its baseline, which the published program did not have, with the logistic link and, above the first binary layer, running statistics. The controls below have these without a gradient and with ST. REINFORCE samples deterministic units in training; their controls do not."
             }
             Suite::Tuned => {
                 "Settings of our choice (data/recipes), 10 epochs, batch 64, chosen on validation images; the epoch with the best validation loss tested once. The REINFORCE rows show the best unbiased estimator of the family in every binary layer, and plain REINFORCE."

@@ -9,6 +9,7 @@ mod batch;
 mod checkpoint;
 mod config;
 mod evaluate;
+mod event;
 mod flips;
 mod metrics;
 mod optimiser;
@@ -24,6 +25,7 @@ pub use baseline::{Baseline, BaselineState};
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord, MOST_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
+pub use event::Event;
 pub use flips::{FlipRatio, Flips};
 pub use metrics::lines as metrics_lines;
 pub use optimiser::{Optimiser, OptimiserSpec};
@@ -33,5 +35,5 @@ pub use run::{
     parse_json,
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-pub use trainer::{Event, fit, train};
+pub use trainer::{fit, train};
 pub use verify::{Finding, Sealed, seal_run, verify};

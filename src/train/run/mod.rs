@@ -169,7 +169,9 @@ impl RunFolder {
         Self::begin(path, config, lock)
     }
 
-    fn begin(path: &Path, config: Config, lock: FolderLock) -> Result<Self> {
+    fn begin(path: &Path, mut config: Config, lock: FolderLock) -> Result<Self> {
+        // What is read again states every setting.
+        config.model.settle();
         let origin = Origin {
             run_id: new_id().map_err(Error::io("name the run in", path))?,
             config_sha256: hash(&config, path)?,
