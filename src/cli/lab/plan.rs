@@ -218,7 +218,7 @@ impl Args {
             (Some(text), _) => text.as_str(),
             (None, Link::HardSigmoid) => "muprop",
             (None, _) if lab.placement == Placement::Last => "local-expectation",
-            // Of what fits, the least variance for its time; see results/README.md.
+            // Of what was tried, the least variance for its time.
             (None, _) if lab.spec(LAYERS).is_ok() => LAYERS_16,
             (None, _) => "reinforce:loo:16",
         };

@@ -2,6 +2,10 @@ use super::*;
 
 const LEN: usize = 1000;
 
+fn one_group(len: usize) -> Vec<Range<usize>> {
+    std::iter::once(0..len).collect()
+}
+
 fn exact(reference: &[f32]) -> Moments {
     let mut moments = Moments::new(reference.len(), 0);
     moments.add(reference, &[], None);
@@ -10,7 +14,7 @@ fn exact(reference: &[f32]) -> Moments {
 
 #[test]
 fn figures_follow_their_formulas() {
-    let (reference, groups) = (exact(&[3.0, 4.0]), vec![0..2]);
+    let (reference, groups) = (exact(&[3.0, 4.0]), one_group(2));
     let target = reference.target(&groups);
     let mut m = Moments::new(2, 1);
     // Ten parts of two draws: each part has the mean (3, 7).
@@ -33,7 +37,7 @@ fn figures_follow_their_formulas() {
     assert!(near(f.cosine, (draws[0] + draws[1]) / 2.0));
     let errors = f.errors.unwrap();
     assert!(near(errors.mean, (1.0f64 / 19.0).sqrt() / 5.0));
-    // 20 * (0.05)^2 ... : the draws after which that error is 1 % of the gradient.
+    // The draws after which that error is 1 % of the gradient.
     assert_eq!(f.draws_for(0.01, 5.0), (20.0f64 / 19.0 / 0.0025).ceil());
     // All parts agree, so leaving one out changes nothing.
     assert!(errors.cosine < 1e-12 && errors.cosine_of_mean < 1e-12 && errors.norm < 1e-12);
@@ -52,7 +56,7 @@ fn a_root_has_the_error_of_its_square() {
 /// Noise of a thousand numbers: each its own, or all the same. Another draw of the
 /// reference's noise stands for a long run.
 fn noisy(seed: u64, mean: f32, together: bool, draws: usize, target: Option<&Moments>) -> Moments {
-    let groups = vec![0..LEN];
+    let groups = one_group(LEN);
     let target = target.map(|t| t.target(&groups));
     let mut m = Moments::new(LEN, 1);
     let mut rng = crate::random::keyed(&[seed]);

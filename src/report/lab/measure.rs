@@ -300,7 +300,8 @@ mod tests {
     fn noisy(draws: usize) -> Moments {
         let mut moments = Moments::new(2, 1);
         for i in 0..draws {
-            moments.add(&[1.0 + (i % 2) as f32, 1.0], &[0..2], None);
+            let both = std::slice::from_ref(&(0..2));
+            moments.add(&[1.0 + (i % 2) as f32, 1.0], both, None);
         }
         moments
     }
