@@ -30,7 +30,7 @@ Examples:
   bnn-cpu lab --binary first --epochs 10 --at 0,1,10 along a training
   bnn-cpu lab --binary both --estimators st,reinforce:batch,reinforce:loo:4,disarm
   bnn-cpu lab --binary both --until 5%               draw until errors are below 5 %
-  bnn-cpu lab --binary both --own --epochs 5 --every 1
+  bnn-cpu lab --binary both --own --epochs 5 --every 1 --optimizer adam --lr 0.002
                                                      a training with each estimator
   bnn-cpu lab --render --out results/lab/both        the figures again, from lab.json
   bnn-cpu lab --model tiny.json --exact              against all outcomes of the bits

@@ -36,8 +36,11 @@ def ratio(a, a_error, b, b_error):
     return of, error
 
 
-def shown(error, form=".1f"):
-    return "?" if error is None else f"{error:{form}}"
+def shown(error):
+    """An error with two digits that say something, or ? where the record lacks it."""
+    if error is None:
+        return "?"
+    return f"{error:.0f}" if error >= 100 else f"{error:.2g}"
 
 
 def of_all(estimator):
@@ -99,16 +102,20 @@ class Point:
                     f"{100 * x['bias_error']:6.1f}, resolution {100 * x['resolution']:6.1f}: "
                     f"{told:20}  s.e. of mean {100 * x['mean_error']:7.1f} %  draws for 5 % "
                     f"{x['for_5']:9}  cosine {x['cosine']:.3f} +- "
-                    f"{shown(x['cosine_error'], '.3f')}")
-            if self.st:
+                    f"{shown(x['cosine_error'])}")
+            if self.st and self.rows[name]["ratio"] != 1:
                 line += (f"  variance {x['ratio']:10.1f} +- {shown(x['ratio_error'])} of ST's"
                          f"  half of ST's error {x['half']:8.0f} +- "
-                         f"{shown(x['half_error'], '.0f')} draws")
+                         f"{shown(x['half_error'])} draws")
             yield line
 
 
 def sentences(points):
     """What can be said of all points together."""
+    errors = [100 * p.reference["error"] for p in points]
+    if errors:
+        yield (f"The standard error of the reference goes from {min(errors):.1f} to "
+               f"{max(errors):.1f} % of the gradient.")
     compared = [x for p in points for x in p.rows.values() if x["unbiased"]]
     told = sum(x["told"] for x in compared)
     if compared:
@@ -129,7 +136,7 @@ def sentences(points):
         for name, x in p.rows.items():
             if x["unbiased"] and x["half"] >= 1:
                 yield (f"Epoch {p.epoch}: {name} needs {x['half']:.0f} +- "
-                       f"{shown(x['half_error'], '.0f')} draws until its error is half of that "
+                       f"{shown(x['half_error'])} draws until its error is half of that "
                        f"of one draw of ST.")
 
 
@@ -145,12 +152,12 @@ def own(record):
                 f = of_all(estimator)
                 line = (f"    {estimator['name']:26} {estimator['draws']:5} draws  variance "
                         f"{f['variance']:.3e} +- {f['variance_error']:.0e}  SNR {f['snr']:.3f} +- "
-                        f"{error_of_root(f['snr'], f['snr_error']):.3f}")
+                        f"{shown(error_of_root(f['snr'], f['snr_error']))}")
                 if f is not st and len(point["estimators"]) > 1:
                     of, error = ratio(f["variance"], f["variance_error"], st["variance"],
                                       st["variance_error"])
-                    line += (f"  variance {of:.1f} +- {error:.1f} of ST's there, resolution of "
-                             f"the ratio {2 * error:.1f}")
+                    line += (f"  variance {of:.1f} +- {shown(error)} of ST's there, resolution "
+                             f"of the ratio {shown(2 * error)}")
                 yield line
 
 
