@@ -83,7 +83,8 @@ pub fn error_of_root(root: f64, error: f64) -> f64 {
 }
 
 impl Figures {
-    /// The standard error of the bias.
+    /// The standard error of the bias. That of the reference's norm, by which every bias of a
+    /// point is divided, is common to them and not in it.
     pub fn error_of_bias(&self) -> f64 {
         error_of_root(self.bias, self.bias_error)
     }

@@ -93,6 +93,10 @@ const OWN: [OwnPlot; 2] = [
     },
 ];
 
+/// What the bars are.
+const BARS: &str =
+    "bar: one standard error; what differs by less than two of them is not told apart";
+
 fn plus_minus(value: f64, error: Option<f64>) -> Shown {
     (value, error.map(|error| (value - error, value + error)))
 }
@@ -157,16 +161,15 @@ impl Plot {
         let known = self.file == "bias" || marks.iter().any(|m| m.bar.is_some());
         let axis = match (self.file, known) {
             ("bias", _) => {
-                "bar: one standard error; upright: resolution, the smallest bias told from chance (hollow: not told; left edge: 0)"
+                "bar: one standard error; upright: resolution, the least bias told from chance (hollow: not; left edge: 0)".to_string()
             }
-            (_, true) => {
-                "bar: one standard error; what differs by less than two of them is not told apart; at the left edge: 0"
-            }
-            (_, false) => "the record holds no standard error of this",
+            (_, true) if self.log => format!("{BARS} (left edge: 0)"),
+            (_, true) => BARS.into(),
+            (_, false) => "the record holds no standard error of this".into(),
         };
         Chart {
             title: titled(self.title, record),
-            axis: axis.into(),
+            axis,
             names: names.unwrap_or_default(),
             series: epochs(record.points.iter().map(|p| p.epoch)),
             marks,
@@ -193,8 +196,7 @@ impl OwnPlot {
         let points = record.own.first().map_or(&[][..], |t| &t.points);
         Chart {
             title: titled(self.title, record),
-            axis: "bar: one standard error; what differs by less than two of them is not told apart; at the left edge: 0"
-                .into(),
+            axis: format!("{BARS} (left edge: 0)"),
             names,
             series: epochs(points.iter().map(|p| p.epoch)),
             marks,
