@@ -9,7 +9,7 @@ use bnn_cpu::data::{digits, mnist};
 use bnn_cpu::estimators::{self, Firing, Link, Rebar};
 use bnn_cpu::kernels;
 use bnn_cpu::model::{Init, Network, Placement, preset};
-use bnn_cpu::report::lab::{Contender, Lab};
+use bnn_cpu::report::lab::{Contender, Effort, Lab, error_of_root};
 use bnn_cpu::tensor::Shape;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,20 +54,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map(Contender::parse)
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
-        let long = (&contenders[0], 20);
+        let effort = Effort {
+            warm_up: 300,
+            draws,
+            reference_draws: 20,
+            until: None,
+            most: 1,
+        };
         let point = lab.measure(
             0,
             net.params(),
             &contenders,
-            (300, draws),
-            Some(long),
+            &effort,
+            Some(&contenders[0]),
             &mut |_, _, _| Ok(()),
         )?;
         for one in point.estimators {
-            if let Some((_, f)) = one.figures.last() {
+            if let Some((_, f)) = one.figures.last()
+                && let Some(errors) = f.errors
+            {
                 println!(
-                    "{placement:?} {:<14} variance {:.4e}  SNR {:.4}  {:.2} ms a draw",
-                    one.name, f.variance_per_parameter, f.snr, one.milliseconds
+                    "{placement:?} {:<14} variance {:.4e} +- {:.0e}  SNR {:.4} +- {:.4}  {:.2} ms a draw",
+                    one.name,
+                    f.variance_per_parameter,
+                    errors.variance * f.variance_per_parameter / f.variance,
+                    f.snr,
+                    error_of_root(f.snr, errors.snr),
+                    one.milliseconds
                 );
             }
         }

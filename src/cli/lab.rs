@@ -1,18 +1,17 @@
 //! `bnn-cpu lab`: bias, variance and cost of estimators at given weights.
 
+mod along;
 mod plan;
 mod record;
+mod table;
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
-use bnn_cpu::Error;
 use bnn_cpu::bounded;
 use bnn_cpu::data::{epoch_order, validation_split};
-use bnn_cpu::model::{Network, weights};
-use bnn_cpu::report::lab::{Lab, PARTS, Point, Record};
-use bnn_cpu::tape::Params;
-use bnn_cpu::train::{self, Event, Provenance, RunFolder, parse_json};
+use bnn_cpu::model::Network;
+use bnn_cpu::report::lab::{Effort, PARTS, Record};
+use bnn_cpu::train::{Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
 
 use super::data_args::DataArgs;
@@ -20,7 +19,9 @@ use super::model_args::ModelArgs;
 use super::progress::Progress;
 use super::settings::Settings;
 use super::{Context, Outcome, places, result, signals};
-use record::{draw, keep_run, print, remove_run, write};
+use along::Trip;
+use record::{draw, keep_run, write};
+use table::print;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,9 @@ Examples:
   bnn-cpu lab runs/seed-net-first-stoch-st-1         a run's weights
   bnn-cpu lab --binary first --epochs 10 --at 0,1,10 along a training
   bnn-cpu lab --binary both --estimators st,reinforce:batch,reinforce:loo:4,disarm
+  bnn-cpu lab --binary both --until 5%               draw until errors are below 5 %
+  bnn-cpu lab --binary both --own --epochs 5 --every 1 --optimizer adam --lr 0.002
+                                                     a training with each estimator
   bnn-cpu lab --render --out results/lab/both        the figures again, from lab.json
   bnn-cpu lab --model tiny.json --exact              against all outcomes of the bits
 
@@ -37,7 +41,8 @@ A contender is ESTIMATOR, ESTIMATOR:BASELINE or ESTIMATOR:BASELINE:SAMPLES.";
 ///
 /// At fixed weights and for a fixed batch, each estimator draws its gradient many
 /// times; the draws are set against the exact gradient, or against a long run of an
-/// unbiased estimator with its standard error. Writes DIR/lab.json and one SVG a
+/// unbiased estimator. Every number has its standard error, and every bias its resolution:
+/// the smallest bias that could be told from chance. Writes DIR/lab.json and one SVG a
 /// figure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -66,7 +71,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Lab")]
     warm_up: usize,
     /// The unbiased estimator of the reference run [default: local-expectation for
-    /// --binary last, else rebar; with the hard sigmoid muprop]
+    /// --binary last, else reinforce:loo:16, with local-expectation over the last layer
+    /// where the network has more; with the hard sigmoid muprop]
     #[arg(long, value_name = "CONTENDER", help_heading = "Lab")]
     reference: Option<String>,
     /// Its draws
@@ -76,6 +82,20 @@ pub struct Args {
     /// The reference is the exact gradient, over all outcomes of at most 12 bits
     #[arg(long, conflicts_with_all = ["reference", "reference_draws"], help_heading = "Lab")]
     exact: bool,
+    /// Draw more than those, until the standard error of each mean, the reference's as well,
+    /// is below that share of the gradient, such as 5%. A contender that cannot get there
+    /// within --most stays at --draws
+    #[arg(long, value_name = "SHARE", value_parser = until, help_heading = "Lab")]
+    until: Option<f64>,
+    /// With --until: at most N times --draws and N times --reference-draws
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Lab")]
+    #[arg(requires = "until", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    most: usize,
+    /// A training with each contender instead of one with ST's, and the variance of its
+    /// gradient at the weights that it came to, beside ST's at the same weights
+    #[arg(long, help_heading = "Lab")]
+    #[arg(conflicts_with_all = ["run", "exact", "reference", "reference_draws", "until"])]
+    own: bool,
     /// Along a training: measure at these epochs, separated by commas; 0 is before
     /// the first
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Lab")]
@@ -89,7 +109,7 @@ pub struct Args {
     out: PathBuf,
     /// Draw the figures of the record in --out again; measure nothing
     #[arg(long, help_heading = "Lab")]
-    #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every"])]
+    #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every", "own", "until"])]
     render: bool,
     #[command(flatten)]
     settings: Settings,
@@ -145,8 +165,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             (net, None)
         }
     };
-    lab.check(net.params(), &plan.contenders, plan.long.as_ref())?;
-    if along {
+    match (args.own, &plan.long) {
+        (true, _) => plan.check_own(net.params(), context)?,
+        (false, long) => lab.check(net.params(), &plan.contenders, long.as_ref())?,
+    }
+    if along && !args.own {
         Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
     }
     let mut record = Record {
@@ -162,111 +185,46 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         seed: config.seed,
         weights: match &stored {
             Some(run) => format!("best weights of {}", run.path().display()),
+            None if args.own => "trained: each with its own estimator".into(),
             None if along => format!("trained: {}", result::network(&config)),
             None => "new".into(),
         },
         parameters: Vec::new(),
+        until: args.until,
         points: Vec::new(),
+        own: Vec::new(),
         provenance: Provenance::here(context.engine.kernels.isa.name()),
     };
-    let stop = signals::stop_flag()?;
-    let measure = |epoch: usize, slope: f32, params: &mut Params, new: bool| {
-        let lab = Lab {
-            slope,
-            temperature: config.temperature.at(epoch.max(1)),
-            model: lab.model.clone(),
-            images: lab.images.clone(),
-            layers: lab.layers.clone(),
-            ..*lab
-        };
-        if new {
-            lab.settle(params)?;
-        }
-        let mut last = String::new();
-        let point = lab.measure(
-            epoch,
-            params,
-            &plan.contenders,
-            (args.warm_up, args.draws),
-            plan.long.as_ref().map(|c| (c, args.reference_draws)),
-            &mut |name, _, of| {
-                if name != last {
-                    progress.say(&format!("epoch {epoch}: {name}, {of} draws"));
-                    last = name.to_string();
-                }
-                if stop.load(Ordering::Relaxed) {
-                    return Err(interrupted());
-                }
-                Ok(())
-            },
-        )?;
-        Ok::<Point, Error>(point)
+    let mut trip = Trip {
+        args: &args,
+        context,
+        dataset: &dataset,
+        plan: &plan,
+        stop: signals::stop_flag()?,
+        progress: &mut progress,
     };
-    let asked = |epoch: usize| match args.every {
-        Some(every) => epoch.is_multiple_of(every),
-        None if along => args.at.contains(&epoch),
-        None => true,
-    };
-    match best {
-        Some(best) => {
-            let point = measure(best.epoch, best.slope, net.params_mut(), false)?;
-            record.points.push(point);
-        }
-        None if asked(0) => {
-            let slope = config.slope.at(1, config.epochs);
+    let mut trained_run = None;
+    match (best, along) {
+        (Some(best), _) => {
+            let weights = (best.epoch, best.slope);
             record
                 .points
-                .push(measure(0, slope, net.params_mut(), true)?);
+                .push(trip.point(weights, net.params_mut(), false)?);
         }
-        None => {}
-    }
-    let mut trained_run = None;
-    if along {
-        // Apart from an earlier lab's run until this one is complete.
-        let mut run = RunFolder::create(&args.out.join(PARTIAL), config.clone(), true)?;
-        let checkpoint = run.file("checkpoint.safetensors");
-        let mut failed = None;
-        let trained = train::train(&mut run, &dataset, context.engine, stop, &mut |event| {
-            let Event::Epoch { record: epoch, .. } = event else {
-                return;
-            };
-            if !asked(epoch.epoch) || failed.is_some() {
-                return;
-            }
-            let mut point = || {
-                let (tensors, _) = weights::read_any(&checkpoint)?;
-                weights::import(net.params_mut(), tensors, &checkpoint)?;
-                measure(epoch.epoch, epoch.slope as f32, net.params_mut(), false)
-            };
-            match point() {
-                Ok(point) => record.points.push(point),
-                Err(error) => {
-                    stop.store(true, Ordering::Relaxed);
-                    failed = Some(error);
-                }
-            }
-        });
-        let trained = match (failed, trained) {
-            (Some(error), _) => Err(error),
-            // Its state could be gone on with, but its points could not.
-            (None, Err(Error::Interrupted(_))) => Err(interrupted()),
-            (None, trained) => trained,
-        };
-        if let Err(error) = trained {
-            // Where the loss is no number, the message names a checkpoint that is kept.
-            if !matches!(error, Error::Diverged(_)) {
-                remove_run(run);
-            }
-            return Err(error.into());
+        (None, true) if args.own => record.own = trip.own()?,
+        (None, true) => {
+            let (points, run) = trip.along(&config, &mut net)?;
+            record.points = points;
+            trained_run = Some(run);
         }
-        trained_run = Some(run);
+        (None, false) => {
+            let weights = (0, config.slope.at(1, config.epochs));
+            record
+                .points
+                .push(trip.point(weights, net.params_mut(), true)?);
+        }
     }
-    if let Some(point) = record.points.first()
-        && let Some(measured) = point.estimators.first()
-    {
-        let names = measured.figures.iter().map(|(name, _)| name.clone());
-        record.parameters = names.filter(|name| name != "all").collect();
-    }
+    record.parameters = lab.parameters(net.params())?;
     write(&args, &record)?;
     if let Some(run) = trained_run {
         keep_run(run, &args.out.join("run"))?;
@@ -274,14 +232,43 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     print(&record, &args, context)
 }
 
-fn interrupted() -> Error {
-    Error::Interrupted("interrupted; nothing was kept".into())
+/// Reads `5%` or `0.05`.
+fn until(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>().map(|x| x / unit) {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => {
+            Err("it must be a share of the gradient above 0 and below 1, such as 5% or 0.05".into())
+        }
+    }
 }
 
 impl Args {
     /// The file of the record.
     fn record(&self) -> PathBuf {
         self.out.join("lab.json")
+    }
+
+    /// How much is drawn.
+    fn effort(&self) -> Effort {
+        Effort {
+            warm_up: self.warm_up,
+            draws: self.draws,
+            reference_draws: self.reference_draws,
+            until: self.until,
+            most: self.most,
+        }
+    }
+
+    /// Whether a point is measured after that many epochs.
+    fn asks_for(&self, epoch: usize) -> bool {
+        match self.every {
+            Some(every) => epoch.is_multiple_of(every),
+            None => self.at.contains(&epoch),
+        }
     }
 
     /// Whether it measures along a training.

@@ -16,6 +16,7 @@ mod identity;
 mod infer;
 #[cfg(unix)]
 mod interruption;
+mod lab;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -1,8 +1,8 @@
 //! Draws of gradients at fixed weights.
 
-use std::time::Instant;
+use std::ops::Range;
 
-use super::{Measured, Moments, PARTS, Point, Reference};
+use super::{Contender, Moments};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
@@ -17,75 +17,6 @@ pub const MOST_BITS: usize = 12;
 
 /// Passes that bring the running statistics of new weights near those of the batch.
 const SETTLE: u64 = 100;
-
-/// Something to be measured: an estimator, its baseline, its samples.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contender {
-    /// A name or a list of names.
-    pub estimator: String,
-    /// Its baseline; the usual one where absent.
-    pub baseline: Option<Baseline>,
-    /// Samples of an image in a draw.
-    pub samples: usize,
-}
-
-impl Contender {
-    /// Reads `reinforce`, `reinforce:ema`, `reinforce:loo:4`, `disarm::2`.
-    ///
-    /// # Errors
-    /// A text of another form, or an unknown name in it.
-    pub fn parse(text: &str) -> Result<Self> {
-        let fail = || {
-            Error::spec(format!(
-                "`{text}` is no contender; write estimator, estimator:baseline or estimator:baseline:samples, such as reinforce:loo:4"
-            ))
-        };
-        let mut parts = text.split(':');
-        let estimator = parts.next().unwrap_or_default().to_string();
-        for name in estimator.split('+') {
-            crate::estimators::by_name(name, None)?;
-        }
-        let baseline = match parts.next() {
-            None | Some("") => None,
-            Some(name) => Some(
-                Baseline::ALL
-                    .into_iter()
-                    .find(|b| b.name() == name)
-                    .ok_or_else(fail)?,
-            ),
-        };
-        let least = estimator.split('+').map(|name| {
-            let made = crate::estimators::by_name(name, None);
-            made.map_or(1, |e| e.least_samples())
-        });
-        let samples = match parts.next() {
-            None => least.max().unwrap_or(1),
-            Some(n) => n.parse().ok().filter(|n| *n > 0).ok_or_else(fail)?,
-        };
-        match parts.next() {
-            None => Ok(Self {
-                estimator,
-                baseline,
-                samples,
-            }),
-            Some(_) => Err(fail()),
-        }
-    }
-
-    /// The label in records, tables and figures: the estimators that stand in the network,
-    /// as a list where they differ.
-    fn label(&self, spec: &ModelSpec) -> String {
-        let mut name = spec.estimator_list();
-        if self.baseline.is_some() || self.samples > 1 {
-            name += ":";
-            name += self.baseline.map_or("", Baseline::name);
-        }
-        if self.samples > 1 {
-            name += &format!(":{}", self.samples);
-        }
-        name
-    }
-}
 
 /// A batch and a network whose gradient is asked for.
 pub struct Lab<'a> {
@@ -113,8 +44,8 @@ pub struct Lab<'a> {
 }
 
 /// A network in the middle of a measurement.
-struct Bench {
-    net: Network,
+pub(super) struct Bench {
+    pub net: Network,
     baseline: BaselineState,
     /// Running statistics, put back after each draw.
     statistics: Vec<(usize, Vec<f32>)>,
@@ -162,7 +93,7 @@ impl Lab<'_> {
         Ok(())
     }
 
-    fn bench(&self, contender: &Contender, params: &Params) -> Result<Bench> {
+    pub(super) fn bench(&self, contender: &Contender, params: &Params) -> Result<Bench> {
         let spec = self.spec(&contender.estimator)?;
         let rows = self.images.len();
         let mut net = Network::sampled(&spec, self.engine, rows, contender.samples)?;
@@ -172,12 +103,7 @@ impl Lab<'_> {
             let i = i as usize;
             net.set_row(row, self.split.image(i), self.split.label(i));
         }
-        let usual = match (spec.takes_baseline(), contender.samples) {
-            (false, _) => Baseline::None,
-            (true, 1) => Baseline::Batch,
-            (true, _) => Baseline::Loo,
-        };
-        let kind = contender.baseline.unwrap_or(usual);
+        let kind = contender.baseline_in(&spec);
         if kind == Baseline::Loo && contender.samples < 2 {
             return Err(Error::spec("baseline loo needs at least 2 samples"));
         }
@@ -209,7 +135,7 @@ impl Lab<'_> {
         net.forward();
     }
 
-    fn draw(&self, bench: &mut Bench, step: u64) {
+    pub(super) fn draw(&self, bench: &mut Bench, step: u64) {
         self.forward(&mut bench.net, step);
         bench.baseline.apply(&mut bench.net);
         bench.net.backward();
@@ -219,8 +145,8 @@ impl Lab<'_> {
         }
     }
 
-    /// The parameters that are looked at, each with its numbers, and `all` of them.
-    fn groups(&self, params: &Params) -> Result<Vec<(String, Vec<usize>)>> {
+    /// The parameters that are looked at.
+    pub(super) fn looked_at(&self, params: &Params) -> Result<LookedAt> {
         let spec = self.spec("st")?;
         let last = spec
             .layers
@@ -238,23 +164,24 @@ impl Lab<'_> {
                 self.layers.iter().any(|layer| name.starts_with(layer))
             }
         };
-        let entries = params.entries().iter().filter(|e| wanted(&e.name));
-        let mut groups: Vec<(String, Vec<usize>)> = entries
-            .map(|e| (e.name.clone(), e.span.clone().collect()))
-            .collect();
-        if groups.is_empty() {
+        let mut found = LookedAt::default();
+        let mut len = 0;
+        for entry in params.entries().iter().filter(|e| wanted(&e.name)) {
+            found.names.push(entry.name.clone());
+            found.groups.push(len..len + entry.span.len());
+            found.spans.push(entry.span.clone());
+            len += entry.span.len();
+        }
+        if found.names.is_empty() {
             let names: Vec<_> = params.entries().iter().map(|e| e.name.as_str()).collect();
             return Err(Error::spec(format!(
                 "no parameter to look at; the network has {}",
                 names.join(", ")
             )));
         }
-        let all = groups
-            .iter()
-            .flat_map(|(_, of)| of.iter().copied())
-            .collect();
-        groups.push(("all".into(), all));
-        Ok(groups)
+        found.names.push("all".into());
+        found.groups.push(0..len);
+        Ok(found)
     }
 
     /// Whether all of that can be measured: a parameter to look at, estimators that fit,
@@ -268,15 +195,34 @@ impl Lab<'_> {
         contenders: &[Contender],
         long: Option<&Contender>,
     ) -> Result<()> {
-        self.groups(params)?;
+        self.looked_at(params)?;
         match long {
             Some(contender) => self.bench(contender, params)?,
             None => self.bench(&self.outcomes()?, params)?,
         };
+        self.check_contenders(params, contenders)
+    }
+
+    /// The same of what needs no reference.
+    ///
+    /// # Errors
+    /// As [`Self::measure_own`], without any draw.
+    pub fn check_contenders(&self, params: &Params, contenders: &[Contender]) -> Result<()> {
+        self.looked_at(params)?;
         for contender in contenders {
             self.bench(contender, params)?;
         }
         Ok(())
+    }
+
+    /// The parameters that are looked at.
+    ///
+    /// # Errors
+    /// None that are asked for.
+    pub fn parameters(&self, params: &Params) -> Result<Vec<String>> {
+        let mut names = self.looked_at(params)?.names;
+        names.pop();
+        Ok(names)
     }
 
     /// What stands for all outcomes of the bits.
@@ -289,122 +235,53 @@ impl Lab<'_> {
     }
 
     /// The exact gradient, over all outcomes of the bits.
-    fn enumerate(&self, params: &Params) -> Result<Moments> {
+    pub(super) fn enumerate(&self, params: &Params, looked_at: &LookedAt) -> Result<Moments> {
         let mut bench = self.bench(&self.outcomes()?, params)?;
         bench.net.pass_mut().enumerate = true;
         self.forward(&mut bench.net, 0);
         bench.net.weigh_outcomes();
         bench.baseline.apply(&mut bench.net);
         bench.net.backward();
-        let mut moments = Moments::new(params.values().len(), 0);
-        moments.add(bench.net.params().grads(), None);
-        Ok(moments)
-    }
-
-    /// Measures estimators at the weights `params`, against all outcomes (`None`) or a
-    /// long run of an estimator and that many draws. `on(name, done, of)` is told of
-    /// each draw and may stop the work.
-    ///
-    /// # Errors
-    /// Estimators that do not fit, too many bits to enumerate, or an interruption.
-    pub fn measure(
-        &self,
-        epoch: usize,
-        params: &Params,
-        contenders: &[Contender],
-        (warm_up, draws): (usize, usize),
-        long: Option<(&Contender, usize)>,
-        on: &mut dyn FnMut(&str, usize, usize) -> Result<()>,
-    ) -> Result<Point> {
-        let fewest = long.map_or(draws, |(_, of)| draws.min(of));
-        if fewest < PARTS {
-            return Err(Error::spec(format!(
-                "{fewest} draws are too few to know an error by; take at least {PARTS}"
-            )));
-        }
-        let groups = self.groups(params)?;
-        let spans: Vec<Vec<usize>> = groups.iter().map(|(_, of)| of.clone()).collect();
-        let (reference, target_name) = match long {
-            None => {
-                on("enumeration", 0, 1)?;
-                (self.enumerate(params)?, "enumeration".into())
-            }
-            Some((contender, draws)) => {
-                let mut bench = self.bench(contender, params)?;
-                let label = contender.label(bench.net.spec());
-                let mut moments = Moments::new(params.values().len(), 0);
-                for step in 0..warm_up + draws {
-                    on("the reference", step, warm_up + draws)?;
-                    self.draw(&mut bench, 1 << 40 | step as u64);
-                    if step >= warm_up {
-                        let grads = bench.net.params().grads();
-                        finite(&label, step, grads)?;
-                        moments.add(grads, None);
-                    }
-                }
-                (moments, label)
-            }
-        };
-        let target = reference.mean();
-        let of_mean = |i: usize| reference.variance(i) / reference.draws() as f64;
-        let whole = spans.last().map_or(&[][..], |all| all);
-        let norm = whole.iter().map(|&i| target[i].powi(2)).sum::<f64>().sqrt();
-        let error = whole.iter().map(|&i| of_mean(i)).sum::<f64>().sqrt();
-        let mut estimators = Vec::new();
-        for contender in contenders {
-            let mut bench = self.bench(contender, params)?;
-            let name = contender.label(bench.net.spec());
-            let mut moments = Moments::new(params.values().len(), spans.len());
-            let mut times = Vec::new();
-            for step in 0..warm_up + draws {
-                on(&name, step, warm_up + draws)?;
-                let begun = Instant::now();
-                self.draw(&mut bench, step as u64);
-                if step >= warm_up {
-                    times.push(begun.elapsed().as_secs_f64() * 1e3);
-                    let grads = bench.net.params().grads();
-                    finite(&name, step, grads)?;
-                    moments.add(grads, Some((target, &spans)));
-                }
-            }
-            times.sort_by(f64::total_cmp);
-            let all = bench.net.spec().estimators()?;
-            let figures = groups.iter().enumerate().map(|(number, (name, group))| {
-                let figures = moments.figures(number, group, &reference);
-                (name.clone(), figures)
-            });
-            estimators.push(Measured {
-                name,
-                unbiased: all.iter().all(|e| e.info().unbiased),
-                draws,
-                forward: bench.net.pass().group.size(),
-                backward: 1 + usize::from(all.iter().any(|e| e.probes())),
-                milliseconds: times[times.len() / 2],
-                figures: figures.collect(),
-            });
-        }
-        Ok(Point {
-            epoch,
-            slope: f64::from(self.slope),
-            reference: Reference {
-                name: target_name,
-                draws: reference.draws(),
-                norm,
-                error: if norm > 0.0 { error / norm } else { 0.0 },
-            },
-            estimators,
-        })
+        Ok(looked_at.exact(bench.net.params().grads()))
     }
 }
 
-/// Refuses a gradient of which there is no mean.
-fn finite(name: &str, draw: usize, gradient: &[f32]) -> Result<()> {
-    if gradient.iter().all(|g| g.is_finite()) {
-        return Ok(());
+/// The numbers of a gradient that are looked at, one parameter after the other.
+#[derive(Default)]
+pub(super) struct LookedAt {
+    /// The parameters, and `all`.
+    pub names: Vec<String>,
+    /// Which of the numbers are theirs.
+    pub groups: Vec<Range<usize>>,
+    /// Where the parameters lie in a whole gradient.
+    spans: Vec<Range<usize>>,
+}
+
+impl LookedAt {
+    /// How many numbers they are.
+    pub fn len(&self) -> usize {
+        self.all().len()
     }
-    Err(Error::Diverged(format!(
-        "draw {draw} of {name} is no finite gradient; measure at other weights, or leave it out of --estimators"
-    )))
+
+    /// All of them.
+    pub fn all(&self) -> Range<usize> {
+        self.groups.last().cloned().unwrap_or_default()
+    }
+
+    /// Those of a whole gradient.
+    pub fn of(&self, gradient: &[f32], into: &mut Vec<f32>) {
+        into.clear();
+        for span in &self.spans {
+            into.extend_from_slice(&gradient[span.clone()]);
+        }
+    }
+
+    fn exact(&self, gradient: &[f32]) -> Moments {
+        let (mut moments, mut numbers) = (Moments::new(self.len(), 0), Vec::new());
+        self.of(gradient, &mut numbers);
+        moments.add(&numbers, &self.groups, None);
+        moments
+    }
 }
 
 /// Copies the parameters, and the buffers that both have.

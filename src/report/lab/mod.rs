@@ -13,6 +13,11 @@
 //! cosine     mean of g·r/(|g||r|); and m·r/(|m||r|)
 //! ```
 //!
+//! Each has its standard error ([`Errors`]), and the bias its resolution: the smallest bias
+//! that could be told from chance. A squared bias is told from chance where it is above two
+//! of the standard errors that it has where there is none; those come out of the covariance
+//! of the parts, of the estimator's draws and of the reference's.
+//!
 //! The reference is exact where the outcomes of all bits can be enumerated
 //! ([`Pass::enumerate`](crate::tape::Pass)), else the mean of a long run of an
 //! unbiased estimator, whose own error is part of the record. Products of different
@@ -22,14 +27,25 @@
 //! All estimators see the same network: the same link, and batch norms above the bits
 //! that take running statistics, which keep rows apart; otherwise their gradients
 //! would have different targets.
+//!
+//! Without a reference ([`Spread`]) variance and SNR are measured along an estimator's own
+//! trajectory: at weights that were trained by it.
 
-mod draw;
 #[cfg(feature = "plots")]
-pub mod figures;
+mod chart;
+mod contender;
+mod draw;
+mod figures;
+mod measure;
 mod moments;
+#[cfg(feature = "plots")]
+pub mod plots;
 
-pub use draw::{Contender, Lab, MOST_BITS};
-pub use moments::{Figures, Moments, PARTS};
+pub use contender::Contender;
+pub use draw::{Lab, MOST_BITS};
+pub use figures::{Errors, Figures, Spread, around, error_of_root};
+pub use measure::{Effort, On};
+pub use moments::{Moments, PARTS, Target};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +67,9 @@ pub struct Measured {
     pub backward: usize,
     /// Median milliseconds of a draw.
     pub milliseconds: f64,
+    /// Its standard error; absent in records from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds_error: Option<f64>,
     /// For each parameter, and for `all` of them.
     pub figures: Vec<(String, Figures)>,
 }
@@ -66,6 +85,10 @@ pub struct Reference {
     pub norm: f64,
     /// The standard error of `r` as a share of its norm; 0 of an enumeration.
     pub error: f64,
+    /// The smallest bias that could be told from chance of an estimator without any noise, as
+    /// a share of the norm; absent in records from before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<f64>,
 }
 
 /// The measurements at one point of a training.
@@ -79,6 +102,43 @@ pub struct Point {
     pub reference: Reference,
     /// The estimators.
     pub estimators: Vec<Measured>,
+}
+
+/// What one estimator's gradient was like where there is no reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scattered {
+    /// As that of [`Measured::name`].
+    pub name: String,
+    /// Draws.
+    pub draws: usize,
+    /// Median milliseconds of a draw.
+    pub milliseconds: f64,
+    /// Its standard error.
+    pub milliseconds_error: f64,
+    /// For each parameter, and for `all` of them.
+    pub figures: Vec<(String, Spread)>,
+}
+
+/// The measurements at one point of a training with the estimator that is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnPoint {
+    /// Epochs trained.
+    pub epoch: usize,
+    /// Slope.
+    pub slope: f64,
+    /// Share of validation images classified right after that epoch.
+    pub val_accuracy: Option<f64>,
+    /// The estimator of the training, and after it others at the same weights.
+    pub estimators: Vec<Scattered>,
+}
+
+/// A training with an estimator, and what was measured on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trajectory {
+    /// The estimator, as that of [`Measured::name`].
+    pub name: String,
+    /// The points.
+    pub points: Vec<OwnPoint>,
 }
 
 /// A record of the lab.
@@ -101,8 +161,14 @@ pub struct Record {
     pub weights: String,
     /// Parameters that were looked at.
     pub parameters: Vec<String>,
-    /// The points.
+    /// The standard error that draws went on until, as a share of the gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<f64>,
+    /// The points, all estimators at the same weights.
     pub points: Vec<Point>,
+    /// Trainings with each estimator, where those were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<Trajectory>,
     /// Where the figures come from.
     pub provenance: Provenance,
 }

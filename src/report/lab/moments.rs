@@ -1,10 +1,14 @@
-//! Mean and variance of gradients, and what follows from them.
+//! Running sums over draws of a gradient: all that the figures and their errors need.
 
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Parts that the draws are dealt out to. Their means are independent, whatever the
 /// numbers of one gradient have to do with one another.
 pub const PARTS: usize = 10;
+
+/// For each part of the draws, a sum against what each part leaves out, and against the
+/// whole, which comes last.
+type Crossed = [[f64; PARTS + 1]; PARTS];
 
 /// Running sums over draws of a gradient.
 #[derive(Clone, Debug)]
@@ -15,29 +19,19 @@ pub struct Moments {
     squares: Vec<f64>,
     /// The sum of each part's draws.
     parts: Vec<Vec<f64>>,
-    /// Sum of the cosines of the draws with the reference.
-    cosines: Vec<f64>,
+    /// Of each group: the sum of the squared norms of each part's draws.
+    norms: Vec<[f64; PARTS]>,
+    /// Of each group: the sums of the cosines of each part's draws with the target.
+    cosines: Vec<Crossed>,
 }
 
-/// What an estimator's gradient was like; see [`super`] for the formulas.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// As a share of the reference's norm.
-    pub bias: f64,
-    /// What of the bias could be chance: the root of the standard error of its square.
-    pub bias_error: f64,
-    /// Summed over parameters.
-    pub variance: f64,
-    /// Mean over parameters.
-    pub variance_per_parameter: f64,
-    /// Of one draw.
-    pub snr: f64,
-    /// Mean cosine of a draw with the reference.
-    pub cosine: f64,
-    /// Cosine of the mean with the reference.
-    pub cosine_of_mean: f64,
-    /// Norm of the mean as a share of the reference's norm.
-    pub norm: f64,
+/// A reference gradient that draws are compared with: its mean, and its means without one
+/// part each, by which its own error is known.
+pub struct Target {
+    /// The means without each part; last, the mean of all.
+    means: Vec<Vec<f64>>,
+    /// Of each group, the norms of those.
+    norms: Vec<Vec<f64>>,
 }
 
 impl Moments {
@@ -48,15 +42,16 @@ impl Moments {
             mean: vec![0.0; len],
             squares: vec![0.0; len],
             parts: vec![vec![0.0; len]; PARTS],
-            cosines: vec![0.0; groups],
+            norms: vec![[0.0; PARTS]; groups],
+            cosines: vec![[[0.0; PARTS + 1]; PARTS]; groups],
         }
     }
 
-    /// Adds a draw; `reference` gives its cosine with each group, `spans` of the
-    /// gradient.
-    pub fn add(&mut self, gradient: &[f32], reference: Option<(&[f64], &[Vec<usize>])>) {
-        let part = &mut self.parts[self.draws % PARTS];
-        for (sum, &g) in part.iter_mut().zip(gradient) {
+    /// Adds a draw, of which each group is the numbers that `groups` says; `target` gives
+    /// its cosine with each.
+    pub fn add(&mut self, gradient: &[f32], groups: &[Range<usize>], target: Option<&Target>) {
+        let number = self.draws % PARTS;
+        for (sum, &g) in self.parts[number].iter_mut().zip(gradient) {
             *sum += f64::from(g);
         }
         self.draws += 1;
@@ -67,12 +62,21 @@ impl Moments {
             *mean += delta / n;
             *squares += delta * (g - *mean);
         }
-        let Some((reference, groups)) = reference else {
-            return;
-        };
-        for (cosine, group) in self.cosines.iter_mut().zip(groups) {
-            let g = |i: &usize| f64::from(gradient[*i]);
-            *cosine += cosine_of(group.iter().map(|i| (g(i), reference[*i])));
+        for (at, group) in groups.iter().enumerate().take(self.norms.len()) {
+            let gradient = &gradient[group.clone()];
+            let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
+            self.norms[at][number] += square;
+            let Some(target) = target.filter(|_| square > 0.0) else {
+                continue;
+            };
+            let sums = &mut self.cosines[at][number];
+            for ((sum, mean), norm) in sums.iter_mut().zip(&target.means).zip(&target.norms[at]) {
+                if *norm > 0.0 {
+                    let pairs = gradient.iter().zip(&mean[group.clone()]);
+                    let dot: f64 = pairs.map(|(&g, mean)| f64::from(g) * mean).sum();
+                    *sum += dot / (square.sqrt() * norm);
+                }
+            }
         }
     }
 
@@ -95,157 +99,81 @@ impl Moments {
         }
     }
 
+    /// The standard error of the mean of the numbers `group`: that of each, as a norm.
+    pub fn error_of_mean(&self, group: &Range<usize>) -> f64 {
+        let variance: f64 = group.clone().map(|i| self.variance(i)).sum();
+        (variance / self.draws as f64).sqrt()
+    }
+
+    /// The norm of the mean of the numbers `group`.
+    pub fn norm_of_mean(&self, group: &Range<usize>) -> f64 {
+        norm(&self.mean[group.clone()])
+    }
+
+    /// The draws of a part.
+    fn size(&self, part: usize) -> usize {
+        (self.draws + PARTS - 1 - part) / PARTS
+    }
+
     /// The mean of number `i` over the draws of a part; of an exact gradient, itself.
-    fn part(&self, part: usize, i: usize) -> f64 {
+    pub(super) fn part(&self, part: usize, i: usize) -> f64 {
         match self.draws {
             1 => self.mean[i],
-            n => self.parts[part][i] / ((n + PARTS - 1 - part) / PARTS) as f64,
+            _ => self.parts[part][i] / self.size(part) as f64,
         }
     }
 
-    /// The squared distance of the expected gradient from the expected reference, over
-    /// the numbers `group`, and its standard error. With `d_b` the difference of the two
-    /// in part `b`, it is the mean of `d_b·d_c` over all `b ≠ c`, which noise adds
-    /// nothing to; the error is that of the jackknife over parts.
-    fn distance(&self, group: &[usize], reference: &Moments) -> (f64, f64) {
-        let apart = |b: usize| {
-            let of = move |&i: &usize| self.part(b, i) - reference.part(b, i);
-            group.iter().map(of).collect::<Vec<f64>>()
+    /// How many draws are left without a part.
+    pub(super) fn rest(&self, part: usize) -> f64 {
+        (self.draws - self.size(part)) as f64
+    }
+
+    /// The mean of number `i` without the draws of a part; of an exact gradient, itself.
+    pub(super) fn without(&self, part: usize, i: usize) -> f64 {
+        match self.draws {
+            1 => self.mean[i],
+            n => (self.mean[i] * n as f64 - self.parts[part][i]) / self.rest(part),
+        }
+    }
+
+    /// The sum of the squared norms of the draws without those of a part.
+    pub(super) fn norms_without(&self, group: usize, part: usize) -> f64 {
+        let others = (0..PARTS).filter(|p| *p != part);
+        others.map(|p| self.norms[group][p]).sum()
+    }
+
+    /// The mean cosine of a draw with the target.
+    pub(super) fn cosine(&self, group: usize) -> f64 {
+        let sums = self.cosines[group].iter().map(|part| part[PARTS]);
+        sums.sum::<f64>() / self.draws as f64
+    }
+
+    /// The same where a part of the draws, and of the target's, is left out.
+    pub(super) fn cosine_without(&self, group: usize, part: usize) -> f64 {
+        let others = (0..PARTS).filter(|p| *p != part);
+        let sums = others.map(|p| self.cosines[group][p][part]);
+        sums.sum::<f64>() / self.rest(part)
+    }
+
+    /// What draws are compared with where this is the reference.
+    pub fn target(&self, groups: &[Range<usize>]) -> Target {
+        let of = |part: usize| {
+            let mean = |i: usize| match part {
+                PARTS => self.mean[i],
+                _ => self.without(part, i),
+            };
+            (0..self.mean.len()).map(mean).collect::<Vec<f64>>()
         };
-        let apart: Vec<Vec<f64>> = (0..PARTS).map(apart).collect();
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let mut total = vec![0.0; group.len()];
-        for d in &apart {
-            total.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
-        }
-        let (whole, parts) = (dot(&total, &total), PARTS as f64);
-        let own: Vec<f64> = apart.iter().map(|d| dot(d, d)).collect();
-        let all: f64 = own.iter().sum();
-        let without = apart.iter().zip(&own).map(|(d, own)| {
-            let rest = whole - 2.0 * dot(&total, d) + own;
-            (rest - (all - own)) / ((parts - 1.0) * (parts - 2.0))
-        });
-        let without: Vec<f64> = without.collect();
-        let mean = without.iter().sum::<f64>() / parts;
-        let spread: f64 = without.iter().map(|u| (u - mean).powi(2)).sum();
-        let square = (whole - all) / (parts * (parts - 1.0));
-        (square, ((parts - 1.0) / parts * spread).sqrt())
-    }
-
-    /// The figures of group `number`, which holds the numbers `group`, against a
-    /// reference. Both need [`PARTS`] draws, unless the reference is exact: of one draw.
-    pub fn figures(&self, number: usize, group: &[usize], reference: &Moments) -> Figures {
-        let n = self.draws as f64;
-        let sum = |f: &dyn Fn(usize) -> f64| group.iter().map(|&i| f(i)).sum::<f64>();
-        let variance = sum(&|i| self.variance(i));
-        let (off, off_error) = self.distance(group, reference);
-        let reference = reference.mean();
-        let size = sum(&|i| reference[i].powi(2)).sqrt();
-        let mean_square = sum(&|i| self.mean[i].powi(2));
-        let signal = (mean_square - variance / n).max(0.0);
-        let share = |x: f64| if size > 0.0 { x / size } else { 0.0 };
-        Figures {
-            bias: share(off.max(0.0).sqrt()),
-            bias_error: share(off_error.sqrt()),
-            variance,
-            variance_per_parameter: variance / group.len().max(1) as f64,
-            snr: if variance > 0.0 {
-                (signal / variance).sqrt()
-            } else {
-                0.0
-            },
-            cosine: self.cosines[number] / n,
-            cosine_of_mean: cosine_of(group.iter().map(|&i| (self.mean[i], reference[i]))),
-            norm: share(mean_square.sqrt()),
+        let means: Vec<Vec<f64>> = (0..=PARTS).map(of).collect();
+        let of = |group: &Range<usize>| means.iter().map(|m| norm(&m[group.clone()])).collect();
+        let norms = groups.iter().map(of);
+        Target {
+            norms: norms.collect(),
+            means,
         }
     }
 }
 
-/// The cosine of two vectors; 0 where one is zero.
-fn cosine_of(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (mut dot, mut a, mut b) = (0.0, 0.0, 0.0);
-    for (x, y) in pairs {
-        dot += x * y;
-        a += x * x;
-        b += y * y;
-    }
-    if a > 0.0 && b > 0.0 {
-        dot / (a * b).sqrt()
-    } else {
-        0.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exact(reference: &[f32]) -> Moments {
-        let mut moments = Moments::new(reference.len(), 0);
-        moments.add(reference, None);
-        moments
-    }
-
-    #[test]
-    fn figures_follow_their_formulas() {
-        let (reference, groups) = (exact(&[3.0, 4.0]), vec![vec![0, 1]]);
-        let target = reference.mean().to_vec();
-        let mut m = Moments::new(2, 1);
-        // Ten parts of two draws: each part has the mean (3, 7).
-        for g in [[3.0f32, 6.0], [3.0, 8.0]] {
-            for _ in 0..PARTS {
-                m.add(&g, Some((&target, &groups)));
-            }
-        }
-        // Mean (3, 7), variances (0, 20/19), reference (3, 4) of norm 5.
-        let f = m.figures(0, &groups[0], &reference);
-        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
-        assert!(near(f.variance, 20.0 / 19.0));
-        assert!(near(f.variance_per_parameter, 10.0 / 19.0));
-        assert!(near(f.bias, 3.0 / 5.0));
-        assert!(f.bias_error < 1e-6, "no part differs from another");
-        assert!(near(f.snr, ((58.0 - 1.0 / 19.0) / (20.0 / 19.0f64)).sqrt()));
-        assert!(near(f.norm, 58.0f64.sqrt() / 5.0));
-        assert!(near(f.cosine_of_mean, 37.0 / (58.0f64.sqrt() * 5.0)));
-        let draws = [33.0 / (45.0f64.sqrt() * 5.0), 41.0 / (73.0f64.sqrt() * 5.0)];
-        assert!(near(f.cosine, (draws[0] + draws[1]) / 2.0));
-    }
-
-    /// Noise of a thousand numbers: each its own, or all the same. Another draw of the
-    /// reference's noise stands for a long run.
-    fn noisy(seed: u64, mean: f32, together: bool, draws: usize) -> Moments {
-        let mut m = Moments::new(1000, 1);
-        let mut rng = crate::random::keyed(&[seed]);
-        let mut g = vec![0.0; 1000];
-        for _ in 0..draws {
-            crate::random::fill_uniform(&mut rng, &mut g);
-            let first = g[0];
-            for g in &mut g {
-                *g = if together { first } else { *g } - 0.5 + mean;
-            }
-            m.add(&g, None);
-        }
-        m
-    }
-
-    #[test]
-    fn an_unbiased_run_has_no_bias_beyond_its_error() {
-        let group: Vec<usize> = (0..1000).collect();
-        for together in [false, true] {
-            let mut beyond = 0;
-            for seed in 0..40 {
-                let reference = noisy(1000 + seed, 0.1, together, 2000);
-                let f = noisy(seed, 0.1, together, 203).figures(0, &group, &reference);
-                // Squares, of which the error is the standard one.
-                beyond += usize::from(f.bias.powi(2) > 3.0 * f.bias_error.powi(2));
-            }
-            assert!(beyond <= 3, "{beyond} of 40");
-            let reference = exact(&[0.1; 1000]);
-            for seed in 0..5 {
-                let f = noisy(seed, 0.3, together, 203).figures(0, &group, &reference);
-                assert!(f.bias > 1.5 * f.bias_error, "{f:?}");
-                assert!((f.bias - 2.0).abs() < 0.8, "{f:?}");
-            }
-        }
-    }
+fn norm(numbers: &[f64]) -> f64 {
+    numbers.iter().map(|x| x.powi(2)).sum::<f64>().sqrt()
 }

@@ -1,0 +1,250 @@
+//! The lab: no number without its standard error, no bias without its resolution; draws until
+//! an error that is asked for; each estimator along its own trajectory.
+
+use serde_json::Value;
+
+use super::common::Place;
+
+const SMALL: &str = "lab --dataset idx --data data --binary last --batch 16 --images 8 \
+                     --warm-up 2 --quiet";
+
+fn flags(more: &str) -> Vec<String> {
+    let all = format!("{SMALL} {more}");
+    all.split_whitespace().map(Into::into).collect()
+}
+
+/// A lab's record, and what it printed.
+fn lab(place: &Place, more: &str) -> (Value, String) {
+    let args = flags(more);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let printed = place.good(&args).out;
+    let record = serde_json::from_slice(&place.bytes("lab/lab.json")).unwrap();
+    (record, printed)
+}
+
+/// A record without what differs from machine to machine and from run to run.
+fn timeless(mut record: Value) -> Value {
+    fn clear(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                for key in ["milliseconds", "milliseconds_error", "provenance", "sha256"] {
+                    map.remove(key);
+                }
+                map.values_mut().for_each(clear);
+            }
+            Value::Array(all) => all.iter_mut().for_each(clear),
+            _ => {}
+        }
+    }
+    clear(&mut record);
+    record
+}
+
+fn of_all(estimator: &Value) -> &Value {
+    &estimator["figures"].as_array().unwrap().last().unwrap()[1]
+}
+
+fn lines_in(svg: &[u8]) -> usize {
+    let text = std::str::from_utf8(svg).unwrap();
+    text.matches("<polyline").count()
+}
+
+#[test]
+fn no_number_stands_without_its_standard_error_and_its_resolution() {
+    let place = Place::new();
+    let names = ["st", "reinforce:loo:4", "disarm"];
+    let (record, printed) = lab(
+        &place,
+        "--draws 20 --reference-draws 20 --estimators st,reinforce:loo:4,disarm",
+    );
+    for name in names {
+        let found = printed.lines().find(|line| line.starts_with(name));
+        let row = found.unwrap_or_else(|| panic!("{name}: {printed}"));
+        // Bias, variance, signal to noise, two cosines, milliseconds: each with a number.
+        let errors: Vec<&str> = row.split("+- ").skip(1).collect();
+        assert_eq!(errors.len(), 6, "{row}");
+        for error in errors {
+            let number = error.split_whitespace().next().unwrap();
+            assert!(number.parse::<f64>().is_ok(), "{row}");
+        }
+        // The verdict comes after the two numbers that it is by.
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(cells[2], "+-", "{row}");
+        assert!(cells[4].parse::<f64>().unwrap() > 0.0, "{row}");
+        assert!(["yes", "no"].contains(&cells[5]), "{row}");
+    }
+    for said in ["resolution %", "draws for 5 %", "one standard error"] {
+        assert!(printed.contains(said), "{said}: {printed}");
+    }
+    let point = &record["points"][0];
+    assert!(point["reference"]["resolution"].as_f64().unwrap() > 0.0);
+    let norm = point["reference"]["norm"].as_f64().unwrap();
+    for estimator in point["estimators"].as_array().unwrap() {
+        assert!(estimator["milliseconds_error"].as_f64().unwrap() >= 0.0);
+        let f = of_all(estimator);
+        for what in ["mean", "resolution", "variance", "snr", "cosine", "norm"] {
+            let error = f["errors"][what].as_f64().unwrap();
+            assert!(error > 0.0 && error.is_finite(), "{what}: {f}");
+        }
+        let draws = estimator["draws"].as_f64().unwrap();
+        let mean = (f["variance"].as_f64().unwrap() / draws).sqrt() / norm;
+        assert!((f["errors"]["mean"].as_f64().unwrap() / mean - 1.0).abs() < 1e-9);
+    }
+    if !cfg!(feature = "plots") {
+        return;
+    }
+    let figures = [
+        "bias",
+        "variance",
+        "snr",
+        "cosine",
+        "milliseconds",
+        "efficiency",
+    ];
+    let drawn = figures.map(|figure| place.bytes(&format!("lab/{figure}.svg")));
+    for svg in &drawn {
+        assert!(String::from_utf8_lossy(svg).contains("bar: one standard error"));
+    }
+    // Each mark has a bar: the same record without its errors has one line less for each.
+    place.rewrite("lab/lab.json", |record| {
+        for key in ["sha256", "format"] {
+            record.as_object_mut().unwrap().remove(key);
+        }
+        for estimator in record["points"][0]["estimators"].as_array_mut().unwrap() {
+            estimator
+                .as_object_mut()
+                .unwrap()
+                .remove("milliseconds_error");
+            for figures in estimator["figures"].as_array_mut().unwrap() {
+                figures[1].as_object_mut().unwrap().remove("errors");
+            }
+        }
+    });
+    let again = place.good(&["lab", "--render", "--out", "lab"]).out;
+    assert!(again.contains("+- ?"), "{again}");
+    for (figure, before) in figures.iter().zip(&drawn).skip(1) {
+        let after = place.bytes(&format!("lab/{figure}.svg"));
+        assert!(
+            lines_in(before) >= lines_in(&after) + names.len(),
+            "{figure}"
+        );
+        assert!(String::from_utf8_lossy(&after).contains("holds no standard error"));
+    }
+}
+
+#[test]
+fn draws_go_on_until_an_error_on_any_number_of_threads() {
+    let place = Place::new();
+    let more = "--draws 10 --reference-draws 10 --until 10% --most 5 \
+                --estimators st,local-expectation,reinforce:none --threads";
+    let (record, _) = lab(&place, &format!("{more} 1"));
+    let (other, _) = lab(&place, &format!("{more} 2"));
+    assert_eq!(timeless(record.clone()), timeless(other));
+    assert_eq!(record["until"], 0.1);
+    let point = &record["points"][0];
+    let reference = &point["reference"];
+    let draws = reference["draws"].as_u64().unwrap();
+    assert!(
+        reference["error"].as_f64().unwrap() <= 0.1 || draws == 50,
+        "{reference}"
+    );
+    for estimator in point["estimators"].as_array().unwrap() {
+        let error = of_all(estimator)["errors"]["mean"].as_f64().unwrap();
+        let draws = estimator["draws"].as_u64().unwrap();
+        assert!((10..=50).contains(&draws));
+        let needs = draws as f64 * (error / 0.1).powi(2);
+        assert!(error <= 0.1 || needs > 50.0, "{draws} {error}");
+    }
+    // The same without --until is as many draws as were asked for.
+    let (record, _) = lab(&place, "--draws 10 --reference-draws 10 --estimators st");
+    assert_eq!(record["points"][0]["reference"]["draws"], 10);
+    assert_eq!(record["points"][0]["estimators"][0]["draws"], 10);
+    assert!(record.get("until").is_none() && record.get("own").is_none());
+}
+
+#[test]
+fn each_estimator_is_measured_along_its_own_trajectory() {
+    let place = Place::new();
+    let more = "--own --epochs 2 --at 0,2 --draws 20 --estimators st,reinforce:loo:2 --threads";
+    let (record, printed) = lab(&place, &format!("{more} 2"));
+    let own = record["own"].as_array().unwrap();
+    assert_eq!(own.len(), 2);
+    assert_eq!(own[1]["name"], "reinforce:loo:2");
+    assert_eq!(record["points"].as_array().unwrap().len(), 0);
+    let names = |of: &Value| -> Vec<Value> {
+        let all = of["estimators"].as_array().unwrap();
+        all.iter().map(|e| e["name"].clone()).collect()
+    };
+    assert_eq!(names(&own[0]["points"][1]), ["st"]);
+    assert_eq!(names(&own[1]["points"][1]), ["reinforce:loo:2", "st"]);
+    assert_eq!(own[1]["points"][1]["epoch"], 2);
+    let variance = |t: usize, p: usize, e: usize| {
+        of_all(&own[t]["points"][p]["estimators"][e])["variance"].clone()
+    };
+    // Before training both trainings have the same weights, after it each its own.
+    assert_eq!(variance(0, 0, 0), variance(1, 0, 1));
+    assert_ne!(variance(0, 1, 0), variance(1, 1, 1));
+    for trajectory in own {
+        for point in trajectory["points"].as_array().unwrap() {
+            for estimator in point["estimators"].as_array().unwrap() {
+                let spread = of_all(estimator);
+                assert!(spread["variance_error"].as_f64().unwrap() > 0.0);
+                assert!(spread["snr_error"].as_f64().unwrap() > 0.0);
+            }
+        }
+    }
+    assert!(
+        printed.contains("trained with reinforce:loo:2"),
+        "{printed}"
+    );
+    assert!(printed.contains("variance, ST's = 1"), "{printed}");
+    let mut names: Vec<String> = super::common::files(&place.path("lab"));
+    names.sort();
+    let expected = ["lab.json", "own-snr.svg", "own-variance.svg"];
+    let expected = &expected[..if cfg!(feature = "plots") { 3 } else { 1 }];
+    assert_eq!(names, expected);
+    let again = place
+        .good(&["lab", "--render", "--out", "lab", "--quiet"])
+        .out;
+    assert_eq!(again, printed);
+    // New weights are the same as those of a lab without a training.
+    let (fresh, _) = lab(&place, "--draws 20 --reference-draws 20 --estimators st");
+    assert_eq!(
+        of_all(&fresh["points"][0]["estimators"][0])["variance"],
+        variance(0, 0, 0)
+    );
+    let (other, _) = lab(&place, &format!("{more} 1"));
+    assert_eq!(timeless(other), timeless(record.clone()));
+}
+
+#[test]
+fn a_record_from_before_errors_were_noted_is_still_drawn() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("old")).unwrap();
+    std::fs::write(place.path("old/lab.json"), include_bytes!("old_lab.json")).unwrap();
+    let printed = place.good(&["lab", "--render", "--out", "old"]).out;
+    // 0.3 % with the root of the error of its square 5.4 %; what is not known is not made up.
+    let row = printed.lines().find(|l| l.starts_with("st ")).unwrap();
+    assert!(row.contains("0.3 +- 5.2") && row.contains("+- ?"), "{row}");
+    assert!(row.contains("7.7  no"), "{row}");
+}
+
+#[test]
+fn flags_of_the_lab_that_go_against_each_other_are_refused() {
+    let place = Place::new();
+    for (more, says) in [
+        ("--own", "--own goes along trainings"),
+        ("--own --epochs 2", "needs --epochs, and --at or --every"),
+        ("--own --exact --epochs 2 --at 1", "cannot be used with"),
+        ("--until 0", "a share of the gradient"),
+        ("--until 100%", "a share of the gradient"),
+        ("--most 5", "--until"),
+    ] {
+        let args = flags(more);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let ended = place.run(&args);
+        assert_eq!(ended.code, Some(2), "{more}: {}", ended.err);
+        assert!(ended.err.contains(says), "{more}: {}", ended.err);
+        assert!(!place.path("lab").exists(), "{more}");
+    }
+}
