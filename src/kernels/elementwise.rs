@@ -228,7 +228,7 @@ table! {
         }
     }
 
-    /// `y = 1 / (1 + exp(-slope · x))`, see [`logistic`]. `(slope, x, y)`.
+    /// `y = 1 / (1 + exp(-slope · x))`, 0 below -69. `(slope, x, y)`.
     fn sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = logistic(slope * x);

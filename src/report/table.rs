@@ -40,7 +40,7 @@ pub struct TableRow {
     #[serde(default)]
     pub samples: Option<usize>,
     /// Rows of an image that pass through the network in a step
-    /// ([`Config::evaluations`]).
+    /// ([`crate::train::Config::evaluations`]).
     #[serde(default)]
     pub evaluations: Option<usize>,
     /// The published row that it stands beside.

@@ -223,6 +223,40 @@ class Records:
                     return float(after[nth - 1].replace(",", ""))
         raise ValueError(f"lab_figures.py prints no “{label}” of {name} at epoch {epoch} of {path}")
 
+    def printed(self, which, text, nth=1):
+        """The nth number after `text` on the one line of lab_figures.py that has it."""
+        path = f"results/lab/{which}/lab.json"
+        self.note(f"{path} by tests/tools/lab_figures.py")
+        found = [line for line in self.lab_lines(path) if text in line]
+        if len(found) != 1:
+            raise ValueError(f"lab_figures.py prints “{text}” on {len(found)} lines of {path}")
+        return self.nth_number(found[0].split(text, 1)[1], nth)
+
+    def own(self, which, trained, epoch, text, nth=1):
+        """The nth number after `text` on a line of the part of lab_figures.py that is of a
+        training with the estimator `trained` and an epoch of it."""
+        path = f"results/lab/{which}/lab.json"
+        self.note(f"{path} by tests/tools/lab_figures.py")
+        part, found = (None, None), []
+        for line in self.lab_lines(path):
+            words = line.split()
+            if words[:2] == ["trained", "with"]:
+                part = (" ".join(words[2:]), None)
+            elif words[:1] == ["epoch"]:
+                part = (part[0], int(words[1].rstrip(",:")))
+            if part == (trained, epoch) and text in line:
+                found.append(line.split(text, 1)[1])
+        if not found:
+            raise ValueError(f"lab_figures.py prints no “{text}” of {trained} at epoch {epoch}")
+        return self.nth_number(found[0], nth)
+
+    @staticmethod
+    def nth_number(text, nth):
+        found = re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?", text)
+        if len(found) < nth:
+            raise ValueError(f"“{text.strip()}” has {len(found)} numbers, not {nth}")
+        return float(found[nth - 1].replace(",", ""))
+
     def lab_lines(self, path):
         if path not in self.lab_output:
             script = self.root / "tests/tools/lab_figures.py"
@@ -236,7 +270,7 @@ class Records:
 
 
 FUNCTIONS = ("cells", "cell", "config", "rows", "paired", "published", "recipe", "sweep",
-             "record", "quoted", "lab")
+             "record", "quoted", "lab", "printed", "own")
 
 
 def functions(records):
