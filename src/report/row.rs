@@ -258,7 +258,7 @@ const PATHWISE: [&str; 5] = [
 /// Rules through the logistic's own noise that are biased.
 const RELAXED: [&str; 3] = ["reinmax", "gumbel", "gumbel-soft"];
 
-/// Unbiased rules and their samples of an image, by their evaluations of the loss.
+/// Unbiased rules and their samples of an image.
 const UNBIASED: [(&str, usize); 10] = [
     ("reinforce", 1),
     ("reinforce", 2),
@@ -294,7 +294,7 @@ pub(super) fn estimators_rows() -> Vec<SuiteRow> {
         }
         rows.extend(UNBIASED.map(|(name, samples)| running.row(place, name, samples)));
         if place == Placement::Both {
-            // As many evaluations as REBAR has with two layers.
+            // Rules that evaluate the loss once more a layer have three with both; beyond them.
             rows.push(running.row(place, "reinforce", 5));
         }
         if place != Placement::First {
