@@ -54,13 +54,18 @@ impl DataArgs {
         self.mirror.clone().or_else(from_env)
     }
 
-    /// What `--dataset` names in the names of tables; `None` without it, or with `auto`.
+    /// Whether the flags name a set that is known by its files alone.
+    pub fn is_known_by_files(&self) -> bool {
+        self.data.is_some() || self.dataset == Some(DatasetChoice::Idx)
+    }
+
+    /// What `--dataset` names in the names of tables; `None` without it, or where it names
+    /// no one set.
     pub fn slug(&self) -> Option<String> {
         match self.dataset? {
-            DatasetChoice::Auto => None,
+            DatasetChoice::Auto | DatasetChoice::Idx => None,
             DatasetChoice::Mnist => Some("mnist".into()),
             DatasetChoice::Digits => Some(slug(digits::NAME)),
-            DatasetChoice::Idx => None,
             other => Some(other.name().into()),
         }
     }

@@ -109,8 +109,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         results: args.results.clone(),
         runs: Path::new(RUNS).join("table"),
     };
-    // Records name their data, so that drawing a table from them takes no images.
-    let (subject, dataset) = match args.render && args.data.data.is_none() {
+    // Records name their data, so that drawing a table from them takes no images, unless
+    // the flags name a set that only its files can tell.
+    let (subject, dataset) = match args.render && !args.data.is_known_by_files() {
         true => (plan.noted(args.data.slug().as_deref())?, None),
         false => {
             let mut progress = Progress::new(context);

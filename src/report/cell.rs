@@ -224,8 +224,16 @@ impl Plan {
             |(start, end)| (start.to_string(), end.to_string()),
         );
         let other_epochs = |data: &str| self.epochs.is_none() && data.ends_with("-epochs");
+        // The folder `mlp-tuned-mnist` is of the suite `mlp-tuned`, not of `mlp` and the data
+        // `tuned-mnist`.
+        let mine = self.suite.name();
+        let longer = |name: &str| {
+            let mut others = Suite::ALL.into_iter().map(Suite::name);
+            others.any(|suite| suite.len() > mine.len() && name.starts_with(&format!("{suite}-")))
+        };
         let mut slugs: Vec<String> = found
             .iter()
+            .filter(|name| !longer(name))
             .filter_map(|name| name.strip_prefix(&start)?.strip_suffix(&end))
             .filter(|data| !other_epochs(data) && slug.is_none_or(|slug| slug == *data))
             .map(Into::into)

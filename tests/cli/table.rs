@@ -72,6 +72,24 @@ fn shards_share_a_table_and_no_cell_is_trained_twice() {
         assert!(row["published_percent"].is_null() && row["repeats"].is_null());
     }
     assert!(!place.path("runs").exists());
+    // Nor are the images needed; cells of a suite with a longer name are not taken for
+    // this one's.
+    std::fs::remove_dir_all(place.path("a-small-set")).unwrap();
+    let longer = folder.replace("/mlp-", "/mlp-tuned-");
+    std::fs::create_dir(place.path(&longer)).unwrap();
+    for file in &all {
+        std::fs::write(place.path(&format!("{longer}/{file}")), "no cell").unwrap();
+    }
+    let alone = "--json table --suite mlp --rows det-st --seeds 2 --epochs 1 --render";
+    let mut alone: Vec<&str> = alone.split(' ').collect();
+    let without: Vec<Value> = place.good(&alone).json();
+    let (with, without) = (&drawn[0]["table"], &without[0]["table"]);
+    for part in ["rows", "dataset", "data_sha256", "machines"] {
+        assert_eq!(with[part], without[part], "{part}");
+    }
+    // A set that only its files can tell is asked for, not guessed.
+    alone.extend(["--dataset", "idx"]);
+    place.bad(&alone[1..], 1, "--data");
 }
 
 #[test]

@@ -71,8 +71,9 @@ def main():
         entry["runs"] = []
     if args.out.exists():
         old = json.loads(args.out.read_text())
-        if old["base"] != grid["base"]:
-            sys.exit(f"{args.out}: is of other settings than {args.grid}; move it away")
+        if (old["base"], old["version"]) != (grid["base"], log["version"]):
+            sys.exit(f"{args.out}: is of other settings, or of another program, than now; "
+                     "move it away")
         known = {(tuple(t["flags"]), r["seed"]): r for t in old["tried"] for r in t["runs"]}
     else:
         known = {}
