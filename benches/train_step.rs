@@ -7,10 +7,10 @@
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
 use bnn_cpu::kernels;
-use bnn_cpu::model::{Init, Network, Placement, preset};
-use bnn_cpu::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Terms, Window,
+use bnn_cpu::layers::{
+    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, LinearOp, MaxPoolOp, Terms, Window,
 };
+use bnn_cpu::model::{Init, Network, Placement, preset};
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -39,16 +39,16 @@ fn layers() -> Vec<Layer> {
     let image = Shape::image;
     vec![
         ("conv1", image(1, 28, 28), |t, x| {
-            Conv::record(t, "conv", x, 16, WINDOW, Terms::real(true)).expect("it fits")
+            ConvOp::record(t, "conv", x, 16, WINDOW, Terms::real(true)).expect("it fits")
         }),
         ("batch_norm1", image(16, 28, 28), |t, x| {
-            BatchNorm::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
+            BatchNormOp::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
         }),
         ("max_pool1", image(16, 28, 28), |t, x| {
-            MaxPool::record(t, "pool", x, 2, 2).expect("it fits")
+            MaxPoolOp::record(t, "pool", x, 2, 2).expect("it fits")
         }),
         ("hard_sigmoid1", image(16, 14, 14), |t, x| {
-            Activation::record(t, x, Function::HardSigmoid)
+            ActivationOp::record(t, x, Function::HardSigmoid)
         }),
         ("binary1_det", image(16, 14, 14), |t, x| {
             BinaryUnit::record(
@@ -67,18 +67,18 @@ fn layers() -> Vec<Layer> {
             )
         }),
         ("conv2", image(16, 14, 14), |t, x| {
-            Conv::record(t, "conv", x, 32, WINDOW, Terms::real(true)).expect("it fits")
+            ConvOp::record(t, "conv", x, 32, WINDOW, Terms::real(true)).expect("it fits")
         }),
         ("batch_norm2", image(32, 14, 14), |t, x| {
-            BatchNorm::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
+            BatchNormOp::record(t, "bn", x, 1e-5, 0.1).expect("it fits")
         }),
         ("max_pool2", image(32, 14, 14), |t, x| {
-            MaxPool::record(t, "pool", x, 2, 2).expect("it fits")
+            MaxPoolOp::record(t, "pool", x, 2, 2).expect("it fits")
         }),
         ("linear", image(32, 7, 7), |t, x| {
-            Linear::record(t, "fc", x, 10, Terms::real(true)).expect("it fits")
+            LinearOp::record(t, "fc", x, 10, Terms::real(true)).expect("it fits")
         }),
-        ("cross_entropy", Shape::vector(10), CrossEntropy::record),
+        ("cross_entropy", Shape::vector(10), CrossEntropyOp::record),
     ]
 }
 

@@ -14,8 +14,8 @@ use std::time::Instant;
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
 use bnn_cpu::kernels;
 use bnn_cpu::kernels::limits::Limits;
-use bnn_cpu::ops::{
-    Activation, Conv, CrossEntropy, Function, Linear, NormPool, Statistics, Terms, Window,
+use bnn_cpu::layers::{
+    ActivationOp, ConvOp, CrossEntropyOp, Function, LinearOp, NormPool, Statistics, Terms, Window,
 };
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Tape, Value};
@@ -71,17 +71,17 @@ fn layers() -> Vec<Layer> {
     let norm_pool: fn(&mut Tape, Value) -> _ =
         |t, x| NormPool::record(t, "bn", x, (1e-5, 0.1, Statistics::Batch));
     let conv2: fn(&mut Tape, Value) -> _ =
-        |t, x| Conv::record(t, "conv", x, 32, WINDOW, Terms::real(true));
+        |t, x| ConvOp::record(t, "conv", x, 32, WINDOW, Terms::real(true));
     vec![
         Layer {
             image: true,
             ..layer("conv1", image(1, 28, 28), |t, x| {
-                Conv::record(t, "conv", x, 16, WINDOW, Terms::real(true))
+                ConvOp::record(t, "conv", x, 16, WINDOW, Terms::real(true))
             })
         },
         layer("batch norm + max-pool 1", image(16, 28, 28), norm_pool),
         layer("hard sigmoid 1", image(16, 14, 14), |t, x| {
-            Ok(Activation::record(t, x, Function::HardSigmoid))
+            Ok(ActivationOp::record(t, x, Function::HardSigmoid))
         }),
         layer("binary unit 1, det", image(16, 14, 14), |t, x| {
             let st = by_name("st", None)?;
@@ -98,10 +98,10 @@ fn layers() -> Vec<Layer> {
         },
         layer("batch norm + max-pool 2", image(32, 14, 14), norm_pool),
         layer("linear", image(32, 7, 7), |t, x| {
-            Linear::record(t, "fc", x, 10, Terms::real(true))
+            LinearOp::record(t, "fc", x, 10, Terms::real(true))
         }),
         layer("cross entropy", Shape::vector(10), |t, x| {
-            Ok(CrossEntropy::record(t, x))
+            Ok(CrossEntropyOp::record(t, x))
         }),
     ]
 }

@@ -14,7 +14,8 @@ use std::time::Instant;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::gemm::{Patches, Store};
 use bnn_cpu::kernels::{self, Engine};
-use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Placement, preset};
+use bnn_cpu::layers::Conv;
+use bnn_cpu::model::{Init, ModelSpec, Network, Placement, preset};
 use bnn_cpu::random::{keyed, uniform};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
@@ -82,9 +83,7 @@ fn panels(threads: usize) -> Vec<Panel> {
 fn spec(point: &Point, placement: Placement) -> Result<ModelSpec, Failure> {
     let mut spec = preset("seed-net", Shape::image(1, point.side, point.side), 10)?;
     for layer in &mut spec.layers {
-        if let LayerSpec::Conv { out, .. } = layer {
-            *out *= point.width;
-        }
+        layer.update::<Conv>(|conv| conv.out *= point.width);
     }
     spec.place(placement, Firing::Deterministic, "st")?;
     Ok(spec)
@@ -93,16 +92,11 @@ fn spec(point: &Point, placement: Placement) -> Result<ModelSpec, Failure> {
 /// Dense arithmetic of a training step for one image: three products a layer, but
 /// for the first, whose input wants no gradient.
 fn flop(spec: &ModelSpec) -> Result<f64, Failure> {
-    let shapes = spec.shapes()?;
+    let shapes = spec.layer_shapes()?;
     let mut sum = 0.0;
-    for (i, (layer, pair)) in spec.layers.iter().zip(shapes.windows(2)).enumerate() {
-        let depth = match layer {
-            LayerSpec::Conv { kernel, .. } => kernel * kernel * pair[0].channels,
-            LayerSpec::Linear { .. } => pair[0].len(),
-            _ => continue,
-        };
+    for (i, (layer, shapes)) in spec.layers.iter().zip(&shapes).enumerate() {
         let products = if i == 0 { 2.0 } else { 3.0 };
-        sum += products * 2.0 * (depth * pair[1].len()) as f64;
+        sum += products * 2.0 * layer.layer().multiply_adds(shapes) as f64;
     }
     Ok(sum)
 }

@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Where things are: ARCHITECTURE.md in the repository draws the floors. In
-//! short, [`kernels`] at the bottom, then [`bits`], [`tape`], [`ops`] and [`estimators`],
+//! short, [`kernels`] at the bottom, then [`bits`], [`tape`], [`layers`] and [`estimators`],
 //! then [`model`], [`train`] and [`report`].
 
 #![deny(unsafe_code)]
@@ -54,10 +54,10 @@ pub mod files;
     reason = "SIMD intrinsics and the allocator; the only floor that may"
 )]
 pub mod kernels;
+pub mod layers;
 pub mod lower;
 pub mod model;
 pub mod notice;
-pub mod ops;
 pub mod packed;
 pub mod random;
 pub mod report;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{Engine, select};
-use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Placement};
-use bnn_cpu::ops::Weights;
+use bnn_cpu::layers::{Conv, Weights};
+use bnn_cpu::model::{Init, ModelSpec, Network, Placement};
 use bnn_cpu::train::OptimiserSpec;
 use common::nets::{ADAM, SGD, Trainee, digits_net, tiny_net};
 
@@ -111,9 +111,7 @@ fn a_warm_step_allocates_nothing() {
     binary_weights.pixels = None;
     binary_weights.set_weights(Weights::Binary);
     for layer in &mut binary_weights.layers {
-        if let LayerSpec::Conv { scale, bias, .. } = layer {
-            (*scale, *bias) = (true, true);
-        }
+        layer.update::<Conv>(|conv| (conv.scale, conv.bias) = (true, true));
     }
     let estimated = |estimator: &str| {
         let mut spec = digits_net("seed-net", Placement::Both, Firing::Stochastic);

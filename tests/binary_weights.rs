@@ -3,8 +3,8 @@
 mod common;
 
 use bnn_cpu::estimators::Firing;
+use bnn_cpu::layers::{BatchNorm, Binary, Conv, Linear, MaxPool, Weights};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Pixels, preset};
-use bnn_cpu::ops::Weights;
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
@@ -12,24 +12,32 @@ use common::golden::{Golden, assert_close};
 
 /// The net of tests/tools/golden_binary.py.
 fn golden_net() -> ModelSpec {
-    let conv = |name: &str, out, scaled| LayerSpec::Conv {
-        name: name.into(),
-        out,
-        kernel: 3,
-        stride: 1,
-        padding: 1,
-        bias: scaled,
-        weights: Weights::Binary,
-        scale: scaled,
+    let conv = |name: &str, out, scaled| {
+        LayerSpec::named(
+            name,
+            Conv {
+                out,
+                kernel: 3,
+                stride: 1,
+                padding: 1,
+                bias: scaled,
+                weights: Weights::Binary,
+                scale: scaled,
+            },
+        )
     };
-    let pool = || LayerSpec::MaxPool {
-        kernel: 2,
-        stride: None,
+    let pool = || {
+        LayerSpec::from(MaxPool {
+            kernel: 2,
+            stride: None,
+        })
     };
-    let unit = || LayerSpec::Binary {
-        mode: Firing::Deterministic,
-        estimator: "st".into(),
-        link: None,
+    let unit = || {
+        LayerSpec::from(Binary {
+            mode: Firing::Deterministic,
+            estimator: "st".into(),
+            link: None,
+        })
     };
     ModelSpec {
         name: "golden".into(),
@@ -37,21 +45,23 @@ fn golden_net() -> ModelSpec {
         pixels: Some(Pixels::Integer),
         layers: vec![
             conv("conv1", 4, false),
-            LayerSpec::batch_norm("bn1"),
+            LayerSpec::named("bn1", BatchNorm::default()),
             pool(),
             unit(),
             conv("conv2", 6, true),
-            LayerSpec::batch_norm("bn2"),
+            LayerSpec::named("bn2", BatchNorm::default()),
             pool(),
             unit(),
-            LayerSpec::Linear {
-                name: "fc".into(),
-                out: 5,
-                bias: false,
-                weights: Weights::Binary,
-                scale: false,
-            },
-            LayerSpec::batch_norm("fc_bn"),
+            LayerSpec::named(
+                "fc",
+                Linear {
+                    out: 5,
+                    bias: false,
+                    weights: Weights::Binary,
+                    scale: false,
+                },
+            ),
+            LayerSpec::named("fc_bn", BatchNorm::default()),
         ],
     }
 }
@@ -158,7 +168,7 @@ fn the_presets_are_as_small_as_they_claim() {
         let rows = bnn_cpu::model::table(&spec).unwrap();
         let bits: usize = rows.iter().map(|r| r.params_bit).sum();
         assert!(bits <= most, "{name}: {bits}");
-        let real = spec.layers.iter().filter_map(LayerSpec::weights);
+        let real = spec.layers.iter().filter_map(|l| l.layer().weights());
         assert!(real.into_iter().all(|w| w == Weights::Binary));
         assert!(!spec.is_stochastic() && spec.is_binary());
     }

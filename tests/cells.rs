@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::model::LayerSpec;
+use bnn_cpu::layers::Binary;
 use bnn_cpu::report::{Cell, CellRecord, Plan, Subject, Suite, SuiteRow, Table, notes, reference};
 use bnn_cpu::train::{Config, EpochRecord, Evaluation, Provenance, TestRecord};
 use serde_json::Value;
@@ -272,17 +272,12 @@ fn controls_differ_from_their_rows_in_the_estimator_alone() {
                 // All but the estimators, their baseline and their samples.
                 let estimator = |config: &Config| -> Vec<String> {
                     let layers = config.model.layers.iter();
-                    let names = layers.filter_map(|layer| match layer {
-                        LayerSpec::Binary { estimator, .. } => Some(estimator.clone()),
-                        _ => None,
-                    });
-                    names.collect()
+                    let units = layers.filter_map(|layer| layer.get::<Binary>());
+                    units.map(|unit| unit.estimator.clone()).collect()
                 };
                 let mut own_names = estimator(&own).into_iter();
                 for layer in &mut config.model.layers {
-                    if let LayerSpec::Binary { estimator, .. } = layer {
-                        *estimator = own_names.next().unwrap();
-                    }
+                    layer.update::<Binary>(|unit| unit.estimator = own_names.next().unwrap());
                 }
                 (config.baseline, config.samples) = (own.baseline, own.samples);
                 assert_eq!(config, own, "{} and {id}", row.id);

@@ -6,7 +6,7 @@ mod common;
 use bnn_cpu::kernels::gemm::{Patches, pack_panels, panel_len};
 use bnn_cpu::kernels::lookup::{GROUP, Lookup, Pattern};
 use bnn_cpu::kernels::{Isa, Kernels, select};
-use bnn_cpu::ops::{Conv, Terms, Weights, Window};
+use bnn_cpu::layers::{ConvOp, Terms, Weights, Window};
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::Tape;
 use bnn_cpu::tensor::Shape;
@@ -149,7 +149,7 @@ fn a_layer_over_bits_is_the_layer_over_numbers() {
                     weights,
                     scale: false,
                 };
-                let y = Conv::record(&mut tape, "conv", x, 32, window, terms).expect("it fits");
+                let y = ConvOp::record(&mut tape, "conv", x, 32, window, terms).expect("it fits");
                 tape.seal(true);
                 tape.set_rows(19);
                 let len = tape.value(x).len();

@@ -23,14 +23,14 @@ const FLOORS: &[(&str, i32)] = &[
     ("tape", 2),
     ("packed", 2),
     ("estimators", 3),
-    ("ops", 3),
     ("data", 3),
-    ("model", 4),
-    ("train", 5),
-    ("lower", 5),
-    ("report", 6),
-    ("serve", 6),
-    ("cli", 7),
+    ("layers", 4),
+    ("model", 5),
+    ("train", 6),
+    ("lower", 6),
+    ("report", 7),
+    ("serve", 7),
+    ("cli", 8),
 ];
 
 /// What `lib.rs` lifts to the root, and where it is from.
@@ -368,10 +368,10 @@ fn files_stay_readable() {
 fn the_reader_finds_what_it_must() {
     let at = |file: &str, text: &str| check_imports(file, text).len();
     // Up, across and down.
-    assert_eq!(at("ops/conv.rs", "use crate::model::Network;"), 1);
-    assert_eq!(at("ops/conv.rs", "use crate::data::Split;"), 1);
-    assert_eq!(at("ops/conv.rs", "use crate::tape::Op;"), 0);
-    assert_eq!(at("ops/conv.rs", "use crate::ops::Linear;"), 0);
+    assert_eq!(at("layers/conv.rs", "use crate::model::Network;"), 1);
+    assert_eq!(at("layers/conv.rs", "use crate::data::Split;"), 1);
+    assert_eq!(at("layers/conv.rs", "use crate::tape::Op;"), 0);
+    assert_eq!(at("layers/conv.rs", "use crate::layers::Linear;"), 0);
     assert_eq!(
         at("data/idx.rs", "fn f() -> crate::train::Config { todo() }"),
         1
@@ -381,11 +381,11 @@ fn the_reader_finds_what_it_must() {
     assert_eq!(at("error.rs", "use crate::files::x;"), 1);
     // Groups, nested ones too.
     let group = "use crate::{tape::{Op, Value}, model::{train, Network}, train};";
-    assert_eq!(at("ops/conv.rs", group), 2);
-    assert_eq!(at("ops/conv.rs", "use crate::*;"), 1);
+    assert_eq!(at("layers/conv.rs", group), 2);
+    assert_eq!(at("layers/conv.rs", "use crate::*;"), 1);
     // By way of `super`, from a file, a folder's front and an inline module.
-    assert_eq!(at("ops/conv.rs", "use super::model::x;"), 0);
-    assert_eq!(at("ops/conv.rs", "use super::super::model::x;"), 1);
+    assert_eq!(at("layers/conv.rs", "use super::model::x;"), 0);
+    assert_eq!(at("layers/conv.rs", "use super::super::model::x;"), 1);
     assert_eq!(at("ops/mod.rs", "use super::model::x;"), 1);
     assert_eq!(at("ops/mod.rs", "mod t { use super::model::x; } "), 0);
     assert_eq!(
@@ -395,14 +395,14 @@ fn the_reader_finds_what_it_must() {
     assert_eq!(at("ops/mod.rs", "mod t { } use super::model::x;"), 1);
     // Not in comments, texts and characters.
     let quiet = "// crate::model::x\n/* crate::model::x /* */ */ \"crate::model \\\" crate::model::x\" r#\"\" crate::model::x\"# '\"' 'a' '\\'' ";
-    assert_eq!(at("ops/conv.rs", quiet), 0);
-    assert_eq!(at("ops/conv.rs", &format!("{quiet} crate::model::x")), 1);
+    assert_eq!(at("layers/conv.rs", quiet), 0);
+    assert_eq!(at("layers/conv.rs", &format!("{quiet} crate::model::x")), 1);
     // A new folder must be given a floor.
     assert_eq!(at("novel/mod.rs", ""), 1);
-    assert_eq!(at("ops/conv.rs", "use crate::novel::x;"), 1);
+    assert_eq!(at("layers/conv.rs", "use crate::novel::x;"), 1);
 
     let names = |file: &str, text: &str| check_names(file, text).len();
-    assert_eq!(names("ops/conv.rs", "unsafe { x() } println!(\"\")"), 2);
+    assert_eq!(names("layers/conv.rs", "unsafe { x() } println!(\"\")"), 2);
     assert_eq!(names("kernels/avx2.rs", "unsafe { x() }"), 0);
     assert_eq!(
         names("cli/train.rs", "println!(\"\"); use clap::Parser;"),

@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicBool;
 
 use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::layers::{Activation, Function};
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{self, Data};
-use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Pixels, Placement, argmax, preset};
+use bnn_cpu::model::{Init, ModelSpec, Network, Pixels, Placement, argmax, preset};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
@@ -358,9 +359,9 @@ fn a_run_that_diverges_says_so_in_one_line() {
     ];
     for (what, change) in cases {
         let mut spec = preset("mlp", SHAPE, 3).unwrap();
-        spec.layers[1] = LayerSpec::Activation {
-            function: bnn_cpu::ops::Function::Relu,
-        };
+        spec.layers[1].set(Activation {
+            function: Function::Relu,
+        });
         let mut config = config(spec, &data);
         change(&mut config);
         let (folder, test) = trained(config, &data);

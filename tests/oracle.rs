@@ -12,11 +12,11 @@ use std::sync::{Arc, LazyLock};
 
 use bnn_cpu::estimators::{BinaryUnit, Firing, StraightThrough};
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::lower::lower;
-use bnn_cpu::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, NormPool, Statistics,
-    Terms, Weights, Window,
+use bnn_cpu::layers::{
+    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, LinearOp, MaxPoolOp, NormPool,
+    Statistics, Terms, Weights, Window,
 };
+use bnn_cpu::lower::lower;
 use bnn_cpu::random::{between, keyed};
 use bnn_cpu::tape::{Mode, Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -301,7 +301,7 @@ fn same(w: &[f64]) -> Vec<f64> {
 
 fn check_conv(case: &Case, units: bool, weights: Weights) -> Result<(), TestCaseError> {
     let record = |tape: &mut Tape, x: Value, terms: Terms| {
-        Conv::record(tape, "layer", x, case.out, case.window, terms).unwrap()
+        ConvOp::record(tape, "layer", x, case.out, case.window, terms).unwrap()
     };
     let layer = oracle::Conv::new(case.input, case.out, case.window);
     products(case, units, weights, &record, &layer, &same, &same)
@@ -309,7 +309,7 @@ fn check_conv(case: &Case, units: bool, weights: Weights) -> Result<(), TestCase
 
 fn check_linear(case: &Case, units: bool, weights: Weights) -> Result<(), TestCaseError> {
     let record = |tape: &mut Tape, x: Value, terms: Terms| {
-        Linear::record(tape, "layer", x, case.out, terms).unwrap()
+        LinearOp::record(tape, "layer", x, case.out, terms).unwrap()
     };
     let layer = oracle::linear(case.input, case.out);
     let order = |w: &[f64]| oracle::stored(case.input, w);
@@ -363,7 +363,7 @@ proptest! {
         // A few levels, so that most windows have ties.
         let x: Vec<f32> = fill(seed, rows * shape.len(), 4.0).iter().map(|x| x.round()).collect();
         let record = |tape: &mut Tape, x: Value| {
-            MaxPool::record(tape, "layer", x, kernel, stride).unwrap()
+            MaxPoolOp::record(tape, "layer", x, kernel, stride).unwrap()
         };
         let run = Layer {
             shape, rows, spare, x: &x, seed: seed ^ 3, record: &record, prepare: &|_| {},
@@ -389,7 +389,7 @@ proptest! {
             }
         }
         let record = |tape: &mut Tape, x: Value| match function {
-            Some(function) => Activation::record(tape, x, function),
+            Some(function) => ActivationOp::record(tape, x, function),
             None => {
                 let unit = Arc::new(StraightThrough::default());
                 BinaryUnit::record(tape, x, Firing::Deterministic, unit)
@@ -419,8 +419,8 @@ proptest! {
     fn cross_entropies(classes in 1usize..=40, rows in 1usize..=40, size in 0.1f32..30.0, seed in any::<u64>()) {
         let z = fill(seed, rows * classes, size);
         let labels: Vec<u32> = (0..rows).map(|i| ((seed >> (i % 32)) as usize % classes) as u32).collect();
-        let record = |tape: &mut Tape, x: Value| CrossEntropy::record(tape, x);
-        let prepare = |tape: &mut Tape| tape.pass.labels[..rows].copy_from_slice(&labels);
+        let record = |tape: &mut Tape, x: Value| CrossEntropyOp::record(tape, x);
+        let prepare = |tape: &mut Tape| tape.batch.labels[..rows].copy_from_slice(&labels);
         let run = Layer {
             shape: Shape::vector(classes), rows, spare: 2, x: &z, seed: seed ^ 3, record: &record, prepare: &prepare,
         };
@@ -475,7 +475,7 @@ fn check_norm(
     };
     let record = |tape: &mut Tape, x: Value| match pooled {
         true => NormPool::record(tape, "layer", x, (eps, 0.1, statistics)).unwrap(),
-        false => BatchNorm::record_with(tape, "layer", x, eps, 0.1, statistics).unwrap(),
+        false => BatchNormOp::record_with(tape, "layer", x, eps, 0.1, statistics).unwrap(),
     };
     let prepare = |tape: &mut Tape| {
         tape.pass.mode = Mode::Train;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bnn_cpu::estimators::{BinaryUnit, Firing, StraightThrough};
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::ops::{
-    Activation, BatchNorm, Conv, CrossEntropy, Function, Linear, MaxPool, Terms, Window,
-    log_softmax,
+use bnn_cpu::layers::{
+    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, LinearOp, MaxPoolOp, Terms,
+    Window, log_softmax,
 };
 use bnn_cpu::tape::{Mode, Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -115,7 +115,7 @@ fn conv(case: &Case) {
     let (rows, bias) = (case.size("n"), case.flag("bias"));
     let (mut tape, x) = case.tape(rows, shape);
     let channels = case.size("out_channels");
-    let y = Conv::record(&mut tape, "layer", x, channels, window, Terms::real(bias)).unwrap();
+    let y = ConvOp::record(&mut tape, "layer", x, channels, window, Terms::real(bias)).unwrap();
     tape.seal(true);
     case.set(&mut tape, "weight", case.get("weight"));
     if bias {
@@ -136,7 +136,7 @@ fn linear(case: &Case) {
         _ => panic!("{} has an odd input", case.name),
     };
     let (mut tape, x) = case.tape(rows, shape);
-    let y = Linear::record(
+    let y = LinearOp::record(
         &mut tape,
         "layer",
         x,
@@ -171,7 +171,7 @@ fn batch_norm(case: &Case) {
     let tolerance = if shifted { 1e-4 } else { ROUNDING };
     let build = |momentum: f64| {
         let (mut tape, x) = case.tape(rows, shape);
-        let y = BatchNorm::record(&mut tape, "layer", x, eps, momentum).unwrap();
+        let y = BatchNormOp::record(&mut tape, "layer", x, eps, momentum).unwrap();
         tape.seal(true);
         case.set(&mut tape, "weight", case.get("gamma"));
         case.set(&mut tape, "bias", case.get("beta"));
@@ -229,7 +229,7 @@ fn max_pool(case: &Case) {
     };
     let (mut tape, x) = case.tape(rows, shape);
     let (kernel, stride) = (case.size("kernel"), case.size("stride"));
-    let y = MaxPool::record(&mut tape, "layer", x, kernel, stride).unwrap();
+    let y = MaxPoolOp::record(&mut tape, "layer", x, kernel, stride).unwrap();
     tape.seal(true);
     case.run(&mut tape, rows, x, y, 1e-7);
 
@@ -272,18 +272,18 @@ fn activation(case: &Case, record: impl Fn(&mut Tape, Value) -> Value, tolerance
 fn relu(case: &Case) {
     activation(
         case,
-        |tape, x| Activation::record(tape, x, Function::Relu),
+        |tape, x| ActivationOp::record(tape, x, Function::Relu),
         0.0,
     );
 }
 
 fn hard_sigmoid(case: &Case) {
-    let record = |tape: &mut Tape, x| Activation::record(tape, x, Function::HardSigmoid);
+    let record = |tape: &mut Tape, x| ActivationOp::record(tape, x, Function::HardSigmoid);
     activation(case, record, 2e-7);
 }
 
 fn sigmoid(case: &Case) {
-    let record = |tape: &mut Tape, x| Activation::record(tape, x, Function::Sigmoid);
+    let record = |tape: &mut Tape, x| ActivationOp::record(tape, x, Function::Sigmoid);
     activation(case, record, 5e-7);
 }
 
@@ -301,11 +301,11 @@ fn binary_st(case: &Case) {
 fn cross_entropy(case: &Case) {
     let (rows, classes) = (case.get("x").shape[0], case.size("classes"));
     let (mut tape, x) = case.tape(rows, Shape::vector(classes));
-    let loss = CrossEntropy::record(&mut tape, x);
+    let loss = CrossEntropyOp::record(&mut tape, x);
     tape.seal(true);
     tape.set_rows(rows);
     tape.value_mut(x).copy_from_slice(&case.get("x").f32());
-    tape.pass.labels[..rows].copy_from_slice(&case.get("labels").whole());
+    tape.batch.labels[..rows].copy_from_slice(&case.get("labels").whole());
     tape.forward();
     let mut log_probs = vec![0.0; rows * classes];
     for (z, out) in tape

@@ -199,7 +199,7 @@ fn units_are_watched_and_their_bits_resume_exactly() {
 fn binary_weights_and_their_flips_resume_exactly() {
     let mut model = tiny_net(Firing::Deterministic);
     model.pixels = None;
-    model.set_weights(bnn_cpu::ops::Weights::Binary);
+    model.set_weights(bnn_cpu::layers::Weights::Binary);
     let mut config = config(&data(), model, ADAM);
     config.normalise_by(&data());
     assert_resumes("binary weights", &config, &[&[STEPS + 1], &[1, STEPS, 1]]);

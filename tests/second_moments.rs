@@ -628,7 +628,7 @@ fn the_default_rebar_has_the_lesser_variance_for_its_cost() {
     let hidden: &[usize] = &[4, 3];
     let of = |name: &str| {
         let spec = net(hidden, name, None).unwrap();
-        let rows = spec.roles().unwrap()[0].replicas();
+        let rows = spec.plan().unwrap().replicas();
         let draws = drawn(hidden, name, 1, Baseline::None, None, (12_000, 1));
         (draws, rows)
     };

@@ -3,7 +3,8 @@
 mod common;
 
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, TensorSpec, preset};
+use bnn_cpu::layers::TensorSpec;
+use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
 use bnn_cpu::tape::Entry;
 use bnn_cpu::tensor::Shape;
 use common::fastest;

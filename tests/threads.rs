@@ -5,8 +5,8 @@ mod common;
 use bnn_cpu::data::{Augment, Dataset, digits, epoch_order};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::model::{LayerSpec, ModelSpec, Placement, argmax, preset};
-use bnn_cpu::ops::Weights;
+use bnn_cpu::layers::{Conv, Linear, Weights};
+use bnn_cpu::model::{ModelSpec, Placement, argmax, preset};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Config, DatasetRecord, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train,
@@ -98,11 +98,8 @@ fn binary_weights() {
         let mut spec = preset(name, Shape::image(1, 28, 28), 10).unwrap();
         spec.set_weights(Weights::Binary);
         for layer in &mut spec.layers {
-            if let LayerSpec::Conv { scale, bias, .. } | LayerSpec::Linear { scale, bias, .. } =
-                layer
-            {
-                (*scale, *bias) = (true, true);
-            }
+            layer.update::<Conv>(|conv| (conv.scale, conv.bias) = (true, true));
+            layer.update::<Linear>(|linear| (linear.scale, linear.bias) = (true, true));
         }
         same_on_any_number_of_threads(name, &spec, common::fastest(), 33, ADAM);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bnn_cpu::Error;
-use bnn_cpu::model::LayerSpec;
+use bnn_cpu::layers::Conv;
 use bnn_cpu::report::pictures::filters;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
@@ -31,10 +31,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let run = RunFolder::open(&args.run)?;
     let config = run.config();
     let layers = || {
-        config.model.layers.iter().filter_map(|layer| match layer {
-            LayerSpec::Conv { name, .. } => Some((name, layer.has_binary_weights())),
-            _ => None,
-        })
+        let convolutions = config.model.layers.iter().filter(|l| l.is::<Conv>());
+        convolutions.map(|layer| (layer.label(), layer.has_binary_weights()))
     };
     if layers().next().is_none() {
         return Err(Failure::usage(format!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bnn_cpu::model::LayerSpec;
+use bnn_cpu::layers::{Conv, LayerSpec};
 use bnn_cpu::report::pictures::heatmap::{self, Subject};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             )));
         }
     }
-    let has_maps = |layer: &LayerSpec| matches!(layer, LayerSpec::Conv { .. });
+    let has_maps = |layer: &LayerSpec| layer.is::<Conv>();
     if !runs[0].config().model.layers.iter().any(has_maps) {
         return Err(Failure::usage(format!(
             "{} has no convolution, so there are no maps to draw",

@@ -6,8 +6,8 @@ use std::path::Path;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::estimators::{self, Firing, Link};
 use bnn_cpu::files;
-use bnn_cpu::model::{LayerSpec, ModelSpec, PRESETS, Placement, preset};
-use bnn_cpu::ops::Weights;
+use bnn_cpu::layers::Weights;
+use bnn_cpu::model::{ModelSpec, PRESETS, Placement, preset};
 use bnn_cpu::report::Row;
 use bnn_cpu::report::reference::{firing_name, placement_name};
 use bnn_cpu::tensor::Shape;
@@ -269,7 +269,7 @@ impl ModelArgs {
 
 /// The kind of weights that all layers of a network have.
 fn uniform_weights(spec: &ModelSpec) -> Option<Weights> {
-    let mut kinds = spec.layers.iter().filter_map(LayerSpec::weights);
+    let mut kinds = spec.layers.iter().filter_map(|l| l.layer().weights());
     let first = kinds.next()?;
     kinds.all(|kind| kind == first).then_some(first)
 }

@@ -7,7 +7,7 @@
 //! Unbiased, and with the noise of the unit's own bit summed out. In general it costs
 //! two forward passes for each unit; over the last binary layer it is exact and cheap,
 //! because a flip moves the logits by one column of the linear layer above, which
-//! computes the differences ([`crate::ops::Linear::record_flips`]) and hands them on in
+//! computes the differences ([`crate::layers::LinearOp::record_flips`]) and hands them on in
 //! place of the adjoint. Binary layers below need another estimator: write
 //! `disarm+local-expectation`, names from the first layer to the last.
 //!

@@ -28,12 +28,14 @@ mod arm;
 mod clip;
 mod disarm;
 mod double_cv;
+mod driver;
 mod gumbel;
 mod identity;
 mod link;
 mod local_expectation;
 mod muprop;
 mod none;
+mod plan;
 mod polynomial;
 mod rebar;
 mod registry;
@@ -50,12 +52,14 @@ pub use arm::Arm;
 pub use clip::ClippedStraightThrough;
 pub use disarm::DisArm;
 pub use double_cv::DoubleCv;
+pub use driver::{Driver, Recorded};
 pub use gumbel::Gumbel;
 pub use identity::Identity;
 pub use link::Link;
 pub use local_expectation::LocalExpectation;
 pub use muprop::MuProp;
 pub use none::NoGradient;
+pub use plan::{Part, Plan, Unit as PlannedUnit};
 pub use polynomial::ApproxSign;
 pub use rebar::Rebar;
 pub use registry::{ALL, Make, all, by_name, register};
@@ -229,7 +233,7 @@ pub trait Estimator: Send + Sync {
     }
 
     /// Whether the loss must be a linear layer away: see
-    /// [`crate::ops::Linear::record_flips`].
+    /// [`crate::layers::LinearOp::record_flips`].
     fn flips(&self) -> bool {
         false
     }

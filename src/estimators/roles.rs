@@ -1,9 +1,9 @@
 //! What each binary layer emits in each replica of a sample.
 //!
 //! Replica 0 is the sample. A layer's estimator may own further ones, which
-//! share the noise of the sample: the layers below emit what they emit there,
-//! the layer itself what [`Extra::here`] says, the layers above what
-//! [`Extra::above`] says.
+//! share the noise of the sample: the layer itself emits what [`Extra::here`] says, the
+//! layers that depend on it what [`Extra::above`] says, and all others, those below and
+//! those in other branches of the graph, what they emit in the sample.
 
 use std::ops::Range;
 
@@ -50,8 +50,9 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The roles of each of a network's binary layers, from the first on.
-    pub fn of(estimators: &[&dyn Estimator]) -> Vec<Roles> {
+    /// The roles of each of a network's binary layers in the order in which they are
+    /// computed; `depends(l, m)` says whether layer `l` depends on layer `m` below it.
+    pub fn of(estimators: &[&dyn Estimator], depends: &dyn Fn(usize, usize) -> bool) -> Vec<Roles> {
         let mut first = 1;
         let owned: Vec<Range<usize>> = estimators
             .iter()
@@ -65,8 +66,10 @@ impl Roles {
             let mut emits = vec![Emit::Sample; first];
             for (m, own) in owned.iter().enumerate() {
                 for (replica, extra) in own.clone().zip(estimators[m].extras()) {
-                    if m <= l {
-                        emits[replica] = if m == l { extra.here } else { extra.above };
+                    if m == l {
+                        emits[replica] = extra.here;
+                    } else if m < l && depends(l, m) {
+                        emits[replica] = extra.above;
                     }
                 }
             }

@@ -138,21 +138,25 @@ fn derivative_and_score_of_a_link_are_those_of_its_probability() {
 #[test]
 fn roles_follow_the_layers() {
     let (disarm, rebar) = (DisArm, Rebar { tied: false });
-    let roles = Roles::of(&[&disarm, &rebar]);
+    let roles = Roles::of(&[&disarm, &rebar], &|_, _| true);
     use Emit::*;
     assert_eq!(roles[0].emits, [Sample, Opposite, Sample, Sample]);
     assert_eq!(roles[0].own, 1..2);
     assert_eq!(roles[1].emits, [Sample, Sample, Relaxed, Conditional]);
     assert_eq!(roles[1].own, 2..4);
     assert_eq!(samples(&roles), [true, true, false, false]);
-    let roles = Roles::of(&[&rebar, &rebar]);
+    let roles = Roles::of(&[&rebar, &rebar], &|_, _| true);
     assert_eq!(
         roles[1].emits,
         [Sample, Relaxed, Relaxed, Relaxed, Conditional]
     );
     // With tied noise the relaxed row is also the one given the bits.
     let tied = Rebar::default();
-    let roles = Roles::of(&[&tied, &tied]);
+    let roles = Roles::of(&[&tied, &tied], &|_, _| true);
     assert_eq!(roles[0].emits, [Sample, Relaxed, Sample]);
     assert_eq!(roles[1].emits, [Sample, Relaxed, Relaxed]);
+    // A layer in another branch emits what it emits in the sample.
+    let apart = Roles::of(&[&tied, &tied], &|_, _| false);
+    assert_eq!(apart[0].emits, [Sample, Relaxed, Sample]);
+    assert_eq!(apart[1].emits, [Sample, Sample, Relaxed]);
 }

@@ -8,12 +8,13 @@
 //! ```
 //!
 //! A tie, `x = 0`, is 0: `p = 1/2` rounds to even. The uniform numbers of a sample
-//! come from the stream addressed (seed, step, draw, node, sample), so they do not
+//! come from the stream addressed (seed, step, draw, key of the layer, sample), so they do not
 //! depend on threads, on chunks or on the order of the layers' work, and all rows of
 //! a sample share them.
 //!
-//! The first binary layer of a network is where images become groups of rows: its
-//! input has a row an image, its output one for each sample and replica.
+//! A layer whose input depends on no other sampled unit is where images become groups of
+//! rows: its input has a row an image, its output one for each sample and replica. A graph
+//! may have several such layers in parallel.
 
 mod lines;
 
@@ -22,10 +23,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::link::{conditional, relaxed, relaxed_derivative};
-use super::{Emit, Estimator, Outcome, Roles, Signal, Units as Row};
+use super::{Emit, Estimator, Outcome, Part, Roles, Signal, Units as Row};
 use crate::random::fill_uniform;
 use crate::tape::{
-    Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Rows, Tape, Units, Value, tree,
+    Backward, BufferId, Forward, Mode, Op, Params, Pass, Phase, Rows, Signals, Tape, Units, Value,
+    tree,
 };
 
 /// How a binary unit fires.
@@ -39,7 +41,7 @@ pub enum Firing {
     Stochastic,
 }
 
-/// Added to a node's number for its second stream of uniform numbers.
+/// Added to a layer's key for its second stream of uniform numbers.
 const SECOND: usize = 1 << 32;
 
 /// The layer; see the module's page.
@@ -47,9 +49,10 @@ pub struct BinaryUnit {
     firing: Firing,
     estimator: Arc<dyn Estimator>,
     roles: Roles,
-    /// Binary units of the layers below: where this layer's bits begin in the number
-    /// of an outcome.
-    units_below: usize,
+    /// Where this layer's bits begin in the number of an outcome.
+    first_bit: usize,
+    /// The layer's part of the address of its noise.
+    noise: usize,
     /// Whether its input has a row an image.
     expands: bool,
     len: usize,
@@ -97,33 +100,27 @@ impl BinaryUnit {
         firing: Firing,
         estimator: Arc<dyn Estimator>,
     ) -> Value {
-        let roles = Roles::plain();
-        Self::record_as(tape, x, firing, estimator, roles, "unit", None, 0)
+        let part = Part::alone(tape.nodes());
+        Self::record_as(tape, x, firing, estimator, part, "unit")
     }
 
-    /// Records a layer with its part in a network whose images have a group of
-    /// rows. The first one is told the most samples of an image, and makes the
-    /// groups. Learned numbers become the buffer `{name}.controls`.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "what a layer is, and its part in the network"
-    )]
+    /// Records a layer with its part in a network whose images have a group of rows.
+    /// Learned numbers become the buffer `{name}.controls`.
     pub fn record_as(
         tape: &mut Tape,
         x: Value,
         firing: Firing,
         estimator: Arc<dyn Estimator>,
-        roles: Roles,
+        part: Part,
         name: &str,
-        first: Option<usize>,
-        units_below: usize,
     ) -> Value {
         let shape = tape.shape(x);
         let len = shape.len();
-        let stem_slots = tape.slots();
-        if let Some(samples) = first {
-            tape.expand(samples * roles.replicas());
-        }
+        let Part {
+            roles,
+            first_bit,
+            noise,
+        } = part;
         let begin = estimator.controls();
         let controls = (!begin.is_empty()).then(|| {
             let id = tape
@@ -133,7 +130,7 @@ impl BinaryUnit {
             id
         });
         let noted = if estimator.probes() {
-            tape.most_rows() / roles.replicas() * len
+            tape.full().live / roles.replicas() * len
         } else {
             0
         };
@@ -143,8 +140,9 @@ impl BinaryUnit {
         let op = Self {
             firing,
             estimator,
-            units_below,
-            expands: first.is_some(),
+            first_bit,
+            noise,
+            expands: !tape.is_expanded(x),
             len,
             controls,
             control: (1.0, 0.0),
@@ -155,7 +153,7 @@ impl BinaryUnit {
             roles,
             lines: vec![0.0; lines],
             images: Rows::new(tape.capacity()),
-            slots: (0..tape.slots().max(stem_slots))
+            slots: (0..tape.slots(x).max(Rows::chunks_of(tape.full().live)))
                 .map(|_| Slot {
                     p: vec![0.0; len],
                     u: vec![0.0; len],
@@ -169,7 +167,7 @@ impl BinaryUnit {
                 .collect(),
         };
         let bits = op.roles.emits.iter().all(|e| e.is_bit()) && !op.estimator.relaxes();
-        let h = tape.push(Box::new(op), &[x], shape);
+        let h = tape.push_expanded(Box::new(op), &[x], shape);
         if bits {
             tape.declare_bits(h);
         }
@@ -183,20 +181,20 @@ impl BinaryUnit {
     }
 
     /// The uniform numbers of a row's sample.
-    fn draw(&self, pass: &Pass, node: usize, row: usize, u: &mut [f32]) {
+    fn draw(&self, pass: &Pass, row: usize, u: &mut [f32]) {
         if !pass.enumerate {
             // Where samples differ below, a rule without a baseline draws the same
             // noise for all of an image's: their losses then differ less for reasons
             // that the layers below have no part in.
             let shares = self.estimator.flips() && !self.expands;
             let row = if shares { pass.group.image(row) } else { row };
-            return fill_uniform(&mut pass.noise(node, row), u);
+            return fill_uniform(&mut pass.noise(self.noise, row), u);
         }
         // An image has a row for each outcome of all the bits.
         let outcome = row / pass.group.images;
         for (i, u) in u.iter_mut().enumerate() {
             // 0 is below every probability, 1 below none.
-            let bit = outcome >> (self.units_below + i) & 1;
+            let bit = outcome >> (self.first_bit + i) & 1;
             *u = if bit == 1 { 0.0 } else { 1.0 };
         }
     }
@@ -225,7 +223,7 @@ impl BinaryUnit {
 
     /// The gradient that a row passes to its `x`, added to `dx`.
     fn pull(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
-        let (pass, len) = (cx.pass, self.len);
+        let (pass, signals, len) = (cx.pass, cx.signals, self.len);
         let (estimator, needs) = (&self.estimator, self.estimator.needs());
         let ew = &pass.engine.kernels.ew;
         let x = &cx.x[self.input_row(pass, row) * len..][..len];
@@ -235,10 +233,10 @@ impl BinaryUnit {
             link.probabilities(ew, pass.slope, x, &mut slot.p);
         }
         if needs.u {
-            self.draw(pass, cx.node, row, &mut slot.u);
+            self.draw(pass, row, &mut slot.u);
         }
         if needs.v {
-            fill_uniform(&mut pass.noise(cx.node + SECOND, row), &mut slot.v);
+            fill_uniform(&mut pass.noise(self.noise + SECOND, row), &mut slot.v);
         }
         let noted = if estimator.probes_samples() {
             self.others(pass, row, &mut slot.noted);
@@ -248,16 +246,16 @@ impl BinaryUnit {
         };
         let main = pass.group.main();
         let extra = [0, 1].map(|i| match self.roles.own.clone().nth(i) {
-            Some(replica) if row < main => pass.losses[replica * main + row],
+            Some(replica) if row < main => signals.losses[replica * main + row],
             _ => 0.0,
         });
         let h = &cx.h[range.clone()];
         let credit = match estimator.signal() {
             Signal::Loss => estimator.credit(Outcome {
-                loss: pass.losses[row],
+                loss: signals.losses[row],
                 extra,
-                baseline: pass.baselines[row],
-                weight: pass.weights[row],
+                baseline: signals.baselines[row],
+                weight: signals.weights[row],
                 h,
                 p: &slot.p,
                 noted,
@@ -280,16 +278,16 @@ impl BinaryUnit {
             return estimator.pullbacks(ew, units, dx);
         }
         let draws_lines = !self.lines.is_empty();
-        let signals = if draws_lines {
+        let controls = if draws_lines {
             let group = pass.group;
             let at = group.image(row) * group.samples + row / group.images;
             [self.lines[at], 0.0]
         } else {
-            extra.map(|loss| loss * pass.weights[row])
+            extra.map(|loss| loss * signals.weights[row])
         };
         for (i, dx) in dx.iter_mut().enumerate() {
             let unit = units.at(i);
-            let control = estimator.control_part(unit, signals);
+            let control = estimator.control_part(unit, controls);
             let g = estimator.pullback(unit) + self.control.1 * control;
             *dx += g;
             if !draws_lines {
@@ -328,7 +326,7 @@ impl BinaryUnit {
     fn pull_through(&self, cx: &View<'_>, row: usize, slot: &mut Slot, dx: &mut [f32]) {
         let (pass, len) = (cx.pass, self.len);
         let replica = pass.group.replica(row);
-        if pass.seeds[row] == 0.0 || replica >= self.roles.own.start {
+        if cx.signals.grad_output[row] == 0.0 || replica >= self.roles.own.start {
             return;
         }
         let x = &cx.x[self.input_row(pass, row) * len..][..len];
@@ -363,12 +361,12 @@ struct View<'a> {
     h: &'a [f32],
     dh: &'a [f32],
     pass: &'a Pass,
-    node: usize,
+    signals: &'a Signals,
 }
 
 impl Op for BinaryUnit {
     fn forward(&mut self, cx: Forward<'_>) {
-        let (len, pass, node) = (self.len, cx.pass, cx.node);
+        let (len, pass) = (self.len, cx.pass);
         self.control = self.control_of(cx.params, pass);
         let temperature = self.control.0;
         let x = cx.x(0);
@@ -387,7 +385,7 @@ impl Op for BinaryUnit {
                     link.probabilities(ew, pass.slope, x, h);
                     continue;
                 }
-                this.draw(pass, node, row, &mut slot.u);
+                this.draw(pass, row, &mut slot.u);
                 if emit == Emit::Relaxed {
                     for (i, h) in h.iter_mut().enumerate() {
                         *h = relaxed(pass.slope, temperature, x[i], slot.u[i]);
@@ -398,7 +396,7 @@ impl Op for BinaryUnit {
                 match emit {
                     Emit::Opposite => slot.u.iter_mut().for_each(|u| *u = 1.0 - *u),
                     Emit::Conditional => {
-                        fill_uniform(&mut pass.noise(node + SECOND, row), &mut slot.v);
+                        fill_uniform(&mut pass.noise(this.noise + SECOND, row), &mut slot.v);
                         for (i, h) in h.iter_mut().enumerate() {
                             let bit = if slot.u[i] < slot.p[i] { 1.0 } else { 0.0 };
                             let (u, _) = conditional(slot.p[i], slot.v[i], bit);
@@ -421,7 +419,7 @@ impl Op for BinaryUnit {
             h: cx.y(),
             dh: cx.dy,
             pass,
-            node: cx.node,
+            signals: cx.signals,
         };
         let probe = pass.phase == Phase::Probe;
         if self.estimator.probes_samples() && (probe || !pass.probed) {

@@ -86,11 +86,18 @@ fn bits_are_declared_where_every_row_emits_them() {
         let mut tape = Tape::new(engine, 2);
         let x = tape.input(Shape::vector(3), true);
         let firing = Firing::Stochastic;
-        let h = BinaryUnit::record_as(&mut tape, x, firing, estimator, roles, "u", Some(1), 0);
+        let part = Part {
+            roles,
+            ..Part::alone(0)
+        };
+        let h = BinaryUnit::record_as(&mut tape, x, firing, estimator, part, "u");
         tape.is_bits(h)
     };
     assert!(declared(Arc::new(Gumbel { soft: false }), Roles::plain()));
     assert!(!declared(Arc::new(Gumbel { soft: true }), Roles::plain()));
     let rebar = Rebar::default();
-    assert!(!declared(Arc::new(rebar), Roles::of(&[&rebar]).remove(0)));
+    assert!(!declared(
+        Arc::new(rebar),
+        Roles::of(&[&rebar], &|_, _| false).remove(0)
+    ));
 }

@@ -25,9 +25,11 @@ pub use verify::{Difference, Verification, verify};
 
 use crate::bits;
 use crate::error::{Error, Result};
-use crate::estimators::{self, Firing, Link};
+use crate::estimators::{Firing, Link};
+use crate::layers::{
+    self, Activation, BatchNorm, Binary, Conv, Linear, MaxPool, channel_scale, scale_and_shift,
+};
 use crate::model::{LayerSpec, ModelSpec, Network, Pixels as Encoding};
-use crate::ops::{self, channel_scale, scale_and_shift};
 use crate::packed::{
     Cut, Function, Kind, PackedNet, Pixels, Product, Stage, Step, Weights, sums_of,
 };
@@ -44,7 +46,7 @@ pub fn lower(net: &Network) -> Result<PackedNet> {
         spec,
         params: net.params(),
         slope: net.pass().slope,
-        nodes: node_numbers(spec),
+        nodes: spec.noise_keys(),
     };
     lowering.run()
 }
@@ -55,35 +57,6 @@ struct Lowering<'a> {
     slope: f32,
     /// The place of each layer in the address of its noise.
     nodes: Vec<usize>,
-}
-
-/// The node of each layer on the tape: binary weights with a scale or a bias take
-/// two.
-fn node_numbers(spec: &ModelSpec) -> Vec<usize> {
-    let mut node = 0;
-    let mut nodes = Vec::new();
-    for layer in &spec.layers {
-        if let LayerSpec::Conv {
-            bias,
-            scale,
-            weights,
-            ..
-        }
-        | LayerSpec::Linear {
-            bias,
-            scale,
-            weights,
-            ..
-        } = layer
-            && !weights.is_real()
-            && (*bias || *scale)
-        {
-            node += 1;
-        }
-        nodes.push(node);
-        node += 1;
-    }
-    nodes
 }
 
 /// A layer with weights on its way.
@@ -114,8 +87,7 @@ impl Lowering<'_> {
         while i < layers.len() {
             let weighted = self.weights(i)?;
             let first = if weighted.is_some() { i + 1 } else { i };
-            let is_weighted =
-                |l: &LayerSpec| matches!(l, LayerSpec::Conv { .. } | LayerSpec::Linear { .. });
+            let is_weighted = |l: &LayerSpec| l.is::<Conv>() || l.is::<Linear>();
             let end = (first..layers.len()).find(|&j| is_weighted(&layers[j]));
             let end = end.unwrap_or(layers.len());
             let reads = kind;
@@ -166,39 +138,26 @@ impl Lowering<'_> {
     /// Layer `i`'s weights, if it has any.
     fn weights(&self, i: usize) -> Result<Option<Weighted>> {
         let layer = &self.spec.layers[i];
-        let (name, out, bias, scale, kind) = match layer {
-            LayerSpec::Conv {
-                name,
-                out,
-                bias,
-                scale,
-                weights,
-                ..
-            }
-            | LayerSpec::Linear {
-                name,
-                out,
-                bias,
-                scale,
-                weights,
-                ..
-            } => (name, *out, *bias, *scale, *weights),
-            _ => return Ok(None),
+        let name = layer.label();
+        let (product, out, terms) = if let Some(conv) = layer.get::<Conv>() {
+            let product = Product::Conv {
+                out: conv.out,
+                kernel: conv.kernel,
+                stride: conv.stride,
+                padding: conv.padding,
+            };
+            (product, conv.out, conv.terms())
+        } else if let Some(linear) = layer.get::<Linear>() {
+            let out = linear.out;
+            (Product::Linear { out }, out, linear.terms())
+        } else {
+            return Ok(None);
         };
-        let product = match *layer {
-            LayerSpec::Conv {
-                kernel,
-                stride,
-                padding,
-                ..
-            } => Product::Conv {
-                out,
-                kernel,
-                stride,
-                padding,
-            },
-            _ => Product::Linear { out },
-        };
+        let layers::Terms {
+            bias,
+            scale,
+            weights: kind,
+        } = terms;
         let values = self.param(&format!("{name}.weight"))?;
         let depth = values.len() / out;
         let has_bias = bias;
@@ -231,7 +190,7 @@ impl Lowering<'_> {
         };
         Ok(Some(Weighted {
             stage: Stage {
-                name: name.clone(),
+                name: name.into(),
                 layer: i,
                 product,
                 weights,
@@ -279,20 +238,18 @@ impl Lowering<'_> {
                 }
                 _ => (0, 255),
             });
-            let unit = |l: &LayerSpec| matches!(l, LayerSpec::Binary { .. });
-            match (first..end).find(|&j| unit(&self.spec.layers[j])) {
+            match (first..end).find(|&j| self.spec.layers[j].is::<Binary>()) {
                 Some(unit) => {
                     self.integer_unit(&mut stage, scan, after, first, unit)?;
                     (kind, next) = (Kind::Bits, unit + 1);
                 }
                 None => {
                     // Pools first, as long as nothing else has come.
-                    while let (None, Some(LayerSpec::MaxPool { kernel, stride })) =
-                        (&after, self.spec.layers[next..end].first())
-                    {
+                    let pool = |j: usize| self.spec.layers[j..end].first()?.get::<MaxPool>();
+                    while let (None, Some(pool)) = (&after, pool(next)) {
                         stage.tail.push(Step::PoolInts {
-                            kernel: *kernel,
-                            stride: stride.unwrap_or(*kernel),
+                            kernel: pool.kernel,
+                            stride: pool.step(),
                             min: vec![false; channels],
                         });
                         next += 1;
@@ -301,10 +258,8 @@ impl Lowering<'_> {
                         scale: vec![1.0; channels],
                         shift: vec![0.0; channels],
                     };
-                    let starts_affine = matches!(
-                        self.spec.layers[next..end].first(),
-                        Some(LayerSpec::BatchNorm { .. })
-                    );
+                    let following = self.spec.layers[next..end].first();
+                    let starts_affine = following.is_some_and(LayerSpec::is::<BatchNorm>);
                     match after {
                         Some(map) => stage.tail.push(map.step()),
                         None if !starts_affine => stage.tail.push(same.step()),
@@ -327,39 +282,36 @@ impl Lowering<'_> {
 
     /// The map that layer `j` is, if it acts on each number alone.
     fn map(&self, j: usize) -> Result<Option<Map>> {
-        Ok(match &self.spec.layers[j] {
-            LayerSpec::BatchNorm { name, eps, .. } => {
-                let gamma = self.param(&format!("{name}.weight"))?;
-                let beta = self.param(&format!("{name}.bias"))?;
-                let mean = self.buffer(&format!("{name}.running_mean"))?;
-                let var = self.buffer(&format!("{name}.running_var"))?;
-                let pairs = (0..gamma.len())
-                    .map(|c| scale_and_shift(gamma[c], beta[c], mean[c], var[c], *eps));
-                let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
-                let finite = |x: &f32| x.is_finite();
-                if let Some(c) =
-                    (0..scale.len()).find(|&c| !finite(&scale[c]) || !finite(&shift[c]))
-                {
-                    return Err(self.fail(j, format!("channel {c} has no finite scale and shift")));
-                }
-                Some(Map::Affine { scale, shift })
+        let layer = &self.spec.layers[j];
+        if let Some(norm) = layer.get::<BatchNorm>() {
+            let name = layer.label();
+            let gamma = self.param(&format!("{name}.weight"))?;
+            let beta = self.param(&format!("{name}.bias"))?;
+            let mean = self.buffer(&format!("{name}.running_mean"))?;
+            let var = self.buffer(&format!("{name}.running_var"))?;
+            let pairs = (0..gamma.len())
+                .map(|c| scale_and_shift(gamma[c], beta[c], mean[c], var[c], norm.eps));
+            let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
+            let finite = |x: &f32| x.is_finite();
+            if let Some(c) = (0..scale.len()).find(|&c| !finite(&scale[c]) || !finite(&shift[c])) {
+                return Err(self.fail(j, format!("channel {c} has no finite scale and shift")));
             }
-            LayerSpec::Activation { function } => {
-                let function = match function {
-                    ops::Function::Relu => Function::Relu,
-                    ops::Function::HardSigmoid => Function::HardSigmoid,
-                    ops::Function::Sigmoid => Function::Sigmoid,
-                };
-                Some(Map::Function(function, self.slope))
-            }
-            _ => None,
-        })
+            return Ok(Some(Map::Affine { scale, shift }));
+        }
+        Ok(layer.get::<Activation>().map(|activation| {
+            let function = match activation.function {
+                layers::Function::Relu => Function::Relu,
+                layers::Function::HardSigmoid => Function::HardSigmoid,
+                layers::Function::Sigmoid => Function::Sigmoid,
+            };
+            Map::Function(function, self.slope)
+        }))
     }
 
     /// Layer `j` as a step of its own, on reals or bits.
     fn step(&self, j: usize, kind: Kind, channels: usize) -> Result<(Step, Kind)> {
-        if let LayerSpec::MaxPool { kernel, stride } = &self.spec.layers[j] {
-            let (kernel, stride) = (*kernel, stride.unwrap_or(*kernel));
+        if let Some(pool) = self.spec.layers[j].get::<MaxPool>() {
+            let (kernel, stride) = (pool.kernel, pool.step());
             let and = vec![false; channels];
             return Ok(match kind {
                 Kind::Bits => (
@@ -380,19 +332,14 @@ impl Lowering<'_> {
         if let Some(map) = self.map(j)? {
             return Ok((map.step(), Kind::Reals));
         }
-        match &self.spec.layers[j] {
-            LayerSpec::Binary {
-                mode: Firing::Deterministic,
-                ..
-            } => Ok((Step::Fire, Kind::Bits)),
-            LayerSpec::Binary {
-                estimator, link, ..
-            } => {
-                let link = link_function(estimator, *link)?;
+        match self.spec.layers[j].get::<Binary>() {
+            Some(unit) if unit.mode == Firing::Deterministic => Ok((Step::Fire, Kind::Bits)),
+            Some(unit) => {
+                let link = link_function(unit)?;
                 let (node, slope) = (self.nodes[j], self.slope);
                 Ok((Step::Sample { node, link, slope }, Kind::Bits))
             }
-            _ => Err(self.fail(j, "no packed form is known of it here")),
+            None => Err(self.fail(j, "no packed form is known of it here")),
         }
     }
 
@@ -412,7 +359,7 @@ impl Lowering<'_> {
         // Each pool, and for each channel whether its input rises with the sum.
         let mut pools = Vec::new();
         for j in first..unit {
-            if let LayerSpec::MaxPool { kernel, stride } = &self.spec.layers[j] {
+            if let Some(pool) = self.spec.layers[j].get::<MaxPool>() {
                 let rises = scan.rises().map_err(|c| {
                     self.fail(
                         j,
@@ -421,7 +368,7 @@ impl Lowering<'_> {
                         ),
                     )
                 })?;
-                pools.push((*kernel, stride.unwrap_or(*kernel), rises));
+                pools.push((pool.kernel, pool.step(), rises));
             } else if let Some(map) = self.map(j)? {
                 scan.apply(&map);
             } else {
@@ -438,15 +385,10 @@ impl Lowering<'_> {
             threshold: cuts.iter().map(|c| c.threshold).collect(),
             flip: cuts.iter().map(|c| c.flip).collect(),
         };
-        let LayerSpec::Binary {
-            mode,
-            estimator,
-            link,
-        } = &self.spec.layers[unit]
-        else {
+        let Some(binary) = self.spec.layers[unit].get::<Binary>() else {
             return Err(self.fail(unit, "it is no binary unit"));
         };
-        if *mode == Firing::Deterministic {
+        if binary.mode == Firing::Deterministic {
             stage.tail.push(Step::Cut { cut });
             // A constant, to the pool or to the unit, pools the same either way.
             let and = |rises: &[Option<bool>]| -> Vec<bool> {
@@ -471,7 +413,7 @@ impl Lowering<'_> {
                 stride: *stride,
                 min: rises.iter().map(|r| *r == Some(false)).collect(),
             }));
-        let link = estimators::by_name(estimator, *link)?.link();
+        let link = binary.rule()?.link();
         let p = |x: f32| link.probability(self.slope, x);
         stage.tail.push(Step::Draw {
             node: self.nodes[unit],
@@ -485,8 +427,8 @@ impl Lowering<'_> {
 }
 
 /// The probability of a bit as a function of the pre-activation.
-fn link_function(estimator: &str, link: Option<Link>) -> Result<Function> {
-    Ok(match estimators::by_name(estimator, link)?.link() {
+fn link_function(unit: &Binary) -> Result<Function> {
+    Ok(match unit.rule()?.link() {
         Link::HardSigmoid => Function::HardSigmoid,
         Link::Sigmoid => Function::Sigmoid,
     })

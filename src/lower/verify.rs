@@ -121,7 +121,7 @@ pub fn verify<'a>(
 /// has another shape than its stage's output.
 fn nearest_tie(net: &Network, layer: usize, packed: &[f32]) -> f32 {
     let want = net.layer_output(layer);
-    let is_unit = |l: &crate::model::LayerSpec| matches!(l, crate::model::LayerSpec::Binary { .. });
+    let is_unit = |l: &crate::model::LayerSpec| l.is::<crate::layers::Binary>();
     let unit = net.spec().layers[..=layer].iter().rposition(is_unit);
     let Some(before) = unit.and_then(|u| u.checked_sub(1)) else {
         return f32::INFINITY;

@@ -1,7 +1,7 @@
 //! From real to binary weights and back, as a change of the spec.
 
-use super::spec::{LayerSpec, ModelSpec};
-use crate::ops::{Statistics, Weights};
+use super::spec::ModelSpec;
+use crate::layers::{BatchNorm, Conv, LayerSpec, Linear, MaxPool, Weights};
 
 impl ModelSpec {
     /// Gives every convolution and linear layer weights of that kind.
@@ -18,7 +18,7 @@ impl ModelSpec {
         if self
             .layers
             .iter()
-            .any(|l| l.weights().is_some_and(|w| w != kind))
+            .any(|l| l.layer().weights().is_some_and(|w| w != kind))
         {
             let (other, suffix) = match kind {
                 Weights::Real => ("-binary-weights", "-real-weights"),
@@ -33,7 +33,7 @@ impl ModelSpec {
         let mut layers = Vec::new();
         let mut rest = std::mem::take(&mut self.layers).into_iter().peekable();
         while let Some(mut layer) = rest.next() {
-            let Some(name) = layer.set_weights(kind) else {
+            let Some(name) = set_weights(&mut layer, kind) else {
                 layers.push(layer);
                 continue;
             };
@@ -41,11 +41,11 @@ impl ModelSpec {
             if kind.is_real() {
                 continue;
             }
-            while let Some(pool) = rest.next_if(|l| matches!(l, LayerSpec::MaxPool { .. })) {
+            while let Some(pool) = rest.next_if(LayerSpec::is::<MaxPool>) {
                 layers.push(pool);
             }
-            if !matches!(rest.peek(), Some(LayerSpec::BatchNorm { .. })) {
-                layers.push(LayerSpec::batch_norm(format!("{name}_bn")));
+            if !rest.peek().is_some_and(LayerSpec::is::<BatchNorm>) {
+                layers.push(LayerSpec::named(format!("{name}_bn"), BatchNorm::default()));
             }
         }
         self.layers = layers;
@@ -60,60 +60,18 @@ impl ModelSpec {
     }
 }
 
-impl LayerSpec {
-    /// A batch norm with PyTorch's settings.
-    pub fn batch_norm(name: impl Into<String>) -> Self {
-        Self::BatchNorm {
-            name: name.into(),
-            eps: 1e-5,
-            momentum: 0.1,
-            statistics: Statistics::Batch,
+/// Sets the kind of weights; the name of a layer that has any.
+fn set_weights(layer: &mut LayerSpec, kind: Weights) -> Option<String> {
+    let change = |bias: &mut bool, weights: &mut Weights, scale: &mut bool| {
+        *weights = kind;
+        match kind {
+            Weights::Binary => *bias = false,
+            Weights::Real => *scale = false,
         }
-    }
-
-    /// The kind of its weights, where it has any.
-    pub fn weights(&self) -> Option<Weights> {
-        match self {
-            Self::Conv { weights, .. } | Self::Linear { weights, .. } => Some(*weights),
-            Self::BatchNorm { .. }
-            | Self::MaxPool { .. }
-            | Self::Activation { .. }
-            | Self::Binary { .. } => None,
-        }
-    }
-
-    /// Whether it has binary weights.
-    pub fn has_binary_weights(&self) -> bool {
-        self.weights() == Some(Weights::Binary)
-    }
-
-    /// Sets the kind of weights; the name of a layer that has any.
-    fn set_weights(&mut self, kind: Weights) -> Option<String> {
-        match self {
-            Self::Conv {
-                name,
-                bias,
-                weights,
-                scale,
-                ..
-            }
-            | Self::Linear {
-                name,
-                bias,
-                weights,
-                scale,
-                ..
-            } => {
-                *weights = kind;
-                match kind {
-                    Weights::Binary => *bias = false,
-                    Weights::Real => *scale = false,
-                }
-                Some(name.clone())
-            }
-            _ => None,
-        }
-    }
+    };
+    let conv = layer.update::<Conv>(|l| change(&mut l.bias, &mut l.weights, &mut l.scale));
+    let linear = layer.update::<Linear>(|l| change(&mut l.bias, &mut l.weights, &mut l.scale));
+    (conv || linear).then(|| layer.label().to_string())
 }
 
 #[cfg(test)]
@@ -139,9 +97,8 @@ mod tests {
         assert_eq!(labels(&net)[7..], ["hard_sigmoid", "fc", "fc_bn"]);
         assert!(net.has_binary_weights() && net.binary_first() == Some("conv1"));
         for layer in &net.layers {
-            if let LayerSpec::Conv { bias, .. } | LayerSpec::Linear { bias, .. } = layer {
-                assert!(!bias);
-            }
+            assert!(!layer.get::<Conv>().is_some_and(|l| l.bias));
+            assert!(!layer.get::<Linear>().is_some_and(|l| l.bias));
         }
         assert_eq!(net.name, "seed-net-binary-weights");
         let once = net.clone();

@@ -1,4 +1,4 @@
-//! Floor 4: what a network is, as data ([`ModelSpec`]), and the network itself
+//! Floor 5: what a network is, as data ([`ModelSpec`]), and the network itself
 //! ([`Network`]), built on a tape.
 
 mod binarise;
@@ -12,12 +12,15 @@ mod record;
 mod spec;
 mod table;
 mod tensors;
+mod topology;
 pub mod weights;
 
 pub use init::Init;
 pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};
 pub use presets::{PRESETS, preset};
-pub use spec::{LayerSpec, ModelSpec, Placement};
+pub use spec::{ModelSpec, Placement};
+pub use topology::{INPUT, Source, Topology};
+
+pub use crate::layers::LayerSpec;
 pub use table::{LayerRow, table};
-pub use tensors::{TensorSpec, Tensors};

@@ -3,19 +3,19 @@
 use std::time::{Duration, Instant};
 
 use super::init::Init;
-use super::record::{needs_probe, record, record_fused};
-use super::spec::{LayerSpec, ModelSpec};
+use super::record::record;
+use super::spec::ModelSpec;
+use super::topology::Source;
 use crate::error::{Error, Result};
-use crate::estimators::{BinaryUnit, Roles, Signal, samples};
+use crate::estimators::{Driver, Plan};
 use crate::kernels::Engine;
-use crate::ops::{CrossEntropy, Linear};
-use crate::tape::{Mode, Params, Pass, Phase, Tape, Value};
+use crate::tape::{Batch, Params, Pass, Signals, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
 ///
 /// A step is: [`set_rows`](Self::set_rows), [`set_row`](Self::set_row) for each
 /// image, settings in [`pass_mut`](Self::pass_mut), [`forward`](Self::forward),
-/// for a score-function estimator the [`baselines`](Pass::baselines),
+/// for a score-function estimator the [`baselines`](Signals::baselines),
 /// [`backward`](Self::backward).
 ///
 /// In training an image may have several rows from the first binary layer on:
@@ -24,22 +24,15 @@ pub struct Network {
     spec: ModelSpec,
     tape: Tape,
     input: Value,
+    /// What each layer of the spec reads.
+    inputs: Vec<Vec<Source>>,
     /// The output of each layer of the spec; none where it is fused with the next.
     layers: Vec<Option<Value>>,
     /// The number of the node after each layer's last.
     ends: Vec<usize>,
-    logits: Value,
-    loss: Value,
-    /// Samples of an image in training.
-    samples: usize,
-    /// For each replica in training, whether it is a sample of the network.
-    replicas: Vec<bool>,
-    /// Whether a gradient needs a probe first.
-    probes: bool,
-    /// Whether that probe is of the samples as well.
-    probes_samples: bool,
-    /// The adjoint of each row's loss.
-    seeds: Vec<f32>,
+    /// The logits of a classifier.
+    logits: Option<Value>,
+    driver: Driver,
     /// The input for each byte.
     pixels: Vec<f32>,
 }
@@ -75,78 +68,42 @@ impl Network {
                 "the batch size and the samples of an image must be at least 1",
             ));
         }
-        let estimators = spec.estimators()?;
-        let roles = if training {
-            spec.roles()?
-        } else {
-            vec![Roles::plain(); estimators.len()]
+        let units = spec.units()?;
+        let plan = match training {
+            true => Plan::new(units),
+            false => Plan::evaluation(units),
         };
-        let per_sample = roles.iter().map(Roles::replicas).max().unwrap_or(1);
-        spec.check_memory(batch, per_image.saturating_mul(per_sample), training)?;
-        let mut tape = Tape::new(engine, batch);
+        // Without a sampled layer every sample of an image is the same.
+        let samples = if plan.units().is_empty() {
+            1
+        } else {
+            per_image
+        };
+        let size = samples.saturating_mul(plan.replicas());
+        spec.check_memory(batch, size, training)?;
+        let mut tape = Tape::with_group(engine, batch, size);
         let input = tape.input(spec.input, false);
-        let (mut layers, mut ends) = (Vec::new(), Vec::new());
-        let mut x = input;
-        let mut units = estimators.iter().zip(&roles).enumerate();
-        let (mut flips, mut units_below) = (false, 0);
-        let any_notes = estimators.iter().any(|e| e.probes());
-        while let Some(layer) = spec.layers.get(layers.len()) {
-            let rest = &spec.layers[layers.len()..];
-            if training && let Some((fused, count)) = record_fused(&mut tape, rest, x)? {
-                x = fused;
-                layers.resize(layers.len() + count - 1, None);
-                layers.push(Some(x));
-                ends.resize(layers.len(), tape.nodes());
-                continue;
-            }
-            x = match (layer, flips) {
-                (LayerSpec::Binary { mode, .. }, _) => {
-                    let Some((number, (estimator, roles))) = units.next() else {
-                        return Err(Error::spec("a binary layer without an estimator"));
-                    };
-                    let name = format!("estimator{}", number + 1);
-                    let first = (number == 0).then_some(per_image);
-                    let (estimator, roles) = (estimator.clone(), roles.clone());
-                    flips = estimator.flips();
-                    let unasked = estimator.signal() == Signal::Loss && !any_notes;
-                    let below = units_below;
-                    units_below += tape.shape(x).len();
-                    let h = BinaryUnit::record_as(
-                        &mut tape, x, *mode, estimator, roles, &name, first, below,
-                    );
-                    if unasked {
-                        tape.declare_unasked(h);
-                    }
-                    h
-                }
-                (
-                    LayerSpec::Linear {
-                        name, out, bias, ..
-                    },
-                    true,
-                ) => Linear::record_flips(&mut tape, name, x, *out, *bias)?,
-                _ => record(&mut tape, layer, x)?,
-            };
-            layers.push(Some(x));
-            ends.push(tape.nodes());
-        }
-        let loss = CrossEntropy::record(&mut tape, x);
+        let (topology, keys) = (spec.topology()?, spec.noise_keys());
+        let on = record(
+            &mut tape,
+            &spec.layers,
+            &topology,
+            &keys,
+            &plan,
+            input,
+            training,
+        )?;
         tape.seal(training);
-        let rows = tape.most_rows();
         let encoding = spec.pixel_encoding();
         Ok(Self {
+            logits: spec.logits()?.and_then(|i| on.layers[i]),
             spec: spec.clone(),
+            driver: Driver::new(&tape, &plan, on.loss, samples, on.units),
             tape,
             input,
-            layers,
-            ends,
-            logits: x,
-            loss,
-            samples: per_image,
-            replicas: samples(&roles),
-            probes: training && needs_probe(&estimators),
-            probes_samples: estimators.iter().any(|e| e.probes_samples()),
-            seeds: vec![0.0; rows],
+            inputs: topology.inputs,
+            layers: on.layers,
+            ends: on.ends,
             pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
         })
     }
@@ -191,7 +148,7 @@ impl Network {
         for (x, &p) in x.iter_mut().zip(image) {
             *x = pixels[usize::from(p)];
         }
-        self.tape.pass.labels[row] = label;
+        self.tape.batch.labels[row] = label;
     }
 
     /// Sets the images of all live rows, in parallel. `image(row, slot, put)`
@@ -221,7 +178,7 @@ impl Network {
 
     /// Chunks that the rows are cut into, at most: slots that parallel work needs.
     pub fn slots(&self) -> usize {
-        self.tape.slots()
+        self.tape.slots(self.input)
     }
 
     /// The live images, as pixels enter, stored (row, height, width, channel).
@@ -242,54 +199,16 @@ impl Network {
     }
 
     fn forward_watched(&mut self, done: impl FnMut(usize)) {
-        let (samples, replicas) = match self.tape.pass.mode {
-            Mode::Train => (self.samples, self.replicas.len()),
-            Mode::Eval => (1, 1),
-        };
-        self.tape.set_group(samples, replicas);
-        self.tape.forward_watched(done);
-        let (tape, loss) = (&mut self.tape, self.loss);
-        let rows = tape.pass.group.rows();
-        let mut losses = std::mem::take(&mut tape.pass.losses);
-        losses[..rows].copy_from_slice(tape.value(loss));
-        tape.pass.losses = losses;
-        let main = tape.pass.group.main();
-        tape.pass.weights[..main].fill(1.0 / main as f32);
+        self.driver.forward_watched(&mut self.tape, done);
     }
 
-    /// After a pass that enumerated outcomes: weighs each by its probability, so that
-    /// [`Self::backward`] of `reinforce` gives the exact gradient of the expected loss.
+    /// After a pass that enumerated outcomes: weighs each by its probability
+    /// ([`Driver::weigh_outcomes`]).
     ///
     /// # Panics
     /// If the pass enumerated nothing.
     pub fn weigh_outcomes(&mut self) {
-        assert!(self.tape.pass.enumerate, "no outcomes were enumerated");
-        let group = self.tape.pass.group;
-        let mut weights = vec![1.0 / group.images as f64; group.main()];
-        let mut bit = 0;
-        let units = self.spec.estimators().unwrap_or_default();
-        let binary = (0..self.spec.layers.len())
-            .filter(|&i| matches!(self.spec.layers[i], LayerSpec::Binary { .. }));
-        for (i, unit) in binary.zip(units) {
-            let len = self.tape.shape(self.output(i)).len();
-            let x = match i {
-                0 => self.tape.value(self.input),
-                _ => self.tape.value(self.output(i - 1)),
-            };
-            for (row, weight) in weights.iter_mut().enumerate() {
-                // Below the first binary layer an image has one row.
-                let from = row % (x.len() / len) * len;
-                for (k, &x) in x[from..from + len].iter().enumerate() {
-                    let p = f64::from(unit.link().probability(self.tape.pass.slope, x));
-                    let one = (row / group.images) >> (bit + k) & 1 == 1;
-                    *weight *= if one { p } else { 1.0 - p };
-                }
-            }
-            bit += len;
-        }
-        for (to, weight) in self.tape.pass.weights.iter_mut().zip(weights) {
-            *to = weight as f32;
-        }
+        self.driver.weigh_outcomes(&mut self.tape);
     }
 
     /// [`Self::forward`], adding the time that each layer took to `times`.
@@ -317,51 +236,19 @@ impl Network {
     /// # Panics
     /// If the network was not built for training.
     pub fn backward(&mut self) {
-        if self.probes && self.tape.pass.mode == Mode::Train {
-            self.tape.pass.phase = Phase::Probe;
-            self.replay(false);
-            self.tape.pass.phase = Phase::Gradient;
-            self.tape.pass.probed = true;
-        } else {
-            self.tape.pass.probed = false;
-        }
-        self.tape.params.grads_mut().fill(0.0);
-        self.replay(true);
-    }
-
-    /// Replays backwards from the losses of the replicas that are samples, which
-    /// share the weight of their sample, or of those that are not.
-    fn replay(&mut self, samples: bool) {
-        let group = self.tape.pass.group;
-        let of = &self.replicas[..group.replicas];
-        let sharing = of.iter().filter(|&&s| s).count() as f32;
-        for row in 0..group.rows() {
-            let (replica, weight) = (
-                group.replica(row),
-                self.tape.pass.weights[row % group.main()],
-            );
-            self.seeds[row] = match samples {
-                true if of[replica] => weight / sharing,
-                false if !of[replica] || (replica == 0 && self.probes_samples) => weight,
-                _ => 0.0,
-            };
-        }
-        let seeds = &self.seeds[..group.rows()];
-        self.tape.pass.seeds[..seeds.len()].copy_from_slice(seeds);
-        self.tape
-            .backward_from(self.loss, |adjoint| adjoint.copy_from_slice(seeds));
+        self.driver.backward(&mut self.tape);
     }
 
     /// The loss of each sample: image by image for the first samples, then for the
     /// second ones.
     pub fn losses(&self) -> &[f32] {
-        &self.tape.value(self.loss)[..self.tape.pass.group.main()]
+        self.driver.losses(&self.tape)
     }
 
     /// The logits of each sample, (samples, classes), in the order of [`Self::losses`].
     pub fn logits(&self) -> &[f32] {
         let main = self.tape.pass.group.main() * self.classes();
-        &self.tape.value(self.logits)[..main]
+        self.logits.map_or(&[], |z| &self.tape.value(z)[..main])
     }
 
     /// The output of layer `i` of the spec: all its rows, (height, width, channel).
@@ -373,22 +260,33 @@ impl Network {
         self.tape.value(self.output(i))
     }
 
+    /// What layer `i` of the spec reads first: all its rows, (height, width, channel).
+    ///
+    /// # Panics
+    /// As [`Self::layer_output`], of the layer that it reads.
+    pub fn layer_input(&self, i: usize) -> &[f32] {
+        match self.inputs[i].first() {
+            Some(Source::Layer(j)) => self.layer_output(*j),
+            _ => self.input(),
+        }
+    }
+
     /// The output of layer `i`, which must have one of its own.
     fn output(&self, i: usize) -> Value {
         self.layers[i].expect("a layer with an output of its own")
     }
 
-    /// The classes that the network tells apart.
+    /// The classes that the network tells apart; 0 where it is no classifier.
     pub fn classes(&self) -> usize {
-        self.tape.shape(self.logits).len()
+        self.logits.map_or(0, |z| self.tape.shape(z).len())
     }
 
     /// How many samples are classified as labelled. The first of equal logits
     /// wins; a row with a NaN is never right.
     pub fn correct(&self) -> usize {
         let classes = self.classes();
-        let rows = self.logits().chunks_exact(classes);
-        rows.zip(&self.tape.pass.labels)
+        let rows = self.logits().chunks_exact(classes.max(1));
+        rows.zip(&self.tape.batch.labels)
             .filter(|(z, label)| argmax(z) == Some(**label as usize))
             .count()
     }
@@ -401,6 +299,27 @@ impl Network {
     /// Settings of the next pass, to write.
     pub fn pass_mut(&mut self) -> &mut Pass {
         &mut self.tape.pass
+    }
+
+    /// Labels of the next pass.
+    pub fn batch(&self) -> &Batch {
+        &self.tape.batch
+    }
+
+    /// Labels of the next pass, to write.
+    pub fn batch_mut(&mut self) -> &mut Batch {
+        &mut self.tape.batch
+    }
+
+    /// Losses of the last pass, and what score-function estimators make of them.
+    pub fn signals(&self) -> &Signals {
+        &self.tape.signals
+    }
+
+    /// What score-function estimators learn from, to write between [`Self::forward`] and
+    /// [`Self::backward`].
+    pub fn signals_mut(&mut self) -> &mut Signals {
+        &mut self.tape.signals
     }
 
     /// Parameters and buffers.

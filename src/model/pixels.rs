@@ -3,8 +3,10 @@
 use serde::de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::spec::{LayerSpec, ModelSpec};
+use super::spec::ModelSpec;
+use super::topology::Source;
 use crate::error::{Error, Result};
+use crate::layers::MaxPool;
 
 /// `(pixel / 255 - mean) / std`
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,9 +87,20 @@ impl ModelSpec {
     /// The first layer with binary weights, where it sees the pixels: nothing
     /// but pooling lies between.
     pub fn binary_first(&self) -> Option<&str> {
-        let mut layers = self.layers.iter();
-        let first = layers.find(|layer| !matches!(layer, LayerSpec::MaxPool { .. }))?;
-        first.has_binary_weights().then(|| first.label())
+        // Every layer that sees the pixels, but for pooling.
+        let topology = self.topology().ok()?;
+        let mut pixels: Vec<bool> = Vec::new();
+        for (layer, from) in self.layers.iter().zip(&topology.inputs) {
+            let sees = from.iter().any(|source| match source {
+                Source::Input => true,
+                Source::Layer(j) => pixels[*j],
+            });
+            if sees && layer.has_binary_weights() {
+                return Some(layer.label());
+            }
+            pixels.push(sees && layer.is::<MaxPool>());
+        }
+        None
     }
 
     /// How pixels enter: as the spec says; where it says nothing, as integers
@@ -120,6 +133,7 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::{BatchNorm, LayerSpec};
     use crate::model::preset;
     use crate::tensor::Shape;
 
@@ -156,7 +170,8 @@ mod tests {
         spec.pixels = Some(Pixels::normalised(0.1, 0.3));
         let error = spec.check().unwrap_err().to_string();
         assert!(error.contains("layer conv1 has binary weights"), "{error}");
-        spec.layers.insert(0, LayerSpec::batch_norm("bn0"));
+        spec.layers
+            .insert(0, LayerSpec::named("bn0", BatchNorm::default()));
         spec.check().unwrap();
     }
 

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use super::spec::{LayerSpec, ModelSpec, Placement, own_link};
+use super::spec::{ModelSpec, Placement};
+use super::topology::Source;
 use crate::error::{Error, Result};
-use crate::estimators::{self, Estimator, Firing, Link, Roles};
-use crate::ops::{Function, Statistics};
+use crate::estimators::{self, Estimator, Firing, Link, Plan};
+use crate::layers::{
+    Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Linear, Statistics, own_link,
+};
 
 /// The estimator of the binary layers below a local expectation, where no other is
 /// named: unbiased, and of those that need no tuning the one with the least variance.
@@ -53,16 +56,12 @@ impl ModelSpec {
     /// # Errors
     /// A network that has no activation to make binary, or a list that does not fit.
     pub fn place(&mut self, placement: Placement, mode: Firing, estimator: &str) -> Result<()> {
+        const HARD: Activation = Activation {
+            function: Function::HardSigmoid,
+        };
+        let takes = |layer: &LayerSpec| layer.is::<Binary>() || layer.get() == Some(&HARD);
         let places: Vec<usize> = (0..self.layers.len())
-            .filter(|&i| {
-                matches!(
-                    self.layers[i],
-                    LayerSpec::Binary { .. }
-                        | LayerSpec::Activation {
-                            function: Function::HardSigmoid
-                        }
-                )
-            })
+            .filter(|&i| takes(&self.layers[i]))
             .collect();
         if places.is_empty() && placement != Placement::None {
             return Err(Error::spec(format!(
@@ -80,16 +79,10 @@ impl ModelSpec {
         let mut names = names_of(estimator, count)?.into_iter();
         for (n, &i) in places.iter().enumerate() {
             let name = if binary(n) { names.next() } else { None };
-            self.layers[i] = match name {
-                Some(estimator) => LayerSpec::Binary {
-                    mode,
-                    link: own_link(&estimator),
-                    estimator,
-                },
-                None => LayerSpec::Activation {
-                    function: Function::HardSigmoid,
-                },
-            };
+            match name {
+                Some(estimator) => self.layers[i].set(Binary::new(mode, estimator)),
+                None => self.layers[i].set(HARD),
+            }
         }
         self.keep_rows_apart();
         self.check_estimators()
@@ -101,24 +94,17 @@ impl ModelSpec {
     /// A link that an estimator's formula does not hold for.
     pub fn set_link(&mut self, to: Option<Link>) -> Result<()> {
         for layer in &mut self.layers {
-            if let LayerSpec::Binary {
-                link, estimator, ..
-            } = layer
-            {
-                *link = to.or_else(|| own_link(estimator));
-            }
+            layer.update::<Binary>(|unit| unit.link = to.or_else(|| own_link(&unit.estimator)));
         }
         self.check_estimators()
     }
 
     /// Sets what every batch norm above the first binary layer normalises by.
     pub fn set_statistics(&mut self, to: Statistics) {
-        let mut above = false;
-        for layer in &mut self.layers {
-            match layer {
-                LayerSpec::Binary { .. } => above = true,
-                LayerSpec::BatchNorm { statistics, .. } if above => *statistics = to,
-                _ => {}
+        let below = self.binary_below();
+        for (layer, below) in self.layers.iter_mut().zip(below) {
+            if !below.is_empty() {
+                layer.update::<BatchNorm>(|norm| norm.statistics = to);
             }
         }
     }
@@ -137,16 +123,9 @@ impl ModelSpec {
     /// What the first batch norm above the first binary layer normalises by in training;
     /// `None` where there is none.
     pub fn statistics_above(&self) -> Option<Statistics> {
-        let above = self
-            .layers
-            .iter()
-            .skip_while(|layer| !matches!(layer, LayerSpec::Binary { .. }));
-        above
-            .filter_map(|layer| match layer {
-                LayerSpec::BatchNorm { statistics, .. } => Some(*statistics),
-                _ => None,
-            })
-            .next()
+        let below = self.binary_below();
+        let mut above = self.layers.iter().zip(below).filter(|(_, b)| !b.is_empty());
+        above.find_map(|(layer, _)| layer.get::<BatchNorm>().map(|norm| norm.statistics))
     }
 
     fn keep_rows_apart(&mut self) {
@@ -165,25 +144,16 @@ impl ModelSpec {
     /// # Errors
     /// An unknown name, or a link that a formula does not hold for.
     pub fn estimators(&self) -> Result<Vec<Arc<dyn Estimator>>> {
-        let binary = self.layers.iter().filter_map(|layer| match layer {
-            LayerSpec::Binary {
-                estimator, link, ..
-            } => Some(estimators::by_name(estimator, *link)),
-            _ => None,
-        });
-        binary.collect()
+        let binary = self.layers.iter().filter_map(LayerSpec::get::<Binary>);
+        binary.map(Binary::rule).collect()
     }
 
     /// The estimators of the binary layers as they stand: one name where all are the same,
     /// else those of all layers, from the first on, joined by `+`; empty without any. A list
     /// that was given short is whole here.
     pub fn estimator_list(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for layer in &self.layers {
-            if let LayerSpec::Binary { estimator, .. } = layer {
-                names.push(estimator);
-            }
-        }
+        let binary = self.layers.iter().filter_map(LayerSpec::get::<Binary>);
+        let mut names: Vec<&str> = binary.map(|unit| &*unit.estimator).collect();
         if names.iter().all(|name| *name == names[0]) {
             names.truncate(1);
         }
@@ -208,62 +178,78 @@ impl ModelSpec {
             .is_ok_and(|all| all.iter().any(|e| e.has_temperature()))
     }
 
-    /// What each binary layer emits in each replica of a sample.
+    /// The plan of its rows in training.
     ///
     /// # Errors
-    /// As [`Self::estimators`].
-    pub fn roles(&self) -> Result<Vec<Roles>> {
-        let all = self.estimators()?;
-        let all: Vec<&dyn Estimator> = all.iter().map(AsRef::as_ref).collect();
-        Ok(Roles::of(&all))
+    /// As [`Self::units`].
+    pub fn plan(&self) -> Result<Plan> {
+        Ok(Plan::new(self.units()?))
     }
 
     /// Whether the estimators have a meaning where they stand.
     pub(super) fn check_estimators(&self) -> Result<()> {
-        let all = self.estimators()?;
         let fail = |what: String| Err(Error::spec(format!("model {}: {what}", self.name)));
-        let mut number = 0;
+        let below = self.binary_below();
+        let rule = |i: usize| self.layers[i].get::<Binary>().map(Binary::rule).transpose();
+        let all = self.estimators()?;
+        // A relaxed row needs every layer above to relax as well.
+        let relaxes = |e: &Arc<dyn Estimator>| {
+            let mut extras = e.extras().iter();
+            extras.any(|extra| extra.above == estimators::Emit::Relaxed)
+        };
         for (i, layer) in self.layers.iter().enumerate() {
-            match layer {
-                LayerSpec::Binary { .. } => {
-                    let name = all[number].info().name;
-                    let below_last = i + 2 == self.layers.len()
-                        && matches!(&self.layers[i + 1], LayerSpec::Linear { weights, .. } if weights.is_real());
-                    if all[number].flips() && !below_last {
-                        return fail(format!(
-                            "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
-                        ));
-                    }
-                    // A relaxed row needs every layer above to relax as well.
-                    let relaxes = |e: &Arc<dyn Estimator>| {
-                        let mut extras = e.extras().iter();
-                        extras.any(|extra| extra.above == estimators::Emit::Relaxed)
-                    };
-                    if all[number].link() != Link::Sigmoid
-                        && let Some(below) = all[..number].iter().find(|e| relaxes(e))
+            if let Some(estimator) = rule(i)? {
+                let name = estimator.info().name;
+                if estimator.flips() && !self.is_below_the_logits(i) {
+                    return fail(format!(
+                        "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
+                    ));
+                }
+                if estimator.link() == Link::Sigmoid {
+                    continue;
+                }
+                for &b in &below[i] {
+                    if let Some(below) = rule(b)?
+                        && relaxes(&below)
                     {
                         return fail(format!(
                             "{} relaxes the layers above it, and {name} there has the {} link; use --link sigmoid, or an estimator that has it",
                             below.info().name,
-                            all[number].link().name()
-                        ));
-                    }
-                    number += 1;
-                }
-                LayerSpec::BatchNorm {
-                    name, statistics, ..
-                } if number > 0 && statistics.is_batch() => {
-                    let extra = all.iter().find(|e| !e.extras().is_empty());
-                    if let Some(extra) = extra {
-                        return fail(format!(
-                            "layer {name}: {} evaluates rows that are no samples, which batch statistics would mix with the others; give the layer running statistics",
-                            extra.info().name
+                            estimator.link().name()
                         ));
                     }
                 }
-                _ => {}
+            } else if let Some(norm) = layer.get::<BatchNorm>()
+                && !below[i].is_empty()
+                && norm.statistics.is_batch()
+                && let Some(extra) = all.iter().find(|e| !e.extras().is_empty())
+            {
+                return fail(format!(
+                    "layer {}: {} evaluates rows that are no samples, which batch statistics would mix with the others; give the layer running statistics",
+                    layer.label(),
+                    extra.info().name
+                ));
             }
         }
         Ok(())
+    }
+
+    /// Whether all that reads layer `i` is a linear layer of real weights whose outputs are
+    /// the logits, and the loss is their cross-entropy.
+    fn is_below_the_logits(&self, i: usize) -> bool {
+        let Ok(topology) = self.topology() else {
+            return false;
+        };
+        let linear = i + 1;
+        let is_real = |l: &LayerSpec| l.get::<Linear>().is_some_and(|l| l.weights.is_real());
+        let last = self.layers.len() - 1;
+        let is_loss = |at: usize| {
+            at == last
+                && self.layers[at].is::<CrossEntropy>()
+                && topology.inputs[at] == [Source::Layer(linear)]
+        };
+        topology.leads_on(i)
+            && is_real(&self.layers[linear])
+            && (linear == last || (topology.readers[linear] == 1 && is_loss(linear + 1)))
     }
 }

@@ -1,9 +1,9 @@
 //! Networks known by name.
 
-use super::spec::{LayerSpec, ModelSpec, Placement};
+use super::spec::{ModelSpec, Placement};
 use crate::error::{Error, Result};
 use crate::estimators::Firing;
-use crate::ops::{Function, Weights};
+use crate::layers::{Activation, BatchNorm, Conv, Function, LayerSpec, Linear, MaxPool, Weights};
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
@@ -47,7 +47,7 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
             layers.extend(block("2", 64, 3));
             layers.extend(block("3", 128, 3));
             layers.push(linear("fc1", 512));
-            layers.push(LayerSpec::batch_norm("fc1_bn"));
+            layers.push(LayerSpec::named("fc1_bn", BatchNorm::default()));
             layers.push(hard_sigmoid());
             layers.push(linear("fc2", classes));
             layers
@@ -77,38 +77,23 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
 
 /// Convolution that keeps the size, batch norm, pooling, activation.
 fn block(number: &str, out: usize, kernel: usize) -> Vec<LayerSpec> {
+    let conv = Conv {
+        padding: kernel / 2,
+        ..Conv::new(out, kernel)
+    };
     vec![
-        LayerSpec::Conv {
-            name: format!("conv{number}"),
-            out,
-            kernel,
-            stride: 1,
-            padding: kernel / 2,
-            bias: true,
-            weights: Weights::Real,
-            scale: false,
-        },
-        LayerSpec::batch_norm(format!("bn{number}")),
-        LayerSpec::MaxPool {
-            kernel: 2,
-            stride: None,
-        },
+        LayerSpec::named(format!("conv{number}"), conv),
+        LayerSpec::named(format!("bn{number}"), BatchNorm::default()),
+        MaxPool::new(2).into(),
         hard_sigmoid(),
     ]
 }
 
 fn hard_sigmoid() -> LayerSpec {
-    LayerSpec::Activation {
-        function: Function::HardSigmoid,
-    }
+    let function = Function::HardSigmoid;
+    Activation { function }.into()
 }
 
 fn linear(name: &str, out: usize) -> LayerSpec {
-    LayerSpec::Linear {
-        name: name.into(),
-        out,
-        bias: true,
-        weights: Weights::Real,
-        scale: false,
-    }
+    LayerSpec::named(name, Linear::new(out))
 }

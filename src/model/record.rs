@@ -1,129 +1,138 @@
-//! From a layer of a spec to its op on the tape.
+//! From a spec to ops on a tape.
 
-use std::sync::Arc;
-
-use super::spec::LayerSpec;
-use crate::error::{Error, Result};
-use crate::estimators::{Estimator, Signal};
-use crate::ops::{
-    Activation, BatchNorm, Conv, ConvNormPool, Linear, MaxPool, NormPool, Terms, Window,
+use super::topology::{Source, Topology};
+use crate::error::Result;
+use crate::estimators::{Estimator, Plan, Recorded};
+use crate::layers::{
+    BatchNorm, Binary, Conv, ConvNormPool, CrossEntropyOp, LayerSpec, MaxPool, NormPool, Recorder,
 };
 use crate::tape::{Tape, Value};
 
-/// Whether a gradient needs a probe first. An adjoint that the gradient itself brings is
-/// as good, unless it carries a loss, which knows the bits it is set against.
-pub(super) fn needs_probe(estimators: &[Arc<dyn Estimator>]) -> bool {
-    let mut probing = estimators.iter().enumerate().filter(|(_, e)| e.probes());
-    probing.any(|(i, e)| {
-        let mut above = estimators[i + 1..].iter();
-        !e.probes_samples() || above.any(|e| e.signal() == Signal::Loss)
+/// A network on a tape.
+pub(super) struct OnTape {
+    /// The output of each layer; none where it is computed together with the next.
+    pub layers: Vec<Option<Value>>,
+    /// The number of the node after each layer's last.
+    pub ends: Vec<usize>,
+    /// One loss a row.
+    pub loss: Value,
+    /// The binary layers.
+    pub units: Vec<Recorded>,
+}
+
+/// Records every layer, and the cross-entropy of the last one where that is no loss. With
+/// `fuse`, layers that can be one op are.
+pub(super) fn record(
+    tape: &mut Tape,
+    layers: &[LayerSpec],
+    topology: &Topology,
+    keys: &[usize],
+    plan: &Plan,
+    input: Value,
+    fuse: bool,
+) -> Result<OnTape> {
+    let (mut values, mut ends) = (Vec::<Option<Value>>::new(), Vec::new());
+    let mut units = Vec::new();
+    while values.len() < layers.len() {
+        let i = values.len();
+        let of = |source: &Source| match source {
+            Source::Input => input,
+            // Only a layer that no other one but the next reads is computed with it.
+            Source::Layer(j) => values[*j].expect("a layer that is read has an output"),
+        };
+        let inputs: Vec<Value> = topology.inputs[i].iter().map(of).collect();
+        let inputs = tape.align(&inputs);
+        if fuse && let Some((fused, count)) = record_fused(tape, layers, topology, i, inputs[0])? {
+            values.resize(i + count - 1, None);
+            values.push(Some(fused));
+            ends.resize(values.len(), tape.nodes());
+            continue;
+        }
+        let layer = &layers[i];
+        let number = units.len();
+        let unit = layer.get::<Binary>().map(|_| {
+            let estimator = plan.units()[number].estimator.clone();
+            (estimator, plan.part(number), number + 1)
+        });
+        if let Some((estimator, ..)) = &unit {
+            let (x, link) = (inputs[0], estimator.link());
+            units.push(Recorded { x, link });
+        }
+        let is_unit = unit.is_some();
+        let loss_differences = topology.inputs[i].iter().any(|source| match source {
+            Source::Layer(j) => flips(&layers[*j]),
+            Source::Input => false,
+        });
+        let mut to = Recorder {
+            name: layer.name.as_deref().unwrap_or_default(),
+            noise: keys[i],
+            unit,
+            loss_differences,
+            tape,
+        };
+        let y = layer.layer().record(&mut to, &inputs)?;
+        if is_unit && plan.ignores_gradient(number) {
+            tape.declare_unasked(y);
+        }
+        values.push(Some(y));
+        ends.push(tape.nodes());
+    }
+    let last = values[layers.len() - 1].expect("the last layer has an output");
+    let loss = match layers[layers.len() - 1].layer().is_loss() {
+        true => last,
+        false => CrossEntropyOp::record(tape, last),
+    };
+    Ok(OnTape {
+        layers: values,
+        ends,
+        loss,
+        units,
     })
 }
 
-/// Records the first of these layers together with those behind it that are one op with
-/// it; how many layers that op is.
-pub(super) fn record_fused(
+/// Whether a layer is bits of an estimator that asks for what each bit does to the loss.
+fn flips(layer: &LayerSpec) -> bool {
+    let rule = layer.get::<Binary>().and_then(|unit| unit.rule().ok());
+    rule.is_some_and(|rule: std::sync::Arc<dyn Estimator>| rule.flips())
+}
+
+/// Records layer `i` together with those behind it that are one op with it, as far as
+/// nothing else reads what lies between; how many layers that op is.
+fn record_fused(
     tape: &mut Tape,
     layers: &[LayerSpec],
+    topology: &Topology,
+    i: usize,
     x: Value,
 ) -> Result<Option<(Value, usize)>> {
-    let (conv, rest) = match layers {
-        [conv @ LayerSpec::Conv { .. }, rest @ ..] => (Some(conv), rest),
-        rest => (None, rest),
-    };
-    let [
-        LayerSpec::BatchNorm {
-            name,
-            eps,
-            momentum,
-            statistics,
-        },
-        LayerSpec::MaxPool { kernel, stride },
-        ..,
-    ] = rest
-    else {
+    let conv = layers[i].get::<Conv>();
+    let first = i + usize::from(conv.is_some());
+    let (Some(norm), Some(pool)) = (layers.get(first), layers.get(first + 1)) else {
         return Ok(None);
     };
-    let settings = (*eps, *momentum, *statistics);
-    let pool = (*kernel, stride.unwrap_or(*kernel));
+    if !(i..=first).all(|j| topology.leads_on(j)) {
+        return Ok(None);
+    }
+    let (Some(batch_norm), Some(pool)) = (norm.get::<BatchNorm>(), pool.get::<MaxPool>()) else {
+        return Ok(None);
+    };
+    let settings = (batch_norm.eps, batch_norm.momentum, batch_norm.statistics);
+    let norm = norm.label();
+    let pool = (pool.kernel, pool.step());
     let input = tape.shape(x);
-    match conv.and_then(LayerSpec::as_conv) {
-        Some((first, channels, window, terms))
-            if ConvNormPool::serves(input, (channels, window, terms), pool) =>
-        {
-            let conv = (first, channels, window, terms);
-            let y = ConvNormPool::record(tape, x, conv, (name, settings))?;
+    match conv {
+        Some(conv) => {
+            let of = (conv.out, conv.window(), conv.terms());
+            if !ConvNormPool::serves(input, of, pool) {
+                return Ok(None);
+            }
+            let conv = (layers[i].label(), conv.out, conv.window(), conv.terms());
+            let y = ConvNormPool::record(tape, x, conv, (norm, settings))?;
             Ok(Some((y, 3)))
         }
         None if NormPool::serves(input, pool.0, pool.1) => {
-            Ok(Some((NormPool::record(tape, name, x, settings)?, 2)))
+            Ok(Some((NormPool::record(tape, norm, x, settings)?, 2)))
         }
-        _ => Ok(None),
+        None => Ok(None),
     }
-}
-
-impl LayerSpec {
-    /// Name, channels, window and terms of a convolution.
-    fn as_conv(&self) -> Option<(&str, usize, Window, Terms)> {
-        let LayerSpec::Conv {
-            name,
-            out,
-            kernel,
-            stride,
-            padding,
-            bias,
-            weights,
-            scale,
-        } = self
-        else {
-            return None;
-        };
-        let terms = Terms {
-            bias: *bias,
-            weights: *weights,
-            scale: *scale,
-        };
-        let window = Window {
-            kernel: *kernel,
-            stride: *stride,
-            padding: *padding,
-        };
-        Some((name, *out, window, terms))
-    }
-}
-
-/// Records one layer.
-pub(super) fn record(tape: &mut Tape, layer: &LayerSpec, x: Value) -> Result<Value> {
-    if let Some((name, channels, window, terms)) = layer.as_conv() {
-        return Conv::record(tape, name, x, channels, window, terms);
-    }
-    Ok(match layer {
-        LayerSpec::BatchNorm {
-            name,
-            eps,
-            momentum,
-            statistics,
-        } => BatchNorm::record_with(tape, name, x, *eps, *momentum, *statistics)?,
-        LayerSpec::MaxPool { kernel, stride } => {
-            MaxPool::record(tape, "max_pool", x, *kernel, stride.unwrap_or(*kernel))?
-        }
-        LayerSpec::Activation { function } => Activation::record(tape, x, *function),
-        LayerSpec::Conv { .. } | LayerSpec::Binary { .. } => {
-            return Err(Error::spec("binary layers are recorded with their roles"));
-        }
-        LayerSpec::Linear {
-            name,
-            out,
-            bias,
-            weights,
-            scale,
-        } => {
-            let terms = Terms {
-                bias: *bias,
-                weights: *weights,
-                scale: *scale,
-            };
-            Linear::record(tape, name, x, *out, terms)?
-        }
-    })
 }

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::spec::{LayerSpec, ModelSpec};
+use super::spec::ModelSpec;
+use super::topology::Source;
 use crate::error::Result;
+use crate::layers::TensorSpec;
 use crate::tensor::Shape;
 
 /// One layer's line.
@@ -34,85 +36,37 @@ pub struct LayerRow {
 /// # Errors
 /// A spec that describes no network.
 pub fn table(spec: &ModelSpec) -> Result<Vec<LayerRow>> {
-    let shapes = spec.shapes()?;
-    let mut bits = false;
+    let bits = spec.makes_bits();
+    let topology = spec.topology()?;
     let mut rows = Vec::new();
-    for (i, layer) in spec.layers.iter().enumerate() {
-        let (input, output) = (shapes[i], shapes[i + 1]);
-        let (mut params, mut weights, mut madds, mut buffers, mut counters) = (0, 0, 0, 0, 0);
+    for (i, (layer, shapes)) in spec.layers.iter().zip(spec.layer_shapes()?).enumerate() {
+        let tensors = layer.layer().tensors(&shapes.inputs);
+        let count = |all: &[TensorSpec]| all.iter().map(TensorSpec::len).sum::<usize>();
+        let params = count(&tensors.params);
         let binary = layer.has_binary_weights();
-        let kind: String = match layer {
-            LayerSpec::Conv {
-                out,
-                kernel,
-                stride,
-                padding,
-                bias,
-                ..
-            } => {
-                weights = out * input.channels * kernel * kernel;
-                params = if *bias { *out } else { 0 };
-                madds = weights * output.pixels();
-                format!("conv {kernel}x{kernel}, stride {stride}, padding {padding}")
-            }
-            LayerSpec::BatchNorm { .. } => {
-                params = 2 * input.channels;
-                buffers = 2 * input.channels;
-                counters = 1;
-                "batch norm".into()
-            }
-            LayerSpec::MaxPool { kernel, stride } => {
-                format!(
-                    "max-pool {kernel}x{kernel}, stride {}",
-                    stride.unwrap_or(*kernel)
-                )
-            }
-            LayerSpec::Activation { .. } => layer.label().replace('_', " "),
-            LayerSpec::Binary {
-                mode, estimator, ..
-            } => {
-                let mode = match mode {
-                    crate::estimators::Firing::Deterministic => "deterministic",
-                    crate::estimators::Firing::Stochastic => "stochastic",
-                };
-                format!("binary unit, {mode}, {estimator}")
-            }
-            LayerSpec::Linear { out, bias, .. } => {
-                weights = out * input.len();
-                params = if *bias { *out } else { 0 };
-                madds = weights;
-                "linear".into()
-            }
+        let weights = tensors.params.iter().filter(|t| t.shape.len() > 1);
+        let params_bit = if binary {
+            weights.map(TensorSpec::len).sum()
+        } else {
+            0
         };
+        let reads_bits = topology.inputs[i]
+            .iter()
+            .all(|source| matches!(source, Source::Layer(j) if bits[*j]));
+        let madds = layer.layer().multiply_adds(&shapes);
+        let madds_bit = if reads_bits || binary { madds } else { 0 };
         rows.push(LayerRow {
             name: layer.label().into(),
-            kind: kind + weights_in_words(layer),
-            output,
-            params_f32: params + if binary { 0 } else { weights },
-            params_bit: if binary { weights } else { 0 },
-            madds_f32: if bits || binary { 0 } else { madds },
-            madds_bit: if bits || binary { madds } else { 0 },
-            bytes: 4 * (params + weights + buffers) + 8 * counters,
+            kind: layer.layer().describe(),
+            output: shapes.output,
+            params_f32: params - params_bit,
+            params_bit,
+            madds_f32: madds - madds_bit,
+            madds_bit,
+            bytes: 4 * (params + count(&tensors.buffers)) + 8 * tensors.counters.len(),
         });
-        // Pooling a bit gives a bit; every other layer gives real numbers.
-        bits = match layer {
-            LayerSpec::Binary { .. } => true,
-            LayerSpec::MaxPool { .. } => bits,
-            _ => false,
-        };
     }
     Ok(rows)
-}
-
-/// What is said of binary weights.
-fn weights_in_words(layer: &LayerSpec) -> &'static str {
-    match layer {
-        LayerSpec::Conv { scale: true, .. } | LayerSpec::Linear { scale: true, .. } => {
-            ", binary weights, scaled"
-        }
-        layer if layer.has_binary_weights() => ", binary weights",
-        _ => "",
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::cell::CellRecord;
 use super::row::SuiteRow;
-use crate::estimators::{self, Firing};
-use crate::model::LayerSpec;
+use crate::estimators::Firing;
+use crate::layers::Binary;
 use crate::train::Config;
 
 /// The notes of a table, a sentence or two each.
@@ -57,15 +57,11 @@ pub fn notes(rows: &[SuiteRow], records: &[CellRecord]) -> Vec<String> {
 fn trained(config: &Config) -> Config {
     let mut config = config.clone();
     for layer in &mut config.model.layers {
-        if let LayerSpec::Binary {
-            mode,
-            estimator,
-            link,
-        } = layer
-            && estimators::by_name(estimator, *link).is_ok_and(|e| e.explores())
-        {
-            *mode = Firing::Stochastic;
-        }
+        layer.update::<Binary>(|unit| {
+            if unit.rule().is_ok_and(|rule| rule.explores()) {
+                unit.mode = Firing::Stochastic;
+            }
+        });
     }
     config
 }

@@ -11,9 +11,9 @@
 //! [`Published::no_gradient`] marks them.
 
 use crate::data::mnist;
-use crate::estimators::{self, Firing, Link};
-use crate::model::{LayerSpec, ModelSpec, Pixels, Placement, preset};
-use crate::ops::Function;
+use crate::estimators::{Firing, Link};
+use crate::layers::{Activation, Binary, Function, own_link};
+use crate::model::{ModelSpec, Pixels, Placement, preset};
 use crate::tensor::Shape;
 use crate::train::{Config, SlopeKind};
 
@@ -38,21 +38,15 @@ impl Row {
         let mut places = Vec::new();
         let (mut links, mut own) = (Vec::new(), true);
         for layer in &spec.layers {
-            match layer {
-                LayerSpec::Binary {
-                    mode,
-                    link,
-                    estimator,
-                } => {
-                    places.push(Some(*mode));
-                    let usual = estimators::by_name(estimator, None).ok()?.link();
-                    own &= link.is_none_or(|link| link == usual);
-                    links.push(link.unwrap_or(usual));
-                }
-                LayerSpec::Activation {
-                    function: Function::HardSigmoid,
-                } => places.push(None),
-                _ => {}
+            if let Some(unit) = layer.get::<Binary>() {
+                places.push(Some(unit.mode));
+                let usual = own_link(&unit.estimator)?;
+                own &= unit.link.is_none_or(|link| link == usual);
+                links.push(unit.link.unwrap_or(usual));
+            } else if let Some(activation) = layer.get::<Activation>()
+                && activation.function == Function::HardSigmoid
+            {
+                places.push(None);
             }
         }
         let mut modes = places.iter().flatten().copied();
@@ -391,11 +385,8 @@ mod tests {
         let row = Row::of(&spec(MLP, Placement::First, DET)).unwrap();
         assert_eq!(row.words(), ["mlp", "both", "det", "st"]);
         let mut mixed = spec(SEED_NET, Placement::Both, DET);
-        let unit = mixed.layers.iter_mut().find_map(|layer| match layer {
-            LayerSpec::Binary { mode, .. } => Some(mode),
-            _ => None,
-        });
-        *unit.unwrap() = STOCH;
+        let mut layers = mixed.layers.iter_mut();
+        assert!(layers.any(|layer| layer.update::<Binary>(|unit| unit.mode = STOCH)));
         assert_eq!(Row::of(&mixed), None);
     }
 

@@ -3,8 +3,8 @@
 use super::reference::{MLP, PUBLISHED, Published, SEED_NET, firing_name, placement_name};
 use super::tuned;
 use crate::estimators::{Firing, Link};
+use crate::layers::Statistics;
 use crate::model::Placement;
-use crate::ops::Statistics;
 use crate::train::SlopeKind;
 
 /// One row of a suite.

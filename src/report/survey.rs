@@ -9,8 +9,8 @@
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
-use crate::model::{LayerSpec, ModelSpec, Network, argmax};
-use crate::ops::softmax;
+use crate::layers::{Binary, Conv, Linear, softmax};
+use crate::model::{ModelSpec, Network, argmax};
 use crate::tensor::Shape;
 use crate::train::{Evaluation, Evaluator, Reading};
 
@@ -74,34 +74,26 @@ struct Block {
 }
 
 fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
-    let (shapes, estimators) = (spec.shapes()?, spec.estimators()?);
+    let shapes = spec.layer_shapes()?;
     let mut found = Vec::new();
-    let mut units = estimators.iter();
     let mut open: Option<Block> = None;
     for (i, layer) in spec.layers.iter().enumerate() {
-        let link = match layer {
-            LayerSpec::Binary { mode, .. } => {
-                let link = units.next().map(|unit| unit.link());
-                link.filter(|_| *mode == Firing::Stochastic)
-            }
-            _ => None,
-        };
-        match layer {
-            LayerSpec::Conv { name, .. } => {
-                found.extend(open.take());
-                open = Some(Block {
-                    name: name.clone(),
-                    output: i,
-                    shape: shapes[i + 1],
-                    sampled: None,
-                });
-            }
-            LayerSpec::Linear { .. } => found.extend(open.take()),
-            _ => {
-                if let Some(block) = &mut open {
-                    (block.output, block.shape, block.sampled) = (i, shapes[i + 1], link);
-                }
-            }
+        let stochastic = layer.get::<Binary>();
+        let stochastic = stochastic.filter(|unit| unit.mode == Firing::Stochastic);
+        let link = stochastic.and_then(|unit| Some(unit.rule().ok()?.link()));
+        let shape = shapes[i].output;
+        if layer.is::<Conv>() {
+            found.extend(open.take());
+            open = Some(Block {
+                name: layer.label().into(),
+                output: i,
+                shape,
+                sampled: None,
+            });
+        } else if layer.is::<Linear>() {
+            found.extend(open.take());
+        } else if let Some(block) = &mut open {
+            (block.output, block.shape, block.sampled) = (i, shape, link);
         }
     }
     found.extend(open);

@@ -13,7 +13,7 @@ use super::row::SuiteRow;
 use super::spread::Spread;
 use super::suite::Suite;
 use crate::error::{Error, Result};
-use crate::ops::Statistics;
+use crate::layers::Statistics;
 use crate::seal;
 use crate::train::DatasetRecord;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::fit::centre;
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
+use crate::layers::log_softmax;
 use crate::model::{Network, argmax};
-use crate::ops::log_softmax;
 use crate::packed::{Kind, PackedNet, Reading, Runner};
 use crate::tape::{Mode, Noise, Units};
 

@@ -9,6 +9,7 @@ pub struct Grads<'a> {
     pub(super) places: &'a [Place],
     pub(super) inputs: &'a [Value],
     pub(super) begun: &'a mut [bool],
+    pub(super) reach: &'a [usize],
     pub(super) stem: Rows,
     pub(super) rows: Rows,
 }
@@ -23,9 +24,16 @@ impl Grads<'_> {
         }
         let begun = std::mem::replace(&mut self.begun[value], true);
         let rows = if place.expanded { self.rows } else { self.stem };
+        let (width, reach) = (place.shape.len(), self.reach[value].max(rows.live));
+        let (slice, beyond) =
+            self.past[place.offset..][..reach * width].split_at_mut(rows.live * width);
+        if !begun {
+            // Rows that this node leaves out, and another one below or beside it does not.
+            beyond.fill(0.0);
+        }
         Some(Grad {
-            slice: &mut self.past[place.offset..][..rows.live * place.shape.len()],
-            width: place.shape.len(),
+            slice,
+            width,
             rows,
             begun,
         })

@@ -16,20 +16,24 @@
 //! - Sums over rows are added up in one tree over leaves that the batch sets alone, so no
 //!   result depends on the number of threads ([`Rows`], [`tree`]); noise is keyed by
 //!   position ([`Noise`]).
-//! - Below the first layer that draws samples a row is an image; from there on an
-//!   image has [`Group::size`] rows ([`Tape::expand`]), one for each sample and
-//!   each extra evaluation that an estimator asks for.
+//! - A value that depends on no sampled unit has one row an image; every other value has
+//!   [`Group::size`] rows an image ([`Tape::with_group`]), one for each sample and each
+//!   extra evaluation that an estimator asks for. Where the two meet in one node, the
+//!   first is repeated ([`Tape::align`]).
+//! - A node that needs its gradient in the main rows alone ([`Op::narrows`]) spares the
+//!   nodes below it the other rows, as far as no other way leads from them to the root.
 
 pub mod check;
 mod grads;
 mod params;
 mod pass;
+mod repeat;
 mod rows;
 
 pub use crate::kernels::tree;
 pub use grads::{Grad, Grads};
 pub use params::{BufferId, Entry, ParamId, Params};
-pub use pass::{Group, Mode, Noise, Pass, Phase, Units};
+pub use pass::{Batch, Group, Mode, Noise, Pass, Phase, Signals, Units};
 pub use rows::{LEAVES, Pool, Rows, reduce};
 
 use crate::kernels::Engine;
@@ -80,8 +84,6 @@ impl Place {
 }
 
 struct Node {
-    /// Part of the address of its noise.
-    number: usize,
     op: Box<dyn Op>,
     inputs: Vec<Value>,
     output: Value,
@@ -92,14 +94,14 @@ pub struct Forward<'a> {
     past: &'a [f32],
     places: &'a [Place],
     inputs: &'a [Value],
-    /// The node's number, part of the address of its noise.
-    pub node: usize,
     /// The output to write: live rows, one after the other.
     pub y: &'a mut [f32],
     /// Parameters and buffers.
     pub params: &'a mut Params,
     /// The settings of this pass.
     pub pass: &'a Pass,
+    /// Its labels.
+    pub batch: &'a Batch,
 }
 
 impl<'a> Forward<'a> {
@@ -116,8 +118,6 @@ pub struct Backward<'a> {
     places: &'a [Place],
     inputs: &'a [Value],
     output: Value,
-    /// The node's number.
-    pub node: usize,
     /// The adjoint of the output: of the rows in `pass.rows`, which may be fewer
     /// than the output has ([`Op::narrows`]).
     pub dy: &'a [f32],
@@ -127,6 +127,10 @@ pub struct Backward<'a> {
     pub params: &'a mut Params,
     /// The settings of this pass.
     pub pass: &'a Pass,
+    /// Its labels.
+    pub batch: &'a Batch,
+    /// Losses, baselines and weights of its rows.
+    pub signals: &'a Signals,
 }
 
 impl<'a> Backward<'a> {
@@ -149,87 +153,102 @@ impl<'a> Backward<'a> {
 /// A network as a list of nodes; see the module's page.
 pub struct Tape {
     nodes: Vec<Node>,
-    /// Numbers given to nodes.
-    numbers: usize,
     places: Vec<Place>,
     values: Arena,
     adjoints: Arena,
     begun: Vec<bool>,
+    /// For each value, the rows of its gradient that the replay under way computes.
+    reach: Vec<usize>,
     capacity: usize,
-    /// Rows of images, and of groups of rows; equal until [`Self::expand`].
+    /// Rows of images, and of groups of rows.
     stem: Rows,
     full: Rows,
-    expanded: bool,
     /// Parameters and buffers.
     pub params: Params,
     /// Settings of the next pass.
     pub pass: Pass,
+    /// Labels of the next pass.
+    pub batch: Batch,
+    /// What score-function estimators learn from.
+    pub signals: Signals,
 }
 
 impl Tape {
-    /// An empty tape for batches of at most `capacity` rows.
+    /// An empty tape for batches of at most `capacity` images, each of them one row.
     pub fn new(engine: Engine, capacity: usize) -> Self {
+        Self::with_group(engine, capacity, 1)
+    }
+
+    /// An empty tape for batches of at most `capacity` images, each of which has up to
+    /// `size` rows from the sampled units on.
+    pub fn with_group(engine: Engine, capacity: usize, size: usize) -> Self {
         Self {
             nodes: Vec::new(),
-            numbers: 0,
             places: Vec::new(),
             values: Arena::default(),
             adjoints: Arena::default(),
             begun: Vec::new(),
+            reach: Vec::new(),
             capacity,
             stem: Rows::new(capacity),
-            full: Rows::new(capacity),
-            expanded: false,
+            full: Rows::new(capacity * size),
             params: Params::default(),
             pass: Pass::new(engine, capacity),
+            batch: Batch::new(capacity * size),
+            signals: Signals::new(capacity * size),
         }
     }
 
-    /// From here on an image has `size` rows at most. Called once, by the layer
-    /// that draws the first samples, before it pushes itself.
-    ///
-    /// # Panics
-    /// If it was called before.
-    pub fn expand(&mut self, size: usize) {
-        assert!(!self.expanded, "a tape expands once");
-        self.expanded = true;
-        self.full = Rows::new(self.capacity * size);
-        self.pass.resize(self.capacity * size);
+    /// Records an input of that shape, which has one row an image. With `wants_grad`
+    /// false (images, targets) no gradient is computed for it.
+    pub fn input(&mut self, shape: Shape, wants_grad: bool) -> Value {
+        self.place(shape, wants_grad, false)
     }
 
-    /// Records an input of that shape. With `wants_grad` false (images) no
-    /// adjoint is computed for it.
-    pub fn input(&mut self, shape: Shape, wants_grad: bool) -> Value {
+    fn place(&mut self, shape: Shape, wants_grad: bool, expanded: bool) -> Value {
         let offset = self.end();
         self.places.push(Place {
             shape,
             offset,
             wants_grad,
-            expanded: self.expanded,
+            expanded,
             bits: false,
             unasked: false,
         });
         Value(self.places.len() - 1)
     }
 
-    /// Leaves out a node's number: an op that computes what two layers otherwise do
-    /// counts as two, so that the noise above it is the same.
-    pub fn skip_number(&mut self) {
-        self.numbers += 1;
+    /// Records a node whose output has that shape, and a group of rows an image if any of
+    /// its inputs has.
+    pub fn push(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
+        let expanded = inputs.iter().any(|&x| self.is_expanded(x));
+        self.node(op, inputs, shape, expanded)
     }
 
-    /// Records a node whose output has that shape.
-    pub fn push(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
-        let output = self.input(shape, true);
-        let number = self.numbers;
-        self.numbers += 1;
+    /// Records a node whose output has a group of rows an image whatever its inputs have.
+    pub fn push_expanded(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
+        self.node(op, inputs, shape, true)
+    }
+
+    fn node(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape, expanded: bool) -> Value {
+        let output = self.place(shape, true, expanded);
         self.nodes.push(Node {
-            number,
             op,
             inputs: inputs.to_vec(),
             output,
         });
         output
+    }
+
+    /// Gives all these values a group of rows an image if any of them has, so that they
+    /// can be inputs of one node.
+    pub fn align(&mut self, values: &[Value]) -> Vec<Value> {
+        let mixed = values.iter().any(|&x| self.is_expanded(x));
+        let aligned = |x: &Value| match mixed && !self.is_expanded(*x) {
+            true => repeat::record(self, *x),
+            false => *x,
+        };
+        values.iter().map(aligned).collect()
     }
 
     /// Declares that every number of `value` is 0 or 1, in every pass: layers above
@@ -238,7 +257,7 @@ impl Tape {
         self.places[value.0].bits = true;
     }
 
-    /// Declares that the node of `value` makes nothing of the adjoint of its output: the
+    /// Declares that the node of `value` makes nothing of the gradient of its output: the
     /// layers above then leave it out, and the node is still replayed backwards.
     pub fn declare_unasked(&mut self, value: Value) {
         let place = &mut self.places[value.0];
@@ -250,6 +269,11 @@ impl Tape {
         self.places[value.0].bits
     }
 
+    /// Whether an image has a group of rows of `value`, rather than one.
+    pub fn is_expanded(&self, value: Value) -> bool {
+        self.places[value.0].expanded
+    }
+
     /// Ends the recording: reserves memory for values and, with `training`, for
     /// their adjoints.
     pub fn seal(&mut self, training: bool) {
@@ -257,6 +281,7 @@ impl Tape {
         self.values = Arena::zeros(len);
         self.adjoints = Arena::zeros(if training { len } else { 0 });
         self.begun = vec![false; self.places.len()];
+        self.reach = vec![0; self.places.len()];
     }
 
     /// Images that a batch may have.
@@ -264,28 +289,22 @@ impl Tape {
         self.capacity
     }
 
-    /// Slots that an op recorded now needs: one for each chunk of rows.
-    pub fn slots(&self) -> usize {
-        let rows = if self.expanded { self.full } else { self.stem };
-        Rows::chunks_of(rows.live)
+    /// How the rows of `value` are cut in a full batch.
+    pub fn cut(&self, value: Value) -> Rows {
+        match self.is_expanded(value) {
+            true => self.full,
+            false => self.stem,
+        }
     }
 
-    /// Rows that an op recorded now has at most.
-    pub fn rows_recorded(&self) -> usize {
-        let rows = if self.expanded { self.full } else { self.stem };
-        rows.live
+    /// Pieces of scratch memory that an op over `value` needs: one for each chunk of rows.
+    pub fn slots(&self, value: Value) -> usize {
+        Rows::chunks_of(self.cut(value).live)
     }
 
-    /// Rows that a chunk of an op recorded now has at most.
-    pub fn chunk(&self) -> usize {
-        let rows = if self.expanded { self.full } else { self.stem };
-        rows.most_of_chunk()
-    }
-
-    /// Leaves that a chunk of an op recorded now has at most.
-    pub fn leaves_of_chunk(&self) -> usize {
-        let rows = if self.expanded { self.full } else { self.stem };
-        rows.leaves_of_chunk()
+    /// Rows that a chunk of `value` has at most.
+    pub fn chunk(&self, value: Value) -> usize {
+        self.cut(value).most_of_chunk()
     }
 
     /// How the images of the batch are cut.
@@ -294,9 +313,9 @@ impl Tape {
         self.stem.with_live(live)
     }
 
-    /// Rows that a batch may have where images have groups of rows.
-    pub fn most_rows(&self) -> usize {
-        self.full.live
+    /// How rows are cut in a full batch where images have groups of rows.
+    pub fn full(&self) -> Rows {
+        self.full
     }
 
     /// The shape of one row of `value`.
@@ -321,11 +340,11 @@ impl Tape {
     /// Sets the samples of an image, and its evaluations of each sample.
     ///
     /// # Panics
-    /// If that makes no rows, or more than [`Self::expand`] was told.
+    /// If that makes no rows, or more than [`Self::with_group`] was told.
     pub fn set_group(&mut self, samples: usize, replicas: usize) {
         let size = samples * replicas;
         assert!(
-            size >= 1 && size * self.capacity <= self.most_rows(),
+            size >= 1 && size * self.capacity <= self.full.live,
             "{samples} samples of {replicas} rows on a tape for fewer"
         );
         self.pass.group.samples = samples;
@@ -372,7 +391,7 @@ impl Tape {
 
     /// [`Self::forward`], which calls `done` with the number of each node after it.
     pub fn forward_watched(&mut self, mut done: impl FnMut(usize)) {
-        self.pass.spread_labels();
+        self.batch.repeat_labels(self.pass.group);
         for number in 0..self.nodes.len() {
             let output = self.nodes[number].output;
             self.pass.rows = self.rows_at(output);
@@ -383,10 +402,10 @@ impl Tape {
                 past,
                 places: &self.places,
                 inputs: &node.inputs,
-                node: node.number,
                 y: &mut rest[..self.pass.rows.live * place.shape.len()],
                 params: &mut self.params,
                 pass: &self.pass,
+                batch: &self.batch,
             });
             done(number);
         }
@@ -409,16 +428,15 @@ impl Tape {
         let len = place.rows(&self.pass) * place.shape.len();
         set(&mut self.adjoints.as_mut_slice()[place.offset..][..len]);
         self.begun[root.0] = true;
+        self.plan_reach(root);
         let stem = self.stem();
-        let mut most = usize::MAX;
         for number in (0..self.nodes.len()).rev() {
             let output = self.nodes[number].output;
-            // A node that the root does not depend on has no adjoint.
+            // A node that the root does not depend on has no gradient.
             if !self.begun[output.0] && !self.places[output.0].unasked {
                 continue;
             }
-            let mut rows = self.rows_at(output);
-            rows.live = rows.live.min(most);
+            let rows = self.rows_at(output).with_live(self.reach[output.0]);
             self.pass.rows = rows;
             let node = &mut self.nodes[number];
             let place = &self.places[output.0];
@@ -428,30 +446,55 @@ impl Tape {
                 places: &self.places,
                 inputs: &node.inputs,
                 output,
-                node: node.number,
                 dy: &rest[..rows.live * place.shape.len()],
                 grads: Grads {
                     past,
                     places: &self.places,
                     inputs: &node.inputs,
                     begun: &mut self.begun,
+                    reach: &self.reach,
                     stem,
                     rows,
                 },
                 params: &mut self.params,
                 pass: &self.pass,
+                batch: &self.batch,
+                signals: &self.signals,
             });
-            if node.op.narrows(&self.pass) {
-                most = self.pass.group.main();
-            }
         }
         self.pass.rows = stem;
+    }
+
+    /// Finds the rows of each value's gradient that a replay from `root` computes: the
+    /// most that any node above asks for. A node that narrows asks for the main rows, and
+    /// a value that is read by another node as well keeps that one's rows.
+    fn plan_reach(&mut self, root: Value) {
+        self.reach.fill(0);
+        self.reach[root.0] = self.places[root.0].rows(&self.pass);
+        for node in self.nodes.iter().rev() {
+            let place = &self.places[node.output.0];
+            let mut rows = self.reach[node.output.0];
+            if place.unasked {
+                // It learns from the losses of the main rows.
+                rows = rows.max(self.pass.group.main());
+                self.reach[node.output.0] = rows;
+            }
+            if node.op.narrows(&self.pass) {
+                rows = rows.min(self.pass.group.main());
+            }
+            for input in &node.inputs {
+                let place = &self.places[input.0];
+                let most = place.rows(&self.pass);
+                let reach = &mut self.reach[input.0];
+                *reach = (*reach).max(rows).min(most);
+            }
+        }
     }
 
     fn end(&self) -> usize {
         self.places.last().map_or(0, |last| {
             let rows = if last.expanded {
-                self.most_rows()
+                self.full.live
             } else {
                 self.capacity
             };

@@ -90,8 +90,8 @@ impl Group {
     }
 }
 
-/// Everything that a pass over the tape is told.
-#[derive(Debug)]
+/// Everything that a pass over the tape is told beside its numbers.
+#[derive(Clone, Copy, Debug)]
 pub struct Pass {
     /// Kernels in use.
     pub engine: Engine,
@@ -113,27 +113,37 @@ pub struct Pass {
     pub temperature: f32,
     /// Address of the noise.
     pub noise: Noise,
-    /// The class of each row; those of the images are set, the rest follows.
-    pub labels: Vec<u32>,
-    /// The loss of each row; set between `forward` and `backward`.
-    pub losses: Vec<f32>,
-    /// What a score-function estimator takes from the loss of each main row;
-    /// set between `forward` and `backward`.
-    pub baselines: Vec<f32>,
     /// Whether the samples of an image are all outcomes of its bits instead of draws:
     /// bit `i` of the network is bit `i` of the sample's number.
     pub enumerate: bool,
+}
+
+/// What a batch is labelled with.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The class of each row; those of the images are set, the rest follows.
+    pub labels: Vec<u32>,
+}
+
+/// What score-function estimators learn from, a number for each row; set between
+/// `forward` and `backward` ([`crate::estimators::Driver`]).
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// The loss of each row.
+    pub losses: Vec<f32>,
+    /// What an estimator takes from the loss of each main row.
+    pub baselines: Vec<f32>,
     /// The weight of each main row's loss in the objective: one over the main rows,
     /// or the probability of its outcome over the images.
     pub weights: Vec<f32>,
-    /// The adjoint of each row's loss; set between `forward` and `backward`.
-    pub seeds: Vec<f32>,
+    /// The gradient of the objective with respect to each row's loss.
+    pub grad_output: Vec<f32>,
 }
 
 impl Pass {
     /// The settings of a new tape for `capacity` images.
     pub fn new(engine: Engine, capacity: usize) -> Self {
-        let mut pass = Self {
+        Self {
             engine,
             rows: Rows::new(capacity),
             group: Group {
@@ -152,15 +162,8 @@ impl Pass {
                 step: 0,
                 draw: 0,
             },
-            labels: Vec::new(),
-            losses: Vec::new(),
-            baselines: Vec::new(),
             enumerate: false,
-            weights: Vec::new(),
-            seeds: Vec::new(),
-        };
-        pass.resize(capacity);
-        pass
+        }
     }
 
     /// The live main rows: samples, not what an estimator evaluates beside them.
@@ -168,27 +171,37 @@ impl Pass {
         self.rows.with_live(self.rows.live.min(self.group.main()))
     }
 
-    /// Makes room for that many rows.
-    pub(super) fn resize(&mut self, rows: usize) {
-        self.labels.resize(rows, 0);
-        self.losses.resize(rows, 0.0);
-        self.baselines.resize(rows, 0.0);
-        self.seeds.resize(rows, 0.0);
-        self.weights.resize(rows, 0.0);
+    /// The generator of the noise of a sample in the layer with that key. All replicas
+    /// of a sample share it; `row` may be any of their rows.
+    pub fn noise(&self, key: usize, row: usize) -> Xoshiro256PlusPlus {
+        let Noise { seed, step, draw } = self.noise;
+        random::unit_noise((seed, step, draw), key, row % self.group.main())
     }
+}
 
-    /// Gives every row its image's label.
-    pub(super) fn spread_labels(&mut self) {
-        let images = self.group.images;
-        for row in images..self.group.rows() {
-            self.labels[row] = self.labels[row - images];
+impl Batch {
+    pub(super) fn new(rows: usize) -> Self {
+        Self {
+            labels: vec![0; rows],
         }
     }
 
-    /// The generator of the noise of a sample at `node`. All replicas of a
-    /// sample share it; `row` may be any of their rows.
-    pub fn noise(&self, node: usize, row: usize) -> Xoshiro256PlusPlus {
-        let Noise { seed, step, draw } = self.noise;
-        random::unit_noise((seed, step, draw), node, row % self.group.main())
+    /// Gives every row its image's label.
+    pub(super) fn repeat_labels(&mut self, group: Group) {
+        for row in group.images..group.rows() {
+            self.labels[row] = self.labels[row - group.images];
+        }
+    }
+}
+
+impl Signals {
+    pub(super) fn new(rows: usize) -> Self {
+        let zeros = || vec![0.0; rows];
+        Self {
+            losses: zeros(),
+            baselines: zeros(),
+            weights: zeros(),
+            grad_output: zeros(),
+        }
     }
 }

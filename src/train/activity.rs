@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 use crate::bits;
 use crate::data::Split;
 use crate::estimators::Link;
+use crate::layers::{Activation, Binary, Function};
 use crate::model::weights::{Data, NamedTensor};
-use crate::model::{LayerSpec, ModelSpec, Network};
-use crate::ops::Function;
+use crate::model::{ModelSpec, Network};
 use crate::tape::{Mode, Units};
 
 /// Images that are looked at.
@@ -59,16 +59,13 @@ struct Watched {
 
 /// The layers of units of a network that saturate, in order.
 fn watched(spec: &ModelSpec) -> Vec<Watched> {
-    let estimators = spec.estimators().unwrap_or_default();
-    let (mut units, mut found) = (estimators.iter(), Vec::new());
+    let mut found = Vec::new();
     for (layer, of) in spec.layers.iter().enumerate() {
-        let link = match of {
-            LayerSpec::Binary { .. } => units.next().map(|unit| unit.link()),
-            LayerSpec::Activation { function } => match function {
-                Function::HardSigmoid => Some(Link::HardSigmoid),
-                Function::Sigmoid => Some(Link::Sigmoid),
-                Function::Relu => None,
-            },
+        let rule = of.get::<Binary>().and_then(|unit| unit.rule().ok());
+        let link = match (rule, of.get::<Activation>().map(|a| a.function)) {
+            (Some(rule), _) => Some(rule.link()),
+            (_, Some(Function::HardSigmoid)) => Some(Link::HardSigmoid),
+            (_, Some(Function::Sigmoid)) => Some(Link::Sigmoid),
             _ => None,
         };
         if let Some(link) = link {
@@ -76,7 +73,7 @@ fn watched(spec: &ModelSpec) -> Vec<Watched> {
                 name: format!("activation{}", found.len() + 1),
                 layer,
                 link,
-                binary: matches!(of, LayerSpec::Binary { .. }),
+                binary: of.is::<Binary>(),
             });
         }
     }
@@ -125,10 +122,7 @@ impl Activity {
             net.forward();
             let slope = net.pass().slope;
             for (i, layer) in layers.iter().enumerate() {
-                let x = match layer.layer {
-                    0 => net.input(),
-                    n => net.layer_output(n - 1),
-                };
+                let x = net.layer_input(layer.layer);
                 saturated[i].of += x.len();
                 saturated[i].yes += x.iter().filter(|&&x| layer.saturates(slope, x)).count();
                 if !layer.binary {
@@ -208,16 +202,16 @@ mod tests {
     use super::*;
     use crate::estimators::Firing;
     use crate::kernels;
+    use crate::layers::LayerSpec;
     use crate::model::Pixels;
     use crate::tensor::Shape;
     use ndarray::Array4;
 
     /// A network whose units see the pixels themselves, from -1 (0) to 1 (255).
     fn net(link: Link) -> Network {
-        let unit = LayerSpec::Binary {
-            mode: Firing::Stochastic,
-            estimator: "st".into(),
+        let unit = Binary {
             link: Some(link),
+            ..Binary::new(Firing::Stochastic, "st")
         };
         let out: LayerSpec =
             serde_json::from_str(r#"{"type": "linear", "name": "fc", "out": 2}"#).unwrap();
@@ -225,7 +219,7 @@ mod tests {
             name: "watched".into(),
             input: Shape::image(1, 2, 3),
             pixels: Some(Pixels::normalised(0.5, 0.5)),
-            layers: vec![unit, out],
+            layers: vec![unit.into(), out],
         };
         let engine = kernels::select(Some("scalar")).unwrap();
         Network::new(&spec, engine, 2, true).unwrap()

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::optimiser::{Optimiser, OptimiserSpec};
 use crate::error::Result;
 use crate::kernels::Engine;
+use crate::layers::{ActivationOp, Function, LinearOp, Terms};
 use crate::model::{Init, Network};
-use crate::ops::{Activation, Function, Linear, Terms};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
 
@@ -94,9 +94,9 @@ impl Predictor {
         let inputs = network.spec().input.len() + network.classes();
         let mut tape = Tape::new(engine, network.capacity());
         let input = tape.input(Shape::vector(inputs), false);
-        let hidden = Linear::record(&mut tape, "baseline1", input, HIDDEN, Terms::real(true))?;
-        let hidden = Activation::record(&mut tape, hidden, Function::Relu);
-        let output = Linear::record(&mut tape, "baseline2", hidden, 1, Terms::real(true))?;
+        let hidden = LinearOp::record(&mut tape, "baseline1", input, HIDDEN, Terms::real(true))?;
+        let hidden = ActivationOp::record(&mut tape, hidden, Function::Relu);
+        let output = LinearOp::record(&mut tape, "baseline2", hidden, 1, Terms::real(true))?;
         tape.seal(true);
         // A seed of its own, so that it shares no weight with the network.
         Init::Pytorch.apply(&mut tape.params, seed ^ 0xBA5E_11FE);
@@ -126,7 +126,7 @@ impl Predictor {
         for (n, (row, image)) in rows.zip(network.input().chunks_exact(pixels)).enumerate() {
             row[..pixels].copy_from_slice(image);
             row[pixels..].fill(0.0);
-            row[pixels + network.pass().labels[n] as usize] = 1.0;
+            row[pixels + network.batch().labels[n] as usize] = 1.0;
         }
         self.tape.forward();
     }
@@ -171,7 +171,7 @@ impl BaselineState {
     pub fn apply(&mut self, network: &mut Network) {
         let group = network.pass().group;
         let (images, main) = (group.images, group.main());
-        let losses = &network.pass().losses[..main];
+        let losses = &network.signals().losses[..main];
         let sum = network.pass().samples().sum(|row| f64::from(losses[row]));
         let expected = if self.weight > 0.0 {
             self.average / self.weight
@@ -181,8 +181,8 @@ impl BaselineState {
         if let Some(net) = &mut self.net {
             net.predict(network);
         }
-        let mut baselines = std::mem::take(&mut network.pass_mut().baselines);
-        let losses = &network.pass().losses[..main];
+        let mut baselines = std::mem::take(&mut network.signals_mut().baselines);
+        let losses = &network.signals().losses[..main];
         let loss = |row: usize| f64::from(losses[row]);
         let of_image = |n: usize| (n..main).step_by(images).map(loss).sum::<f64>();
         for (row, baseline) in baselines[..main].iter_mut().enumerate() {
@@ -205,7 +205,7 @@ impl BaselineState {
                 .collect(),
             None => Vec::new(),
         };
-        network.pass_mut().baselines = baselines;
+        network.signals_mut().baselines = baselines;
         if let Some(net) = &mut self.net {
             net.learn(|n| means[n]);
         }

@@ -22,7 +22,7 @@ pub(super) fn fill(
     epoch: usize,
 ) {
     net.set_rows(batch.len());
-    let labels = &mut net.pass_mut().labels;
+    let labels = &mut net.batch_mut().labels;
     for (label, &i) in labels.iter_mut().zip(batch) {
         *label = split.label(i as usize);
     }

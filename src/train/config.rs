@@ -11,8 +11,8 @@ use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 use crate::data::{Augment, Background, Dataset, mnist};
 use crate::error::{Error, Result};
-use crate::estimators::Roles;
-use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
+use crate::layers::BatchNorm;
+use crate::model::{Init, ModelSpec, Pixels};
 
 /// The data set that a run was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,13 +187,12 @@ impl Config {
     }
 
     /// Rows of an image that pass through the network in a step: samples times one and
-    /// what the estimators ask for beside each ([`crate::estimators::Roles`]).
+    /// what the estimators ask for beside each ([`crate::estimators::Plan`]).
     ///
     /// # Errors
     /// An unknown estimator.
     pub fn evaluations(&self) -> Result<usize> {
-        let roles = self.model.roles()?;
-        Ok(self.samples * roles.first().map_or(1, Roles::replicas))
+        Ok(self.samples * self.model.plan()?.replicas())
     }
 
     /// Images used for training, and for validation.
@@ -400,14 +399,13 @@ impl Config {
             0 => self.batch,
             rest => rest,
         };
-        let shapes = self.model.shapes()?;
-        for (layer, shape) in self.model.layers.iter().zip(shapes) {
-            if let LayerSpec::BatchNorm {
-                name, statistics, ..
-            } = layer
-                && statistics.is_batch()
-                && smallest * shape.pixels() < 2
+        let shapes = self.model.layer_shapes()?;
+        for (layer, shapes) in self.model.layers.iter().zip(shapes) {
+            if let Some(norm) = layer.get::<BatchNorm>()
+                && norm.statistics.is_batch()
+                && smallest * shapes.output.pixels() < 2
             {
+                let name = layer.label();
                 return Err(Error::spec(format!(
                     "layer {name}: a batch of {smallest} leaves batch norm one value a channel; choose another --batch than {}{}",
                     self.batch,

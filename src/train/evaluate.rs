@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::Split;
+use crate::layers::{loss_of_mean, softmax};
 use crate::model::{Network, argmax};
-use crate::ops::{loss_of_mean, softmax};
 use crate::tape::{Mode, Noise, Units};
 
 /// How the bits of stochastic units are read. Deterministic networks read the
@@ -129,7 +129,7 @@ impl Evaluator {
                 }
             }
             for (row, p) in self.probabilities.chunks_exact(classes).enumerate() {
-                let label = net.pass().labels[row] as usize;
+                let label = net.batch().labels[row] as usize;
                 right += usize::from(argmax(p) == Some(label));
             }
             // Of the losses, not of the probabilities, which may be too small for floats.

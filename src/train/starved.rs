@@ -2,8 +2,8 @@
 
 use super::config::Config;
 use super::optimiser::OptimiserSpec;
-use crate::model::{LayerSpec, Pixels};
-use crate::ops::Function;
+use crate::layers::{Activation, BatchNorm, Binary, Conv, Function, LayerSpec, Linear};
+use crate::model::{Pixels, Source};
 
 /// Below this share of units that pass a gradient, a run is warned.
 const FEW: f64 = 0.25;
@@ -25,29 +25,37 @@ fn unnormalised_sums(config: &Config) -> Option<String> {
         Pixels::Integer => model.binary_first(),
         Pixels::Normalised(_) => None,
     };
-    let mut open = None;
-    for layer in &model.layers {
-        open = match layer {
-            LayerSpec::Conv { name, scale, .. } | LayerSpec::Linear { name, scale, .. } => {
-                let small = *scale && pixels != Some(name);
-                (layer.has_binary_weights() && !small).then_some(name)
-            }
-            LayerSpec::MaxPool { .. }
-            | LayerSpec::Activation {
-                function: Function::Relu,
-            } => open,
-            LayerSpec::BatchNorm { .. } => None,
-            LayerSpec::Activation { .. } | LayerSpec::Binary { .. } => match open {
-                Some(name) => {
-                    return Some(format!(
-                        "layer {name}: its integer sums reach a unit that passes gradients for |a*x| < 1 only, so few pass; put a batch_norm between"
-                    ));
-                }
-                None => None,
-            },
+    let topology = model.topology().ok()?;
+    // For each layer, the one whose sums it hands on.
+    let mut open: Vec<Option<&str>> = Vec::new();
+    for (layer, from) in model.layers.iter().zip(&topology.inputs) {
+        let below = from.iter().find_map(|source| match source {
+            Source::Layer(j) => open[*j],
+            Source::Input => None,
+        });
+        let scaled = |scale: bool| {
+            let small = scale && pixels != Some(layer.label());
+            (layer.has_binary_weights() && !small).then_some(layer.label())
         };
+        let function = layer.get::<Activation>().map(|a| a.function);
+        open.push(if let Some(conv) = layer.get::<Conv>() {
+            scaled(conv.scale)
+        } else if let Some(linear) = layer.get::<Linear>() {
+            scaled(linear.scale)
+        } else if layer.is::<BatchNorm>() {
+            None
+        } else if layer.is::<Binary>() || function.is_some_and(|f| f != Function::Relu) {
+            if let Some(name) = below {
+                return Some(format!(
+                    "layer {name}: its integer sums reach a unit that passes gradients for |a*x| < 1 only, so few pass; put a batch_norm between"
+                ));
+            }
+            None
+        } else {
+            below
+        });
     }
-    open.map(|name| {
+    open.pop().flatten().map(|name| {
         format!(
             "layer {name}: the loss sees its integer sums as logits, whose softmax passes hardly any gradient; put a batch_norm after it"
         )
@@ -58,15 +66,10 @@ fn unnormalised_sums(config: &Config) -> Option<String> {
 /// latent weight has to travel to change its sign, and stands still without.
 fn steep_slope(config: &Config) -> Option<String> {
     let layers = &config.model.layers;
-    let windowed = |l: &LayerSpec| {
-        matches!(
-            l,
-            LayerSpec::Binary { .. }
-                | LayerSpec::Activation {
-                    function: Function::HardSigmoid
-                }
-        )
+    const HARD: Activation = Activation {
+        function: Function::HardSigmoid,
     };
+    let windowed = |l: &LayerSpec| l.is::<Binary>() || l.get() == Some(&HARD);
     let last_unit = layers.iter().rposition(windowed)?;
     let below = &layers[..last_unit];
     if !below.iter().any(LayerSpec::has_binary_weights) {
@@ -89,19 +92,14 @@ fn short_way(config: &Config) -> Option<String> {
     if matches!(config.optimiser, OptimiserSpec::Sgd { .. }) {
         return None;
     }
-    let shapes = config.model.shapes().ok()?;
-    let fan_ins = config
-        .model
-        .layers
-        .iter()
-        .zip(shapes)
-        .filter_map(|(l, shape)| match l {
-            LayerSpec::Conv { name, kernel, .. } if l.has_binary_weights() => {
-                Some((kernel * kernel * shape.channels, name))
-            }
-            LayerSpec::Linear { name, .. } if l.has_binary_weights() => Some((shape.len(), name)),
-            _ => None,
-        });
+    let shapes = config.model.layer_shapes().ok()?;
+    let binary = config.model.layers.iter().zip(&shapes);
+    let binary = binary.filter(|(layer, _)| layer.has_binary_weights());
+    let fan_ins = binary.filter_map(|(layer, shapes)| {
+        let tensors = layer.layer().tensors(&shapes.inputs);
+        let fan_in = tensors.params.first()?.shape[1..].iter().product::<usize>();
+        Some((fan_in, layer.label()))
+    });
     let (fan_in, name) = fan_ins.min()?;
     // Of the default initialiser, uniform to 1/√fan-in; the others begin farther off.
     let begin = 0.5 / (fan_in as f64).sqrt();
@@ -117,8 +115,8 @@ fn short_way(config: &Config) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::Weights;
     use crate::model::{ModelSpec, preset};
-    use crate::ops::Weights;
     use crate::tensor::Shape;
     use crate::train::{DatasetRecord, SlopeKind, SlopeSchedule};
 
@@ -188,10 +186,7 @@ mod tests {
         let scaled = |at: usize| {
             config("xnor-net", move |m| {
                 m.layers.remove(at + 1);
-                match &mut m.layers[at] {
-                    LayerSpec::Conv { scale, .. } => *scale = true,
-                    other => panic!("{other:?}"),
-                }
+                assert!(m.layers[at].update::<Conv>(|conv| conv.scale = true));
             })
         };
         one(&scaled(0), "layer conv1: its integer sums");

@@ -3,8 +3,8 @@
 
 use bnn_cpu::estimators::{Firing, Link};
 use bnn_cpu::kernels::select;
+use bnn_cpu::layers::{Activation, Function, Linear, Weights};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Placement};
-use bnn_cpu::ops::{Function, Weights};
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
@@ -19,19 +19,23 @@ pub const NETS: [&[usize]; 2] = [&[5], &[4, 3]];
 
 /// Hidden layers of stochastic bits, then logits.
 pub fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<ModelSpec> {
-    let linear = |i: usize, out| LayerSpec::Linear {
-        name: format!("fc{i}"),
-        out,
-        bias: true,
-        weights: Weights::Real,
-        scale: false,
+    let linear = |i: usize, out| {
+        LayerSpec::named(
+            format!("fc{i}"),
+            Linear {
+                out,
+                bias: true,
+                weights: Weights::Real,
+                scale: false,
+            },
+        )
     };
     let mut layers = Vec::new();
     for (i, &out) in hidden.iter().enumerate() {
         layers.push(linear(i + 1, out));
-        layers.push(LayerSpec::Activation {
+        layers.push(LayerSpec::from(Activation {
             function: Function::HardSigmoid,
-        });
+        }));
     }
     layers.push(linear(hidden.len() + 1, 3));
     let mut spec = ModelSpec {

@@ -3,8 +3,8 @@
 use bnn_cpu::data::Split;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
+use bnn_cpu::layers::{Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Weights};
 use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Pixels, Placement, preset};
-use bnn_cpu::ops::{Function, Weights};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
@@ -38,34 +38,48 @@ pub fn digits_net(name: &str, placement: Placement, firing: Firing) -> ModelSpec
 
 /// A net of every kind of layer that a scalar machine trains in no time.
 pub fn tiny_net(firing: Firing) -> ModelSpec {
-    let conv = |name: &str, out, kernel, stride, padding, bias| LayerSpec::Conv {
-        name: name.into(),
-        out,
-        kernel,
-        stride,
-        padding,
-        bias,
-        weights: Weights::Real,
-        scale: false,
+    let conv = |name: &str, out, kernel, stride, padding, bias| {
+        LayerSpec::named(
+            name,
+            Conv {
+                out,
+                kernel,
+                stride,
+                padding,
+                bias,
+                weights: Weights::Real,
+                scale: false,
+            },
+        )
     };
-    let norm = |name: &str| LayerSpec::BatchNorm {
-        name: name.into(),
-        eps: 1e-5,
-        momentum: 0.1,
-        statistics: bnn_cpu::ops::Statistics::Batch,
+    let norm = |name: &str| {
+        LayerSpec::named(
+            name,
+            BatchNorm {
+                eps: 1e-5,
+                momentum: 0.1,
+                statistics: bnn_cpu::layers::Statistics::Batch,
+            },
+        )
     };
-    let linear = |name: &str, out| LayerSpec::Linear {
-        name: name.into(),
-        out,
-        bias: true,
-        weights: Weights::Real,
-        scale: false,
+    let linear = |name: &str, out| {
+        LayerSpec::named(
+            name,
+            Linear {
+                out,
+                bias: true,
+                weights: Weights::Real,
+                scale: false,
+            },
+        )
     };
-    let function = |function| LayerSpec::Activation { function };
-    let binary = || LayerSpec::Binary {
-        mode: firing,
-        estimator: "st".into(),
-        link: None,
+    let function = |function| LayerSpec::from(Activation { function });
+    let binary = || {
+        LayerSpec::from(Binary {
+            mode: firing,
+            estimator: "st".into(),
+            link: None,
+        })
     };
     ModelSpec {
         name: "tiny".into(),
@@ -77,10 +91,10 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
             function(Function::Relu),
             conv("conv2", 5, 3, 1, 1, false),
             norm("bn2"),
-            LayerSpec::MaxPool {
+            LayerSpec::from(MaxPool {
                 kernel: 2,
                 stride: None,
-            },
+            }),
             binary(),
             linear("fc1", 17),
             function(Function::Sigmoid),

@@ -3,8 +3,8 @@
 //! is shared with the crate but the order in which a row is stored: (height, width,
 //! channel).
 
-use bnn_cpu::model::{LayerSpec, Network};
-use bnn_cpu::ops::{Function, Weights, Window};
+use bnn_cpu::layers::{self, Function, Weights, Window};
+use bnn_cpu::model::Network;
 use bnn_cpu::tensor::Shape;
 
 /// Convolution. Weights are (O, C, k, k), as PyTorch has them.
@@ -268,79 +268,54 @@ pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
     let mut shape = spec.input;
     let mut margin = f64::INFINITY;
     for layer in &spec.layers {
-        match layer {
-            LayerSpec::Conv {
-                name,
-                weights,
-                scale,
-                ..
-            }
-            | LayerSpec::Linear {
-                name,
-                weights,
-                scale,
-                ..
-            } => {
-                let v = of(name, "weight").expect("a layer has weights");
-                let mut w = effective(*weights, &v);
-                let layer = match layer {
-                    LayerSpec::Conv {
-                        out,
-                        kernel,
-                        stride,
-                        padding,
-                        ..
-                    } => Conv::new(
-                        shape,
-                        *out,
-                        Window {
-                            kernel: *kernel,
-                            stride: *stride,
-                            padding: *padding,
-                        },
-                    ),
-                    LayerSpec::Linear { out, .. } => {
-                        w = stored(shape, &w);
-                        linear(shape, *out)
-                    }
-                    _ => unreachable!("the other layers have no weights"),
-                };
-                x = layer.forward(&x, &w, None);
-                let (channels, bias) = (layer.output.channels, of(name, "bias"));
-                for (i, x) in x.iter_mut().enumerate() {
-                    let o = i % channels;
-                    if *scale {
-                        let row = &v[o * v.len() / channels..][..v.len() / channels];
-                        *x *= row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64;
-                    }
-                    *x += bias.as_ref().map_or(0.0, |b| b[o]);
+        let name = layer.label();
+        let conv = layer.get::<layers::Conv>();
+        let fully = layer.get::<layers::Linear>();
+        if let Some(terms) = conv.map(|c| c.terms()).or(fully.map(|l| l.terms())) {
+            let v = of(name, "weight").expect("a layer has weights");
+            let mut w = effective(terms.weights, &v);
+            let layer = match (conv, fully) {
+                (Some(conv), _) => Conv::new(shape, conv.out, conv.window()),
+                (_, Some(fully)) => {
+                    w = stored(shape, &w);
+                    linear(shape, fully.out)
                 }
-                shape = layer.output;
-            }
-            LayerSpec::BatchNorm { name, eps, .. } => {
-                let get = |what: &str| of(name, what).expect("a norm has its numbers");
-                let norm = Norm {
-                    mean: get("running_mean"),
-                    var: get("running_var"),
-                    eps: *eps,
-                    batch: false,
-                };
-                x = norm.forward(&x, &get("weight"), &get("bias"));
-            }
-            LayerSpec::MaxPool { kernel, stride } => {
-                (shape, x, _) = max_pool(&x, shape, *kernel, stride.unwrap_or(*kernel));
-            }
-            LayerSpec::Activation { function: f } => {
-                let slope = f64::from(net.pass().slope);
-                x.iter_mut().for_each(|x| *x = function(*f, slope, *x).0);
-            }
-            LayerSpec::Binary { .. } => {
-                let largest = x.iter().fold(1.0f64, |m, x| m.max(x.abs()));
-                for x in &mut x {
-                    margin = margin.min(x.abs() / largest);
-                    *x = f64::from(u8::from(*x > 0.0));
+                _ => unreachable!("the other layers have no weights"),
+            };
+            x = layer.forward(&x, &w, None);
+            let (channels, bias) = (layer.output.channels, of(name, "bias"));
+            for (i, x) in x.iter_mut().enumerate() {
+                let o = i % channels;
+                if terms.scale {
+                    let row = &v[o * v.len() / channels..][..v.len() / channels];
+                    *x *= row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64;
                 }
+                *x += bias.as_ref().map_or(0.0, |b| b[o]);
             }
+            shape = layer.output;
+        } else if let Some(norm) = layer.get::<layers::BatchNorm>() {
+            let get = |what: &str| of(name, what).expect("a norm has its numbers");
+            let norm = Norm {
+                mean: get("running_mean"),
+                var: get("running_var"),
+                eps: norm.eps,
+                batch: false,
+            };
+            x = norm.forward(&x, &get("weight"), &get("bias"));
+        } else if let Some(pool) = layer.get::<layers::MaxPool>() {
+            (shape, x, _) = max_pool(&x, shape, pool.kernel, pool.step());
+        } else if let Some(activation) = layer.get::<layers::Activation>() {
+            let slope = f64::from(net.pass().slope);
+            x.iter_mut()
+                .for_each(|x| *x = function(activation.function, slope, *x).0);
+        } else if layer.is::<layers::Binary>() {
+            let largest = x.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+            for x in &mut x {
+                margin = margin.min(x.abs() / largest);
+                *x = f64::from(u8::from(*x > 0.0));
+            }
+        } else {
+            panic!("layer {name} is unknown to the oracle");
         }
     }
     (x, margin)

@@ -3,8 +3,8 @@
 
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
+use bnn_cpu::layers::{Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Weights};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Pixels};
-use bnn_cpu::ops::{Function, Weights};
 use bnn_cpu::random::{below, between, keyed};
 use bnn_cpu::tape::{Mode, Units};
 use bnn_cpu::tensor::Shape;
@@ -58,12 +58,14 @@ impl RandomNet {
     }
 
     fn norm(&mut self) -> LayerSpec {
-        LayerSpec::BatchNorm {
-            name: self.name(),
-            eps: 1e-5,
-            momentum: 0.1,
-            statistics: bnn_cpu::ops::Statistics::Batch,
-        }
+        LayerSpec::named(
+            self.name(),
+            BatchNorm {
+                eps: 1e-5,
+                momentum: 0.1,
+                statistics: bnn_cpu::layers::Statistics::Batch,
+            },
+        )
     }
 
     /// A spec of one to three convolutions and one or two linear layers.
@@ -86,16 +88,18 @@ impl RandomNet {
             let (weights, scale) = self.weights(mix);
             first_binary.get_or_insert(weights == Weights::Binary);
             let kernel = self.one_of(&[1, 2, 3, 3, 5, 5, 7]);
-            layers.push(LayerSpec::Conv {
-                name: self.name(),
-                out: self.one_of(&[1, 3, 4, 5, 8, 16, 17, 24, 32, 65]),
-                kernel,
-                stride: self.one_of(&[1, 1, 1, 2, 3]),
-                padding: below(&mut self.rng, kernel as u64) as usize,
-                bias: self.one_of(&[true, false]),
-                weights,
-                scale,
-            });
+            layers.push(LayerSpec::named(
+                self.name(),
+                Conv {
+                    out: self.one_of(&[1, 3, 4, 5, 8, 16, 17, 24, 32, 65]),
+                    kernel,
+                    stride: self.one_of(&[1, 1, 1, 2, 3]),
+                    padding: below(&mut self.rng, kernel as u64) as usize,
+                    bias: self.one_of(&[true, false]),
+                    weights,
+                    scale,
+                },
+            ));
             self.tail(&mut layers, true);
         }
         for last in [false, true] {
@@ -104,13 +108,15 @@ impl RandomNet {
             }
             let (weights, scale) = self.weights(mix);
             first_binary.get_or_insert(weights == Weights::Binary);
-            layers.push(LayerSpec::Linear {
-                name: self.name(),
-                out: self.one_of(&[2, 10, 33, 70]),
-                bias: self.one_of(&[true, false]),
-                weights,
-                scale,
-            });
+            layers.push(LayerSpec::named(
+                self.name(),
+                Linear {
+                    out: self.one_of(&[2, 10, 33, 70]),
+                    bias: self.one_of(&[true, false]),
+                    weights,
+                    scale,
+                },
+            ));
             match last {
                 false => self.tail(&mut layers, false),
                 true if self.one_of(&[true, false]) => layers.push(self.norm()),
@@ -131,16 +137,16 @@ impl RandomNet {
     /// Batch norm, pool, perhaps an activation, and the unit, in any sound order.
     fn tail(&mut self, layers: &mut Vec<LayerSpec>, pools: bool) {
         let (kernel, stride) = self.one_of(&[(2, None), (2, None), (3, Some(2)), (2, Some(1))]);
-        let pool = LayerSpec::MaxPool { kernel, stride };
+        let pool = LayerSpec::from(MaxPool { kernel, stride });
         let norm = self.norm();
-        let unit = LayerSpec::Binary {
+        let unit = LayerSpec::from(Binary {
             mode: self.firing,
             estimator: "st".into(),
             link: None,
-        };
-        let function = LayerSpec::Activation {
+        });
+        let function = LayerSpec::from(Activation {
             function: self.one_of(&[Function::Relu, Function::HardSigmoid, Function::Sigmoid]),
-        };
+        });
         let order = if pools {
             below(&mut self.rng, 7)
         } else {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
+use bnn_cpu::layers::row_loss;
 use bnn_cpu::lower::verify;
 use bnn_cpu::model::argmax;
-use bnn_cpu::ops::row_loss;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 

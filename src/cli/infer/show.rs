@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use bnn_cpu::layers::softmax;
 use bnn_cpu::model::argmax;
-use bnn_cpu::ops::softmax;
 use serde::Serialize;
 use serde_json::json;
 

@@ -104,10 +104,10 @@ impl BinaryUnit {
     /// A main row without extra ones.
     fn outcome<'a>(&self, cx: &View<'a>, row: usize, slot: &'a Slot) -> Outcome<'a> {
         Outcome {
-            loss: cx.pass.losses[row],
+            loss: cx.signals.losses[row],
             extra: [0.0; 2],
-            baseline: cx.pass.baselines[row],
-            weight: cx.pass.weights[row],
+            baseline: cx.signals.baselines[row],
+            weight: cx.signals.weights[row],
             h: &cx.h[row * self.len..][..self.len],
             p: &slot.p,
             noted: [&slot.noted, &slot.zeros],

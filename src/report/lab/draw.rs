@@ -7,8 +7,8 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
 use crate::kernels::Engine;
+use crate::layers::{Binary, Statistics};
 use crate::model::{LayerSpec, ModelSpec, Network, Placement};
-use crate::ops::Statistics;
 use crate::tape::{Mode, Noise, Params, Units};
 use crate::train::{Baseline, BaselineState};
 
@@ -67,12 +67,7 @@ impl Lab<'_> {
     /// Binary units of an image.
     pub fn bits(&self) -> Result<usize> {
         let spec = self.spec("st")?;
-        let shapes = spec.shapes()?;
-        let layers = spec.layers.iter().zip(&shapes[1..]);
-        Ok(layers
-            .filter(|(layer, _)| matches!(layer, LayerSpec::Binary { .. }))
-            .map(|(_, shape)| shape.len())
-            .sum())
+        Ok(spec.units()?.iter().map(|unit| unit.len).sum())
     }
 
     /// Brings running statistics near those of the batch at new weights.
@@ -148,10 +143,7 @@ impl Lab<'_> {
     /// The parameters that are looked at.
     pub(super) fn looked_at(&self, params: &Params) -> Result<LookedAt> {
         let spec = self.spec("st")?;
-        let last = spec
-            .layers
-            .iter()
-            .rposition(|layer| matches!(layer, LayerSpec::Binary { .. }));
+        let last = spec.layers.iter().rposition(LayerSpec::is::<Binary>);
         let below: Vec<&str> = spec.layers[..last.unwrap_or(0)]
             .iter()
             .map(LayerSpec::label)

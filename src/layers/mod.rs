@@ -1,28 +1,39 @@
-//! Floor 3: layers. One file each, forward above backward, gradient check at its
-//! foot. Each layer is recorded on a tape by its `record` function.
+//! Floor 4: layers, one file each: the layer of a spec ([`Layer`]), its op on a tape,
+//! forward above backward, and the gradient check at its foot.
+//!
+//! [`registry`] names every kind; a network is a list of [`LayerSpec`].
 
 mod activation;
 mod batch_norm;
+mod binary;
 mod channel_scale;
 mod conv;
 mod conv_norm_pool;
 mod cross_entropy;
+mod layer;
 mod linear;
 mod max_pool;
 mod norm_pool;
 mod panels;
+pub mod registry;
+mod spec;
 mod weights;
 mod window;
 
-pub use activation::{Activation, Function};
-pub use batch_norm::{BatchNorm, Statistics, scale_and_shift};
+pub use activation::{Activation, ActivationOp, Function};
+pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
+pub use binary::{Binary, own_link};
 pub use channel_scale::{ChannelScale, channel_scale};
-pub use conv::Conv;
+pub use conv::{Conv, ConvOp};
 pub use conv_norm_pool::ConvNormPool;
-pub use cross_entropy::{CrossEntropy, log_softmax, loss_of_mean, row_loss, softmax};
-pub use linear::Linear;
-pub use max_pool::MaxPool;
+pub use cross_entropy::{
+    CrossEntropy, CrossEntropyOp, log_softmax, loss_of_mean, row_loss, softmax,
+};
+pub use layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, product, values};
+pub use linear::{Linear, LinearOp};
+pub use max_pool::{MaxPool, MaxPoolOp};
 pub use norm_pool::NormPool;
+pub use spec::LayerSpec;
 pub use weights::{Terms, Weights};
 pub use window::Window;
 

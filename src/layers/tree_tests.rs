@@ -2,7 +2,7 @@
 //! the bit. They are sums of 64-bit numbers that end as 32-bit ones, in which orders of
 //! ordinary numbers seldom show; those here are so far apart in size that they do.
 
-use super::{BatchNorm, ChannelScale};
+use super::{BatchNormOp, ChannelScale};
 use crate::kernels::Isa;
 use crate::random::{below, keyed};
 use crate::tape::{Rows, Tape};
@@ -61,7 +61,7 @@ fn gradients_of_bias_and_shift_are_added_up_in_the_tree() {
                     let mut tape = Tape::new(engine, capacity);
                     let x = tape.input(Shape::vector(1), false);
                     let y = match norm {
-                        true => BatchNorm::record(&mut tape, "l", x, 1e-5, 0.1).unwrap(),
+                        true => BatchNormOp::record(&mut tape, "l", x, 1e-5, 0.1).unwrap(),
                         false => ChannelScale::record(&mut tape, "l", x, None, true),
                     };
                     tape.seal(true);
@@ -119,7 +119,7 @@ fn statistics_are_merged_in_the_tree() {
                 let mut tape = Tape::new(engine, capacity);
                 let input = tape.input(Shape::vector(1), false);
                 // The running statistics are those of the batch alone.
-                BatchNorm::record(&mut tape, "l", input, 1e-5, 1.0).unwrap();
+                BatchNormOp::record(&mut tape, "l", input, 1e-5, 1.0).unwrap();
                 tape.seal(true);
                 tape.set_rows(live);
                 tape.value_mut(input).copy_from_slice(&x);

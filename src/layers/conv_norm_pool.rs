@@ -1,6 +1,6 @@
 //! A convolution, the batch norm behind it and the max-pool behind that, as one layer.
 //!
-//! The numbers are those of [`Conv`] and [`NormPool`] one after the other, to the bit.
+//! The numbers are those of [`ConvOp`] and [`NormPool`] one after the other, to the bit.
 //! What one op can do that two cannot: the sums of batch norm's statistics are taken of
 //! an image while the convolution's output is still in the near caches, and batch norm's
 //! adjoint, the greatest of a training step, is made one image at a time where the
@@ -11,14 +11,14 @@ use crate::tape::{Backward, Forward, Mode, Op, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::Statistics;
-use super::conv::{Adjoint, Conv};
+use super::conv::{Adjoint, ConvOp};
 use super::norm_pool::NormPool;
 use super::weights::Terms;
 use super::window::Window;
 
 /// The layer; see the module's page.
 pub struct ConvNormPool {
-    conv: Conv,
+    conv: ConvOp,
     behind: NormPool,
     /// The convolution's output.
     z: Arena,
@@ -33,7 +33,7 @@ impl ConvNormPool {
         (kernel, stride): (usize, usize),
     ) -> bool {
         // A scale of binary weights is a layer of its own between the two.
-        let output = Conv::output("", input, channels, window);
+        let output = ConvOp::output("", input, channels, window);
         !terms.scale && output.is_ok_and(|z| NormPool::serves(z, kernel, stride))
     }
 
@@ -48,16 +48,14 @@ impl ConvNormPool {
         (name, channels, window, terms): (&str, usize, Window, Terms),
         (norm, settings): (&str, (f64, f64, Statistics)),
     ) -> Result<Value> {
-        let z = Conv::output(name, tape.shape(x), channels, window)?;
-        let conv = Conv::build(tape, name, x, channels, window, terms, z.len())?;
+        let z = ConvOp::output(name, tape.shape(x), channels, window)?;
+        let conv = ConvOp::build(tape, name, x, channels, window, terms, z.len())?;
         let op = Self {
             conv,
-            behind: NormPool::build(tape, norm, z, settings)?,
-            z: Arena::zeros(tape.slots() * tape.chunk() * z.len()),
+            behind: NormPool::build(tape, norm, x, z, settings)?,
+            z: Arena::zeros(tape.slots(x) * tape.chunk(x) * z.len()),
         };
         let output = op.behind.output;
-        tape.skip_number();
-        tape.skip_number();
         Ok(tape.push(Box::new(op), &[x], output))
     }
 }
@@ -96,7 +94,7 @@ impl Op for ConvNormPool {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::ops::testing::{check_every_isa, fill};
+    use crate::layers::testing::{check_every_isa, fill};
 
     const SETTINGS: (f64, f64, Statistics) = (1e-5, 0.1, Statistics::Batch);
 
@@ -130,7 +128,7 @@ mod tests {
             ));
             ConvNormPool::record(tape, x, ("c", channels, window, terms), ("bn", SETTINGS)).unwrap()
         } else {
-            let z = Conv::record(tape, "c", x, channels, window, terms).unwrap();
+            let z = ConvOp::record(tape, "c", x, channels, window, terms).unwrap();
             NormPool::record(tape, "bn", z, SETTINGS).unwrap()
         };
         tape.seal(true);

@@ -62,7 +62,7 @@ impl ChannelScale {
             scale: vec![1.0; c],
             zeros: vec![0.0; c],
             version: u64::MAX,
-            slots: (0..tape.slots())
+            slots: (0..tape.slots(x))
                 .map(|_| Slot {
                     block: [vec![0.0; c], vec![0.0; c]],
                     sums: [vec![0.0; c], vec![0.0; c]],
@@ -166,7 +166,7 @@ impl Op for ChannelScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill, fill_apart};
+    use crate::layers::testing::{check_every_isa, fill, fill_apart};
 
     #[test]
     fn gradients_match_finite_differences() {

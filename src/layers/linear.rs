@@ -10,7 +10,7 @@
 //!
 //! Over the bits of a layer whose estimator is a local expectation the layer hands on,
 //! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`Linear::record_flips`]).
+//! ([`LinearOp::record_flips`]).
 //!
 //! The weight gradient is added up over leaves of rows in the one tree of
 //! [`crate::tape::tree`]: by our own kernel within registers
@@ -20,6 +20,7 @@
 //! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
@@ -31,8 +32,9 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
 use super::panels;
-use super::weights::{Terms, Weights};
+use super::weights::{self, Terms, Weights};
 
 /// Inputs whose weight gradient one task computes. Tasks share no output: each goes
 /// through the whole tree of its block.
@@ -43,8 +45,105 @@ const BLOCK: usize = 112;
 const ROWS: usize = NR / 2;
 const INPUTS: usize = 64;
 
-/// The layer; see the module's page.
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Linear {
+    /// Outputs.
+    pub out: usize,
+    /// Whether it has a bias.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Real or binary weights.
+    #[serde(default)]
+    pub weights: Weights,
+    /// Whether binary weights have a scale for each output.
+    #[serde(default)]
+    pub scale: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Linear {
+    /// Real weights and a bias.
+    pub fn new(out: usize) -> Self {
+        Self {
+            out,
+            bias: true,
+            weights: Weights::Real,
+            scale: false,
+        }
+    }
+
+    /// What it is made of.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            bias: self.bias,
+            weights: self.weights,
+            scale: self.scale,
+        }
+    }
+}
+
+impl Layer for Linear {
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
+
+    fn describe(&self) -> String {
+        format!("linear{}", self.terms().describe())
+    }
+
+    fn output(&self, name: &str, _inputs: &[Shape]) -> Result<Shape> {
+        self.terms().check(name)?;
+        if self.out == 0 {
+            return Err(Error::spec(format!("layer {name}: out must be at least 1")));
+        }
+        Ok(Shape::vector(self.out))
+    }
+
+    fn tensors(&self, inputs: &[Shape]) -> Tensors {
+        self.terms().tensors(&[self.out, inputs[0].len()])
+    }
+
+    fn weights(&self) -> Option<Weights> {
+        Some(self.weights)
+    }
+
+    fn multiply_adds(&self, shapes: &Shapes) -> usize {
+        self.out.saturating_mul(shapes.input().len())
+    }
+
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        let (depth, out) = (shapes.input().len(), self.out);
+        let large = prefer_matrixmultiply(rows, depth, out);
+        let (depth, out) = (depth as u64, out as u64);
+        let all = [
+            values(shapes, rows, if training { 2 } else { 1 }),
+            weights::memory(depth, out, training),
+            // The panels of the output's gradient, nodes of the bias, and nodes of the
+            // weights where matrixmultiply computes the leaves.
+            product(&[
+                (rows as u64).saturating_add(8),
+                out.next_multiple_of(weights::PANEL),
+            ]),
+            product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        match to.loss_differences {
+            true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
+            false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
+        }
+    }
+}
+
+/// The op; see the module's page.
+pub struct LinearOp {
     depth: usize,
     out: usize,
     weights: Weights,
@@ -72,7 +171,7 @@ pub struct Linear {
     slots: Vec<Vec<f32>>,
 }
 
-impl Linear {
+impl LinearOp {
     /// Records the layer with parameters `{name}.weight` (out, in) and, with a
     /// bias, `{name}.bias` (out).
     ///
@@ -121,7 +220,7 @@ impl Linear {
         let weight = tape.params.add(format!("{name}.weight"), &[out, depth]);
         let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[out]));
-        let rows = tape.rows_recorded();
+        let rows = tape.cut(x).live;
         let blocks = depth.div_ceil(BLOCK);
         let large = prefer_matrixmultiply(rows, depth, out);
         let held = tree::buffers(Rows::new(rows).leaves());
@@ -144,7 +243,7 @@ impl Linear {
             bias_nodes: vec![0.0; held * out],
             flips,
             flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
-            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots()],
+            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots(x)],
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -158,10 +257,11 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
     inverse
 }
 
-impl Linear {
+impl LinearOp {
     /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
     fn add_flips(&mut self, cx: &mut Backward<'_>) {
         let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
+        let (labels, grad_output) = (&cx.batch.labels, &cx.signals.grad_output);
         let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
         let weight = cx.params.value(self.weight);
         for (weight, to) in weight
@@ -176,14 +276,14 @@ impl Linear {
         let weights = &self.flip_weights;
         dx.add(&mut self.slots, |rows, dx, d| {
             for (row, dx) in rows.zip(dx.chunks_exact_mut(depth)) {
-                let seed = pass.seeds[row];
-                if seed == 0.0 {
+                let dl = grad_output[row];
+                if dl == 0.0 {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.flip_losses)(z, pass.labels[row] as usize, x, weights, d);
+                (ew.flip_losses)(z, labels[row] as usize, x, weights, d);
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
-                    *dx += seed * d;
+                    *dx += dl * d;
                 }
             }
         });
@@ -290,7 +390,7 @@ impl Linear {
     }
 }
 
-impl Op for Linear {
+impl Op for LinearOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
         if self.version != cx.params.version() {
@@ -367,7 +467,7 @@ impl Op for Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill};
+    use crate::layers::testing::{check_every_isa, fill};
 
     #[test]
     fn a_large_layer_has_the_same_gradient_by_either_product() {
@@ -378,7 +478,7 @@ mod tests {
             engine.forced = forced;
             let mut tape = Tape::new(engine, rows);
             let x = tape.input(Shape::vector(depth), false);
-            let y = Linear::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
+            let y = LinearOp::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
             tape.seal(true);
             fill(1, tape.value_mut(x));
             tape.backward_from(y, |dy| fill(3, dy));
@@ -408,7 +508,7 @@ mod tests {
         for (capacity, live) in [(64, 64), (64, 39), (33, 33), (50, 7), (3, 3)] {
             let mut tape = Tape::new(engine, capacity);
             let x = tape.input(Shape::vector(depth), false);
-            let y = Linear::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
+            let y = LinearOp::record(&mut tape, "fc", x, out, Terms::real(true)).unwrap();
             tape.seal(true);
             tape.set_rows(live);
             fill(1, tape.value_mut(x));
@@ -447,7 +547,7 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let x = tape.input(input, true);
-                    let y = Linear::record(tape, "fc", x, out, Terms::real(true)).unwrap();
+                    let y = LinearOp::record(tape, "fc", x, out, Terms::real(true)).unwrap();
                     tape.seal(true);
                     fill(1, tape.value_mut(x));
                     fill(2, tape.params.values_mut());

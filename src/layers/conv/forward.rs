@@ -1,16 +1,16 @@
-//! The forward pass of [`Conv`].
+//! The forward pass of [`ConvOp`].
 
 use crate::kernels::gemm::Store;
 use crate::tape::Forward;
 
 use super::super::panels;
 use super::super::window::{bordered, bordered_patterns};
-use super::{Conv, Scratch};
+use super::{ConvOp, Scratch};
 
-impl Conv {
+impl ConvOp {
     /// Computes the output of the live rows into `y`; then, while a row is in the near
     /// caches, calls `done(row, its output, the slot of its chunk)`.
-    pub(in crate::ops) fn run<S: Send>(
+    pub(in crate::layers) fn run<S: Send>(
         &mut self,
         cx: &Forward<'_>,
         y: &mut [f32],

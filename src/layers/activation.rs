@@ -9,7 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::layer::{Layer, Recorder};
+use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
+use crate::tensor::Shape;
 
 /// Which activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,27 +26,57 @@ pub enum Function {
     Sigmoid,
 }
 
-/// The layer; see the module's page.
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Activation {
+    /// Which one.
+    pub function: Function,
+}
+
+impl Layer for Activation {
+    fn kind(&self) -> &'static str {
+        "activation"
+    }
+
+    fn label(&self) -> &str {
+        match self.function {
+            Function::Relu => "relu",
+            Function::HardSigmoid => "hard_sigmoid",
+            Function::Sigmoid => "sigmoid",
+        }
+    }
+
+    fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
+        Ok(inputs[0])
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        Ok(ActivationOp::record(to.tape, inputs[0], self.function))
+    }
+}
+
+/// The op; see the module's page.
+pub struct ActivationOp {
     function: Function,
     len: usize,
     slots: Vec<()>,
 }
 
-impl Activation {
+impl ActivationOp {
     /// Records the layer.
     pub fn record(tape: &mut Tape, x: Value, function: Function) -> Value {
         let shape = tape.shape(x);
         let op = Self {
             function,
             len: shape.len(),
-            slots: vec![(); tape.slots()],
+            slots: vec![(); tape.slots(x)],
         };
         tape.push(Box::new(op), &[x], shape)
     }
 }
 
-impl Op for Activation {
+impl Op for ActivationOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (x, len, a) = (cx.x(0), self.len, cx.pass.slope);
         let (ew, function) = (&cx.pass.engine.kernels.ew, self.function);
@@ -80,8 +113,7 @@ impl Op for Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill_apart};
-    use crate::tensor::Shape;
+    use crate::layers::testing::{check_every_isa, fill_apart};
 
     #[test]
     fn gradients_match_finite_differences() {
@@ -90,7 +122,7 @@ mod tests {
                 check_every_isa(
                     |tape| {
                         let x = tape.input(Shape::image(3, 2, 3), true);
-                        let y = Activation::record(tape, x, function);
+                        let y = ActivationOp::record(tape, x, function);
                         tape.seal(true);
                         tape.pass.slope = slope;
                         // Odd multiples of 0.01: away from 0, from ±1 and from ±1/2.5.

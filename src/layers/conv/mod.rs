@@ -23,6 +23,7 @@
 
 mod backward;
 mod forward;
+mod layer;
 
 use crate::error::Result;
 use crate::kernels::gemm::{Patches, panel_len};
@@ -35,9 +36,10 @@ use super::weights::{Terms, Weights};
 use super::window::Window;
 
 pub(super) use backward::Adjoint;
+pub use layer::Conv;
 
-/// The layer; see the module's page.
-pub struct Conv {
+/// The op; see the module's page.
+pub struct ConvOp {
     input: Shape,
     output: Shape,
     window: Window,
@@ -94,7 +96,7 @@ struct Scratch {
     leaf: Slot,
 }
 
-impl Conv {
+impl ConvOp {
     /// Records the layer with parameters `{name}.weight` (O, C, k, k) and, with
     /// a bias, `{name}.bias` (O).
     ///
@@ -152,8 +154,8 @@ impl Conv {
             bias_grad: vec![0.0; channels],
             unused: vec![0.0; channels],
         };
-        let slots = (0..tape.slots()).map(|_| slot(true)).collect();
-        let pairs = tape.leaves_of_chunk() > 1;
+        let slots = (0..tape.slots(x)).map(|_| slot(true)).collect();
+        let pairs = tape.cut(x).leaves_of_chunk() > 1;
         let scratch = |patterns: usize| Scratch {
             padded: Arena::zeros(border.0 * border.1 * input.channels),
             spread: Arena::zeros(spread.0 * spread.1 * channels),
@@ -196,7 +198,7 @@ impl Conv {
         let patterns = op
             .lookup
             .map_or(0, |_| border.0 * border.1 * input.channels / GROUP);
-        op.pool = Pool::new(tape.slots(), || scratch(patterns));
+        op.pool = Pool::new(tape.slots(x), || scratch(patterns));
         Ok(op)
     }
 
@@ -249,7 +251,7 @@ impl Conv {
     }
 }
 
-impl Op for Conv {
+impl Op for ConvOp {
     fn forward(&mut self, mut cx: Forward<'_>) {
         let y = std::mem::take(&mut cx.y);
         let mut slots = std::mem::take(&mut self.slots);
@@ -266,13 +268,14 @@ impl Op for Conv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill};
+    use crate::layers::testing::{check_every_isa, fill};
 
     fn check(input: Shape, channels: usize, window: Window, bias: bool, rows: usize) {
         check_every_isa(
             |tape| {
                 let x = tape.input(input, true);
-                let y = Conv::record(tape, "conv", x, channels, window, Terms::real(bias)).unwrap();
+                let y =
+                    ConvOp::record(tape, "conv", x, channels, window, Terms::real(bias)).unwrap();
                 tape.seal(true);
                 fill(1, tape.value_mut(x));
                 fill(2, tape.params.values_mut());
@@ -316,7 +319,7 @@ mod tests {
             let grads = |only: Option<usize>| {
                 let mut tape = Tape::new(engine, capacity);
                 let x = tape.input(Shape::image(2, 5, 4), false);
-                let y = Conv::record(&mut tape, "c", x, 3, window, Terms::real(true)).unwrap();
+                let y = ConvOp::record(&mut tape, "c", x, 3, window, Terms::real(true)).unwrap();
                 tape.seal(true);
                 tape.set_rows(live);
                 fill(1, tape.value_mut(x));
@@ -349,7 +352,7 @@ mod tests {
     #[test]
     fn windows_that_do_not_fit_are_refused() {
         let output = |input, channels, kernel, stride, padding| {
-            Conv::output(
+            ConvOp::output(
                 "c",
                 input,
                 channels,

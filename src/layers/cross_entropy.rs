@@ -7,22 +7,55 @@
 //! Rows keep their own losses, so that a score-function estimator can weigh each
 //! row by its own signal.
 
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, Recorder};
+use crate::error::{Error, Result};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer; see the module's page.
-pub struct CrossEntropy {
+/// The layer of a spec: the loss of logits against the classes of the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossEntropy {}
+
+impl Layer for CrossEntropy {
+    fn kind(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
+        if inputs[0].pixels() != 1 {
+            return Err(Error::spec(format!(
+                "layer {name}: its input must be one number for each class, not {}",
+                inputs[0]
+            )));
+        }
+        Ok(Shape::vector(1))
+    }
+
+    fn is_loss(&self) -> bool {
+        true
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        Ok(CrossEntropyOp::record(to.tape, inputs[0]))
+    }
+}
+
+/// The op; see the module's page.
+pub struct CrossEntropyOp {
     classes: usize,
     slots: Vec<()>,
 }
 
-impl CrossEntropy {
+impl CrossEntropyOp {
     /// Records the layer over logits; labels are the pass's. Its output is one
     /// loss a row.
     pub fn record(tape: &mut Tape, logits: Value) -> Value {
         let op = Self {
             classes: tape.shape(logits).len(),
-            slots: vec![(); tape.slots()],
+            slots: vec![(); tape.slots(logits)],
         };
         tape.push(Box::new(op), &[logits], Shape::vector(1))
     }
@@ -69,9 +102,9 @@ pub fn softmax(z: &[f32], out: &mut [f32]) {
     out.iter_mut().for_each(|p| *p = libm::expf(*p));
 }
 
-impl Op for CrossEntropy {
+impl Op for CrossEntropyOp {
     fn forward(&mut self, cx: Forward<'_>) {
-        let (z, labels, classes) = (cx.x(0), &cx.pass.labels, self.classes);
+        let (z, labels, classes) = (cx.x(0), &cx.batch.labels, self.classes);
         cx.pass
             .rows
             .write(cx.y, 1, &mut self.slots, |rows, loss, ()| {
@@ -83,7 +116,7 @@ impl Op for CrossEntropy {
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
-        let (z, dl, labels, classes) = (cx.x(0), cx.dy, &cx.pass.labels, self.classes);
+        let (z, dl, labels, classes) = (cx.x(0), cx.dy, &cx.batch.labels, self.classes);
         if let Some(dz) = cx.grads.of(0) {
             dz.add(&mut self.slots, |rows, dz, ()| {
                 for (row, dz) in rows.zip(dz.chunks_exact_mut(classes)) {
@@ -102,7 +135,7 @@ impl Op for CrossEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill};
+    use crate::layers::testing::{check_every_isa, fill};
 
     #[test]
     fn gradients_match_finite_differences() {
@@ -110,10 +143,10 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let z = tape.input(Shape::vector(classes), true);
-                    let loss = CrossEntropy::record(tape, z);
+                    let loss = CrossEntropyOp::record(tape, z);
                     tape.seal(true);
                     fill(1, tape.value_mut(z));
-                    for (i, label) in tape.pass.labels.iter_mut().enumerate() {
+                    for (i, label) in tape.batch.labels.iter_mut().enumerate() {
                         *label = (i * 7 % classes) as u32;
                     }
                     (vec![z], loss)

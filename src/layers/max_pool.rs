@@ -6,13 +6,80 @@
 //! ```
 //! The first of equal maxima (in row order) takes the gradient.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, Recorder, Shapes, values};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::Pool;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer; see the module's page.
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool {
+    /// Height and width of the window.
+    pub kernel: usize,
+    /// Pixels from one window to the next; `kernel` where absent.
+    #[serde(default)]
+    pub stride: Option<usize>,
+}
+
+impl MaxPool {
+    /// Windows of that size, side by side.
+    pub fn new(kernel: usize) -> Self {
+        Self {
+            kernel,
+            stride: Some(kernel),
+        }
+    }
+
+    /// Pixels from one window to the next.
+    pub fn step(&self) -> usize {
+        self.stride.unwrap_or(self.kernel)
+    }
+}
+
+impl Layer for MaxPool {
+    fn kind(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn settled(&self) -> Option<Arc<dyn Layer>> {
+        Some(Arc::new(Self {
+            stride: Some(self.step()),
+            ..*self
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let (kernel, stride) = (self.kernel, self.step());
+        format!("max-pool {kernel}x{kernel}, stride {stride}")
+    }
+
+    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
+        MaxPoolOp::output(name, inputs[0], self.kernel, self.step())
+    }
+
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        // The places of the maxima, or the maxima's inputs, beside the values.
+        values(shapes, rows, if training { 3 } else { 1 })
+    }
+
+    /// The largest of bits is a bit.
+    fn makes_bits(&self, inputs: &[bool]) -> bool {
+        inputs[0]
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        MaxPoolOp::record(to.tape, "max_pool", inputs[0], self.kernel, self.step())
+    }
+}
+
+/// The op; see the module's page.
+pub struct MaxPoolOp {
     input: Shape,
     output: Shape,
     pool: Pool,
@@ -20,7 +87,7 @@ pub struct MaxPool {
     slots: Vec<Vec<u8>>,
 }
 
-impl MaxPool {
+impl MaxPoolOp {
     /// Records the layer.
     ///
     /// # Errors
@@ -34,7 +101,7 @@ impl MaxPool {
     ) -> Result<Value> {
         let input = tape.shape(x);
         let output = Self::output(name, input, kernel, stride)?;
-        let rows = tape.chunk();
+        let rows = tape.chunk(x);
         let op = Self {
             input,
             output,
@@ -45,7 +112,7 @@ impl MaxPool {
                 kernel,
                 stride,
             },
-            slots: (0..tape.slots())
+            slots: (0..tape.slots(x))
                 .map(|_| vec![0; rows * output.len()])
                 .collect(),
         };
@@ -77,7 +144,7 @@ impl MaxPool {
     }
 }
 
-impl Op for MaxPool {
+impl Op for MaxPoolOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
@@ -116,7 +183,7 @@ impl Op for MaxPool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill_apart};
+    use crate::layers::testing::{check_every_isa, fill_apart};
 
     #[test]
     fn gradients_match_finite_differences() {
@@ -129,7 +196,7 @@ mod tests {
             check_every_isa(
                 |tape| {
                     let x = tape.input(input, true);
-                    let y = MaxPool::record(tape, "pool", x, kernel, stride).unwrap();
+                    let y = MaxPoolOp::record(tape, "pool", x, kernel, stride).unwrap();
                     tape.seal(true);
                     fill_apart(1, 0.01, tape.value_mut(x));
                     (vec![x], y)
@@ -144,7 +211,7 @@ mod tests {
     fn windows_that_do_not_fit_are_refused() {
         let input = Shape::image(1, 3, 20);
         for (kernel, stride) in [(4, 1), (0, 1), (2, 0), (17, 1)] {
-            assert!(MaxPool::output("pool", input, kernel, stride).is_err());
+            assert!(MaxPoolOp::output("pool", input, kernel, stride).is_err());
         }
     }
 }

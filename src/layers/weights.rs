@@ -15,6 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ChannelScale;
+use super::layer::{TensorSpec, Tensors, product};
 use crate::bits;
 use crate::error::{Error, Result};
 use crate::tape::{ParamId, Tape, Value};
@@ -97,6 +98,25 @@ impl Terms {
         }
     }
 
+    /// What is said of binary weights behind the kind of the layer.
+    pub(super) fn describe(self) -> &'static str {
+        match (self.weights, self.scale) {
+            (Weights::Real, _) => "",
+            (Weights::Binary, false) => ", binary weights",
+            (Weights::Binary, true) => ", binary weights, scaled",
+        }
+    }
+
+    /// The tensors of a layer whose weights have that shape, outputs first.
+    pub(super) fn tensors(self, shape: &[usize]) -> Tensors {
+        let mut params = vec![TensorSpec::new("weight", shape)];
+        params.extend(self.bias.then(|| TensorSpec::new("bias", &shape[..1])));
+        Tensors {
+            params,
+            ..Tensors::default()
+        }
+    }
+
     /// Whether the sum itself begins with the bias. After binary weights it is
     /// added to the whole sum, which is an exact integer until then.
     pub(super) fn bias_in_sum(self) -> bool {
@@ -129,12 +149,23 @@ impl Terms {
     }
 }
 
+/// Columns that the kernels' panels of weights are rounded up to, at most.
+pub(super) const PANEL: u64 = 64;
+
+/// Numbers of 32 bits that (depth, out) weights take in PyTorch's order and in panels, with
+/// their gradients and an optimiser's moments in training.
+pub(super) fn memory(depth: u64, out: u64, training: bool) -> u64 {
+    let weights = product(&[depth, out, if training { 4 } else { 2 }]);
+    let panels = product(&[depth, out.next_multiple_of(PANEL), 6]);
+    weights.saturating_add(panels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::ops::testing::fill;
-    use crate::ops::{Conv, Linear, Window};
+    use crate::layers::testing::fill;
+    use crate::layers::{ConvOp, LinearOp, Window};
     use crate::tensor::Shape;
 
     const WINDOW: Window = Window {
@@ -150,8 +181,8 @@ mod tests {
         let mut tape = Tape::new(engine, rows);
         let x = tape.input(Shape::image(3, 4, 6), true);
         let y = match conv {
-            true => Conv::record(&mut tape, "l", x, 7, WINDOW, terms).unwrap(),
-            false => Linear::record(&mut tape, "l", x, 7, terms).unwrap(),
+            true => ConvOp::record(&mut tape, "l", x, 7, WINDOW, terms).unwrap(),
+            false => LinearOp::record(&mut tape, "l", x, 7, terms).unwrap(),
         };
         tape.seal(true);
         // Pixels: integers 0 to 255.

@@ -1,6 +1,6 @@
 //! Batch norm and the max-pool behind it, in one pass over memory each way.
 //!
-//! The numbers are those of the two layers one after the other ([`BatchNorm`],
+//! The numbers are those of the two layers one after the other ([`BatchNormOp`],
 //! [`super::MaxPool`]): forwards to the bit; backwards but for the order in which
 //! the two sums of batch norm's adjoint are added up. Only maxima have an adjoint,
 //! so those sums run over the pooled image, a quarter of the pixels:
@@ -19,12 +19,12 @@ use crate::kernels::gemm::Store;
 use crate::tape::{Backward, Forward, Op, Pass, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
-use super::batch_norm::{BatchNorm, Statistics};
-use super::max_pool::MaxPool;
+use super::batch_norm::{BatchNormOp, Statistics};
+use super::max_pool::MaxPoolOp;
 
 /// The layer; see the module's page.
 pub struct NormPool {
-    pub(super) norm: BatchNorm,
+    pub(super) norm: BatchNormOp,
     pool: Pool,
     input: Shape,
     pub(super) output: Shape,
@@ -35,7 +35,7 @@ pub struct NormPool {
 impl NormPool {
     /// Whether the two layers can be one, for an input of that shape.
     pub fn serves(input: Shape, kernel: usize, stride: usize) -> bool {
-        MaxPool::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()
+        MaxPoolOp::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()
     }
 
     /// Records the two layers: a batch norm of that name, and a max-pool of 2 x 2.
@@ -48,9 +48,8 @@ impl NormPool {
         x: Value,
         settings: (f64, f64, Statistics),
     ) -> Result<Value> {
-        let op = Self::build(tape, name, tape.shape(x), settings)?;
+        let op = Self::build(tape, name, x, tape.shape(x), settings)?;
         let output = op.output;
-        tape.skip_number();
         Ok(tape.push(Box::new(op), &[x], output))
     }
 
@@ -58,17 +57,18 @@ impl NormPool {
     pub(super) fn build(
         tape: &mut Tape,
         name: &str,
+        x: Value,
         input: Shape,
         settings: (f64, f64, Statistics),
     ) -> Result<Self> {
-        let output = MaxPool::output(name, input, 2, 2)?;
-        let rows = tape.chunk();
+        let output = MaxPoolOp::output(name, input, 2, 2)?;
+        let rows = tape.chunk(x);
         Ok(Self {
-            norm: BatchNorm::build(tape, name, input, settings)?,
+            norm: BatchNormOp::build(tape, name, x, input, settings)?,
             pool: pool(input, 2, 2),
             input,
             output,
-            slots: (0..tape.slots())
+            slots: (0..tape.slots(x))
                 .map(|_| Arena::zeros(rows * output.len()))
                 .collect(),
         })
@@ -164,7 +164,7 @@ impl Op for NormPool {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::ops::testing::{check_every_isa, fill, fill_apart};
+    use crate::layers::testing::{check_every_isa, fill, fill_apart};
     use crate::tape::Mode;
 
     fn record(tape: &mut Tape, shape: Shape, mode: Mode, fused: bool) -> (Vec<Value>, Value) {
@@ -172,8 +172,8 @@ mod tests {
         let y = if fused {
             NormPool::record(tape, "bn", x, (1e-5, 0.1, Statistics::Batch)).unwrap()
         } else {
-            let z = BatchNorm::record(tape, "bn", x, 1e-5, 0.1).unwrap();
-            MaxPool::record(tape, "pool", z, 2, 2).unwrap()
+            let z = BatchNormOp::record(tape, "bn", x, 1e-5, 0.1).unwrap();
+            MaxPoolOp::record(tape, "pool", z, 2, 2).unwrap()
         };
         tape.seal(true);
         tape.pass.mode = mode;

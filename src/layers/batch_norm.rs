@@ -28,6 +28,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, values};
 use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
 use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Tape, Value, tree};
@@ -54,8 +55,71 @@ impl Statistics {
     }
 }
 
-/// The layer; see the module's page.
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNorm {
+    /// Added to the variance.
+    #[serde(default = "eps")]
+    pub eps: f64,
+    /// Weight of a batch in the running statistics.
+    #[serde(default = "momentum")]
+    pub momentum: f64,
+    /// What training normalises by.
+    #[serde(default)]
+    pub statistics: Statistics,
+}
+
+fn eps() -> f64 {
+    1e-5
+}
+
+fn momentum() -> f64 {
+    0.1
+}
+
+/// PyTorch's settings.
+impl Default for BatchNorm {
+    fn default() -> Self {
+        Self {
+            eps: eps(),
+            momentum: momentum(),
+            statistics: Statistics::Batch,
+        }
+    }
+}
+
+impl Layer for BatchNorm {
+    fn kind(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
+        Ok(inputs[0])
+    }
+
+    fn tensors(&self, inputs: &[Shape]) -> Tensors {
+        let of = |name| TensorSpec::new(name, &[inputs[0].channels]);
+        Tensors {
+            params: vec![of("weight"), of("bias")],
+            buffers: vec![of("running_mean"), of("running_var")],
+            counters: vec!["num_batches_tracked".into()],
+        }
+    }
+
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        let channels = shapes.input().channels as u64;
+        values(shapes, rows, if training { 2 } else { 1 }).saturating_add(100 * channels)
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        let (eps, momentum) = (self.eps, self.momentum);
+        BatchNormOp::record_with(to.tape, to.name, inputs[0], eps, momentum, self.statistics)
+    }
+}
+
+/// The op; see the module's page.
+pub struct BatchNormOp {
     shape: Shape,
     statistics: Statistics,
     eps: f64,
@@ -192,7 +256,7 @@ fn chan(left: (f64, f64, f64), right: (f64, f64, f64)) -> (f64, f64, f64) {
     )
 }
 
-impl BatchNorm {
+impl BatchNormOp {
     /// Records the layer with parameters `{name}.weight`, `{name}.bias` and
     /// buffers `{name}.running_mean`, `{name}.running_var`.
     ///
@@ -214,15 +278,17 @@ impl BatchNorm {
         momentum: f64,
         statistics: Statistics,
     ) -> Result<Value> {
-        let op = Self::build(tape, name, tape.shape(x), (eps, momentum, statistics))?;
+        let op = Self::build(tape, name, x, tape.shape(x), (eps, momentum, statistics))?;
         let shape = op.shape;
         Ok(tape.push(Box::new(op), &[x], shape))
     }
 
-    /// The layer with its parameters, not yet on the tape.
+    /// The layer with its parameters, not yet on the tape, over rows that are cut as those
+    /// of `x`.
     pub(super) fn build(
         tape: &mut Tape,
         name: &str,
+        x: Value,
         shape: Shape,
         (eps, momentum, statistics): (f64, f64, Statistics),
     ) -> Result<Self> {
@@ -234,6 +300,7 @@ impl BatchNorm {
             )));
         }
         let c = shape.channels;
+        let slots = tape.slots(x);
         let params = &mut tape.params;
         Ok(Self {
             shape,
@@ -253,7 +320,7 @@ impl BatchNorm {
             b: vec![0.0; c],
             d: vec![0.0; c],
             total: [vec![0.0; c], vec![0.0; c]],
-            slots: (0..tape.slots()).map(|_| Slot::new(c)).collect(),
+            slots: (0..slots).map(|_| Slot::new(c)).collect(),
         })
     }
 
@@ -403,7 +470,7 @@ fn inverse_deviation(var: f64, eps: f64) -> f32 {
     (1.0 / (var + eps).sqrt()) as f32
 }
 
-impl Op for BatchNorm {
+impl Op for BatchNormOp {
     fn forward(&mut self, mut cx: Forward<'_>) {
         self.prepare(&mut cx);
         let len = self.shape.len();
@@ -437,12 +504,12 @@ impl Op for BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{check_every_isa, fill};
+    use crate::layers::testing::{check_every_isa, fill};
     use crate::tape::Tape;
 
     fn record(tape: &mut Tape, shape: Shape, mode: Mode) -> (Vec<Value>, Value) {
         let x = tape.input(shape, true);
-        let y = BatchNorm::record(tape, "bn", x, 1e-5, 0.1).unwrap();
+        let y = BatchNormOp::record(tape, "bn", x, 1e-5, 0.1).unwrap();
         tape.seal(true);
         tape.pass.mode = mode;
         fill(1, tape.value_mut(x));

@@ -1,4 +1,4 @@
-//! The adjoint of [`Conv`].
+//! The adjoint of [`ConvOp`].
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use crate::tensor::Arena;
 
 use super::super::panels;
 use super::super::window::{bordered, spread};
-use super::{Conv, Scratch, Slot};
+use super::{ConvOp, Scratch, Slot};
 
 /// The adjoint of a layer's output.
-pub(in crate::ops) enum Adjoint<'a> {
+pub(in crate::layers) enum Adjoint<'a> {
     /// Of all live rows.
     Given(&'a [f32]),
     /// Written, by (row, to), when it is needed: so it never leaves the near caches.
@@ -51,10 +51,10 @@ impl Scratch {
     }
 }
 
-impl Conv {
+impl ConvOp {
     /// Adds to the adjoints of the input and of the parameters what follows from the
     /// adjoint `dy` of the output.
-    pub(in crate::ops) fn pull(&mut self, mut cx: Backward<'_>, dy: &Adjoint<'_>) {
+    pub(in crate::layers) fn pull(&mut self, mut cx: Backward<'_>, dy: &Adjoint<'_>) {
         let x = cx.x(0);
         let kernels = cx.pass.engine.kernels;
         let (input, output, window) = (self.input, self.output, self.window);

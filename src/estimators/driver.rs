@@ -1,0 +1,153 @@
+//! Runs a tape with sampled units forwards and backwards: the plan of rows, learning
+//! signals, control-variate passes. It knows no network: any tape does whose root is one
+//! loss a row.
+//!
+//! A step is [`Driver::forward`], then whatever sets the baselines of
+//! [`crate::tape::Signals`], then [`Driver::backward`].
+
+use super::{Link, Plan};
+use crate::tape::{Mode, Phase, Tape, Value};
+
+/// A binary layer as it was recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded {
+    /// Its input, the pre-activations.
+    pub x: Value,
+    /// The probability of a bit.
+    pub link: Link,
+}
+
+/// See the module's page.
+pub struct Driver {
+    /// One loss a row.
+    loss: Value,
+    /// Samples of an image in training.
+    samples: usize,
+    /// For each replica in training, whether it is a sample of the network.
+    replicas: Vec<bool>,
+    /// Whether a gradient needs a control-variate pass first, and whether that one is of
+    /// the samples as well.
+    probes: bool,
+    probes_samples: bool,
+    units: Vec<Recorded>,
+    grad_output: Vec<f32>,
+}
+
+impl Driver {
+    /// A driver of a sealed tape with `samples` samples of an image in training.
+    /// `units` are the layers of the plan.
+    ///
+    /// # Panics
+    /// If `loss` is not one number a row.
+    pub fn new(
+        tape: &Tape,
+        plan: &Plan,
+        loss: Value,
+        samples: usize,
+        units: Vec<Recorded>,
+    ) -> Self {
+        assert_eq!(tape.shape(loss).len(), 1, "a loss is one number a row");
+        Self {
+            loss,
+            samples,
+            replicas: plan.samples(),
+            probes: plan.needs_probe(),
+            probes_samples: plan.probes_samples(),
+            units,
+            grad_output: vec![0.0; tape.full().live],
+        }
+    }
+
+    /// Runs the tape on the live images: in training on all rows of an image, else on one.
+    pub fn forward(&mut self, tape: &mut Tape) {
+        self.forward_watched(tape, |_| {});
+    }
+
+    /// [`Self::forward`], which calls `done` with the number of each node after it.
+    pub fn forward_watched(&mut self, tape: &mut Tape, done: impl FnMut(usize)) {
+        let (samples, replicas) = match tape.pass.mode {
+            Mode::Train => (self.samples, self.replicas.len()),
+            Mode::Eval => (1, 1),
+        };
+        tape.set_group(samples, replicas);
+        tape.forward_watched(done);
+        let rows = tape.pass.group.rows();
+        let mut losses = std::mem::take(&mut tape.signals.losses);
+        losses[..rows].copy_from_slice(tape.value(self.loss));
+        tape.signals.losses = losses;
+        let main = tape.pass.group.main();
+        tape.signals.weights[..main].fill(1.0 / main as f32);
+    }
+
+    /// The loss of each sample: image by image for the first samples, then for the
+    /// second ones.
+    pub fn losses<'a>(&self, tape: &'a Tape) -> &'a [f32] {
+        &tape.value(self.loss)[..tape.pass.group.main()]
+    }
+
+    /// After a pass that enumerated outcomes: weighs each by its probability, so that
+    /// [`Self::backward`] of `reinforce` gives the exact gradient of the expected loss.
+    ///
+    /// # Panics
+    /// If the pass enumerated nothing.
+    pub fn weigh_outcomes(&mut self, tape: &mut Tape) {
+        assert!(tape.pass.enumerate, "no outcomes were enumerated");
+        let group = tape.pass.group;
+        let mut weights = vec![1.0 / group.images as f64; group.main()];
+        let mut bit = 0;
+        for unit in &self.units {
+            let (len, x) = (tape.shape(unit.x).len(), tape.value(unit.x));
+            for (row, weight) in weights.iter_mut().enumerate() {
+                // Where nothing below is sampled an image has one row.
+                let from = row % (x.len() / len) * len;
+                for (k, &x) in x[from..from + len].iter().enumerate() {
+                    let p = f64::from(unit.link.probability(tape.pass.slope, x));
+                    let one = (row / group.images) >> (bit + k) & 1 == 1;
+                    *weight *= if one { p } else { 1.0 - p };
+                }
+            }
+            bit += len;
+        }
+        for (to, weight) in tape.signals.weights.iter_mut().zip(weights) {
+            *to = weight as f32;
+        }
+    }
+
+    /// Clears the gradients of the parameters and computes those of the mean loss of the
+    /// samples of the last [`Self::forward`], as the estimators see them.
+    ///
+    /// # Panics
+    /// If the tape was not sealed for training.
+    pub fn backward(&mut self, tape: &mut Tape) {
+        tape.pass.probed = self.probes && tape.pass.mode == Mode::Train;
+        if tape.pass.probed {
+            tape.pass.probed = false;
+            tape.pass.phase = Phase::Probe;
+            self.replay(tape, false);
+            tape.pass.phase = Phase::Gradient;
+            tape.pass.probed = true;
+        }
+        tape.params.grads_mut().fill(0.0);
+        self.replay(tape, true);
+    }
+
+    /// Replays backwards from the losses of the replicas that are samples, which
+    /// share the weight of their sample, or of those that are not.
+    fn replay(&mut self, tape: &mut Tape, samples: bool) {
+        let group = tape.pass.group;
+        let of = &self.replicas[..group.replicas];
+        let sharing = of.iter().filter(|&&s| s).count() as f32;
+        for row in 0..group.rows() {
+            let replica = group.replica(row);
+            let weight = tape.signals.weights[row % group.main()];
+            self.grad_output[row] = match samples {
+                true if of[replica] => weight / sharing,
+                false if !of[replica] || (replica == 0 && self.probes_samples) => weight,
+                _ => 0.0,
+            };
+        }
+        let rows = &self.grad_output[..group.rows()];
+        tape.signals.grad_output[..rows.len()].copy_from_slice(rows);
+        tape.backward_from(self.loss, |grad| grad.copy_from_slice(rows));
+    }
+}

@@ -1,0 +1,129 @@
+//! The plan of a graph's sampled layers: which rows an image needs, what each layer emits
+//! in each of them, and which replays backwards a gradient takes.
+
+use std::sync::Arc;
+
+use super::{Estimator, Roles, Signal, samples};
+
+/// A binary layer of a graph, in the order in which layers are computed.
+#[derive(Clone)]
+pub struct Unit {
+    /// Its estimator.
+    pub estimator: Arc<dyn Estimator>,
+    /// Units of one row.
+    pub len: usize,
+    /// The layer's part of the address of its noise.
+    pub noise: usize,
+    /// The numbers of the binary layers before it that it depends on, however far below.
+    pub depends_on: Vec<usize>,
+}
+
+/// The part of one layer in a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it emits in each replica.
+    pub roles: Roles,
+    /// Where its bits begin in the number of an outcome, where outcomes are enumerated.
+    pub first_bit: usize,
+    /// Its part of the address of its noise.
+    pub noise: usize,
+}
+
+impl Part {
+    /// A layer that is sampled once, without replicas, and is the only one.
+    pub fn alone(noise: usize) -> Self {
+        Self {
+            roles: Roles::plain(),
+            first_bit: 0,
+            noise,
+        }
+    }
+}
+
+/// See the module's page.
+#[derive(Clone)]
+pub struct Plan {
+    units: Vec<Unit>,
+    roles: Vec<Roles>,
+    training: bool,
+}
+
+impl Plan {
+    /// The plan of those layers in training.
+    pub fn new(units: Vec<Unit>) -> Self {
+        let estimators: Vec<&dyn Estimator> = units.iter().map(|u| &*u.estimator).collect();
+        let depends = |l: usize, m: usize| units[l].depends_on.contains(&m);
+        let roles = Roles::of(&estimators, &depends);
+        Self {
+            roles,
+            units,
+            training: true,
+        }
+    }
+
+    /// The plan of those layers in evaluation: one row a sample.
+    pub fn evaluation(units: Vec<Unit>) -> Self {
+        Self {
+            roles: vec![Roles::plain(); units.len()],
+            units,
+            training: false,
+        }
+    }
+
+    /// The layers.
+    pub fn units(&self) -> &[Unit] {
+        &self.units
+    }
+
+    /// Rows of a sample: the sample itself, and what estimators evaluate beside it.
+    pub fn replicas(&self) -> usize {
+        self.roles.first().map_or(1, Roles::replicas)
+    }
+
+    /// For each replica, whether it is a sample of the network.
+    pub fn samples(&self) -> Vec<bool> {
+        samples(&self.roles)
+    }
+
+    /// The part of layer `i`.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn part(&self, i: usize) -> Part {
+        Part {
+            roles: self.roles[i].clone(),
+            first_bit: self.units[..i].iter().map(|u| u.len).sum(),
+            noise: self.units[i].noise,
+        }
+    }
+
+    /// Whether layer `i` makes nothing of the gradient of its output, so that the layers
+    /// above need not compute it.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn ignores_gradient(&self, i: usize) -> bool {
+        let noted = self.units.iter().any(|u| u.estimator.probes());
+        self.units[i].estimator.signal() == Signal::Loss && !noted
+    }
+
+    /// Whether a gradient needs a control-variate pass first. A gradient that the replay
+    /// itself brings is as good for a rule that uses the other samples' gradients, unless
+    /// a layer above adds a loss to it, which knows the bits that it is set against.
+    pub fn needs_probe(&self) -> bool {
+        let carries_loss = |i: usize| {
+            let mut above = self.units.iter().filter(|u| u.depends_on.contains(&i));
+            above.any(|u| u.estimator.signal() == Signal::Loss)
+        };
+        let mut probing = self.units.iter().enumerate();
+        self.training
+            && probing.any(|(i, u)| {
+                u.estimator.probes() && (!u.estimator.probes_samples() || carries_loss(i))
+            })
+    }
+
+    /// Whether that pass is of the samples as well.
+    pub fn probes_samples(&self) -> bool {
+        self.units.iter().any(|u| u.estimator.probes_samples())
+    }
+}

@@ -1,0 +1,104 @@
+//! The binary layer: units that emit bits, with a gradient estimator; see
+//! [`BinaryUnit`] for what it computes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, Recorder, Shapes, values};
+use crate::error::{Error, Result};
+use crate::estimators::{self, BinaryUnit, Estimator, Firing, Link};
+use crate::tape::Value;
+use crate::tensor::Shape;
+
+/// See the module's page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binary {
+    /// How its units fire.
+    pub mode: Firing,
+    /// The name of its gradient estimator.
+    #[serde(default = "straight_through")]
+    pub estimator: String,
+    /// Probabilities of bits; the estimator's own where absent.
+    #[serde(default)]
+    pub link: Option<Link>,
+}
+
+fn straight_through() -> String {
+    "st".into()
+}
+
+impl Binary {
+    /// Units with that estimator and its own probabilities.
+    pub fn new(mode: Firing, estimator: impl Into<String>) -> Self {
+        let estimator = estimator.into();
+        Self {
+            mode,
+            link: own_link(&estimator),
+            estimator,
+        }
+    }
+
+    /// The estimator.
+    ///
+    /// # Errors
+    /// An unknown name, or probabilities that its formula does not hold for.
+    pub fn rule(&self) -> Result<Arc<dyn Estimator>> {
+        estimators::by_name(&self.estimator, self.link)
+    }
+}
+
+/// The probabilities of an estimator where nothing else is said.
+pub fn own_link(estimator: &str) -> Option<Link> {
+    Some(estimators::by_name(estimator, None).ok()?.link())
+}
+
+impl Layer for Binary {
+    fn kind(&self) -> &'static str {
+        "binary"
+    }
+
+    /// The probabilities of an estimator that is not known stay open.
+    fn settled(&self) -> Option<Arc<dyn Layer>> {
+        let link = self.link.or_else(|| own_link(&self.estimator));
+        let estimator = self.estimator.clone();
+        Some(Arc::new(Self {
+            estimator,
+            link,
+            ..*self
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let mode = match self.mode {
+            Firing::Deterministic => "deterministic",
+            Firing::Stochastic => "stochastic",
+        };
+        format!("binary unit, {mode}, {}", self.estimator)
+    }
+
+    fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
+        Ok(inputs[0])
+    }
+
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        // Uniform numbers, probabilities and saved gradients beside the values.
+        values(shapes, rows, if training { 8 } else { 1 })
+    }
+
+    fn makes_bits(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        let Some((estimator, part, number)) = to.unit.take() else {
+            return Err(Error::spec(
+                "a binary layer is recorded with its part in a plan",
+            ));
+        };
+        let name = format!("estimator{number}");
+        let h = BinaryUnit::record_as(to.tape, inputs[0], self.mode, estimator, part, &name);
+        Ok(h)
+    }
+}

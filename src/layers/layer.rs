@@ -1,0 +1,192 @@
+//! What a layer is: one trait, implemented in the layer's own file.
+//!
+//! A layer is data (its settings, read from a spec) and six answers: the shape of its
+//! output, the tensors it has, what it costs, how much memory it takes, how it is recorded
+//! on a tape and how it is packed. Parsing, `inspect`, memory, training and packing follow
+//! from them. To add one, write its file and name it in [`super::registry`].
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::weights::Weights;
+use crate::error::Result;
+use crate::estimators::{Estimator, Part};
+use crate::tape::{Tape, Value};
+use crate::tensor::Shape;
+
+/// Name and shape of a tensor, as [`crate::tape::Entry`] has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// PyTorch's `state_dict` name, e.g. `conv1.weight`; of a layer by itself `weight`.
+    pub name: String,
+    /// PyTorch's shape, e.g. (16, 1, 5, 5).
+    pub shape: Vec<usize>,
+}
+
+impl TensorSpec {
+    /// A tensor of a layer by itself.
+    pub fn new(name: &str, shape: &[usize]) -> Self {
+        Self {
+            name: name.into(),
+            shape: shape.to_vec(),
+        }
+    }
+
+    /// The numbers that it holds; the largest number where they cannot be counted.
+    pub fn len(&self) -> usize {
+        self.shape.iter().fold(1, |n, &s| n.saturating_mul(s))
+    }
+
+    /// Whether it holds no number.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The tensors of a layer or of a network, in the order in which they are registered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tensors {
+    /// What is trained: [`crate::tape::Params::entries`].
+    pub params: Vec<TensorSpec>,
+    /// What is saved and not trained: [`crate::tape::Params::buffer_entries`].
+    pub buffers: Vec<TensorSpec>,
+    /// Names of the counts, a single integer each: [`crate::tape::Params::counters`].
+    pub counters: Vec<String>,
+}
+
+impl Tensors {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.params.is_empty() && self.buffers.is_empty() && self.counters.is_empty()
+    }
+
+    /// Adds those of the layer `name`.
+    pub fn extend_with(&mut self, name: &str, of: Tensors) {
+        let full = |t: TensorSpec| TensorSpec {
+            name: format!("{name}.{}", t.name),
+            ..t
+        };
+        self.params.extend(of.params.into_iter().map(full));
+        self.buffers.extend(of.buffers.into_iter().map(full));
+        let counters = of.counters.into_iter().map(|c| format!("{name}.{c}"));
+        self.counters.extend(counters);
+    }
+}
+
+/// The shapes around a layer.
+#[derive(Clone, Debug)]
+pub struct Shapes {
+    /// Of each input.
+    pub inputs: Vec<Shape>,
+    /// Of the output.
+    pub output: Shape,
+}
+
+impl Shapes {
+    /// The shape of the first input.
+    ///
+    /// # Panics
+    /// If the layer has none.
+    pub fn input(&self) -> Shape {
+        self.inputs[0]
+    }
+}
+
+/// What a layer is recorded with.
+pub struct Recorder<'a> {
+    /// The tape.
+    pub tape: &'a mut Tape,
+    /// The layer's name, the prefix of its parameters' names; empty where it has none.
+    pub name: &'a str,
+    /// The layer's part of the address of its noise.
+    pub noise: usize,
+    /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
+    pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
+    /// Whether the layer's input is the bits of an estimator that asks for what each bit
+    /// does to the loss ([`Estimator::flips`]).
+    pub loss_differences: bool,
+}
+
+/// A layer; see the module's page.
+pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
+    /// The layer's `type` in a spec.
+    fn kind(&self) -> &'static str;
+
+    /// How many inputs it has.
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    /// The layer with every setting that was left to another one filled in; `None` where
+    /// there is no such setting.
+    fn settled(&self) -> Option<Arc<dyn Layer>> {
+        None
+    }
+
+    /// What a layer without a name is called in tables and messages.
+    fn label(&self) -> &str {
+        self.kind()
+    }
+
+    /// What the layer is, in words.
+    fn describe(&self) -> String {
+        self.label().replace('_', " ")
+    }
+
+    /// The shape of the output for inputs of those shapes. `name` stands in messages.
+    ///
+    /// # Errors
+    /// Inputs or settings that the layer cannot have.
+    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape>;
+
+    /// The tensors that [`Self::record`] registers, by their names within the layer.
+    fn tensors(&self, _inputs: &[Shape]) -> Tensors {
+        Tensors::default()
+    }
+
+    /// The kind of its weights, where it has any.
+    fn weights(&self) -> Option<Weights> {
+        None
+    }
+
+    /// Multiply-adds for one row.
+    fn multiply_adds(&self, _shapes: &Shapes) -> usize {
+        0
+    }
+
+    /// Numbers of 32 bits, at most, that a tape holds for the layer at `rows` rows, its
+    /// output included.
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        values(shapes, rows, if training { 2 } else { 1 })
+    }
+
+    /// Whether the output is bits, where each input is or is not.
+    fn makes_bits(&self, _inputs: &[bool]) -> bool {
+        false
+    }
+
+    /// Whether the output is one loss a row, and so may end a network.
+    fn is_loss(&self) -> bool {
+        false
+    }
+
+    /// Records the layer on a tape. All of `inputs` have a group of rows an image, or none.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value>;
+}
+
+erased_serde::serialize_trait_object!(Layer);
+
+/// Numbers of an output at `rows` rows, `each` times.
+pub fn values(shapes: &Shapes, rows: usize, each: u64) -> u64 {
+    product(&[rows as u64, shapes.output.len() as u64, each])
+}
+
+/// A product, or the largest number where it is larger.
+pub fn product(factors: &[u64]) -> u64 {
+    factors.iter().fold(1, |a, &b| a.saturating_mul(b))
+}
