@@ -23,7 +23,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("tape", 2),
     ("packed", 2),
     ("estimators", 3),
-    ("data", 3),
+    ("data", 4),
     ("layers", 4),
     ("model", 5),
     ("train", 6),
@@ -386,13 +386,13 @@ fn the_reader_finds_what_it_must() {
     // By way of `super`, from a file, a folder's front and an inline module.
     assert_eq!(at("layers/conv.rs", "use super::model::x;"), 0);
     assert_eq!(at("layers/conv.rs", "use super::super::model::x;"), 1);
-    assert_eq!(at("ops/mod.rs", "use super::model::x;"), 1);
-    assert_eq!(at("ops/mod.rs", "mod t { use super::model::x; } "), 0);
+    assert_eq!(at("layers/mod.rs", "use super::model::x;"), 1);
+    assert_eq!(at("layers/mod.rs", "mod t { use super::model::x; } "), 0);
     assert_eq!(
-        at("ops/mod.rs", "mod t { use super::super::model::x; } "),
+        at("layers/mod.rs", "mod t { use super::super::model::x; } "),
         1
     );
-    assert_eq!(at("ops/mod.rs", "mod t { } use super::model::x;"), 1);
+    assert_eq!(at("layers/mod.rs", "mod t { } use super::model::x;"), 1);
     // Not in comments, texts and characters.
     let quiet = "// crate::model::x\n/* crate::model::x /* */ */ \"crate::model \\\" crate::model::x\" r#\"\" crate::model::x\"# '\"' 'a' '\\'' ";
     assert_eq!(at("layers/conv.rs", quiet), 0);

@@ -4,35 +4,49 @@
 //! [`registry`] names every kind; a network is a list of [`LayerSpec`].
 
 mod activation;
+mod add;
+mod avg_pool;
 mod batch_norm;
 mod binary;
 mod channel_scale;
+mod concat;
 mod conv;
 mod conv_norm_pool;
 mod cross_entropy;
+mod dropout;
+mod flatten;
+mod global_avg_pool;
 mod layer;
 mod linear;
 mod max_pool;
 mod norm_pool;
 mod panels;
 pub mod registry;
+mod shift;
 mod spec;
 mod weights;
 mod window;
 
 pub use activation::{Activation, ActivationOp, Function};
+pub use add::Add;
+pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
 pub use binary::{Binary, own_link};
 pub use channel_scale::{ChannelScale, channel_scale};
+pub use concat::Concat;
 pub use conv::{Conv, ConvOp};
 pub use conv_norm_pool::ConvNormPool;
 pub use cross_entropy::{
     CrossEntropy, CrossEntropyOp, log_softmax, loss_of_mean, row_loss, softmax,
 };
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
 pub use layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, product, values};
 pub use linear::{Linear, LinearOp};
 pub use max_pool::{MaxPool, MaxPoolOp};
 pub use norm_pool::NormPool;
+pub use shift::Shift;
 pub use spec::LayerSpec;
 pub use weights::{Terms, Weights};
 pub use window::Window;
@@ -44,10 +58,12 @@ mod tree_tests;
 pub(crate) mod testing {
     //! What the gradient checks of all layers share.
 
+    use super::{Layer, Recorder, TensorSpec};
     use crate::kernels::Isa;
     use crate::random::{fill_uniform, keyed};
     use crate::tape::check::gradient_check;
     use crate::tape::{Tape, Value};
+    use crate::tensor::Shape;
 
     /// Fills a value (or parameters) with numbers in [-1, 1) from a seed.
     pub fn fill(seed: u64, out: &mut [f32]) {
@@ -66,6 +82,58 @@ pub(crate) mod testing {
         for (rank, &i) in order.iter().enumerate() {
             out[i] = (rank as f32 - middle + 0.5) * gap;
         }
+    }
+
+    /// A layer on a sealed tape of its own, its inputs and its output. All numbers are
+    /// drawn within [-1, 1).
+    pub fn layer_on_tape(
+        layer: &dyn Layer,
+        inputs: &[Shape],
+        rows: usize,
+    ) -> (Tape, Vec<Value>, Value) {
+        let mut tape = Tape::new(crate::kernels::select(None).unwrap(), rows);
+        let (x, y) = record_layer(&mut tape, layer, inputs);
+        (tape, x, y)
+    }
+
+    fn record_layer(tape: &mut Tape, layer: &dyn Layer, inputs: &[Shape]) -> (Vec<Value>, Value) {
+        let x: Vec<Value> = inputs.iter().map(|&s| tape.input(s, true)).collect();
+        let mut to = Recorder {
+            name: "layer",
+            noise: 7,
+            unit: None,
+            loss_differences: false,
+            tape: &mut *tape,
+        };
+        let y = layer.record(&mut to, &x).unwrap();
+        let shape = layer.output("layer", inputs).unwrap();
+        assert_eq!(
+            tape.shape(y),
+            shape,
+            "the output has the shape that it said"
+        );
+        let found: Vec<TensorSpec> = tape
+            .params
+            .entries()
+            .iter()
+            .map(|e| TensorSpec::new(e.name.trim_start_matches("layer."), &e.shape))
+            .collect();
+        assert_eq!(
+            layer.tensors(inputs).params,
+            found,
+            "it has the tensors that it said"
+        );
+        tape.seal(true);
+        for (seed, &x) in x.iter().enumerate() {
+            fill(seed as u64 + 1, tape.value_mut(x));
+        }
+        fill(99, tape.params.values_mut());
+        (x, y)
+    }
+
+    /// A gradient check of a smooth layer with every instruction set of this machine.
+    pub fn check_layer(layer: &dyn Layer, inputs: &[Shape], rows: usize) {
+        check_every_isa(|tape| record_layer(tape, layer, inputs), rows, 0.05);
     }
 
     /// A gradient check with every instruction set of this machine.

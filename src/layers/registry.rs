@@ -25,12 +25,19 @@ const fn kind<L: Layer + DeserializeOwned>(name: &'static str) -> Kind {
 /// The layers of this crate.
 const LAYERS: &[Kind] = &[
     kind::<super::Activation>("activation"),
+    kind::<super::Add>("add"),
+    kind::<super::AvgPool>("avg_pool"),
     kind::<super::BatchNorm>("batch_norm"),
     kind::<super::Binary>("binary"),
+    kind::<super::Concat>("concat"),
     kind::<super::Conv>("conv"),
     kind::<super::CrossEntropy>("cross_entropy"),
+    kind::<super::Dropout>("dropout"),
+    kind::<super::Flatten>("flatten"),
+    kind::<super::GlobalAvgPool>("global_avg_pool"),
     kind::<super::Linear>("linear"),
     kind::<super::MaxPool>("max_pool"),
+    kind::<super::Shift>("shift"),
 ];
 
 /// Layers of other crates.

@@ -25,6 +25,7 @@
 
 pub mod check;
 mod grads;
+mod op;
 mod params;
 mod pass;
 mod repeat;
@@ -32,29 +33,13 @@ mod rows;
 
 pub use crate::kernels::tree;
 pub use grads::{Grad, Grads};
+pub use op::{Backward, Forward, Op};
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use pass::{Batch, Group, Mode, Noise, Pass, Phase, Signals, Units};
 pub use rows::{LEAVES, Pool, Rows, reduce};
 
 use crate::kernels::Engine;
 use crate::tensor::{Arena, Shape, whole_lines};
-
-/// One layer: a forward rule and its adjoint.
-pub trait Op: Send {
-    /// Computes the output from the inputs.
-    fn forward(&mut self, cx: Forward<'_>);
-
-    /// Adds to the adjoints of the inputs and of the parameters. There is no
-    /// default: an op without a rule does not compile.
-    fn backward(&mut self, cx: Backward<'_>);
-
-    /// Whether the adjoint that [`Self::backward`] leaves is zero outside the
-    /// main rows ([`Group::main`]), so that the layers below can leave the other
-    /// rows out.
-    fn narrows(&self, _pass: &Pass) -> bool {
-        false
-    }
-}
 
 /// A value on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,67 +72,6 @@ struct Node {
     op: Box<dyn Op>,
     inputs: Vec<Value>,
     output: Value,
-}
-
-/// What [`Op::forward`] is given.
-pub struct Forward<'a> {
-    past: &'a [f32],
-    places: &'a [Place],
-    inputs: &'a [Value],
-    /// The output to write: live rows, one after the other.
-    pub y: &'a mut [f32],
-    /// Parameters and buffers.
-    pub params: &'a mut Params,
-    /// The settings of this pass.
-    pub pass: &'a Pass,
-    /// Its labels.
-    pub batch: &'a Batch,
-}
-
-impl<'a> Forward<'a> {
-    /// The live rows of input `i`.
-    pub fn x(&self, i: usize) -> &'a [f32] {
-        let place = &self.places[self.inputs[i].0];
-        &self.past[place.offset..][..place.rows(self.pass) * place.shape.len()]
-    }
-}
-
-/// What [`Op::backward`] is given.
-pub struct Backward<'a> {
-    values: &'a [f32],
-    places: &'a [Place],
-    inputs: &'a [Value],
-    output: Value,
-    /// The adjoint of the output: of the rows in `pass.rows`, which may be fewer
-    /// than the output has ([`Op::narrows`]).
-    pub dy: &'a [f32],
-    /// The adjoints of the inputs.
-    pub grads: Grads<'a>,
-    /// Parameters, and their gradients to add to.
-    pub params: &'a mut Params,
-    /// The settings of this pass.
-    pub pass: &'a Pass,
-    /// Its labels.
-    pub batch: &'a Batch,
-    /// Losses, baselines and weights of its rows.
-    pub signals: &'a Signals,
-}
-
-impl<'a> Backward<'a> {
-    /// The live rows of input `i`.
-    pub fn x(&self, i: usize) -> &'a [f32] {
-        self.at(self.inputs[i])
-    }
-
-    /// The live rows of the output.
-    pub fn y(&self) -> &'a [f32] {
-        self.at(self.output)
-    }
-
-    fn at(&self, value: Value) -> &'a [f32] {
-        let place = &self.places[value.0];
-        &self.values[place.offset..][..place.rows(self.pass) * place.shape.len()]
-    }
 }
 
 /// A network as a list of nodes; see the module's page.

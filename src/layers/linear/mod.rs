@@ -19,8 +19,9 @@
 //! is forced; then each thread at work holds log2(leaves) nodes more, each of a block's
 //! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
 
+mod layer;
+
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
@@ -32,9 +33,10 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
-use super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
 use super::panels;
-use super::weights::{self, Terms, Weights};
+use super::weights::{Terms, Weights};
+
+pub use layer::Linear;
 
 /// Inputs whose weight gradient one task computes. Tasks share no output: each goes
 /// through the whole tree of its block.
@@ -44,103 +46,6 @@ const BLOCK: usize = 112;
 /// multiples of the outputs.
 const ROWS: usize = NR / 2;
 const INPUTS: usize = 64;
-
-/// The layer of a spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Linear {
-    /// Outputs.
-    pub out: usize,
-    /// Whether it has a bias.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// Real or binary weights.
-    #[serde(default)]
-    pub weights: Weights,
-    /// Whether binary weights have a scale for each output.
-    #[serde(default)]
-    pub scale: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Linear {
-    /// Real weights and a bias.
-    pub fn new(out: usize) -> Self {
-        Self {
-            out,
-            bias: true,
-            weights: Weights::Real,
-            scale: false,
-        }
-    }
-
-    /// What it is made of.
-    pub fn terms(&self) -> Terms {
-        Terms {
-            bias: self.bias,
-            weights: self.weights,
-            scale: self.scale,
-        }
-    }
-}
-
-impl Layer for Linear {
-    fn kind(&self) -> &'static str {
-        "linear"
-    }
-
-    fn describe(&self) -> String {
-        format!("linear{}", self.terms().describe())
-    }
-
-    fn output(&self, name: &str, _inputs: &[Shape]) -> Result<Shape> {
-        self.terms().check(name)?;
-        if self.out == 0 {
-            return Err(Error::spec(format!("layer {name}: out must be at least 1")));
-        }
-        Ok(Shape::vector(self.out))
-    }
-
-    fn tensors(&self, inputs: &[Shape]) -> Tensors {
-        self.terms().tensors(&[self.out, inputs[0].len()])
-    }
-
-    fn weights(&self) -> Option<Weights> {
-        Some(self.weights)
-    }
-
-    fn multiply_adds(&self, shapes: &Shapes) -> usize {
-        self.out.saturating_mul(shapes.input().len())
-    }
-
-    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
-        let (depth, out) = (shapes.input().len(), self.out);
-        let large = prefer_matrixmultiply(rows, depth, out);
-        let (depth, out) = (depth as u64, out as u64);
-        let all = [
-            values(shapes, rows, if training { 2 } else { 1 }),
-            weights::memory(depth, out, training),
-            // The panels of the output's gradient, nodes of the bias, and nodes of the
-            // weights where matrixmultiply computes the leaves.
-            product(&[
-                (rows as u64).saturating_add(8),
-                out.next_multiple_of(weights::PANEL),
-            ]),
-            product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
-        ];
-        all.into_iter().fold(0, u64::saturating_add)
-    }
-
-    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        match to.loss_differences {
-            true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
-            false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
-        }
-    }
-}
 
 /// The op; see the module's page.
 pub struct LinearOp {

@@ -1,0 +1,205 @@
+//! Means over windows, without padding; rows and columns that do not fill a window are
+//! left out, as in PyTorch's `avg_pool2d`.
+//!
+//! ```text
+//! y = (Σ over the window) / n          dx += dy / n, for n pixels of a window
+//! ```
+//!
+//! The sum is divided once, so that over whole numbers below 2^24 it is the exact sum's
+//! nearest quotient: packing evaluates the same function.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::layer::{Layer, Recorder};
+use crate::error::{Error, Result};
+use crate::tape::{Backward, Forward, Op, Tape, Value};
+use crate::tensor::Shape;
+
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AvgPool {
+    /// Height and width of the window.
+    pub kernel: usize,
+    /// Pixels from one window to the next; `kernel` where absent.
+    #[serde(default)]
+    pub stride: Option<usize>,
+}
+
+impl AvgPool {
+    /// Windows of that size, side by side.
+    pub fn new(kernel: usize) -> Self {
+        Self {
+            kernel,
+            stride: Some(kernel),
+        }
+    }
+
+    /// Pixels from one window to the next.
+    pub fn step(&self) -> usize {
+        self.stride.unwrap_or(self.kernel)
+    }
+}
+
+impl Layer for AvgPool {
+    fn kind(&self) -> &'static str {
+        "avg_pool"
+    }
+
+    fn settled(&self) -> Option<Arc<dyn Layer>> {
+        Some(Arc::new(Self {
+            stride: Some(self.step()),
+            ..*self
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let (kernel, stride) = (self.kernel, self.step());
+        format!("average pool {kernel}x{kernel}, stride {stride}")
+    }
+
+    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
+        let (input, kernel, stride) = (inputs[0], self.kernel, self.step());
+        if kernel == 0 || stride == 0 {
+            return Err(Error::spec(format!(
+                "layer {name}: kernel and stride must be at least 1"
+            )));
+        }
+        if kernel > input.height.min(input.width) {
+            return Err(Error::spec(format!(
+                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{}",
+                input.height, input.width
+            )));
+        }
+        let positions = |length: usize| (length - kernel) / stride + 1;
+        let (height, width) = (positions(input.height), positions(input.width));
+        Ok(Shape::image(input.channels, height, width))
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        let output = self.output(to.name, &[to.tape.shape(inputs[0])])?;
+        let window = (self.kernel, self.kernel);
+        Ok(AvgPoolOp::record(
+            to.tape,
+            inputs[0],
+            output,
+            window,
+            self.step(),
+        ))
+    }
+}
+
+/// The op: windows of any height and width.
+pub(super) struct AvgPoolOp {
+    input: Shape,
+    output: Shape,
+    window: (usize, usize),
+    stride: usize,
+    scratch: Vec<()>,
+}
+
+impl AvgPoolOp {
+    pub(super) fn record(
+        tape: &mut Tape,
+        x: Value,
+        output: Shape,
+        window: (usize, usize),
+        stride: usize,
+    ) -> Value {
+        let op = Self {
+            input: tape.shape(x),
+            output,
+            window,
+            stride,
+            scratch: vec![(); tape.slots(x)],
+        };
+        tape.push(Box::new(op), &[x], output)
+    }
+
+    /// Calls `visit(output pixel, input pixel)` for every pixel of every window.
+    fn each(&self, mut visit: impl FnMut(usize, usize)) {
+        let (input, output) = (self.input, self.output);
+        for pixel in 0..output.pixels() {
+            let (y, x) = (pixel / output.width, pixel % output.width);
+            for (i, j) in (0..self.window.0).flat_map(|i| (0..self.window.1).map(move |j| (i, j))) {
+                let row = y * self.stride + i;
+                visit(pixel, row * input.width + x * self.stride + j);
+            }
+        }
+    }
+
+    fn pixels(&self) -> f32 {
+        (self.window.0 * self.window.1) as f32
+    }
+}
+
+impl Op for AvgPoolOp {
+    fn forward(&mut self, cx: Forward<'_>) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (this, x, c) = (&*self, cx.x(0), self.input.channels);
+        let (input, output, n) = (self.input.len(), self.output.len(), self.pixels());
+        cx.pass
+            .rows
+            .write(cx.y, output, &mut scratch, |rows, y, ()| {
+                for (row, y) in rows.zip(y.chunks_exact_mut(output)) {
+                    let x = &x[row * input..][..input];
+                    y.fill(0.0);
+                    this.each(|to, from| {
+                        for (y, x) in y[to * c..][..c].iter_mut().zip(&x[from * c..][..c]) {
+                            *y += x;
+                        }
+                    });
+                    y.iter_mut().for_each(|y| *y /= n);
+                }
+            });
+        self.scratch = scratch;
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (this, dy, c) = (&*self, cx.dy, self.input.channels);
+        let (input, output, n) = (self.input.len(), self.output.len(), self.pixels());
+        if let Some(dx) = cx.grads.of(0) {
+            dx.add(&mut scratch, |rows, dx, ()| {
+                for (row, dx) in rows.zip(dx.chunks_exact_mut(input)) {
+                    let dy = &dy[row * output..][..output];
+                    this.each(|from, to| {
+                        for (dx, dy) in dx[to * c..][..c].iter_mut().zip(&dy[from * c..][..c]) {
+                            *dx += dy / n;
+                        }
+                    });
+                }
+            });
+        }
+        self.scratch = scratch;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::check_layer;
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        for (input, kernel, stride, rows) in [
+            (Shape::image(2, 4, 6), 2, 2, 3),
+            (Shape::image(16, 5, 7), 3, 2, 2),
+            (Shape::image(1, 6, 5), 3, 1, 20),
+            (Shape::image(3, 1, 1), 1, 1, 2),
+        ] {
+            let stride = Some(stride);
+            check_layer(&AvgPool { kernel, stride }, &[input], rows);
+        }
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_refused() {
+        let input = Shape::image(1, 3, 20);
+        for (kernel, stride) in [(4, 1), (0, 1), (2, 0)] {
+            let stride = Some(stride);
+            assert!(AvgPool { kernel, stride }.output("pool", &[input]).is_err());
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The mean of each channel over the whole image, as `adaptive_avg_pool2d(x, 1)`; see
+//! [`super::AvgPool`] for the formula.
+
+use serde::{Deserialize, Serialize};
+
+use super::avg_pool::AvgPoolOp;
+use super::layer::{Layer, Recorder};
+use crate::error::Result;
+use crate::tape::Value;
+use crate::tensor::Shape;
+
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalAvgPool {}
+
+impl Layer for GlobalAvgPool {
+    fn kind(&self) -> &'static str {
+        "global_avg_pool"
+    }
+
+    fn describe(&self) -> String {
+        "global average pool".into()
+    }
+
+    fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
+        Ok(Shape::vector(inputs[0].channels))
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        let input = to.tape.shape(inputs[0]);
+        let (output, window) = (Shape::vector(input.channels), (input.height, input.width));
+        Ok(AvgPoolOp::record(to.tape, inputs[0], output, window, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::check_layer;
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        check_layer(&GlobalAvgPool {}, &[Shape::image(5, 3, 7)], 4);
+    }
+}

@@ -1,0 +1,108 @@
+//! The fully connected layer of a spec.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::weights::{self, Terms, Weights};
+use super::LinearOp;
+use crate::error::{Error, Result};
+use crate::kernels::gemm::prefer_matrixmultiply;
+use crate::tape::Value;
+use crate::tensor::Shape;
+
+/// See [`super::LinearOp`] for what it computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Outputs.
+    pub out: usize,
+    /// Whether it has a bias.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Real or binary weights.
+    #[serde(default)]
+    pub weights: Weights,
+    /// Whether binary weights have a scale for each output.
+    #[serde(default)]
+    pub scale: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Linear {
+    /// Real weights and a bias.
+    pub fn new(out: usize) -> Self {
+        Self {
+            out,
+            bias: true,
+            weights: Weights::Real,
+            scale: false,
+        }
+    }
+
+    /// What it is made of.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            bias: self.bias,
+            weights: self.weights,
+            scale: self.scale,
+        }
+    }
+}
+
+impl Layer for Linear {
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
+
+    fn describe(&self) -> String {
+        format!("linear{}", self.terms().describe())
+    }
+
+    fn output(&self, name: &str, _inputs: &[Shape]) -> Result<Shape> {
+        self.terms().check(name)?;
+        if self.out == 0 {
+            return Err(Error::spec(format!("layer {name}: out must be at least 1")));
+        }
+        Ok(Shape::vector(self.out))
+    }
+
+    fn tensors(&self, inputs: &[Shape]) -> Tensors {
+        self.terms().tensors(&[self.out, inputs[0].len()])
+    }
+
+    fn weights(&self) -> Option<Weights> {
+        Some(self.weights)
+    }
+
+    fn multiply_adds(&self, shapes: &Shapes) -> usize {
+        self.out.saturating_mul(shapes.input().len())
+    }
+
+    fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
+        let (depth, out) = (shapes.input().len(), self.out);
+        let large = prefer_matrixmultiply(rows, depth, out);
+        let (depth, out) = (depth as u64, out as u64);
+        let all = [
+            values(shapes, rows, if training { 2 } else { 1 }),
+            weights::memory(depth, out, training),
+            // The panels of the output's gradient, nodes of the bias, and nodes of the
+            // weights where matrixmultiply computes the leaves.
+            product(&[
+                (rows as u64).saturating_add(8),
+                out.next_multiple_of(weights::PANEL),
+            ]),
+            product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        match to.loss_differences {
+            true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
+            false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
+        }
+    }
+}

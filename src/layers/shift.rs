@@ -1,0 +1,60 @@
+//! A learned offset a channel: the threshold of ReActNet's RSign, where a binary layer
+//! follows.
+//!
+//! ```text
+//! y = x + b          dx += dy          db += Σ_rows,pixels dy
+//! ```
+//!
+//! Source: Liu et al., "ReActNet" (arXiv 2003.03488).
+
+use serde::{Deserialize, Serialize};
+
+use super::ChannelScale;
+use super::layer::{Layer, Recorder, TensorSpec, Tensors};
+use crate::error::Result;
+use crate::tape::Value;
+use crate::tensor::Shape;
+
+/// The layer of a spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shift {}
+
+impl Layer for Shift {
+    fn kind(&self) -> &'static str {
+        "shift"
+    }
+
+    fn describe(&self) -> String {
+        "offset a channel".into()
+    }
+
+    fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
+        Ok(inputs[0])
+    }
+
+    fn tensors(&self, inputs: &[Shape]) -> Tensors {
+        Tensors {
+            params: vec![TensorSpec::new("bias", &[inputs[0].channels])],
+            ..Tensors::default()
+        }
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        Ok(ChannelScale::record(
+            to.tape, to.name, inputs[0], None, true,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::check_layer;
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        check_layer(&Shift {}, &[Shape::image(3, 4, 2)], 9);
+        check_layer(&Shift {}, &[Shape::vector(17)], 33);
+    }
+}
