@@ -49,6 +49,7 @@ pub mod data;
 pub mod error;
 pub mod estimators;
 pub mod files;
+pub mod graph;
 #[allow(
     unsafe_code,
     reason = "SIMD intrinsics and the allocator; the only floor that may"

@@ -52,6 +52,20 @@ impl Shape {
     }
 }
 
+/// (channels, height, width)
+impl From<[usize; 3]> for Shape {
+    fn from([channels, height, width]: [usize; 3]) -> Self {
+        Self::image(channels, height, width)
+    }
+}
+
+/// A vector of that length.
+impl From<usize> for Shape {
+    fn from(length: usize) -> Self {
+        Self::vector(length)
+    }
+}
+
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.pixels() == 1 {

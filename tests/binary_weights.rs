@@ -32,13 +32,7 @@ fn golden_net() -> ModelSpec {
             stride: None,
         })
     };
-    let unit = || {
-        LayerSpec::from(Binary {
-            mode: Firing::Deterministic,
-            estimator: "st".into(),
-            link: None,
-        })
-    };
+    let unit = || LayerSpec::from(Binary::new(Firing::Deterministic, "st"));
     ModelSpec {
         name: "golden".into(),
         input: Shape::image(1, 12, 12),

@@ -28,6 +28,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("model", 5),
     ("train", 6),
     ("lower", 6),
+    ("graph", 7),
     ("report", 7),
     ("serve", 7),
     ("cli", 8),

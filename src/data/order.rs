@@ -1,5 +1,6 @@
 //! Which samples are for validation, and in what order an epoch visits the rest.
 
+use super::Split;
 use crate::error::{Error, Result};
 use crate::random::{keyed, purpose, shuffle};
 
@@ -48,6 +49,30 @@ pub fn epoch_order(indices: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
         &mut order,
     );
     order
+}
+
+impl Split {
+    /// Batches of up to `size` images in a random order that `seed` sets: bytes, each image
+    /// stored (height, width, channel), and labels. The last batch may be smaller.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    pub fn batches(
+        &self,
+        size: usize,
+        seed: u64,
+    ) -> impl Iterator<Item = (Vec<u8>, Vec<u32>)> + '_ {
+        assert!(size > 0, "a batch has an image at least");
+        let all: Vec<u32> = (0..self.len() as u32).collect();
+        let order = epoch_order(&all, seed, 0);
+        let count = order.len().div_ceil(size);
+        (0..count).map(move |i| {
+            let batch = &order[i * size..order.len().min((i + 1) * size)];
+            let images = batch.iter().flat_map(|&i| self.image(i as usize));
+            let labels = batch.iter().map(|&i| self.label(i as usize)).collect();
+            (images.copied().collect(), labels)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder};
-use crate::error::{Error, Result};
+use super::layer::{Layer, Recorder, same_shapes};
+use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
@@ -26,13 +26,8 @@ impl Layer for Add {
     }
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
-        match inputs.iter().find(|shape| **shape != inputs[0]) {
-            Some(other) => Err(Error::spec(format!(
-                "layer {name}: its inputs have the shapes {} and {other}; they must have the same",
-                inputs[0]
-            ))),
-            None => Ok(inputs[0]),
-        }
+        same_shapes(name, inputs)?;
+        Ok(inputs[0])
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

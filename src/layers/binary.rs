@@ -23,6 +23,25 @@ pub struct Binary {
     /// Probabilities of bits; the estimator's own where absent.
     #[serde(default)]
     pub link: Option<Link>,
+    /// An estimator that is used in place of the one that is registered under the name.
+    #[serde(skip)]
+    own: Option<Own>,
+}
+
+/// An estimator that a program made itself.
+#[derive(Clone)]
+struct Own(Arc<dyn Estimator>);
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.info().name)
+    }
+}
+
+impl PartialEq for Own {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 fn straight_through() -> String {
@@ -37,6 +56,18 @@ impl Binary {
             mode,
             link: own_link(&estimator),
             estimator,
+            own: None,
+        }
+    }
+
+    /// Units with an estimator that a program made itself. It need not be registered; a
+    /// spec with it can be read again where one of its name is.
+    pub fn with(mode: Firing, estimator: Arc<dyn Estimator>) -> Self {
+        Self {
+            mode,
+            link: Some(estimator.link()),
+            estimator: estimator.info().name.into(),
+            own: Some(Own(estimator)),
         }
     }
 
@@ -45,7 +76,12 @@ impl Binary {
     /// # Errors
     /// An unknown name, or probabilities that its formula does not hold for.
     pub fn rule(&self) -> Result<Arc<dyn Estimator>> {
-        estimators::by_name(&self.estimator, self.link)
+        match &self.own {
+            Some(own) if own.0.info().name == self.estimator && self.link == Some(own.0.link()) => {
+                Ok(own.0.clone())
+            }
+            _ => estimators::by_name(&self.estimator, self.link),
+        }
     }
 }
 
@@ -62,11 +98,9 @@ impl Layer for Binary {
     /// The probabilities of an estimator that is not known stay open.
     fn settled(&self) -> Option<Arc<dyn Layer>> {
         let link = self.link.or_else(|| own_link(&self.estimator));
-        let estimator = self.estimator.clone();
         Some(Arc::new(Self {
-            estimator,
             link,
-            ..*self
+            ..self.clone()
         }))
     }
 

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! L = log Σ_j exp(z_j - m) + m - z_label,  m = max z
-//! dz_j += dL·(softmax(z)_j - [j = label])
+//! dz_j += dL·(softmax(z)_j - t_j)          t = [j = label]
 //! ```
+//! With label smoothing ε the target is `t = (1-ε)[j = label] + ε/K` for `K` classes and
+//! `L = Σ_j -t_j log softmax(z)_j`, as PyTorch's.
 //! Rows keep their own losses, so that a score-function estimator can weigh each
 //! row by its own signal.
 
@@ -17,7 +19,15 @@ use crate::tensor::Shape;
 /// The layer of a spec: the loss of logits against the classes of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CrossEntropy {}
+pub struct CrossEntropy {
+    /// Label smoothing ε, from 0 up to but not including 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_smoothing: f32,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
+}
 
 impl Layer for CrossEntropy {
     fn kind(&self) -> &'static str {
@@ -25,6 +35,12 @@ impl Layer for CrossEntropy {
     }
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return Err(Error::spec(format!(
+                "layer {name}: label_smoothing must be from 0 up to but not including 1, not {}",
+                self.label_smoothing
+            )));
+        }
         if inputs[0].pixels() != 1 {
             return Err(Error::spec(format!(
                 "layer {name}: its input must be one number for each class, not {}",
@@ -39,13 +55,18 @@ impl Layer for CrossEntropy {
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        Ok(CrossEntropyOp::record(to.tape, inputs[0]))
+        Ok(CrossEntropyOp::smoothed(
+            to.tape,
+            inputs[0],
+            self.label_smoothing,
+        ))
     }
 }
 
 /// The op; see the module's page.
 pub struct CrossEntropyOp {
     classes: usize,
+    smoothing: f32,
     slots: Vec<()>,
 }
 
@@ -53,7 +74,13 @@ impl CrossEntropyOp {
     /// Records the layer over logits; labels are the pass's. Its output is one
     /// loss a row.
     pub fn record(tape: &mut Tape, logits: Value) -> Value {
+        Self::smoothed(tape, logits, 0.0)
+    }
+
+    /// [`Self::record`] with label smoothing.
+    pub fn smoothed(tape: &mut Tape, logits: Value, smoothing: f32) -> Value {
         let op = Self {
+            smoothing,
             classes: tape.shape(logits).len(),
             slots: vec![(); tape.slots(logits)],
         };
@@ -105,26 +132,43 @@ pub fn softmax(z: &[f32], out: &mut [f32]) {
 impl Op for CrossEntropyOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (z, labels, classes) = (cx.x(0), &cx.batch.labels, self.classes);
+        let smoothing = self.smoothing;
         cx.pass
             .rows
             .write(cx.y, 1, &mut self.slots, |rows, loss, ()| {
                 for (row, loss) in rows.zip(loss) {
                     let z = &z[row * classes..][..classes];
                     *loss = row_loss(z, labels[row] as usize);
+                    if smoothing > 0.0 {
+                        let (max, log_sum) = log_sum_exp(z);
+                        let mean = z.iter().map(|z| log_sum - (z - max)).sum::<f32>();
+                        *loss += smoothing * (mean / classes as f32 - *loss);
+                    }
                 }
             });
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
         let (z, dl, labels, classes) = (cx.x(0), cx.dy, &cx.batch.labels, self.classes);
+        let (others, own) = match self.smoothing {
+            0.0 => (0.0, 1.0),
+            smoothing => {
+                let others = smoothing / classes as f32;
+                (others, 1.0 - smoothing + others)
+            }
+        };
         if let Some(dz) = cx.grads.of(0) {
             dz.add(&mut self.slots, |rows, dz, ()| {
                 for (row, dz) in rows.zip(dz.chunks_exact_mut(classes)) {
                     let z = &z[row * classes..][..classes];
                     let (max, log_sum) = log_sum_exp(z);
                     for (j, (dz, &z)) in dz.iter_mut().zip(z).enumerate() {
-                        let hit = if j == labels[row] as usize { 1.0 } else { 0.0 };
-                        *dz += dl[row] * (libm::expf((z - max) - log_sum) - hit);
+                        let target = if j == labels[row] as usize {
+                            own
+                        } else {
+                            others
+                        };
+                        *dz += dl[row] * (libm::expf((z - max) - log_sum) - target);
                     }
                 }
             });
@@ -139,11 +183,12 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        for (classes, rows) in [(10, 5), (2, 1), (1000, 2)] {
+        let sizes = [(10, 5, 0.0), (2, 1, 0.0), (1000, 2, 0.0), (10, 5, 0.2)];
+        for (classes, rows, smoothing) in sizes {
             check_every_isa(
                 |tape| {
                     let z = tape.input(Shape::vector(classes), true);
-                    let loss = CrossEntropyOp::record(tape, z);
+                    let loss = CrossEntropyOp::smoothed(tape, z, smoothing);
                     tape.seal(true);
                     fill(1, tape.value_mut(z));
                     for (i, label) in tape.batch.labels.iter_mut().enumerate() {

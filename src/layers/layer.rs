@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::weights::Weights;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::estimators::{Estimator, Part};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
@@ -180,6 +180,20 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
 }
 
 erased_serde::serialize_trait_object!(Layer);
+
+/// Whether all inputs have one shape.
+///
+/// # Errors
+/// One line with two shapes that differ.
+pub fn same_shapes(name: &str, inputs: &[Shape]) -> Result<()> {
+    match inputs.iter().find(|shape| **shape != inputs[0]) {
+        Some(other) => Err(Error::spec(format!(
+            "layer {name}: its inputs have the shapes {} and {other}; they must have the same (flatten makes a vector of an image)",
+            inputs[0]
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// Numbers of an output at `rows` rows, `each` times.
 pub fn values(shapes: &Shapes, rows: usize, each: u64) -> u64 {

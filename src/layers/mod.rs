@@ -7,6 +7,7 @@ mod activation;
 mod add;
 mod avg_pool;
 mod batch_norm;
+mod bernoulli_nll;
 mod binary;
 mod channel_scale;
 mod concat;
@@ -16,14 +17,19 @@ mod cross_entropy;
 mod dropout;
 mod flatten;
 mod global_avg_pool;
+mod input;
+mod kl_bernoulli;
 mod layer;
 mod linear;
 mod max_pool;
+mod mse;
 mod norm_pool;
 mod panels;
 pub mod registry;
+mod row_loss;
 mod shift;
 mod spec;
+mod weighted_sum;
 mod weights;
 mod window;
 
@@ -31,6 +37,7 @@ pub use activation::{Activation, ActivationOp, Function};
 pub use add::Add;
 pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
+pub use bernoulli_nll::BernoulliNll;
 pub use binary::{Binary, own_link};
 pub use channel_scale::{ChannelScale, channel_scale};
 pub use concat::Concat;
@@ -42,12 +49,16 @@ pub use cross_entropy::{
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
-pub use layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, product, values};
+pub use input::Input;
+pub use kl_bernoulli::KlBernoulli;
+pub use layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, product, same_shapes, values};
 pub use linear::{Linear, LinearOp};
 pub use max_pool::{MaxPool, MaxPoolOp};
+pub use mse::Mse;
 pub use norm_pool::NormPool;
 pub use shift::Shift;
 pub use spec::LayerSpec;
+pub use weighted_sum::WeightedSum;
 pub use weights::{Terms, Weights};
 pub use window::Window;
 
@@ -133,7 +144,12 @@ pub(crate) mod testing {
 
     /// A gradient check of a smooth layer with every instruction set of this machine.
     pub fn check_layer(layer: &dyn Layer, inputs: &[Shape], rows: usize) {
-        check_every_isa(|tape| record_layer(tape, layer, inputs), rows, 0.05);
+        check_layer_by(layer, inputs, rows, 0.05);
+    }
+
+    /// [`check_layer`] with differences of `h`, of a layer that is far from linear.
+    pub fn check_layer_by(layer: &dyn Layer, inputs: &[Shape], rows: usize, h: f32) {
+        check_every_isa(|tape| record_layer(tape, layer, inputs), rows, h);
     }
 
     /// A gradient check with every instruction set of this machine.

@@ -28,6 +28,7 @@ const LAYERS: &[Kind] = &[
     kind::<super::Add>("add"),
     kind::<super::AvgPool>("avg_pool"),
     kind::<super::BatchNorm>("batch_norm"),
+    kind::<super::BernoulliNll>("bernoulli_nll"),
     kind::<super::Binary>("binary"),
     kind::<super::Concat>("concat"),
     kind::<super::Conv>("conv"),
@@ -35,9 +36,13 @@ const LAYERS: &[Kind] = &[
     kind::<super::Dropout>("dropout"),
     kind::<super::Flatten>("flatten"),
     kind::<super::GlobalAvgPool>("global_avg_pool"),
+    kind::<super::Input>("input"),
+    kind::<super::KlBernoulli>("kl_bernoulli"),
     kind::<super::Linear>("linear"),
     kind::<super::MaxPool>("max_pool"),
+    kind::<super::Mse>("mse"),
     kind::<super::Shift>("shift"),
+    kind::<super::WeightedSum>("weighted_sum"),
 ];
 
 /// Layers of other crates.

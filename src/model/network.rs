@@ -9,6 +9,7 @@ use super::topology::Source;
 use crate::error::{Error, Result};
 use crate::estimators::{Driver, Plan};
 use crate::kernels::Engine;
+use crate::layers::{Input, LayerSpec};
 use crate::tape::{Batch, Params, Pass, Signals, Tape, Value};
 
 /// A network for batches of up to a fixed number of images.
@@ -132,23 +133,33 @@ impl Network {
         self.tape.set_rows(rows);
     }
 
-    /// Sets one live row: an image of bytes (height, width, channel) and its class.
+    /// Sets one live row: an image of bytes (height, width, channel) and its class,
+    /// which a network that is no classifier does not read.
     ///
     /// # Panics
     /// If the row is not live, or the image or label does not fit the network.
     pub fn set_row(&mut self, row: usize, image: &[u8], label: u32) {
-        let len = self.spec.input.len();
-        assert_eq!(image.len(), len, "an image of another size");
+        self.set_image(row, image);
+        let classes = self.classes();
         assert!(
-            (label as usize) < self.classes(),
+            classes == 0 || (label as usize) < classes,
             "a label outside the classes"
         );
+        self.tape.batch.labels[row] = label;
+    }
+
+    /// Sets the image of one live row, bytes (height, width, channel).
+    ///
+    /// # Panics
+    /// If the row is not live, or the image has another size.
+    pub fn set_image(&mut self, row: usize, image: &[u8]) {
+        let len = self.spec.input.len();
+        assert_eq!(image.len(), len, "an image of another size");
         let pixels = &self.pixels;
         let x = &mut self.tape.value_mut(self.input)[row * len..][..len];
         for (x, &p) in x.iter_mut().zip(image) {
             *x = pixels[usize::from(p)];
         }
-        self.tape.batch.labels[row] = label;
     }
 
     /// Sets the images of all live rows, in parallel. `image(row, slot, put)`
@@ -190,6 +201,14 @@ impl Network {
     /// channel): for callers whose input is not bytes.
     pub fn input_mut(&mut self) -> &mut [f32] {
         self.tape.value_mut(self.input)
+    }
+
+    /// The live rows of the further input `name` ([`crate::layers::Input`]), one an image,
+    /// to write; `None` where the network has no such input.
+    pub fn input_of_mut(&mut self, name: &str) -> Option<&mut [f32]> {
+        let is = |l: &LayerSpec| l.name.as_deref() == Some(name) && l.is::<Input>();
+        let value = self.layers[self.spec.layers.iter().position(is)?]?;
+        Some(self.tape.value_mut(value))
     }
 
     /// Runs the network on the live images: in training on all rows of an image,

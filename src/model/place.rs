@@ -245,7 +245,7 @@ impl ModelSpec {
         let last = self.layers.len() - 1;
         let is_loss = |at: usize| {
             at == last
-                && self.layers[at].is::<CrossEntropy>()
+                && self.layers[at].get() == Some(&CrossEntropy::default())
                 && topology.inputs[at] == [Source::Layer(linear)]
         };
         topology.leads_on(i)

@@ -209,10 +209,8 @@ mod tests {
 
     /// A network whose units see the pixels themselves, from -1 (0) to 1 (255).
     fn net(link: Link) -> Network {
-        let unit = Binary {
-            link: Some(link),
-            ..Binary::new(Firing::Stochastic, "st")
-        };
+        let mut unit = Binary::new(Firing::Stochastic, "st");
+        unit.link = Some(link);
         let out: LayerSpec =
             serde_json::from_str(r#"{"type": "linear", "name": "fc", "out": 2}"#).unwrap();
         let spec = ModelSpec {

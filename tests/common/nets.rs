@@ -74,13 +74,7 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
         )
     };
     let function = |function| LayerSpec::from(Activation { function });
-    let binary = || {
-        LayerSpec::from(Binary {
-            mode: firing,
-            estimator: "st".into(),
-            link: None,
-        })
-    };
+    let binary = || LayerSpec::from(Binary::new(firing, "st"));
     ModelSpec {
         name: "tiny".into(),
         input: Shape::image(1, 28, 28),

@@ -139,11 +139,7 @@ impl RandomNet {
         let (kernel, stride) = self.one_of(&[(2, None), (2, None), (3, Some(2)), (2, Some(1))]);
         let pool = LayerSpec::from(MaxPool { kernel, stride });
         let norm = self.norm();
-        let unit = LayerSpec::from(Binary {
-            mode: self.firing,
-            estimator: "st".into(),
-            link: None,
-        });
+        let unit = LayerSpec::from(Binary::new(self.firing, "st"));
         let function = LayerSpec::from(Activation {
             function: self.one_of(&[Function::Relu, Function::HardSigmoid, Function::Sigmoid]),
         });

@@ -1,0 +1,270 @@
+//! A network in a program's own training loop.
+
+use super::Optimise;
+use crate::error::{Error, Result};
+use crate::kernels::{self, Engine};
+use crate::lower::lower;
+use crate::model::{Init, ModelSpec, Network, argmax};
+use crate::packed::PackedNet;
+use crate::tape::{Mode, Noise, Units};
+use crate::train::{Baseline, BaselineState};
+
+/// How a [`Model`] is made.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// The kernels; the fastest of this machine where absent.
+    pub engine: Option<Engine>,
+    /// Samples of an image in a step, at least as many as the estimators need.
+    pub samples: usize,
+    /// What score-function estimators subtract from a loss; what suits the samples where
+    /// absent.
+    pub baseline: Option<Baseline>,
+    /// How weights begin.
+    pub init: Init,
+    /// Of weights and noise.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            engine: None,
+            samples: 1,
+            baseline: None,
+            init: Init::Pytorch,
+            seed: 1,
+        }
+    }
+}
+
+/// Rows of images, one after the other, each stored (height, width, channel): bytes, which
+/// become the network's input as its spec says, or numbers, which are the input.
+pub trait Rows {
+    /// Numbers of all rows.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sets the network's live rows.
+    fn set(&self, net: &mut Network);
+}
+
+impl Rows for [u8] {
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    fn set(&self, net: &mut Network) {
+        let len = net.spec().input.len();
+        for (row, image) in self.chunks_exact(len).enumerate() {
+            net.set_image(row, image);
+        }
+    }
+}
+
+impl Rows for [f32] {
+    fn len(&self) -> usize {
+        <[f32]>::len(self)
+    }
+
+    fn set(&self, net: &mut Network) {
+        net.input_mut().copy_from_slice(self);
+    }
+}
+
+impl Rows for Vec<u8> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn set(&self, net: &mut Network) {
+        self.as_slice().set(net);
+    }
+}
+
+impl Rows for Vec<f32> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn set(&self, net: &mut Network) {
+        self.as_slice().set(net);
+    }
+}
+
+/// A network with what a training step needs beside it; see [`crate::graph`].
+pub struct Model {
+    net: Network,
+    baseline: BaselineState,
+    seed: u64,
+    steps: u64,
+}
+
+impl Model {
+    /// The network of that spec for batches of up to `batch` images.
+    ///
+    /// # Errors
+    /// A spec that describes no network, or a batch of 0.
+    pub fn new(spec: &ModelSpec, batch: usize, options: Options) -> Result<Self> {
+        let engine = match options.engine {
+            Some(engine) => engine,
+            None => kernels::select(None)?,
+        };
+        let samples = options.samples.max(spec.least_samples());
+        let mut net = Network::sampled(spec, engine, batch, samples)?;
+        net.init(options.init, options.seed);
+        let baseline = options.baseline.unwrap_or(match spec.takes_baseline() {
+            true if samples > 1 => Baseline::Loo,
+            true => Baseline::Batch,
+            false => Baseline::None,
+        });
+        Ok(Self {
+            baseline: BaselineState::new(baseline, engine, &net, options.seed)?,
+            net,
+            seed: options.seed,
+            steps: 0,
+        })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.net
+    }
+
+    /// The network, to change its weights or the settings of its passes: the slope, the
+    /// temperature.
+    pub fn network_mut(&mut self) -> &mut Network {
+        &mut self.net
+    }
+
+    /// Sets the further input `name` of the next step, one row an image. The batch must
+    /// have as many images as the last one, or as [`Self::set_images`] has set.
+    ///
+    /// # Errors
+    /// A network without that input, or another number of numbers.
+    pub fn set_input(&mut self, name: &str, rows: &[f32]) -> Result<()> {
+        let Some(to) = self.net.input_of_mut(name) else {
+            return Err(Error::spec(format!(
+                "the network has no further input `{name}`"
+            )));
+        };
+        if to.len() != rows.len() {
+            return Err(Error::spec(format!(
+                "input {name}: {} numbers for rows of {} in all",
+                rows.len(),
+                to.len()
+            )));
+        }
+        to.copy_from_slice(rows);
+        Ok(())
+    }
+
+    /// Sets the images of the next pass; how many they are.
+    ///
+    /// # Errors
+    /// No whole image, or more than a batch may have.
+    pub fn set_images<R: Rows + ?Sized>(&mut self, images: &R) -> Result<usize> {
+        let len = self.net.spec().input.len();
+        let count = images.len() / len;
+        if count == 0 || images.len() % len != 0 || count > self.net.capacity() {
+            return Err(Error::spec(format!(
+                "a batch of {} numbers is not 1 to {} images of {len}",
+                images.len(),
+                self.net.capacity()
+            )));
+        }
+        self.net.set_rows(count);
+        images.set(&mut self.net);
+        Ok(count)
+    }
+
+    /// Sets the labels of the images; those of a network that is no classifier are not
+    /// read, and may be left out.
+    fn set_labels(&mut self, labels: &[u32], count: usize) -> Result<()> {
+        let classes = self.net.classes();
+        if classes == 0 && labels.is_empty() {
+            return Ok(());
+        }
+        let wrong = labels
+            .iter()
+            .find(|&&l| classes > 0 && l as usize >= classes);
+        if labels.len() != count || wrong.is_some() {
+            return Err(Error::spec(format!(
+                "{} labels for {count} images; each must have one below {classes}",
+                labels.len()
+            )));
+        }
+        self.net.batch_mut().labels[..count].copy_from_slice(labels);
+        Ok(())
+    }
+
+    /// One training step: forwards, backwards, and a step of the optimiser. Returns the
+    /// mean loss.
+    ///
+    /// # Errors
+    /// Images or labels that do not fit, or [`Error::Diverged`] where the loss is no
+    /// longer finite (the weights are those before the step).
+    pub fn step<R: Rows + ?Sized>(
+        &mut self,
+        images: &R,
+        labels: &[u32],
+        opt: &mut impl Optimise,
+    ) -> Result<f64> {
+        let count = self.set_images(images)?;
+        self.set_labels(labels, count)?;
+        let pass = self.net.pass_mut();
+        (pass.mode, pass.units) = (Mode::Train, Units::Sample);
+        pass.noise = Noise {
+            seed: self.seed,
+            step: self.steps,
+            draw: 0,
+        };
+        self.net.forward();
+        let losses = self.net.losses();
+        let sum = self.net.pass().samples().sum(|row| f64::from(losses[row]));
+        let loss = sum / losses.len() as f64;
+        if !loss.is_finite() {
+            let step = self.steps + 1;
+            return Err(Error::Diverged(format!(
+                "the loss of step {step} is {loss}; choose a smaller learning rate"
+            )));
+        }
+        self.baseline.apply(&mut self.net);
+        self.net.backward();
+        opt.step(&mut self.net);
+        self.steps += 1;
+        Ok(loss)
+    }
+
+    /// The class of each image, units thresholded; `None` where a logit is no number.
+    ///
+    /// # Errors
+    /// Images that do not fit, or a network that is no classifier.
+    pub fn predict<R: Rows + ?Sized>(&mut self, images: &R) -> Result<Vec<Option<usize>>> {
+        let classes = self.net.classes();
+        if classes == 0 {
+            return Err(Error::spec("the network is no classifier"));
+        }
+        self.set_images(images)?;
+        let pass = self.net.pass_mut();
+        (pass.mode, pass.units) = (Mode::Eval, Units::Threshold);
+        self.net.forward();
+        Ok(self
+            .net
+            .logits()
+            .chunks_exact(classes)
+            .map(argmax)
+            .collect())
+    }
+
+    /// The network on packed bits.
+    ///
+    /// # Errors
+    /// One line that names the layer that cannot be packed, and why.
+    pub fn pack(&self) -> Result<PackedNet> {
+        lower(&self.net)
+    }
+}

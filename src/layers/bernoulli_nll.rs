@@ -1,0 +1,77 @@
+//! The negative log-likelihood of Bernoulli variables, summed over a row: PyTorch's
+//! `BCEWithLogitsLoss(reduction="sum")`.
+//!
+//! ```text
+//! L = Σ_i log(1 + exp(z_i)) - t_i·z_i          dz_i += dL·(σ(z_i) - t_i)          dt_i += -dL·z_i
+//! ```
+//!
+//! The first input is the logits `z`, the second the targets `t` within [0, 1].
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, Recorder, same_shapes};
+use super::row_loss::{self, Term, sigmoid, softplus};
+use crate::error::Result;
+use crate::tape::Value;
+use crate::tensor::Shape;
+
+/// The layer of a spec: inputs are the logits and the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BernoulliNll {}
+
+#[derive(Clone, Copy)]
+struct Likelihood;
+
+impl Term for Likelihood {
+    fn loss(self, _slope: f64, z: f64, t: f64) -> f64 {
+        softplus(z) - t * z
+    }
+
+    fn derivatives(self, _slope: f64, z: f64, t: f64) -> (f64, f64) {
+        (sigmoid(z) - t, -z)
+    }
+}
+
+impl Layer for BernoulliNll {
+    fn kind(&self) -> &'static str {
+        "bernoulli_nll"
+    }
+
+    fn arity(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
+
+    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
+        same_shapes(name, inputs)?;
+        Ok(Shape::vector(1))
+    }
+
+    fn is_loss(&self) -> bool {
+        true
+    }
+
+    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
+        Ok(row_loss::record(to.tape, inputs, Likelihood, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::{check_layer, layer_on_tape};
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        check_layer(&BernoulliNll {}, &[Shape::image(2, 3, 2); 2], 5);
+    }
+
+    #[test]
+    fn the_loss_is_exact_where_a_probability_is_no_float() {
+        let (mut tape, x, loss) = layer_on_tape(&BernoulliNll {}, &[Shape::vector(2); 2], 1);
+        tape.value_mut(x[0]).copy_from_slice(&[250.0, -250.0]);
+        tape.value_mut(x[1]).copy_from_slice(&[0.0, 0.0]);
+        tape.forward();
+        assert_eq!(tape.value(loss), [250.0]);
+    }
+}
