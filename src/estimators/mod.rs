@@ -209,7 +209,9 @@ pub trait Estimator: Send + Sync {
 
     /// The function whose derivative a pathwise rule uses in place of the
     /// step's, if it has one; the tests compare the two.
-    fn surrogate(&self, slope: f32, x: f32) -> Option<f64>;
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
 
     /// Numbers of a row that [`Self::pullback`] or [`Self::credit`] use.
     fn needs(&self) -> Needs {

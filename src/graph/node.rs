@@ -6,7 +6,7 @@ use super::Graph;
 use crate::estimators::{Estimator, Firing};
 use crate::layers::{
     Activation, Add, AvgPool, BatchNorm, Binary, Concat, Conv, CrossEntropy, Dropout, Function,
-    GlobalAvgPool, Layer, Linear, MaxPool, Mse,
+    GlobalAvgPool, Layer, Linear, MaxPool, Mse, OwnLoss, RowLoss,
 };
 use crate::model::Source;
 
@@ -114,6 +114,11 @@ impl Node {
     /// The loss of these logits against the labels of the batch.
     pub fn cross_entropy(&self) -> Node {
         self.then(CrossEntropy::default())
+    }
+
+    /// A loss of the program's own against the labels of the batch.
+    pub fn own_loss(&self, loss: impl RowLoss) -> Node {
+        self.then(OwnLoss(loss))
     }
 
     /// The mean squared difference from a target.

@@ -54,6 +54,10 @@ impl Layer for CrossEntropy {
         true
     }
 
+    fn reads_logits(&self) -> bool {
+        true
+    }
+
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         Ok(CrossEntropyOp::smoothed(
             to.tape,

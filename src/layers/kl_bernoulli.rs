@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, same_shapes};
-use super::row_loss::{self, Term, sigmoid, softplus};
+use super::pair_loss::{self, Term, sigmoid, softplus};
 use crate::error::Result;
 use crate::tape::Value;
 use crate::tensor::Shape;
@@ -60,7 +60,7 @@ impl Layer for KlBernoulli {
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        Ok(row_loss::record(to.tape, inputs, Divergence, 1.0))
+        Ok(pair_loss::record(to.tape, inputs, Divergence, 1.0))
     }
 }
 

@@ -172,6 +172,11 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
         false
     }
 
+    /// Whether it is a loss whose first input is the logits of a classifier.
+    fn reads_logits(&self) -> bool {
+        false
+    }
+
     /// Records the layer on a tape. All of `inputs` have a group of rows an image, or none.
     ///
     /// # Errors

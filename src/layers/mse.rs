@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, same_shapes};
-use super::row_loss::{self, Term};
+use super::pair_loss::{self, Term};
 use crate::error::Result;
 use crate::tape::Value;
 use crate::tensor::Shape;
@@ -50,7 +50,7 @@ impl Layer for Mse {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let n = to.tape.shape(inputs[0]).len();
-        Ok(row_loss::record(to.tape, inputs, Square, 1.0 / n as f64))
+        Ok(pair_loss::record(to.tape, inputs, Square, 1.0 / n as f64))
     }
 }
 

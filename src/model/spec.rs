@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::estimators::Firing;
-use crate::layers::{Activation, Binary, CrossEntropy, LayerSpec, Shapes};
+use crate::layers::{Activation, Binary, LayerSpec, Shapes};
 use crate::tensor::Shape;
 
 use super::pixels::Pixels;
@@ -105,7 +105,7 @@ impl ModelSpec {
     }
 
     /// The layer whose outputs are the logits of the classes: the last one, or the one that
-    /// the last one is the cross-entropy of.
+    /// the last one is a loss of.
     ///
     /// # Errors
     /// A spec that describes no network.
@@ -117,10 +117,12 @@ impl ModelSpec {
             return Ok(Some(last));
         }
         let from = &self.topology()?.inputs[last];
-        Ok(match (self.layers[last].is::<CrossEntropy>(), &from[..]) {
-            (true, [Source::Layer(logits), ..]) => Some(*logits),
-            _ => None,
-        })
+        Ok(
+            match (self.layers[last].layer().reads_logits(), &from[..]) {
+                (true, [Source::Layer(logits), ..]) => Some(*logits),
+                _ => None,
+            },
+        )
     }
 
     /// The classes that the network tells apart; 0 where it is no classifier.

@@ -69,6 +69,21 @@ impl Grad<'_> {
         });
     }
 
+    /// [`Self::add`] number by number: runs `work(i, gradient i)`, which adds to it, for
+    /// every number of every row of `width` numbers.
+    pub fn map<S: Send>(
+        self,
+        width: usize,
+        slots: &mut [S],
+        work: impl Fn(usize, &mut f32) + Sync,
+    ) {
+        self.add(slots, |rows, dx, _| {
+            for (i, dx) in (rows.start * width..).zip(dx) {
+                work(i, dx);
+            }
+        });
+    }
+
     /// [`Self::add`] for work that can overwrite: it is told whether to assign
     /// (the adjoint holds anything) or to add to earlier contributions.
     pub fn store<S: Send>(

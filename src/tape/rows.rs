@@ -166,6 +166,22 @@ impl Rows {
         }
     }
 
+    /// Runs `work(i, number i of out)` for every number of every live row; `out` holds
+    /// `width` numbers a row.
+    pub fn map<S: Send>(
+        &self,
+        out: &mut [f32],
+        width: usize,
+        slots: &mut [S],
+        work: impl Fn(usize, &mut f32) + Sync,
+    ) {
+        self.write(out, width, slots, |rows, out, _| {
+            for (i, out) in (rows.start * width..).zip(out) {
+                work(i, out);
+            }
+        });
+    }
+
     /// The sum of a number of each live row: each leaf's rows one after the other, the
     /// leaves in the tree.
     pub fn sum(&self, of: impl Fn(usize) -> f64) -> f64 {
