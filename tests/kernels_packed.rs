@@ -246,7 +246,7 @@ fn spread_bits_and_planes() {
 fn signed_sums_of_neighbours() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for k in (1..=6usize).step_by(STEP.div_ceil(4)) {
+    for k in (1..=8usize).step_by(STEP.div_ceil(4)) {
         for lanes in [32usize, 64] {
             let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
             let x: Vec<i16> = (0..rows * pitch)

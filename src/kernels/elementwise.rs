@@ -7,7 +7,7 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
-use super::flip::flip_losses_of;
+use super::bit_loss::flip_losses_of;
 pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of, norm_max_pool_grad_of, norm_max_pool_of};
 
@@ -58,61 +58,29 @@ fn flushed(x: f32, least: f32) -> f32 {
     if x.abs() < least { 0.0 } else { x }
 }
 
-/// Declares the bodies once, the table that points at them, and a copy of the
-/// table for each instruction set.
+/// Declares the bodies once, the table of pointers to them, and the macro `functions`, which
+/// compiles them for an instruction set: `functions!(["features"])`. A macro cannot name
+/// the arguments of one that it declares; their `$` is handed to it.
 macro_rules! table {
-    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
-        mod body {
+    ($d:tt $( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
+        pub(super) mod body {
             use super::*;
-            $( #[inline(always)] pub(super) fn $name($($arg: $ty),*) $body )*
+            $( #[inline(always)] pub(in crate::kernels) fn $name($($arg: $ty),*) $body )*
         }
 
         /// Element-wise kernels; see each field.
         pub struct Elementwise { $( $(#[$doc])* pub $name: fn($($ty),*), )* }
 
-        pub(super) const SCALAR: Elementwise = Elementwise { $( $name: body::$name, )* };
-
-        #[cfg(target_arch = "x86_64")]
-        pub(super) const AVX2: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "avx2,fma")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found AVX2 and FMA on the machine.
-                    unsafe { with_features($($arg),*) }
+        macro_rules! functions {
+            ($d features:tt) => {{
+                use $crate::kernels::elementwise::{Adam, Elementwise, Pool, Sgd, body};
+                $crate::kernels::compile::compiled! { $d features
+                    $( fn $name($($arg: $ty),*) = body::$name; )*
                 }
-            )*
-            Elementwise { $( $name, )* }
-        };
-
-        #[cfg(target_arch = "x86_64")]
-        pub(super) const AVX512: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found these features on the machine.
-                    unsafe { with_features($($arg),*) }
-                }
-            )*
-            Elementwise { $( $name, )* }
-        };
-
-        #[cfg(target_arch = "aarch64")]
-        pub(super) const NEON: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "neon")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found NEON on the machine.
-                    unsafe { with_features($($arg),*) }
-                }
-            )*
-            Elementwise { $( $name, )* }
-        };
+                Elementwise { $( $name, )* }
+            }};
+        }
+        pub(super) use functions;
     };
 }
 
@@ -130,7 +98,7 @@ macro_rules! by_channels {
     };
 }
 
-table! {
+table! { $
     /// `y += x`
     fn add(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
@@ -151,7 +119,7 @@ table! {
     }
 
     /// `sum[c] += Σ dy`, `dot[c] += Σ dy · (x - mean[c])`: the two means that
-    /// batch norm's adjoint needs. `(x, mean, dy, sum, dot)`.
+    /// the gradient of batch norm needs. `(x, mean, dy, sum, dot)`.
     fn batch_norm_sums(x: &[f32], mean: &[f32], dy: &[f32], sum: &mut [f32], dot: &mut [f32]) {
         by_channels!(mean.len(), batch_norm_sums_of(x, mean, dy, sum, dot));
     }

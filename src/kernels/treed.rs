@@ -197,37 +197,21 @@ pub(super) unsafe fn transposed<V: Vector, const W: usize, const K: usize>(
     }
 }
 
-/// The function of one instruction set: its register, how many make a panel, depths of a
-/// tile, its features.
+/// The function of one instruction set: its features, its register, depths of a tile.
 macro_rules! function {
-    ($vector:ty, $width:literal, $depths:literal $(, $features:literal)?) => {{
-        fn treed(
-            starts: &[usize],
-            a: (&[f32], usize),
-            depth: usize,
-            g: &[f32],
-            columns: usize,
-            d: &mut [f32],
-        ) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(
+    ($features:tt, $vector:ty, $depths:literal) => {{
+        const WIDTH: usize =
+            $crate::kernels::NR / <$vector as $crate::kernels::vector::Vector>::LANES;
+
+        $crate::kernels::compile::compiled! { $features
+            fn treed(
                 starts: &[usize],
                 a: (&[f32], usize),
                 depth: usize,
                 g: &[f32],
                 columns: usize,
                 d: &mut [f32],
-            ) {
-                // SAFETY: the caller's promises.
-                unsafe {
-                    $crate::kernels::treed::transposed::<$vector, $width, $depths>(
-                        starts, a, depth, g, columns, d,
-                    )
-                }
-            }
-            // SAFETY: `Isa::kernels` hands the table out where the machine has the
-            // features; `Kernels` has checked the lengths.
-            unsafe { with_features(starts, a, depth, g, columns, d) }
+            ) = $crate::kernels::treed::transposed::<$vector, WIDTH, $depths>;
         }
         treed
     }};
@@ -269,7 +253,7 @@ mod tests {
             let starts: Vec<usize> = (0..=leaves).map(|i| i * 2 + i % 2).collect();
             let (rows, step) = (starts[leaves], depth + 3);
             let a = numbers(rows * step);
-            // Adjoints are powers of two: a product is exact, so a
+            // The gradients are powers of two: a product is exact, so a
             // fused multiplication and addition rounds as the two do.
             let g: Vec<f32> = (0..rows * columns)
                 .map(|i| [0.5f32, -1.0, 2.0, -4.0, 0.25][(i * 31 + leaves) % 5])

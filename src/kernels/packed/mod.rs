@@ -25,16 +25,10 @@
 //! Everything but the table look-up is integers: the same bits on every
 //! instruction set. The scalar functions are the specification.
 
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
 pub mod common;
-mod look_up;
-#[cfg(target_arch = "aarch64")]
-pub(super) mod neon;
+pub(super) mod look_up;
 pub mod rows;
-pub(super) mod scalar;
+pub(super) mod sums;
 
 use super::Kernels;
 
@@ -50,7 +44,7 @@ pub const TABLE_WIDTHS: [usize; 3] = [8, 16, 32];
 pub struct Terms {
     offsets: Vec<u32>,
     adds: usize,
-    init: i16,
+    pub(super) init: i16,
     last: usize,
 }
 
@@ -66,11 +60,11 @@ impl Terms {
         }
     }
 
-    fn adds(&self) -> &[u32] {
+    pub(super) fn adds(&self) -> &[u32] {
         &self.offsets[..self.adds]
     }
 
-    fn subs(&self) -> &[u32] {
+    pub(super) fn subs(&self) -> &[u32] {
         &self.offsets[self.adds..]
     }
 }
@@ -88,9 +82,9 @@ pub struct BitRows {
 /// Shape of a table look-up; see `look_up`.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookups<'a> {
-    /// Where each position's cells start.
+    /// Where each position's nibbles start.
     pub starts: &'a [u32],
-    /// Where each look-up's cell lies from there.
+    /// Where each look-up's nibble lies from there.
     pub offsets: &'a [u32],
     /// `(look-up, 16, width)` partial sums.
     pub table: &'a [f32],
@@ -100,8 +94,8 @@ pub struct Lookups<'a> {
     pub out_step: usize,
 }
 
-/// Source and its rows, height and width, whether AND, target and its rows.
-type Pool2 = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
+/// Source and its rows, height and width, whether inverted, target and its rows.
+type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
 /// One instruction set's kernels for packed inference. Lengths are checked by
 /// the methods of [`Kernels`] of the same names.
@@ -114,13 +108,61 @@ pub struct Packed {
     pub(super) spread: fn(&[u64], &mut [u8]),
     pub(super) planes: fn(&[u8], usize, &mut [u8]),
     pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
-    pub(super) pool2: Pool2,
+    pub(super) pool2: PoolFn,
     pub(super) differ: fn(&[u64], &[u64], &mut [i32]),
     pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
     pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),
     pub(super) cut_pool2: fn(&[f32], usize, usize, &[f32], &mut [u8]),
-    pub(super) rows: rows::Rows,
+    pub(super) row_lanes: usize,
+    pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
+    pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
 }
+
+/// An instruction set's kernels: `functions!(["features"], Register, others)`. Those that
+/// are written once over a register of bytes are compiled for it, the others are taken
+/// from `others`.
+macro_rules! functions {
+    ($features:tt, $bytes:ty, $others:expr) => {{
+        use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
+        use $crate::kernels::packed::{Packed, Terms, common, sums};
+        use $crate::kernels::vector::Bytes;
+
+        $crate::kernels::compile::compiled! { $features
+            fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) = sums::sum8::<$bytes>;
+            fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) = sums::sum16::<$bytes>;
+            fn cut8(x: &[u8], sections: usize, t: i32, out: &mut [u64]) = sums::cut8::<$bytes>;
+            fn cut16(x: &[i16], below: i16, out: &mut [u64]) = sums::cut16::<$bytes>;
+            fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) =
+                sums::cut_sum16::<$bytes>;
+            fn spread(bits: &[u64], out: &mut [u8]) = sums::spread::<$bytes>;
+            fn planes(spread: &[u8], b: usize, out: &mut [u8]) = common::planes_of;
+            fn signed_sums(
+                x: &[i16],
+                k: usize,
+                pitch: usize,
+                lanes: usize,
+                rows: usize,
+                out: &mut [i16],
+            ) = sums::signed_sums::<$bytes>;
+            fn cut_rows(x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) =
+                rows::cut_rows::<$bytes>;
+        }
+        Packed {
+            sum8,
+            sum16,
+            cut8,
+            cut16,
+            cut_sum16,
+            spread,
+            planes,
+            signed_sums,
+            row_lanes: <$bytes>::LEN / ROW,
+            cut_rows,
+            ..$others
+        }
+    }};
+}
+pub(super) use functions;
 
 impl Kernels {
     /// `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
@@ -207,7 +249,8 @@ impl Kernels {
     /// has `lanes` numbers. `out_rows` rows of each pattern are stored.
     ///
     /// # Panics
-    /// If the lengths do not match, or `k` is not within 1 to 8.
+    /// If the lengths do not match, `lanes` is no multiple of [`LANES`], or `k` is not
+    /// within 1 to 8.
     pub fn signed_sums(
         &self,
         x: &[i16],
@@ -216,6 +259,7 @@ impl Kernels {
         out: &mut [i16],
     ) {
         assert!((1..=8).contains(&k) && lanes + k - 1 <= pitch);
+        assert!(lanes.is_multiple_of(LANES), "whole vectors of lanes");
         let rows = x.len() / pitch;
         assert!(rows <= out_rows && out.len() >= (((1 << (k - 1)) - 1) * out_rows + rows) * lanes);
         (self.packed.signed_sums)(x, k, pitch, lanes, out_rows, out);
@@ -264,26 +308,26 @@ impl Kernels {
         (self.packed.dot)(x, w, out);
     }
 
-    /// `out[p · out_step + j] += Σ_l table[l][cells[starts[p] + offsets[l]] & 15][j]`
+    /// `out[p · out_step + j] += Σ_l table[l][nibbles[starts[p] + offsets[l]] & 15][j]`
     /// for every position `p` and `j` below the table's width, summed over `l` in
     /// order.
     ///
     /// # Panics
     /// If a length does not match.
-    pub fn look_up(&self, cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
+    pub fn look_up(&self, nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
         let most = |x: &[u32]| x.iter().max().map_or(0, |&o| o as usize);
         if l.starts.is_empty() || l.offsets.is_empty() {
             return;
         }
         assert!(TABLE_WIDTHS.contains(&l.width) && l.out_step >= l.width);
-        assert!(most(l.starts) + most(l.offsets) < cells.len(), "cells");
+        assert!(most(l.starts) + most(l.offsets) < nibbles.len(), "nibbles");
         assert!(l.table.len() >= l.offsets.len() * 16 * l.width, "table");
         assert!(out.len() >= (l.starts.len() - 1) * l.out_step + l.width);
-        (self.packed.look_up)(cells, l, out);
+        (self.packed.look_up)(nibbles, l, out);
     }
 
     /// A row of 2 x 2 windows over two rows of pixels of `channels` numbers (a
-    /// multiple of 8): cell `g` of window `x` has bit `j` where the largest of the
+    /// multiple of 8): nibble `g` of window `x` has bit `j` where the largest of the
     /// window's four numbers in channel `4g + j` is above `threshold[4g + j]`.
     /// `rows` is both rows, the second `step` after the first.
     ///

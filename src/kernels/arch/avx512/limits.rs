@@ -5,7 +5,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::{CACHED, Loops, avx2};
+use crate::kernels::arch::avx2::limits as avx2;
+use crate::kernels::limits::{CACHED, Loops};
 use std::arch::x86_64::*;
 use std::hint::black_box;
 

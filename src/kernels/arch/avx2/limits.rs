@@ -5,7 +5,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::{CACHED, Loops};
+use crate::kernels::limits::{CACHED, Loops};
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ const N: usize = 12;
 const BITS: usize = 6;
 
 // `Isa::kernels` has found AVX2 and FMA before anybody asks for their limits.
-pub(super) const LOOPS: Loops = Loops {
+pub(in crate::kernels::arch) const LOOPS: Loops = Loops {
     // SAFETY: as said above.
     fma: (|n| unsafe { fma(n) }, 2 * 8 * N),
     // SAFETY: as said above.
