@@ -26,6 +26,8 @@ pub mod heap;
 pub mod im2col;
 pub mod limits;
 pub mod lookup;
+mod math;
+mod norm_pool;
 pub mod packed;
 mod pool;
 mod small;
@@ -53,7 +55,7 @@ pub struct Kernels {
     lookup: lookup::Functions,
     winograd: winograd::Functions,
     treed: treed::TreedFn,
-    limits: fn() -> limits::Loops,
+    limits: fn() -> limits::loops::Loops,
 }
 
 impl std::fmt::Debug for Kernels {

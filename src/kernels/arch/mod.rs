@@ -11,6 +11,25 @@ pub(super) mod scalar;
 use super::Kernels;
 use crate::error::{Error, Result};
 
+/// The table of an instruction set: its features, its registers, its tiles, the depths of
+/// a tile of [`super::treed`], and what is written for it alone.
+macro_rules! table {
+    ($isa:expr, $features:tt, $vector:ty, $tiles:ty, $depths:literal,
+     products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {
+        $crate::kernels::Kernels {
+            isa: $isa,
+            ew: $crate::kernels::elementwise::functions!($features),
+            products: $products,
+            packed: $packed,
+            lookup: $crate::kernels::lookup::functions!($features, $vector),
+            winograd: $crate::kernels::winograd::functions!($features, $vector, $tiles),
+            treed: $crate::kernels::treed::function!($features, $vector, $depths),
+            limits: $limits,
+        }
+    };
+}
+use table;
+
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {

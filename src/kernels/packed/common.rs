@@ -1,6 +1,6 @@
 //! Bodies that are written once and compiled for each instruction set.
 
-use super::BitRows;
+use super::shapes::BitRows;
 
 /// 64 bits of a stream from bit `at`; bits beyond its end are 0.
 #[inline(always)]

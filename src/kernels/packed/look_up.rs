@@ -6,7 +6,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::Lookups;
+use super::shapes::Lookups;
 use crate::kernels::vector::Vector;
 
 /// All positions, `P` of them side by side; rows of `W` registers.

@@ -6,8 +6,7 @@ mod vector;
 
 use std::arch::x86_64::*;
 
-use super::Isa;
-use crate::kernels::compile::table;
+use super::{Isa, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 

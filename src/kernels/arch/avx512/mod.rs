@@ -8,8 +8,7 @@ mod vector;
 
 use std::arch::x86_64::*;
 
-use super::{Isa, avx2};
-use crate::kernels::compile::table;
+use super::{Isa, avx2, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 

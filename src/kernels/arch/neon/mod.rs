@@ -5,8 +5,7 @@ mod vector;
 
 use std::arch::aarch64::*;
 
-use super::Isa;
-use crate::kernels::compile::table;
+use super::{Isa, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 

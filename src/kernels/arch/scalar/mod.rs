@@ -3,8 +3,7 @@
 pub(super) mod limits;
 pub(super) mod packed;
 
-use super::Isa;
-use crate::kernels::compile::table;
+use super::{Isa, table};
 use crate::kernels::gemm::{Patches, Products, Store, panels};
 use crate::kernels::tile::{Micro, ProductTile, TransposedTile};
 use crate::kernels::{Kernels, NR};

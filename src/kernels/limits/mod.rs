@@ -4,10 +4,13 @@
 //! [`Limits::loads`] in the first-level cache), with enough independent chains to hide
 //! every latency; the best of many short repeats.
 
+pub(super) mod loops;
+
 use std::hint::black_box;
 use std::time::Instant;
 
 use super::Isa;
+use loops::CACHED;
 
 /// Rates of one thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,20 +24,6 @@ pub struct Limits {
     /// Bytes a second loaded from the first-level cache and added up.
     pub loads: f64,
 }
-
-/// A loop over data.
-pub(super) type Over = fn(&[u8], usize) -> u8;
-
-/// Loops that do `rounds` rounds, and how much a round does.
-pub(super) struct Loops {
-    pub fma: (fn(usize) -> f32, usize),
-    pub int8: (fn(usize) -> i32, usize),
-    pub bits: (fn(usize) -> u64, usize),
-    pub loads: (Over, usize),
-}
-
-/// Bytes that the loop of loads goes over.
-pub(super) const CACHED: usize = 16 << 10;
 
 impl Limits {
     /// Measures them with the kernels of `isa`, in about a second.
