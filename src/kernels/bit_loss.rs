@@ -12,9 +12,9 @@ fn loss(z: &[f32], label: usize) -> f32 {
     libm::logf(sum) - (z[label] - max)
 }
 
-/// The body of [`super::Elementwise::flip_losses`].
+/// The body of [`super::Elementwise::loss_differences`].
 #[inline(always)]
-pub(super) fn flip_losses_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
+pub(super) fn loss_differences_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
     let (units, now) = (h.len(), loss(z, label));
     for first in (0..units).step_by(BLOCK) {
         let n = BLOCK.min(units - first);

@@ -7,7 +7,7 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
-use super::bit_loss::flip_losses_of;
+use super::bit_loss::loss_differences_of;
 pub(crate) use super::math::{exp, logistic};
 use super::norm_pool::{norm_max_pool_grad_of, norm_max_pool_of};
 pub use super::pool::Pool;
@@ -229,8 +229,8 @@ table! { $
     /// `d_i = L[h_i = 1] - L[h_i = 0]`, the other bits as they are, for the loss
     /// `L = log Σ_j exp z_j - z_label` of logits `z = b + W·h`.
     /// `(z, label, h, w, d)`; w (logits, units).
-    fn flip_losses(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
-        flip_losses_of(z, label, h, w, d);
+    fn loss_differences(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
+        loss_differences_of(z, label, h, w, d);
     }
 
     /// One step of SGD in PyTorch's form. `(settings, gradient, momentum, weight)`.

@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 
 use super::gemm::panels;
-use super::tree::{self, MOST_LEAVES, Step};
+use super::tree::{self, MAX_LEAVES, Step};
 use super::vector::Vector;
 use super::{Kernels, NR};
 
@@ -17,7 +17,7 @@ use super::{Kernels, NR};
 const QUAD: usize = 4;
 
 /// Nodes of one tile that are held at once, at most.
-const HELD: usize = (MOST_LEAVES / QUAD).ilog2() as usize + 1;
+const HELD: usize = (MAX_LEAVES / QUAD).ilog2() as usize + 1;
 
 /// `(starts of leaves, (a, its step), depth, panels of g, columns, panels of d)`;
 /// lengths already checked.
@@ -31,7 +31,7 @@ impl Kernels {
     ///
     /// # Panics
     /// If a slice is shorter than the shapes say, a leaf is empty, or there are none or
-    /// more than [`MOST_LEAVES`].
+    /// more than [`MAX_LEAVES`].
     pub fn transposed_in_tree(
         &self,
         starts: &[usize],
@@ -42,7 +42,7 @@ impl Kernels {
         d: &mut [f32],
     ) {
         assert!(
-            (2..=MOST_LEAVES + 1).contains(&starts.len()) && starts[0] == 0,
+            (2..=MAX_LEAVES + 1).contains(&starts.len()) && starts[0] == 0,
             "no leaves, or too many"
         );
         assert!(starts.is_sorted_by(|a, b| a < b), "a leaf is empty");
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn every_instruction_set_adds_up_in_the_tree() {
         let depths_and_columns = [(1, 1), (7, 16), (9, 17), (16, 33), (112, 10)];
-        for leaves in 1..=MOST_LEAVES {
+        for leaves in 1..=MAX_LEAVES {
             let (depth, columns) = depths_and_columns[leaves % depths_and_columns.len()];
             // Leaves of one, two and three rows.
             let starts: Vec<usize> = (0..=leaves).map(|i| i * 2 + i % 2).collect();

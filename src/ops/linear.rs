@@ -181,7 +181,7 @@ impl Linear {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.flip_losses)(z, pass.labels[row] as usize, x, weights, d);
+                (ew.loss_differences)(z, pass.labels[row] as usize, x, weights, d);
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += seed * d;
                 }

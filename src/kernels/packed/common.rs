@@ -113,9 +113,9 @@ pub(in crate::kernels) fn pool2_of(
 }
 
 #[inline(always)]
-pub(in crate::kernels) fn planes_of(spread: &[u8], b: usize, out: &mut [u8]) {
-    let n = spread.len() / b;
-    let channel = |j: usize| &spread[j * n..][..n];
+pub(in crate::kernels) fn planes_of(bytes: &[u8], b: usize, out: &mut [u8]) {
+    let n = bytes.len() / b;
+    let channel = |j: usize| &bytes[j * n..][..n];
     let first = &mut out[..n];
     // 255 stands for a 0, which equals the bit of the pattern 0.
     for (out, &x) in first.iter_mut().zip(channel(0)) {

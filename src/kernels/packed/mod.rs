@@ -47,7 +47,7 @@ pub struct Packed {
     pub(super) cut8: fn(&[u8], usize, i32, &mut [u64]),
     pub(super) cut16: fn(&[i16], i16, &mut [u64]),
     pub(super) cut_sum16: fn(&[i16], &Terms, i16, usize, &mut [u64]),
-    pub(super) spread: fn(&[u64], &mut [u8]),
+    pub(super) unpack: fn(&[u64], &mut [u8]),
     pub(super) planes: fn(&[u8], usize, &mut [u8]),
     pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
     pub(super) pool2: PoolFn,
@@ -76,8 +76,8 @@ macro_rules! functions {
             fn cut16(x: &[i16], below: i16, out: &mut [u64]) = sums::cut16::<$bytes>;
             fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) =
                 sums::cut_sum16::<$bytes>;
-            fn spread(bits: &[u64], out: &mut [u8]) = sums::spread::<$bytes>;
-            fn planes(spread: &[u8], b: usize, out: &mut [u8]) = common::planes_of;
+            fn unpack(bits: &[u64], out: &mut [u8]) = sums::unpack::<$bytes>;
+            fn planes(bytes: &[u8], b: usize, out: &mut [u8]) = common::planes_of;
             fn signed_sums(
                 x: &[i16],
                 k: usize,
@@ -95,7 +95,7 @@ macro_rules! functions {
             cut8,
             cut16,
             cut_sum16,
-            spread,
+            unpack,
             planes,
             signed_sums,
             row_lanes: <$bytes>::LEN / ROW,
@@ -167,22 +167,22 @@ impl Kernels {
     ///
     /// # Panics
     /// If there are fewer bits than bytes, or `out` is no multiple of [`LANES`].
-    pub fn spread(&self, bits: &[u64], out: &mut [u8]) {
+    pub fn unpack(&self, bits: &[u64], out: &mut [u8]) {
         assert!(out.len().is_multiple_of(LANES) && bits.len() * 64 >= out.len());
-        (self.packed.spread)(bits, out);
+        (self.packed.unpack)(bits, out);
     }
 
-    /// The planes of a group of `b` channels, from their [`Self::spread`] bytes
+    /// The planes of a group of `b` channels, from their [`Self::unpack`] bytes
     /// (`b` runs of `n`): plane `w` of `2^(b-1)` counts, for each position, the
     /// channels whose bit equals that of `w` (bit `b - 1` of `w` is 0).
     ///
     /// # Panics
     /// If the lengths do not match or `b` is not within 1 to 8.
-    pub fn planes(&self, spread: &[u8], b: usize, out: &mut [u8]) {
+    pub fn planes(&self, bytes: &[u8], b: usize, out: &mut [u8]) {
         assert!((1..=8).contains(&b), "1 to 8 channels a group");
-        let n = spread.len() / b;
-        assert!(n * b == spread.len() && out.len() == n << (b - 1));
-        (self.packed.planes)(spread, b, out);
+        let n = bytes.len() / b;
+        assert!(n * b == bytes.len() && out.len() == n << (b - 1));
+        (self.packed.planes)(bytes, b, out);
     }
 
     /// For `rows` rows of pixels, `pitch` apart, the sums of `k` neighbours under

@@ -149,13 +149,14 @@ pub(super) fn put<B: Bytes>(out: &mut [u64], at: usize, bits: u64) {
 #[inline(always)]
 fn fill_words<B: Bytes>(n: usize, out: &mut [u64], bits: impl Fn(usize) -> u64) {
     for (word, out) in out.iter_mut().enumerate() {
-        *out = 0;
+        let mut all = 0;
         for at in (0..64).step_by(B::LEN) {
             let q = 64 * word + at;
             if q < n {
-                *out |= bits(q) << at;
+                all |= bits(q) << at;
             }
         }
+        *out = all;
     }
 }
 
@@ -287,7 +288,7 @@ unsafe fn cut_sums<B: Bytes, const N: usize>(
 /// # Safety
 /// As for [`sum8`].
 #[inline(always)]
-pub(in crate::kernels) unsafe fn spread<B: Bytes>(bits: &[u64], out: &mut [u8]) {
+pub(in crate::kernels) unsafe fn unpack<B: Bytes>(bits: &[u64], out: &mut [u8]) {
     // SAFETY: each register lies within `out`, which is a multiple of 32 bytes.
     unsafe {
         let (zeros, ones) = (B::splat8(255), B::splat8(1));

@@ -10,8 +10,8 @@ pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     cut8,
     cut16,
     cut_sum16,
-    spread,
-    planes: |spread, b, out| planes_of(spread, b, out),
+    unpack,
+    planes: |bytes, b, out| planes_of(bytes, b, out),
     signed_sums,
     pool2: |bits, from, size, invert, out, to| {
         pool2_of(bits, from, size, invert, out, to, even_bits)
@@ -78,7 +78,7 @@ fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
     }
 }
 
-fn spread(bits: &[u64], out: &mut [u8]) {
+fn unpack(bits: &[u64], out: &mut [u8]) {
     for (q, out) in out.iter_mut().enumerate() {
         *out = if bits[q / 64] >> (q % 64) & 1 == 1 {
             1
