@@ -211,20 +211,20 @@ fn rows_in_another_order() {
 }
 
 #[test]
-fn spread_bits_and_planes() {
+fn unpacked_bits_and_planes() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[2, 61]);
     for n in (32..=352usize).step_by(32 * STEP) {
         for b in 1..=7 {
             let bits: Vec<_> = (0..b).map(|_| words(&mut rng, n.div_ceil(64))).collect();
             let run = |k: &Kernels| {
-                let mut spread = vec![0; b * n];
-                for (bits, out) in bits.iter().zip(spread.chunks_exact_mut(n)) {
-                    k.spread(bits, out);
+                let mut unpacked = vec![0; b * n];
+                for (bits, out) in bits.iter().zip(unpacked.chunks_exact_mut(n)) {
+                    k.unpack(bits, out);
                 }
                 let mut planes = vec![0; n << (b - 1)];
-                k.planes(&spread, b, &mut planes);
-                (spread, planes)
+                k.planes(&unpacked, b, &mut planes);
+                (unpacked, planes)
             };
             let (_, planes) = run(scalar);
             // What a plane is: matches of its pattern.
@@ -246,7 +246,7 @@ fn spread_bits_and_planes() {
 fn signed_sums_of_neighbours() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[3, 61]);
-    for k in (1..=6usize).step_by(STEP.div_ceil(4)) {
+    for k in (1..=8usize).step_by(STEP.div_ceil(4)) {
         for lanes in [32usize, 64] {
             let (rows, out_rows, pitch) = (5, 7, lanes + k - 1);
             let x: Vec<i16> = (0..rows * pitch)

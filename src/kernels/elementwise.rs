@@ -7,9 +7,11 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
-use super::flip::flip_losses_of;
+use super::bit_loss::loss_differences_of;
+pub(crate) use super::math::{exp, logistic};
+use super::norm_pool::{norm_max_pool_grad_of, norm_max_pool_of};
 pub use super::pool::Pool;
-use super::pool::{max_pool_grad_of, max_pool_of, norm_max_pool_grad_of, norm_max_pool_of};
+use super::pool::{max_pool_grad_of, max_pool_of};
 
 /// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,61 +60,29 @@ fn flushed(x: f32, least: f32) -> f32 {
     if x.abs() < least { 0.0 } else { x }
 }
 
-/// Declares the bodies once, the table that points at them, and a copy of the
-/// table for each instruction set.
+/// Declares the bodies once, the table of pointers to them, and the macro `functions`, which
+/// compiles them for an instruction set: `functions!(["features"])`. A macro cannot name
+/// the arguments of one that it declares; their `$` is handed to it.
 macro_rules! table {
-    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
-        mod body {
+    ($d:tt $( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
+        pub(super) mod body {
             use super::*;
-            $( #[inline(always)] pub(super) fn $name($($arg: $ty),*) $body )*
+            $( #[inline(always)] pub(in crate::kernels) fn $name($($arg: $ty),*) $body )*
         }
 
         /// Element-wise kernels; see each field.
         pub struct Elementwise { $( $(#[$doc])* pub $name: fn($($ty),*), )* }
 
-        pub(super) const SCALAR: Elementwise = Elementwise { $( $name: body::$name, )* };
-
-        #[cfg(target_arch = "x86_64")]
-        pub(super) const AVX2: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "avx2,fma")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found AVX2 and FMA on the machine.
-                    unsafe { with_features($($arg),*) }
+        macro_rules! functions {
+            ($d features:tt) => {{
+                use $crate::kernels::elementwise::{Adam, Elementwise, Pool, Sgd, body};
+                $crate::kernels::compile::compiled! { $d features
+                    $( fn $name($($arg: $ty),*) = body::$name; )*
                 }
-            )*
-            Elementwise { $( $name, )* }
-        };
-
-        #[cfg(target_arch = "x86_64")]
-        pub(super) const AVX512: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found these features on the machine.
-                    unsafe { with_features($($arg),*) }
-                }
-            )*
-            Elementwise { $( $name, )* }
-        };
-
-        #[cfg(target_arch = "aarch64")]
-        pub(super) const NEON: Elementwise = {
-            $(
-                fn $name($($arg: $ty),*) {
-                    #[target_feature(enable = "neon")]
-                    fn with_features($($arg: $ty),*) { body::$name($($arg),*) }
-                    // SAFETY: this table is handed out by `Isa::kernels` alone,
-                    // after it has found NEON on the machine.
-                    unsafe { with_features($($arg),*) }
-                }
-            )*
-            Elementwise { $( $name, )* }
-        };
+                Elementwise { $( $name, )* }
+            }};
+        }
+        pub(super) use functions;
     };
 }
 
@@ -130,7 +100,7 @@ macro_rules! by_channels {
     };
 }
 
-table! {
+table! { $
     /// `y += x`
     fn add(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
@@ -151,7 +121,7 @@ table! {
     }
 
     /// `sum[c] += Σ dy`, `dot[c] += Σ dy · (x - mean[c])`: the two means that
-    /// batch norm's adjoint needs. `(x, mean, dy, sum, dot)`.
+    /// the gradient of batch norm needs. `(x, mean, dy, sum, dot)`.
     fn batch_norm_sums(x: &[f32], mean: &[f32], dy: &[f32], sum: &mut [f32], dot: &mut [f32]) {
         by_channels!(mean.len(), batch_norm_sums_of(x, mean, dy, sum, dot));
     }
@@ -259,8 +229,8 @@ table! {
     /// `d_i = L[h_i = 1] - L[h_i = 0]`, the other bits as they are, for the loss
     /// `L = log Σ_j exp z_j - z_label` of logits `z = b + W·h`.
     /// `(z, label, h, w, d)`; w (logits, units).
-    fn flip_losses(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
-        flip_losses_of(z, label, h, w, d);
+    fn loss_differences(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
+        loss_differences_of(z, label, h, w, d);
     }
 
     /// One step of SGD in PyTorch's form. `(settings, gradient, momentum, weight)`.
@@ -292,40 +262,6 @@ table! {
             *w = *w * decay - rate * (*m / ((*v).sqrt() / root + s.eps));
         }
     }
-}
-
-/// `e^x` within 2 ulp, the same bits on every machine: split into `2^n · e^r`
-/// with `|r| <= ln 2 / 2`, and the degree-6 Taylor-like polynomial of Cephes
-/// (`expf`). Saturates at the ends of f32's normal range.
-#[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
-    // Adding and taking away 1.5·2^23 rounds to the nearest integer.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
-    let rounded = x * std::f32::consts::LOG2_E + ROUND;
-    let n = rounded - ROUND;
-    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_199_9e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    let e = (p * (r * r) + r) + 1.0;
-    // ROUND's last mantissa bit is worth 1, so `n` can be read off the mantissa
-    // of the sum; a conversion of `n` would not vectorise, for its saturation.
-    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits());
-    e * f32::from_bits(exponent.wrapping_add(127) << 23)
-}
-
-/// `1 / (1 + e^-x)`; 0 below -69, where it is less than 2^-99. Above 17 it rounds to 1, so
-/// that a unit is certain at both ends. Without the lower one the gradients of units that are
-/// certain not to fire would be numbers below f32's normal range, with which processors
-/// compute several times more slowly.
-#[inline(always)]
-pub(crate) fn logistic(x: f32) -> f32 {
-    let p = 1.0 / (1.0 + exp(-x));
-    if x < -69.0 { 0.0 } else { p }
 }
 
 /// The channel count: `C`, or the run-time one where `C` is 0.
@@ -427,41 +363,5 @@ fn batch_norm_grad_of<const C: usize>(
         for i in 0..c {
             dx[i] += (a[i] * dy[i] + b[i] * x[i]) + d[i];
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_logistic_is_certain_at_both_ends() {
-        for x in [-69.5f32, -88.0, -1e30, f32::NEG_INFINITY] {
-            assert_eq!(super::logistic(x).to_bits(), 0, "{x}");
-        }
-        for x in [17.5f32, 88.0, 1e30, f32::INFINITY] {
-            assert_eq!(super::logistic(x), 1.0, "{x}");
-        }
-        let least = super::logistic(-69.0);
-        assert!(least > 1e-30 && least < 2f32.powi(-99), "{least:e}");
-        assert!(super::logistic(f32::NAN).is_nan());
-    }
-
-    /// Every 61st of the numbers from -87 to 88, and the neighbours of zero.
-    #[test]
-    fn exp_is_within_two_ulp() {
-        let negative = (0..=87.0f32.to_bits())
-            .step_by(61)
-            .map(|b| -f32::from_bits(b));
-        let positive = (0..=88.0f32.to_bits()).step_by(61).map(f32::from_bits);
-        let mut worst: f64 = 0.0;
-        for x in negative.chain(positive) {
-            let (got, want) = (super::exp(x), libm::exp(f64::from(x)));
-            let nearest = want as f32;
-            let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);
-            worst = worst.max((f64::from(got) - want).abs() / ulp);
-        }
-        assert!(worst <= 2.0, "{worst} ulp");
-        assert_eq!(super::exp(f32::NEG_INFINITY), super::exp(-87.0));
-        assert_eq!(super::exp(f32::INFINITY), super::exp(88.0));
-        assert!(super::exp(f32::NAN).is_nan());
     }
 }

@@ -298,11 +298,15 @@ pub enum Store {
     Add,
 }
 
-/// `(patches, a, panels of b, columns, bias, c, store)`; lengths already checked.
-pub(super) type ProductFn = fn(&Patches, &[f32], &[f32], usize, Option<&[f32]>, &mut [f32], Store);
+/// One instruction set's products; lengths already checked.
+pub(super) struct Products {
+    /// `(patches, a, panels of b, columns, bias, c, store)`
+    pub product: ProductFn,
+    /// `(patches, a, g, columns, panels of d)`
+    pub transposed: fn(&Patches, &[f32], &[f32], usize, &mut [f32]),
+}
 
-/// `(patches, a, g, columns, panels of d)`; lengths already checked.
-pub(super) type TransposedFn = fn(&Patches, &[f32], &[f32], usize, &mut [f32]);
+type ProductFn = fn(&Patches, &[f32], &[f32], usize, Option<&[f32]>, &mut [f32], Store);
 
 impl Kernels {
     /// `C (+)= A·B + bias`: `c` is (patches, columns), row-major; `b` is panels.
@@ -333,7 +337,7 @@ impl Kernels {
             "bias is too short"
         );
         assert!(c.len() >= area(patches.count(), columns), "c is too short");
-        (self.product)(patches, a, b, columns, bias, c, store);
+        (self.products.product)(patches, a, b, columns, bias, c, store);
     }
 
     /// `D += Aᵀ·G`: `g` is (patches, columns), row-major; `d` is panels.
@@ -354,6 +358,6 @@ impl Kernels {
             d.len() >= panel_len(patches.depth(), columns),
             "d is too short"
         );
-        (self.transposed)(patches, a, g, columns, d);
+        (self.products.transposed)(patches, a, g, columns, d);
     }
 }

@@ -37,7 +37,7 @@ const TABLE: usize = NR << GROUP;
 const PASS: usize = 20;
 /// Most groups times outputs: tables of 8 MB. Wider layers would read theirs from
 /// memory once an image.
-const MOST_SUMS: usize = (8 << 20) / (16 * size_of::<f32>());
+const MAX_SUMS: usize = (8 << 20) / (16 * size_of::<f32>());
 /// Most pixels that are summed side by side, to hide the latency of additions.
 const PIXELS: usize = 5;
 
@@ -59,7 +59,7 @@ impl Lookup {
     /// tables would not stay in the caches.
     pub fn new(patches: &Patches, channels: usize, outputs: usize) -> Option<Self> {
         let whole = |n: usize| n > 0 && n.is_multiple_of(NR);
-        if !whole(channels) || !whole(outputs) || patches.depth() / GROUP * outputs > MOST_SUMS {
+        if !whole(channels) || !whole(outputs) || patches.depth() / GROUP * outputs > MAX_SUMS {
             return None;
         }
         Some(Self {
@@ -90,52 +90,28 @@ pub(super) struct Functions {
 
 type ProductFn = fn(&Lookup, &[Pattern], &[f32], Option<&[f32]>, &mut [f32]);
 
-/// The functions of an instruction set: `functions!(Register, "features")`.
+/// The functions of an instruction set: `functions!(["features"], Register)`.
 macro_rules! functions {
-    ($vector:ty $(, $features:literal)?) => {{
+    ($features:tt, $vector:ty) => {{
         use $crate::kernels::lookup::{self, Functions, Lookup, Pattern};
 
-        fn tables(shape: &Lookup, panels: &[f32], out: &mut [f32]) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(shape: &Lookup, panels: &[f32], out: &mut [f32]) {
-                // SAFETY: the caller's promises.
-                unsafe { lookup::tables::<$vector>(shape, panels, out) }
-            }
-            // SAFETY: `Isa::kernels` hands the table out where the machine has
-            // the features; `Kernels` has checked the lengths. So below.
-            unsafe { with_features(shape, panels, out) }
-        }
-        fn patterns(bits: &[f32], out: &mut [Pattern]) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(bits: &[f32], out: &mut [Pattern]) {
-                // SAFETY: the caller's promises.
-                unsafe { lookup::patterns::<$vector>(bits, out) }
-            }
-            // SAFETY: see above.
-            unsafe { with_features(bits, out) }
-        }
-        fn product(
-            shape: &Lookup,
-            patterns: &[Pattern],
-            tables: &[f32],
-            bias: Option<&[f32]>,
-            y: &mut [f32],
-        ) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(
+        $crate::kernels::compile::compiled! { $features
+            fn tables(shape: &Lookup, panels: &[f32], out: &mut [f32]) =
+                lookup::tables::<$vector>;
+            fn patterns(bits: &[f32], out: &mut [Pattern]) = lookup::patterns::<$vector>;
+            fn product(
                 shape: &Lookup,
                 patterns: &[Pattern],
                 tables: &[f32],
                 bias: Option<&[f32]>,
                 y: &mut [f32],
-            ) {
-                // SAFETY: the caller's promises.
-                unsafe { lookup::product::<$vector>(shape, patterns, tables, bias, y) }
-            }
-            // SAFETY: see above.
-            unsafe { with_features(shape, patterns, tables, bias, y) }
+            ) = lookup::product::<$vector>;
         }
-        Functions { tables, patterns, product }
+        Functions {
+            tables,
+            patterns,
+            product,
+        }
     }};
 }
 pub(super) use functions;

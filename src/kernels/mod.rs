@@ -17,32 +17,29 @@
 //!
 //! [`heap`] is no kernel, but cannot be written without `unsafe` either.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+mod arch;
+mod bit_loss;
+mod compile;
 pub mod elementwise;
-mod flip;
 pub mod gemm;
 pub mod heap;
 pub mod im2col;
-mod isa;
 pub mod limits;
 pub mod lookup;
-#[cfg(target_arch = "aarch64")]
-mod neon;
+mod math;
+mod norm_pool;
 pub mod packed;
 mod pool;
-mod scalar;
 mod small;
+mod tile;
 mod tiling;
 pub mod tree;
 mod treed;
 mod vector;
 pub mod winograd;
 
+pub use arch::{Engine, Isa, select};
 pub use elementwise::Elementwise;
-pub use isa::{Engine, Isa, select};
 
 /// Columns of a packed weight panel, whatever the instruction set.
 pub const NR: usize = 16;
@@ -53,12 +50,12 @@ pub struct Kernels {
     pub isa: Isa,
     /// Element-wise kernels.
     pub ew: Elementwise,
-    product: gemm::ProductFn,
-    transposed: gemm::TransposedFn,
+    products: gemm::Products,
     packed: packed::Packed,
     lookup: lookup::Functions,
     winograd: winograd::Functions,
     treed: treed::TreedFn,
+    limits: fn() -> limits::loops::Loops,
 }
 
 impl std::fmt::Debug for Kernels {

@@ -1,7 +1,8 @@
 //! Products of one panel without blocking: what Winograd's points are made of.
 
 use super::NR;
-use super::tiling::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, Tiles, TransposedTile};
+use super::tile::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, TransposedTile};
+use super::tiling::Tiles;
 
 /// `C = A·B` for one panel: `a` (rows, depth), `b` (depth, NR), `c` (rows, NR),
 /// all without gaps, and so few rows that no blocking pays.
@@ -30,7 +31,7 @@ pub(super) unsafe fn product<M: Micro>(
         add: false,
     };
     let mut p = 0;
-    for some in Tiles::new(rows, M::product_rows(NR)) {
+    for some in Tiles::new(rows, M::rows(NR)) {
         // SAFETY: rows p to p + some are valid.
         unsafe {
             for (i, start) in tile.a[..some].iter_mut().enumerate() {
@@ -70,7 +71,7 @@ pub(super) unsafe fn transposed<M: Micro>(
         width: NR,
     };
     let mut k = 0;
-    for some in Tiles::new(depth, M::transposed_rows(NR)) {
+    for some in Tiles::new(depth, M::rows(NR)) {
         for (i, offset) in tile.offsets[..some].iter_mut().enumerate() {
             *offset = k + i;
         }

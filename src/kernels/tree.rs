@@ -88,20 +88,20 @@ impl Iterator for Steps {
 }
 
 /// Leaves that [`fold`] takes at most.
-pub const MOST_LEAVES: usize = 64;
+pub const MAX_LEAVES: usize = 64;
 
 /// Adds up numbers, or what else is as small: `merge(node, its right neighbour)`.
 /// Without leaves it is the default.
 ///
 /// # Panics
-/// If there are more than [`MOST_LEAVES`] leaves.
+/// If there are more than [`MAX_LEAVES`] leaves.
 pub fn fold<T: Copy + Default>(
     leaves: usize,
     mut leaf: impl FnMut(usize) -> T,
     mut merge: impl FnMut(T, T) -> T,
 ) -> T {
-    assert!(leaves <= MOST_LEAVES, "too many leaves for one tree");
-    let mut held = [T::default(); MOST_LEAVES.ilog2() as usize + 1];
+    assert!(leaves <= MAX_LEAVES, "too many leaves for one tree");
+    let mut held = [T::default(); MAX_LEAVES.ilog2() as usize + 1];
     for step in steps(leaves) {
         match step {
             Step::Leaf { leaf: i, to } => held[to] = leaf(i),

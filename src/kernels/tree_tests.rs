@@ -85,7 +85,7 @@ fn the_sum_is_the_tree_s_and_not_the_sequential_one() {
     let pair = |i| leaf(i) + leaf(i + 1);
     assert_eq!(tree, (pair(0) + pair(2)) + (pair(4) + pair(6)));
     assert_ne!(tree, sequential);
-    for leaves in 1..=MOST_LEAVES {
+    for leaves in 1..=MAX_LEAVES {
         // Whole numbers are exact in every order: none is lost, none counted twice.
         let sum = fold(leaves, |i| (i + 1) as f64, |a, b| a + b);
         assert_eq!(sum, (leaves * (leaves + 1) / 2) as f64);

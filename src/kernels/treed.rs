@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 
 use super::gemm::panels;
-use super::tree::{self, MOST_LEAVES, Step};
+use super::tree::{self, MAX_LEAVES, Step};
 use super::vector::Vector;
 use super::{Kernels, NR};
 
@@ -17,7 +17,7 @@ use super::{Kernels, NR};
 const QUAD: usize = 4;
 
 /// Nodes of one tile that are held at once, at most.
-const HELD: usize = (MOST_LEAVES / QUAD).ilog2() as usize + 1;
+const HELD: usize = (MAX_LEAVES / QUAD).ilog2() as usize + 1;
 
 /// `(starts of leaves, (a, its step), depth, panels of g, columns, panels of d)`;
 /// lengths already checked.
@@ -31,7 +31,7 @@ impl Kernels {
     ///
     /// # Panics
     /// If a slice is shorter than the shapes say, a leaf is empty, or there are none or
-    /// more than [`MOST_LEAVES`].
+    /// more than [`MAX_LEAVES`].
     pub fn transposed_in_tree(
         &self,
         starts: &[usize],
@@ -42,7 +42,7 @@ impl Kernels {
         d: &mut [f32],
     ) {
         assert!(
-            (2..=MOST_LEAVES + 1).contains(&starts.len()) && starts[0] == 0,
+            (2..=MAX_LEAVES + 1).contains(&starts.len()) && starts[0] == 0,
             "no leaves, or too many"
         );
         assert!(starts.is_sorted_by(|a, b| a < b), "a leaf is empty");
@@ -197,37 +197,21 @@ pub(super) unsafe fn transposed<V: Vector, const W: usize, const K: usize>(
     }
 }
 
-/// The function of one instruction set: its register, how many make a panel, depths of a
-/// tile, its features.
+/// The function of one instruction set: its features, its register, depths of a tile.
 macro_rules! function {
-    ($vector:ty, $width:literal, $depths:literal $(, $features:literal)?) => {{
-        fn treed(
-            starts: &[usize],
-            a: (&[f32], usize),
-            depth: usize,
-            g: &[f32],
-            columns: usize,
-            d: &mut [f32],
-        ) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(
+    ($features:tt, $vector:ty, $depths:literal) => {{
+        const WIDTH: usize =
+            $crate::kernels::NR / <$vector as $crate::kernels::vector::Vector>::LANES;
+
+        $crate::kernels::compile::compiled! { $features
+            fn treed(
                 starts: &[usize],
                 a: (&[f32], usize),
                 depth: usize,
                 g: &[f32],
                 columns: usize,
                 d: &mut [f32],
-            ) {
-                // SAFETY: the caller's promises.
-                unsafe {
-                    $crate::kernels::treed::transposed::<$vector, $width, $depths>(
-                        starts, a, depth, g, columns, d,
-                    )
-                }
-            }
-            // SAFETY: `Isa::kernels` hands the table out where the machine has the
-            // features; `Kernels` has checked the lengths.
-            unsafe { with_features(starts, a, depth, g, columns, d) }
+            ) = $crate::kernels::treed::transposed::<$vector, WIDTH, $depths>;
         }
         treed
     }};
@@ -263,13 +247,13 @@ mod tests {
     #[test]
     fn every_instruction_set_adds_up_in_the_tree() {
         let depths_and_columns = [(1, 1), (7, 16), (9, 17), (16, 33), (112, 10)];
-        for leaves in 1..=MOST_LEAVES {
+        for leaves in 1..=MAX_LEAVES {
             let (depth, columns) = depths_and_columns[leaves % depths_and_columns.len()];
             // Leaves of one, two and three rows.
             let starts: Vec<usize> = (0..=leaves).map(|i| i * 2 + i % 2).collect();
             let (rows, step) = (starts[leaves], depth + 3);
             let a = numbers(rows * step);
-            // Adjoints are powers of two: a product is exact, so a
+            // The gradients are powers of two: a product is exact, so a
             // fused multiplication and addition rounds as the two do.
             let g: Vec<f32> = (0..rows * columns)
                 .map(|i| [0.5f32, -1.0, 2.0, -4.0, 0.25][(i * 31 + leaves) % 5])

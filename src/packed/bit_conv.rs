@@ -286,7 +286,7 @@ impl Op for BitConv {
                 let bits = &cx.s.bits[self.from];
                 for j in 0..b {
                     let words = &bits[(first + j) * self.words..][..self.words];
-                    kernels.spread(words, &mut spread[j * self.plane..][..self.plane]);
+                    kernels.unpack(words, &mut spread[j * self.plane..][..self.plane]);
                 }
                 let len = self.plane << (b - 1);
                 kernels.planes(&spread[..b * self.plane], b, &mut planes[at..][..len]);

@@ -257,7 +257,7 @@ impl Op for RowConv {
             for j in 0..b {
                 let words = &cx.s.bits[self.from][(first + j) * self.words..][..self.words];
                 kernels.gather_rows(words, &self.order, &mut lane_bits);
-                kernels.spread(&lane_bits, &mut spread[j * plane..][..plane]);
+                kernels.unpack(&lane_bits, &mut spread[j * plane..][..plane]);
             }
             let len = plane << (b - 1);
             kernels.planes(&spread[..b * plane], b, &mut planes[at..][..len]);

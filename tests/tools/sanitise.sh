@@ -45,7 +45,7 @@ valgrind_() {
   local quick=(
     every_channel_count max_pool_by_its_definition sigmoid_at_the_ends
     nothing_to_multiply packing_and_back_in_both_orders every_patch_count_and_column_count
-    sums_and_cuts sums_cut_at_once sums_over_rows rows_in_another_order spread_bits_and_planes
+    sums_and_cuts sums_cut_at_once sums_over_rows rows_in_another_order unpacked_bits_and_planes
     signed_sums_of_neighbours pooled_rows differing_bits_and_dot_products look_ups_and_real_cuts
     a_layer_over_bits_is_the_layer_over_numbers shapes_that_are_not_served_are_declined
     binary_nets_have_the_logits real_weights_agree batches_threads_and_single_images_agree

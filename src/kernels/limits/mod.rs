@@ -4,15 +4,13 @@
 //! [`Limits::loads`] in the first-level cache), with enough independent chains to hide
 //! every latency; the best of many short repeats.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(super) mod loops;
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use super::Isa;
+use loops::CACHED;
 
 /// Rates of one thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,30 +25,11 @@ pub struct Limits {
     pub loads: f64,
 }
 
-/// A loop over data.
-type Over = fn(&[u8], usize) -> u8;
-
-/// Loops that do `rounds` rounds, and how much a round does.
-struct Loops {
-    fma: (fn(usize) -> f32, usize),
-    int8: (fn(usize) -> i32, usize),
-    bits: (fn(usize) -> u64, usize),
-    loads: (Over, usize),
-}
-
-/// Bytes that the loop of loads goes over.
-const CACHED: usize = 16 << 10;
-
 impl Limits {
     /// Measures them with the kernels of `isa`, in about a second.
     pub fn measure(isa: Isa) -> Self {
-        let loops = match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::LOOPS,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::loops(),
-            _ => PORTABLE,
-        };
+        let kernels = isa.kernels().or(Isa::Scalar.kernels());
+        let loops = (kernels.expect("every machine has the scalar set").limits)();
         let data = vec![1; CACHED];
         Self {
             fma: rate(|n| f64::from((loops.fma.0)(n)), loops.fma.1),
@@ -83,66 +62,6 @@ fn rate(work: impl Fn(usize) -> f64, each: usize) -> f64 {
         best = best.min(begun.elapsed().as_secs_f64());
     }
     (rounds * each) as f64 / best
-}
-
-/// What the compiler makes of plain code.
-const PORTABLE: Loops = Loops {
-    fma: (portable::fma, 2 * portable::LANES),
-    int8: (portable::int8, 2 * portable::LANES),
-    bits: (portable::bits, 2 * 64 * 8),
-    loads: (portable::loads, CACHED),
-};
-
-mod portable {
-    use std::hint::black_box;
-
-    pub const LANES: usize = 48;
-
-    pub fn fma(rounds: usize) -> f32 {
-        let (a, b) = (black_box(0.9f32), black_box(0.1f32));
-        let mut sum = [1.0f32; LANES];
-        for _ in 0..rounds {
-            for sum in &mut sum {
-                *sum = *sum * a + b;
-            }
-        }
-        sum.iter().sum()
-    }
-
-    pub fn int8(rounds: usize) -> i32 {
-        let (a, b) = (black_box(3i8), black_box(5u8));
-        let mut sum = [1i32; LANES];
-        for _ in 0..rounds {
-            let b = black_box(b);
-            for sum in &mut sum {
-                *sum = sum.wrapping_add(i32::from(a) * i32::from(b));
-            }
-        }
-        sum.iter().fold(0, |all, &s| all.wrapping_add(s))
-    }
-
-    pub fn bits(rounds: usize) -> u64 {
-        let w = black_box(0x5a5a_1234_8765_a5a5u64);
-        let mut x = [1u64, 2, 3, 4, 5, 6, 7, 8];
-        for _ in 0..rounds {
-            for x in &mut x {
-                *x = u64::from((*x ^ w).count_ones());
-            }
-        }
-        x.iter().sum()
-    }
-
-    pub fn loads(data: &[u8], rounds: usize) -> u8 {
-        let mut sum = [0u8; 64];
-        for _ in 0..rounds {
-            for part in black_box(data).chunks_exact(64) {
-                for (sum, &x) in sum.iter_mut().zip(part) {
-                    *sum = sum.wrapping_add(x);
-                }
-            }
-        }
-        sum.iter().fold(0, |all, &s| all.wrapping_add(s))
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bodies that are written once and compiled for each instruction set.
 
-use super::BitRows;
+use super::shapes::BitRows;
 
 /// 64 bits of a stream from bit `at`; bits beyond its end are 0.
 #[inline(always)]
@@ -52,7 +52,7 @@ impl Target<'_> {
 
 /// The even bits of a word, moved together.
 #[inline(always)]
-pub(super) fn even_bits(mut x: u64) -> u64 {
+pub(in crate::kernels) fn even_bits(mut x: u64) -> u64 {
     x &= 0x5555_5555_5555_5555;
     x = (x | x >> 1) & 0x3333_3333_3333_3333;
     x = (x | x >> 2) & 0x0f0f_0f0f_0f0f_0f0f;
@@ -63,7 +63,7 @@ pub(super) fn even_bits(mut x: u64) -> u64 {
 
 /// Windows of 2 x 2 bits; `even` moves the even bits of a word together.
 #[inline(always)]
-pub(super) fn pool2_of(
+pub(in crate::kernels) fn pool2_of(
     bits: &[u64],
     from: BitRows,
     (rows, columns): (usize, usize),
@@ -72,7 +72,7 @@ pub(super) fn pool2_of(
     to: BitRows,
     even: impl Fn(u64) -> u64,
 ) {
-    let flip = if invert { u64::MAX } else { 0 };
+    let inverted = if invert { u64::MAX } else { 0 };
     // Rows of 32 or 16 bits: a word holds both rows of a window, or of two; and rows
     // that are close in the target go there together.
     let mask = 1u64.checked_shl(columns as u32).map_or(u64::MAX, |m| m - 1);
@@ -85,14 +85,14 @@ pub(super) fn pool2_of(
     if from.origin == 0 && from.step == 32 {
         for &x in &bits[..rows] {
             let x = x | x >> 32;
-            target.push((even(x | x >> 1) ^ flip) & mask, to.step);
+            target.push((even(x | x >> 1) ^ inverted) & mask, to.step);
         }
         return target.end();
     }
     if from.origin == 0 && from.step == 16 {
         for (i, &x) in bits[..rows.div_ceil(2)].iter().enumerate() {
             let x = x | x >> 16;
-            let pooled = even(x | x >> 1) ^ flip;
+            let pooled = even(x | x >> 1) ^ inverted;
             target.push(pooled & mask, to.step);
             if 2 * i + 1 < rows {
                 target.push(pooled >> 16 & mask, to.step);
@@ -106,16 +106,16 @@ pub(super) fn pool2_of(
         for y in 0..rows {
             let at = from.origin + 2 * y * from.step + 2 * first;
             let x = window(bits, at) | window(bits, at + from.step);
-            let pooled = (even(x | x >> 1) ^ flip) & mask;
+            let pooled = (even(x | x >> 1) ^ inverted) & mask;
             deposit(out, to.origin + y * to.step + first, pooled);
         }
     }
 }
 
 #[inline(always)]
-pub(super) fn planes_of(spread: &[u8], b: usize, out: &mut [u8]) {
-    let n = spread.len() / b;
-    let channel = |j: usize| &spread[j * n..][..n];
+pub(in crate::kernels) fn planes_of(bytes: &[u8], b: usize, out: &mut [u8]) {
+    let n = bytes.len() / b;
+    let channel = |j: usize| &bytes[j * n..][..n];
     let first = &mut out[..n];
     // 255 stands for a 0, which equals the bit of the pattern 0.
     for (out, &x) in first.iter_mut().zip(channel(0)) {
@@ -131,38 +131,6 @@ pub(super) fn planes_of(spread: &[u8], b: usize, out: &mut [u8]) {
         for (done, out) in done.chunks_exact(n).zip(rest.chunks_exact_mut(n)) {
             for ((out, &done), &x) in out.iter_mut().zip(done).zip(channel(j)) {
                 *out = done.wrapping_add(x);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-pub(super) fn signed_sums_of(
-    x: &[i16],
-    k: usize,
-    pitch: usize,
-    lanes: usize,
-    out_rows: usize,
-    out: &mut [i16],
-) {
-    let pattern = out_rows * lanes;
-    for (r, x) in x.chunks_exact(pitch).enumerate() {
-        let row = &mut out[r * lanes..][..lanes];
-        row.copy_from_slice(&x[..lanes]);
-        for j in 1..k {
-            for (out, &x) in row.iter_mut().zip(&x[j..][..lanes]) {
-                *out = out.wrapping_add(x);
-            }
-        }
-        for j in 1..k {
-            let x = &x[j..][..lanes];
-            for m in 0..1 << (j - 1) {
-                let (done, rest) = out.split_at_mut((m | 1 << (j - 1)) * pattern);
-                let done = &done[m * pattern + r * lanes..][..lanes];
-                let out = &mut rest[r * lanes..][..lanes];
-                for ((out, &done), &x) in out.iter_mut().zip(done).zip(x) {
-                    *out = done.wrapping_sub(x.wrapping_mul(2));
-                }
             }
         }
     }

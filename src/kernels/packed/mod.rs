@@ -25,83 +25,19 @@
 //! Everything but the table look-up is integers: the same bits on every
 //! instruction set. The scalar functions are the specification.
 
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
 pub mod common;
-mod look_up;
-#[cfg(target_arch = "aarch64")]
-pub(super) mod neon;
+pub(super) mod look_up;
+pub(super) mod neighbours;
 pub mod rows;
-pub(super) mod scalar;
+mod shapes;
+pub(super) mod sums;
 
 use super::Kernels;
 
-/// Positions (lanes) come in multiples of this.
-pub const LANES: usize = 32;
+pub use shapes::{BitRows, LANES, Lookups, TABLE_WIDTHS, Terms};
 
-/// Widths of a row of a table: output channels that one look-up adds to.
-pub const TABLE_WIDTHS: [usize; 3] = [8, 16, 32];
-
-/// Which parts of a slice a sum adds and subtracts, as offsets of their first
-/// element: `init + Σ_adds x[offset ..] - Σ_subs x[offset ..]`, wrapping.
-#[derive(Clone, Debug, Default)]
-pub struct Terms {
-    offsets: Vec<u32>,
-    adds: usize,
-    init: i16,
-    last: usize,
-}
-
-impl Terms {
-    /// The sum of those parts.
-    pub fn new(init: i16, adds: &[u32], subs: &[u32]) -> Self {
-        let offsets = [adds, subs].concat();
-        Self {
-            adds: adds.len(),
-            init,
-            last: offsets.iter().max().map_or(0, |&o| o as usize),
-            offsets,
-        }
-    }
-
-    fn adds(&self) -> &[u32] {
-        &self.offsets[..self.adds]
-    }
-
-    fn subs(&self) -> &[u32] {
-        &self.offsets[self.adds..]
-    }
-}
-
-/// Rows of bits within a stream: where row `y` of `width` bits starts, and how
-/// far apart rows are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BitRows {
-    /// Bit of the first row's first column.
-    pub origin: usize,
-    /// Bits from a row to the next.
-    pub step: usize,
-}
-
-/// Shape of a table look-up; see `look_up`.
-#[derive(Clone, Copy, Debug)]
-pub struct Lookups<'a> {
-    /// Where each position's cells start.
-    pub starts: &'a [u32],
-    /// Where each look-up's cell lies from there.
-    pub offsets: &'a [u32],
-    /// `(look-up, 16, width)` partial sums.
-    pub table: &'a [f32],
-    /// Numbers of a row, one of [`TABLE_WIDTHS`].
-    pub width: usize,
-    /// Numbers from a position's sums to the next one's.
-    pub out_step: usize,
-}
-
-/// Source and its rows, height and width, whether AND, target and its rows.
-type Pool2 = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
+/// Source and its rows, height and width, whether inverted, target and its rows.
+type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
 /// One instruction set's kernels for packed inference. Lengths are checked by
 /// the methods of [`Kernels`] of the same names.
@@ -111,16 +47,64 @@ pub struct Packed {
     pub(super) cut8: fn(&[u8], usize, i32, &mut [u64]),
     pub(super) cut16: fn(&[i16], i16, &mut [u64]),
     pub(super) cut_sum16: fn(&[i16], &Terms, i16, usize, &mut [u64]),
-    pub(super) spread: fn(&[u64], &mut [u8]),
+    pub(super) unpack: fn(&[u64], &mut [u8]),
     pub(super) planes: fn(&[u8], usize, &mut [u8]),
     pub(super) signed_sums: fn(&[i16], usize, usize, usize, usize, &mut [i16]),
-    pub(super) pool2: Pool2,
+    pub(super) pool2: PoolFn,
     pub(super) differ: fn(&[u64], &[u64], &mut [i32]),
     pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
     pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),
     pub(super) cut_pool2: fn(&[f32], usize, usize, &[f32], &mut [u8]),
-    pub(super) rows: rows::Rows,
+    pub(super) row_lanes: usize,
+    pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
+    pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
 }
+
+/// An instruction set's kernels: `functions!(["features"], Register, others)`. Those that
+/// are written once over a register of bytes are compiled for it, the others are taken
+/// from `others`.
+macro_rules! functions {
+    ($features:tt, $bytes:ty, $others:expr) => {{
+        use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
+        use $crate::kernels::packed::{Packed, Terms, common, neighbours, sums};
+        use $crate::kernels::vector::Bytes;
+
+        $crate::kernels::compile::compiled! { $features
+            fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) = sums::sum8::<$bytes>;
+            fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) = sums::sum16::<$bytes>;
+            fn cut8(x: &[u8], sections: usize, t: i32, out: &mut [u64]) = sums::cut8::<$bytes>;
+            fn cut16(x: &[i16], below: i16, out: &mut [u64]) = sums::cut16::<$bytes>;
+            fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) =
+                sums::cut_sum16::<$bytes>;
+            fn unpack(bits: &[u64], out: &mut [u8]) = sums::unpack::<$bytes>;
+            fn planes(bytes: &[u8], b: usize, out: &mut [u8]) = common::planes_of;
+            fn signed_sums(
+                x: &[i16],
+                k: usize,
+                pitch: usize,
+                lanes: usize,
+                rows: usize,
+                out: &mut [i16],
+            ) = neighbours::signed_sums::<$bytes>;
+            fn cut_rows(x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) =
+                rows::cut_rows::<$bytes>;
+        }
+        Packed {
+            sum8,
+            sum16,
+            cut8,
+            cut16,
+            cut_sum16,
+            unpack,
+            planes,
+            signed_sums,
+            row_lanes: <$bytes>::LEN / ROW,
+            cut_rows,
+            ..$others
+        }
+    }};
+}
+pub(super) use functions;
 
 impl Kernels {
     /// `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
@@ -183,22 +167,22 @@ impl Kernels {
     ///
     /// # Panics
     /// If there are fewer bits than bytes, or `out` is no multiple of [`LANES`].
-    pub fn spread(&self, bits: &[u64], out: &mut [u8]) {
+    pub fn unpack(&self, bits: &[u64], out: &mut [u8]) {
         assert!(out.len().is_multiple_of(LANES) && bits.len() * 64 >= out.len());
-        (self.packed.spread)(bits, out);
+        (self.packed.unpack)(bits, out);
     }
 
-    /// The planes of a group of `b` channels, from their [`Self::spread`] bytes
+    /// The planes of a group of `b` channels, from their [`Self::unpack`] bytes
     /// (`b` runs of `n`): plane `w` of `2^(b-1)` counts, for each position, the
     /// channels whose bit equals that of `w` (bit `b - 1` of `w` is 0).
     ///
     /// # Panics
     /// If the lengths do not match or `b` is not within 1 to 8.
-    pub fn planes(&self, spread: &[u8], b: usize, out: &mut [u8]) {
+    pub fn planes(&self, bytes: &[u8], b: usize, out: &mut [u8]) {
         assert!((1..=8).contains(&b), "1 to 8 channels a group");
-        let n = spread.len() / b;
-        assert!(n * b == spread.len() && out.len() == n << (b - 1));
-        (self.packed.planes)(spread, b, out);
+        let n = bytes.len() / b;
+        assert!(n * b == bytes.len() && out.len() == n << (b - 1));
+        (self.packed.planes)(bytes, b, out);
     }
 
     /// For `rows` rows of pixels, `pitch` apart, the sums of `k` neighbours under
@@ -207,7 +191,8 @@ impl Kernels {
     /// has `lanes` numbers. `out_rows` rows of each pattern are stored.
     ///
     /// # Panics
-    /// If the lengths do not match, or `k` is not within 1 to 8.
+    /// If the lengths do not match, `lanes` is no multiple of [`LANES`], or `k` is not
+    /// within 1 to 8.
     pub fn signed_sums(
         &self,
         x: &[i16],
@@ -216,6 +201,7 @@ impl Kernels {
         out: &mut [i16],
     ) {
         assert!((1..=8).contains(&k) && lanes + k - 1 <= pitch);
+        assert!(lanes.is_multiple_of(LANES), "whole vectors of lanes");
         let rows = x.len() / pitch;
         assert!(rows <= out_rows && out.len() >= (((1 << (k - 1)) - 1) * out_rows + rows) * lanes);
         (self.packed.signed_sums)(x, k, pitch, lanes, out_rows, out);
@@ -264,26 +250,26 @@ impl Kernels {
         (self.packed.dot)(x, w, out);
     }
 
-    /// `out[p · out_step + j] += Σ_l table[l][cells[starts[p] + offsets[l]] & 15][j]`
+    /// `out[p · out_step + j] += Σ_l table[l][nibbles[starts[p] + offsets[l]] & 15][j]`
     /// for every position `p` and `j` below the table's width, summed over `l` in
     /// order.
     ///
     /// # Panics
     /// If a length does not match.
-    pub fn look_up(&self, cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
+    pub fn look_up(&self, nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
         let most = |x: &[u32]| x.iter().max().map_or(0, |&o| o as usize);
         if l.starts.is_empty() || l.offsets.is_empty() {
             return;
         }
         assert!(TABLE_WIDTHS.contains(&l.width) && l.out_step >= l.width);
-        assert!(most(l.starts) + most(l.offsets) < cells.len(), "cells");
+        assert!(most(l.starts) + most(l.offsets) < nibbles.len(), "nibbles");
         assert!(l.table.len() >= l.offsets.len() * 16 * l.width, "table");
         assert!(out.len() >= (l.starts.len() - 1) * l.out_step + l.width);
-        (self.packed.look_up)(cells, l, out);
+        (self.packed.look_up)(nibbles, l, out);
     }
 
     /// A row of 2 x 2 windows over two rows of pixels of `channels` numbers (a
-    /// multiple of 8): cell `g` of window `x` has bit `j` where the largest of the
+    /// multiple of 8): nibble `g` of window `x` has bit `j` where the largest of the
     /// window's four numbers in channel `4g + j` is above `threshold[4g + j]`.
     /// `rows` is both rows, the second `step` after the first.
     ///

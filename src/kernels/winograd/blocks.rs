@@ -10,7 +10,7 @@ use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Store, panels};
 use crate::kernels::small;
-use crate::kernels::tiling::Micro;
+use crate::kernels::tile::Micro;
 use crate::kernels::vector::Vector;
 
 /// Calls `$f::<.., R, M>` for the kernel size R, tiles of M outputs.
@@ -249,7 +249,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
                 let g = g.as_ptr().add(panel * NR);
                 by_kernel!(
                     shape,
-                    adjoint_block::<V>(shape, (first, count), g, q.as_mut_ptr())
+                    grad_block::<V>(shape, (first, count), g, q.as_mut_ptr())
                 );
                 for point in 0..POINTS {
                     small::transposed::<T>(
@@ -264,13 +264,13 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     }
 }
 
-/// Transforms one panel of the output adjoints of a block of tiles into `q`:
+/// Transforms one panel of the output gradients of a block of tiles into `q`:
 /// (point, tile, channel).
 ///
 /// # Safety
 /// As for [`weights`].
 #[inline(always)]
-unsafe fn adjoint_block<V: Vector, const R: usize, const M: usize>(
+unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
     shape: &Winograd,
     (first, count): (usize, usize),
     g: *const f32,

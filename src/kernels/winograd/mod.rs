@@ -12,7 +12,7 @@
 //! (`m` = 2), 144 for 3 x 3 (`m` = 4). Summed over channels, the products at each
 //! of the 36 points are one matrix product over tiles. The weight gradient is the
 //! same identity with `g` and `Y` exchanged: `r x r` outputs of a "filter" of the
-//! `m x m` output adjoints.
+//! `m x m` output gradients.
 //!
 //! The points are 0, ±√½, ±√2 and ∞. They are closed under reciprocals, which
 //! keeps the matrices' entries near 1: the rounding error is close to the direct
@@ -55,16 +55,16 @@ pub struct Winograd {
 
 impl Winograd {
     /// A convolution from `inputs` to `outputs` channels with `height` x `width`
-    /// output pixels, or `None` where the algorithm does not serve: kernels other
-    /// than 3 and 5, and channels that do not fill panels.
+    /// output pixels, or `None` where the algorithm does not support it: kernels
+    /// other than 3 and 5, and channels that do not fill panels.
     pub fn new(
         kernel: usize,
         (inputs, outputs): (usize, usize),
         (height, width): (usize, usize),
     ) -> Option<Self> {
         let whole = |channels: usize| channels > 0 && channels.is_multiple_of(NR);
-        let serves = matches!(kernel, 3 | 5) && whole(inputs) && whole(outputs);
-        (serves && height > 0 && width > 0).then_some(Self {
+        let supported = matches!(kernel, 3 | 5) && whole(inputs) && whole(outputs);
+        (supported && height > 0 && width > 0).then_some(Self {
             kernel,
             inputs,
             outputs,
@@ -102,7 +102,7 @@ impl Winograd {
         let (down, across) = self.tiles();
         let all = down * across;
         let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
-        // Weights that come from afar must serve many tiles each time.
+        // Weights that come from afar must be used for many tiles each time.
         let far = self.weights_len() * size_of::<f32>() > NEAR_BYTES;
         all.div_ceil(all.div_ceil(most.max(if far { 48 } else { 6 })))
     }
@@ -152,33 +152,16 @@ type TransposedFn = fn(&Winograd, &[f32], &[f32], &mut [f32], &mut [f32]);
 
 type ProductFn = fn(&Winograd, &[f32], &[f32], Option<&[f32]>, &mut [f32], Store, &mut [f32]);
 
-/// The functions of an instruction set: `functions!(Register, Tiles, "features")`.
+/// The functions of an instruction set: `functions!(["features"], Register, Tiles)`.
 macro_rules! functions {
-    ($vector:ty, $micro:ty $(, $features:literal)?) => {{
+    ($features:tt, $vector:ty, $tiles:ty) => {{
         use $crate::kernels::gemm::Store;
         use $crate::kernels::winograd::{self, Functions, Winograd};
 
-        fn weights(shape: &Winograd, panels: &[f32], out: &mut [f32]) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(shape: &Winograd, panels: &[f32], out: &mut [f32]) {
-                // SAFETY: the caller's promises.
-                unsafe { winograd::weights::<$vector>(shape, panels, out) }
-            }
-            // SAFETY: `Isa::kernels` hands the table out where the machine has
-            // the features; `Kernels` has checked the lengths. So below.
-            unsafe { with_features(shape, panels, out) }
-        }
-        fn product(
-            shape: &Winograd,
-            image: &[f32],
-            weights: &[f32],
-            bias: Option<&[f32]>,
-            y: &mut [f32],
-            store: Store,
-            scratch: &mut [f32],
-        ) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(
+        $crate::kernels::compile::compiled! { $features
+            fn weights(shape: &Winograd, panels: &[f32], out: &mut [f32]) =
+                winograd::weights::<$vector>;
+            fn product(
                 shape: &Winograd,
                 image: &[f32],
                 weights: &[f32],
@@ -186,42 +169,23 @@ macro_rules! functions {
                 y: &mut [f32],
                 store: Store,
                 scratch: &mut [f32],
-            ) {
-                // SAFETY: the caller's promises.
-                unsafe {
-                    winograd::product::<$vector, $micro>(
-                        shape, image, weights, bias, y, store, scratch,
-                    )
-                }
-            }
-            // SAFETY: see above.
-            unsafe { with_features(shape, image, weights, bias, y, store, scratch) }
-        }
-        fn transposed(shape: &Winograd, image: &[f32], g: &[f32], d: &mut [f32], scratch: &mut [f32]) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(
+            ) = winograd::product::<$vector, $tiles>;
+            fn transposed(
                 shape: &Winograd,
                 image: &[f32],
                 g: &[f32],
                 d: &mut [f32],
                 scratch: &mut [f32],
-            ) {
-                // SAFETY: the caller's promises.
-                unsafe { winograd::transposed::<$vector, $micro>(shape, image, g, d, scratch) }
-            }
-            // SAFETY: see above.
-            unsafe { with_features(shape, image, g, d, scratch) }
+            ) = winograd::transposed::<$vector, $tiles>;
+            fn weight_grad(shape: &Winograd, d: &[f32], panels: &mut [f32]) =
+                winograd::weight_grad::<$vector>;
         }
-        fn weight_grad(shape: &Winograd, d: &[f32], panels: &mut [f32]) {
-            $(#[target_feature(enable = $features)])?
-            unsafe fn with_features(shape: &Winograd, d: &[f32], panels: &mut [f32]) {
-                // SAFETY: the caller's promises.
-                unsafe { winograd::weight_grad::<$vector>(shape, d, panels) }
-            }
-            // SAFETY: see above.
-            unsafe { with_features(shape, d, panels) }
+        Functions {
+            weights,
+            product,
+            transposed,
+            weight_grad,
         }
-        Functions { weights, product, transposed, weight_grad }
     }};
 }
 pub(super) use functions;
@@ -266,7 +230,7 @@ impl Kernels {
     }
 
     /// Adds an image's share to the weight gradient at the points: `g` is the
-    /// adjoint of the output.
+    /// gradient of the output.
     pub fn winograd_transposed(
         &self,
         shape: &Winograd,

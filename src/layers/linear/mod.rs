@@ -186,7 +186,7 @@ impl LinearOp {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.flip_losses)(z, labels[row] as usize, x, weights, d);
+                (ew.loss_differences)(z, labels[row] as usize, x, weights, d);
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += dl * d;
                 }

@@ -1,7 +1,34 @@
 //! Instruction sets: what this machine has, and which one to use.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+pub(super) mod scalar;
+
 use super::Kernels;
 use crate::error::{Error, Result};
+
+/// The table of an instruction set: its features, its registers, its tiles, the depths of
+/// a tile of [`super::treed`], and what is written for it alone.
+macro_rules! table {
+    ($isa:expr, $features:tt, $vector:ty, $tiles:ty, $depths:literal,
+     products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {
+        $crate::kernels::Kernels {
+            isa: $isa,
+            ew: $crate::kernels::elementwise::functions!($features),
+            products: $products,
+            packed: $packed,
+            lookup: $crate::kernels::lookup::functions!($features, $vector),
+            winograd: $crate::kernels::winograd::functions!($features, $vector, $tiles),
+            treed: $crate::kernels::treed::function!($features, $vector, $depths),
+            limits: $limits,
+        }
+    };
+}
+use table;
 
 /// An instruction set that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,27 +80,13 @@ impl Isa {
     /// This instruction set's kernels, or `None` where the machine lacks it.
     pub fn kernels(self) -> Option<&'static Kernels> {
         match self {
-            Isa::Scalar => Some(&super::scalar::KERNELS),
+            Isa::Scalar => Some(&scalar::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("popcnt"))
-            .then_some(&super::avx2::KERNELS),
+            Isa::Avx2 => avx2::detected().then_some(&avx2::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("popcnt"))
-            .then_some(&super::avx512::KERNELS),
+            Isa::Avx512 => avx512::detected().then_some(&avx512::KERNELS),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => {
-                std::arch::is_aarch64_feature_detected!("neon").then_some(&super::neon::KERNELS)
-            }
+            Isa::Neon => neon::detected().then_some(&neon::KERNELS),
             #[allow(unreachable_patterns, reason = "the other architectures' sets")]
             _ => None,
         }
@@ -102,7 +115,7 @@ pub fn select(name: Option<&str>) -> Result<Engine> {
     let Some(name) = name.or(from_env.as_deref()) else {
         let best = Isa::available().pop().unwrap_or(Isa::Scalar);
         return Ok(Engine {
-            kernels: best.kernels().unwrap_or(&super::scalar::KERNELS),
+            kernels: best.kernels().unwrap_or(&scalar::KERNELS),
             forced: false,
         });
     };

@@ -1,8 +1,8 @@
 //! The difference that each bit below a linear layer makes to the loss.
 
-use super::elementwise::exp;
+use super::math::exp;
 
-/// Units whose flips are worked out together.
+/// Units whose bits are worked out together.
 const BLOCK: usize = 64;
 
 /// `log Σ_j exp(z_j) - z_label` of one row.
@@ -12,9 +12,9 @@ fn loss(z: &[f32], label: usize) -> f32 {
     libm::logf(sum) - (z[label] - max)
 }
 
-/// The body of [`super::Elementwise::flip_losses`].
+/// The body of [`super::Elementwise::loss_differences`].
 #[inline(always)]
-pub(super) fn flip_losses_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
+pub(super) fn loss_differences_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
     let (units, now) = (h.len(), loss(z, label));
     for first in (0..units).step_by(BLOCK) {
         let n = BLOCK.min(units - first);
@@ -39,8 +39,8 @@ pub(super) fn flip_losses_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &
         }
         let w = &w[label * units + first..][..n];
         for k in 0..n {
-            let flipped = libm::logf(sum[k]) - ((z[label] + way[k] * w[k]) - max[k]);
-            d[first + k] = way[k] * (flipped - now);
+            let other = libm::logf(sum[k]) - ((z[label] + way[k] * w[k]) - max[k]);
+            d[first + k] = way[k] * (other - now);
         }
     }
 }

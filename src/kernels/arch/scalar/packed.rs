@@ -1,25 +1,28 @@
 //! The scalar kernels: the specification that the others are tested against.
 
-use super::common::{even_bits, planes_of, pool2_of, signed_sums_of};
-use super::{Lookups, Packed, Terms, rows};
+use crate::kernels::packed::common::{even_bits, planes_of, pool2_of};
+use crate::kernels::packed::rows::{Limit, ROW, RowTerms};
+use crate::kernels::packed::{Lookups, Packed, Terms};
 
-pub(in crate::kernels) const PACKED: Packed = Packed {
+pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     sum8,
     sum16,
     cut8,
     cut16,
     cut_sum16,
-    spread,
-    planes: |spread, b, out| planes_of(spread, b, out),
-    signed_sums: |x, k, pitch, lanes, rows, out| signed_sums_of(x, k, pitch, lanes, rows, out),
+    unpack,
+    planes: |bytes, b, out| planes_of(bytes, b, out),
+    signed_sums,
     pool2: |bits, from, size, invert, out, to| {
         pool2_of(bits, from, size, invert, out, to, even_bits)
     },
     differ,
     dot,
     look_up,
-    rows: rows::scalar::ROWS,
     cut_pool2,
+    row_lanes: 1,
+    cut_rows,
+    gather_rows,
 };
 
 fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) {
@@ -67,18 +70,6 @@ fn cut16(x: &[i16], below: i16, out: &mut [u64]) {
 }
 
 fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
-    cut_sum16_by(sum16, x, terms, below, n, out);
-}
-
-/// [`cut_sum16`] with a kernel for the sums.
-pub(super) fn cut_sum16_by(
-    sum16: fn(&[i16], &Terms, &mut [i16]),
-    x: &[i16],
-    terms: &Terms,
-    below: i16,
-    n: usize,
-    out: &mut [u64],
-) {
     let mut sums = [0; 64];
     for (q, out) in (0..n).step_by(64).zip(out) {
         let sums = &mut sums[..64.min(n - q)];
@@ -87,13 +78,37 @@ pub(super) fn cut_sum16_by(
     }
 }
 
-fn spread(bits: &[u64], out: &mut [u8]) {
+fn unpack(bits: &[u64], out: &mut [u8]) {
     for (q, out) in out.iter_mut().enumerate() {
         *out = if bits[q / 64] >> (q % 64) & 1 == 1 {
             1
         } else {
             255
         };
+    }
+}
+
+fn signed_sums(x: &[i16], k: usize, pitch: usize, lanes: usize, out_rows: usize, out: &mut [i16]) {
+    let pattern = out_rows * lanes;
+    for (r, x) in x.chunks_exact(pitch).enumerate() {
+        let row = &mut out[r * lanes..][..lanes];
+        row.copy_from_slice(&x[..lanes]);
+        for j in 1..k {
+            for (out, &x) in row.iter_mut().zip(&x[j..][..lanes]) {
+                *out = out.wrapping_add(x);
+            }
+        }
+        for j in 1..k {
+            let x = &x[j..][..lanes];
+            for m in 0..1 << (j - 1) {
+                let (done, rest) = out.split_at_mut((m | 1 << (j - 1)) * pattern);
+                let done = &done[m * pattern + r * lanes..][..lanes];
+                let out = &mut rest[r * lanes..][..lanes];
+                for ((out, &done), &x) in out.iter_mut().zip(done).zip(x) {
+                    *out = done.wrapping_sub(x.wrapping_mul(2));
+                }
+            }
+        }
     }
 }
 
@@ -119,12 +134,12 @@ fn dot(x: &[u8], w: &[i8], out: &mut [i32]) {
     }
 }
 
-fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
+fn look_up(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
     for (p, &start) in l.starts.iter().enumerate() {
         let out = &mut out[p * l.out_step..][..l.width];
         for (table, &offset) in l.table.chunks_exact(16 * l.width).zip(l.offsets) {
-            let cell = usize::from(cells[(start + offset) as usize] & 15);
-            for (out, &x) in out.iter_mut().zip(&table[cell * l.width..]) {
+            let nibble = usize::from(nibbles[(start + offset) as usize] & 15);
+            for (out, &x) in out.iter_mut().zip(&table[nibble * l.width..]) {
                 *out += x;
             }
         }
@@ -132,15 +147,53 @@ fn look_up(cells: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 }
 
 fn cut_pool2(rows: &[f32], step: usize, channels: usize, threshold: &[f32], out: &mut [u8]) {
-    for (x, cells) in out.chunks_exact_mut(channels / 4).enumerate() {
+    for (x, nibbles) in out.chunks_exact_mut(channels / 4).enumerate() {
         let at = 2 * x * channels;
-        for (g, cell) in cells.iter_mut().enumerate() {
-            *cell = (0..4).fold(0, |cell, j| {
+        for (g, nibble) in nibbles.iter_mut().enumerate() {
+            *nibble = (0..4).fold(0, |nibble, j| {
                 let c = 4 * g + j;
                 let place = [at, at + channels, at + step, at + step + channels];
                 let above = place.iter().any(|&p| rows[p + c] > threshold[c]);
-                cell | u8::from(above) << j
+                nibble | u8::from(above) << j
             });
+        }
+    }
+}
+
+pub(in crate::kernels::arch) fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) {
+    let row = |i: u16| x[usize::from(i / 4)] >> (i % 4 * 16) & 0xffff;
+    for (out, order) in out.iter_mut().zip(order.chunks_exact(4)) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| row(order[i]));
+        *out = a | b << 16 | c << 32 | d << 48;
+    }
+}
+
+fn cut_rows(x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) {
+    out.fill(0);
+    for r in 0..rows {
+        let mut total = terms.edge;
+        for (dx, (init, adds, subs)) in terms.columns().enumerate() {
+            let mut part = [init; ROW];
+            for &offset in adds {
+                for (part, &x) in part.iter_mut().zip(&x[offset as usize + ROW * r..]) {
+                    *part = part.wrapping_add(x);
+                }
+            }
+            for &offset in subs {
+                for (part, &x) in part.iter_mut().zip(&x[offset as usize + ROW * r..]) {
+                    *part = part.wrapping_sub(x);
+                }
+            }
+            for (total, &part) in total.iter_mut().zip(&part[dx..]) {
+                *total = total.saturating_add(part);
+            }
+        }
+        for (j, &total) in total.iter().enumerate() {
+            let bit = match limit {
+                Limit::AtLeast(t) => total >= t,
+                Limit::AtMost(t) => total <= t,
+            };
+            out[r / 4] |= u64::from(bit) << (ROW * (r % 4) + j);
         }
     }
 }

@@ -1,21 +1,21 @@
 //! The scalar kernels: the specification that the others are tested against.
 
-use super::gemm::{Patches, Store, panels};
-use super::tiling::{Micro, ProductTile, TransposedTile};
-use super::{Isa, Kernels, NR, elementwise, lookup, treed, winograd};
+pub(super) mod limits;
+pub(super) mod packed;
 
-pub(super) static KERNELS: Kernels = Kernels {
-    isa: Isa::Scalar,
-    ew: elementwise::SCALAR,
-    product,
-    transposed,
-    packed: super::packed::scalar::PACKED,
-    lookup: lookup::functions!(f32),
-    winograd: winograd::functions!(f32, Plain),
-    treed: treed::function!(f32, 16, 1),
-};
+use super::{Isa, table};
+use crate::kernels::gemm::{Patches, Products, Store, panels};
+use crate::kernels::tile::{Micro, ProductTile, TransposedTile};
+use crate::kernels::{Kernels, NR};
 
-pub(super) fn product(
+pub(super) static KERNELS: Kernels = table!(
+    Isa::Scalar, [], f32, Plain, 1,
+    products: Products { product, transposed },
+    packed: packed::PACKED,
+    limits: || limits::LOOPS
+);
+
+pub(in crate::kernels) fn product(
     patches: &Patches,
     a: &[f32],
     b: &[f32],
@@ -50,7 +50,13 @@ pub(super) fn product(
     }
 }
 
-pub(super) fn transposed(patches: &Patches, a: &[f32], g: &[f32], columns: usize, d: &mut [f32]) {
+pub(in crate::kernels) fn transposed(
+    patches: &Patches,
+    a: &[f32],
+    g: &[f32],
+    columns: usize,
+    d: &mut [f32],
+) {
     let depth = patches.depth();
     for p in 0..patches.count() {
         let start = patches.start(p);
@@ -78,11 +84,7 @@ struct Plain;
 impl Micro for Plain {
     const PANELS: usize = 1;
 
-    fn product_rows(_width: usize) -> usize {
-        4
-    }
-
-    fn transposed_rows(_width: usize) -> usize {
+    fn rows(_width: usize) -> usize {
         4
     }
 

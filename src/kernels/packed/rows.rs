@@ -15,15 +15,14 @@
 //! Totals stop at 255. Sums of up to 509 bits are still compared exactly: where the
 //! threshold is above 255, the opposite weights count what is missing from it.
 
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
-#[cfg(target_arch = "aarch64")]
-pub(super) mod neon;
-pub(super) mod scalar;
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
 
+use super::sums::{clear, put};
 use crate::kernels::Kernels;
+use crate::kernels::vector::Bytes;
 
 /// Columns of a row.
 pub const ROW: usize = 16;
@@ -36,7 +35,7 @@ pub const COLUMNS: usize = 8;
 pub struct RowTerms {
     columns: Vec<Column>,
     offsets: Vec<u32>,
-    edge: [u8; ROW],
+    pub(in crate::kernels) edge: [u8; ROW],
     last: usize,
 }
 
@@ -74,7 +73,7 @@ impl RowTerms {
     }
 
     /// For each column: init, what is added, what is subtracted.
-    fn columns(&self) -> impl Iterator<Item = (u8, &[u32], &[u32])> {
+    pub(in crate::kernels) fn columns(&self) -> impl Iterator<Item = (u8, &[u32], &[u32])> {
         let mut offsets = &self.offsets[..];
         self.columns.iter().map(move |column| {
             let (adds, rest) = offsets.split_at(column.adds);
@@ -94,17 +93,10 @@ pub enum Limit {
     AtMost(u8),
 }
 
-/// One instruction set's kernel, and the rows of its vectors.
-pub struct Rows {
-    pub(in crate::kernels) lanes: usize,
-    pub(in crate::kernels) cut_rows: fn(&[u8], &RowTerms, Limit, usize, &mut [u64]),
-    pub(in crate::kernels) gather: fn(&[u64], &[u16], &mut [u64]),
-}
-
 impl Kernels {
     /// Rows of 16 bytes in a vector.
     pub fn row_lanes(&self) -> usize {
-        self.packed.rows.lanes
+        self.packed.row_lanes
     }
 
     /// Rows of 16 bits in another order: row `i` of `out` is row `order[i]` of `x`.
@@ -115,7 +107,7 @@ impl Kernels {
         assert!(order.len() == 4 * out.len(), "an origin for each row");
         let most = order.iter().fold(0, |most, &i| most.max(i));
         assert!(usize::from(most) < 4 * x.len(), "rows of x");
-        (self.packed.rows.gather)(x, order, out);
+        (self.packed.gather_rows)(x, order, out);
     }
 
     /// The bits of `rows` rows: 16 of them from bit `16 r` of `out`. See the module's
@@ -128,6 +120,78 @@ impl Kernels {
         assert!(rows.is_multiple_of(self.row_lanes()), "whole vectors");
         assert!(terms.last + rows * ROW <= x.len(), "x is too short");
         assert!(out.len() == rows.div_ceil(4), "a bit for each column");
-        (self.packed.rows.cut_rows)(x, terms, limit, rows, out);
+        (self.packed.cut_rows)(x, terms, limit, rows, out);
     }
+}
+
+/// # Safety
+/// The machine has the instruction set; lengths are checked.
+#[inline(always)]
+pub(in crate::kernels) unsafe fn cut_rows<B: Bytes>(
+    x: &[u8],
+    terms: &RowTerms,
+    limit: Limit,
+    rows: usize,
+    out: &mut [u64],
+) {
+    let (x, registers) = (x.as_ptr(), rows * ROW / B::LEN);
+    clear::<B>(out);
+    let mut at = 0;
+    while at < registers {
+        // SAFETY: the last part has all registers from its offset.
+        at += unsafe {
+            match registers - at {
+                7.. if B::ROWS == 7 => cut_block::<B, 7>(x, terms, limit, at, out),
+                4.. => cut_block::<B, 4>(x, terms, limit, at, out),
+                3 => cut_block::<B, 3>(x, terms, limit, at, out),
+                2 => cut_block::<B, 2>(x, terms, limit, at, out),
+                _ => cut_block::<B, 1>(x, terms, limit, at, out),
+            }
+        };
+    }
+}
+
+/// `N` registers from number `at`.
+///
+/// # Safety
+/// As for [`cut_rows`]; every part has those registers.
+#[inline(always)]
+unsafe fn cut_block<B: Bytes, const N: usize>(
+    x: *const u8,
+    terms: &RowTerms,
+    limit: Limit,
+    at: usize,
+    out: &mut [u64],
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut total = [B::repeat(terms.edge.as_ptr()); N];
+        for (dx, (init, adds, subs)) in terms.columns().enumerate() {
+            let mut part = [B::splat8(init); N];
+            let x = x.add(at * B::LEN);
+            for &offset in adds {
+                let x = x.add(offset as usize);
+                for v in 0..N {
+                    part[v] = part[v].add8(B::load(x.add(v * B::LEN)));
+                }
+            }
+            for &offset in subs {
+                let x = x.add(offset as usize);
+                for v in 0..N {
+                    part[v] = part[v].sub8(B::load(x.add(v * B::LEN)));
+                }
+            }
+            for v in 0..N {
+                total[v] = total[v].add8_saturating(part[v].shift_down(dx));
+            }
+        }
+        for v in 0..N {
+            let bits = match limit {
+                Limit::AtLeast(t) => total[v].at_least(B::splat8(t)),
+                Limit::AtMost(t) => total[v].at_most(B::splat8(t)),
+            };
+            put::<B>(out, (at + v) * B::LEN, bits);
+        }
+    }
+    N
 }

@@ -1,0 +1,35 @@
+//! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
+
+pub(super) mod limits;
+pub(super) mod packed;
+mod vector;
+
+use std::arch::x86_64::*;
+
+use super::{Isa, table};
+use crate::kernels::tile::tiles;
+use crate::kernels::{Kernels, tiling};
+
+pub(super) static KERNELS: Kernels = table!(
+    Isa::Avx2, ["avx2,fma"], __m256, Avx2, 2,
+    products: tiling::products!(Avx2),
+    packed: packed::PACKED,
+    limits: || limits::LOOPS
+);
+
+// 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; where one register holds all the
+// columns, 8 x 1 still hide the FMA's latency.
+tiles!(
+    Avx2, ["avx2,fma"], __m256,
+    panels: 1,
+    wide: 2 x [1 2 3 4 5 6],
+    narrow: 1 x [1 2 3 4 5 6 7 8]
+);
+
+/// Whether the machine has it, with BMI2 and POPCNT, which came with it.
+pub(super) fn detected() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+}

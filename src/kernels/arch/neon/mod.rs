@@ -1,0 +1,31 @@
+//! NEON: tiles of 6 x 16 in 24 of the 32 registers.
+
+mod packed;
+mod vector;
+
+use std::arch::aarch64::*;
+
+use super::{Isa, table};
+use crate::kernels::tile::tiles;
+use crate::kernels::{Kernels, tiling};
+
+pub(super) static KERNELS: Kernels = table!(
+    Isa::Neon, ["neon"], float32x4_t, Neon, 2,
+    products: tiling::products!(Neon),
+    packed: packed::PACKED,
+    limits: super::scalar::KERNELS.limits
+);
+
+// 6 x 4 accumulators, 4 registers of `B` and 1 of `A`; half the registers where half a
+// panel holds all the columns.
+tiles!(
+    Neon, ["neon"], float32x4_t,
+    panels: 1,
+    wide: 4 x [1 2 3 4 5 6],
+    narrow: 2 x [1 2 3 4 5 6 7 8]
+);
+
+/// Whether the machine has it.
+pub(super) fn detected() -> bool {
+    std::arch::is_aarch64_feature_detected!("neon")
+}

@@ -1,0 +1,34 @@
+//! NEON's kernels of packed inference. What is neither here nor written once is the scalar
+//! code, which the compiler turns into NEON for itself.
+
+use std::arch::aarch64::*;
+
+use crate::kernels::arch::scalar;
+use crate::kernels::compile::compiled;
+use crate::kernels::packed::look_up::all;
+use crate::kernels::packed::{self, Lookups, Packed};
+
+pub(super) const PACKED: Packed = packed::functions!(["neon"], uint8x16_t, OTHERS);
+
+const OTHERS: Packed = Packed {
+    look_up,
+    ..scalar::packed::PACKED
+};
+
+compiled! { ["neon"]
+    fn look_up(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) = look_up_of;
+}
+
+/// # Safety
+/// NEON, and checked lengths.
+#[inline(always)]
+unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
+    // SAFETY: the caller's promises; the widths are those of the rows.
+    unsafe {
+        match l.width {
+            8 => all::<float32x4_t, 4, 2>(nibbles, l, out),
+            16 => all::<float32x4_t, 4, 4>(nibbles, l, out),
+            _ => all::<float32x4_t, 2, 8>(nibbles, l, out),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! How a function that is written once is compiled for each instruction set.
+
+/// Makes a safe function of each `fn name(arguments) = body;`. It runs `body` with its
+/// arguments, compiled with the features in brackets; a set without any gives `[]`. The
+/// body must be `#[inline(always)]`, for only what is inlined is compiled with them.
+macro_rules! compiled {
+    ($features:tt $(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $body:expr;)*) => {
+        $( $crate::kernels::compile::compiled!(@ $features $name ($($arg: $ty),*) ($($out)?) $body); )*
+    };
+    (@ [$($features:literal)?] $name:ident ($($arg:ident: $ty:ty),*) ($($out:ty)?) $body:expr) => {
+        fn $name($($arg: $ty),*) $(-> $out)? {
+            $(#[target_feature(enable = $features)])?
+            #[allow(unused_unsafe, reason = "some bodies are safe")]
+            unsafe fn with_features($($arg: $ty),*) $(-> $out)? {
+                // SAFETY: the caller's promises are those that the body asks for.
+                unsafe { $body($($arg),*) }
+            }
+            // SAFETY: `Isa::kernels` alone hands out the tables that hold these functions,
+            // after it has found the features; the methods of `Kernels` have checked the
+            // lengths of the slices.
+            unsafe { with_features($($arg),*) }
+        }
+    };
+}
+pub(super) use compiled;
