@@ -28,9 +28,11 @@ const FLOORS: &[(&str, i32)] = &[
     ("model", 4),
     ("train", 5),
     ("lower", 5),
-    ("report", 6),
+    ("study", 6),
+    ("lab", 6),
     ("serve", 6),
-    ("cli", 7),
+    ("draw", 7),
+    ("cli", 8),
 ];
 
 /// What `lib.rs` lifts to the root, and where it is from.

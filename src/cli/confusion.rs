@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bnn_cpu::report::pictures::confusion;
+use bnn_cpu::draw::confusion;
 use serde_json::json;
 
 use super::data_args::RunDataArgs;

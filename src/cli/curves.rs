@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use bnn_cpu::report::pictures::chart::Style;
-use bnn_cpu::report::pictures::curves::{Course, figure};
+use bnn_cpu::draw::chart::Style;
+use bnn_cpu::draw::curves::{Course, figure};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use bnn_cpu::Error;
+use bnn_cpu::draw::filters;
 use bnn_cpu::model::LayerSpec;
-use bnn_cpu::report::pictures::filters;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 

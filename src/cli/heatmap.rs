@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use bnn_cpu::draw::heatmap::{self, Subject};
 use bnn_cpu::model::LayerSpec;
-use bnn_cpu::report::pictures::heatmap::{self, Subject};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 

@@ -9,15 +9,15 @@ use std::path::PathBuf;
 
 use bnn_cpu::bounded;
 use bnn_cpu::data::{epoch_order, validation_split};
+use bnn_cpu::lab::{Effort, PARTS, Record};
 use bnn_cpu::model::Network;
-use bnn_cpu::report::lab::{Effort, PARTS, Record};
 use bnn_cpu::train::{Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
 
 use super::data_args::DataArgs;
+use super::flags::Settings;
 use super::model_args::ModelArgs;
 use super::progress::Progress;
-use super::settings::Settings;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
 use record::{draw, keep_run, write};
@@ -176,7 +176,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         network: format!(
             "{}, {} binary",
             config.model.name,
-            bnn_cpu::report::reference::placement_name(plan.row.placement)
+            bnn_cpu::train::placement_name(plan.row.placement)
         ),
         dataset: dataset.name.clone(),
         data_sha256: dataset.fingerprint(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bnn_cpu::report::pictures::mistakes;
+use bnn_cpu::draw::mistakes;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 

@@ -17,6 +17,7 @@ mod estimators;
 mod eval;
 pub mod exhausted;
 mod filters;
+mod flags;
 mod heatmap;
 mod import;
 pub mod infer;
@@ -32,10 +33,8 @@ mod progress;
 pub mod recipe;
 mod report;
 mod result;
-mod sampling;
 #[cfg(feature = "serve")]
 mod serve;
-mod settings;
 mod signals;
 mod table;
 mod train;
@@ -208,10 +207,10 @@ pub fn main() -> ExitCode {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
         Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
-            output::note(&error.to_string());
+            output::note(&flags::told(&error));
             ExitCode::from(130)
         }
-        Ok(Err(Failure::Error(error))) => complain(&error.to_string(), 1),
+        Ok(Err(Failure::Error(error))) => complain(&flags::told(&error), 1),
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -223,7 +222,7 @@ fn complain(what: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let cli = match Cli::try_parse_from(recipe::expand(std::env::args_os().collect())?) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

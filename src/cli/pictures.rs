@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
+use bnn_cpu::draw::survey::Survey;
+use bnn_cpu::draw::{Canvas, Theme};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::model::Network;
-use bnn_cpu::report::pictures::{Canvas, Theme};
-use bnn_cpu::report::survey::Survey;
 use bnn_cpu::train::RunFolder;
 use serde_json::{Value, json};
 

@@ -7,9 +7,9 @@ mod speed;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
+use bnn_cpu::draw::page::{Layers, Report, Subject};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
-use bnn_cpu::report::page::{Layers, Report, Subject};
 use bnn_cpu::train::{Provenance, RunFolder};
 use serde_json::json;
 

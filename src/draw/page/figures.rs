@@ -5,15 +5,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use super::super::grouped;
-use super::super::pictures::chart::{Style, dash};
-use super::super::pictures::colour;
-use super::super::pictures::curves::{Course, charts, inline};
-use super::super::pictures::grid::{Colours, Plane, short};
-use super::super::pictures::heatmap::{image, mean_image};
+use super::super::chart::{Style, dash};
+use super::super::colour;
+use super::super::curves::{Course, charts, inline};
+use super::super::grid::{Colours, Plane, short};
+use super::super::heatmap::{image, mean_image};
 use super::super::survey::Maps;
 use super::{Report, Subject};
 use crate::data::sheet::Sheet;
+use crate::study::grouped;
 
 /// Mistakes that are shown of a run.
 const MISTAKES: usize = 24;

@@ -1,4 +1,4 @@
-//! The lab: what an estimator's gradient is like, at given weights, rather than what
+//! Floor 6, the lab: what an estimator's gradient is like, at given weights, rather than what
 //! accuracy it ends at.
 //!
 //! For a fixed batch of images and fixed weights, the gradient of the expected loss
@@ -31,15 +31,11 @@
 //! Without a reference ([`Spread`]) variance and SNR are measured along an estimator's own
 //! trajectory: at weights that were trained by it.
 
-#[cfg(feature = "plots")]
-mod chart;
 mod contender;
 mod draw;
 mod figures;
 mod measure;
 mod moments;
-#[cfg(feature = "plots")]
-pub mod plots;
 
 pub use contender::Contender;
 pub use draw::{Lab, MOST_BITS};

@@ -100,7 +100,7 @@ impl Table {
     /// The table of `rows` from the records of finished cells. Published figures
     /// stand beside runs that keep to their protocol only.
     pub fn new(
-        suite: Suite,
+        suite: &Suite,
         dataset: &DatasetRecord,
         command: String,
         rows: &[SuiteRow],
@@ -126,8 +126,8 @@ impl Table {
             .map(|row| Self::row(suite, row, records))
             .collect();
         Self {
-            suite: suite.name().into(),
-            about: suite.about().into(),
+            suite: suite.name.clone(),
+            about: suite.about.clone(),
             dataset: dataset.name.clone(),
             data_sha256: dataset.sha256.clone(),
             machines: machines.collect(),
@@ -137,7 +137,7 @@ impl Table {
         }
     }
 
-    fn row(suite: Suite, row: &SuiteRow, records: &[CellRecord]) -> TableRow {
+    fn row(suite: &Suite, row: &SuiteRow, records: &[CellRecord]) -> TableRow {
         let mut mine: Vec<_> = records.iter().filter(|r| r.row == row.id).collect();
         mine.sort_by_key(|r| r.config.seed);
         let over = |id: Option<&String>| {
@@ -161,10 +161,10 @@ impl Table {
             let figures: Option<Vec<f64>> = mine.iter().map(|r| figure(r)).collect();
             figures.and_then(|figures| Spread::of(&figures))
         };
-        let comparable = mine.iter().all(|r| match suite {
-            Suite::Reference | Suite::Mlp => published(&r.config) == row.published,
+        let comparable = mine.iter().all(|r| match suite.published_protocol {
+            true => published(&r.config) == row.published,
             // Other settings, but the same images and no more epochs.
-            _ => {
+            false => {
                 let epochs = row.published.map_or(0, Published::epochs);
                 r.config.dataset.is_mnist() && r.config.epochs <= epochs
             }
@@ -173,7 +173,7 @@ impl Table {
         TableRow {
             id: row.id.clone(),
             title: row.title.clone(),
-            estimator: row.binary.as_ref().map(|(_, name)| name.clone()),
+            estimator: row.estimator().map(String::from),
             group: row.group.clone(),
             link: config.and_then(|c| c.model.links()),
             statistics: config.and_then(|c| c.model.statistics_above()),

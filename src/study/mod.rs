@@ -1,28 +1,22 @@
-//! Floor 6: what runs amount to, put beside what others published.
+//! Floor 6: tables of runs, beside what others published: suites of rows, their cells, the
+//! runner that trains them, and what they amount to.
 
 pub mod cell;
 pub mod columns;
-pub mod lab;
 pub mod notes;
-pub mod page;
-pub mod pictures;
 pub mod reference;
 pub mod row;
 pub mod runner;
 pub mod spread;
-pub mod subject;
 pub mod suite;
-pub mod survey;
 pub mod table;
 pub mod timing;
-pub mod tuned;
 pub mod written;
 
 pub use cell::{Cell, CellRecord, Plan};
-pub use reference::{Published, Row};
-pub use row::SuiteRow;
+pub use reference::Published;
+pub use row::{Controls, SuiteRow};
 pub use runner::{CellEvent, run_cells};
-pub use subject::Subject;
 pub use suite::Suite;
 pub use table::Table;
 

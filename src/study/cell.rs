@@ -13,12 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::row::SuiteRow;
-use super::subject::Subject;
 use super::suite::Suite;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
 use crate::seal::{self, Origin};
-use crate::train::{Config, EpochRecord, RunFolder, TestRecord};
+use crate::train::{Config, EpochRecord, PartialConfig, RunFolder, Subject, TestRecord};
 use crate::{bounded, notice};
 
 /// The record of a finished run.
@@ -169,8 +168,8 @@ pub struct Plan {
     pub rows: Vec<SuiteRow>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Epochs, where not the suite's own.
-    pub epochs: Option<usize>,
+    /// What is set above what the rows state: epochs, where not the suite's own.
+    pub over: PartialConfig,
     /// The folder of tables and records.
     pub results: PathBuf,
     /// The folder of runs.
@@ -198,9 +197,9 @@ impl Plan {
 
     /// [`Self::name`] for the data set with that [`Subject::slug`].
     fn named(&self, data: &str) -> String {
-        match self.epochs {
-            None => format!("{}-{data}", self.suite.name()),
-            Some(epochs) => format!("{}-{data}-{epochs}-epochs", self.suite.name()),
+        match self.over.epochs {
+            None => format!("{}-{data}", self.suite.name),
+            Some(epochs) => format!("{}-{data}-{epochs}-epochs", self.suite.name),
         }
     }
 
@@ -211,75 +210,51 @@ impl Plan {
     /// No cells, several data sets of which none is MNIST, or a damaged record.
     pub fn noted(&self, slug: Option<&str>) -> Result<Subject> {
         let cells = self.results.join("cells");
-        let mut found: Vec<String> = Vec::new();
+        let mut found = Vec::new();
         if files::is_folder(&cells)? {
             let read = || Error::io("read", &cells);
             for entry in std::fs::read_dir(&cells).map_err(read())? {
-                found.push(entry.map_err(read())?.file_name().to_string_lossy().into());
+                let folder = entry.map_err(read())?.path();
+                let subject = self.noted_in(&folder)?;
+                found.extend(subject.filter(|s| slug.is_none_or(|slug| s.slug() == slug)));
             }
         }
-        // What stands for the data set in the folder's name, if it is of this table.
-        let (start, end) = self.named("*").split_once('*').map_or_else(
-            || (String::new(), String::new()),
-            |(start, end)| (start.to_string(), end.to_string()),
-        );
-        let other_epochs = |data: &str| self.epochs.is_none() && data.ends_with("-epochs");
-        // The folder `mlp-tuned-mnist` is of the suite `mlp-tuned`, not of `mlp` and the data
-        // `tuned-mnist`.
-        let mine = self.suite.name();
-        let longer = |name: &str| {
-            let mut others = Suite::ALL.into_iter().map(Suite::name);
-            others.any(|suite| suite.len() > mine.len() && name.starts_with(&format!("{suite}-")))
-        };
-        let mut slugs: Vec<String> = found
-            .iter()
-            .filter(|name| !longer(name))
-            .filter_map(|name| name.strip_prefix(&start)?.strip_suffix(&end))
-            .filter(|data| !other_epochs(data) && slug.is_none_or(|slug| slug == *data))
-            .map(Into::into)
-            .collect();
-        slugs.sort();
-        let chosen = match slugs.iter().find(|data| *data == "mnist") {
-            Some(mnist) => mnist,
-            None => match slugs.as_slice() {
-                [only] => only,
-                [] => {
-                    let what = self.named(slug.unwrap_or("*"));
-                    return Err(Error::spec(format!(
-                        "there are no finished cells in {}; run the table without --render",
-                        cells.join(what).display()
-                    )));
-                }
-                several => {
-                    return Err(Error::spec(format!(
-                        "{} has cells of several data sets: {}; name one with --dataset",
-                        cells.display(),
-                        several.join(", ")
-                    )));
-                }
-            },
-        };
-        let folder = cells.join(self.named(chosen));
+        found.sort_by_key(Subject::slug);
+        let mnist = found.iter().find(|subject| subject.record.is_mnist());
+        match (mnist, found.as_slice()) {
+            (Some(mnist), _) => Ok(mnist.clone()),
+            (None, [only]) => Ok(only.clone()),
+            (None, []) => Err(no_cells(&cells.join(self.named(slug.unwrap_or("*"))))),
+            (None, several) => {
+                let names: Vec<String> = several.iter().map(Subject::slug).collect();
+                Err(Error::spec(format!(
+                    "{} has cells of several data sets: {}; name one",
+                    cells.display(),
+                    names.join(", ")
+                ))
+                .mended_by(&["dataset"]))
+            }
+        }
+    }
+
+    /// The data set of the cells of these rows and seeds in a folder; `None` where it has
+    /// none, or is not this table's for the data set that they note.
+    fn noted_in(&self, folder: &Path) -> Result<Option<Subject>> {
         for row in &self.rows {
             for seed in &self.seeds {
                 let path = folder.join(format!("{}-seed{seed}.json", row.id));
                 let Some(record) = CellRecord::read(&path)? else {
                     continue;
                 };
-                let subject = Subject::noted(&record)?;
-                return match subject.slug() == *chosen {
-                    true => Ok(subject),
-                    false => Err(Error::checkpoint(
-                        path,
-                        format!("is of {}, not of {chosen}", subject.record.words()),
-                    )),
-                };
+                // Integer pixels do not tell how those of another network are normalised.
+                if let Some(subject) = record.config.subject() {
+                    let mine = record.suite == self.suite.name
+                        && folder.file_name() == Some(self.name(&subject).as_ref());
+                    return Ok(mine.then_some(subject));
+                }
             }
         }
-        Err(Error::spec(format!(
-            "there are no finished cells of these rows and seeds in {}; run the table without --render",
-            folder.display()
-        )))
+        Ok(None)
     }
 
     /// The cells, seed by seed, so that a table fills evenly.
@@ -294,7 +269,7 @@ impl Plan {
                 let file = format!("{}-seed{seed}", row.id);
                 cells.push(Cell {
                     row: row.clone(),
-                    config: self.suite.config(row, subject, seed, self.epochs)?,
+                    config: self.suite.config(row, subject, seed, &self.over)?,
                     record: self
                         .results
                         .join("cells")
@@ -341,12 +316,12 @@ impl Cell {
     ///
     /// # Errors
     /// An unfinished run, or a file that cannot be written.
-    pub fn write(&self, suite: Suite, run: &RunFolder) -> Result<CellRecord> {
+    pub fn write(&self, suite: &str, run: &RunFolder) -> Result<CellRecord> {
         let test = run
             .test()?
             .ok_or_else(|| Error::checkpoint(run.path(), "is not finished"))?;
         let record = CellRecord {
-            suite: suite.name().into(),
+            suite: suite.into(),
             row: self.row.id.clone(),
             config: run.config().clone(),
             test,
@@ -361,6 +336,15 @@ impl Cell {
         record.write(path)?;
         Ok(record)
     }
+}
+
+/// There is nothing to draw a table from.
+pub fn no_cells(folder: &Path) -> Error {
+    Error::spec(format!(
+        "there are no finished cells of these rows and seeds in {}; train them first",
+        folder.display()
+    ))
+    .mended_by(&["render"])
 }
 
 /// The paths of the values in `all` that `stated` lacks or leaves open.

@@ -11,105 +11,10 @@
 //! [`Published::no_gradient`] marks them.
 
 use crate::data::mnist;
-use crate::estimators::{self, Firing, Link};
-use crate::model::{LayerSpec, ModelSpec, Pixels, Placement, preset};
-use crate::ops::Function;
+use crate::estimators::Firing;
+use crate::model::{Pixels, Placement, preset};
 use crate::tensor::Shape;
-use crate::train::{Config, SlopeKind};
-
-/// Which row of a table of results a network belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// The model's name.
-    pub model: String,
-    /// Which activations are binary; of a single one, [`Placement::Both`].
-    pub placement: Placement,
-    /// How they fire, and their estimator (or the list of them, joined by `+`), where
-    /// there are any.
-    pub binary: Option<(Firing, String)>,
-    /// Their link, where it is not each estimator's own.
-    pub link: Option<Link>,
-}
-
-impl Row {
-    /// The row of a network, or `None` for one that [`ModelSpec::place`] cannot
-    /// have made: binary units of several kinds, or placed otherwise.
-    pub fn of(spec: &ModelSpec) -> Option<Self> {
-        let mut places = Vec::new();
-        let (mut links, mut own) = (Vec::new(), true);
-        for layer in &spec.layers {
-            match layer {
-                LayerSpec::Binary {
-                    mode,
-                    link,
-                    estimator,
-                } => {
-                    places.push(Some(*mode));
-                    let usual = estimators::by_name(estimator, None).ok()?.link();
-                    own &= link.is_none_or(|link| link == usual);
-                    links.push(link.unwrap_or(usual));
-                }
-                LayerSpec::Activation {
-                    function: Function::HardSigmoid,
-                } => places.push(None),
-                _ => {}
-            }
-        }
-        let mut modes = places.iter().flatten().copied();
-        let mode = modes.next();
-        if modes.any(|other| Some(other) != mode) {
-            return None;
-        }
-        let link = if own { None } else { links.first().copied() };
-        if link.is_some_and(|link| links.iter().any(|other| *other != link)) {
-            return None;
-        }
-        let binary = mode.map(|mode| (mode, spec.estimator_list()));
-        let count = places.iter().flatten().count();
-        let first = places.first().is_some_and(Option::is_some);
-        let last = places.last().is_some_and(Option::is_some);
-        let placement = match count {
-            0 => Placement::None,
-            n if n == places.len() => Placement::Both,
-            1 if first => Placement::First,
-            1 if last => Placement::Last,
-            _ => return None,
-        };
-        Some(Self {
-            model: spec.name.clone(),
-            placement,
-            binary,
-            link,
-        })
-    }
-
-    /// The parts of a name for the run: `seed-net`, `both`, `det`, `st`.
-    pub fn words(&self) -> Vec<&str> {
-        let mut words = vec![self.model.as_str(), placement_name(self.placement)];
-        if let Some((mode, estimator)) = &self.binary {
-            words.extend([firing_name(*mode), estimator.as_str()]);
-        }
-        words
-    }
-}
-
-/// The word for a placement on the command line.
-pub fn placement_name(placement: Placement) -> &'static str {
-    match placement {
-        Placement::None => "none",
-        Placement::First => "first",
-        Placement::Last => "last",
-        Placement::Both => "both",
-    }
-}
-
-/// The word for a mode on the command line.
-pub fn firing_name(mode: Firing) -> &'static str {
-    match mode {
-        Firing::Deterministic => "det",
-        Firing::Stochastic => "stoch",
-    }
-}
+use crate::train::{Config, Placed, SlopeKind};
 
 /// A published result on MNIST.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -239,7 +144,7 @@ pub const PUBLISHED: [Published; 23] = [
 /// The published row of that kind, whatever the protocol. The estimator `none`
 /// (no gradient at all) finds the rows published as REINFORCE, because that is
 /// how they were made.
-pub fn lookup(row: &Row, annealed: bool) -> Option<&'static Published> {
+pub fn lookup(row: &Placed, annealed: bool) -> Option<&'static Published> {
     PUBLISHED.iter().find(|published| {
         let binary = match (&row.binary, published.binary) {
             (None, None) => true,
@@ -258,14 +163,14 @@ pub fn lookup(row: &Row, annealed: bool) -> Option<&'static Published> {
 /// The published row that a run's result may be compared with: on MNIST and by
 /// the reference protocol only.
 pub fn published(config: &Config) -> Option<&'static Published> {
-    let row = Row::of(&config.model)?;
+    let row = Placed::of(&config.model)?;
     keeps_protocol(config, &row)
         .then(|| lookup(&row, config.slope.kind == SlopeKind::Exp))
         .flatten()
 }
 
 /// Whether all that the protocol fixes is as it fixes it; the seed is free.
-fn keeps_protocol(config: &Config, row: &Row) -> bool {
+fn keeps_protocol(config: &Config, row: &Placed) -> bool {
     if !config.dataset.is_mnist() {
         return false;
     }
@@ -303,7 +208,7 @@ fn keeps_protocol(config: &Config, row: &Row) -> bool {
 mod tests {
     use super::*;
     use crate::data::Augment;
-    use crate::model::Init;
+    use crate::model::{Init, ModelSpec};
     use crate::train::{
         Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
     };
@@ -350,7 +255,7 @@ mod tests {
     #[test]
     fn every_row_is_found_by_its_own_key_only() {
         for published in &PUBLISHED {
-            let row = Row {
+            let row = Placed {
                 model: published.model.into(),
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
@@ -364,7 +269,7 @@ mod tests {
 
     #[test]
     fn rows_published_as_reinforce_are_what_no_gradient_gives() {
-        let row = Row {
+        let row = Placed {
             model: SEED_NET.into(),
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
@@ -373,30 +278,6 @@ mod tests {
         let found = lookup(&row, false).unwrap();
         assert_eq!(found.percent, 88.95);
         assert!(found.caveats().contains("without a gradient"));
-    }
-
-    #[test]
-    fn rows_are_read_from_networks() {
-        for placement in [
-            Placement::None,
-            Placement::First,
-            Placement::Last,
-            Placement::Both,
-        ] {
-            let row = Row::of(&spec(SEED_NET, placement, STOCH)).unwrap();
-            assert_eq!(row.placement, placement);
-            assert_eq!(row.binary.is_none(), placement == Placement::None);
-        }
-        // One hidden layer: first, last and both are the same network.
-        let row = Row::of(&spec(MLP, Placement::First, DET)).unwrap();
-        assert_eq!(row.words(), ["mlp", "both", "det", "st"]);
-        let mut mixed = spec(SEED_NET, Placement::Both, DET);
-        let unit = mixed.layers.iter_mut().find_map(|layer| match layer {
-            LayerSpec::Binary { mode, .. } => Some(mode),
-            _ => None,
-        });
-        *unit.unwrap() = STOCH;
-        assert_eq!(Row::of(&mixed), None);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::super::grouped;
-use super::super::spread::Spread;
-use super::super::table::TableRow;
-use super::super::timing::Timing;
 use super::{Report, Shown, Speed};
+use crate::study::grouped;
+use crate::study::spread::Spread;
+use crate::study::table::TableRow;
+use crate::study::timing::Timing;
 
 /// A signed difference, coloured.
 fn difference(d: Option<f64>) -> Markup {
@@ -200,6 +200,10 @@ fn command(run: &Shown) -> Markup {
         details {
             summary { (run.name) ", seed " (run.seed) }
             pre.command { (run.command) }
+            @if !run.recipe.is_empty() {
+                p { "The same as a recipe:" }
+                pre { (run.recipe) }
+            }
             @if !run.command_note.is_empty() { p.note { (run.command_note) } }
             pre { (config) }
         }

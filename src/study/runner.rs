@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::cell::{Cell, CellRecord};
-use super::suite::Suite;
 use crate::bounded;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -34,7 +33,7 @@ pub enum CellEvent<'a> {
 /// # Errors
 /// The first error of any cell; the others are stopped and their states saved.
 pub fn run_cells(
-    suite: Suite,
+    suite: &str,
     cells: &[Cell],
     dataset: &Dataset,
     engine: Engine,
@@ -87,7 +86,7 @@ pub fn run_cells(
 /// The record of one cell: read, or trained now; `None` where another process
 /// has it.
 fn run_cell(
-    suite: Suite,
+    suite: &str,
     cell: &Cell,
     dataset: &Dataset,
     engine: Engine,

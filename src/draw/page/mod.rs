@@ -12,12 +12,12 @@ mod style;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
 
-use super::reference::Published;
 use super::survey::Survey;
-use super::table::Table;
-use super::timing::Timing;
 use crate::data::Split;
 use crate::model::LayerRow;
+use crate::study::reference::Published;
+use crate::study::table::Table;
+use crate::study::timing::Timing;
 use crate::train::{EpochRecord, Provenance, TestRecord};
 
 /// A run as the page shows it. Runs that differ in their seed alone share a `line`.
@@ -33,6 +33,8 @@ pub struct Shown {
     pub seed: u64,
     /// The command that trains it.
     pub command: String,
+    /// The recipe of the same run, as JSON; empty if there is none.
+    pub recipe: String,
     /// What the reader must know of the command; empty if nothing.
     pub command_note: String,
     /// Its configuration.

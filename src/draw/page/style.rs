@@ -1,6 +1,6 @@
 //! The page's style sheet: light and dark, phone and print.
 
-use super::super::pictures::chart::LINES;
+use super::super::chart::LINES;
 
 const SHEET: &str = r#"
 :root { --paper:#fff; --ink:#181a1e; --faint:#5d636d; --rule:#e3e6ea; --wash:#f5f6f8; --link:#0b5cad; }

@@ -3,10 +3,10 @@
 
 use super::canvas::{Canvas, Theme};
 use super::grid::{Colours, Grid, Plane, Row};
+use super::survey::{LayerMaps, Maps, Survey};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::report::grouped;
-use crate::report::survey::{LayerMaps, Maps, Survey};
+use crate::study::grouped;
 use crate::tensor::Shape;
 
 /// A network's survey and what to call it.

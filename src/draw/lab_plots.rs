@@ -1,9 +1,9 @@
 //! The lab's figures, one SVG each: an estimator a line, a point of training a colour. Every
 //! mark has its standard error for a bar, where the record holds it.
 
-use super::chart::{Chart, Mark};
-use super::{Figures, Measured, OwnPoint, Record, Scattered, Spread, around};
+use super::lab_chart::{Chart, Mark};
 use crate::error::{Error, Result};
+use crate::lab::{Figures, Measured, OwnPoint, Record, Scattered, Spread, around};
 
 /// A number, and from where to where it may be.
 type Shown = (f64, Option<(f64, f64)>);

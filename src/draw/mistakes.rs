@@ -3,10 +3,10 @@
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
 use super::grid::Colours;
 use super::heatmap::image;
+use super::survey::Guess;
 use crate::data::Split;
 use crate::error::Result;
-use crate::report::grouped;
-use crate::report::survey::Guess;
+use crate::study::grouped;
 
 /// Sheets are as wide as this many images, at most.
 const ACROSS: usize = 12;

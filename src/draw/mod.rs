@@ -1,4 +1,5 @@
-//! Pictures of a network and of what it does, as labelled PNG files and SVG curves.
+//! Floor 7: pictures of networks, runs and tables: labelled PNG files, SVG curves, and the
+//! page that puts them together.
 //!
 //! [`canvas`] has pixels, rectangles and text; [`colour`] the two colour maps;
 //! [`grid`] lays maps out in rows and columns beside a colour bar. The others each
@@ -12,7 +13,13 @@ pub mod curves;
 pub mod filters;
 pub mod grid;
 pub mod heatmap;
+#[cfg(feature = "plots")]
+mod lab_chart;
+#[cfg(feature = "plots")]
+pub mod lab_plots;
 pub mod mistakes;
+pub mod page;
+pub mod survey;
 
 pub use canvas::{Canvas, Theme};
 pub use grid::{Grid, Plane};

@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
 use super::colour;
 use crate::error::Result;
-use crate::report::grouped;
+use crate::study::grouped;
 
 /// Side of a cell.
 const CELL: usize = 46;
