@@ -55,7 +55,7 @@ pub enum Error {
         what: String,
     },
     /// Another process is writing the folder.
-    #[error("{}: this folder is in use by another process; wait for it or choose another folder", folder.display())]
+    #[error("{}: this folder is in use by another process; wait for it or choose another", folder.display())]
     InUse {
         /// The folder.
         folder: PathBuf,

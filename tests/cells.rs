@@ -169,7 +169,8 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
     std::fs::write(&cell.record, old.to_string()).unwrap();
     let refused = cell.read().unwrap_err().to_string();
     assert!(
-        refused.contains("does not state config.temperature") && refused.contains("verify --seal"),
+        refused.contains("does not state config.temperature")
+            && refused.contains("verify and seal"),
         "{refused}"
     );
     let mut record = CellRecord::read(&cell.record).unwrap().unwrap();

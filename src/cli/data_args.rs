@@ -153,7 +153,14 @@ impl DataArgs {
             &mut tell,
         );
         progress.data_done();
-        let loaded = loaded?;
+        let loaded = loaded.map_err(|error| match error {
+            Error::Network(_) => error.mended_by(&["mirror", "data"]),
+            Error::Field {
+                field: "data",
+                what,
+            } => Error::spec(format!("--data {what}")),
+            other => other,
+        })?;
         if let Some(notice) = loaded.notice {
             progress.warn(&notice)?;
         }

@@ -193,6 +193,8 @@ pub fn told(error: &Error) -> String {
             let flags: Vec<String> = by.iter().map(|name| format!("--{name}")).collect();
             format!("{} ({})", told(error), flags.join(", "))
         }
+        Error::InUse { .. } => format!("{error} (--out)"),
+        Error::Diverged(_) => format!("{error} (--lr)"),
         other => other.to_string(),
     }
 }
@@ -215,7 +217,8 @@ impl Kind {
                 Err(_) => Err("it must be a whole number of 0 or more".into()),
             },
             Kind::Share => number(
-                |x| (0.0..1.0).contains(&x),
+                // Rounded to 32 bits, a number just below 1 is 1.
+                |x| (0.0..1.0).contains(&x) && (x as f32) < 1.0,
                 "a number from 0 up to but not including 1",
             ),
             Kind::Positive => number(|x| x > 0.0, "a number above 0"),
@@ -265,7 +268,7 @@ impl Flag {
             Value::String(_) | Value::Number(_) | Value::Bool(_) => self.kind.read(&text(value)),
             _ => Err("it must be a number or a text".into()),
         };
-        read.map_err(|why| format!("{value} is none: {why}"))
+        read.map_err(|why| format!("{value}: {why}"))
     }
 
     fn arg(&'static self) -> Arg {

@@ -149,7 +149,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let config = plan::config(&args, stored.as_ref(), &dataset)?;
     match along {
-        true => config.check(&dataset)?,
+        true => config
+            .check(&dataset)
+            .map_err(|e| plan::stated(&args).named(e))?,
         false => config.check_data(&dataset)?,
     }
     let (train, _) = validation_split(dataset.train.len(), config.val_fraction, config.seed)?;

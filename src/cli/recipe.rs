@@ -63,7 +63,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PartialConfig, Error> {
         }
         match read {
             Some(Ok(value)) => flags::put(&mut fields, flag.field, value),
-            Some(Err(why)) => return Err(fail(format!("{}: {why}", flag.field))),
+            Some(Err(why)) => return Err(fail(format!("{} {why}", flag.field))),
             None => {}
         }
     }
@@ -85,6 +85,14 @@ impl Stated {
             None => None,
         };
         Ok(Self { flags, recipe })
+    }
+
+    /// What those flags state alone.
+    pub fn of_flags(flags: PartialConfig) -> Self {
+        Self {
+            flags,
+            recipe: None,
+        }
     }
 
     /// All that is stated.
@@ -160,19 +168,16 @@ mod tests {
             (r#"{"out": "x"}"#, "`out` is no setting"),
             (r#"{"threads": 1}"#, "`threads` is no setting"),
             (r#"{"recipe": "x"}"#, "`recipe` is no setting"),
-            (r#"{"lr": [1]}"#, "lr: [1] is none: it must be a number"),
-            (r#"{"lr": true}"#, "lr: true is none"),
+            (r#"{"lr": [1]}"#, "lr [1]: it must be a number"),
+            (r#"{"lr": true}"#, "lr true: it must be"),
             (
                 r#"{"nesterov": 1}"#,
-                "optimiser.nesterov: 1 is none: it must be true",
+                "optimiser.nesterov 1: it must be true",
             ),
-            (
-                r#"{"lr": -1}"#,
-                "lr: -1 is none: it must be a number above 0",
-            ),
+            (r#"{"lr": -1}"#, "lr -1: it must be a number above 0"),
             (
                 r#"{"lr_schedule": {"rise": -1}}"#,
-                "lr_schedule.rise: -1 is none",
+                "lr_schedule.rise -1: it must be",
             ),
             (r#"{"optimizer": "best"}"#, "choose from sgd, adam, adamw"),
             (

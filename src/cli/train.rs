@@ -149,6 +149,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         true => train::fit(&mut run, &dataset, engine, stop, &mut on).map(|()| None),
         false => train::train(&mut run, &dataset, engine, stop, &mut on).map(Some),
     };
+    let trained = trained.map_err(|error| match error {
+        Error::Interrupted(how) => Error::Interrupted(format!(
+            "{how}. Continue with: bnn-cpu train --resume --out {}",
+            path.display()
+        )),
+        other => other,
+    });
     if let Err(Error::Interrupted(how)) = &trained {
         progress.emit(serde_json::json!({ "event": "interrupted", "run": output::path(&path), "message": how }));
     }

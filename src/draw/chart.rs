@@ -1,6 +1,4 @@
-//! A line chart as SVG: axes with round numbers, one line a run.
-//!
-//! Written here rather than with `plotters`, which knows no groups and no classes: on
+//! A line chart as SVG: axes with round numbers, one line a run. Lines have classes, for on
 //! the report's page a line has to be hidden by its legend and coloured by the page.
 
 use maud::{Markup, html};
@@ -92,7 +90,7 @@ pub fn dash(i: usize) -> &'static str {
 pub struct Line {
     /// The run, which gives it its colour; several lines may share one.
     pub run: usize,
-    /// Epoch and number, in order.
+    /// Where along the chart, and the number there, in order.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -105,21 +103,25 @@ pub struct Chart {
     pub unit: &'static str,
     /// Whether the numbers span orders of magnitude.
     pub log: bool,
+    /// What the lines go along.
+    pub along: &'static str,
+    /// Whether that spans orders of magnitude.
+    pub along_log: bool,
     /// The lines; at least one has a point.
     pub lines: Vec<Line>,
 }
 
 /// The numbers of an axis.
-struct Axis {
+pub(super) struct Axis {
     low: f64,
     high: f64,
     log: bool,
-    ticks: Vec<f64>,
+    pub(super) ticks: Vec<f64>,
 }
 
 impl Axis {
     /// An axis for those numbers, with about `count` ticks.
-    fn of(values: impl Iterator<Item = f64>, log: bool, count: usize) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>, log: bool, count: usize) -> Self {
         let values = values.filter(|v| v.is_finite() && (!log || *v > 0.0));
         let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
             (l.min(v), h.max(v))
@@ -178,7 +180,7 @@ impl Axis {
     }
 
     /// The place of a number, from 0 to 1.
-    fn place(&self, v: f64) -> f64 {
+    pub(super) fn place(&self, v: f64) -> f64 {
         match self.log {
             true => libm::log(v / self.low) / libm::log(self.high / self.low),
             false => (v - self.low) / (self.high - self.low),
@@ -187,7 +189,7 @@ impl Axis {
 }
 
 /// A tick's number.
-fn number(v: f64) -> String {
+pub(super) fn number(v: f64) -> String {
     let text = match v.abs() {
         a if a > 0.0 && a < 1e-4 => return format!("{v:.0e}"),
         a if a >= 1e5 => return format!("{v:.0e}"),
@@ -205,7 +207,7 @@ impl Chart {
     /// Its elements, for an `<svg>` of [`SIZE`].
     pub fn body(&self, style: Style) -> Markup {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let x = Axis::of(points().map(|p| p.0), false, 6);
+        let x = Axis::of(points().map(|p| p.0), self.along_log, 6);
         let y = Axis::of(points().map(|p| p.1), self.log, 4);
         let (left, right, top, bottom) = AREA;
         let px = |v: f64| left + x.place(v) * (right - left);
@@ -236,7 +238,7 @@ impl Chart {
                 }
             }
             text x=((left + right) / 2.0) y=(bottom + 32.0) text-anchor="middle" fill=(style.faint()) {
-                "epoch"
+                (self.along)
             }
             @for line in &self.lines {
                 @let kept: Vec<_> = line.points.iter().filter(|p| drawn(p.1)).collect();
@@ -253,8 +255,54 @@ impl Chart {
     }
 }
 
+/// Charts in a row, and the height of a line of the legend.
+const ACROSS: usize = 3;
+const LEGEND: f64 = 20.0;
+
+/// Charts in one SVG file with a legend: `names[i]` is what line `i` is.
+pub fn sheet(charts: &[Chart], names: &[String], style: Style) -> String {
+    let across = ACROSS.min(charts.len()).max(1);
+    let rows = charts.len().div_ceil(across);
+    let width = across as f64 * SIZE.0;
+    let legend_rows = names.len().div_ceil(across) as f64;
+    let height = rows as f64 * SIZE.1 + legend_rows * LEGEND + 12.0;
+    let at = |i: usize| {
+        let (x, y) = ((i % across) as f64 * SIZE.0, (i / across) as f64 * SIZE.1);
+        format!("translate({x} {y})")
+    };
+    let foot = rows as f64 * SIZE.1 + LEGEND / 2.0;
+    let key = |i: usize| {
+        let x = 52.0 + (i % across) as f64 * SIZE.0;
+        (x, foot + (i / across) as f64 * LEGEND)
+    };
+    let body = html! {
+        @for (i, chart) in charts.iter().enumerate() {
+            g transform=(at(i)) { (chart.body(style)) }
+        }
+        @for (i, name) in names.iter().enumerate() {
+            @let (x, y) = key(i);
+            line x1=(x) x2=(x + 26.0) y1=(y) y2=(y) stroke=(style.line(i)) stroke-width="2"
+                stroke-dasharray=(dash(i)) {}
+            text x=(x + 34.0) y=(y + 4.0) fill=(style.ink()) { (name) }
+        }
+    };
+    file((width, height), style, &body)
+}
+
+/// An SVG file of that size with those elements.
+pub(super) fn file((width, height): (f64, f64), style: Style, body: &Markup) -> String {
+    let svg = html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}"))
+            width=(width) height=(height) font-family="system-ui, sans-serif" font-size="12" {
+            rect width=(width) height=(height) fill=(style.paper()) {}
+            (body)
+        }
+    };
+    svg.into_string() + "\n"
+}
+
 /// To a tenth of a pixel.
-fn round(v: f64) -> f64 {
+pub(super) fn round(v: f64) -> f64 {
     (v * 10.0).round() / 10.0
 }
 
@@ -287,6 +335,8 @@ mod tests {
             title: "t",
             unit: "",
             log: false,
+            along: "epoch",
+            along_log: false,
             lines: vec![
                 Line {
                     run: 0,

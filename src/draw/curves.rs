@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line, SIZE, Style, dash};
+use super::chart::{Chart, Line, SIZE, Style, sheet};
 use crate::error::{Error, Result};
 use crate::train::EpochRecord;
 
@@ -63,15 +63,13 @@ pub fn charts(courses: &[Course<'_>]) -> Vec<Chart> {
             title,
             unit,
             log,
+            along: "epoch",
+            along_log: false,
             lines,
         })
     };
     CURVES.iter().filter_map(chart).collect()
 }
-
-/// Charts in a row, and the height of a line of the legend.
-const ACROSS: usize = 3;
-const LEGEND: f64 = 20.0;
 
 /// All charts in one SVG file with a legend: `names[i]` is what line `i` is.
 ///
@@ -82,36 +80,7 @@ pub fn figure(courses: &[Course<'_>], names: &[String], style: Style) -> Result<
     if charts.is_empty() {
         return Err(Error::spec("there is no finished epoch to draw"));
     }
-    let across = ACROSS.min(charts.len());
-    let rows = charts.len().div_ceil(across);
-    let width = across as f64 * SIZE.0;
-    let legend_rows = names.len().div_ceil(across) as f64;
-    let height = rows as f64 * SIZE.1 + legend_rows * LEGEND + 12.0;
-    let at = |i: usize| {
-        let (x, y) = ((i % across) as f64 * SIZE.0, (i / across) as f64 * SIZE.1);
-        format!("translate({x} {y})")
-    };
-    let foot = rows as f64 * SIZE.1 + LEGEND / 2.0;
-    let key = |i: usize| {
-        let x = 52.0 + (i % across) as f64 * SIZE.0;
-        (x, foot + (i / across) as f64 * LEGEND)
-    };
-    let svg = html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}"))
-            width=(width) height=(height) font-family="system-ui, sans-serif" font-size="12" {
-            rect width=(width) height=(height) fill=(style.paper()) {}
-            @for (i, chart) in charts.iter().enumerate() {
-                g transform=(at(i)) { (chart.body(style)) }
-            }
-            @for (i, name) in names.iter().enumerate() {
-                @let (x, y) = key(i);
-                line x1=(x) x2=(x + 26.0) y1=(y) y2=(y) stroke=(style.line(i)) stroke-width="2"
-                    stroke-dasharray=(dash(i)) {}
-                text x=(x + 34.0) y=(y + 4.0) fill=(style.ink()) { (name) }
-            }
-        }
-    };
-    Ok(svg.into_string() + "\n")
+    Ok(sheet(&charts, names, style))
 }
 
 /// One chart for a page, which scales and colours it.

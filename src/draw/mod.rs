@@ -13,10 +13,8 @@ pub mod curves;
 pub mod filters;
 pub mod grid;
 pub mod heatmap;
-#[cfg(feature = "plots")]
-mod lab_chart;
-#[cfg(feature = "plots")]
-pub mod lab_plots;
+pub mod lab;
+mod marks;
 pub mod mistakes;
 pub mod page;
 pub mod survey;

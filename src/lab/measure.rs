@@ -289,7 +289,7 @@ fn finite(name: &str, draw: usize, gradient: &[f32]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Diverged(format!(
-        "draw {draw} of {name} is no finite gradient; measure at other weights, or leave it out of --estimators"
+        "draw {draw} of {name} is no finite gradient; measure at other weights, or leave it out"
     )))
 }
 

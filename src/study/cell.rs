@@ -138,7 +138,7 @@ impl CellRecord {
                     notice::once(
                         &folder,
                         &format!(
-                            "{folder}: records here were made before files had seals, so damage to them would not be noticed; `bnn-cpu verify --seal` looks at them and seals them"
+                            "{folder}: records here were made before files had seals, so damage to them would not be noticed; `bnn-cpu verify` can look at them and seal them"
                         ),
                     );
                 }
@@ -210,13 +210,20 @@ impl Plan {
     /// No cells, several data sets of which none is MNIST, or a damaged record.
     pub fn noted(&self, slug: Option<&str>) -> Result<Subject> {
         let cells = self.results.join("cells");
-        let mut found = Vec::new();
+        let (mut found, mut damaged) = (Vec::new(), None);
         if files::is_folder(&cells)? {
             let read = || Error::io("read", &cells);
             for entry in std::fs::read_dir(&cells).map_err(read())? {
                 let folder = entry.map_err(read())?.path();
-                let subject = self.noted_in(&folder)?;
-                found.extend(subject.filter(|s| slug.is_none_or(|slug| s.slug() == slug)));
+                let wanted = self.named(slug.unwrap_or("mnist"));
+                match self.noted_in(&folder) {
+                    Ok(subject) => {
+                        found.extend(subject.filter(|s| slug.is_none_or(|slug| s.slug() == slug)));
+                    }
+                    Err(error) if folder.file_name() == Some(wanted.as_ref()) => return Err(error),
+                    // It may be another table's.
+                    Err(error) => damaged = Some(error),
+                }
             }
         }
         found.sort_by_key(Subject::slug);
@@ -224,7 +231,10 @@ impl Plan {
         match (mnist, found.as_slice()) {
             (Some(mnist), _) => Ok(mnist.clone()),
             (None, [only]) => Ok(only.clone()),
-            (None, []) => Err(no_cells(&cells.join(self.named(slug.unwrap_or("*"))))),
+            (None, []) => {
+                let none = || no_cells(&cells.join(self.named(slug.unwrap_or("*"))));
+                Err(damaged.unwrap_or_else(none))
+            }
             (None, several) => {
                 let names: Vec<String> = several.iter().map(Subject::slug).collect();
                 Err(Error::spec(format!(
@@ -297,9 +307,10 @@ impl Cell {
             return Err(Error::checkpoint(
                 path,
                 format!(
-                    "does not state {first}, so it could be of other settings than this table's; `bnn-cpu verify --seal` completes it and notes what it inferred"
+                    "does not state {first}, so it could be of other settings than this table's; verify and seal it, which completes it and notes what it inferred"
                 ),
-            ));
+            )
+            .mended_by(&["seal"]));
         }
         if let Some(what) = self.config.difference(&record.config) {
             return Err(Error::checkpoint(
@@ -344,7 +355,6 @@ pub fn no_cells(folder: &Path) -> Error {
         "there are no finished cells of these rows and seeds in {}; train them first",
         folder.display()
     ))
-    .mended_by(&["render"])
 }
 
 /// The paths of the values in `all` that `stated` lacks or leaves open.

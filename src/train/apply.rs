@@ -87,8 +87,19 @@ impl Config {
         self.apply_slope(given)?;
         self.apply_baseline(given)?;
         self.apply_temperature(given)?;
-        self.optimiser.check()?;
-        self.lr_schedule.check()?;
+        if let OptimiserSpec::Sgd {
+            momentum: 0.0,
+            nesterov: true,
+            ..
+        } = self.optimiser
+        {
+            self.optimiser.check()?;
+        }
+        if let LrSchedule::OneCycle { rise, .. } = self.lr_schedule
+            && rise >= 1.0
+        {
+            self.lr_schedule.check()?;
+        }
         self.slope.check()?;
         self.temperature.check()
     }

@@ -27,7 +27,7 @@ PARSERS = {
     "src/train/checkpoint.rs": ["restore"],
     "src/train/run.rs": ["parse_json", "parse_metrics"],
     "src/train/config.rs": ["check", "check_samples", "check_batch_norm"],
-    "src/report/cell.rs": ["parse"],
+    "src/study/cell.rs": ["parse"],
     "src/serve/http.rs": ["parse", "take"],
     "src/serve/hosts.rs": ["allow", "is_own"],
     "src/serve/site.rs": ["respond", "answer", "read"],

@@ -41,7 +41,8 @@ pub fn check(args: &Args, stored: Option<&RunFolder>, context: &Context) -> Outc
     let any = digits::generate(0, 1, 1);
     let plan = plan(args, stored, &any, Vec::new(), context)?;
     if stored.is_none() {
-        plan.config.check_settings()?;
+        let checked = plan.config.check_settings();
+        checked.map_err(|e| stated(args).named(e))?;
     }
     if args.own && !along {
         return Err(Failure::usage(
@@ -112,6 +113,14 @@ pub fn plan<'a>(
     })
 }
 
+/// What the flags state of a configuration.
+pub fn stated(args: &Args) -> Stated {
+    Stated::of_flags(PartialConfig {
+        model: Some(args.model.stated()),
+        ..args.settings.0.clone()
+    })
+}
+
 /// The configuration: a stored run's, or that of new weights.
 pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Outcome<Config> {
     if let Some(run) = stored {
@@ -135,9 +144,8 @@ pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Out
         }),
         ..args.settings.0.clone()
     };
-    let stated = Stated::new(args.settings.0.clone(), None)?;
     let config = settings.complete(&Subject::of(dataset));
-    config.map_err(|e| stated.refused(e))
+    config.map_err(|e| stated(args).refused(e))
 }
 
 impl Plan<'_> {

@@ -23,17 +23,10 @@ pub fn write(args: &Args, record: &Record) -> Outcome {
 }
 
 /// Writes the figures of a record, once all of them are drawn.
-#[cfg(feature = "plots")]
 pub fn draw(args: &Args, record: &Record) -> Outcome {
-    for (name, svg) in bnn_cpu::draw::lab_plots::draw(record)? {
+    for (name, svg) in bnn_cpu::draw::lab::draw(record)? {
         write_atomic_bytes(&args.out.join(name), svg.as_bytes())?;
     }
-    Ok(())
-}
-
-/// There are no figures without the crate that draws them.
-#[cfg(not(feature = "plots"))]
-pub fn draw(_args: &Args, _record: &Record) -> Outcome {
     Ok(())
 }
 

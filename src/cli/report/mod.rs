@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::data_args::DataArgs;
 use super::output;
-use super::pictures::look;
 use super::places;
+use super::plot::pictures::look;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome};

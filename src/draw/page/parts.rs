@@ -172,7 +172,7 @@ impl Report<'_> {
             section id="speed" {
                 h2 { "Speed: packed and float" }
                 @if self.speeds.is_empty() {
-                    p { "Not measured for this page. Add " code { "--speed" } " to measure the networks, packed and \
+                    p { "Not measured for this page. A report with speeds measures the networks, packed and \
                         not, on the machine at hand; the weights of the runs must be there." }
                 }
                 @for speed in &self.speeds { (speed_table(speed)) }

@@ -1,4 +1,4 @@
-//! `bnn-cpu mistakes`: the test images that a run takes for something else.
+//! `bnn-cpu plot mistakes`: the test images that a run takes for something else.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,16 @@ use bnn_cpu::draw::mistakes;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use super::data_args::RunDataArgs;
-use super::output;
+use super::super::data_args::RunDataArgs;
+use super::super::output;
+use super::super::{Context, Outcome};
 use super::pictures::{PictureArgs, look_at};
-use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu mistakes runs/seed-net-both-det-st-1             mistakes.png in its pictures/
-  bnn-cpu mistakes runs/seed-net-both-det-st-1 --most 24   the 24 surest
-  bnn-cpu mistakes runs/seed-net-both-det-st-1 --json      image, label, guess and margin of each";
+  bnn-cpu plot mistakes runs/seed-net-both-det-st-1             mistakes.png in its pictures/
+  bnn-cpu plot mistakes runs/seed-net-both-det-st-1 --most 24   the 24 surest
+  bnn-cpu plot mistakes runs/seed-net-both-det-st-1 --json      image, label, guess and margin of each";
 
 /// Draw the misclassified test images: truth, guess and margin, the surest first
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `bnn-cpu curves`: a run's epochs as curves, or those of several in one picture.
+//! `bnn-cpu plot curves`: a run's epochs as curves, or those of several in one picture.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use bnn_cpu::draw::curves::{Course, figure};
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::output;
+use super::super::output;
+use super::super::{Context, Outcome, result};
 use super::pictures::Pictures;
-use super::{Context, Outcome, result};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu curves runs/seed-net-both-det-st-1     curves-light.svg, curves-dark.svg in its pictures/
-  bnn-cpu curves runs/a runs/b runs/c -o plots   several runs in one picture";
+  bnn-cpu plot curves runs/seed-net-both-det-st-1     curves-light.svg, curves-dark.svg in its pictures/
+  bnn-cpu plot curves runs/a runs/b runs/c -o plots   several runs in one picture";
 
 /// Draw a run's epochs as SVG: loss, accuracy, slope, learning rate, changed bits
 ///

@@ -11,11 +11,11 @@ use bnn_cpu::model::Network;
 use bnn_cpu::train::RunFolder;
 use serde_json::{Value, json};
 
-use super::data_args::RunDataArgs;
-use super::output;
-use super::places;
-use super::progress::Progress;
-use super::{Context, Outcome, result};
+use super::super::data_args::RunDataArgs;
+use super::super::output;
+use super::super::places;
+use super::super::progress::Progress;
+use super::super::{Context, Outcome, result};
 
 /// Where pictures go and how they look.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! The lab's figures, one SVG each: an estimator a line, a point of training a colour. Every
 //! mark has its standard error for a bar, where the record holds it.
 
-use super::lab_chart::{Chart, Mark};
+use super::marks::{Mark, Marks};
 use crate::error::{Error, Result};
 use crate::lab::{Figures, Measured, OwnPoint, Record, Scattered, Spread, around};
 
@@ -107,7 +107,7 @@ fn plus_minus(value: f64, error: Option<f64>) -> Shown {
 /// A record without a finite number to show.
 pub fn draw(record: &Record) -> Result<Vec<(String, String)>> {
     let mut drawn = Vec::new();
-    let mut add = |file: &str, chart: Chart| {
+    let mut add = |file: &str, chart: Marks| {
         let svg = chart.svg();
         let svg = svg.map_err(|what| Error::spec(format!("figure {file}: {what}")))?;
         drawn.push((format!("{file}.svg"), svg));
@@ -131,7 +131,7 @@ fn titled(title: &str, record: &Record) -> String {
 }
 
 impl Plot {
-    fn chart(&self, record: &Record) -> Chart {
+    fn chart(&self, record: &Record) -> Marks {
         let first = record.points.first();
         let names = first.map(|p| p.estimators.iter().map(|e| e.name.clone()).collect());
         let mut marks = Vec::new();
@@ -167,7 +167,7 @@ impl Plot {
             (_, true) => BARS.into(),
             (_, false) => "the record holds no standard error of this".into(),
         };
-        Chart {
+        Marks {
             title: titled(self.title, record),
             axis,
             names: names.unwrap_or_default(),
@@ -179,7 +179,7 @@ impl Plot {
 }
 
 impl OwnPlot {
-    fn chart(&self, record: &Record) -> Chart {
+    fn chart(&self, record: &Record) -> Marks {
         let (mut names, mut marks) = (Vec::new(), Vec::new());
         for trajectory in &record.own {
             let first = trajectory.points.first();
@@ -194,7 +194,7 @@ impl OwnPlot {
             }
         }
         let points = record.own.first().map_or(&[][..], |t| &t.points);
-        Chart {
+        Marks {
             title: titled(self.title, record),
             axis: format!("{BARS} (left edge: 0)"),
             names,

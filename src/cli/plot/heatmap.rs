@@ -1,4 +1,4 @@
-//! `bnn-cpu heatmap`: what the convolutions of a run see, or of several side by side.
+//! `bnn-cpu plot heatmap`: what the convolutions of a run see, or of several side by side.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use bnn_cpu::model::LayerSpec;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::data_args::RunDataArgs;
-use super::output;
+use super::super::data_args::RunDataArgs;
+use super::super::output;
+use super::super::progress::Progress;
+use super::super::{Context, Failure, Outcome};
 use super::pictures::{Looked, PictureArgs, Pictures, look};
-use super::progress::Progress;
-use super::{Context, Failure, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu heatmap runs/seed-net-both-stoch-st-1             conv1.png, conv1-mean.png, ... in its pictures/
-  bnn-cpu heatmap runs/seed-net-both-det-st-1 --channels    every channel as well
-  bnn-cpu heatmap --compare runs/a runs/b runs/c -o maps    the same digits, run by run";
+  bnn-cpu plot heatmap runs/seed-net-both-stoch-st-1             conv1.png, conv1-mean.png, ... in its pictures/
+  bnn-cpu plot heatmap runs/seed-net-both-det-st-1 --channels    every channel as well
+  bnn-cpu plot heatmap --compare runs/a runs/b runs/c -o maps    the same digits, run by run";
 
 /// Draw what each convolution hands on, for a digit of each class and on average
 ///

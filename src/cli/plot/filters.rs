@@ -1,4 +1,4 @@
-//! `bnn-cpu filters`: the weights of a run's convolutions.
+//! `bnn-cpu plot filters`: the weights of a run's convolutions.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use bnn_cpu::model::LayerSpec;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::output;
+use super::super::output;
+use super::super::{Context, Failure, Outcome, result};
 use super::pictures::{PictureArgs, Pictures};
-use super::{Context, Failure, Outcome, result};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu filters runs/seed-net-both-det-st-1           filters-conv1.png, filters-conv2.png
-  bnn-cpu filters runs/xnor-net-both-det-st-1 -o sheet  signs, where weights are binary";
+  bnn-cpu plot filters runs/seed-net-both-det-st-1           filters-conv1.png, filters-conv2.png
+  bnn-cpu plot filters runs/xnor-net-both-det-st-1 -o sheet  signs, where weights are binary";
 
 /// Draw the weights of a run's convolutions as sheets of filters
 #[derive(Debug, clap::Args)]

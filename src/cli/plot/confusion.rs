@@ -1,19 +1,19 @@
-//! `bnn-cpu confusion`: which classes a run takes for which.
+//! `bnn-cpu plot confusion`: which classes a run takes for which.
 
 use std::path::PathBuf;
 
 use bnn_cpu::draw::confusion;
 use serde_json::json;
 
-use super::data_args::RunDataArgs;
-use super::output;
+use super::super::data_args::RunDataArgs;
+use super::super::output;
+use super::super::{Context, Outcome};
 use super::pictures::{PictureArgs, look_at};
-use super::{Context, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu confusion runs/seed-net-both-det-st-1          confusion.png in its pictures/
-  bnn-cpu confusion runs/seed-net-both-det-st-1 --json   the counts as well";
+  bnn-cpu plot confusion runs/seed-net-both-det-st-1          confusion.png in its pictures/
+  bnn-cpu plot confusion runs/seed-net-both-det-st-1 --json   the counts as well";
 
 /// Draw the confusion matrix of a run's best weights on the test images
 ///
