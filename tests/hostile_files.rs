@@ -180,6 +180,11 @@ fn recipes() {
 }
 
 #[test]
+fn suites() {
+    hold("suite");
+}
+
+#[test]
 fn pictures() {
     hold("picture");
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bnn_cpu::Error;
+use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::study::cell::no_cells;
 use bnn_cpu::study::columns::side_by_side;
@@ -94,6 +95,44 @@ fn suite(name: &Path) -> Outcome<Suite> {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
+    let plan = plan(&args)?;
+    // A part of the rows that is only shown is written nowhere.
+    if !(args.render && args.rows.is_some()) {
+        places::folder(&args.results)?;
+    }
+    if !args.render {
+        places::folder(Path::new(RUNS))?;
+    }
+    // Records name their data, so that drawing a table from them takes no images, unless
+    // the flags name a set that only its files can tell.
+    let (subject, dataset) = match args.render && !args.data.is_known_by_files() {
+        true => (plan.noted(args.data.slug().as_deref())?, None),
+        false => {
+            let mut progress = Progress::new(context);
+            let dataset = args.data.load(&mut progress)?;
+            (Subject::of(&dataset), Some(dataset))
+        }
+    };
+    let cells = plan.cells(&subject)?;
+    if let Some(dataset) = dataset.as_ref().filter(|_| !args.render) {
+        train(&args, &plan, &cells, (&subject, dataset), context)?;
+    }
+    let mut finished = Vec::new();
+    for cell in &cells {
+        finished.extend(cell.read()?);
+    }
+    if finished.is_empty() {
+        let cells = args.results.join("cells").join(plan.name(&subject));
+        return Err(no_cells(&cells).into());
+    }
+    let name = plan.name(&subject);
+    let turns = Turns::new(|text: &str| output::note(text));
+    let table = write(&args, &plan, &cells, &subject, &turns)?;
+    print(&table, &args.results.join(name), context)
+}
+
+/// The rows, the seeds and the places that the flags name.
+fn plan(args: &Args) -> Outcome<Plan> {
     let suite = suite(&args.suite)?;
     let rows: Vec<_> = suite
         .rows
@@ -108,14 +147,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             ids.join(", ")
         )));
     }
-    // A part of the rows that is only shown is written nowhere.
-    if !(args.render && args.rows.is_some()) {
-        places::folder(&args.results)?;
-    }
-    if !args.render {
-        places::folder(Path::new(RUNS))?;
-    }
-    let plan = Plan {
+    Ok(Plan {
         suite,
         rows,
         seeds: (1..=args.seeds).collect(),
@@ -125,69 +157,55 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         },
         results: args.results.clone(),
         runs: Path::new(RUNS).join("table"),
+    })
+}
+
+/// Trains the cells that are this process's part, and writes the table as it fills.
+fn train(
+    args: &Args,
+    plan: &Plan,
+    cells: &[Cell],
+    (subject, dataset): (&Subject, &Dataset),
+    context: &Context,
+) -> Outcome {
+    let mine: Vec<Cell> = match args.shard {
+        None => cells.to_vec(),
+        Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
     };
-    // Records name their data, so that drawing a table from them takes no images, unless
-    // the flags name a set that only its files can tell.
-    let (subject, dataset) = match args.render && !args.data.is_known_by_files() {
-        true => (plan.noted(args.data.slug().as_deref())?, None),
-        false => {
-            let mut progress = Progress::new(context);
-            let dataset = args.data.load(&mut progress)?;
-            (Subject::of(&dataset), Some(dataset))
-        }
-    };
-    let cells = plan.cells(&subject)?;
-    let mut finished = Vec::new();
-    if let Some(dataset) = dataset.as_ref().filter(|_| !args.render) {
-        let mine: Vec<Cell> = match args.shard {
-            None => cells.clone(),
-            Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
-        };
-        // Before the first of them is trained, what would stop a later one.
-        for cell in &mine {
-            cell.config.check(dataset)?;
-        }
-        let stop = signals::stop_flag()?;
-        let threads = (rayon::current_num_threads() / args.jobs).max(1);
-        let show = Show::new(&mine, context);
-        let turns = Turns::new(|text: &str| show.must(text));
-        show.begin(&tabulate(&args, &plan, &cells, &subject)?);
-        let jobs = (args.jobs, threads);
-        let on = |event: CellEvent<'_>| {
-            show.event(&event);
-            // A table that fills while it is made loses nothing to a kill.
-            if let CellEvent::Done(record) = event {
-                match write(&args, &plan, &cells, &subject, &turns) {
-                    Ok(table) => show.table(&table, &record.row),
-                    Err(error) => {
-                        show.line(&format!("the table could not be written: {}", text(&error)));
-                    }
+    // Before the first of them is trained, what would stop a later one.
+    for cell in &mine {
+        cell.config.check(dataset)?;
+    }
+    let stop = signals::stop_flag()?;
+    let threads = (rayon::current_num_threads() / args.jobs).max(1);
+    let show = Show::new(&mine, context);
+    let turns = Turns::new(|text: &str| show.must(text));
+    show.begin(&tabulate(args, plan, cells, subject)?);
+    let jobs = (args.jobs, threads);
+    let on = |event: CellEvent<'_>| {
+        show.event(&event);
+        // A table that fills while it is made loses nothing to a kill.
+        if let CellEvent::Done(record) = event {
+            match write(args, plan, cells, subject, &turns) {
+                Ok(table) => show.table(&table, &record.row),
+                Err(error) => {
+                    show.line(&format!("the table could not be written: {}", text(&error)));
                 }
             }
-        };
-        let trained = run_cells(
-            &plan.suite.name,
-            &mine,
-            dataset,
-            context.engine,
-            jobs,
-            stop,
-            &on,
-        );
-        show.end();
-        trained?;
-    }
-    for cell in &cells {
-        finished.extend(cell.read()?);
-    }
-    if finished.is_empty() {
-        let cells = args.results.join("cells").join(plan.name(&subject));
-        return Err(no_cells(&cells).into());
-    }
-    let name = plan.name(&subject);
-    let turns = Turns::new(|text: &str| output::note(text));
-    let table = write(&args, &plan, &cells, &subject, &turns)?;
-    print(&table, &args.results.join(name), context)
+        }
+    };
+    let trained = run_cells(
+        &plan.suite.name,
+        &mine,
+        dataset,
+        context.engine,
+        jobs,
+        stop,
+        &on,
+    );
+    show.end();
+    trained?;
+    Ok(())
 }
 
 /// Turns at writing a table that several processes may fill.

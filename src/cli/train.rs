@@ -1,11 +1,12 @@
 //! `bnn-cpu train`: a run from its first step to its test, or the rest of one.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::Error;
+use bnn_cpu::data::Dataset;
 use bnn_cpu::model::Network;
-use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject};
+use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
 
 use super::data_args::DataArgs;
 use super::flags::{self, SamplingArgs, Settings};
@@ -92,49 +93,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--force has no effect with --resume, which replaces nothing; leave one of them out",
         ));
     }
-    let stated = args.stated()?;
-    let whole = stated.whole();
-    let data = args.data.or(whole.dataset.as_ref())?;
-    let (mut run, dataset, stop) = if args.resume {
-        let path = match &args.out {
-            Some(path) => path.clone(),
-            None => newest_unfinished(Path::new(RUNS))?,
-        };
-        let run = RunFolder::resume(&path)?;
-        agree(&stated, &run)?;
-        if let Some(test) = run.test()? {
-            progress.say(&format!("the run in {} is complete", path.display()));
-            return result::show(&run, &test, context);
-        }
-        if is_imported(&run)? {
-            return Err(Error::checkpoint(
-                &path,
-                "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
-            )
-            .into());
-        }
-        let dataset = data.load_for(&run.config().dataset, &mut progress)?;
-        (run, dataset, signals::stop_flag()?)
-    } else {
-        // Before the data is read: a typing error should show at once.
-        check_settings(&stated)?;
-        check_out(args.out.as_deref(), args.force)?;
-        let dataset = data.load(&mut progress)?;
-        let config = whole.complete(&Subject::of(&dataset));
-        let config = config.map_err(|e| stated.refused(e))?;
-        config.check(&dataset).map_err(|e| stated.named(e))?;
-        // Before an earlier run is replaced: what the machine has no memory for.
-        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
-        let stop = signals::stop_flag()?;
-        let path = match &args.out {
-            Some(path) => path.clone(),
-            None => default_folder(&config)?,
-        };
-        if let Some(list) = whole_list(&whole, &config) {
-            progress.say(&list);
-        }
-        let run = RunFolder::create(&path, config, args.force)?;
-        (run, dataset, stop)
+    let (mut run, dataset, stop) = match args.resume {
+        false => begun(&args, context, &mut progress)?,
+        true => match resumed(&args, &mut progress)? {
+            Resumed::Unfinished(ready) => ready,
+            Resumed::Complete(run, test) => return result::show(&run, &test, context),
+        },
     };
     let path = run.path().to_path_buf();
     let mut on = |event: train::Event<'_>| {
@@ -164,6 +128,65 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Some(test) => result::show(&run, &test, context),
         None => result::show_validation(&run, context),
     }
+}
+
+/// A run, its images, and what is set when it is to stop.
+type Ready = (RunFolder, Dataset, &'static AtomicBool);
+
+/// What there is to go on with.
+enum Resumed {
+    Unfinished(Ready),
+    Complete(RunFolder, TestRecord),
+}
+
+/// A new run.
+fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Ready> {
+    let stated = args.stated()?;
+    let whole = stated.whole();
+    // Before the data is read: a typing error should show at once.
+    check_settings(&stated)?;
+    check_out(args.out.as_deref(), args.force)?;
+    let dataset = args.data.or(whole.dataset.as_ref())?.load(progress)?;
+    let config = whole.complete(&Subject::of(&dataset));
+    let config = config.map_err(|e| stated.refused(e))?;
+    config.check(&dataset).map_err(|e| stated.named(e))?;
+    // Before an earlier run is replaced: what the machine has no memory for.
+    Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+    let stop = signals::stop_flag()?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => default_folder(&config)?,
+    };
+    if let Some(list) = whole_list(&whole, &config) {
+        progress.say(&list);
+    }
+    let run = RunFolder::create(&path, config, args.force)?;
+    Ok((run, dataset, stop))
+}
+
+/// The run in `--out`, or the newest unfinished one.
+fn resumed(args: &Args, progress: &mut Progress) -> Outcome<Resumed> {
+    let stated = args.stated()?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => newest_unfinished(Path::new(RUNS))?,
+    };
+    let run = RunFolder::resume(&path)?;
+    agree(&stated, &run)?;
+    if let Some(test) = run.test()? {
+        progress.say(&format!("the run in {} is complete", path.display()));
+        return Ok(Resumed::Complete(run, test));
+    }
+    if is_imported(&run)? {
+        return Err(Error::checkpoint(
+            &path,
+            "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
+        )
+        .into());
+    }
+    let data = args.data.or(stated.whole().dataset.as_ref())?;
+    let dataset = data.load_for(&run.config().dataset, progress)?;
+    Ok(Resumed::Unfinished((run, dataset, signals::stop_flag()?)))
 }
 
 impl Args {

@@ -46,6 +46,9 @@ pub struct Controls {
     pub st: String,
 }
 
+/// The most rows that a part of a file can describe.
+const MOST_ROWS: usize = 10_000;
+
 /// Reads the recipe of that name, as seen from the file of its suite.
 pub type Recipes<'a> = &'a dyn Fn(&str) -> Result<PartialConfig>;
 
@@ -112,9 +115,16 @@ impl Maker<'_> {
         let mut rows = vec![self.joined(&first, part)?];
         for axis in &part.grid {
             let parts = self.parts(axis)?;
+            if rows.len().saturating_mul(parts.len()) > MOST_ROWS {
+                return Err(self.fail(&format!("a grid has more than {MOST_ROWS} rows")));
+            }
             let mut longer = Vec::new();
             for row in &rows {
                 for part in &parts {
+                    if !part.grid.is_empty() {
+                        let what = "a part of a grid has a grid of its own; add its axes";
+                        return Err(self.fail(&format!("{what} to the one around it")));
+                    }
                     longer.push(self.joined(row, part)?);
                 }
             }

@@ -300,6 +300,17 @@ mod tests {
             ),
             (rows(r#"[{"id": "a", "grid": [["x"]]}]"#), "no list `x`"),
             (
+                rows(r#"[{"id": "a", "grid": [[{"id": "b", "grid": [[{}]]}]]}]"#),
+                "a grid of its own",
+            ),
+            (
+                rows(&format!(
+                    r#"[{{"grid": [{0}, {0}, {0}, {0}, {0}]}}]"#,
+                    r#"[{}, {}, {}, {}, {}, {}, {}]"#
+                )),
+                "more than 10000 rows",
+            ),
+            (
                 rows(r#"[{"id": "a", "settings": {"epoch": 1}}]"#),
                 "unknown field `epoch`",
             ),

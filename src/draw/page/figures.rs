@@ -14,6 +14,7 @@ use super::super::survey::Maps;
 use super::{Report, Subject};
 use crate::data::sheet::Sheet;
 use crate::study::grouped;
+use crate::train::EpochRecord;
 
 /// Mistakes that are shown of a run.
 const MISTAKES: usize = 24;
@@ -59,18 +60,21 @@ impl Report<'_> {
         if charts.is_empty() {
             return html! {};
         }
-        let has = |title: &str| charts.iter().any(|chart| chart.title.starts_with(title));
+        let has = |number: fn(&EpochRecord) -> Option<f64>| {
+            let mut epochs = self.runs.iter().flat_map(|run| &run.history);
+            epochs.any(|epoch| number(epoch).is_some())
+        };
         let several = self.runs.len() > names.len();
         html! {
             section id="curves" {
                 h2 { "Curves" }
                 p.note {
                     @if several { "Seeds of a row share a colour. " }
-                    @if has("Bits") {
+                    @if has(|epoch| epoch.bit_flips) {
                         "Bits changed: the share of binary units that fire differently than an epoch \
                          before, on 256 validation images. "
                     }
-                    @if has("Units") {
+                    @if has(|epoch| epoch.saturated) {
                         "Units saturated: the share outside the ramp of the hard sigmoid, or within 0.05 \
                          of certainty. "
                     }
