@@ -17,7 +17,7 @@ use bnn_cpu::kernels;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset};
 use bnn_cpu::packed::PackedNet;
-use bnn_cpu::report::timing::{Effort, time};
+use bnn_cpu::study::timing::{Effort, time};
 use bnn_cpu::tensor::Shape;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

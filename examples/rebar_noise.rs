@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bnn_cpu::data::{digits, mnist};
 use bnn_cpu::estimators::{self, Firing, Link, Rebar};
 use bnn_cpu::kernels;
+use bnn_cpu::lab::{Contender, Effort, Lab, error_of_root};
 use bnn_cpu::model::{Init, Network, Placement, preset};
-use bnn_cpu::report::lab::{Contender, Effort, Lab, error_of_root};
 use bnn_cpu::tensor::Shape;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -11,6 +11,7 @@
 
 use std::time::Instant;
 
+use bnn_cpu::draw::chart::{self, Chart, Style};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::gemm::{Patches, Store};
 use bnn_cpu::kernels::{self, Engine};
@@ -19,8 +20,6 @@ use bnn_cpu::model::{Init, ModelSpec, Network, Placement, preset};
 use bnn_cpu::random::{keyed, uniform};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
-use plotters::coord::combinators::IntoLogRange;
-use plotters::prelude::*;
 use rand::Rng;
 
 type Failure = Box<dyn std::error::Error>;
@@ -236,48 +235,27 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-const COLOURS: [RGBColor; 2] = [RGBColor(0, 114, 178), RGBColor(230, 159, 0)];
+/// What the lines are, in the order of their colours.
+const NAMES: [&str; 3] = ["dense limit", "real", "binary"];
 
-fn draw(file: &str, panels: &[(&str, Vec<Line>, Line)]) -> Result<(), Failure> {
-    let root = SVGBackend::new(file, (960, 640)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let root = root.titled(
-        "Training speed in dense arithmetic, GFLOP/s",
-        ("sans-serif", 20),
-    )?;
-    let top = panels
-        .iter()
-        .flat_map(|(_, lines, roof)| lines.iter().flatten().chain(roof));
-    let top = top.fold(0.0f64, |top, &(_, y)| top.max(y)) * 1.15;
-    for ((name, lines, roof), area) in panels.iter().zip(root.split_evenly((2, 2))) {
-        let (first, last) = (roof[0].0, roof[roof.len() - 1].0.max(roof[0].0 * 2.0));
-        let mut chart = ChartBuilder::on(&area)
-            .margin(12)
-            .x_label_area_size(36)
-            .y_label_area_size(48)
-            .build_cartesian_2d((first..last).log_scale(), 0.0..top)?;
-        chart
-            .configure_mesh()
-            .x_desc(*name)
-            .x_label_formatter(&|x| format!("{x:.0}"))
-            .light_line_style(TRANSPARENT)
-            .draw()?;
-        chart
-            .draw_series(LineSeries::new(roof.clone(), BLACK.stroke_width(1)))?
-            .label("dense limit")
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLACK));
-        for ((line, colour), label) in lines.iter().zip(COLOURS).zip(["real", "binary"]) {
-            chart
-                .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)).point_size(3))?
-                .label(label)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .background_style(WHITE.mix(0.8))
-            .draw()?;
-    }
-    root.present()?;
+fn draw(file: &str, panels: &[(&'static str, Vec<Line>, Line)]) -> Result<(), Failure> {
+    let chart = |(along, lines, roof): &(&'static str, Vec<Line>, Line)| Chart {
+        title: "Training speed in dense arithmetic",
+        unit: "GFLOP/s",
+        log: false,
+        along,
+        along_log: true,
+        lines: std::iter::once(roof)
+            .chain(lines)
+            .enumerate()
+            .map(|(run, points)| chart::Line {
+                run,
+                points: points.clone(),
+            })
+            .collect(),
+    };
+    let charts: Vec<Chart> = panels.iter().map(chart).collect();
+    let svg = chart::sheet(&charts, &NAMES.map(String::from), Style::Light);
+    std::fs::write(file, svg)?;
     Ok(())
 }

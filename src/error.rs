@@ -30,6 +30,22 @@ pub enum Error {
     /// The caller asked for something impossible: a model, a setting, a combination.
     #[error("{0}")]
     Spec(String),
+    /// A setting of a configuration is impossible, or has no effect beside the others.
+    #[error("{field}: {what}")]
+    Field {
+        /// The setting as a path of the configuration, such as `slope.max`.
+        field: &'static str,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// An error that another choice of something the caller gave would mend.
+    #[error("{error}")]
+    Mended {
+        /// What went wrong.
+        error: Box<Error>,
+        /// The names of what to choose otherwise, such as `out`.
+        by: &'static [&'static str],
+    },
     /// A saved run, checkpoint or weight file cannot be used.
     #[error("{}: {what}", path.display())]
     Checkpoint {
@@ -39,7 +55,7 @@ pub enum Error {
         what: String,
     },
     /// Another process is writing the folder.
-    #[error("{}: this folder is in use by another process; wait for it or choose another --out", folder.display())]
+    #[error("{}: this folder is in use by another process; wait for it or choose another", folder.display())]
     InUse {
         /// The folder.
         folder: PathBuf,
@@ -82,6 +98,23 @@ impl Error {
         Self::Checkpoint {
             path: path.as_ref().to_path_buf(),
             what: what.into(),
+        }
+    }
+
+    /// An [`Error::Field`].
+    pub fn field(field: &'static str, what: impl Into<String>) -> Self {
+        Self::Field {
+            field,
+            what: what.into(),
+        }
+    }
+
+    /// This error as an [`Error::Mended`].
+    #[must_use]
+    pub fn mended_by(self, by: &'static [&'static str]) -> Self {
+        Self::Mended {
+            error: Box::new(self),
+            by,
         }
     }
 

@@ -37,7 +37,7 @@
 //!
 //! Where things are: ARCHITECTURE.md in the repository draws the floors. In
 //! short, [`kernels`] at the bottom, then [`bits`], [`tape`], [`layers`] and [`estimators`],
-//! then [`model`], [`train`] and [`report`].
+//! then [`model`], [`train`] and [`study`].
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -46,6 +46,7 @@ pub mod bits;
 pub mod bounded;
 pub mod container;
 pub mod data;
+pub mod draw;
 pub mod error;
 pub mod estimators;
 pub mod files;
@@ -55,16 +56,17 @@ pub mod graph;
     reason = "SIMD intrinsics and the allocator; the only floor that may"
 )]
 pub mod kernels;
+pub mod lab;
 pub mod layers;
 pub mod lower;
 pub mod model;
 pub mod notice;
 pub mod packed;
 pub mod random;
-pub mod report;
 pub mod seal;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod study;
 pub mod tape;
 pub mod tensor;
 pub mod train;

@@ -8,17 +8,28 @@ use std::path::Path;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::layers::Binary;
-use bnn_cpu::report::{Cell, CellRecord, Plan, Subject, Suite, SuiteRow, Table, notes, reference};
-use bnn_cpu::train::{Config, EpochRecord, Evaluation, Provenance, TestRecord};
+use bnn_cpu::study::{Cell, CellRecord, Plan, Suite, SuiteRow, Table, notes};
+use bnn_cpu::train::{
+    Config, EpochRecord, Evaluation, PartialConfig, Provenance, Subject, TestRecord,
+};
 use serde_json::Value;
 
 fn subject() -> Subject {
     Subject::of(&digits::generate(1, 200, 20))
 }
 
+fn config(suite: &Suite, row: &SuiteRow, seed: u64) -> Config {
+    let none = PartialConfig::default();
+    suite.config(row, &subject(), seed, &none).unwrap()
+}
+
+fn named(suite: &str) -> Suite {
+    Suite::named(suite).unwrap()
+}
+
 /// The record of a run with that test accuracy.
-fn record(suite: Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord {
-    let config = suite.config(row, &subject(), seed, None).unwrap();
+fn record(suite: &Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord {
+    let config = config(suite, row, seed);
     let history = (1..=config.epochs).map(|epoch| EpochRecord {
         epoch,
         train_loss: 0.5,
@@ -49,7 +60,7 @@ fn record(suite: Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord 
         provenance: Provenance::here("scalar"),
     };
     CellRecord {
-        suite: suite.name().into(),
+        suite: suite.name.clone(),
         row: row.id.clone(),
         history: history.collect(),
         config,
@@ -61,9 +72,9 @@ fn record(suite: Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord 
     }
 }
 
-fn row(suite: Suite, id: &str) -> SuiteRow {
-    let found = suite.rows().into_iter().find(|row| row.id == id);
-    found.unwrap_or_else(|| panic!("no row {id}"))
+fn row(suite: &Suite, id: &str) -> SuiteRow {
+    let found = suite.rows.iter().find(|row| row.id == id);
+    found.cloned().unwrap_or_else(|| panic!("no row {id}"))
 }
 
 /// The paths of all values of a JSON object, without the elements of numbers and texts.
@@ -98,14 +109,15 @@ fn without(value: &Value, path: &str) -> Value {
 fn no_setting_can_be_left_out_of_a_cell() {
     let file = Path::new("cell.json");
     let rows = [
-        (Suite::Estimators, "both-logistic-batch-gumbel"),
-        (Suite::Estimators, "first-logistic-running-reinforce-4"),
-        (Suite::Tuned, "stoch-both-reinforce+local-expectation"),
-        (Suite::Best, "det-both-st"),
+        ("estimators", "both-logistic-batch-gumbel"),
+        ("estimators", "first-logistic-running-reinforce-4"),
+        ("tuned", "stoch-both-reinforce+local-expectation"),
+        ("best", "det-both-st"),
     ];
     let mut removed = 0;
     for (suite, id) in rows {
-        let record = record(suite, &row(suite, id), 1, 0.9);
+        let suite = named(suite);
+        let record = record(&suite, &row(&suite, id), 1, 0.9);
         let whole = serde_json::to_value(&record).unwrap();
         let read = CellRecord::parse(&whole.to_string(), file).unwrap();
         assert_eq!(read.missing, Vec::<String>::new(), "{id}");
@@ -134,17 +146,18 @@ fn no_setting_can_be_left_out_of_a_cell() {
 #[test]
 fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
     let folder = tempfile::tempdir().unwrap();
+    let suite = named("estimators");
     let plan = Plan {
-        suite: Suite::Estimators,
-        rows: vec![row(Suite::Estimators, "last-logistic-gumbel")],
+        rows: vec![row(&suite, "last-logistic-gumbel")],
+        suite,
         seeds: vec![1],
-        epochs: None,
+        over: PartialConfig::default(),
         results: folder.path().to_path_buf(),
         runs: folder.path().join("runs"),
     };
     let cell: Cell = plan.cells(&subject()).unwrap().remove(0);
     std::fs::create_dir_all(cell.record.parent().unwrap()).unwrap();
-    let whole = record(plan.suite, &plan.rows[0], 1, 0.9);
+    let whole = record(&plan.suite, &plan.rows[0], 1, 0.9);
     let mut old = serde_json::to_value(&whole).unwrap();
     for path in [
         "/config/temperature",
@@ -156,7 +169,8 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
     std::fs::write(&cell.record, old.to_string()).unwrap();
     let refused = cell.read().unwrap_err().to_string();
     assert!(
-        refused.contains("does not state config.temperature") && refused.contains("verify --seal"),
+        refused.contains("does not state config.temperature")
+            && refused.contains("verify and seal"),
         "{refused}"
     );
     let mut record = CellRecord::read(&cell.record).unwrap().unwrap();
@@ -190,7 +204,7 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
 
 #[test]
 fn rows_are_compared_with_their_controls_seed_by_seed() {
-    let suite = Suite::Estimators;
+    let suite = &named("estimators");
     let ids = [
         "first-logistic-running-none",
         "first-logistic-running-st",
@@ -258,17 +272,17 @@ fn rows_are_compared_with_their_controls_seed_by_seed() {
 
 #[test]
 fn controls_differ_from_their_rows_in_the_estimator_alone() {
-    for suite in [Suite::Estimators, Suite::Reference] {
-        for row in suite.rows() {
+    for suite in [named("estimators"), named("reference")] {
+        for row in &suite.rows {
             let Some(controls) = &row.controls else {
                 continue;
             };
-            let own = suite.config(&row, &subject(), 1, None).unwrap();
+            let own = self::config(&suite, row, 1);
             for (id, name) in [(&controls.none, "none"), (&controls.st, "st")] {
-                let control = suite.rows().into_iter().find(|r| r.id == *id);
+                let control = suite.rows.iter().find(|r| r.id == *id);
                 let control = control.unwrap_or_else(|| panic!("{}: no row {id}", row.id));
-                let mut config = suite.config(&control, &subject(), 1, None).unwrap();
-                assert_eq!(control.binary.as_ref().unwrap().1, name);
+                let mut config = self::config(&suite, control, 1);
+                assert_eq!(control.estimator(), Some(name));
                 // All but the estimators, their baseline and their samples.
                 let estimator = |config: &Config| -> Vec<String> {
                     let layers = config.model.layers.iter();
@@ -288,7 +302,7 @@ fn controls_differ_from_their_rows_in_the_estimator_alone() {
 
 #[test]
 fn tables_say_which_rows_share_their_training_and_which_mix_instruction_sets() {
-    let suite = Suite::Reference;
+    let suite = &named("reference");
     let ids = [
         "stoch-last-reinforce",
         "det-last-reinforce",
@@ -309,9 +323,6 @@ fn tables_say_which_rows_share_their_training_and_which_mix_instruction_sets() {
     let said = notes::notes(&rows, &records);
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("instruction sets") && said[0].ends_with("stochastic, last, ST."));
-    let Some((mode, _)) = &rows[1].binary else {
-        panic!()
-    };
-    assert_eq!(*mode, Firing::Deterministic);
-    assert_eq!(reference::firing_name(*mode), "det");
+    let mode = rows[1].settings.model.as_ref().unwrap().mode;
+    assert_eq!(mode, Some(Firing::Deterministic));
 }

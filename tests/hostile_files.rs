@@ -180,6 +180,11 @@ fn recipes() {
 }
 
 #[test]
+fn suites() {
+    hold("suite");
+}
+
+#[test]
 fn pictures() {
     hold("picture");
 }
@@ -257,7 +262,7 @@ fn seeds_are_sound() {
             .len(),
         2
     );
-    bnn_cpu::report::CellRecord::parse(&text(cell), here).expect("a cell");
+    bnn_cpu::study::CellRecord::parse(&text(cell), here).expect("a cell");
 }
 
 #[test]

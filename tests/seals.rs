@@ -12,9 +12,8 @@ use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{ModelSpec, weights};
 use bnn_cpu::packed::PackedNet;
-use bnn_cpu::report::suite::Suite;
-use bnn_cpu::report::{CellRecord, Table};
 use bnn_cpu::seal;
+use bnn_cpu::study::{CellRecord, Suite, Table};
 use bnn_cpu::train::{
     self, BestWeights, Checkpoint, Config, DatasetRecord, Event, FILES, Progress, RunFolder,
 };
@@ -144,12 +143,12 @@ fn every_bit_of_cells_and_tables_counts() {
         CellRecord::parse(&text, &file).map_err(drop)
     };
     assert_eq!(parse(&cell).unwrap(), record);
-    let rows = Suite::Mlp.rows();
+    let suite = Suite::named("mlp").unwrap();
     let table = Table::new(
-        Suite::Mlp,
+        &suite,
         &run.config().dataset,
         "c".into(),
-        &rows,
+        &suite.rows,
         &[record],
     );
     let text = table.json().unwrap();

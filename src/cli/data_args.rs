@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::{self, Dataset, DatasetChoice, digits};
-use bnn_cpu::report::subject::slug;
-use bnn_cpu::train::DatasetRecord;
+use bnn_cpu::train::{DatasetRecord, PartialData, slug};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::progress::Progress;
@@ -17,7 +16,7 @@ fn choices() -> impl TypedValueParser<Value = DatasetChoice> {
 }
 
 /// Where images come from.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// Data set. auto: MNIST, found or fetched, else the built-in digits;
@@ -43,6 +42,19 @@ pub fn data_env() -> Option<PathBuf> {
 }
 
 impl DataArgs {
+    /// These flags, and what they do not name as a recipe has it.
+    pub fn or(&self, recipe: Option<&PartialData>) -> Outcome<Self> {
+        let Some(recipe) = recipe else {
+            return Ok(self.clone());
+        };
+        let set = recipe.set.as_deref().map(str::parse).transpose()?;
+        Ok(Self {
+            dataset: self.dataset.or(set),
+            data: self.data.clone().or_else(|| recipe.folder.clone()),
+            mirror: self.mirror.clone().or_else(|| recipe.mirror.clone()),
+        })
+    }
+
     /// `--mirror`, else `$BNN_CPU_MIRROR`.
     pub fn mirror(&self) -> Option<String> {
         let from_env = || {
@@ -141,7 +153,14 @@ impl DataArgs {
             &mut tell,
         );
         progress.data_done();
-        let loaded = loaded?;
+        let loaded = loaded.map_err(|error| match error {
+            Error::Network(_) => error.mended_by(&["mirror", "data"]),
+            Error::Field {
+                field: "data",
+                what,
+            } => Error::spec(format!("--data {what}")),
+            other => other,
+        })?;
         if let Some(notice) = loaded.notice {
             progress.warn(&notice)?;
         }

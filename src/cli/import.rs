@@ -72,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let own = known.filter(|_| args.model.model.is_none());
     match &own {
         Some(known) => {
-            if let Err(flag) = args.model.agree_with(&known.model)? {
+            if let Some(flag) = args.model.contradiction(&known.model)? {
                 return Err(Failure::usage(format!(
                     "{flag} contradicts {}, which says of which network it is; name another with --model",
                     args.file.display()

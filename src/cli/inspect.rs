@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::Error;
 use bnn_cpu::data::Background;
 use bnn_cpu::files;
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
 use bnn_cpu::tensor::Shape;
-use bnn_cpu::train::{BestWeights, Config, RunFolder, SlopeKind};
+use bnn_cpu::train::{
+    BestWeights, Config, ModelSource, PartialModel, RunFolder, SlopeKind, is_preset,
+};
 use serde_json::json;
 
-use super::model_args::{ModelArgs, UnitArgs, is_file};
+use super::flags::{self, UnitArgs};
 use super::output::{self, Align, Table, grouped, loss, percent};
+use super::recipe::Stated;
 use super::{Context, Failure, Outcome, result};
 
 const EXAMPLES: &str = "\
@@ -38,26 +42,31 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let path = args.target.as_path();
     let weights = path.extension().is_some_and(|e| e == "safetensors");
-    let folder = is_file(path.as_os_str()) && files::is_folder(path)?;
-    if !is_file(path.as_os_str()) || !(folder || weights) {
-        let model = ModelArgs {
-            model: Some(path.into()),
-            units: args.units,
+    let preset = is_preset(path);
+    let folder = !preset && files::is_folder(path)?;
+    let units = args.units.0.model.unwrap_or_default();
+    if preset || !(folder || weights) {
+        let model = PartialModel {
+            from: Some(ModelSource::Named(path.into())),
+            ..units
         };
         // The shape and classes of MNIST; a file has its own.
-        let spec = model
-            .spec(Shape::image(1, 28, 28), 10)
-            .map_err(|e| match e {
-                Failure::Usage(what) if what.starts_with("--model") => Failure::usage(format!(
-                    "{}: no such run, model or file; presets are {}",
-                    path.display(),
-                    PRESETS.map(|(name, _)| name).join(", ")
-                )),
-                other => other,
-            })?;
+        let spec = model.build(Shape::image(1, 28, 28), 10);
+        let spec = spec.map_err(|e| match e {
+            Error::Field {
+                field: "model.from",
+                ..
+            } => Failure::usage(format!(
+                "{}: no such run, model or file; presets are {}",
+                path.display(),
+                PRESETS.map(|(name, _)| name).join(", ")
+            )),
+            other => Stated::default().refused(other),
+        })?;
         return show(&spec, None, context);
     }
-    if let Some(flag) = args.units.given() {
+    if let Some(field) = units.first_change() {
+        let flag = flags::of_field(field).unwrap_or_else(|| field.into());
         return Err(Failure::usage(format!(
             "{flag} has no effect on {}, whose units are what they are",
             path.display()

@@ -9,15 +9,15 @@ use std::path::PathBuf;
 
 use bnn_cpu::bounded;
 use bnn_cpu::data::{epoch_order, validation_split};
+use bnn_cpu::lab::{Effort, PARTS, Record};
 use bnn_cpu::model::Network;
-use bnn_cpu::report::lab::{Effort, PARTS, Record};
 use bnn_cpu::train::{Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
 
 use super::data_args::DataArgs;
+use super::flags::Settings;
 use super::model_args::ModelArgs;
 use super::progress::Progress;
-use super::settings::Settings;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
 use record::{draw, keep_run, write};
@@ -149,7 +149,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let config = plan::config(&args, stored.as_ref(), &dataset)?;
     match along {
-        true => config.check(&dataset)?,
+        true => config
+            .check(&dataset)
+            .map_err(|e| plan::stated(&args).named(e))?,
         false => config.check_data(&dataset)?,
     }
     let (train, _) = validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
@@ -176,7 +178,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         network: format!(
             "{}, {} binary",
             config.model.name,
-            bnn_cpu::report::reference::placement_name(plan.row.placement)
+            bnn_cpu::train::placement_name(plan.row.placement)
         ),
         dataset: dataset.name.clone(),
         data_sha256: dataset.fingerprint(),

@@ -1,4 +1,4 @@
-//! Floor 7: the command line. One file a subcommand; each has an `Args` and a
+//! Floor 8: the command line. One file a subcommand; each has an `Args` and a
 //! `run`. Nothing below this folder prints or reads flags.
 //!
 //! Results go to the standard output, progress and notices to the standard
@@ -8,34 +8,28 @@
 //! [`Command::run`].
 
 mod completions;
-mod confusion;
 mod curve;
-mod curves;
 mod data;
 mod data_args;
 mod estimators;
 mod eval;
 pub mod exhausted;
-mod filters;
-mod heatmap;
+mod flags;
 mod import;
 pub mod infer;
 mod inspect;
 mod lab;
-mod mistakes;
 mod model_args;
 pub mod output;
 mod pack;
-mod pictures;
 mod places;
+mod plot;
 mod progress;
 pub mod recipe;
 mod report;
 mod result;
-mod sampling;
 #[cfg(feature = "serve")]
 mod serve;
-mod settings;
 mod signals;
 mod table;
 mod train;
@@ -51,7 +45,7 @@ use bnn_cpu::bounded;
 use bnn_cpu::kernels::{self, Engine, Isa};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -145,11 +139,9 @@ enum Command {
     Lab(Box<lab::Args>),
     Pack(pack::Args),
     Infer(Box<infer::Args>),
-    Heatmap(heatmap::Args),
-    Filters(filters::Args),
-    Confusion(confusion::Args),
-    Mistakes(mistakes::Args),
-    Curves(curves::Args),
+    Plot(plot::Args),
+    #[command(flatten)]
+    Picture(plot::Kind),
     Report(report::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
@@ -171,11 +163,8 @@ impl Command {
             Self::Lab(args) => lab::run(*args, context),
             Self::Pack(args) => pack::run(args, context),
             Self::Infer(args) => infer::run(*args, context),
-            Self::Heatmap(args) => heatmap::run(args, context),
-            Self::Filters(args) => filters::run(args, context),
-            Self::Confusion(args) => confusion::run(args, context),
-            Self::Mistakes(args) => mistakes::run(args, context),
-            Self::Curves(args) => curves::run(args, context),
+            Self::Plot(args) => plot::run(args, context),
+            Self::Picture(kind) => kind.draw(context),
             Self::Report(args) => report::run(args, context),
             #[cfg(feature = "serve")]
             Self::Serve(args) => serve::run(args, context),
@@ -208,10 +197,10 @@ pub fn main() -> ExitCode {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
         Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
-            output::note(&error.to_string());
+            output::note(&flags::told(&error));
             ExitCode::from(130)
         }
-        Ok(Err(Failure::Error(error))) => complain(&error.to_string(), 1),
+        Ok(Err(Failure::Error(error))) => complain(&flags::told(&error), 1),
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -223,7 +212,8 @@ fn complain(what: &str, code: u8) -> ExitCode {
 }
 
 fn run() -> Outcome {
-    let cli = match Cli::try_parse_from(recipe::expand(std::env::args_os().collect())?) {
+    let parsed = command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -315,7 +305,13 @@ fn report_panics_in_one_line() {
 
 /// The command line as clap sees it, for completions.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let names: Vec<String> = plot::Kind::augment_subcommands(clap::Command::new("plot"))
+        .get_subcommands()
+        .map(|kind| kind.get_name().to_string())
+        .collect();
+    // The names from before pictures were kinds of `plot`.
+    let hide = |command: clap::Command, name| command.mut_subcommand(name, |kind| kind.hide(true));
+    names.into_iter().fold(Cli::command(), hide)
 }
 
 #[cfg(test)]

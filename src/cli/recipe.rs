@@ -1,155 +1,162 @@
-//! `--recipe FILE`: settings of a run as a file.
+//! `--recipe FILE`: settings of a run as a file, and the flags that stand above them.
 //!
-//! A recipe is a JSON object whose keys are the long flags of `train` without
-//! their dashes, and `about`, a line on what it is for:
+//! A recipe is a JSON object of [`PartialConfig`]'s fields, and `about`, a line on what it
+//! is for:
 //!
 //! ```json
-//! {"about": "...", "model": "xnor-net", "optimizer": "adam", "lr": 0.005, "nesterov": true}
+//! {"about": "...", "model": {"from": "xnor-net"}, "optimiser": {"name": "adam"}, "lr": 0.005}
 //! ```
 //!
-//! It is turned into flags before the command line is parsed, so a value means
-//! what it means there, and a flag on the command line stands above it.
+//! A key may also be a long flag of `train` without its dashes, as in recipes of before:
+//! `{"model": "xnor-net", "optimizer": "adam", "lr": 0.005}`.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bnn_cpu::train::PartialConfig;
 use bnn_cpu::{Error, bounded};
-use clap::parser::ValueSource;
 use serde_json::{Map, Value};
 
-use super::{Failure, Outcome, first_line};
+use super::{Failure, Outcome, flags};
 
-/// Groups of flags that describe a run's place or its output, not the run.
-const NOT_SETTINGS: [&str; 2] = ["Run", "Everywhere"];
-
-/// The command line `args` with the flags of its recipe, if it names one.
-pub fn expand(args: Vec<OsString>) -> Outcome<Vec<OsString>> {
-    // What is wrong with the line itself is said when it is parsed for good.
-    let Ok(given) = super::command().try_get_matches_from(&args) else {
-        return Ok(args);
-    };
-    let Some(given) = given.subcommand_matches("train") else {
-        return Ok(args);
-    };
-    let Some(path) = given.get_one::<std::path::PathBuf>("recipe") else {
-        return Ok(args);
-    };
-    let flags = read(path)?;
-    let alone = ["bnn-cpu", "train"].map(OsString::from).into_iter();
-    let alone = alone.chain(flags.iter().map(|(_, flag)| flag.clone()));
-    if let Err(e) = super::command().try_get_matches_from(alone) {
-        let what = first_line(&e.to_string());
-        return Err(Error::data(path, format!("as a recipe: {what}")).into());
-    }
-    let on_line = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
-    let rest = flags.into_iter().filter(|(id, _)| !on_line(id));
-    Ok(args.into_iter().chain(rest.map(|(_, flag)| flag)).collect())
+/// The settings in the file `path`.
+///
+/// # Errors
+/// A file that cannot be read or is no recipe, with the field's name.
+pub fn read(path: &Path) -> Result<PartialConfig, Error> {
+    parse(&bounded::text(path)?, path)
 }
 
-/// The flags of a recipe: each with its name in clap.
-fn read(path: &Path) -> Outcome<Vec<(String, OsString)>> {
-    parse(&bounded::text(path)?, path, &super::command())
-}
-
-/// The flags of the recipe with that text, for the whole command line `command`.
-pub fn parse(text: &str, path: &Path, command: &clap::Command) -> Outcome<Vec<(String, OsString)>> {
-    let fail = |what: String| Failure::Error(Error::data(path, what));
+/// The settings in the text of the file `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str, path: &Path) -> Result<PartialConfig, Error> {
+    let fail = |what: String| Error::data(path, what);
     let entries: Map<String, Value> = serde_json::from_str(text)
         .map_err(|e| fail(format!("not a recipe, a JSON object of settings: {e}")))?;
-    let train = command.find_subcommand("train");
-    let mut flags = Vec::new();
+    let mut fields = Map::new();
     for (key, value) in entries {
-        if key == "about" {
-            continue;
-        }
-        let arg = train.and_then(|train| {
-            train.get_arguments().find(|arg| {
-                let setting = !arg
-                    .get_help_heading()
-                    .is_some_and(|h| NOT_SETTINGS.contains(&h));
-                setting && arg.get_long() == Some(&key)
-            })
-        });
-        let Some(arg) = arg else {
-            return Err(fail(format!(
-                "`{key}` is no setting of a recipe; its keys are the flags of `bnn-cpu train` without their dashes"
-            )));
-        };
-        let switch = !arg.get_action().takes_values();
-        let flag = match value {
-            Value::Bool(false) if switch => continue,
-            Value::Bool(true) if switch => format!("--{key}").into(),
-            Value::Number(n) if !switch => format!("--{key}={n}").into(),
-            Value::String(text) if !switch => {
-                let mut flag = OsString::from(format!("--{key}="));
-                match path.parent() {
-                    // A file is named as seen from the recipe.
-                    Some(folder) if key == "model" && text.ends_with(".json") => {
-                        flag.push(folder.join(text));
-                    }
-                    _ => flag.push(text),
-                }
-                flag
-            }
-            other => {
-                let form = if switch {
-                    "true or false"
-                } else {
-                    "a number or a text"
+        let field = match (key.as_str(), value.is_object()) {
+            (_, true) | ("about", _) => &key,
+            ("model", _) => "model.from",
+            ("dataset", _) => "dataset.set",
+            ("data", _) => "dataset.folder",
+            ("mirror", _) => "dataset.mirror",
+            (key, _) => {
+                let known = flags::all().find(|flag| flag.name == key || flag.field == key);
+                let unknown = || {
+                    fail(format!(
+                        "`{key}` is no setting of a recipe; `bnn-cpu train --help` names them"
+                    ))
                 };
-                return Err(fail(format!("`{key}` must be {form}, not {other}")));
+                known.ok_or_else(unknown)?.field
             }
         };
-        flags.push((arg.get_id().to_string(), flag));
+        flags::put(&mut fields, field, value);
     }
-    Ok(flags)
+    for flag in flags::all() {
+        let pointer = format!("/{}", flag.field.replace('.', "/"));
+        let whole = Value::Object(std::mem::take(&mut fields));
+        let read = whole.pointer(&pointer).map(|value| flag.read(value));
+        if let Value::Object(whole) = whole {
+            fields = whole;
+        }
+        match read {
+            Some(Ok(value)) => flags::put(&mut fields, flag.field, value),
+            Some(Err(why)) => return Err(fail(format!("{} {why}", flag.field))),
+            None => {}
+        }
+    }
+    PartialConfig::of_value(Value::Object(fields), path)
+}
+
+/// What the command line states of a configuration: a recipe, and flags above it.
+#[derive(Debug, Default)]
+pub struct Stated {
+    flags: PartialConfig,
+    recipe: Option<(PathBuf, PartialConfig)>,
+}
+
+impl Stated {
+    /// What those flags state above the recipe in that file.
+    pub fn new(flags: PartialConfig, recipe: Option<&Path>) -> Outcome<Self> {
+        let recipe = match recipe {
+            Some(path) => Some((path.to_path_buf(), read(path)?)),
+            None => None,
+        };
+        Ok(Self { flags, recipe })
+    }
+
+    /// What those flags state alone.
+    pub fn of_flags(flags: PartialConfig) -> Self {
+        Self {
+            flags,
+            recipe: None,
+        }
+    }
+
+    /// All that is stated.
+    pub fn whole(&self) -> PartialConfig {
+        let under = self.recipe.as_ref().map(|(_, recipe)| recipe.clone());
+        self.flags.clone().over(under.unwrap_or_default())
+    }
+
+    /// An error of a setting, in the words of whoever stated it.
+    pub fn named(&self, error: Error) -> Error {
+        let Error::Field { field, what } = error else {
+            return error;
+        };
+        match (&self.recipe, flags::of_field(field)) {
+            (Some((path, recipe)), _) if recipe.states(field) && !self.flags.states(field) => {
+                Error::data(path, format!("{field}: {what}"))
+            }
+            (_, Some(flag)) => Error::spec(format!("{flag}: {what}")),
+            (_, None) => Error::Field { field, what },
+        }
+    }
+
+    /// What is wrong with how settings are put together: a mistake of usage.
+    pub fn refused(&self, error: Error) -> Failure {
+        match error {
+            Error::Field { .. } => Failure::usage(self.named(error).to_string()),
+            other => other.into(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn expanded(recipe: &str, line: &[&str]) -> Result<Vec<String>, String> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("r.json");
-        std::fs::write(&path, recipe).unwrap();
-        let mut args: Vec<OsString> = ["bnn-cpu", "train", "--recipe"].map(Into::into).to_vec();
-        args.push(path.into());
-        let own = args.len();
-        args.extend(line.iter().map(OsString::from));
-        match expand(args) {
-            Ok(args) => Ok(args[own + line.len()..]
-                .iter()
-                .map(|a| a.to_str().unwrap().to_string())
-                .collect()),
-            Err(Failure::Error(e)) => Err(e.to_string()),
-            Err(other) => panic!("{other:?}"),
-        }
+    fn parsed(recipe: &str) -> PartialConfig {
+        parse(recipe, Path::new("folder/r.json")).unwrap()
     }
 
     #[test]
-    fn keys_become_flags_and_flags_on_the_line_stand_above_them() {
-        let recipe =
-            r#"{"about": "a test", "lr": 0.005, "model": "mlp", "nesterov": true, "epochs": 3}"#;
-        let flags = expanded(recipe, &[]).unwrap();
-        assert_eq!(
-            flags,
-            ["--epochs=3", "--lr=0.005", "--model=mlp", "--nesterov"]
-        );
-        let flags = expanded(recipe, &["--epochs", "9", "--nesterov"]).unwrap();
-        assert_eq!(flags, ["--lr=0.005", "--model=mlp"]);
-        assert_eq!(expanded(r#"{"nesterov": false}"#, &[]).unwrap().len(), 0);
+    fn both_forms_mean_the_same() {
+        let flat = r#"{"about": "a test", "lr": 0.005, "model": "mlp", "nesterov": true,
+            "optimizer": "sgd", "val-fraction": 0.2, "anneal": "exp", "dataset": "idx",
+            "batch": "32", "data": "d"}"#;
+        let nested = r#"{"about": "a test", "lr": 0.005, "model": {"from": "mlp"},
+            "optimiser": {"name": "sgd", "nesterov": true}, "val_fraction": 0.2,
+            "slope": {"kind": "exp"}, "dataset": {"set": "idx", "folder": "d"}, "batch": 32}"#;
+        assert_eq!(parsed(flat), parsed(nested));
+        assert_eq!(parsed(nested).lr, Some(0.005));
     }
 
     #[test]
-    fn a_line_without_a_recipe_stays_as_it_is() {
-        for line in [
-            vec!["bnn-cpu", "train", "--epochs", "3"],
-            vec!["bnn-cpu", "nothing"],
-        ] {
-            let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
-            assert_eq!(expand(line.clone()).unwrap(), line);
-        }
+    fn flags_stand_above_a_recipe_and_errors_name_who_stated_a_field() {
+        let stated = Stated {
+            flags: parsed(r#"{"epochs": 9}"#),
+            recipe: Some(("r.json".into(), parsed(r#"{"epochs": 3, "lr": 0.5}"#))),
+        };
+        let whole = stated.whole();
+        assert_eq!((whole.epochs, whole.lr), (Some(9), Some(0.5)));
+        let named = |field| stated.named(Error::field(field, "no")).to_string();
+        assert_eq!(named("epochs"), "--epochs: no");
+        assert_eq!(named("lr"), "r.json: lr: no");
+        assert_eq!(named("batch"), "--batch: no");
+        assert_eq!(named("model.statistics"), "model.statistics: no");
     }
 
     #[test]
@@ -161,13 +168,26 @@ mod tests {
             (r#"{"out": "x"}"#, "`out` is no setting"),
             (r#"{"threads": 1}"#, "`threads` is no setting"),
             (r#"{"recipe": "x"}"#, "`recipe` is no setting"),
-            (r#"{"lr": [1]}"#, "`lr` must be a number or a text, not [1]"),
-            (r#"{"lr": true}"#, "`lr` must be"),
-            (r#"{"nesterov": 1}"#, "`nesterov` must be true or false"),
-            (r#"{"lr": -1}"#, "invalid value '-1' for '--lr <X>'"),
-            (r#"{"optimizer": "best"}"#, "invalid value 'best'"),
+            (r#"{"lr": [1]}"#, "lr [1]: it must be a number"),
+            (r#"{"lr": true}"#, "lr true: it must be"),
+            (
+                r#"{"nesterov": 1}"#,
+                "optimiser.nesterov 1: it must be true",
+            ),
+            (r#"{"lr": -1}"#, "lr -1: it must be a number above 0"),
+            (
+                r#"{"lr_schedule": {"rise": -1}}"#,
+                "lr_schedule.rise -1: it must be",
+            ),
+            (r#"{"optimizer": "best"}"#, "choose from sgd, adam, adamw"),
+            (
+                r#"{"optimiser": {"moment": 1}}"#,
+                "optimiser: unknown field `moment`",
+            ),
+            (r#"{"nothing": {}}"#, "unknown field `nothing`"),
+            (r#"{"estimator": "st+best"}"#, "best"),
         ] {
-            let error = expanded(recipe, &[]).unwrap_err();
+            let error = parse(recipe, Path::new("r.json")).unwrap_err().to_string();
             assert!(error.contains(what) && error.contains("r.json"), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
@@ -175,7 +195,9 @@ mod tests {
 
     #[test]
     fn a_model_file_is_found_beside_the_recipe() {
-        let flags = expanded(r#"{"model": "nets/a.json"}"#, &[]).unwrap();
-        assert!(flags[0].starts_with("--model=/") && flags[0].ends_with("/nets/a.json"));
+        let model = |recipe: &str| parsed(recipe).get("model.from").unwrap();
+        assert_eq!(model(r#"{"model": "nets/a.json"}"#), "folder/nets/a.json");
+        assert_eq!(model(r#"{"model": {"from": "a.json"}}"#), "folder/a.json");
+        assert_eq!(model(r#"{"model": "mlp"}"#), "mlp");
     }
 }

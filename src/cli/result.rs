@@ -1,7 +1,7 @@
 //! A finished run's result, beside the published figure where there is one.
 
-use bnn_cpu::report::{Published, Row, reference};
-use bnn_cpu::train::{Config, RunFolder, TestRecord};
+use bnn_cpu::study::{Published, reference};
+use bnn_cpu::train::{Config, Placed, RunFolder, TestRecord, firing_name, placement_name};
 use serde_json::{Value, json};
 
 use super::output::{self, grouped, loss, percent};
@@ -9,15 +9,15 @@ use super::{Context, Outcome};
 
 /// A network in a few words.
 pub fn network(config: &Config) -> String {
-    match Row::of(&config.model) {
+    match Placed::of(&config.model) {
         None => format!("{}, its own activations", config.model.name),
         Some(row) => match row.binary {
             None => format!("{}, no binary layer", row.model),
             Some((mode, estimator)) => format!(
                 "{}, {} binary, {}, {estimator}",
                 row.model,
-                reference::placement_name(row.placement),
-                reference::firing_name(mode),
+                placement_name(row.placement),
+                firing_name(mode),
             ),
         },
     }

@@ -7,16 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bnn_cpu::Error;
+use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
-use bnn_cpu::report::columns::side_by_side;
-use bnn_cpu::report::{Cell, CellEvent, CellRecord, Plan, Subject, Suite, Table, run_cells};
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use bnn_cpu::study::cell::no_cells;
+use bnn_cpu::study::columns::side_by_side;
+use bnn_cpu::study::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
+use bnn_cpu::train::{PartialConfig, Subject};
+use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
 use super::data_args::DataArgs;
 use super::output;
 use super::places;
 use super::progress::Progress;
+use super::recipe;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome, signals};
 use live::Show;
@@ -28,10 +32,6 @@ Examples:
   bnn-cpu table --suite reference --seeds 3 --render   the tables again, without training
   bnn-cpu table --suite reference --seeds 10 --shard 2/8   one of eight machines' part";
 
-fn suites() -> impl TypedValueParser<Value = Suite> {
-    PossibleValuesParser::new(Suite::ALL.map(Suite::name)).try_map(|name| Suite::parse(&name))
-}
-
 /// Train a suite of runs and write its table: Markdown, CSV and JSON
 ///
 /// Every cell is a run; its record is kept under <results>/cells and a finished
@@ -40,15 +40,16 @@ fn suites() -> impl TypedValueParser<Value = Suite> {
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite of runs
-    #[arg(long, default_value = "reference", value_parser = suites())]
-    suite: Suite,
+    /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, or a JSON
+    /// file of one's own such as those in data/suites
+    #[arg(long, default_value = "reference", value_name = "NAME|FILE.json")]
+    suite: PathBuf,
     /// Seeds 1 to N of every row
     #[arg(long, default_value_t = 3, value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=1000))]
     seeds: u64,
     /// Epochs, where not the suite's own; the table then has a name of its own
-    #[arg(long, value_name = "N", value_parser = super::settings::epochs)]
+    #[arg(long, value_name = "N", value_parser = super::flags::epochs)]
     epochs: Option<usize>,
     /// Only rows whose name contains this text
     #[arg(long, value_name = "TEXT")]
@@ -80,20 +81,21 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
     parse().ok_or_else(|| "write I/N with I from 1 to N, such as 2/8".into())
 }
 
-pub fn run(args: Args, context: &Context) -> Outcome {
-    let rows: Vec<_> = args
-        .suite
-        .rows()
-        .into_iter()
-        .filter(|row| args.rows.as_ref().is_none_or(|text| row.id.contains(text)))
-        .collect();
-    if rows.is_empty() {
-        let ids: Vec<_> = args.suite.rows().into_iter().map(|row| row.id).collect();
-        return Err(Failure::usage(format!(
-            "--rows: no row of the suite has that text; its rows are {}",
-            ids.join(", ")
-        )));
+/// The suite that `--suite` names.
+fn suite(name: &Path) -> Outcome<Suite> {
+    match name.to_str() {
+        Some(own) if Suite::names().contains(&own) => Ok(Suite::named(own)?),
+        _ if name.extension().is_some_and(|e| e == "json") => Ok(Suite::read(name, &recipe::read)?),
+        _ => Err(Failure::usage(format!(
+            "--suite {}: no such suite; choose {}, or a JSON file",
+            name.display(),
+            Suite::names().join(", ")
+        ))),
     }
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    let plan = plan(&args)?;
     // A part of the rows that is only shown is written nowhere.
     if !(args.render && args.rows.is_some()) {
         places::folder(&args.results)?;
@@ -101,14 +103,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if !args.render {
         places::folder(Path::new(RUNS))?;
     }
-    let plan = Plan {
-        suite: args.suite,
-        rows,
-        seeds: (1..=args.seeds).collect(),
-        epochs: args.epochs,
-        results: args.results.clone(),
-        runs: Path::new(RUNS).join("table"),
-    };
     // Records name their data, so that drawing a table from them takes no images, unless
     // the flags name a set that only its files can tell.
     let (subject, dataset) = match args.render && !args.data.is_known_by_files() {
@@ -120,55 +114,98 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         }
     };
     let cells = plan.cells(&subject)?;
-    let mut finished = Vec::new();
     if let Some(dataset) = dataset.as_ref().filter(|_| !args.render) {
-        let mine: Vec<Cell> = match args.shard {
-            None => cells.clone(),
-            Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
-        };
-        // Before the first of them is trained, what would stop a later one.
-        for cell in &mine {
-            cell.config.check(dataset)?;
-        }
-        let stop = signals::stop_flag()?;
-        let threads = (rayon::current_num_threads() / args.jobs).max(1);
-        let show = Show::new(&mine, context);
-        let turns = Turns::new(|text: &str| show.must(text));
-        show.begin(&tabulate(&args, &plan, &cells, &subject)?);
-        let jobs = (args.jobs, threads);
-        let on = |event: CellEvent<'_>| {
-            show.event(&event);
-            // A table that fills while it is made loses nothing to a kill.
-            if let CellEvent::Done(record) = event {
-                match write(&args, &plan, &cells, &subject, &turns) {
-                    Ok(table) => show.table(&table, &record.row),
-                    Err(error) => {
-                        show.line(&format!("the table could not be written: {}", text(&error)));
-                    }
-                }
-            }
-        };
-        let trained = run_cells(args.suite, &mine, dataset, context.engine, jobs, stop, &on);
-        show.end();
-        trained?;
+        train(&args, &plan, &cells, (&subject, dataset), context)?;
     }
+    let mut finished = Vec::new();
     for cell in &cells {
         finished.extend(cell.read()?);
     }
     if finished.is_empty() {
-        return Err(bnn_cpu::Error::spec(format!(
-            "there are no finished cells in {}; run the table without --render",
-            args.results
-                .join("cells")
-                .join(plan.name(&subject))
-                .display()
-        ))
-        .into());
+        let cells = args.results.join("cells").join(plan.name(&subject));
+        return Err(no_cells(&cells).into());
     }
     let name = plan.name(&subject);
     let turns = Turns::new(|text: &str| output::note(text));
     let table = write(&args, &plan, &cells, &subject, &turns)?;
     print(&table, &args.results.join(name), context)
+}
+
+/// The rows, the seeds and the places that the flags name.
+fn plan(args: &Args) -> Outcome<Plan> {
+    let suite = suite(&args.suite)?;
+    let rows: Vec<_> = suite
+        .rows
+        .iter()
+        .filter(|row| args.rows.as_ref().is_none_or(|text| row.id.contains(text)))
+        .cloned()
+        .collect();
+    if rows.is_empty() {
+        let ids: Vec<_> = suite.rows.iter().map(|row| &*row.id).collect();
+        return Err(Failure::usage(format!(
+            "--rows: no row of the suite has that text; its rows are {}",
+            ids.join(", ")
+        )));
+    }
+    Ok(Plan {
+        suite,
+        rows,
+        seeds: (1..=args.seeds).collect(),
+        over: PartialConfig {
+            epochs: args.epochs,
+            ..PartialConfig::default()
+        },
+        results: args.results.clone(),
+        runs: Path::new(RUNS).join("table"),
+    })
+}
+
+/// Trains the cells that are this process's part, and writes the table as it fills.
+fn train(
+    args: &Args,
+    plan: &Plan,
+    cells: &[Cell],
+    (subject, dataset): (&Subject, &Dataset),
+    context: &Context,
+) -> Outcome {
+    let mine: Vec<Cell> = match args.shard {
+        None => cells.to_vec(),
+        Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
+    };
+    // Before the first of them is trained, what would stop a later one.
+    for cell in &mine {
+        cell.config.check(dataset)?;
+    }
+    let stop = signals::stop_flag()?;
+    let threads = (rayon::current_num_threads() / args.jobs).max(1);
+    let show = Show::new(&mine, context);
+    let turns = Turns::new(|text: &str| show.must(text));
+    show.begin(&tabulate(args, plan, cells, subject)?);
+    let jobs = (args.jobs, threads);
+    let on = |event: CellEvent<'_>| {
+        show.event(&event);
+        // A table that fills while it is made loses nothing to a kill.
+        if let CellEvent::Done(record) = event {
+            match write(args, plan, cells, subject, &turns) {
+                Ok(table) => show.table(&table, &record.row),
+                Err(error) => {
+                    show.line(&format!("the table could not be written: {}", text(&error)));
+                }
+            }
+        }
+    };
+    let trained = run_cells(
+        &plan.suite.name,
+        &mine,
+        dataset,
+        context.engine,
+        jobs,
+        stop,
+        &on,
+    );
+    show.end();
+    trained?;
+    Ok(())
 }
 
 /// Turns at writing a table that several processes may fill.
@@ -248,22 +285,24 @@ fn write(
     write(&name, "md", &table.markdown())?;
     write(&name, "csv", &table.csv())?;
     write(&name, "json", &table.json()?)?;
-    if let Some((name, protocol, tuned)) = args.suite.side_by_side()
+    if let Some(beside) = &plan.suite.beside
         && args.epochs.is_none()
     {
-        let of = |suite: Suite| -> Outcome<Table> {
-            if suite == args.suite {
+        let [protocol, tuned] = &beside.suites;
+        let of = |name: &str| -> Outcome<Table> {
+            if name == plan.suite.name {
                 return Ok(table.clone());
             }
+            let suite = Suite::named(name)?;
             let plan = Plan {
+                rows: suite.rows.clone(),
                 suite,
-                rows: suite.rows(),
                 ..plan.clone()
             };
             tabulate(args, &plan, &plan.cells(subject)?, subject)
         };
         if let Some(text) = side_by_side(&of(protocol)?, &of(tuned)?) {
-            write(name, "md", &text)?;
+            write(&beside.table, "md", &text)?;
         }
     }
     Ok(table)
@@ -275,7 +314,11 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], subject: &Subject) -> Outc
     for cell in cells {
         records.extend(cell.read()?);
     }
-    let (suite, seeds) = (plan.suite.name(), args.seeds);
+    let suite = match Suite::names().contains(&plan.suite.name.as_str()) {
+        true => plan.suite.name.clone(),
+        false => args.suite.display().to_string(),
+    };
+    let seeds = args.seeds;
     let mut command = format!("bnn-cpu table --suite {suite} --seeds {seeds}");
     if let Some(epochs) = args.epochs {
         command += &format!(" --epochs {epochs}");
@@ -283,7 +326,7 @@ fn tabulate(args: &Args, plan: &Plan, cells: &[Cell], subject: &Subject) -> Outc
     if let Some(rows) = &args.rows {
         command += &format!(" --rows {rows}");
     }
-    let mut table = Table::new(plan.suite, &subject.record, command, &plan.rows, &records);
+    let mut table = Table::new(&plan.suite, &subject.record, command, &plan.rows, &records);
     if let Some(epochs) = args.epochs {
         table.about += &format!(" Here every run has {epochs} epochs instead.");
     }

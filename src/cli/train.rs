@@ -1,20 +1,19 @@
 //! `bnn-cpu train`: a run from its first step to its test, or the rest of one.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::model::Network;
-use bnn_cpu::report::Row;
-use bnn_cpu::train::{self, Config, DatasetRecord, RunFolder};
+use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
 
 use super::data_args::DataArgs;
+use super::flags::{self, SamplingArgs, Settings};
 use super::model_args::ModelArgs;
 use super::places;
 use super::progress::Progress;
-use super::sampling::SamplingArgs;
-use super::settings::{FORMULAS, Setter, Settings};
+use super::recipe::Stated;
 use super::{Context, Failure, Outcome, output, result, signals};
 
 /// Where runs go when no folder is named.
@@ -34,6 +33,23 @@ Examples:
   bnn-cpu train --dataset idx --data fashion-mnist
   bnn-cpu train --resume                          continue the newest unfinished run
   bnn-cpu train --json | jq 'select(.event == \"epoch\") | .val_accuracy'";
+
+/// The formulas behind the names, for help.
+const FORMULAS: &str = "\
+Slope a in epoch e of E (epochs count from 1):
+  none    a = start
+  linear  a = min(max, start + rate*(e-1))                           rate 0.04
+  exp     a = min(max, start * rate^(e-1))                           rate 1.005
+  step    a = min(max, start * 2^floor((e-1)/rate))                  rate 3
+  cosine  a = start + (max - start)*(1 - cos(pi*(e-1)/(E-1)))/2
+  Defaults: start 1, max 5.
+
+Learning rate at step t of T (steps count from 0), in epoch e:
+  constant   lr
+  step       lr * factor^floor((e-1)/every)
+  cosine     min + (lr - min)*(1 + cos(pi*t/T))/2
+  one-cycle  from lr/start-divisor up to lr over the share `rise` of the steps,
+             then down to lr/(start-divisor*final-divisor), both along a cosine";
 
 /// Train a network, then test its best epoch once
 ///
@@ -77,45 +93,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--force has no effect with --resume, which replaces nothing; leave one of them out",
         ));
     }
-    let (mut run, dataset, stop) = if args.resume {
-        let path = match &args.out {
-            Some(path) => path.clone(),
-            None => newest_unfinished(Path::new(RUNS))?,
-        };
-        let run = RunFolder::resume(&path)?;
-        args.agree_with(&run)?;
-        if let Some(test) = run.test()? {
-            progress.say(&format!("the run in {} is complete", path.display()));
-            return result::show(&run, &test, context);
-        }
-        if is_imported(&run)? {
-            return Err(Error::checkpoint(
-                &path,
-                "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
-            )
-            .into());
-        }
-        let dataset = args.data.load_for(&run.config().dataset, &mut progress)?;
-        (run, dataset, signals::stop_flag()?)
-    } else {
-        // Before the data is read: a typing error should show at once.
-        args.check_settings()?;
-        check_out(args.out.as_deref(), args.force)?;
-        let dataset = args.data.load(&mut progress)?;
-        let config = args.config(&dataset)?;
-        config.check(&dataset).map_err(|e| with_flag(e, &config))?;
-        // Before an earlier run is replaced: what the machine has no memory for.
-        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
-        let stop = signals::stop_flag()?;
-        let path = match &args.out {
-            Some(path) => path.clone(),
-            None => default_folder(&config)?,
-        };
-        if let Some(whole) = args.whole_list(&config) {
-            progress.say(&whole);
-        }
-        let run = RunFolder::create(&path, config, args.force)?;
-        (run, dataset, stop)
+    let (mut run, dataset, stop) = match args.resume {
+        false => begun(&args, context, &mut progress)?,
+        true => match resumed(&args, &mut progress)? {
+            Resumed::Unfinished(ready) => ready,
+            Resumed::Complete(run, test) => return result::show(&run, &test, context),
+        },
     };
     let path = run.path().to_path_buf();
     let mut on = |event: train::Event<'_>| {
@@ -130,6 +113,13 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         true => train::fit(&mut run, &dataset, engine, stop, &mut on).map(|()| None),
         false => train::train(&mut run, &dataset, engine, stop, &mut on).map(Some),
     };
+    let trained = trained.map_err(|error| match error {
+        Error::Interrupted(how) => Error::Interrupted(format!(
+            "{how}. Continue with: bnn-cpu train --resume --out {}",
+            path.display()
+        )),
+        other => other,
+    });
     if let Err(Error::Interrupted(how)) = &trained {
         progress.emit(serde_json::json!({ "event": "interrupted", "run": output::path(&path), "message": how }));
     }
@@ -140,69 +130,129 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
 }
 
+/// A run, its images, and what is set when it is to stop.
+type Ready = (RunFolder, Dataset, &'static AtomicBool);
+
+/// What there is to go on with.
+enum Resumed {
+    Unfinished(Ready),
+    Complete(RunFolder, TestRecord),
+}
+
+/// A new run.
+fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Ready> {
+    let stated = args.stated()?;
+    let whole = stated.whole();
+    // Before the data is read: a typing error should show at once.
+    check_settings(&stated)?;
+    check_out(args.out.as_deref(), args.force)?;
+    let dataset = args.data.or(whole.dataset.as_ref())?.load(progress)?;
+    let config = whole.complete(&Subject::of(&dataset));
+    let config = config.map_err(|e| stated.refused(e))?;
+    config.check(&dataset).map_err(|e| stated.named(e))?;
+    // Before an earlier run is replaced: what the machine has no memory for.
+    Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+    let stop = signals::stop_flag()?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => default_folder(&config)?,
+    };
+    if let Some(list) = whole_list(&whole, &config) {
+        progress.say(&list);
+    }
+    let run = RunFolder::create(&path, config, args.force)?;
+    Ok((run, dataset, stop))
+}
+
+/// The run in `--out`, or the newest unfinished one.
+fn resumed(args: &Args, progress: &mut Progress) -> Outcome<Resumed> {
+    let stated = args.stated()?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => newest_unfinished(Path::new(RUNS))?,
+    };
+    let run = RunFolder::resume(&path)?;
+    agree(&stated, &run)?;
+    if let Some(test) = run.test()? {
+        progress.say(&format!("the run in {} is complete", path.display()));
+        return Ok(Resumed::Complete(run, test));
+    }
+    if is_imported(&run)? {
+        return Err(Error::checkpoint(
+            &path,
+            "holds imported weights, which cannot be trained on; evaluate them with `bnn-cpu eval`",
+        )
+        .into());
+    }
+    let data = args.data.or(stated.whole().dataset.as_ref())?;
+    let dataset = data.load_for(&run.config().dataset, progress)?;
+    Ok(Resumed::Unfinished((run, dataset, signals::stop_flag()?)))
+}
+
 impl Args {
-    /// The configuration that the flags describe.
-    fn config(&self, dataset: &Dataset) -> Outcome<Config> {
-        let model = self.model.spec_for(dataset)?;
-        let mut config = Config::reference(model, DatasetRecord::of(dataset));
-        config.normalise_by(dataset);
-        let setter = Setter { stored: None };
-        self.settings.apply(&mut config, &setter)?;
-        self.sampling.apply(&mut config, &setter)?;
-        Ok(config)
+    /// What the flags and the recipe state.
+    pub fn stated(&self) -> Outcome<Stated> {
+        let mut flags = self.settings.0.clone().over(self.sampling.0.clone());
+        flags.model = Some(self.model.stated());
+        Stated::new(flags, self.recipe.as_deref())
     }
+}
 
-    /// The configuration that the flags describe for the data set of a stored one.
-    pub fn config_like(&self, stored: &Config) -> Outcome<Config> {
-        let model = match self.model.model.as_deref() {
-            // The file is written from what is stored.
-            Some(file) if file == OWN_MODEL => stored.model.clone(),
-            _ => self
-                .model
-                .spec(stored.model.input, stored.model.classes())?,
-        };
-        let mut config = Config::reference(model, stored.dataset.clone());
-        config.model.pixels = config.model.pixels.or(stored.model.pixels);
-        let setter = Setter { stored: None };
-        self.settings.apply(&mut config, &setter)?;
-        self.sampling.apply(&mut config, &setter)?;
-        Ok(config)
+/// What the list of estimators became where it was given short: each binary layer has
+/// one of its own, and not always of the name that was given.
+fn whole_list(stated: &PartialConfig, config: &Config) -> Option<String> {
+    let given = stated.model.as_ref()?.estimator.as_deref()?;
+    let whole = config.model.estimator_list();
+    let layers = config.model.estimators().ok()?.len();
+    (given != whole).then(|| {
+        format!("--estimator {given} over {layers} binary layers is {whole}, from the first layer to the last")
+    })
+}
+
+/// Finds what is wrong with the settings whatever the data set may be. Every preset
+/// fits the digits, and a file says for itself what images it takes.
+fn check_settings(stated: &Stated) -> Outcome {
+    let any = Subject::of(&bnn_cpu::data::digits::generate(0, 1, 1));
+    let config = stated
+        .whole()
+        .complete(&any)
+        .map_err(|e| stated.refused(e))?;
+    Ok(config.check_settings().map_err(|e| stated.named(e))?)
+}
+
+/// Refuses settings that contradict the stored run.
+fn agree(stated: &Stated, run: &RunFolder) -> Outcome {
+    let (whole, stored) = (stated.whole(), run.config());
+    let contradicts = |what: String, has: String| {
+        Err(Failure::usage(format!(
+            "{what} contradicts the run in {}, which has {has}; leave it out, or start another run with another --out",
+            run.path().display()
+        )))
+    };
+    let model = whole.model.clone().unwrap_or_default();
+    let field = model.contradiction(&stored.model);
+    if let Some(field) = field.map_err(|e| stated.refused(e))? {
+        let flag = flags::of_field(field).unwrap_or_else(|| field.into());
+        return contradicts(flag, result::network(stored));
     }
-
-    /// What the list of estimators became where it was given short: each binary layer has
-    /// one of its own, and not always of the name that was given.
-    fn whole_list(&self, config: &Config) -> Option<String> {
-        let given = self.model.units.estimator.as_deref()?;
-        let whole = config.model.estimator_list();
-        let layers = config.model.estimators().ok()?.len();
-        (given != whole).then(|| {
-            format!("--estimator {given} over {layers} binary layers is {whole}, from the first layer to the last")
-        })
-    }
-
-    /// Finds what is wrong with the flags whatever the data set may be. Every preset
-    /// fits the digits, and a file says for itself what images it takes.
-    fn check_settings(&self) -> Outcome {
-        let any = bnn_cpu::data::digits::generate(0, 1, 1);
-        Ok(self.config(&any)?.check_settings()?)
-    }
-
-    /// Refuses flags that contradict the stored run.
-    fn agree_with(&self, run: &RunFolder) -> Outcome {
-        let mut config = run.config().clone();
-        if let Err(flag) = self.model.agree_with(&config.model)? {
-            return Err(Failure::usage(format!(
-                "{flag} contradicts the run in {}, which has {}; leave it out, or start another run with another --out",
-                run.path().display(),
-                result::network(&config)
-            )));
+    let mut config = stored.clone();
+    config.apply(&whole).map_err(|e| stated.refused(e))?;
+    // Numbers of 32 bits as they are written.
+    let value = |config: &Config| -> Outcome<serde_json::Value> {
+        let text = serde_json::to_string(config).map_err(|e| Error::spec(e.to_string()))?;
+        Ok(serde_json::from_str(&text).map_err(|e| Error::spec(e.to_string()))?)
+    };
+    let (given, now) = (value(&config)?, value(stored)?);
+    for flag in flags::all() {
+        let pointer = format!("/{}", flag.field.replace('.', "/"));
+        let of = |value: &serde_json::Value| value.pointer(&pointer).map(flags::text);
+        if let (Some(given), now) = (of(&given), of(&now))
+            && Some(&given) != now.as_ref()
+        {
+            return contradicts(format!("--{} {given}", flag.name), now.unwrap_or_default());
         }
-        let setter = Setter {
-            stored: Some(run.path().to_path_buf()),
-        };
-        self.settings.apply(&mut config, &setter)?;
-        self.sampling.apply(&mut config, &setter)
     }
+    Ok(())
 }
 
 /// Whether a run can begin in the folder that `--out` names, or in one of its own: before
@@ -217,25 +267,9 @@ pub fn check_out(out: Option<&Path>, force: bool) -> Outcome {
     places::run_folder(out)
 }
 
-/// Names the flag where a setting turned out to be impossible for the data.
-fn with_flag(error: Error, config: &Config) -> Error {
-    match error {
-        Error::Spec(what) if what.contains("validation share") && !what.contains("--") => {
-            Error::Spec(format!(
-                "{what}; choose another --val-fraction than {}",
-                config.val_fraction
-            ))
-        }
-        Error::Spec(what) if what.contains("takes images of") || what.contains("classes apart") => {
-            Error::Spec(format!("--model: {what}"))
-        }
-        other => other,
-    }
-}
-
 /// Makes `runs/seed-net-both-det-st-1`, or the next number that is free.
 pub fn default_folder(config: &Config) -> Outcome<PathBuf> {
-    let words = match Row::of(&config.model) {
+    let words = match Placed::of(&config.model) {
         Some(row) => row.words().join("-"),
         None => config.model.name.clone(),
     };

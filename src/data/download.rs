@@ -41,8 +41,9 @@ pub fn download(
         Some(mirror) if is_web_address(mirror) => vec![mirror],
         Some(mirror) => {
             return Err(Error::spec(format!(
-                "the mirror \"{mirror}\" is not an http:// or https:// address; for files on this machine use --data"
-            )));
+                "the mirror \"{mirror}\" is not an http:// or https:// address; for files on this machine name their folder"
+            ))
+            .mended_by(&["data"]));
         }
         None => MIRRORS.to_vec(),
     };
@@ -65,7 +66,7 @@ fn fetch_all(
     if !cfg!(feature = "download") {
         return Err(Error::Network(
             "this build has no downloader (it was made without the feature `download`); \
-             fetch the four files by other means and name their folder with --data"
+             fetch the four files by other means and name their folder"
                 .into(),
         ));
     }
@@ -142,7 +143,7 @@ fn fetch_from_any(
         }
     }
     Err(Error::Network(format!(
-        "cannot fetch {file} ({}); check the connection, name another --mirror, or name a folder that has the files with --data",
+        "cannot fetch {file} ({}); check the connection, name another mirror, or name a folder that has the files",
         reasons.join(" | ")
     )))
 }

@@ -96,7 +96,7 @@ pub(super) fn find_below(
     env: Option<&Path>,
 ) -> Result<Option<Found>> {
     if let Some(folder) = explicit {
-        return find_in(folder, "--data").map(Some);
+        return find_in(folder, "data").map(Some);
     }
     if let Some(folder) = env {
         return find_in(folder, "BNN_CPU_DATA").map(Some);
@@ -207,10 +207,11 @@ fn verified<T>(
         return Err(Error::data(
             path,
             format!(
-                "is not MNIST's {}: its SHA-256 differs; --dataset idx takes any other IDX set",
+                "is not MNIST's {}: its SHA-256 differs; the choice idx takes any other IDX set",
                 known.name
             ),
-        ));
+        )
+        .mended_by(&["dataset"]));
     }
     Ok(value)
 }
@@ -291,10 +292,10 @@ mod tests {
     fn either_naming_packed_or_not() {
         let base = tempfile::tempdir().unwrap();
         fill(base.path(), &MIXED);
-        let found = find_in(base.path(), "--data").unwrap();
+        let found = find_in(base.path(), "data").unwrap();
         assert_eq!(found.files, MIXED.map(|name| base.path().join(name)));
         fill(base.path(), &PLAIN);
-        let found = find_in(base.path(), "--data").unwrap();
+        let found = find_in(base.path(), "data").unwrap();
         assert_eq!(found.files, PLAIN.map(|name| base.path().join(name)));
     }
 
@@ -330,7 +331,7 @@ mod tests {
             text.contains("part: lacks t10k-labels-idx1-ubyte"),
             "{text}"
         );
-        assert!(text.contains("--data must name"), "{text}");
+        assert!(text.contains("data must name"), "{text}");
         let gone = base.join("gone");
         let text = line(None, Some(&*gone));
         assert!(
@@ -338,7 +339,7 @@ mod tests {
             "{text}"
         );
         let text = line(Some(&part.join(PLAIN[0])), None);
-        assert!(text.contains(": is a file; --data must name"), "{text}");
+        assert!(text.contains(": is a file; data must name"), "{text}");
         assert!(find_below(base, Some(&gone), Some(&base.join("data/mnist"))).is_err());
     }
 
@@ -347,7 +348,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = super::super::digits::generate(1, 20, 10);
         idx::write_dataset(&data, folder.path()).unwrap();
-        let line = load(&find_in(folder.path(), "--data").unwrap())
+        let line = load(&find_in(folder.path(), "data").unwrap())
             .unwrap_err()
             .to_string();
         assert!(
@@ -355,7 +356,7 @@ mod tests {
             "{line}"
         );
         assert!(
-            line.contains("--dataset idx takes any other IDX set"),
+            line.contains("the choice idx takes any other IDX set"),
             "{line}"
         );
     }

@@ -36,12 +36,12 @@ impl Family {
     /// What it is, and how it is asked for.
     fn described(self) -> String {
         match self {
-            Self::Usual => "files named as MNIST's (--dataset idx)".into(),
+            Self::Usual => "files named as MNIST's (idx)".into(),
             Self::Emnist(part) => {
-                let flag = DatasetChoice::Emnist(part).name();
-                format!("EMNIST {} (--dataset {flag})", part.name())
+                let choice = DatasetChoice::Emnist(part).name();
+                format!("EMNIST {} ({choice})", part.name())
             }
-            Self::Qmnist => "QMNIST (--dataset qmnist)".into(),
+            Self::Qmnist => "QMNIST (qmnist)".into(),
         }
     }
 
@@ -181,7 +181,8 @@ pub(super) fn find(place: &Path, asked_by: &str, family: Option<Family>) -> Resu
                     false => "",
                 }
             ),
-        ));
+        )
+        .mended_by(&["dataset"]));
     }
     let missing = match stores(place, asked_by)?.first() {
         Some(store) => store.set(family.unwrap_or(Family::Usual))?.err(),

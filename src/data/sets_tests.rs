@@ -138,7 +138,7 @@ fn of_several_sets_one_is_chosen() {
     put(base.path(), &emnist("digits"));
     let line = refused(Idx, base.path());
     assert!(
-        line.contains("holds more than one set: EMNIST letters (--dataset emnist-letters), EMNIST digits (--dataset emnist-digits);"),
+        line.contains("holds more than one set: EMNIST letters (emnist-letters), EMNIST digits (emnist-digits);"),
         "{line}"
     );
     let loaded = open(Emnist(Part::Digits), base.path()).unwrap();
@@ -149,17 +149,14 @@ fn of_several_sets_one_is_chosen() {
         line.contains("lacks qmnist-train-images-idx3-ubyte and"),
         "{line}"
     );
-    assert!(
-        line.contains("it holds EMNIST letters (--dataset"),
-        "{line}"
-    );
+    assert!(line.contains("it holds EMNIST letters ("), "{line}");
     for choice in [Auto, Mnist] {
         let line = refused(choice, base.path());
         assert!(
             line.contains("has not MNIST's four files, but EMNIST"),
             "{line}"
         );
-        assert!(line.contains("--dataset emnist-digits"), "{line}");
+        assert!(line.contains("(emnist-digits)"), "{line}");
     }
     // A set of which a file is missing is none.
     std::fs::remove_file(base.path().join("emnist-letters-test-labels-idx1-ubyte")).unwrap();
@@ -175,7 +172,7 @@ fn of_several_sets_one_is_chosen() {
     put(base.path(), &four(USUAL, 0));
     let line = refused(Idx, base.path());
     assert!(
-        line.contains("one set: files named as MNIST's (--dataset idx), EMNIST")
+        line.contains("one set: files named as MNIST's (idx), EMNIST")
             && line.contains("or move those named as MNIST's to a folder of their own"),
         "{line}"
     );
@@ -211,7 +208,7 @@ fn emnists_archive_is_read_as_it_is() {
         assert!(loaded.notice.unwrap().contains("upright"));
         let line = refused(Idx, &place);
         assert!(
-            line.contains("EMNIST balanced (--dataset emnist-balanced), "),
+            line.contains("EMNIST balanced (emnist-balanced), "),
             "{line}"
         );
         let line = refused(Emnist(Part::Digits), &place);
@@ -236,10 +233,7 @@ fn a_set_of_the_usual_names_within_a_zip_is_called_by_the_zip() {
         ("cats and dogs", None)
     );
     let line = refused(Mnist, &path);
-    assert!(
-        line.contains("but files named as MNIST's (--dataset idx);"),
-        "{line}"
-    );
+    assert!(line.contains("but files named as MNIST's (idx);"), "{line}");
     // Within the archive, the member at fault is named.
     let mut spoiled = entries.clone();
     spoiled[3].1 = b"\0\0\x08\x03";
@@ -250,7 +244,7 @@ fn a_set_of_the_usual_names_within_a_zip_is_called_by_the_zip() {
         "{line}"
     );
     std::fs::write(&path, b"no zip").unwrap();
-    assert!(refused(Idx, &path).contains("is a file; --data must name"));
+    assert!(refused(Idx, &path).contains("is a file; data must name"));
 }
 
 #[cfg(unix)]

@@ -50,7 +50,7 @@ fn load_below(
 ) -> Result<Loaded> {
     let empty = |path: &&Path| path.as_os_str().is_empty();
     if data_dir.as_ref().is_some_and(empty) {
-        return Err(Error::spec("--data is empty; name a folder"));
+        return Err(Error::field("data", "is empty; name a folder"));
     }
     let env = env.filter(|path| !empty(path));
     let plain = |dataset| Loaded {
@@ -58,8 +58,9 @@ fn load_below(
         notice: None,
     };
     match choice {
-        DatasetChoice::Digits if data_dir.is_some() => Err(Error::spec(
-            "--data has no use with --dataset digits, which needs no file; leave one of them out",
+        DatasetChoice::Digits if data_dir.is_some() => Err(Error::field(
+            "data",
+            "has no use with the data set digits, which needs no file; leave one of them out",
         )),
         DatasetChoice::Digits => Ok(plain(digits::load())),
         DatasetChoice::Idx | DatasetChoice::Emnist(_) | DatasetChoice::Qmnist => {
@@ -95,7 +96,7 @@ fn find_or_fetch(
     mnist::load(&mnist::find_in(&folder, "the download")?)
 }
 
-/// Reads a set from files that are named: `data_dir` (`--data`), else `env`
+/// Reads a set from files that are named: `data_dir`, else `env`
 /// (`$BNN_CPU_DATA`), a folder or a zip. Says where it was found.
 ///
 /// # Errors
@@ -108,13 +109,12 @@ pub fn read_files(
     env: Option<&Path>,
 ) -> Result<(Loaded, PathBuf)> {
     let (place, asked_by) = match (data_dir, env) {
-        (Some(place), _) => (place, "--data"),
+        (Some(place), _) => (place, "data"),
         (None, Some(place)) => (place, "BNN_CPU_DATA"),
         (None, None) => {
-            return Err(Error::spec(format!(
-                "--dataset {} needs a folder; name one that holds the four IDX files with --data",
-                choice.name()
-            )));
+            let what = "needs a folder; name one that holds the four IDX files";
+            let what = format!("the data set {} {what}", choice.name());
+            return Err(Error::spec(what).mended_by(&["data"]));
         }
     };
     let set = sets::find(place, asked_by, choice.family())?;

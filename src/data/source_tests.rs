@@ -32,10 +32,10 @@ fn auto_does_not_replace_a_folder_or_a_mirror_that_was_mistyped() {
         assert!(matches!(outcome, Err(Error::Data { .. })));
     }
     let outcome = load_below(base.path(), Auto, None, None, Some("no-url"), &mut |_| ());
-    assert!(matches!(outcome, Err(Error::Spec(_))));
+    assert!(matches!(outcome, Err(Error::Mended { .. })));
     let empty = Some(Path::new(""));
     let outcome = load_below(base.path(), Auto, empty, None, DEAD, &mut |_| ());
-    assert!(matches!(outcome, Err(Error::Spec(_))));
+    assert!(matches!(outcome, Err(Error::Field { field: "data", .. })));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn idx_takes_its_name_from_the_folder() {
     assert!(line.to_string().contains("needs a folder"), "{line}");
     // The same files are not MNIST.
     let outcome = load(Auto, Some(&folder), None, None, &mut |_| ());
-    assert!(outcome.unwrap_err().to_string().contains("--dataset idx"));
+    assert!(outcome.unwrap_err().to_string().contains("idx"));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn a_folder_has_one_owner_until_the_lock_is_dropped() {
     let lock = FolderLock::acquire(folder.path()).unwrap();
     let line = FolderLock::acquire(folder.path()).unwrap_err().to_string();
     assert!(
-        line.ends_with("is in use by another process; wait for it or choose another --out"),
+        line.ends_with("is in use by another process; wait for it or choose another"),
         "{line}"
     );
     drop(lock);

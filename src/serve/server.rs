@@ -107,9 +107,8 @@ impl Server {
                 ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
                 _ => e.to_string(),
             };
-            Error::Network(format!(
-                "cannot listen on {address}: {why}; choose another with --listen"
-            ))
+            let what = format!("cannot listen on {address}: {why}; choose another");
+            Error::Network(what).mended_by(&["listen"])
         };
         // Each connection has a thread.
         bounded::check_threads(limits.connections)?;

@@ -56,7 +56,7 @@ impl Site {
         if !self.hosts.allow(request.host) {
             return Response::refusal(
                 403,
-                "this server has another name; use its address, or start it with --host NAME",
+                "this server has another name; use its address, or start it with this name",
             );
         }
         let own = |origin| self.hosts.is_own(origin, request.host);

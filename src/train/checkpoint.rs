@@ -186,8 +186,9 @@ impl Checkpoint {
         if !self.data.is_empty() && self.data != data {
             return Err(Error::checkpoint(
                 path,
-                "was made with other images than those at hand, though there are as many; name the right folder with --data",
-            ));
+                "was made with other images than those at hand, though there are as many; name the right folder",
+            )
+            .mended_by(&["data"]));
         }
         self.progress
             .check(config)
@@ -198,8 +199,9 @@ impl Checkpoint {
         let Some(best) = best else {
             return Err(Error::checkpoint(
                 path.parent().unwrap_or(path),
-                "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew with --force",
-            ));
+                "has lost its best.safetensors, which no later epoch need write again; put it back, or train anew",
+            )
+            .mended_by(&["force"]));
         };
         // A run that was killed between the two files has the best weights of the epoch
         // whose end it repeats.

@@ -9,80 +9,11 @@ use serde_json::{Map, Value};
 use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-use crate::data::{Augment, Background, Dataset, mnist};
+use super::subject::{DatasetRecord, Subject};
+use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::layers::BatchNorm;
 use crate::model::{Init, ModelSpec, Pixels};
-
-/// The data set that a run was made with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatasetRecord {
-    /// Its name, shown beside every figure.
-    pub name: String,
-    /// [`Dataset::fingerprint`]: what the set is. Empty in records from before it was
-    /// noted.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub sha256: String,
-    /// Whether the fingerprint was not noted by the run, but taken later from a set with
-    /// the name and the counts that the run did note.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub sha256_inferred: bool,
-    /// Training images, those for validation included.
-    pub train: usize,
-    /// Test images.
-    pub test: usize,
-    /// Classes.
-    pub classes: usize,
-    /// Whether the training images have a dark or a light background, by which pictures
-    /// of one's own are inverted; absent in records from before it was noted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub background: Option<Background>,
-}
-
-impl DatasetRecord {
-    /// The record of a data set.
-    pub fn of(dataset: &Dataset) -> Self {
-        Self {
-            name: dataset.name.clone(),
-            sha256: dataset.fingerprint(),
-            sha256_inferred: false,
-            train: dataset.train.len(),
-            test: dataset.test.len(),
-            classes: dataset.classes,
-            background: Some(Background::of(&dataset.train)),
-        }
-    }
-
-    /// Whether the images and labels are MNIST's, by their fingerprint alone.
-    pub fn is_mnist(&self) -> bool {
-        self.sha256 == mnist::FINGERPRINT
-    }
-
-    /// What tells another set from this one, in a line; `None` where nothing does. The
-    /// fingerprint decides; where either has none, the counts must do.
-    pub fn difference(&self, other: &Self) -> Option<String> {
-        let counts = |record: &Self| (record.train, record.test, record.classes);
-        let known = !self.sha256.is_empty() && !other.sha256.is_empty();
-        let same = match known {
-            true => self.sha256 == other.sha256,
-            false => counts(self) == counts(other),
-        };
-        (!same).then(|| format!("{} is not {}", other.words(), self.words()))
-    }
-
-    /// `MNIST (sha256 5ac2405e…, 60000 + 10000 images, 10 classes)`
-    pub fn words(&self) -> String {
-        let sha256 = match self.sha256.get(..12) {
-            Some(start) => format!("sha256 {start}..., "),
-            None => String::new(),
-        };
-        format!(
-            "{} ({sha256}{} + {} images, {} classes)",
-            self.name, self.train, self.test, self.classes
-        )
-    }
-}
 
 /// Everything that the result of a run depends on, beside the instruction set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,12 +71,8 @@ impl Config {
             dataset,
             epochs: 10,
             batch: 64,
-            optimiser: OptimiserSpec::Sgd {
-                momentum: 0.9,
-                nesterov: false,
-                weight_decay: 0.0,
-            },
-            lr: 0.1,
+            optimiser: OptimiserSpec::ALL[0],
+            lr: OptimiserSpec::ALL[0].usual_rate(),
             lr_schedule: LrSchedule::Constant,
             slope: SlopeSchedule::new(SlopeKind::None),
             temperature: TemperatureSchedule::default(),
@@ -158,17 +85,21 @@ impl Config {
         }
     }
 
-    /// Takes the normalisation of pixels from the data set, where the network
-    /// does not say what they are; before binary weights they are integers.
+    /// Says what pixels are, as the data set is normalised, where the network does not.
     pub fn normalise_by(&mut self, dataset: &Dataset) {
-        let encoding = match self.model.binary_first() {
-            Some(_) => Pixels::Integer,
-            None => {
-                let of = dataset.normalisation();
-                Pixels::normalised(of.mean, of.std)
-            }
-        };
-        self.model.pixels.get_or_insert(encoding);
+        Subject::of(dataset).describe_pixels(&mut self.model);
+    }
+
+    /// The data set that the configuration names; `None` where its network does not tell by
+    /// what pixels are normalised.
+    pub fn subject(&self) -> Option<Subject> {
+        let pixels = self.model.pixels;
+        let pixels = pixels.filter(|pixels| *pixels != Pixels::Integer)?;
+        Some(Subject {
+            record: self.dataset.clone(),
+            input: self.model.input,
+            pixels,
+        })
     }
 
     /// Takes as many samples as the estimators need at least.
@@ -220,21 +151,27 @@ impl Config {
     /// # Errors
     /// One line that says which setting is impossible and what to do.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        let fail = |what: String| Err(Error::Spec(what));
+        let fail = |field, what: String| Err(Error::field(field, what));
         self.check_settings()?;
         self.check_data(dataset)?;
         let (train, validation) = self.split_sizes();
         if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
-            return fail(format!(
-                "a validation share of {} leaves {train} of {} images for training and {validation} for validation",
-                self.val_fraction, self.dataset.train
-            ));
+            return fail(
+                "val_fraction",
+                format!(
+                    "{} leaves {train} of {} images for training and {validation} for validation; choose another share",
+                    self.val_fraction, self.dataset.train
+                ),
+            );
         }
         if self.batch > train {
-            return fail(format!(
-                "a batch of {} is larger than the {train} training images; choose a smaller --batch",
-                self.batch
-            ));
+            return fail(
+                "batch",
+                format!(
+                    "{} images are more than the {train} training images; choose fewer",
+                    self.batch
+                ),
+            );
         }
         self.check_batch_norm(train)
     }
@@ -245,7 +182,7 @@ impl Config {
     /// # Errors
     /// One line that says which setting is impossible and what to do.
     pub fn check_settings(&self) -> Result<()> {
-        let fail = |what: String| Err(Error::Spec(what));
+        let fail = |field, what: String| Err(Error::field(field, what));
         self.model.check()?;
         self.optimiser.check()?;
         self.lr_schedule.check()?;
@@ -254,17 +191,12 @@ impl Config {
         self.check_samples()?;
         self.check_counts()?;
         if !(self.lr.is_finite() && self.lr > 0.0) {
-            return fail(format!(
-                "the learning rate must be above 0, not {}",
-                self.lr
-            ));
+            return fail("lr", format!("must be above 0, not {}", self.lr));
         }
         self.lr_schedule.check_rates(self.lr, self.epochs)?;
         if !(0.0..1.0).contains(&self.val_fraction) {
-            return fail(format!(
-                "the validation share must be at least 0 and below 1, not {}",
-                self.val_fraction
-            ));
+            let what = format!("must be at least 0 and below 1, not {}", self.val_fraction);
+            return fail("val_fraction", what);
         }
         Ok(())
     }
@@ -287,7 +219,7 @@ impl Config {
     /// # Errors
     /// One line that says what does not fit and what to do.
     pub fn check_images(&self, dataset: &Dataset) -> Result<()> {
-        let fail = |what: String| Err(Error::Spec(what));
+        let fail = |field, what: String| Err(Error::field(field, what));
         self.model.check()?;
         self.slope.check()?;
         self.temperature.check()?;
@@ -295,19 +227,25 @@ impl Config {
         let (height, width, channels) = dataset.shape();
         let input = self.model.input;
         if (input.height, input.width, input.channels) != (height, width, channels) {
-            return fail(format!(
-                "model {} takes images of {input}, but those of {} are {channels},{height},{width}",
-                self.model.name, dataset.name
-            ));
+            return fail(
+                "model",
+                format!(
+                    "{} takes images of {input}, but those of {} are {channels},{height},{width}",
+                    self.model.name, dataset.name
+                ),
+            );
         }
         if self.model.classes() < dataset.classes {
-            return fail(format!(
-                "model {} tells {} classes apart, but {} has {}",
-                self.model.name,
-                self.model.classes(),
-                dataset.name,
-                dataset.classes
-            ));
+            return fail(
+                "model",
+                format!(
+                    "{} tells {} classes apart, but {} has {}",
+                    self.model.name,
+                    self.model.classes(),
+                    dataset.name,
+                    dataset.classes
+                ),
+            );
         }
         Ok(())
     }
@@ -318,9 +256,10 @@ impl Config {
     /// One line that says which differs.
     pub fn check_same_data(&self, dataset: &Dataset) -> Result<()> {
         match self.dataset.difference(&DatasetRecord::of(dataset)) {
-            Some(what) => Err(Error::Spec(format!(
-                "the data at hand is not what the run was made with: {what}; name the right folder with --data"
-            ))),
+            Some(what) => Err(Error::spec(format!(
+                "the data at hand is not what the run was made with: {what}; name the right folder"
+            ))
+            .mended_by(&["data"])),
             None => Ok(()),
         }
     }
@@ -345,50 +284,53 @@ impl Config {
     /// Whether epochs and batches can be counted.
     fn check_counts(&self) -> Result<()> {
         if !(1..=MOST_EPOCHS).contains(&self.epochs) {
-            return Err(Error::spec(format!(
-                "the number of epochs must be from 1 to {MOST_EPOCHS}, not {}",
-                self.epochs
-            )));
+            let what = format!("must be from 1 to {MOST_EPOCHS}, not {}", self.epochs);
+            return Err(Error::field("epochs", what));
         }
         if self.batch == 0 {
-            return Err(Error::spec("the batch size must be at least 1"));
+            return Err(Error::field("batch", "must be at least 1 image"));
         }
         Ok(())
     }
 
     /// Whether samples and baseline have a meaning for the estimators.
     fn check_samples(&self) -> Result<()> {
-        let fail = |what: String| Err(Error::Spec(what));
+        let fail = |field, what: String| Err(Error::field(field, what));
         let all = self.model.estimators()?;
         if !(1..=4096).contains(&self.samples) {
-            return fail(format!(
-                "the samples of an image must be from 1 to 4096, not {}",
-                self.samples
-            ));
+            let what = format!("must be from 1 to 4096, not {}", self.samples);
+            return fail("samples", what);
         }
         let least = self.model.least_samples();
         if self.samples < least {
-            return fail(format!(
-                "an estimator of the network needs at least {least} samples of an image, not {}",
-                self.samples
-            ));
+            return fail(
+                "samples",
+                format!(
+                    "an estimator of the network needs at least {least} samples of an image, not {}",
+                    self.samples
+                ),
+            );
         }
         let sampled =
             self.model.is_stochastic() || all.iter().any(|estimator| estimator.explores());
         if self.samples > 1 && !sampled {
-            return fail(format!(
-                "{} samples of an image would all be the same: no binary unit is sampled in training",
-                self.samples
-            ));
+            return fail(
+                "samples",
+                format!(
+                    "{} samples of an image would all be the same: no binary unit is sampled in training",
+                    self.samples
+                ),
+            );
         }
         if self.baseline != Baseline::None && !self.model.takes_baseline() {
-            return fail(format!(
-                "baseline {}: no estimator of the network takes one",
-                self.baseline.name()
-            ));
+            let name = self.baseline.name();
+            let what =
+                format!("{name} has no effect: no estimator of the network takes a baseline");
+            return fail("baseline", what);
         }
         if self.baseline == Baseline::Loo && self.samples < 2 {
-            return fail("baseline loo needs at least 2 samples of an image".into());
+            let what = "loo needs at least 2 samples of an image";
+            return fail("baseline", what.into());
         }
         Ok(())
     }
@@ -406,15 +348,15 @@ impl Config {
                 && smallest * shapes.output.pixels() < 2
             {
                 let name = layer.label();
-                return Err(Error::spec(format!(
-                    "layer {name}: a batch of {smallest} leaves batch norm one value a channel; choose another --batch than {}{}",
-                    self.batch,
-                    if self.batch > 1 {
-                        ", so that the last batch has more than one image"
-                    } else {
-                        ""
-                    }
-                )));
+                let more = match self.batch {
+                    1 => "",
+                    _ => ", so that the last batch has more than one image",
+                };
+                let what = format!(
+                    "a batch of {smallest} leaves batch norm {name} one value a channel; choose another than {}{more}",
+                    self.batch
+                );
+                return Err(Error::field("batch", what));
             }
         }
         Ok(())

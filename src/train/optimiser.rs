@@ -57,7 +57,36 @@ pub enum OptimiserSpec {
 }
 
 impl OptimiserSpec {
-    /// The name on the command line.
+    /// Every optimiser with its usual settings.
+    pub const ALL: [OptimiserSpec; 3] = [
+        OptimiserSpec::Sgd {
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        OptimiserSpec::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        },
+        OptimiserSpec::AdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.01,
+        },
+    ];
+
+    /// The learning rate that it usually has.
+    pub fn usual_rate(&self) -> f64 {
+        match self {
+            Self::Sgd { .. } => 0.1,
+            Self::Adam { .. } | Self::AdamW { .. } => 0.001,
+        }
+    }
+
+    /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sgd { .. } => "sgd",
@@ -71,7 +100,8 @@ impl OptimiserSpec {
     /// # Errors
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::spec(format!("optimiser {}: {what}", self.name())));
+        let fail =
+            |field, what: &str| Err(Error::field(field, format!("{what} ({})", self.name())));
         let share = |x: f32| (0.0..1.0).contains(&x);
         let decay = match *self {
             Self::Sgd {
@@ -80,10 +110,10 @@ impl OptimiserSpec {
                 weight_decay,
             } => {
                 if !share(momentum) {
-                    return fail("the momentum must be at least 0 and below 1");
+                    return fail("optimiser.momentum", "must be at least 0 and below 1");
                 }
                 if nesterov && momentum == 0.0 {
-                    return fail("Nesterov needs a momentum above 0");
+                    return fail("optimiser.nesterov", "needs a momentum above 0");
                 }
                 weight_decay
             }
@@ -99,17 +129,19 @@ impl OptimiserSpec {
                 eps,
                 weight_decay,
             } => {
-                if !share(beta1) || !share(beta2) {
-                    return fail("the betas must be at least 0 and below 1");
+                for (field, beta) in [("optimiser.beta1", beta1), ("optimiser.beta2", beta2)] {
+                    if !share(beta) {
+                        return fail(field, "must be at least 0 and below 1");
+                    }
                 }
                 if !(eps.is_finite() && eps > 0.0) {
-                    return fail("eps must be above 0");
+                    return fail("optimiser.eps", "must be above 0");
                 }
                 weight_decay
             }
         };
         if !(decay.is_finite() && decay >= 0.0) {
-            return fail("the weight decay must be 0 or more");
+            return fail("optimiser.weight_decay", "must be 0 or more");
         }
         Ok(())
     }

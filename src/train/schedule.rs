@@ -61,7 +61,18 @@ impl LrSchedule {
         final_divisor: 1e4,
     };
 
-    /// The name on the command line.
+    /// Every schedule with its usual settings.
+    pub const ALL: [LrSchedule; 4] = [
+        LrSchedule::Constant,
+        LrSchedule::Step {
+            every: 3,
+            factor: 0.5,
+        },
+        LrSchedule::Cosine { min: 0.0 },
+        LrSchedule::ONE_CYCLE,
+    ];
+
+    /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Constant => "constant",
@@ -76,15 +87,17 @@ impl LrSchedule {
     /// # Errors
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::spec(format!("learning-rate schedule: {what}")));
+        let fail = |field, what: &str| Err(Error::field(field, what));
         let positive = |x: f64| x.is_finite() && x > 0.0;
         match *self {
             Self::Constant => Ok(()),
-            Self::Step { every: 0, .. } => fail("the epochs between two steps must be at least 1"),
-            Self::Step { factor, .. } if !positive(factor) => fail("the factor must be above 0"),
+            Self::Step { every: 0, .. } => fail("lr_schedule.every", "must be at least 1 epoch"),
+            Self::Step { factor, .. } if !positive(factor) => {
+                fail("lr_schedule.factor", "must be above 0")
+            }
             Self::Step { .. } => Ok(()),
             Self::Cosine { min } if !((min as f32).is_finite() && min >= 0.0) => {
-                fail("the last rate must be 0 or more and a 32-bit float")
+                fail("lr_schedule.min", "must be 0 or more and a 32-bit float")
             }
             Self::Cosine { .. } => Ok(()),
             Self::OneCycle {
@@ -93,9 +106,11 @@ impl LrSchedule {
                 final_divisor,
             } => {
                 if !(rise > 0.0 && rise < 1.0) {
-                    fail("the rising share must lie between 0 and 1")
-                } else if !positive(start_divisor) || !positive(final_divisor) {
-                    fail("the divisors must be above 0")
+                    fail("lr_schedule.rise", "must be above 0 and below 1")
+                } else if !positive(start_divisor) {
+                    fail("lr_schedule.start_divisor", "must be above 0")
+                } else if !positive(final_divisor) {
+                    fail("lr_schedule.final_divisor", "must be above 0")
                 } else {
                     Ok(())
                 }
@@ -127,9 +142,12 @@ impl LrSchedule {
         };
         match extremes.iter().find(|rate| !(**rate as f32).is_finite()) {
             None => Ok(()),
-            Some(rate) => Err(Error::spec(format!(
-                "learning-rate schedule: the rate would become {rate:e}, which is no 32-bit float; choose settings that keep it smaller"
-            ))),
+            Some(rate) => Err(Error::field(
+                "lr_schedule",
+                format!(
+                    "the rate would become {rate:e}, which is no 32-bit float; choose settings that keep it smaller"
+                ),
+            )),
         }
     }
 
@@ -190,6 +208,28 @@ pub enum SlopeKind {
     Cosine,
 }
 
+impl SlopeKind {
+    /// Every form.
+    pub const ALL: [SlopeKind; 5] = [
+        SlopeKind::None,
+        SlopeKind::Linear,
+        SlopeKind::Exp,
+        SlopeKind::Step,
+        SlopeKind::Cosine,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            SlopeKind::None => "none",
+            SlopeKind::Linear => "linear",
+            SlopeKind::Exp => "exp",
+            SlopeKind::Step => "step",
+            SlopeKind::Cosine => "cosine",
+        }
+    }
+}
+
 /// How the slope of hard sigmoids and binary units changes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,28 +266,39 @@ impl SlopeSchedule {
     /// # Errors
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::spec(format!("slope annealing: {what}")));
+        let fail = |field, what: &str| Err(Error::field(field, what));
         // What the kernels are given are 32-bit floats.
         let usable = |x: f64| (x as f32).is_finite() && x as f32 > 0.0;
         if !usable(self.start) {
-            return fail("the first slope must be above 0 and a 32-bit float");
+            return fail("slope.start", "must be above 0 and a 32-bit float");
         }
-        if !self.rate.is_finite() || !(self.max as f32).is_finite() {
-            return fail("rate and maximum must be finite");
+        if !self.rate.is_finite() {
+            return fail("slope.rate", "must be finite");
+        }
+        if !(self.max as f32).is_finite() {
+            return fail("slope.max", "must be finite");
         }
         match self.kind {
             SlopeKind::None => return Ok(()),
-            SlopeKind::Linear if self.rate < 0.0 => return fail("a linear rate must be 0 or more"),
+            SlopeKind::Linear if self.rate < 0.0 => {
+                return fail("slope.rate", "must be 0 or more where the slope is linear");
+            }
             SlopeKind::Exp if self.rate < 1.0 => {
-                return fail("an exponential rate must be 1 or more");
+                return fail(
+                    "slope.rate",
+                    "must be 1 or more where the slope is exponential",
+                );
             }
             SlopeKind::Step if self.rate < 1.0 => {
-                return fail("the epochs between two doublings must be at least 1");
+                return fail(
+                    "slope.rate",
+                    "must be 1 or more epochs between two doublings",
+                );
             }
             _ => {}
         }
         if self.max < self.start {
-            return fail("the maximum must not be below the first slope");
+            return fail("slope.max", "must not be below the first slope");
         }
         Ok(())
     }
@@ -302,16 +353,19 @@ impl TemperatureSchedule {
     /// # Errors
     /// One line that names the setting.
     pub fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::spec(format!("temperature: {what}")));
+        let fail = |field, what: &str| Err(Error::field(field, what));
         let positive = |x: f64| (x as f32).is_finite() && x as f32 > 0.0;
-        if !positive(self.start) || !positive(self.min) {
-            return fail("the first and the least temperature must be above 0");
+        if !positive(self.start) {
+            return fail("temperature.start", "must be above 0");
+        }
+        if !positive(self.min) {
+            return fail("temperature.min", "must be above 0");
         }
         if !(positive(self.rate) && self.rate <= 1.0) {
-            return fail("the rate must be above 0 and at most 1");
+            return fail("temperature.rate", "must be above 0 and at most 1");
         }
         if self.min > self.start {
-            return fail("the least temperature must not be above the first");
+            return fail("temperature.min", "must not be above the first temperature");
         }
         Ok(())
     }

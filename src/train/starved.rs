@@ -79,7 +79,7 @@ fn steep_slope(config: &Config) -> Option<String> {
     let share = libm::erf(1.0 / (slope * std::f64::consts::SQRT_2));
     (share < FEW).then(|| {
         format!(
-            "the slope ends at {slope:.3}, where a batch-normed unit passes gradients to the latent weights for {:.0} % of its inputs; choose a smaller --slope-max or --slope-start",
+            "the slope ends at {slope:.3}, where a batch-normed unit passes gradients to the latent weights for {:.0} % of its inputs; choose a smaller slope.max or slope.start",
             100.0 * share
         )
     })
@@ -107,7 +107,7 @@ fn short_way(config: &Config) -> Option<String> {
     let way: f64 = (0..steps).map(|t| config.learning_rate(t)).sum();
     (way < begin).then(|| {
         format!(
-            "layer {name}: {steps} steps of this learning rate move a latent weight by {way:.2e} at most, less than the {begin:.2e} at which it begins on average, so its sign stays; raise --lr"
+            "layer {name}: {steps} steps of this learning rate move a latent weight by {way:.2e} at most, less than the {begin:.2e} at which it begins on average, so its sign stays; choose a higher lr"
         )
     })
 }

@@ -151,8 +151,8 @@ impl<'a> Training<'a> {
             found.check(config, &data, best.as_ref().map(|best| &best.about), &file)?;
             if found.isa != isa {
                 on(Event::Warning(format!(
-                    "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones with --isa {}",
-                    found.isa, found.isa
+                    "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones to avoid that",
+                    found.isa
                 )));
             }
             found.progress
@@ -439,7 +439,7 @@ impl<'a> Training<'a> {
 
     fn interrupted(&self) -> Error {
         Error::Interrupted(format!(
-            "interrupted in epoch {}, step {}; saved. Continue with: bnn-cpu train --resume --out {}",
+            "interrupted in epoch {}, step {}; saved in {}",
             self.progress.epoch,
             self.progress.step,
             self.run.path().display()
@@ -457,7 +457,7 @@ fn diverged(what: &str, progress: &Progress, run: &RunFolder, kept: bool) -> Err
         String::new()
     };
     Error::Diverged(format!(
-        "{what} is no longer finite in epoch {}, step {}{kept}; try a lower --lr",
+        "{what} is no longer finite in epoch {}, step {}{kept}; try a lower lr",
         progress.epoch,
         progress.step + 1
     ))

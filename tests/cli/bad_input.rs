@@ -121,7 +121,8 @@ fn files_that_are_not_mnist_are_not_taken_for_it() {
             "SHA-256",
         );
         assert!(
-            line.contains("train-images") && line.contains("--dataset idx"),
+            line.contains("train-images")
+                && line.contains("idx takes any other IDX set (--dataset)"),
             "{line}"
         );
     }

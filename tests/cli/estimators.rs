@@ -140,10 +140,8 @@ fn what_a_short_list_becomes_is_said_and_shown() {
         "{}",
         ended.err
     );
-    if cfg!(feature = "plots") {
-        let svg = String::from_utf8(place.bytes("lab/variance.svg")).unwrap();
-        assert!(svg.contains("disarm+local-expectation"));
-    }
+    let svg = String::from_utf8(place.bytes("lab/variance.svg")).unwrap();
+    assert!(svg.contains("disarm+local-expectation"));
     // A record from before keeps the labels that it has.
     let old = include_bytes!("old_lab.json");
     std::fs::write(place.path("lab/lab.json"), old).unwrap();
@@ -181,10 +179,10 @@ fn combinations_without_a_meaning_are_refused_in_one_line() {
             "at least 2 samples",
         ),
         (&["--samples", "3"], "would all be the same"),
-        (&["--temperature", "0.5"], "--temperature has no effect"),
+        (&["--temperature", "0.5"], "--temperature: has no effect"),
         (
             &["--binary", "none", "--link", "sigmoid"],
-            "--link has no effect with --binary none",
+            "--link: has no effect with model.binary none",
         ),
     ] {
         let ended = place.run(&small("no", flags));
@@ -237,34 +235,28 @@ fn the_lab_measures_and_draws() {
         assert_eq!(all[0], "all");
         assert!(all[1]["variance"].as_f64().unwrap() > 0.0);
     }
-    if cfg!(feature = "plots") {
-        for figure in [
-            "bias",
-            "variance",
-            "snr",
-            "cosine",
-            "milliseconds",
-            "efficiency",
-        ] {
-            let svg = String::from_utf8(place.bytes(&format!("lab/{figure}.svg"))).unwrap();
-            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-            assert!(svg.contains("disarm"), "{figure}");
-        }
+    for figure in [
+        "bias",
+        "variance",
+        "snr",
+        "cosine",
+        "milliseconds",
+        "efficiency",
+    ] {
+        let svg = String::from_utf8(place.bytes(&format!("lab/{figure}.svg"))).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+        assert!(svg.contains("disarm"), "{figure}");
     }
     // The record alone gives the same figures and the same lines again.
     let drawn = place.bytes("lab/lab.json");
-    let figure = cfg!(feature = "plots").then(|| place.bytes("lab/bias.svg"));
-    if figure.is_some() {
-        std::fs::remove_file(place.path("lab/bias.svg")).unwrap();
-    }
+    let figure = place.bytes("lab/bias.svg");
+    std::fs::remove_file(place.path("lab/bias.svg")).unwrap();
     assert_eq!(
         place.good(&["lab", "--render", "--out", "lab"]).out,
         ended.out
     );
     assert_eq!(place.bytes("lab/lab.json"), drawn);
-    if let Some(figure) = figure {
-        assert_eq!(place.bytes("lab/bias.svg"), figure);
-    }
+    assert_eq!(place.bytes("lab/bias.svg"), figure);
     let ended = place.run(&["lab", "--render", "--out", "elsewhere"]);
     assert_eq!(
         (ended.code, ended.err.lines().count()),

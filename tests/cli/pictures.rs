@@ -1,4 +1,5 @@
-//! What `heatmap`, `filters`, `confusion`, `mistakes` and `curves` write and say.
+//! What the kinds of `plot` write and say. The other tests call the kinds by themselves, as
+//! they were called before.
 
 use bnn_cpu::data::picture::decode_png;
 use serde_json::Value;
@@ -43,7 +44,7 @@ fn heat_maps_of_one_run_and_of_several() {
     let place = Place::new();
     train(&place, "a", &["--mode", "stoch"]);
     train(&place, "b", &["--binary", "none"]);
-    let drawn = one(&place, &[&["heatmap", "a"], &DATA[..]].concat());
+    let drawn = one(&place, &[&["plot", "heatmap", "a"], &DATA[..]].concat());
     assert_eq!(
         files(&place, &drawn),
         ["conv1", "conv1-mean", "conv2", "conv2-mean"].map(|n| format!("a/pictures/{n}.png"))
@@ -51,7 +52,7 @@ fn heat_maps_of_one_run_and_of_several() {
     let drawn = one(
         &place,
         &[
-            &["heatmap", "a", "--channels", "--dark", "-o", "m"],
+            &["plot", "heatmap", "a", "--channels", "--dark", "-o", "m"],
             &DATA[..],
         ]
         .concat(),
@@ -62,12 +63,16 @@ fn heat_maps_of_one_run_and_of_several() {
     // A network without sampled units has no probabilities beside its maps.
     let drawn = one(
         &place,
-        &[&["heatmap", "b", "--channels"], &DATA[..]].concat(),
+        &[&["plot", "heatmap", "b", "--channels"], &DATA[..]].concat(),
     );
     assert_eq!(files(&place, &drawn).len(), 6);
     let drawn = one(
         &place,
-        &[&["heatmap", "--compare", "a", "b", "-o", "c"], &DATA[..]].concat(),
+        &[
+            &["plot", "heatmap", "--compare", "a", "b", "-o", "c"],
+            &DATA[..],
+        ]
+        .concat(),
     );
     let both = files(&place, &drawn);
     assert_eq!(
@@ -81,11 +86,17 @@ fn heat_maps_of_one_run_and_of_several() {
     );
     // The same command gives the same bytes.
     let again = place.bytes("c/conv1-compared.png");
-    place.good(&[&["heatmap", "--compare", "a", "b", "-o", "c"], &DATA[..]].concat());
+    place.good(
+        &[
+            &["plot", "heatmap", "--compare", "a", "b", "-o", "c"],
+            &DATA[..],
+        ]
+        .concat(),
+    );
     assert!(place.bytes("c/conv1-compared.png") == again);
-    place.bad(&["heatmap", "a", "b"], 2, "--compare");
-    place.bad(&["heatmap", "--compare", "a"], 2, "at least two");
-    place.bad(&["heatmap", "nowhere"], 1, "holds no run");
+    place.bad(&["plot", "heatmap", "a", "b"], 2, "--compare");
+    place.bad(&["plot", "heatmap", "--compare", "a"], 2, "at least two");
+    place.bad(&["plot", "heatmap", "nowhere"], 1, "holds no run");
 }
 
 #[test]
@@ -93,13 +104,13 @@ fn a_network_without_convolutions_has_no_maps() {
     let place = Place::new();
     train(&place, "m", &["--model", "mlp"]);
     place.bad(
-        &[&["heatmap", "m"], &DATA[..]].concat(),
+        &[&["plot", "heatmap", "m"], &DATA[..]].concat(),
         2,
         "no convolution",
     );
-    place.bad(&["filters", "m"], 2, "no convolution");
+    place.bad(&["plot", "filters", "m"], 2, "no convolution");
     assert!(!place.path("m/pictures").exists());
-    let counted = one(&place, &[&["confusion", "m"], &DATA[..]].concat());
+    let counted = one(&place, &[&["plot", "confusion", "m"], &DATA[..]].concat());
     assert_eq!(files(&place, &counted), ["m/pictures/confusion.png"]);
 }
 
@@ -120,7 +131,7 @@ fn confusion_and_mistakes_are_those_of_the_test() {
     let rest = ["--epochs", "1", "--mode", "stoch", "--lr", "0.0001"];
     place.good(&[&head[..], &rest].concat());
     let (_, _, accuracy) = place.test("a");
-    let counted = one(&place, &[&["confusion", "a"], &DATA[..]].concat());
+    let counted = one(&place, &[&["plot", "confusion", "a"], &DATA[..]].concat());
     let counts: Vec<Vec<usize>> = serde_json::from_value(counted["counts"].clone()).unwrap();
     assert_eq!(counts.iter().flatten().sum::<usize>(), TEST);
     let right: usize = (0..3).map(|i| counts[i][i]).sum();
@@ -132,7 +143,7 @@ fn confusion_and_mistakes_are_those_of_the_test() {
     );
     let found = one(
         &place,
-        &[&["mistakes", "a", "--most", "5"], &DATA[..]].concat(),
+        &[&["plot", "mistakes", "a", "--most", "5"], &DATA[..]].concat(),
     );
     let mistakes = found["mistakes"].as_array().unwrap();
     assert_eq!(
@@ -164,17 +175,17 @@ fn filters_and_curves_are_files() {
     let place = Place::new();
     train(&place, "a", &[]);
     train(&place, "b", &["--seed", "2"]);
-    let drawn = one(&place, &["filters", "a", "-o", "f"]);
+    let drawn = one(&place, &["plot", "filters", "a", "-o", "f"]);
     assert_eq!(
         files(&place, &drawn),
         ["f/filters-conv1.png", "f/filters-conv2.png"]
     );
-    let drawn = one(&place, &["curves", "a"]);
+    let drawn = one(&place, &["plot", "curves", "a"]);
     assert_eq!(
         files(&place, &drawn),
         ["a/pictures/curves-light.svg", "a/pictures/curves-dark.svg"]
     );
-    place.good(&["curves", "a", "b", "-o", "c"]);
+    place.good(&["plot", "curves", "a", "b", "-o", "c"]);
     let text = |file: &str| String::from_utf8(place.bytes(file)).unwrap();
     let (light, dark) = (text("c/curves-light.svg"), text("c/curves-dark.svg"));
     for svg in [&light, &dark] {
@@ -190,5 +201,5 @@ fn filters_and_curves_are_files() {
         assert!(svg.contains("class=\"run1\"") && !svg.contains("class=\"run2\""));
     }
     assert!(light != dark && light.contains("#ffffff") && !dark.contains("#ffffff"));
-    place.bad(&["curves", "data"], 1, "holds no run");
+    place.bad(&["plot", "curves", "data"], 1, "holds no run");
 }

@@ -46,11 +46,17 @@ fn bad_recipes_are_one_line() {
     place.bad(
         &train,
         1,
-        "r.json: as a recipe: invalid value '0' for '--epochs",
+        "r.json: epochs 0: it must be a whole number from 1 to",
     );
     write(&place, "r.json", r#"{"momentum": 0.5}"#);
     let clash = [&train[..], &["--optimizer", "adam"]].concat();
-    place.bad(&clash, 2, "--momentum has no effect with --optimizer adam");
+    place.bad(
+        &clash,
+        2,
+        "r.json: optimiser.momentum: has no effect with adam; it is a setting of sgd",
+    );
+    let flag = ["train", "--optimizer", "adam", "--momentum", "0.5"];
+    place.bad(&flag, 2, "--momentum: has no effect with adam");
 }
 
 /// Every recipe that comes with the program can be begun.

@@ -426,7 +426,7 @@ fn a_lab_replaces_a_record_by_a_whole_one_alone() {
         (
             "--epochs 2 --at 2 --val-fraction 0.999",
             1,
-            "validation share",
+            "--val-fraction: 0.999 leaves 0",
         ),
         ("--layers nothing", 1, "no parameter to look at"),
     ] {
@@ -472,7 +472,7 @@ fn a_table_whose_runs_cannot_be_carried_out_trains_none() {
     place.bad(
         &[&table[..], &few].concat(),
         1,
-        "larger than the 36 training images",
+        "more than the 36 training images",
     );
     assert!(!place.path("runs").exists() && !place.path("results").exists());
 }

@@ -180,3 +180,65 @@ fn a_table_says_once_what_it_waits_for() {
     assert!(!rest.contains("waiting"), "{rest}");
     assert!(child.wait_with_output().unwrap().status.success());
 }
+
+/// A suite of one's own reads recipes beside it, and its cells are what `train` makes of
+/// them; what is wrong with it is one line that names the file.
+#[test]
+fn a_suite_of_ones_own_is_a_file() {
+    let place = Place::new();
+    place.write_data("a-small-set");
+    std::fs::create_dir(place.path("own")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(place.path(name), text).unwrap();
+    write(
+        "own/r.json",
+        r#"{"about": "small", "model": "mlp", "binary": "none", "lr": 0.05, "batch": 16}"#,
+    );
+    let suite = r#"{"name": "rates", "about": "Rates.", "settings": {"epochs": 3},
+        "rows": [{"id": "mlp", "title": "the MLP", "recipe": "r.json", "grid": [[
+            {"id": "slow", "title": "slow", "settings": {"lr": 0.01}},
+            {"id": "usual", "title": "as the recipe has it"}]]}]}"#;
+    write("own/rates.json", suite);
+    let data = ["--dataset", "idx", "--data", "a-small-set"];
+    let table = ["table", "--suite", "own/rates.json", "--seeds", "1"];
+    place.good(&[&table[..], &["--epochs", "1"], &data].concat());
+    let read = |name: &str| String::from_utf8(place.bytes(name)).unwrap();
+    let text = read("results/rates-a-small-set-1-epochs.md");
+    assert!(
+        text.contains("the MLP, slow") && text.contains("--suite own/rates.json --seeds 1"),
+        "{text}"
+    );
+    let (folder, found) = cells(&place);
+    assert_eq!(found, ["mlp-slow-seed1.json", "mlp-usual-seed1.json"]);
+    // One flag above the recipe is the row's one setting above it.
+    let train = ["train", "--recipe", "own/r.json", "--lr", "0.01"];
+    place.good(&[&train[..], &["--epochs", "1", "--out", "run"], &data].concat());
+    let content = |name: &str| bnn_cpu::seal::open(&read(name)).unwrap().content;
+    let cell = content(&format!("{folder}/mlp-slow-seed1.json"));
+    assert_eq!(cell["config"], content("run/config.json"));
+    let again = [&table[..], &["--epochs", "1", "--render"]].concat();
+    place.good(&again);
+    assert_eq!(read("results/rates-a-small-set-1-epochs.md"), text);
+    for (suite, what) in [
+        ("no json", "not a suite"),
+        (
+            r#"{"name": "best", "about": "", "rows": [{"id": "a"}]}"#,
+            "is called best",
+        ),
+        (
+            r#"{"name": "x", "about": "", "rows": [{"id": "a", "settings": {"slope": {"max": 2}}}]}"#,
+            "suite x, row a: slope.max: has no effect with none",
+        ),
+        (
+            r#"{"name": "x", "about": "", "rows": [{"id": "a", "recipe": "gone.json"}]}"#,
+            "gone.json",
+        ),
+    ] {
+        write("own/rates.json", suite);
+        place.bad(&[&table[..], &data].concat(), 1, what);
+    }
+    place.bad(
+        &["table", "--suite", "novel"],
+        2,
+        "--suite novel: no such suite; choose reference",
+    );
+}

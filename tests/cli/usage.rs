@@ -59,7 +59,7 @@ fn wrong_usage_is_one_line_that_names_the_flag() {
         ("--isa mmx", "--isa"),
         ("--binary some", "--binary"),
         ("--estimator magic", "--estimator"),
-        ("--model nothing", "--model nothing"),
+        ("--model nothing", "--model: nothing: no such model"),
         ("--optimizer adam --momentum 0.9", "--momentum"),
         ("--optimizer adamw --nesterov", "--nesterov"),
         ("--beta1 0.9", "--beta1"),

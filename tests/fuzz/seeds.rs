@@ -30,6 +30,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "checkpoint" => checkpoint_seeds(),
         "packed" => [packed_seeds(), packed_lies()].concat(),
         "recipe" => recipe_seeds(),
+        "suite" => files(Path::new("data/suites")),
         "picture" => picture_seeds(),
         "requests" => request_seeds(),
         _ => record_seeds(),
@@ -241,6 +242,7 @@ fn recipe_seeds() -> Vec<Vec<u8>> {
     let more = [
         r#"{"nesterov":true,"momentum":0.9,"model":"other.json","lr":0.1}"#,
         r#"{"nesterov":false,"binary":"last"}"#,
+        r#"{"lr":0.005,"lr-schedule":"one-cycle","optimizer":"adam","val-fraction":0.05}"#,
     ];
     let mut seeds = files(Path::new("data/recipes"));
     seeds.extend(more.map(|text| text.as_bytes().to_vec()));

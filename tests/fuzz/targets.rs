@@ -16,11 +16,11 @@ use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
 use bnn_cpu::packed::{PackedNet, Product, Reading};
-use bnn_cpu::report::CellRecord;
+use bnn_cpu::study::{CellRecord, Suite};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Activity, BaselineState, BestWeights, Checkpoint, Config, DatasetRecord, Flips, Optimiser,
-    OptimiserSpec, RunFolder, TestRecord, metrics_lines, parse_json,
+    OptimiserSpec, PartialConfig, RunFolder, Subject, TestRecord, metrics_lines, parse_json,
 };
 use bnn_cpu::{Error, container, seal, train};
 
@@ -52,6 +52,7 @@ pub const ALL: &[Target] = &[
     target("checkpoint", checkpoint_file),
     target("packed", packed_file),
     target("recipe", recipe_file),
+    target("suite", suite_file),
     target("picture", picture_file),
     target("records", record_file),
     #[cfg(feature = "serve")]
@@ -450,27 +451,46 @@ pub fn requests(bytes: &[u8]) {
 
 /// The settings of a run as a file.
 pub fn recipe_file(bytes: &[u8]) {
-    static COMMAND: OnceLock<Mutex<[clap::Command; 2]>> = OnceLock::new();
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let command = || {
-        let mut command = cli::command();
-        command.build();
-        Mutex::new([command, cli::command()])
-    };
-    let commands = COMMAND.get_or_init(command);
-    let [built, parser] = &mut *commands.lock().expect("no panic before");
-    match cli::recipe::parse(text, here(), built) {
-        Ok(flags) => {
-            let alone = ["bnn-cpu", "train"].map(std::ffi::OsString::from);
-            let line = alone.into_iter().chain(flags.into_iter().map(|f| f.1));
-            if let Err(error) = parser.try_get_matches_from_mut(line) {
+    match cli::recipe::parse(text, here()) {
+        Ok(recipe) => {
+            // Small images: what a recipe may ask for is not trained here.
+            let any = Subject::of(&bnn_cpu::data::digits::generate(0, 1, 1));
+            // A file that it names lies outside of what is fuzzed.
+            let named = recipe.model.as_ref().and_then(|model| model.from.as_ref());
+            if named.is_none_or(|from| !from.is_own())
+                && let Err(error) = recipe.complete(&any)
+            {
                 said(error);
             }
         }
-        Err(cli::Failure::Error(error)) => said(cli::output::one_line(&error.to_string())),
-        Err(other) => panic!("{other:?}"),
+        Err(error) => said(cli::output::one_line(&error.to_string())),
+    }
+}
+
+/// A table's worth of runs; its recipes state nothing.
+pub fn suite_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let recipe = |_: &str| Ok(PartialConfig::default());
+    let suite = match Suite::parse(text, here(), &recipe) {
+        Ok(suite) => suite,
+        Err(error) => return said(cli::output::one_line(&error.to_string())),
+    };
+    let any = Subject::of(&bnn_cpu::data::digits::generate(0, 1, 1));
+    // As many rows as a file of this size can name one by one.
+    for row in suite.rows.iter().take(100) {
+        let model = row.settings.model.as_ref();
+        // A file that it names lies outside of what is fuzzed.
+        let named = model.and_then(|model| model.from.as_ref());
+        if named.is_none_or(|from| !from.is_own())
+            && let Err(error) = suite.config(row, &any, 1, &PartialConfig::default())
+        {
+            said(error);
+        }
     }
 }
 

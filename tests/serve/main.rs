@@ -457,7 +457,7 @@ fn a_taken_address_and_colours_are_refused() {
         .unwrap()
         .to_string();
     assert!(error.contains("another program listens there"), "{error}");
-    assert!(error.contains("--listen") && !error.contains('\n'));
+    assert!(error.contains("choose another") && !error.contains('\n'));
 
     let engine = kernels::select(None).unwrap();
     let mut spec = preset("seed-net", Shape::image(3, 28, 28), 10).unwrap();

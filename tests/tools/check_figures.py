@@ -33,7 +33,7 @@ Expressions read the records by
   config(suite, row)              what the configurations of all seeds have in common
   rows(suite)                     every row of a table, to loop over; each as `cells` gives it
   paired(suite, row, other)       differences of the percents seed by seed: .mean .half
-  published(title)                .percent .loss, of the rows in src/report/reference.rs
+  published(title)                .percent .loss, of the rows in src/study/reference.rs
   recipe(name), sweep(name)       a file of data/recipes, of results/sweeps
   record(path)                    any JSON file below results/ or data/
   quoted(page, text)              the number at `{}` of a text on another page of results/

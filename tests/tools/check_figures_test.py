@@ -38,7 +38,7 @@ class Project(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
-        self.write("src/report/reference.rs", RUST)
+        self.write("src/study/reference.rs", RUST)
         self.write("tests/tools/lab_figures.py", LAB)
         self.write("results/lab/both/lab.json", "{}")
         self.write("data/recipes/small.json", json.dumps({"val-fraction": 0.05}))

@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(idx gzip archive model weights checkpoint packed recipe picture records requests)
+all=(idx gzip archive model weights checkpoint packed recipe suite picture records requests)
 for extra in tests/fuzz/fuzz_targets/*.rs; do
   name=$(basename "$extra" .rs)
   [[ " ${all[*]} " == *" $name "* ]] || all+=("$name")
@@ -40,6 +40,7 @@ longest() {
   case $1 in
     idx | gzip | archive | picture) echo 2048 ;;
     recipe) echo 512 ;;
+    suite) echo 16384 ;;
     *) echo 4096 ;;
   esac
 }

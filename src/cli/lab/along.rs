@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::lab::{Contender, Lab, Point, Trajectory};
 use bnn_cpu::model::{Network, weights};
-use bnn_cpu::report::lab::{Contender, Lab, Point, Trajectory};
 use bnn_cpu::tape::Params;
 use bnn_cpu::train::{self, Config, EpochRecord, Event, RunFolder};
 

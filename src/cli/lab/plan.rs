@@ -4,20 +4,21 @@
 use bnn_cpu::Error;
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::estimators::{self, Firing, Link};
+use bnn_cpu::lab::{Contender, Lab, MOST_BITS};
 use bnn_cpu::model::{ModelSpec, Network, Placement};
-use bnn_cpu::report::Row;
-use bnn_cpu::report::lab::{Contender, Lab, MOST_BITS};
 use bnn_cpu::tape::Params;
-use bnn_cpu::train::{Config, DatasetRecord, RunFolder};
+use bnn_cpu::train::{
+    Config, ModelSource, PartialConfig, PartialModel, Placed, RunFolder, Subject,
+};
 
-use super::super::settings::Setter;
+use super::super::recipe::Stated;
 use super::super::{Context, Failure, Outcome};
 use super::Args;
 
 /// What is measured, and against what.
 pub struct Plan<'a> {
     pub config: Config,
-    pub row: Row,
+    pub row: Placed,
     pub lab: Lab<'a>,
     pub contenders: Vec<Contender>,
     /// The estimator of the reference run, or none for the exact gradient.
@@ -32,7 +33,7 @@ pub fn check(args: &Args, stored: Option<&RunFolder>, context: &Context) -> Outc
             "--at and --every go along a training of new weights; leave out the run",
         ));
     }
-    if along != args.settings.epochs.is_some() && stored.is_none() {
+    if along != args.settings.0.epochs.is_some() && stored.is_none() {
         return Err(Failure::usage(
             "a lab along a training needs --epochs, and --at or --every",
         ));
@@ -40,7 +41,8 @@ pub fn check(args: &Args, stored: Option<&RunFolder>, context: &Context) -> Outc
     let any = digits::generate(0, 1, 1);
     let plan = plan(args, stored, &any, Vec::new(), context)?;
     if stored.is_none() {
-        plan.config.check_settings()?;
+        let checked = plan.config.check_settings();
+        checked.map_err(|e| stated(args).named(e))?;
     }
     if args.own && !along {
         return Err(Failure::usage(
@@ -70,7 +72,7 @@ pub fn plan<'a>(
     context: &Context,
 ) -> Outcome<Plan<'a>> {
     let config = config(args, stored, dataset)?;
-    let row = Row::of(&config.model)
+    let row = Placed::of(&config.model)
         .filter(|row| row.placement != Placement::None)
         .ok_or_else(|| {
             Error::spec(format!(
@@ -78,7 +80,12 @@ pub fn plan<'a>(
                 config.model.name
             ))
         })?;
-    let link = args.model.units.link.or(row.link).unwrap_or(Link::Sigmoid);
+    let link = args
+        .model
+        .stated()
+        .link
+        .or(row.link)
+        .unwrap_or(Link::Sigmoid);
     let lab = Lab {
         model: config.model.clone(),
         placement: row.placement,
@@ -106,14 +113,22 @@ pub fn plan<'a>(
     })
 }
 
+/// What the flags state of a configuration.
+pub fn stated(args: &Args) -> Stated {
+    Stated::of_flags(PartialConfig {
+        model: Some(args.model.stated()),
+        ..args.settings.0.clone()
+    })
+}
+
 /// The configuration: a stored run's, or that of new weights.
 pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Outcome<Config> {
     if let Some(run) = stored {
         return Ok(run.config().clone());
     }
     let mut model: ModelSpec = args.model.spec_for(dataset)?;
-    if let Some(row) = Row::of(&model)
-        && args.model.units.mode.is_none()
+    if let Some(row) = Placed::of(&model)
+        && args.model.stated().mode.is_none()
         && let Some((_, estimator)) = &row.binary
     {
         // A lab is about samples.
@@ -122,12 +137,15 @@ pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Out
             model.set_link(row.link)?;
         }
     }
-    let mut config = Config::reference(model, DatasetRecord::of(dataset));
-    config.normalise_by(dataset);
-    args.settings.apply(&mut config, &Setter { stored: None })?;
-    config.suit_samples();
-    config.suit_baseline();
-    Ok(config)
+    let settings = PartialConfig {
+        model: Some(PartialModel {
+            from: Some(ModelSource::Own(Box::new(model))),
+            ..PartialModel::default()
+        }),
+        ..args.settings.0.clone()
+    };
+    let config = settings.complete(&Subject::of(dataset));
+    config.map_err(|e| stated(args).refused(e))
 }
 
 impl Plan<'_> {

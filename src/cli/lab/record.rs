@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
-use bnn_cpu::report::lab::Record;
+use bnn_cpu::lab::Record;
 use bnn_cpu::train::{BEST, CHECKPOINT, CONFIG, METRICS, METRICS_CSV, RunFolder, TEST};
 use bnn_cpu::{Error, seal};
 
@@ -23,17 +23,10 @@ pub fn write(args: &Args, record: &Record) -> Outcome {
 }
 
 /// Writes the figures of a record, once all of them are drawn.
-#[cfg(feature = "plots")]
 pub fn draw(args: &Args, record: &Record) -> Outcome {
-    for (name, svg) in bnn_cpu::report::lab::plots::draw(record)? {
+    for (name, svg) in bnn_cpu::draw::lab::draw(record)? {
         write_atomic_bytes(&args.out.join(name), svg.as_bytes())?;
     }
-    Ok(())
-}
-
-/// There are no figures without the crate that draws them.
-#[cfg(not(feature = "plots"))]
-pub fn draw(_args: &Args, _record: &Record) -> Outcome {
     Ok(())
 }
 

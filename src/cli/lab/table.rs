@@ -1,7 +1,7 @@
 //! The lines of a lab's record: a table a point, in which no number stands without its
 //! standard error and no bias without its resolution.
 
-use bnn_cpu::report::lab::{Figures, Measured, Point, Record, Spread, Trajectory, error_of_root};
+use bnn_cpu::lab::{Figures, Measured, Point, Record, Spread, Trajectory, error_of_root};
 use serde_json::json;
 
 use super::super::output::{self, Align, Table};
@@ -159,7 +159,7 @@ fn own(record: &Record, trajectory: &Trajectory) -> Outcome {
         ("ms", Align::Right),
     ]);
     for point in &trajectory.points {
-        let spread = |of: &bnn_cpu::report::lab::Scattered| of.figures.last().map(|(_, s)| *s);
+        let spread = |of: &bnn_cpu::lab::Scattered| of.figures.last().map(|(_, s)| *s);
         // ST comes last; along its own trajectory it is the only one.
         let st = point.estimators.last().and_then(spread);
         for (number, measured) in point.estimators.iter().enumerate() {

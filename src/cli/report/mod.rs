@@ -7,16 +7,16 @@ mod speed;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
+use bnn_cpu::draw::page::{Layers, Report, Subject};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
-use bnn_cpu::report::page::{Layers, Report, Subject};
 use bnn_cpu::train::{Provenance, RunFolder};
 use serde_json::json;
 
 use super::data_args::DataArgs;
 use super::output;
-use super::pictures::look;
 use super::places;
+use super::plot::pictures::look;
 use super::progress::Progress;
 use super::train::RUNS;
 use super::{Context, Failure, Outcome};

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::draw::page::Shown;
 use bnn_cpu::model::ModelSpec;
-use bnn_cpu::report::page::Shown;
-use bnn_cpu::report::{CellRecord, Table, reference};
+use bnn_cpu::study::{CellRecord, Table, reference};
 use bnn_cpu::train::{CONFIG, Config, EpochRecord, RunFolder, TestRecord};
 use bnn_cpu::{Error, bounded, files};
 
@@ -64,6 +64,7 @@ impl Sources {
         let mut shown = self.shown(&name, &config, run.metrics()?, run.test()?);
         if best.as_ref().is_some_and(|best| best.epoch == 0) {
             shown.command = "bnn-cpu import WEIGHTS.safetensors".into();
+            shown.recipe.clear();
             shown.command_note = "The weights were imported, not trained here.".into();
         }
         self.runs.push(shown);
@@ -160,6 +161,7 @@ impl Sources {
             cell: false,
             seed: config.seed,
             command: command.line,
+            recipe: command.recipe,
             command_note: note.trim().into(),
             config: output::value(config),
             history,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bnn_cpu::bounded;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::draw::page::Speed;
 use bnn_cpu::lower::lower;
-use bnn_cpu::report::Row;
-use bnn_cpu::report::page::Speed;
-use bnn_cpu::report::timing::{Effort, Timing, time, time_network};
+use bnn_cpu::study::timing::{Effort, Timing, time, time_network};
+use bnn_cpu::train::Placed;
 use bnn_cpu::train::{Config, RunFolder};
 
 use super::super::{Context, Outcome};
@@ -24,7 +24,7 @@ const EFFORT: Effort = Effort {
 /// Whether a network is unlike those that were measured: speed depends on its shape
 /// and on which of its units and weights are binary, not on how it was trained.
 pub fn wanted(measured: &mut Vec<String>, config: &Config) -> bool {
-    let row = Row::of(&config.model).map(|row| (row.placement, row.binary.map(|b| b.0)));
+    let row = Placed::of(&config.model).map(|row| (row.placement, row.binary.map(|b| b.0)));
     let binary = config.model.has_binary_weights();
     let key = format!("{} {row:?} {binary}", config.model.name);
     let new = !measured.contains(&key);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bnn_cpu::bounded;
-use bnn_cpu::report::{Cell, CellEvent, Table};
+use bnn_cpu::study::{Cell, CellEvent, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use bnn_cpu::data::idx;
+use bnn_cpu::lab::Record;
 use bnn_cpu::model::weights;
 use bnn_cpu::packed::PackedNet;
-use bnn_cpu::report::lab::Record;
-use bnn_cpu::report::{CellRecord, Table};
+use bnn_cpu::study::{CellRecord, Table};
 use bnn_cpu::train::{BestWeights, Checkpoint, Config, TestRecord, metrics_lines};
 use bnn_cpu::{Error, bounded, files, seal};
 use serde_json::Value;

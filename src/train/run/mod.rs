@@ -110,7 +110,7 @@ impl RunFolder {
         create_folder(path)?;
         let lock = Self::lock(path)?;
         if has(lock.dir(), path, CONFIG)? {
-            return Err(Error::checkpoint(path, HOLDS_A_RUN));
+            return Err(holds_a_run(path));
         }
         refuse_remains(&lock, path)?;
         Self::begin(path, config, lock)
@@ -139,16 +139,15 @@ impl RunFolder {
         match files::look(path)? {
             None => return Ok(()),
             Some(found) if !found.is_dir() => {
-                return Err(Error::checkpoint(
-                    path,
-                    "is no folder; choose another --out",
-                ));
+                return Err(
+                    Error::checkpoint(path, "is no folder; choose another").mended_by(&["out"])
+                );
             }
             Some(_) => {}
         }
         let dir = Dir::open(path).map_err(Error::io("open", path))?;
         match has(&dir, path, CONFIG)? {
-            true => Err(Error::checkpoint(path, HOLDS_A_RUN)),
+            true => Err(holds_a_run(path)),
             false => Ok(()),
         }
     }
@@ -241,7 +240,7 @@ impl RunFolder {
             notice::once(
                 &path.display().to_string(),
                 &format!(
-                    "{}: this run was made before files had seals, so damage to it would not be noticed; `bnn-cpu verify --seal` looks at it and seals it",
+                    "{}: this run was made before files had seals, so damage to it would not be noticed; `bnn-cpu verify` can look at it and seal it",
                     path.display()
                 ),
             );
@@ -363,7 +362,10 @@ impl RunFolder {
 }
 
 /// What is said of a folder that cannot take a new run.
-const HOLDS_A_RUN: &str = "already holds a run; continue it with --resume, replace it with --force, or choose another --out";
+fn holds_a_run(path: &Path) -> Error {
+    let what = "already holds a run; continue it, replace it, or choose another folder";
+    Error::checkpoint(path, what).mended_by(&["resume", "force", "out"])
+}
 
 /// Whether anything of that name is in the folder.
 fn has(dir: &Dir, path: &Path, name: &str) -> Result<bool> {
@@ -381,9 +383,10 @@ fn refuse_remains(lock: &FolderLock, path: &Path) -> Result<()> {
             return Err(Error::checkpoint(
                 path,
                 format!(
-                    "holds {file} of a run whose config.json is gone; put that back, replace the run with --force, or choose another --out"
+                    "holds {file} of a run whose config.json is gone; put that back, replace the run, or choose another folder"
                 ),
-            ));
+            )
+            .mended_by(&["force", "out"]));
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ impl RunFolder {
                 fail("does not say that it is of this run, as its files do; put the right one back")
             }
             (None, Some(_)) => fail(
-                "has a seal, but the config.json beside it has none; put the right one back, or finish what was begun with `bnn-cpu verify --seal`",
+                "has a seal, but the config.json beside it has none; put the right one back, or finish the sealing that was begun",
             ),
         }
     }
@@ -131,8 +131,9 @@ impl RunFolder {
         self.find_best()?.ok_or_else(|| {
             Error::checkpoint(
                 &self.path,
-                "has no weights yet (no epoch is finished); continue it with `bnn-cpu train --resume`",
+                "has no weights yet (no epoch is finished); continue its training",
             )
+            .mended_by(&["resume"])
         })
     }
 

@@ -176,7 +176,7 @@ class Records:
                        for seed in mine if seed in theirs)
 
     def published(self, title):
-        path = "src/report/reference.rs"
+        path = "src/study/reference.rs"
         for row, loss, percent in PUBLISHED.findall((self.root / path).read_text("utf-8")):
             if row == title:
                 self.note(path)

@@ -1,4 +1,4 @@
-"""Figures over seeds, and the 95 % interval of their mean, as src/report/spread.rs has them."""
+"""Figures over seeds, and the 95 % interval of their mean, as src/study/spread.rs has them."""
 import math
 
 

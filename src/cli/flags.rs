@@ -1,0 +1,363 @@
+//! The flags that state settings: each with its field of a configuration, so that the
+//! command line, a recipe and a report mean the same by them.
+
+use bnn_cpu::Error;
+use bnn_cpu::data::Augment;
+use bnn_cpu::estimators::{self, Firing, Link};
+use bnn_cpu::layers::Weights;
+use bnn_cpu::model::{Init, Placement};
+use bnn_cpu::train::{
+    Baseline, LrSchedule, MOST_EPOCHS, OptimiserSpec, PartialConfig, SlopeKind, firing_name,
+    placement_name,
+};
+use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+/// A flag that states a setting.
+pub struct Flag {
+    /// Its name, without dashes.
+    pub name: &'static str,
+    /// The path of its field in a configuration.
+    pub field: &'static str,
+    /// What its value is.
+    kind: Kind,
+    /// What its value is called in help; empty for a switch.
+    value: &'static str,
+    heading: &'static str,
+    help: &'static str,
+}
+
+/// What a value is.
+enum Kind {
+    /// A whole number from 1 to that.
+    Count(usize),
+    /// A whole number.
+    Whole,
+    /// A number of 0 or more and below 1.
+    Share,
+    /// A number above 0.
+    Positive,
+    /// A number of 0 or more.
+    NotNegative,
+    /// One of these names.
+    Choice(fn() -> Vec<&'static str>),
+    /// Names of estimators, joined by `+`.
+    Estimators,
+    /// It is there or not.
+    Switch,
+}
+
+const NETWORK: &str = "Network";
+const TRAINING: &str = "Training";
+const OPTIMISER: &str = "Optimiser";
+const LR_SCHEDULE: &str = "Learning-rate schedule";
+const SLOPE: &str = "Slope annealing";
+const SAMPLING: &str = "Sampling";
+
+const fn flag(
+    name: &'static str,
+    field: &'static str,
+    kind: Kind,
+    value: &'static str,
+    heading: &'static str,
+    help: &'static str,
+) -> Flag {
+    Flag {
+        name,
+        field,
+        kind,
+        value,
+        heading,
+        help,
+    }
+}
+
+use Kind::{Choice, Count, Estimators, NotNegative, Positive, Share, Switch, Whole};
+
+/// Which activations of a network are binary, and how.
+#[rustfmt::skip]
+const UNITS: [Flag; 5] = [
+    flag("binary", "model.binary", Choice(placements), "WHICH", NETWORK,
+        "Which activations are binary [default: both; a JSON file keeps its own]"),
+    flag("mode", "model.mode", Choice(modes), "MODE", NETWORK,
+        "How binary units fire. det: [x > 0]; stoch: 1 with the probability that the link gives a*x, a the slope. Estimators that learn from samples draw them in training also where units are deterministic in evaluation [default: det]"),
+    flag("estimator", "model.estimator", Estimators, "NAME", NETWORK,
+        "Gradient estimator of binary units, of those that `bnn-cpu estimators` lists; a list such as disarm+local-expectation goes from the first binary layer to the last [default: st, straight-through]"),
+    flag("link", "model.link", Choice(|| Link::ALL.map(Link::name).to_vec()), "NAME", NETWORK,
+        "Probability of a bit: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is 1/(1 + exp(-a*x)) [default: the estimator's own]"),
+    flag("weights", "model.weights", Choice(|| Weights::ALL.map(Weights::name).to_vec()), "KIND", NETWORK,
+        "What every layer multiplies by. binary: the signs of the weights, with integer pixels, and a batch norm after each layer in place of its bias [default: real; binary for xnor-net and xnor-large]"),
+];
+
+/// Everything about a run beside its network, its samples and its data.
+#[rustfmt::skip]
+const SETTINGS: [Flag; 25] = [
+    flag("epochs", "epochs", Count(MOST_EPOCHS), "N", TRAINING,
+        "Passes over the training images [default: 10]"),
+    flag("batch", "batch", Count(usize::MAX), "N", TRAINING,
+        "Images in a step [default: 64]"),
+    flag("val-fraction", "val_fraction", Share, "SHARE", TRAINING,
+        "Share of the training images kept for validation; the epoch with the lowest validation loss is tested [default: 0.1]"),
+    flag("seed", "seed", Whole, "N", TRAINING,
+        "Of weights, split, order, noise and augmentation [default: 1]"),
+    flag("init", "init", Choice(|| Init::ALL.map(Init::name).to_vec()), "NAME", TRAINING,
+        "How weights begin [default: pytorch]"),
+    flag("augment", "augment", Choice(|| Augment::ALL.map(Augment::name).to_vec()), "KIND", TRAINING,
+        "What is done to training images, anew in each epoch [default: none]"),
+    flag("optimizer", "optimiser.name", Choice(|| OptimiserSpec::ALL.map(|o| o.name()).to_vec()), "NAME", OPTIMISER,
+        "Optimiser [default: sgd]"),
+    flag("lr", "lr", Positive, "X", OPTIMISER,
+        "Learning rate; the peak, where it is scheduled [default: 0.1 for sgd, 0.001 for adam and adamw]"),
+    flag("momentum", "optimiser.momentum", Share, "X", OPTIMISER,
+        "sgd: momentum [default: 0.9]"),
+    flag("nesterov", "optimiser.nesterov", Switch, "", OPTIMISER,
+        "sgd: Nesterov's look-ahead"),
+    flag("weight-decay", "optimiser.weight_decay", NotNegative, "X", OPTIMISER,
+        "L2 penalty; for adamw the decay of the weight itself [default: 0; 0.01 for adamw]"),
+    flag("beta1", "optimiser.beta1", Share, "X", OPTIMISER,
+        "adam, adamw: decay of the first moment [default: 0.9]"),
+    flag("beta2", "optimiser.beta2", Share, "X", OPTIMISER,
+        "adam, adamw: decay of the second moment [default: 0.999]"),
+    flag("eps", "optimiser.eps", Positive, "X", OPTIMISER,
+        "adam, adamw: added to the root of the second moment [default: 1e-8]"),
+    flag("lr-schedule", "lr_schedule.name", Choice(|| LrSchedule::ALL.map(|s| s.name()).to_vec()), "NAME", LR_SCHEDULE,
+        "How the learning rate changes; formulas below [default: constant]"),
+    flag("lr-every", "lr_schedule.every", Count(usize::MAX), "N", LR_SCHEDULE,
+        "step: epochs between two changes [default: 3]"),
+    flag("lr-factor", "lr_schedule.factor", Positive, "X", LR_SCHEDULE,
+        "step: what the rate is multiplied by [default: 0.5]"),
+    flag("lr-min", "lr_schedule.min", NotNegative, "X", LR_SCHEDULE,
+        "cosine: the last rate [default: 0]"),
+    flag("lr-rise", "lr_schedule.rise", Positive, "X", LR_SCHEDULE,
+        "one-cycle: share of the steps that go up [default: 0.3]"),
+    flag("lr-start-divisor", "lr_schedule.start_divisor", Positive, "X", LR_SCHEDULE,
+        "one-cycle: the first rate is the peak divided by this [default: 25]"),
+    flag("lr-final-divisor", "lr_schedule.final_divisor", Positive, "X", LR_SCHEDULE,
+        "one-cycle: the last rate is the first divided by this [default: 10000]"),
+    flag("anneal", "slope.kind", Choice(|| SlopeKind::ALL.map(SlopeKind::name).to_vec()), "NAME", SLOPE,
+        "How the slope of hard sigmoids and binary units changes; formulas below [default: none]"),
+    flag("slope-start", "slope.start", Positive, "X", SLOPE,
+        "The slope of the first epoch [default: 1]"),
+    flag("slope-rate", "slope.rate", NotNegative, "X", SLOPE,
+        "linear, exp, step: see the formulas [default: 0.04, 1.005, 3]"),
+    flag("slope-max", "slope.max", Positive, "X", SLOPE,
+        "linear, exp, step, cosine: the slope never passes this [default: 5]"),
+];
+
+/// How estimators draw samples, and what they learn from them.
+#[rustfmt::skip]
+const SAMPLES: [Flag; 5] = [
+    flag("samples", "samples", Count(4096), "K", SAMPLING,
+        "Samples of an image in a step; the layers below the first binary one run once whatever their number [default: 1; 2 where an estimator needs them]"),
+    flag("baseline", "baseline", Choice(|| Baseline::ALL.map(Baseline::name).to_vec()), "NAME", SAMPLING,
+        "What score functions take from a loss [default: loo with several samples, else batch, where the estimator takes one]"),
+    flag("temperature", "temperature.start", Positive, "T", SAMPLING,
+        "Temperature of relaxed bits in the first epoch [default: 1]"),
+    flag("temperature-rate", "temperature.rate", Positive, "X", SAMPLING,
+        "What the temperature is multiplied by from epoch to epoch [default: 0.9]"),
+    flag("temperature-min", "temperature.min", Positive, "T", SAMPLING,
+        "The least temperature [default: 0.5]"),
+];
+
+fn placements() -> Vec<&'static str> {
+    use Placement::{Both, First, Last, None};
+    [None, First, Last, Both].map(placement_name).to_vec()
+}
+
+fn modes() -> Vec<&'static str> {
+    [Firing::Deterministic, Firing::Stochastic]
+        .map(firing_name)
+        .to_vec()
+}
+
+/// Every flag that states a setting, names before what belongs to them.
+pub fn all() -> impl Iterator<Item = &'static Flag> {
+    UNITS.iter().chain(&SETTINGS).chain(&SAMPLES)
+}
+
+/// The flag of a field, with its dashes; `None` where no flag states it.
+pub fn of_field(field: &str) -> Option<String> {
+    let own = |flag: &&Flag| flag.field == field;
+    match (all().find(own), field) {
+        (Some(flag), _) => Some(format!("--{}", flag.name)),
+        (None, "model" | "model.from") => Some("--model".into()),
+        (None, _) => None,
+    }
+}
+
+/// An error as a line, with the flags that would mend it.
+pub fn told(error: &Error) -> String {
+    match error {
+        Error::Mended { error, by } => {
+            let flags: Vec<String> = by.iter().map(|name| format!("--{name}")).collect();
+            format!("{} ({})", told(error), flags.join(", "))
+        }
+        Error::InUse { .. } => format!("{error} (--out)"),
+        Error::Diverged(_) => format!("{error} (--lr)"),
+        other => other.to_string(),
+    }
+}
+
+impl Kind {
+    /// Reads a value from its text.
+    fn read(&self, text: &str) -> Result<Value, String> {
+        let number = |fits: fn(f64) -> bool, what: &str| match text.parse::<f64>() {
+            Ok(x) if x.is_finite() && fits(x) => Ok(json!(x)),
+            _ => Err(format!("it must be {what}")),
+        };
+        match self {
+            Kind::Count(most) => match (text.parse::<usize>(), *most) {
+                (Ok(n), most) if (1..=most).contains(&n) => Ok(json!(n)),
+                (_, usize::MAX) => Err("it must be a whole number of 1 or more".into()),
+                _ => Err(format!("it must be a whole number from 1 to {most}")),
+            },
+            Kind::Whole => match text.parse::<u64>() {
+                Ok(n) => Ok(json!(n)),
+                Err(_) => Err("it must be a whole number of 0 or more".into()),
+            },
+            Kind::Share => number(
+                // Rounded to 32 bits, a number just below 1 is 1.
+                |x| (0.0..1.0).contains(&x) && (x as f32) < 1.0,
+                "a number from 0 up to but not including 1",
+            ),
+            Kind::Positive => number(|x| x > 0.0, "a number above 0"),
+            Kind::NotNegative => number(|x| x >= 0.0, "a number of 0 or more"),
+            Kind::Choice(names) => match names().contains(&text) {
+                true => Ok(text.into()),
+                false => Err(format!("choose from {}", names().join(", "))),
+            },
+            Kind::Estimators => {
+                for name in text.split('+') {
+                    estimators::by_name(name, None).map_err(|e| e.to_string())?;
+                }
+                Ok(text.into())
+            }
+            Kind::Switch => match text {
+                "true" | "false" => Ok((text == "true").into()),
+                _ => Err("it must be true or false".into()),
+            },
+        }
+    }
+}
+
+/// As many epochs as a run can have.
+pub fn epochs(text: &str) -> Result<usize, String> {
+    let value = Count(MOST_EPOCHS).read(text)?;
+    Ok(value.as_u64().unwrap_or_default() as usize)
+}
+
+/// A value as one writes it.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(n) if n.is_f64() => n.as_f64().unwrap_or_default().to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl Flag {
+    /// Whether it has no value.
+    pub fn is_switch(&self) -> bool {
+        matches!(self.kind, Kind::Switch)
+    }
+
+    /// Reads the value of a recipe as the flag reads its text.
+    pub fn read(&self, value: &Value) -> Result<Value, String> {
+        let read = match value {
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => self.kind.read(&text(value)),
+            _ => Err("it must be a number or a text".into()),
+        };
+        read.map_err(|why| format!("{value}: {why}"))
+    }
+
+    fn arg(&'static self) -> Arg {
+        let arg = Arg::new(self.name)
+            .long(self.name)
+            .help(self.help)
+            .help_heading(self.heading);
+        let parser = match &self.kind {
+            Kind::Switch => return arg.action(ArgAction::SetTrue),
+            Kind::Choice(names) => {
+                ValueParser::new(PossibleValuesParser::new(names()).map(Value::String))
+            }
+            kind => ValueParser::new(|text: &str| kind.read(text)),
+        };
+        arg.value_name(self.value).value_parser(parser)
+    }
+
+    fn given(&self, matches: &ArgMatches) -> Option<Value> {
+        match self.kind {
+            Kind::Switch => matches.get_flag(self.name).then_some(true.into()),
+            _ => matches.get_one::<Value>(self.name).cloned(),
+        }
+    }
+}
+
+/// Puts a value at the path of a field.
+pub fn put(at: &mut Map<String, Value>, field: &str, value: Value) {
+    match field.split_once('.') {
+        None => drop(at.insert(field.into(), value)),
+        Some((head, rest)) => {
+            let below = at.entry(head).or_insert_with(|| Map::new().into());
+            if let Value::Object(below) = below {
+                put(below, rest, value);
+            }
+        }
+    }
+}
+
+/// Flags of a subcommand, as the settings that they state.
+macro_rules! group {
+    ($(#[$about:meta])* $name:ident, $flags:ident) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name(pub PartialConfig);
+
+        impl clap::FromArgMatches for $name {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                let mut found = Self::default();
+                found.update_from_arg_matches(matches)?;
+                Ok(found)
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                let mut given = Map::new();
+                for flag in &$flags {
+                    if let Some(value) = flag.given(matches) {
+                        put(&mut given, flag.field, value);
+                    }
+                }
+                let given: PartialConfig = serde_json::from_value(given.into())
+                    .map_err(|e| clap::Error::raw(clap::error::ErrorKind::InvalidValue, e))?;
+                self.0 = given.over(std::mem::take(&mut self.0));
+                Ok(())
+            }
+        }
+
+        impl clap::Args for $name {
+            fn augment_args(command: Command) -> Command {
+                command.args($flags.iter().map(Flag::arg))
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+    };
+}
+
+group! {
+    /// Which activations of a network are binary, and how.
+    UnitArgs, UNITS
+}
+
+group! {
+    /// Everything about a run beside its network, its samples and its data.
+    Settings, SETTINGS
+}
+
+group! {
+    /// How estimators draw samples, and what they learn from them.
+    SamplingArgs, SAMPLES
+}

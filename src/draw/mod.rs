@@ -1,0 +1,23 @@
+//! Floor 7: pictures of networks, runs and tables: labelled PNG files, SVG curves, and the
+//! page that puts them together.
+//!
+//! [`canvas`] has pixels, rectangles and text; [`colour`] the two colour maps;
+//! [`grid`] lays maps out in rows and columns beside a colour bar. The others each
+//! draw one kind of picture from plain numbers: nothing here runs a network.
+
+pub mod canvas;
+pub mod chart;
+pub mod colour;
+pub mod confusion;
+pub mod curves;
+pub mod filters;
+pub mod grid;
+pub mod heatmap;
+pub mod lab;
+mod marks;
+pub mod mistakes;
+pub mod page;
+pub mod survey;
+
+pub use canvas::{Canvas, Theme};
+pub use grid::{Grid, Plane};

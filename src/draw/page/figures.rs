@@ -1,0 +1,265 @@
+//! The page's pictures: curves, heat maps, confusion, mistakes. Maps are as small as
+//! they are, one pixel a number; the browser enlarges them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, html};
+
+use super::super::chart::{Style, dash};
+use super::super::colour;
+use super::super::curves::{Course, charts, inline};
+use super::super::grid::{Colours, Plane, short};
+use super::super::heatmap::{image, mean_image};
+use super::super::survey::Maps;
+use super::{Report, Subject};
+use crate::data::sheet::Sheet;
+use crate::study::grouped;
+use crate::train::EpochRecord;
+
+/// Mistakes that are shown of a run.
+const MISTAKES: usize = 24;
+/// Runs whose details are open from the start.
+const OPEN: usize = 2;
+
+/// A plane as a PNG in a data URI.
+fn uri(plane: &Plane, colours: Colours) -> String {
+    let sheet = Sheet {
+        width: plane.width,
+        height: plane.height,
+        channels: 3,
+        pixels: plane.values.iter().flat_map(|&x| colours.of(x)).collect(),
+    };
+    // The sides and the pixels agree, so there is nothing to go wrong.
+    let png = sheet.to_png().unwrap_or_default();
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
+/// A colour bar between its two ends.
+fn bar(colours: Colours) -> Markup {
+    let Colours::Amount(low, high) = colours else {
+        return html! {};
+    };
+    let stops: Vec<String> = (0..=16)
+        .map(|i| colour::hex(colour::sequential(i as f32 / 16.0)))
+        .collect();
+    let style = format!("background:linear-gradient(to right,{})", stops.join(","));
+    html! { span.bar { (short(low)) i style=(style) {} (short(high)) } }
+}
+
+impl Report<'_> {
+    pub(super) fn curves(&self, names: &[String]) -> Markup {
+        let courses: Vec<Course<'_>> = self
+            .runs
+            .iter()
+            .map(|run| Course {
+                line: run.line,
+                history: &run.history,
+            })
+            .collect();
+        let charts = charts(&courses);
+        if charts.is_empty() {
+            return html! {};
+        }
+        let has = |number: fn(&EpochRecord) -> Option<f64>| {
+            let mut epochs = self.runs.iter().flat_map(|run| &run.history);
+            epochs.any(|epoch| number(epoch).is_some())
+        };
+        let several = self.runs.len() > names.len();
+        html! {
+            section id="curves" {
+                h2 { "Curves" }
+                p.note {
+                    @if several { "Seeds of a row share a colour. " }
+                    @if has(|epoch| epoch.bit_flips) {
+                        "Bits changed: the share of binary units that fire differently than an epoch \
+                         before, on 256 validation images. "
+                    }
+                    @if has(|epoch| epoch.saturated) {
+                        "Units saturated: the share outside the ramp of the hard sigmoid, or within 0.05 \
+                         of certainty. "
+                    }
+                    "Curves that no run has numbers for are left out."
+                }
+                fieldset aria-label="Runs that are drawn" {
+                    @for (i, name) in names.iter().enumerate() {
+                        label.key {
+                            input type="checkbox" id=(format!("key{i}")) checked;
+                            svg width="26" height="10" aria-hidden="true" {
+                                line x1="0" x2="26" y1="5" y2="5" stroke=(Style::Page.line(i))
+                                    stroke-width="2.4" stroke-dasharray=(dash(i)) {}
+                            }
+                            (name)
+                        }
+                    }
+                }
+                div.charts { @for chart in &charts { (inline(chart)) } }
+            }
+        }
+    }
+
+    pub(super) fn maps(&self) -> Markup {
+        let Some(first) = self.subjects.iter().find(|s| !s.survey.layers.is_empty()) else {
+            return html! {};
+        };
+        let classes = first.survey.examples.len();
+        html! {
+            section id="maps" {
+                h2 { "Heat maps" }
+                p.note {
+                    "What each convolution hands on, after pooling and activation, averaged over its \
+                     channels: for the first test image of each class, and the mean of "
+                    (grouped(first.survey.evaluation.images)) " test images. Stochastic units: a sample of their \
+                     bits, and the probabilities it was drawn with."
+                }
+                @for (i, layer) in first.survey.layers.iter().enumerate() {
+                    @let alike: Vec<&Subject> = self.subjects.iter().filter(|s| {
+                        s.survey.layers.get(i).is_some_and(|l| l.shape == layer.shape)
+                    }).collect();
+                    @let colours = shared_range(&alike, i);
+                    h3 { (layer.name) ", " (layer.shape.height) "x" (layer.shape.width) ", "
+                        (layer.shape.channels) " channels" }
+                    p { (bar(colours)) }
+                    div.scroll {
+                        table.maps {
+                            thead { tr {
+                                th { span.note { "network" } }
+                                @for class in 0..classes { th { (class) } }
+                                th { "mean" }
+                            } }
+                            tbody {
+                                @if i == 0 { (self.images_row(first)) }
+                                @for subject in alike {
+                                    @let layer = &subject.survey.layers[i];
+                                    @let sampled = layer.probability.is_some();
+                                    @let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
+                                    (maps_row(&subject.name, if sampled { "sample" } else { "" }, shape, &layer.output, colours))
+                                    @if let Some(probability) = &layer.probability {
+                                        (maps_row(&subject.name, "probability", shape, probability, colours))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn images_row(&self, subject: &Subject) -> Markup {
+        let Some(split) = self.images else {
+            return html! {};
+        };
+        html! { tr {
+            th { "image" }
+            @for (class, example) in subject.survey.examples.iter().enumerate() {
+                td { @if let Some(i) = example {
+                    img alt=(format!("a test image of class {class}")) src=(uri(&image(split, *i), Colours::Grey));
+                } }
+            }
+            td { img alt="the mean of all test images" src=(uri(&mean_image(split), Colours::Grey)); }
+        } }
+    }
+
+    pub(super) fn confusion(&self) -> Markup {
+        if self.subjects.is_empty() {
+            return html! {};
+        }
+        html! {
+            section id="confusion" {
+                h2 { "Confusion" }
+                p.note { "Rows: what the image shows. Columns: what it was taken for." }
+                div.pair {
+                    @for subject in &self.subjects { figure {
+                        figcaption { (subject.name) }
+                        div.scroll { (matrix(subject)) }
+                    } }
+                }
+            }
+        }
+    }
+
+    pub(super) fn mistakes(&self) -> Markup {
+        let Some(split) = self.images.filter(|_| !self.subjects.is_empty()) else {
+            return html! {};
+        };
+        html! {
+            section id="mistakes" {
+                h2 { "Mistakes" }
+                p.note {
+                    "The surest ones first, with what the image shows, what it was taken for, and the \
+                     margin: the probability of the guess less that of the right class."
+                }
+                @for (n, subject) in self.subjects.iter().enumerate() {
+                    @let all = subject.survey.mistakes();
+                    details open[n < OPEN] {
+                        summary { (subject.name) ": " (all.len()) " mistakes on "
+                            (grouped(subject.survey.guesses.len())) " images" }
+                        ul.sheet {
+                            @for m in all.iter().take(MISTAKES) { li {
+                                img alt=(format!("a {} taken for a {}", m.label, m.guess))
+                                    src=(uri(&image(split, m.image), Colours::Grey));
+                                (m.label) " as " (m.guess) br;
+                                small { (format!("{:.3}", m.margin)) }
+                            } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The range of all maps of layer `i`.
+fn shared_range(subjects: &[&Subject], i: usize) -> Colours {
+    let mut planes = Vec::new();
+    for subject in subjects {
+        let layer = &subject.survey.layers[i];
+        let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
+        for maps in std::iter::once(&layer.output).chain(&layer.probability) {
+            let all = maps.examples.iter().chain([&maps.mean]);
+            planes.extend(all.filter(|v| !v.is_empty()).map(|v| Plane::mean(shape, v)));
+        }
+    }
+    Colours::range(planes.iter())
+}
+
+fn maps_row(
+    name: &str,
+    part: &str,
+    shape: (usize, usize, usize),
+    maps: &Maps,
+    colours: Colours,
+) -> Markup {
+    let all = maps.examples.iter().enumerate();
+    let cell = |what: String, values: &Vec<f32>| {
+        let there = !values.is_empty();
+        html! { td { @if there { img alt=(what) src=(uri(&Plane::mean(shape, values), colours)); } } }
+    };
+    html! { tr {
+        th { (name) @if !part.is_empty() { ", " (part) } }
+        @for (class, values) in all { (cell(format!("{name} {part}, class {class}"), values)) }
+        (cell(format!("{name} {part}, mean"), &maps.mean))
+    } }
+}
+
+fn matrix(subject: &Subject) -> Markup {
+    let (counts, classes) = (subject.survey.confusion(), subject.survey.examples.len());
+    let off = (0..counts.len()).filter(|i| i / classes != i % classes);
+    let most = off.map(|i| counts[i]).max().unwrap_or(0).max(1);
+    html! { table.confusion {
+        thead { tr { th {} @for j in 0..classes { th { (j) } } } }
+        tbody { @for i in 0..classes { tr {
+            th { (i) }
+            @for j in 0..classes {
+                @let n = counts[i * classes + j];
+                @if i == j { td.right { (n) } }
+                @else if n == 0 { td.none { "0" } }
+                @else {
+                    @let fill = colour::sequential(n as f32 / most as f32);
+                    td style=(format!("background:{};color:{}", colour::hex(fill),
+                        colour::hex(colour::readable_on(fill)))) { (n) }
+                }
+            }
+        } } }
+    } }
+}

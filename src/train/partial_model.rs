@@ -1,0 +1,315 @@
+//! A network of which only some choices are stated: where it comes from, and what is
+//! changed in it.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::placed::Placed;
+use crate::error::{Error, Result};
+use crate::estimators::{Firing, Link};
+use crate::files;
+use crate::layers::{Statistics, Weights};
+use crate::model::{ModelSpec, PRESETS, Placement, preset};
+use crate::tensor::Shape;
+
+/// A struct with every field optional.
+macro_rules! partial {
+    ($(#[$of:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$of])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$about])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+    };
+}
+pub(super) use partial;
+
+partial! {
+    /// A network of which only some choices are stated.
+    PartialModel {
+        /// A preset, a file of one's own, or the network itself; `seed-net` where absent.
+        from: ModelSource,
+        /// Which activations are binary.
+        binary: Placement,
+        /// How binary units fire.
+        mode: Firing,
+        /// Their gradient estimator, or a list joined by `+`.
+        estimator: String,
+        /// Their probability of a bit, where it is not the estimator's own.
+        link: Link,
+        /// What batch norms above the first binary layer normalise by, where it is not
+        /// what the estimator takes.
+        statistics: Statistics,
+        /// What every layer multiplies by.
+        weights: Weights,
+    }
+}
+
+/// Where a network comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Value")]
+pub enum ModelSource {
+    /// The name of a preset, or a JSON file.
+    Named(PathBuf),
+    /// The network itself.
+    Own(Box<ModelSpec>),
+}
+
+impl TryFrom<Value> for ModelSource {
+    type Error = String;
+
+    fn try_from(value: Value) -> std::result::Result<Self, String> {
+        match value {
+            Value::String(name) => Ok(Self::Named(name.into())),
+            value => serde_json::from_value(value)
+                .map(|spec| Self::Own(Box::new(spec)))
+                .map_err(|e| format!("model.from: not a network: {e}")),
+        }
+    }
+}
+
+impl From<&str> for ModelSource {
+    fn from(name: &str) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+impl ModelSource {
+    /// Whether it is no preset, so that it has activations of its own.
+    pub fn is_own(&self) -> bool {
+        match self {
+            Self::Named(name) => !is_preset(name),
+            Self::Own(_) => true,
+        }
+    }
+
+    /// The network, for images of that shape and that many classes.
+    fn load(&self, input: Shape, classes: usize) -> Result<ModelSpec> {
+        let path = match self {
+            Self::Own(spec) => return spec.check().map(|()| (**spec).clone()),
+            Self::Named(path) => path,
+        };
+        if let Some(name) = path.to_str().filter(|_| is_preset(path)) {
+            return preset(name, input, classes);
+        }
+        if path.extension().is_none_or(|e| e != "json") && files::look(path)?.is_none() {
+            let names = PRESETS.map(|(name, _)| name).join(", ");
+            return Err(Error::field(
+                "model.from",
+                format!(
+                    "{}: no such model; choose {names}, or a JSON file",
+                    path.display()
+                ),
+            ));
+        }
+        ModelSpec::read(path)
+    }
+}
+
+/// Whether that is the name of a preset rather than of a file.
+pub fn is_preset(name: &Path) -> bool {
+    PRESETS
+        .iter()
+        .any(|(preset, _)| name.as_os_str() == *preset)
+}
+
+impl PartialModel {
+    /// The network for images of that shape and that many classes.
+    ///
+    /// # Errors
+    /// No such network, or choices that do not go together.
+    pub fn build(&self, input: Shape, classes: usize) -> Result<ModelSpec> {
+        let usual = ModelSource::from("seed-net");
+        let from = self.from.as_ref().unwrap_or(&usual);
+        let mut spec = from.load(input, classes)?;
+        self.set_weights(&mut spec);
+        if !from.is_own() || self.binary.is_some() {
+            self.place(&mut spec, None)?;
+        } else if let Some(field) = self.first_unit() {
+            return Err(Error::field(
+                field,
+                "has no effect on a network of one's own, which keeps its activations; say which of them are binary as well",
+            ));
+        }
+        if let Some(statistics) = self.statistics {
+            spec.set_statistics(statistics);
+        }
+        Ok(spec)
+    }
+
+    /// The first choice that is made of units.
+    fn first_unit(&self) -> Option<&'static str> {
+        let mode = self.mode.map(|_| "model.mode");
+        let mode = mode.or(self.estimator.as_ref().map(|_| "model.estimator"));
+        mode.or(self.link.map(|_| "model.link"))
+    }
+
+    /// The first choice that is made beside where the network comes from.
+    pub fn first_change(&self) -> Option<&'static str> {
+        let binary = self.binary.map(|_| "model.binary");
+        let units = binary.or(self.first_unit());
+        units.or(self.weights.map(|_| "model.weights"))
+    }
+
+    fn set_weights(&self, spec: &mut ModelSpec) {
+        if let Some(kind) = self.weights {
+            spec.set_weights(kind);
+        }
+    }
+
+    /// Makes activations binary as stated; what is not stated comes from `or`.
+    fn place(&self, spec: &mut ModelSpec, or: Option<&Placed>) -> Result<()> {
+        let placement = self.binary.or(or.map(|placed| placed.placement));
+        let placement = placement.unwrap_or(Placement::Both);
+        let units = or.and_then(|placed| placed.binary.as_ref());
+        if placement == Placement::None
+            && let Some(field) = self.first_unit()
+        {
+            return Err(Error::field(
+                field,
+                "has no effect with model.binary none, which leaves no binary unit",
+            ));
+        }
+        let mode = self.mode.or(units.map(|unit| unit.0));
+        let estimator = self.estimator.as_deref().or(units.map(|unit| &*unit.1));
+        let mode = mode.unwrap_or(Firing::Deterministic);
+        spec.place(placement, mode, estimator.unwrap_or("st"))?;
+        match self.link.or(or.and_then(|placed| placed.link)) {
+            Some(link) => spec.set_link(Some(link)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first choice that `stored` contradicts; `None` where it is what the choices make
+    /// of it.
+    ///
+    /// # Errors
+    /// Choices that do not go together.
+    pub fn contradiction(&self, stored: &ModelSpec) -> Result<Option<&'static str>> {
+        if let Some(from) = &self.from {
+            let mut spec = from.load(stored.input, stored.classes())?;
+            // The weights are compared by their own choice.
+            if let Some(kind) = uniform_weights(stored) {
+                spec.set_weights(kind);
+            }
+            spec.pixels = spec.pixels.or(stored.pixels);
+            // The source's own activations, or those that the run was given.
+            let mut placed = spec.clone();
+            let fits = spec == *stored
+                || Placed::of(stored).is_some_and(|units| {
+                    Self::default().place(&mut placed, Some(&units)).is_ok() && placed == *stored
+                });
+            if !fits {
+                return Ok(Some("model.from"));
+            }
+        }
+        let mut spec = stored.clone();
+        self.set_weights(&mut spec);
+        if spec != *stored {
+            return Ok(Some("model.weights"));
+        }
+        let units = Placed::of(stored);
+        let differs = |choices: &Self| -> Result<bool> {
+            let mut spec = stored.clone();
+            if choices.binary.is_some() || choices.first_unit().is_some() {
+                choices.place(&mut spec, units.as_ref())?;
+            }
+            Ok(spec != *stored)
+        };
+        if !differs(self)? {
+            return Ok(None);
+        }
+        // Of several, the first that is wrong by itself.
+        for (field, alone) in self.unit_by_unit() {
+            if differs(&alone)? {
+                return Ok(Some(field));
+            }
+        }
+        Ok(self.first_change())
+    }
+
+    fn unit_by_unit(&self) -> [(&'static str, Self); 4] {
+        let none = Self::default;
+        [
+            (
+                "model.binary",
+                Self {
+                    binary: self.binary,
+                    ..none()
+                },
+            ),
+            (
+                "model.mode",
+                Self {
+                    mode: self.mode,
+                    ..none()
+                },
+            ),
+            (
+                "model.estimator",
+                Self {
+                    estimator: self.estimator.clone(),
+                    ..none()
+                },
+            ),
+            (
+                "model.link",
+                Self {
+                    link: self.link,
+                    ..none()
+                },
+            ),
+        ]
+    }
+
+    /// The choices that make a network: those that make a preset into it, else the network
+    /// itself.
+    pub fn of(spec: &ModelSpec) -> Self {
+        let own = Self {
+            from: Some(ModelSource::Own(Box::new(spec.clone()))),
+            ..Self::default()
+        };
+        let Some(placed) = Placed::of(spec) else {
+            return own;
+        };
+        let weights = [None, Some(Weights::Binary), Some(Weights::Real)];
+        for (name, _) in PRESETS {
+            for weights in weights {
+                let found = Self {
+                    from: Some(name.into()),
+                    binary: Some(placed.placement),
+                    mode: placed.binary.as_ref().map(|units| units.0),
+                    estimator: placed.binary.as_ref().map(|units| units.1.clone()),
+                    link: placed.link,
+                    statistics: None,
+                    weights,
+                };
+                for statistics in [None, spec.statistics_above()] {
+                    let found = Self {
+                        statistics,
+                        ..found.clone()
+                    };
+                    let built = found.build(spec.input, spec.classes());
+                    if built.is_ok_and(|mut built| {
+                        built.settle();
+                        built.pixels = built.pixels.or(spec.pixels);
+                        built == *spec
+                    }) {
+                        return found;
+                    }
+                }
+            }
+        }
+        own
+    }
+}
+
+/// The kind of weights that all layers of a network have.
+fn uniform_weights(spec: &ModelSpec) -> Option<Weights> {
+    let mut kinds = spec.layers.iter().filter_map(|l| l.layer().weights());
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
+}

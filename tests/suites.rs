@@ -1,0 +1,72 @@
+//! The suites' rows are what they were when their committed cells were trained: the names,
+//! and a hash of the configuration of each cell, stand in `tests/golden/suites.txt`.
+//! `BNN_CPU_BLESS=1 cargo test --test suites` writes them anew.
+
+use std::path::Path;
+
+use bnn_cpu::data::mnist;
+use bnn_cpu::model::Pixels;
+use bnn_cpu::seal::sha256;
+use bnn_cpu::study::Suite;
+use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::{DatasetRecord, PartialConfig, Subject};
+
+/// MNIST as records name it.
+fn subject() -> Subject {
+    let of = mnist::NORMALISATION;
+    Subject {
+        record: DatasetRecord {
+            name: mnist::NAME.into(),
+            sha256: mnist::FINGERPRINT.into(),
+            sha256_inferred: false,
+            train: 60_000,
+            test: 10_000,
+            classes: 10,
+            background: None,
+        },
+        input: Shape::image(1, 28, 28),
+        pixels: Pixels::normalised(of.mean, of.std),
+    }
+}
+
+fn rows(suite: &Suite) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in &suite.rows {
+        let controls = row.controls.as_ref();
+        let names: [&str; 7] = [
+            &suite.name,
+            &row.id,
+            &row.title,
+            &row.group,
+            row.published.map_or("-", |p| p.row),
+            controls.map_or("-", |c| &c.none),
+            controls.map_or("-", |c| &c.st),
+        ];
+        lines.push(names.join(" | "));
+        for seed in 1..=3 {
+            let config = suite
+                .config(row, &subject(), seed, &PartialConfig::default())
+                .unwrap();
+            let text = serde_json::to_string(&config).unwrap();
+            lines.push(format!("  {seed} {}", sha256(text.as_bytes())));
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_cell_has_the_configuration_that_it_was_trained_with() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/suites.txt");
+    let suites = Suite::names().map(|name| Suite::named(name).unwrap());
+    let found: Vec<String> = suites.iter().flat_map(rows).collect();
+    if std::env::var_os("BNN_CPU_BLESS").is_some() {
+        std::fs::write(&path, found.join("\n") + "\n").unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let wanted: Vec<&str> = text.lines().collect();
+    assert!(wanted.len() > 4 * 150, "{} lines", wanted.len());
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert_eq!(found, wanted);
+    }
+    assert_eq!(found.len(), wanted.len());
+}
