@@ -60,6 +60,7 @@ pub mod notice;
 pub mod ops;
 pub mod packed;
 pub mod random;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod seal;
 #[cfg(feature = "serve")]

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::{Normalisation, Split, digits, mnist, shape_text};
+use super::{Normalisation, Split, digits, known, shape_text};
 use crate::error::{Error, Result};
 
 /// What a data set holds. It is read through a [`Dataset`], which lets nobody change it.
@@ -98,7 +98,7 @@ impl Dataset {
             fingerprint: OnceLock::new(),
         };
         if dataset.may_be_mnist() && dataset.is_mnist() {
-            dataset.normalisation = mnist::NORMALISATION;
+            dataset.normalisation = known::NORMALISATION;
         }
         Ok(dataset)
     }
@@ -107,10 +107,10 @@ impl Dataset {
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
         self.contents.name = if self.may_be_mnist() && self.is_mnist() {
-            mnist::NAME.into()
-        } else if [mnist::NAME, digits::NAME]
+            known::NAME.into()
+        } else if [known::NAME, digits::NAME]
             .iter()
-            .any(|known| letters(known) == letters(name))
+            .any(|other| letters(other) == letters(name))
         {
             format!("{name} (other data)")
         } else {
@@ -151,7 +151,7 @@ impl Dataset {
 
     /// Whether the images and labels are MNIST's, all of them in their order.
     pub fn is_mnist(&self) -> bool {
-        self.kept_fingerprint() == mnist::FINGERPRINT
+        self.kept_fingerprint() == known::FINGERPRINT
     }
 
     /// Whether it is worth computing the fingerprint to learn if the set is MNIST: the

@@ -4,38 +4,68 @@
 //! order of an epoch, an augmented image and a built-in digit are pure
 //! functions of a seed and a position.
 
-mod archive;
 pub mod augment;
 pub mod background;
-mod choice;
 mod dataset;
 pub mod digits;
-pub mod download;
-pub mod emnist;
-pub mod event;
-pub mod fit;
-mod gzip;
-pub mod idx;
-mod idx_files;
-mod idx_write;
-pub mod mnist;
+mod known;
 pub mod order;
-mod orientation;
-pub mod picture;
-pub mod place;
-mod sets;
-pub mod sheet;
-pub mod source;
 mod strokes;
-#[cfg(test)]
+
+// Sets that lie in files.
+#[cfg(feature = "idx")]
+mod archive;
+#[cfg(feature = "idx")]
+mod choice;
+#[cfg(feature = "idx")]
+pub mod download;
+#[cfg(feature = "idx")]
+pub mod emnist;
+#[cfg(feature = "idx")]
+pub mod event;
+#[cfg(any(feature = "idx", feature = "pictures"))]
+mod fault;
+#[cfg(feature = "idx")]
+mod gzip;
+#[cfg(feature = "idx")]
+pub mod idx;
+#[cfg(feature = "idx")]
+mod idx_files;
+#[cfg(feature = "idx")]
+mod idx_write;
+#[cfg(feature = "idx")]
+pub mod mnist;
+#[cfg(feature = "idx")]
+pub mod place;
+#[cfg(feature = "idx")]
+mod sets;
+#[cfg(feature = "idx")]
+pub mod source;
+#[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
+
+// Pictures of one's own.
+#[cfg(feature = "pictures")]
+pub mod fit;
+#[cfg(feature = "pictures")]
+mod orientation;
+#[cfg(feature = "pictures")]
+pub mod picture;
+#[cfg(feature = "pictures")]
+pub mod sheet;
 
 pub use augment::Augment;
 pub use background::Background;
+#[cfg(feature = "idx")]
 pub use choice::DatasetChoice;
 pub use dataset::{Contents, Dataset};
+#[cfg(feature = "idx")]
 pub use event::Event;
+#[cfg(any(feature = "idx", feature = "pictures"))]
+pub use fault::Fault;
+pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 pub use order::{epoch_order, validation_split};
+#[cfg(feature = "idx")]
 pub use source::{Loaded, load, read_files};
 
 use ndarray::{Array4, ArrayView4};

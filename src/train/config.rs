@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-use crate::data::{Augment, Background, Dataset, mnist};
+use crate::data::{Augment, Background, Dataset, MNIST_FINGERPRINT};
 use crate::error::{Error, Result};
 use crate::estimators::Roles;
 use crate::model::{Init, LayerSpec, ModelSpec, Pixels};
@@ -56,7 +56,7 @@ impl DatasetRecord {
 
     /// Whether the images and labels are MNIST's, by their fingerprint alone.
     pub fn is_mnist(&self) -> bool {
-        self.sha256 == mnist::FINGERPRINT
+        self.sha256 == MNIST_FINGERPRINT
     }
 
     /// What tells another set from this one, in a line; `None` where nothing does. The
