@@ -31,6 +31,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("report", 6),
     ("serve", 6),
     ("cli", 7),
+    ("prelude", 7),
 ];
 
 /// What `lib.rs` lifts to the root, and where it is from.

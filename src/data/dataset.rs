@@ -55,7 +55,9 @@ impl Deref for Dataset {
 }
 
 impl Dataset {
-    /// Joins a training and a test set.
+    /// Joins a training and a test set, each of labelled images in memory
+    /// ([`Split::new`] from an array (n, height, width, channels), [`Split::from_pixels`]
+    /// from bytes); `classes` is how many classes there are, and labels count from 0.
     ///
     /// MNIST's images are called MNIST and have its published normalisation, whatever
     /// `name` is. Any other set has the normalisation of `train`, and a name that would

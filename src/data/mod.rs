@@ -114,6 +114,45 @@ impl Split {
         Ok(Self { images, labels })
     }
 
+    /// Images that lie one behind the other: `pixels` holds those of each image, of
+    /// `shape` (height, width, channels), in (height, width, channel) order, 0 to 255;
+    /// `labels` holds one class an image, counted from 0. Slices are copied.
+    ///
+    /// ```
+    /// use bnn_cpu::data::Split;
+    ///
+    /// # fn main() -> bnn_cpu::Result<()> {
+    /// // Two grey images of two rows and three columns, of the classes 0 and 1.
+    /// let pixels = [0, 0, 0, 255, 255, 255, 9, 0, 9, 0, 9, 0];
+    /// let split = Split::from_pixels((2, 3, 1), pixels, [0, 1])?;
+    /// assert_eq!((split.len(), split.image(1)), (2, &pixels[6..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the pixels are not those of one image a label, and as
+    /// [`Split::new`].
+    pub fn from_pixels(
+        shape: (usize, usize, usize),
+        pixels: impl Into<Vec<u8>>,
+        labels: impl Into<Vec<u32>>,
+    ) -> Result<Self> {
+        let (pixels, labels) = (pixels.into(), labels.into());
+        let (height, width, channels) = shape;
+        let found = pixels.len();
+        // An array whose size no memory could hold is refused, too.
+        let images = Array4::from_shape_vec((labels.len(), height, width, channels), pixels);
+        let images = images.map_err(|_| {
+            Error::spec(format!(
+                "{found} pixels are not those of {} images of {}, one for each label; give height·width·channels pixels an image",
+                labels.len(),
+                shape_text(shape)
+            ))
+        })?;
+        Self::new(images, labels)
+    }
+
     /// How many images there are; at least one.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -236,6 +275,25 @@ mod tests {
         assert!(Split::new(Array4::zeros((2, 1, 1, 1)), vec![0]).is_err());
         assert!(Split::new(Array4::zeros((0, 1, 1, 1)), vec![]).is_err());
         assert!(Split::new(Array4::zeros((1, 0, 1, 1)), vec![0]).is_err());
+    }
+
+    #[test]
+    fn pixels_that_are_no_images_are_refused_in_a_line() {
+        let line = |shape, pixels: usize, labels: usize| {
+            let split = Split::from_pixels(shape, vec![0; pixels], vec![0; labels]);
+            split.unwrap_err().to_string()
+        };
+        assert_eq!(
+            line((2, 3, 1), 11, 2),
+            "11 pixels are not those of 2 images of 2x3, one for each label; give height·width·channels pixels an image"
+        );
+        assert!(line((2, 3, 4), 12, 2).contains("2 images of 2x3x4"));
+        assert!(line((usize::MAX, 2, 2), 0, 2).contains("0 pixels"));
+        assert!(line((2, 0, 1), 0, 2).contains("no pixels"));
+        assert!(line((2, 2, 1), 0, 0).contains("no pixels"));
+        let split = Split::from_pixels((1, 2, 2), [1, 2, 3, 4], [5]).unwrap();
+        assert_eq!((split.shape(), split.label(0)), ((1, 2, 2), 5));
+        assert_eq!(split.images()[(0, 0, 1, 0)], 3);
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out
-//! ([`train`]), and the folder that it leaves behind ([`RunFolder`]).
+//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out, in memory
+//! ([`train_in_memory`]) or kept in a folder ([`train`], [`RunFolder`]).
 //!
-//! Nothing here prints: the loop reports [`Event`]s to whoever listens.
+//! Nothing here prints: the loop reports [`Event`]s, best weights and checkpoints to an
+//! [`Observer`].
 
 mod activity;
 mod baseline;
 mod batch;
 mod checkpoint;
+mod clock;
 mod config;
 mod evaluate;
 mod event;
 mod flips;
+mod folder;
 mod metrics;
+mod observer;
 mod optimiser;
 mod record;
 mod run;
@@ -27,7 +31,9 @@ pub use config::{Config, DatasetRecord, MOST_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
 pub use flips::{FlipRatio, Flips};
+pub use folder::{fit, train};
 pub use metrics::lines as metrics_lines;
+pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{
@@ -35,5 +41,5 @@ pub use run::{
     parse_json,
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
-pub use trainer::{fit, train};
+pub use trainer::{Trained, train_in_memory};
 pub use verify::{Finding, Sealed, seal_run, verify};
