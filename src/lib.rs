@@ -50,12 +50,9 @@
 #![warn(missing_docs)]
 
 pub mod bits;
-pub mod bounded;
-pub mod container;
 pub mod data;
 pub mod error;
 pub mod estimators;
-pub mod files;
 #[allow(
     unsafe_code,
     reason = "SIMD intrinsics and the allocator; the only floor that may"
@@ -70,11 +67,21 @@ pub mod prelude;
 pub mod random;
 #[cfg(feature = "report")]
 pub mod report;
-pub mod seal;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod tape;
 pub mod tensor;
 pub mod train;
+
+// How files are read, written, locked and sealed. They are public for the program and the
+// tests alone; what a user needs of them, `model`, `packed` and `train` have.
+#[doc(hidden)]
+pub mod bounded;
+#[doc(hidden)]
+pub mod container;
+#[doc(hidden)]
+pub mod files;
+#[doc(hidden)]
+pub mod seal;
 
 pub use error::{Error, Result};

@@ -121,7 +121,7 @@ pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
 }
 
 /// Puts `items` in random order (Fisher-Yates, from the last place down).
-pub fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
+pub(crate) fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let chosen = below(rng, last as u64 + 1) as usize;
         items.swap(last, chosen);

@@ -129,7 +129,7 @@ pub fn fit(
 ///
 /// # Panics
 /// If there is no ink, or no whole rows.
-pub fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
+pub(crate) fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
     let (rows, columns) = bounds(ink, from);
     let side = |of: usize| (of * FILL.0 / FILL.1).max(1);
     let (most_high, most_wide) = (side(height), side(width));

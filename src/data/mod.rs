@@ -5,11 +5,11 @@
 //! functions of a seed and a position.
 
 pub mod augment;
-pub mod background;
+mod background;
 mod dataset;
 pub mod digits;
 mod known;
-pub mod order;
+mod order;
 mod strokes;
 
 // Sets that lie in files.
@@ -22,7 +22,7 @@ pub mod download;
 #[cfg(feature = "idx")]
 pub mod emnist;
 #[cfg(feature = "idx")]
-pub mod event;
+mod event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
 #[cfg(feature = "idx")]
@@ -35,12 +35,14 @@ mod idx_files;
 mod idx_write;
 #[cfg(feature = "idx")]
 pub mod mnist;
+// For the program.
 #[cfg(feature = "idx")]
+#[doc(hidden)]
 pub mod place;
 #[cfg(feature = "idx")]
 mod sets;
 #[cfg(feature = "idx")]
-pub mod source;
+mod source;
 #[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
 

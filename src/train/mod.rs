@@ -24,22 +24,32 @@ mod starved;
 mod trainer;
 mod verify;
 
-pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
-pub use baseline::{Baseline, BaselineState};
+pub use baseline::Baseline;
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, DatasetRecord, MOST_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
-pub use flips::{FlipRatio, Flips};
 pub use folder::{fit, train};
-pub use metrics::lines as metrics_lines;
 pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
-    parse_json,
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use trainer::{Trained, train_in_memory};
-pub use verify::{Finding, Sealed, seal_run, verify};
+pub use verify::{Finding, verify};
+
+// Parts of the loop and of its files, public for the program and the tests alone.
+#[doc(hidden)]
+pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
+#[doc(hidden)]
+pub use baseline::BaselineState;
+#[doc(hidden)]
+pub use flips::{FlipRatio, Flips};
+#[doc(hidden)]
+pub use metrics::lines as metrics_lines;
+#[doc(hidden)]
+pub use run::parse_json;
+#[doc(hidden)]
+pub use verify::{Sealed, seal_run};
