@@ -8,6 +8,8 @@ macro_rules! runs {
 
         #[test]
         fn $name() {
+            let lines = include_str!($file).lines().count();
+            assert!(lines < 50, "{lines} lines are no glance");
             if let Err(error) = $name::main() {
                 panic!("{error}");
             }

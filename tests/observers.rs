@@ -4,11 +4,11 @@
 mod common;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::model::weights::{self, NamedTensor};
+use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::train::{
     BEST, Best, Checkpoint, Config, DatasetRecord, EpochRecord, Event, Observer, RunFolder, State,
     train, train_in_memory,
@@ -158,12 +158,49 @@ fn an_observer_stops_training_after_a_checkpoint() {
         panic!("training was not interrupted");
     };
     assert_eq!(notes.said.last().unwrap(), "checkpoint 2.1");
-    assert!(
-        line.starts_with("interrupted in epoch 2, step 1; saved.") && line.contains("a drawer"),
-        "{line}"
-    );
+    assert_eq!(line, "interrupted in epoch 2, step 1; saved");
     let names: Vec<_> = notes.tensors.iter().map(|t| t.name.as_str()).collect();
     assert!(names.contains(&"optimiser.0"), "{names:?}");
+}
+
+/// What a user is told of a run in a folder: where it lies, and how to go on.
+#[test]
+fn messages_name_the_place_of_the_last_checkpoint() {
+    let (data, mut config) = setting();
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = RunFolder::create(folder.path(), config.clone(), false).unwrap();
+    let (stop, mut steps) = (AtomicBool::new(false), 0);
+    let stopped = train(&mut run, &data, common::fastest(), &stop, &mut |event| {
+        if let Event::Step { .. } = event {
+            steps += 1;
+            stop.store(steps == 4, Ordering::Relaxed);
+        }
+    });
+    let line = stopped.unwrap_err().to_string();
+    let place = folder.path().display();
+    assert_eq!(
+        line,
+        format!(
+            "interrupted in epoch 2, step 1; saved. Continue with: bnn-cpu train --resume --out {place}"
+        )
+    );
+    // Of an observer that has kept something before.
+    config.lr = 1e30;
+    let tensor = NamedTensor {
+        name: "a".into(),
+        shape: vec![0],
+        data: Data::F32(Vec::new()),
+    };
+    let mut notes = Notes {
+        tensors: vec![tensor],
+        ..Notes::default()
+    };
+    let diverged = train_in_memory(&config, &data, common::fastest(), &mut notes);
+    let line = diverged.err().unwrap().to_string();
+    assert!(
+        line.contains("; the last good checkpoint is kept in a drawer; "),
+        "{line}"
+    );
 }
 
 #[test]

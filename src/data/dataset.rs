@@ -83,7 +83,7 @@ impl Dataset {
             let beyond = |&label: &u32| label as usize >= classes;
             if let Some(i) = split.labels().iter().position(beyond) {
                 return Err(Error::spec(format!(
-                    "{part} label {} (image {i}) is outside the {classes} classes",
+                    "{part} label {} (image {i}) is outside the {classes} classes, which count from 0",
                     split.label(i)
                 )));
             }

@@ -18,7 +18,7 @@ pub const FOLDERS: [&str; 2] = ["data/mnist", "data/MNIST/raw"];
 
 /// One of the four files.
 #[derive(Debug)]
-pub struct KnownFile {
+pub(super) struct KnownFile {
     /// The original name, without `.gz`.
     pub name: &'static str,
     /// The name some unpacking programs make of it.
@@ -30,7 +30,7 @@ pub struct KnownFile {
 }
 
 /// Training images and labels, then test images and labels.
-pub const FILES: [KnownFile; 4] = [
+pub(super) const FILES: [KnownFile; 4] = [
     KnownFile {
         name: "train-images-idx3-ubyte",
         dotted: "train-images.idx3-ubyte",
@@ -57,7 +57,7 @@ pub const FILES: [KnownFile; 4] = [
     },
 ];
 
-/// The four files of a set, in the order of [`FILES`], and their folder.
+/// The four files of a set, training images and labels first, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The folder they lie in.
@@ -209,7 +209,7 @@ fn verified<T>(
 ///
 /// # Errors
 /// What is wrong, in words that complete "the file ...".
-pub fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), String> {
+pub(super) fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), String> {
     let describe = |fault| match fault {
         Fault::Format(what) => what,
         Fault::Read(error) => error.to_string(),

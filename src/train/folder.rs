@@ -14,7 +14,7 @@ use super::record::{EpochRecord, TestRecord};
 use super::run::{BEST, CHECKPOINT, RunFolder, TEST};
 use super::trainer::{Found, Training};
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::model::weights;
 
@@ -33,8 +33,7 @@ pub fn train(
     if let Some(test) = run.test()? {
         return Ok(test);
     }
-    let (found, mut keeper) = begin(run, stop, on)?;
-    let training = Training::fitted(run.config(), dataset, engine, found, &mut keeper)?;
+    let (training, mut keeper) = fitted(run, dataset, engine, stop, on)?;
     Ok(training.test(&mut keeper)?.test)
 }
 
@@ -42,11 +41,11 @@ pub fn train(
 /// what settings are chosen by must not have seen the test images.
 ///
 /// `stop` is looked at after each step: once it is set, the state is saved and
-/// [`Error::Interrupted`](crate::Error::Interrupted) returned.
+/// [`Error::Interrupted`] returned.
 ///
 /// # Errors
 /// An impossible configuration, a damaged checkpoint, a file that cannot be
-/// written, an interruption, or [`Error::Diverged`](crate::Error::Diverged) where the loss
+/// written, an interruption, or [`Error::Diverged`] where the loss
 /// or a weight is no longer finite (the last good checkpoint is kept).
 pub fn fit(
     run: &mut RunFolder,
@@ -58,8 +57,26 @@ pub fn fit(
     if run.test()?.is_some() {
         return Ok(());
     }
+    fitted(run, dataset, engine, stop, on).map(drop)
+}
+
+/// The run at the end of its last epoch, and who keeps what becomes of it.
+fn fitted<'a>(
+    run: &'a RunFolder,
+    dataset: &'a Dataset,
+    engine: Engine,
+    stop: &'a AtomicBool,
+    on: &'a mut dyn FnMut(Event<'_>),
+) -> Result<(Training<'a>, Keeper<'a>)> {
     let (found, mut keeper) = begin(run, stop, on)?;
-    Training::fitted(run.config(), dataset, engine, found, &mut keeper).map(drop)
+    match Training::fitted(run.config(), dataset, engine, found, &mut keeper) {
+        Ok(training) => Ok((training, keeper)),
+        Err(Error::Interrupted(what)) => Err(Error::Interrupted(format!(
+            "{what}. Continue with: bnn-cpu train --resume --out {}",
+            run.path().display()
+        ))),
+        Err(other) => Err(other),
+    }
 }
 
 /// Where the run was left, and who keeps what becomes of it.

@@ -53,7 +53,7 @@ pub trait Observer {
         false
     }
 
-    /// Where the last checkpoint lies, for messages; `None` where there is none.
+    /// Where the last checkpoint lies, for messages; `None` where none is kept.
     fn kept_in(&self) -> Option<&Path> {
         None
     }

@@ -437,11 +437,8 @@ impl<'a> Training<'a> {
 
     fn interrupted(&self, observer: &dyn Observer) -> Error {
         let saved = match observer.kept_in() {
-            Some(folder) => format!(
-                "; saved. Continue with: bnn-cpu train --resume --out {}",
-                folder.display()
-            ),
-            None => String::new(),
+            Some(_) => "; saved",
+            None => "",
         };
         Error::Interrupted(format!(
             "interrupted in epoch {}, step {}{saved}",
