@@ -7,7 +7,8 @@
 mod memory;
 mod threads;
 
-pub use memory::{address_space_left, attempt, attempting, lacking, memory};
+pub(crate) use memory::lacking;
+pub use memory::{address_space_left, attempt, attempting, memory};
 pub use threads::{check_threads, pool};
 
 use std::fs::File;

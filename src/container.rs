@@ -2,7 +2,7 @@
 //!
 //! The header's metadata has two keys of ours: the one that says what the file is
 //! (`bnn-cpu` for weights, `bnn-cpu-packed` for packed networks), and in front of it
-//! [`SEAL`] with the SHA-256 of the whole file, the digest's own 64 digits read as zeros.
+//! `bnn-cpu-sha256` with the SHA-256 of the whole file, the digest's own 64 digits read as zeros.
 //! A file with either key must be sound: one flipped bit can spoil one key, and the other
 //! still tells that the file is ours. Files of other programs have neither, and open as
 //! unsealed.
@@ -17,7 +17,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use crate::seal::{self, DIFFERS, ZEROS};
 
 /// The metadata key of the digest.
-pub const SEAL: &str = "bnn-cpu-sha256";
+pub(crate) const SEAL: &str = "bnn-cpu-sha256";
 
 /// How all metadata keys of this program begin.
 const OURS: &str = "bnn-cpu";
@@ -42,7 +42,7 @@ pub struct Container<'a> {
 
 impl Container<'_> {
     /// Whether the file says that this program made it.
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.metadata.keys().any(|key| ours(key))
     }
 

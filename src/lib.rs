@@ -6,69 +6,87 @@
 //! the `bnn-cpu` program is a thin shell over it.
 //!
 //! ```
-//! use bnn_cpu::data::digits;
-//! use bnn_cpu::estimators::Firing;
-//! use bnn_cpu::kernels;
-//! use bnn_cpu::model::{Init, Network, Placement, preset};
-//! use bnn_cpu::tensor::Shape;
+//! use bnn_cpu::prelude::*;
 //!
 //! # fn main() -> bnn_cpu::Result<()> {
+//! // 200 built-in digits to learn from and 50 to test on, in memory.
+//! let data = digits::generate(1, 200, 50);
 //! // The reference network, both of its activations binary.
-//! let mut spec = preset("seed-net", Shape::image(1, 28, 28), 10)?;
-//! spec.place(Placement::Both, Firing::Deterministic, "st")?;
-//! let mut net = Network::new(&spec, kernels::select(None)?, 32, true)?;
-//! net.init(Init::Pytorch, 1);
+//! let mut model = preset("seed-net", Shape::image(1, 28, 28), data.classes)?;
+//! model.place(Placement::Both, Firing::Deterministic, "st")?;
 //!
-//! // One step of plain gradient descent on built-in digits.
-//! let digits = digits::generate(1, 32, 1);
-//! net.set_rows(32);
-//! for row in 0..32 {
-//!     net.set_row(row, digits.train.image(row), digits.train.label(row));
-//! }
-//! net.forward();
-//! net.backward();
-//! let (weights, gradients) = net.params_mut().values_and_grads();
-//! for (w, g) in weights.iter_mut().zip(gradients) {
-//!     *w -= 0.1 * g;
-//! }
+//! let mut config = Config::reference(model, DatasetRecord::of(&data));
+//! config.normalise_by(&data);
+//! config.epochs = 1;
+//! let mut watch = |event: Event<'_>| {
+//!     if let Event::Epoch { record, .. } = event {
+//!         println!("epoch {}: loss {}", record.epoch, record.train_loss);
+//!     }
+//! };
+//! let trained = train_in_memory(&config, &data, select(None)?, &mut watch)?;
+//! assert_eq!(trained.history.len(), 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Where things are: ARCHITECTURE.md in the repository draws the floors. In
-//! short, [`kernels`] at the bottom, then [`bits`], [`tape`], [`layers`] and [`estimators`],
-//! then [`model`], [`train`] and [`study`].
+//! # Where to go on
+//!
+//! - [`prelude`]: the names that most programs need. `examples/own_data.rs` trains on images
+//!   of one's own, `examples/train_in_memory.rs` reads what training reports, and
+//!   `examples/packed_inference.rs` packs a network into bits and classifies.
+//! - [`train`]: configurations, and runs that are kept in a folder and resumed.
+//! - [`model`]: what a network is; [`data`]: what it learns from; [`estimators`]: gradients of
+//!   binary units, also one's own; [`lower`] and [`packed`]: inference on bits.
+//! - [`tape`], [`layers`], [`kernels`]: the engine below, floor by floor as ARCHITECTURE.md in
+//!   the repository draws it.
+//!
+//! # Features
+//!
+//! Without any (`default-features = false`) the crate is this engine alone. By default it
+//! has what the program needs: `cli` (the program), `report` (published figures), `idx`
+//! (MNIST and other sets in files), `pictures` (PNG), `download` and `serve`.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod bits;
-pub mod bounded;
-pub mod container;
 pub mod data;
+#[cfg(feature = "report")]
 pub mod draw;
 pub mod error;
 pub mod estimators;
-pub mod files;
 pub mod graph;
 #[allow(
     unsafe_code,
     reason = "SIMD intrinsics and the allocator; the only floor that may"
 )]
 pub mod kernels;
+#[cfg(feature = "report")]
 pub mod lab;
 pub mod layers;
 pub mod lower;
 pub mod model;
 pub mod notice;
 pub mod packed;
+pub mod prelude;
 pub mod random;
-pub mod seal;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "report")]
 pub mod study;
 pub mod tape;
 pub mod tensor;
 pub mod train;
+
+// How files are read, written, locked and sealed. They are public for the program and the
+// tests alone; what a user needs of them, `model`, `packed` and `train` have.
+#[doc(hidden)]
+pub mod bounded;
+#[doc(hidden)]
+pub mod container;
+#[doc(hidden)]
+pub mod files;
+#[doc(hidden)]
+pub mod seal;
 
 pub use error::{Error, Result};

@@ -6,8 +6,6 @@
 //! a number. The conversions are written out here because a library's own may
 //! change between its versions, and with them every seeded result.
 
-use rand::TryRng;
-use rand::rngs::SysRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -52,8 +50,21 @@ pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
 ///
 /// # Errors
 /// An operating system that gives none.
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub fn entropy() -> std::io::Result<u64> {
-    SysRng.try_next_u64().map_err(std::io::Error::other)
+    use rand::TryRng;
+    rand::rngs::SysRng
+        .try_next_u64()
+        .map_err(std::io::Error::other)
+}
+
+/// WebAssembly without a system, which has no files to name either.
+///
+/// # Errors
+/// Always.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub fn entropy() -> std::io::Result<u64> {
+    Err(std::io::Error::other("there is no system to ask for it"))
 }
 
 /// The generator of the binary units' noise: of draw `draw` at step `step`, at the
@@ -110,7 +121,7 @@ pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
 }
 
 /// Puts `items` in random order (Fisher-Yates, from the last place down).
-pub fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
+pub(crate) fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let chosen = below(rng, last as u64 + 1) as usize;
         items.swap(last, chosen);

@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// The format of sealed files; files before it had no seal.
-pub const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// What stands in the place of the digest while it is computed.
-pub const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// How a sealed text begins: with line breaks, and on one line.
 const STARTS: [&str; 2] = ["{\n  \"sha256\": \"", "{\"sha256\":\""];
@@ -67,7 +67,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The digest of `bytes` with the 64 of them from `at` on read as zeros; `None` where
 /// there are not as many.
-pub fn digest_around(bytes: &[u8], at: usize) -> Option<String> {
+pub(crate) fn digest_around(bytes: &[u8], at: usize) -> Option<String> {
     let end = at.checked_add(ZEROS.len())?;
     let mut hash = Sha256::new();
     hash.update(bytes.get(..at)?);
@@ -162,7 +162,7 @@ pub fn open(text: &str) -> Result<Opened, Fault> {
 }
 
 /// What is said of bytes whose digest is not the one that they state.
-pub const DIFFERS: &str =
+pub(crate) const DIFFERS: &str =
     "is damaged: its content differs from the SHA-256 that it states; restore it from a copy";
 
 fn origin(map: &mut Map<String, Value>) -> Option<Origin> {

@@ -34,6 +34,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("serve", 7),
     ("draw", 8),
     ("cli", 9),
+    ("prelude", 9),
 ];
 
 /// What `lib.rs` lifts to the root, and where it is from.

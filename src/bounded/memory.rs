@@ -17,7 +17,7 @@ pub fn memory() -> Option<u64> {
 }
 
 /// What is free, where it is less than the bytes that are `needed`.
-pub fn lacking(needed: u64) -> Option<u64> {
+pub(crate) fn lacking(needed: u64) -> Option<u64> {
     let free = (needed > ALWAYS).then(memory).flatten();
     free.filter(|&free| needed > free)
 }

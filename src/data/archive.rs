@@ -14,7 +14,7 @@ use rawzip::{
     ZipArchiveEntryWayfinder,
 };
 
-use super::idx::Fault;
+use super::fault::Fault;
 use super::place;
 use crate::error::Result;
 

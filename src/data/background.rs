@@ -42,19 +42,6 @@ impl Background {
     pub(super) fn from_light(light: bool) -> Self {
         if light { Self::Light } else { Self::Dark }
     }
-
-    /// The other one.
-    pub(super) fn opposite(self) -> Self {
-        Self::from_light(self == Self::Dark)
-    }
-
-    /// A pixel of it.
-    pub(super) fn paper(self) -> u8 {
-        match self {
-            Self::Dark => 0,
-            Self::Light => 255,
-        }
-    }
 }
 
 /// Whether a pixel is nearer to white than to black.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::{Normalisation, Split, digits, mnist, shape_text};
+use super::{Normalisation, Split, digits, known, shape_text};
 use crate::error::{Error, Result};
 
 /// What a data set holds. It is read through a [`Dataset`], which lets nobody change it.
@@ -55,7 +55,9 @@ impl Deref for Dataset {
 }
 
 impl Dataset {
-    /// Joins a training and a test set.
+    /// Joins a training and a test set, each of labelled images in memory
+    /// ([`Split::new`] from an array (n, height, width, channels), [`Split::from_pixels`]
+    /// from bytes); `classes` is how many classes there are, and labels count from 0.
     ///
     /// MNIST's images are called MNIST and have its published normalisation, whatever
     /// `name` is. Any other set has the normalisation of `train`, and a name that would
@@ -81,7 +83,7 @@ impl Dataset {
             let beyond = |&label: &u32| label as usize >= classes;
             if let Some(i) = split.labels().iter().position(beyond) {
                 return Err(Error::spec(format!(
-                    "{part} label {} (image {i}) is outside the {classes} classes",
+                    "{part} label {} (image {i}) is outside the {classes} classes, which count from 0",
                     split.label(i)
                 )));
             }
@@ -98,7 +100,7 @@ impl Dataset {
             fingerprint: OnceLock::new(),
         };
         if dataset.may_be_mnist() && dataset.is_mnist() {
-            dataset.normalisation = mnist::NORMALISATION;
+            dataset.normalisation = known::NORMALISATION;
         }
         Ok(dataset)
     }
@@ -107,10 +109,10 @@ impl Dataset {
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
         self.contents.name = if self.may_be_mnist() && self.is_mnist() {
-            mnist::NAME.into()
-        } else if [mnist::NAME, digits::NAME]
+            known::NAME.into()
+        } else if [known::NAME, digits::NAME]
             .iter()
-            .any(|known| letters(known) == letters(name))
+            .any(|other| letters(other) == letters(name))
         {
             format!("{name} (other data)")
         } else {
@@ -151,7 +153,7 @@ impl Dataset {
 
     /// Whether the images and labels are MNIST's, all of them in their order.
     pub fn is_mnist(&self) -> bool {
-        self.kept_fingerprint() == mnist::FINGERPRINT
+        self.kept_fingerprint() == known::FINGERPRINT
     }
 
     /// Whether it is worth computing the fingerprint to learn if the set is MNIST: the

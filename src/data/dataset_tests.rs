@@ -1,7 +1,6 @@
 use ndarray::Array4;
 
 use super::*;
-use crate::data::testing::mnist_folder;
 
 fn split(values: &[u8], labels: &[u32]) -> Split {
     let images = Array4::from_shape_vec((labels.len(), 1, 2, 1), values.to_vec()).unwrap();
@@ -91,27 +90,4 @@ fn other_data_cannot_pass_for_mnist_or_the_built_in_digits() {
         assert_eq!(small(name).name, name);
     }
     assert_eq!(digits::generate(1, 10, 10).name, digits::NAME);
-}
-
-#[test]
-fn mnist_is_mnist_by_whatever_name() {
-    let Some(folder) = mnist_folder("mnist_is_mnist_by_whatever_name") else {
-        return;
-    };
-    let found = mnist::find_in(&folder, "BNN_CPU_DATA").unwrap();
-    let data = crate::data::idx::read_dataset("letters", &found.files).unwrap();
-    assert_eq!(data.fingerprint(), mnist::FINGERPRINT);
-    assert!(data.is_mnist());
-    assert_eq!((&*data.name, data.classes), (mnist::NAME, 10));
-    assert_eq!(data.normalisation(), mnist::NORMALISATION);
-    assert_eq!(data.renamed("built-in digits").name, mnist::NAME);
-    // One label is another: the rest does not matter.
-    let data = crate::data::idx::read_dataset("letters", &found.files).unwrap();
-    let mut labels = data.test.labels().to_vec();
-    labels[9_999] = (labels[9_999] + 1) % 10;
-    let test = Split::new(data.test.images().to_owned(), labels).unwrap();
-    let other = Dataset::new("MNIST", 10, data.train.clone(), test).unwrap();
-    assert!(!other.is_mnist());
-    assert_eq!(other.name, "MNIST (other data)");
-    assert_ne!(other.normalisation(), mnist::NORMALISATION);
 }

@@ -11,7 +11,7 @@
 //! Cortes and Burges, "The MNIST database of handwritten digits".
 
 use super::background::{Background, is_light};
-use super::idx::Fault;
+use super::fault::Fault;
 use super::picture::Picture;
 use std::str::FromStr;
 
@@ -48,6 +48,21 @@ impl FromStr for Invert {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|i| i.name() == text);
         found.ok_or_else(|| format!("`{text}` is none of auto, yes, no"))
+    }
+}
+
+impl Background {
+    /// The other one.
+    fn opposite(self) -> Self {
+        Self::from_light(self == Self::Dark)
+    }
+
+    /// A pixel of it.
+    fn paper(self) -> u8 {
+        match self {
+            Self::Dark => 0,
+            Self::Light => 255,
+        }
     }
 }
 
@@ -114,7 +129,7 @@ pub fn fit(
 ///
 /// # Panics
 /// If there is no ink, or no whole rows.
-pub fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
+pub(crate) fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
     let (rows, columns) = bounds(ink, from);
     let side = |of: usize| (of * FILL.0 / FILL.1).max(1);
     let (most_high, most_wide) = (side(height), side(width));

@@ -13,16 +13,15 @@
 //! that are really there, and never beyond [`LIMIT`].
 
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 
 use ndarray::Array4;
 
+use super::fault::Fault;
 use super::gzip::{Garbage, MAGIC, Members};
 pub(super) use super::idx_files::{join, read_places};
 pub use super::idx_files::{read_dataset, read_images, read_labels, read_split};
 pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
 use crate::bounded;
-use crate::error::Error;
 
 /// The most bytes one file may hold once decompressed: 4 GiB.
 pub const LIMIT: u64 = 4 << 30;
@@ -40,25 +39,6 @@ const QMNIST_COLUMNS: u32 = 8;
 pub(super) const UNSIGNED_BYTE: u8 = 0x08;
 pub(super) const SHORT: u8 = 0x0B;
 pub(super) const INT: u8 = 0x0C;
-
-/// Why bytes could not be read as IDX.
-#[derive(Debug)]
-pub enum Fault {
-    /// The bytes are not what they should be: what is wrong, and the remedy.
-    Format(String),
-    /// The bytes could not be fetched.
-    Read(io::Error),
-}
-
-impl Fault {
-    /// The error for the user, naming the file.
-    pub(super) fn at(self, path: &Path) -> Error {
-        match self {
-            Self::Format(what) => Error::data(path, what),
-            Self::Read(source) => Error::io("read", path)(source),
-        }
-    }
-}
 
 impl From<io::Error> for Fault {
     /// An error with a system code is the disk's; any other comes from the

@@ -1,10 +1,10 @@
 //! Tests of the IDX reader: what it takes, and each thing it refuses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {
     let mut bytes = vec![0, 0, kind, lengths.len() as u8];

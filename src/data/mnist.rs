@@ -6,21 +6,11 @@ use std::path::{Path, PathBuf};
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Normalisation, Split, idx, place, sets};
+use super::{Dataset, Fault, Split, idx, place, sets};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// The name in [`Contents::name`](super::Contents::name).
-pub const NAME: &str = "MNIST";
-
-/// [`Dataset::fingerprint`] of MNIST: a set that has it is MNIST, and no other is.
-pub const FINGERPRINT: &str = "5ac2405e66bb51b9ebb36b9ccc2e2801ef62115f0c55c4fbc8c31140d3f4877b";
-
-/// The constants the literature normalises MNIST by.
-pub const NORMALISATION: Normalisation = Normalisation {
-    mean: 0.1307,
-    std: 0.3081,
-};
+pub use super::known::{FINGERPRINT, NAME, NORMALISATION};
 
 /// Where MNIST is looked for when no folder is named; the first is also where
 /// a download goes.
@@ -28,7 +18,7 @@ pub const FOLDERS: [&str; 2] = ["data/mnist", "data/MNIST/raw"];
 
 /// One of the four files.
 #[derive(Debug)]
-pub struct KnownFile {
+pub(super) struct KnownFile {
     /// The original name, without `.gz`.
     pub name: &'static str,
     /// The name some unpacking programs make of it.
@@ -40,7 +30,7 @@ pub struct KnownFile {
 }
 
 /// Training images and labels, then test images and labels.
-pub const FILES: [KnownFile; 4] = [
+pub(super) const FILES: [KnownFile; 4] = [
     KnownFile {
         name: "train-images-idx3-ubyte",
         dotted: "train-images.idx3-ubyte",
@@ -67,7 +57,7 @@ pub const FILES: [KnownFile; 4] = [
     },
 ];
 
-/// The four files of a set, in the order of [`FILES`], and their folder.
+/// The four files of a set, training images and labels first, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The folder they lie in.
@@ -195,7 +185,7 @@ fn load_split(
 fn verified<T>(
     path: &Path,
     known: &KnownFile,
-    parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, idx::Fault>,
+    parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, Fault>,
 ) -> Result<T> {
     let plain = idx::decompressed(place::open(path)?).map_err(|fault| fault.at(path))?;
     let mut hashing = Hashing {
@@ -220,10 +210,10 @@ fn verified<T>(
 ///
 /// # Errors
 /// What is wrong, in words that complete "the file ...".
-pub fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), String> {
+pub(super) fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), String> {
     let describe = |fault| match fault {
-        idx::Fault::Format(what) => what,
-        idx::Fault::Read(error) => error.to_string(),
+        Fault::Format(what) => what,
+        Fault::Read(error) => error.to_string(),
     };
     let mut hashing = Hashing {
         inner: idx::decompressed(bytes)
@@ -263,6 +253,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::testing::mnist_folder;
 
     fn fill(folder: &Path, names: &[&str]) {
         std::fs::create_dir_all(folder).unwrap();
@@ -368,5 +359,28 @@ mod tests {
         let packed = idx::gzip(&[0; 100]);
         assert!(why(&packed).contains("SHA-256 differs"));
         assert!(why(&packed[..packed.len() - 3]).contains("cut short"));
+    }
+
+    #[test]
+    fn mnist_is_mnist_by_whatever_name() {
+        let Some(folder) = mnist_folder("mnist_is_mnist_by_whatever_name") else {
+            return;
+        };
+        let found = find_in(&folder, "BNN_CPU_DATA").unwrap();
+        let data = idx::read_dataset("letters", &found.files).unwrap();
+        assert_eq!(data.fingerprint(), FINGERPRINT);
+        assert!(data.is_mnist());
+        assert_eq!((&*data.name, data.classes), (NAME, 10));
+        assert_eq!(data.normalisation(), NORMALISATION);
+        assert_eq!(data.renamed("built-in digits").name, NAME);
+        // One label is another: the rest does not matter.
+        let data = idx::read_dataset("letters", &found.files).unwrap();
+        let mut labels = data.test.labels().to_vec();
+        labels[9_999] = (labels[9_999] + 1) % 10;
+        let test = Split::new(data.test.images().to_owned(), labels).unwrap();
+        let other = Dataset::new("MNIST", 10, data.train.clone(), test).unwrap();
+        assert!(!other.is_mnist());
+        assert_eq!(other.name, "MNIST (other data)");
+        assert_ne!(other.normalisation(), NORMALISATION);
     }
 }

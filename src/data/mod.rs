@@ -4,38 +4,70 @@
 //! order of an epoch, an augmented image and a built-in digit are pure
 //! functions of a seed and a position.
 
-mod archive;
 pub mod augment;
-pub mod background;
-mod choice;
+mod background;
 mod dataset;
 pub mod digits;
-pub mod download;
-pub mod emnist;
-pub mod event;
-pub mod fit;
-mod gzip;
-pub mod idx;
-mod idx_files;
-mod idx_write;
-pub mod mnist;
-pub mod order;
-mod orientation;
-pub mod picture;
-pub mod place;
-mod sets;
-pub mod sheet;
-pub mod source;
+mod known;
+mod order;
 mod strokes;
-#[cfg(test)]
+
+// Sets that lie in files.
+#[cfg(feature = "idx")]
+mod archive;
+#[cfg(feature = "idx")]
+mod choice;
+#[cfg(feature = "idx")]
+pub mod download;
+#[cfg(feature = "idx")]
+pub mod emnist;
+#[cfg(feature = "idx")]
+mod event;
+#[cfg(any(feature = "idx", feature = "pictures"))]
+mod fault;
+#[cfg(feature = "idx")]
+mod gzip;
+#[cfg(feature = "idx")]
+pub mod idx;
+#[cfg(feature = "idx")]
+mod idx_files;
+#[cfg(feature = "idx")]
+mod idx_write;
+#[cfg(feature = "idx")]
+pub mod mnist;
+// For the program.
+#[cfg(feature = "idx")]
+#[doc(hidden)]
+pub mod place;
+#[cfg(feature = "idx")]
+mod sets;
+#[cfg(feature = "idx")]
+mod source;
+#[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
+
+// Pictures of one's own.
+#[cfg(feature = "pictures")]
+pub mod fit;
+#[cfg(feature = "pictures")]
+mod orientation;
+#[cfg(feature = "pictures")]
+pub mod picture;
+#[cfg(feature = "pictures")]
+pub mod sheet;
 
 pub use augment::Augment;
 pub use background::Background;
+#[cfg(feature = "idx")]
 pub use choice::DatasetChoice;
 pub use dataset::{Contents, Dataset};
+#[cfg(feature = "idx")]
 pub use event::Event;
+#[cfg(any(feature = "idx", feature = "pictures"))]
+pub use fault::Fault;
+pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 pub use order::{epoch_order, validation_split};
+#[cfg(feature = "idx")]
 pub use source::{Loaded, load, read_files};
 
 use ndarray::{Array4, ArrayView4};
@@ -82,6 +114,45 @@ impl Split {
             images.as_standard_layout().into_owned()
         };
         Ok(Self { images, labels })
+    }
+
+    /// Images that lie one behind the other: `pixels` holds those of each image, of
+    /// `shape` (height, width, channels), in (height, width, channel) order, 0 to 255;
+    /// `labels` holds one class an image, counted from 0. Slices are copied.
+    ///
+    /// ```
+    /// use bnn_cpu::data::Split;
+    ///
+    /// # fn main() -> bnn_cpu::Result<()> {
+    /// // Two grey images of two rows and three columns, of the classes 0 and 1.
+    /// let pixels = [0, 0, 0, 255, 255, 255, 9, 0, 9, 0, 9, 0];
+    /// let split = Split::from_pixels((2, 3, 1), pixels, [0, 1])?;
+    /// assert_eq!((split.len(), split.image(1)), (2, &pixels[6..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the pixels are not those of one image a label, and as
+    /// [`Split::new`].
+    pub fn from_pixels(
+        shape: (usize, usize, usize),
+        pixels: impl Into<Vec<u8>>,
+        labels: impl Into<Vec<u32>>,
+    ) -> Result<Self> {
+        let (pixels, labels) = (pixels.into(), labels.into());
+        let (height, width, channels) = shape;
+        let found = pixels.len();
+        // An array whose size no memory could hold is refused, too.
+        let images = Array4::from_shape_vec((labels.len(), height, width, channels), pixels);
+        let images = images.map_err(|_| {
+            Error::spec(format!(
+                "{found} pixels are not those of {} images of {}, one for each label; give height·width·channels pixels an image",
+                labels.len(),
+                shape_text(shape)
+            ))
+        })?;
+        Self::new(images, labels)
     }
 
     /// How many images there are; at least one.
@@ -206,6 +277,25 @@ mod tests {
         assert!(Split::new(Array4::zeros((2, 1, 1, 1)), vec![0]).is_err());
         assert!(Split::new(Array4::zeros((0, 1, 1, 1)), vec![]).is_err());
         assert!(Split::new(Array4::zeros((1, 0, 1, 1)), vec![0]).is_err());
+    }
+
+    #[test]
+    fn pixels_that_are_no_images_are_refused_in_a_line() {
+        let line = |shape, pixels: usize, labels: usize| {
+            let split = Split::from_pixels(shape, vec![0; pixels], vec![0; labels]);
+            split.unwrap_err().to_string()
+        };
+        assert_eq!(
+            line((2, 3, 1), 11, 2),
+            "11 pixels are not those of 2 images of 2x3, one for each label; give height·width·channels pixels an image"
+        );
+        assert!(line((2, 3, 4), 12, 2).contains("2 images of 2x3x4"));
+        assert!(line((usize::MAX, 2, 2), 0, 2).contains("0 pixels"));
+        assert!(line((2, 0, 1), 0, 2).contains("no pixels"));
+        assert!(line((2, 2, 1), 0, 0).contains("no pixels"));
+        let split = Split::from_pixels((1, 2, 2), [1, 2, 3, 4], [5]).unwrap();
+        assert_eq!((split.shape(), split.label(0)), ((1, 2, 2), 5));
+        assert_eq!(split.images()[(0, 0, 1, 0)], 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::io::Cursor;
 
-use super::idx::Fault;
+use super::fault::Fault;
 use super::orientation::Orientation;
 
 /// The most pixels a picture may have.

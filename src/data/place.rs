@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::archive::Member;
-use super::idx::Fault;
+use super::fault::Fault;
 use crate::error::{Error, Result};
 use crate::files;
 

@@ -41,8 +41,9 @@ pub enum Firing {
     Stochastic,
 }
 
-/// Added to a layer's key for its second stream of uniform numbers.
-const SECOND: usize = 1 << 32;
+/// Added to a layer's key for its second stream of uniform numbers: beyond the key
+/// of any layer, on machines of 32 bits too.
+const SECOND: usize = 1 << (usize::BITS / 2);
 
 /// The layer; see the module's page.
 pub struct BinaryUnit {

@@ -102,7 +102,7 @@ impl FolderLock {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn try_write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn try_write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.check()?;
         let attempt = || {
             let (temporary, mut file) = temporary::create(&self.dir, Path::new(name))?;

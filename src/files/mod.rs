@@ -66,7 +66,7 @@ pub fn read(path: &Path, most: u64, copies: u64) -> Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_in(
+pub(crate) fn read_in(
     dir: &Dir,
     name: &Path,
     path: &Path,
@@ -100,7 +100,7 @@ pub fn read_in(
 /// stood at `path` stays as it was, unless the last step failed, which makes the new
 /// name durable: then the whole new file stands there, but might not outlive a loss of
 /// power.
-pub fn write_atomic<F>(path: &Path, fill: F) -> Result<()>
+pub(crate) fn write_atomic<F>(path: &Path, fill: F) -> Result<()>
 where
     F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 {
@@ -114,10 +114,10 @@ where
     write().map_err(Error::io("write", path))
 }
 
-/// [`write_atomic`] for content that is already in memory.
+/// `write_atomic` for content that is already in memory.
 ///
 /// # Errors
-/// As [`write_atomic`].
+/// As `write_atomic`.
 pub fn write_atomic_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomic(path, |writer| writer.write_all(bytes))
 }

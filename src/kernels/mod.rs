@@ -32,9 +32,17 @@ pub mod packed;
 mod pool;
 mod small;
 mod tile;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, reason = "the scalar kernels need no tiles")
+)]
 mod tiling;
 pub mod tree;
 mod treed;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(unused, reason = "the scalar kernels need no registers")
+)]
 mod vector;
 pub mod winograd;
 

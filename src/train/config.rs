@@ -202,7 +202,7 @@ impl Config {
     }
 
     /// Whether weights of the run can be evaluated on that data set, which must be the
-    /// run's own: [`Self::check_same_data`] and [`Self::check_images`].
+    /// run's own: by its fingerprint, and as [`Self::check_images`].
     ///
     /// # Errors
     /// One line that says what does not fit and what to do.
@@ -254,7 +254,7 @@ impl Config {
     ///
     /// # Errors
     /// One line that says which differs.
-    pub fn check_same_data(&self, dataset: &Dataset) -> Result<()> {
+    pub(crate) fn check_same_data(&self, dataset: &Dataset) -> Result<()> {
         match self.dataset.difference(&DatasetRecord::of(dataset)) {
             Some(what) => Err(Error::spec(format!(
                 "the data at hand is not what the run was made with: {what}; name the right folder"

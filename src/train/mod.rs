@@ -1,19 +1,23 @@
-//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out
-//! ([`train`]), and the folder that it leaves behind ([`RunFolder`]).
+//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out, in memory
+//! ([`train_in_memory`]) or kept in a folder ([`train`], [`RunFolder`]).
 //!
-//! Nothing here prints: the loop reports [`Event`]s to whoever listens.
+//! Nothing here prints: the loop reports [`Event`]s, best weights and checkpoints to an
+//! [`Observer`].
 
 mod activity;
 mod apply;
 mod baseline;
 mod batch;
 mod checkpoint;
+mod clock;
 mod config;
 mod evaluate;
 mod event;
 mod fewest;
 mod flips;
+mod folder;
 mod metrics;
+mod observer;
 mod optimiser;
 mod partial;
 mod partial_model;
@@ -26,14 +30,13 @@ mod subject;
 mod trainer;
 mod verify;
 
-pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
-pub use baseline::{Baseline, BaselineState};
+pub use baseline::Baseline;
 pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, MOST_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
-pub use flips::{FlipRatio, Flips};
-pub use metrics::lines as metrics_lines;
+pub use folder::{fit, train};
+pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use partial::{
     PartialConfig, PartialData, PartialLrSchedule, PartialOptimiser, PartialSlope,
@@ -44,9 +47,22 @@ pub use placed::{Placed, firing_name, placement_name};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
-    parse_json,
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use subject::{DatasetRecord, Subject, slug};
-pub use trainer::{fit, train};
-pub use verify::{Finding, Sealed, seal_run, verify};
+pub use trainer::{Trained, train_in_memory};
+pub use verify::{Finding, verify};
+
+// Parts of the loop and of its files, public for the program and the tests alone.
+#[doc(hidden)]
+pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
+#[doc(hidden)]
+pub use baseline::BaselineState;
+#[doc(hidden)]
+pub use flips::{FlipRatio, Flips};
+#[doc(hidden)]
+pub use metrics::lines as metrics_lines;
+#[doc(hidden)]
+pub use run::parse_json;
+#[doc(hidden)]
+pub use verify::{Sealed, seal_run};

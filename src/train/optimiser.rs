@@ -177,7 +177,7 @@ impl Optimiser {
     }
 
     /// The state, to restore it.
-    pub fn state_mut(&mut self) -> &mut [Vec<f32>] {
+    pub(crate) fn state_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.state
     }
 

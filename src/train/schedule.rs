@@ -343,11 +343,6 @@ impl Default for TemperatureSchedule {
 }
 
 impl TemperatureSchedule {
-    /// Whether it is the default one.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether the settings make sense.
     ///
     /// # Errors

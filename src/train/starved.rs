@@ -126,7 +126,7 @@ mod tests {
         model.check().unwrap();
         let dataset = DatasetRecord {
             name: "MNIST".into(),
-            sha256: crate::data::mnist::FINGERPRINT.into(),
+            sha256: crate::data::MNIST_FINGERPRINT.into(),
             sha256_inferred: false,
             train: 60_000,
             test: 10_000,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Background, Dataset, mnist};
+use crate::data::{Background, Dataset, MNIST_FINGERPRINT};
 use crate::model::{ModelSpec, Pixels};
 use crate::tensor::Shape;
 
@@ -49,7 +49,7 @@ impl DatasetRecord {
 
     /// Whether the images and labels are MNIST's, by their fingerprint alone.
     pub fn is_mnist(&self) -> bool {
-        self.sha256 == mnist::FINGERPRINT
+        self.sha256 == MNIST_FINGERPRINT
     }
 
     /// What tells another set from this one, in a line; `None` where nothing does. The

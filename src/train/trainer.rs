@@ -1,78 +1,75 @@
 //! The training loop.
 //!
-//! **Invariants.** A step depends on (configuration, weights, optimiser state,
-//! epoch, step) and on nothing else, so a resumed run equals an unbroken one.
-//! Files are written in an order that leaves a resumable run after a kill at
-//! any moment: best weights, then checkpoint, then metrics. A kill between two
-//! of them repeats an epoch's end, with the same result.
+//! **Invariant.** A step depends on (configuration, weights, optimiser state, epoch, step)
+//! and on nothing else, so a resumed run equals an unbroken one. The loop writes no file:
+//! an [`Observer`] is given the best weights and the checkpoints, in an order that leaves
+//! a resumable run if each is kept before the next.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::activity::Activity;
 use super::baseline::{Baseline, BaselineState};
 use super::batch::{Slot, fill};
 use super::checkpoint::{Checkpoint, Progress};
+use super::clock::{Instant, rate};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
 use super::event::Event;
 use super::flips::Flips;
+use super::observer::{Best, Observer, State};
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
-use super::run::{BEST, BestWeights, CHECKPOINT, RunFolder, TEST};
+use super::run::BestWeights;
 use super::starved::warnings;
 use crate::data::{Dataset, epoch_order, validation_split};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
-use crate::model::{Network, weights};
+use crate::model::Network;
+use crate::model::weights::{self, Opened};
 use crate::tape::{Mode, Noise, Units};
 
 /// Time between two checkpoints within an epoch.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
-/// Carries out the run, from where it stands to its test: [`fit`], and one test of the
-/// best weights.
-///
-/// # Errors
-/// As [`fit`].
-pub fn train(
-    run: &mut RunFolder,
-    dataset: &Dataset,
-    engine: Engine,
-    stop: &AtomicBool,
-    on: &mut dyn FnMut(Event<'_>),
-) -> Result<TestRecord> {
-    match run.test()? {
-        Some(test) => Ok(test),
-        None => Training::fitted(run, dataset, engine, stop, on)?.test(on),
-    }
+/// What training leaves behind.
+pub struct Trained {
+    /// The network with the weights of the best epoch, ready to evaluate batches of up to
+    /// [`Config::batch`] images, to be packed ([`crate::lower`]) or saved.
+    pub network: Network,
+    /// What every epoch came to.
+    pub history: Vec<EpochRecord>,
+    /// The test of the best epoch.
+    pub test: TestRecord,
 }
 
-/// Trains the run, from where it stands to the end of its last epoch, without its test:
-/// what settings are chosen by must not have seen the test images.
-///
-/// `stop` is looked at after each step: once it is set, the state is saved and
-/// [`Error::Interrupted`] returned.
+/// Trains a network on a data set in memory, and tests the weights of the best epoch once.
+/// Nothing is read from the disk or written there; what is to last, the observer keeps. A
+/// closure that takes an [`Event`] is an observer.
 ///
 /// # Errors
-/// An impossible configuration, a damaged checkpoint, a file that cannot be
-/// written, an interruption, or [`Error::Diverged`] where the loss or a weight
-/// is no longer finite (the last good checkpoint is kept).
-pub fn fit(
-    run: &mut RunFolder,
+/// One line each: an impossible configuration; data that are not those of
+/// [`Config::dataset`]; [`Error::Diverged`] where the loss or a weight is no longer finite;
+/// [`Error::Interrupted`] where the observer stops it; and the observer's own.
+pub fn train_in_memory(
+    config: &Config,
     dataset: &Dataset,
     engine: Engine,
-    stop: &AtomicBool,
-    on: &mut dyn FnMut(Event<'_>),
-) -> Result<()> {
-    match run.test()? {
-        Some(_) => Ok(()),
-        None => Training::fitted(run, dataset, engine, stop, on).map(drop),
-    }
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    Training::fitted(config, dataset, engine, None, observer)?.test(observer)
 }
 
-struct Training<'a> {
-    run: &'a RunFolder,
+/// Where an earlier run was left.
+pub(super) struct Found {
+    pub(super) checkpoint: Opened<Checkpoint>,
+    /// The best weights so far, where an epoch is finished.
+    pub(super) best: Option<Best>,
+    /// The file that the checkpoint is from, for messages.
+    pub(super) file: PathBuf,
+}
+
+pub(super) struct Training<'a> {
     config: &'a Config,
     dataset: &'a Dataset,
     net: Network,
@@ -89,38 +86,38 @@ struct Training<'a> {
     /// The data set's fingerprint.
     data: String,
     saved: Instant,
-    /// Whether there is a checkpoint to go back to.
-    kept: bool,
+    /// The best weights so far.
+    best: Option<Best>,
 }
 
 impl<'a> Training<'a> {
-    /// The run at the end of its last epoch.
-    fn fitted(
-        run: &'a RunFolder,
+    /// Training at the end of its last epoch, begun anew or where it was left.
+    pub(super) fn fitted(
+        config: &'a Config,
         dataset: &'a Dataset,
         engine: Engine,
-        stop: &AtomicBool,
-        on: &mut dyn FnMut(Event<'_>),
+        found: Option<Found>,
+        observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let mut work = Self::new(run, dataset, engine, on)?;
+        let mut work = Self::new(config, dataset, engine, found, observer)?;
         let epochs = work.config.epochs;
         while work.progress.epoch <= epochs {
-            work.epoch(stop, on)?;
-            work.finish_epoch(on)?;
-            if stop.load(Ordering::Relaxed) && work.progress.epoch <= epochs {
-                return Err(work.interrupted());
+            work.epoch(observer)?;
+            work.finish_epoch(observer)?;
+            if observer.stops() && work.progress.epoch <= epochs {
+                return Err(work.interrupted(observer));
             }
         }
         Ok(work)
     }
 
     fn new(
-        run: &'a RunFolder,
+        config: &'a Config,
         dataset: &'a Dataset,
         engine: Engine,
-        on: &mut dyn FnMut(Event<'_>),
+        found: Option<Found>,
+        observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let config = run.config();
         config.check(dataset)?;
         let mut net = Network::sampled(&config.model, engine, config.batch, config.samples)?;
         let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
@@ -132,33 +129,33 @@ impl<'a> Training<'a> {
         let mut activity = Activity::default();
         let isa = engine.kernels.isa.name().to_string();
         let data = dataset.fingerprint();
-        let found = run.weights::<Checkpoint>(CHECKPOINT)?;
         let resumed = found.is_some();
+        let mut best = None;
         let progress = if let Some(found) = found {
-            let file = run.file(CHECKPOINT);
+            let (file, checkpoint) = (&found.file, found.checkpoint);
+            best = found.best;
             let (params, baseline) = (net.params_mut(), baseline.as_mut());
             let (model, seen) = (&config.model, (&mut flips, &mut activity));
             let found = Checkpoint::restore(
-                (found.tensors, found.about),
-                &file,
+                (checkpoint.tensors, checkpoint.about),
+                file,
                 model,
                 params,
                 &mut optimiser,
                 baseline,
                 seen,
             )?;
-            let best = run.find_best()?;
-            found.check(config, &data, best.as_ref().map(|best| &best.about), &file)?;
+            found.check(config, &data, best.as_ref().map(|best| &best.about), file)?;
             if found.isa != isa {
-                on(Event::Warning(format!(
+                observer.event(Event::Warning(format!(
                     "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones to avoid that",
                     found.isa
-                )));
+                )))?;
             }
             found.progress
         } else {
             for line in warnings(config) {
-                on(Event::Warning(line));
+                observer.event(Event::Warning(line))?;
             }
             net.init(config.init, config.seed);
             flips = Flips::of(net.params());
@@ -166,15 +163,14 @@ impl<'a> Training<'a> {
         };
         let (train, validation) =
             validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
-        on(Event::Begin {
+        observer.event(Event::Begin {
             config,
             epoch: progress.epoch,
             steps: config.steps_per_epoch(),
             resumed,
-        });
+        })?;
         let slots = (0..net.slots()).map(|_| Slot::default()).collect();
         Ok(Self {
-            run,
             config,
             dataset,
             net,
@@ -190,12 +186,12 @@ impl<'a> Training<'a> {
             isa,
             data,
             saved: Instant::now(),
-            kept: resumed,
+            best,
         })
     }
 
     /// Trains what is left of the epoch under way.
-    fn epoch(&mut self, stop: &AtomicBool, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let config = self.config;
         let epoch = self.progress.epoch;
         let order = epoch_order(&self.train, config.seed, epoch as u64);
@@ -206,11 +202,11 @@ impl<'a> Training<'a> {
             let first = self.progress.step * config.batch;
             let batch = &order[first..(first + config.batch).min(order.len())];
             let loss_before = self.progress.loss_sum;
-            self.step(batch)?;
+            self.step(batch, observer)?;
             self.progress.step += 1;
             let elapsed = begun.elapsed().as_secs_f64();
             self.progress.seconds = seconds_before + elapsed;
-            on(Event::Step {
+            observer.event(Event::Step {
                 epoch,
                 epochs: config.epochs,
                 step: self.progress.step,
@@ -218,15 +214,15 @@ impl<'a> Training<'a> {
                 loss: self.progress.loss_sum / self.progress.seen as f64,
                 step_loss: (self.progress.loss_sum - loss_before) / batch.len() as f64,
                 accuracy: self.progress.right as f64 / self.sampled(),
-                img_per_s: (self.progress.seen - seen_before) as f64 / elapsed,
-            });
+                img_per_s: rate(self.progress.seen - seen_before, elapsed),
+            })?;
             if self.progress.step < steps {
-                if stop.load(Ordering::Relaxed) {
-                    self.save()?;
-                    return Err(self.interrupted());
+                if observer.stops() {
+                    self.save(observer)?;
+                    return Err(self.interrupted(observer));
                 }
                 if self.saved.elapsed() >= SAVE_EVERY {
-                    self.save()?;
+                    self.save(observer)?;
                 }
             }
         }
@@ -234,7 +230,7 @@ impl<'a> Training<'a> {
     }
 
     /// One optimiser step on the images `batch`.
-    fn step(&mut self, batch: &[u32]) -> Result<()> {
+    fn step(&mut self, batch: &[u32], observer: &dyn Observer) -> Result<()> {
         let (config, progress) = (self.config, &mut self.progress);
         let t = (progress.epoch - 1) * config.steps_per_epoch() + progress.step;
         fill(
@@ -259,7 +255,7 @@ impl<'a> Training<'a> {
         let losses = self.net.losses();
         let loss = self.net.pass().samples().sum(|row| f64::from(losses[row]));
         if !loss.is_finite() {
-            return Err(diverged("the loss", progress, self.run, self.kept));
+            return Err(diverged("the loss", progress, observer));
         }
         progress.loss_sum += loss / config.samples as f64;
         progress.right += self.net.correct();
@@ -282,15 +278,15 @@ impl<'a> Training<'a> {
     }
 
     /// Validates, keeps the weights if they are the best, and saves.
-    fn finish_epoch(&mut self, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let config = self.config;
         let epoch = self.progress.epoch;
         let begun = Instant::now();
-        self.check_numbers()?;
+        self.check_numbers(observer)?;
         let validation = if self.validation.is_empty() {
             None
         } else {
-            on(Event::Validating { epoch });
+            observer.event(Event::Validating { epoch })?;
             let at = (config.seed, epoch as u64);
             let (net, split) = (&mut self.net, &self.dataset.train);
             Some(
@@ -299,12 +295,7 @@ impl<'a> Training<'a> {
             )
         };
         if validation.is_some_and(|v| !v.loss.is_finite()) {
-            return Err(diverged(
-                "the validation loss",
-                &self.progress,
-                self.run,
-                self.kept,
-            ));
+            return Err(diverged("the validation loss", &self.progress, observer));
         }
         let watched = match self.validation.is_empty() {
             true => &self.train,
@@ -322,7 +313,7 @@ impl<'a> Training<'a> {
             val_accuracy: validation.map(|v| v.accuracy),
             slope: f64::from(config.slope.at(epoch, config.epochs)),
             lr: config.learning_rate(epoch * config.steps_per_epoch() - 1),
-            img_per_s: self.progress.seen as f64 / self.progress.seconds,
+            img_per_s: rate(self.progress.seen, self.progress.seconds),
             seconds,
             flip_ratio: flips.as_ref().map(|f| f.all),
             flip_ratios: flips.map_or_else(Default::default, |f| f.layers),
@@ -347,7 +338,8 @@ impl<'a> Training<'a> {
                 isa: self.isa.clone(),
             };
             let tensors = weights::export(self.net.params());
-            self.run.write_weights(BEST, &tensors, &about)?;
+            let kept = self.best.insert(Best { tensors, about });
+            observer.best(kept)?;
         }
         let mut history = std::mem::take(&mut self.progress.history);
         history.push(record);
@@ -357,23 +349,27 @@ impl<'a> Training<'a> {
             history,
             ..Progress::default()
         };
-        self.save()?;
-        self.run.write_metrics(&self.progress.history)?;
-        if let Some(record) = self.progress.history.last() {
-            on(Event::Epoch { record, best });
+        self.save(observer)?;
+        match self.progress.history.last() {
+            Some(record) => observer.event(Event::Epoch { record, best }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Tests the best weights, once.
-    fn test(&mut self, on: &mut dyn FnMut(Event<'_>)) -> Result<TestRecord> {
+    pub(super) fn test(mut self, observer: &mut dyn Observer) -> Result<Trained> {
         let config = self.config;
-        // A run that was killed after its last checkpoint may lack this file.
-        self.run.write_metrics(&self.progress.history)?;
-        let best = self.run.best()?;
-        on(Event::Testing { epoch: best.epoch });
+        let Some(best) = self.best.take() else {
+            return Err(Error::spec(
+                "no epoch is finished, so there is nothing to test",
+            ));
+        };
+        let epoch = best.about.epoch;
+        observer.event(Event::Testing { epoch })?;
         let engine = self.net.pass().engine;
-        let mut net = self.run.network(engine, config.batch)?;
+        let mut net = Network::new(&config.model, engine, config.batch, false)?;
+        weights::import(net.params_mut(), best.tensors, "the best weights".as_ref())?;
+        net.pass_mut().slope = best.about.slope;
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let at = (config.seed, config.epochs as u64 + 1);
         let mut read = |reading| {
@@ -384,11 +380,11 @@ impl<'a> Training<'a> {
         let stochastic = config.model.is_stochastic();
         let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
         let threshold = stochastic.then(|| read(Reading::Threshold));
-        let record = TestRecord {
+        let test = TestRecord {
             dataset: config.dataset.name.clone(),
             data_sha256: self.data.clone(),
             images: tested.images,
-            epoch: best.epoch,
+            epoch,
             loss: tested.loss,
             accuracy: tested.accuracy,
             mean_of_16,
@@ -396,13 +392,16 @@ impl<'a> Training<'a> {
             train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
             provenance: Provenance::here(&self.isa),
         };
-        self.run.write_json(TEST, &record)?;
-        on(Event::Test(&record));
-        Ok(record)
+        observer.event(Event::Test(&test))?;
+        Ok(Trained {
+            network: net,
+            history: self.progress.history,
+            test,
+        })
     }
 
     /// Whether the state can be gone on from.
-    fn check_numbers(&self) -> Result<()> {
+    fn check_numbers(&self, observer: &dyn Observer) -> Result<()> {
         let params = self.net.params();
         let finite = |numbers: &[f32]| numbers.iter().all(|x| x.is_finite());
         // A binary unit turns a NaN into a 0, so the loss alone does not show it.
@@ -413,48 +412,45 @@ impl<'a> Training<'a> {
         } else {
             return Ok(());
         };
-        Err(diverged(what, &self.progress, self.run, self.kept))
+        Err(diverged(what, &self.progress, observer))
     }
 
-    fn save(&mut self) -> Result<()> {
-        self.check_numbers()?;
-        let checkpoint = Checkpoint {
-            model: self.config.model.clone(),
-            isa: self.isa.clone(),
-            data: self.data.clone(),
-            progress: self.progress.clone(),
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        self.check_numbers(observer)?;
+        let tensors = || {
+            let (net, baseline) = (self.net.params(), self.baseline.as_ref());
+            let seen = (&self.flips, &self.activity);
+            Checkpoint::tensors(net, &self.optimiser, baseline, seen)
         };
-        let (net, baseline) = (self.net.params(), self.baseline.as_ref());
-        let tensors = Checkpoint::tensors(
-            net,
-            &self.optimiser,
-            baseline,
-            (&self.flips, &self.activity),
-        );
-        self.run.write_weights(CHECKPOINT, &tensors, &checkpoint)?;
+        observer.checkpoint(&State {
+            about: Checkpoint {
+                model: self.config.model.clone(),
+                isa: self.isa.clone(),
+                data: self.data.clone(),
+                progress: self.progress.clone(),
+            },
+            tensors: &tensors,
+        })?;
         self.saved = Instant::now();
-        self.kept = true;
         Ok(())
     }
 
-    fn interrupted(&self) -> Error {
+    fn interrupted(&self, observer: &dyn Observer) -> Error {
+        let saved = match observer.kept_in() {
+            Some(_) => "; saved",
+            None => "",
+        };
         Error::Interrupted(format!(
-            "interrupted in epoch {}, step {}; saved in {}",
-            self.progress.epoch,
-            self.progress.step,
-            self.run.path().display()
+            "interrupted in epoch {}, step {}{saved}",
+            self.progress.epoch, self.progress.step
         ))
     }
 }
 
-fn diverged(what: &str, progress: &Progress, run: &RunFolder, kept: bool) -> Error {
-    let kept = if kept {
-        format!(
-            "; the last good checkpoint is kept in {}",
-            run.path().display()
-        )
-    } else {
-        String::new()
+fn diverged(what: &str, progress: &Progress, observer: &dyn Observer) -> Error {
+    let kept = match observer.kept_in() {
+        Some(folder) => format!("; the last good checkpoint is kept in {}", folder.display()),
+        None => String::new(),
     };
     Error::Diverged(format!(
         "{what} is no longer finite in epoch {}, step {}{kept}; try a lower lr",

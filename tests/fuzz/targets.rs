@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::fit::Invert;
-use bnn_cpu::data::{Background, Dataset, DatasetChoice, Split, idx};
+use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -85,13 +85,13 @@ pub fn idx_file(bytes: &[u8]) {
             let again = idx::parse_images(&again[..]);
             assert_eq!(again.expect("what was written is read"), images);
         }
-        Err(idx::Fault::Format(what)) => said(what),
-        Err(idx::Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+        Err(Fault::Format(what)) => said(what),
+        Err(Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
     }
     match idx::parse_labels(bytes) {
         Ok(labels) => assert!(labels.iter().all(|&label| label < idx::MAX_CLASSES)),
-        Err(idx::Fault::Format(what)) => said(what),
-        Err(idx::Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+        Err(Fault::Format(what)) => said(what),
+        Err(Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
     }
 }
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::Error;
 use bnn_cpu::bounded;
 use bnn_cpu::data::fit::{Invert, fit};
-use bnn_cpu::data::idx::{self, Fault};
 use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
-use bnn_cpu::data::{Background, place};
+use bnn_cpu::data::{Background, Fault, idx, place};
 use bnn_cpu::files;
 use bnn_cpu::tensor::Shape;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bnn_cpu::data::idx;
+use bnn_cpu::data::{Fault, idx};
 use bnn_cpu::lab::Record;
 use bnn_cpu::model::weights;
 use bnn_cpu::packed::PackedNet;
@@ -70,9 +70,9 @@ fn tensors(bytes: &[u8], path: &Path) -> Result<String, Error> {
 }
 
 fn images(bytes: &[u8], path: &Path) -> Result<String, Error> {
-    let named = |fault: idx::Fault| match fault {
-        idx::Fault::Format(what) => Error::data(path, what),
-        idx::Fault::Read(source) => Error::io("read", path)(source),
+    let named = |fault: Fault| match fault {
+        Fault::Format(what) => Error::data(path, what),
+        Fault::Read(source) => Error::io("read", path)(source),
     };
     match idx::parse_images(bytes) {
         Ok(images) => {

@@ -287,15 +287,6 @@ impl RunFolder {
         self.origin.as_ref()
     }
 
-    /// Whether the folder's path still leads to the folder that is locked.
-    ///
-    /// # Errors
-    /// A folder that was moved, removed or replaced, or a run that was opened to be
-    /// read alone.
-    pub fn check_place(&self) -> Result<()> {
-        self.writer()?.check()
-    }
-
     fn writer(&self) -> Result<&FolderLock> {
         self.lock.as_ref().ok_or_else(|| {
             Error::checkpoint(&self.path, "was opened to be read, and cannot be written")
@@ -329,7 +320,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
+    pub(crate) fn write_metrics(&self, history: &[EpochRecord]) -> Result<()> {
         let text = metrics::to_lines(history, self.origin.as_ref(), &self.file(METRICS))?;
         self.write(METRICS, text.as_bytes())?;
         self.write(METRICS_CSV, metrics::to_csv(history).as_bytes())
@@ -339,7 +330,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+    pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         let text = seal::text(value, self.origin.as_ref())
             .map_err(|e| Error::checkpoint(self.file(name), format!("cannot be encoded: {e}")))?;
         self.write(name, text.as_bytes())

@@ -1,0 +1,17 @@
+//! What MNIST is known by. The engine compares every set with it, also where no file of
+//! MNIST can be read.
+
+use super::Normalisation;
+
+/// The name in [`Contents::name`](super::Contents::name).
+pub const NAME: &str = "MNIST";
+
+/// [`Dataset::fingerprint`](super::Dataset::fingerprint) of MNIST: a set that has it is
+/// MNIST, and no other is.
+pub const FINGERPRINT: &str = "5ac2405e66bb51b9ebb36b9ccc2e2801ef62115f0c55c4fbc8c31140d3f4877b";
+
+/// The constants the literature normalises MNIST by.
+pub const NORMALISATION: Normalisation = Normalisation {
+    mean: 0.1307,
+    std: 0.3081,
+};
