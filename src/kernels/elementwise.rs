@@ -7,9 +7,11 @@
 //!
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
+use super::depthwise::{Taps, taps_product_of, taps_transposed_of};
 use super::flip::flip_losses_of;
 pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of, norm_max_pool_grad_of, norm_max_pool_of};
+use super::prelu::{prelu_grad_of, prelu_of, prelu_sums_of};
 
 /// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -199,6 +201,24 @@ table! {
         norm_max_pool_grad_of(pool, x, top, factors, add, dx);
     }
 
+    /// `y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]`, assigned with the bias as a
+    /// sum's first term, or added. `(taps, a, w, bias, add, y)`; see [`Taps`].
+    fn taps_product(
+        taps: &Taps,
+        a: &[f32],
+        w: &[f32],
+        bias: Option<&[f32]>,
+        add: bool,
+        y: &mut [f32],
+    ) {
+        taps_product_of(taps, a, w, bias, add, y);
+    }
+
+    /// `d[t][c] += Σ_p a[start(p) + offset(t)][c] · g[p][c]`. `(taps, a, g, d)`.
+    fn taps_transposed(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32]) {
+        taps_transposed_of(taps, a, g, d);
+    }
+
     /// `y = max(x, 0)`; a NaN stays one.
     fn relu(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
@@ -211,6 +231,21 @@ table! {
         for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
             *dx += if x > 0.0 { dy } else { 0.0 };
         }
+    }
+
+    /// `y = x` where `x > 0`, else `slope[c] · x`. `(x, slope, y)`; x (pixels, channels).
+    fn prelu(x: &[f32], slope: &[f32], y: &mut [f32]) {
+        prelu_of(x, slope, y);
+    }
+
+    /// `dx += dy` where `x > 0`, else `slope[c] · dy`. `(x, dy, slope, dx)`.
+    fn prelu_grad(x: &[f32], dy: &[f32], slope: &[f32], dx: &mut [f32]) {
+        prelu_grad_of(x, dy, slope, dx);
+    }
+
+    /// `sum[c] += Σ dy · x · [x <= 0]`, the adjoint of the slope. `(x, dy, sum)`.
+    fn prelu_sums(x: &[f32], dy: &[f32], sum: &mut [f32]) {
+        prelu_sums_of(x, dy, sum);
     }
 
     /// `y = (clip(slope · x, -1, 1) + 1) / 2`. `(slope, x, y)`.
@@ -431,37 +466,5 @@ fn batch_norm_grad_of<const C: usize>(
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn the_logistic_is_certain_at_both_ends() {
-        for x in [-69.5f32, -88.0, -1e30, f32::NEG_INFINITY] {
-            assert_eq!(super::logistic(x).to_bits(), 0, "{x}");
-        }
-        for x in [17.5f32, 88.0, 1e30, f32::INFINITY] {
-            assert_eq!(super::logistic(x), 1.0, "{x}");
-        }
-        let least = super::logistic(-69.0);
-        assert!(least > 1e-30 && least < 2f32.powi(-99), "{least:e}");
-        assert!(super::logistic(f32::NAN).is_nan());
-    }
-
-    /// Every 61st of the numbers from -87 to 88, and the neighbours of zero.
-    #[test]
-    fn exp_is_within_two_ulp() {
-        let negative = (0..=87.0f32.to_bits())
-            .step_by(61)
-            .map(|b| -f32::from_bits(b));
-        let positive = (0..=88.0f32.to_bits()).step_by(61).map(f32::from_bits);
-        let mut worst: f64 = 0.0;
-        for x in negative.chain(positive) {
-            let (got, want) = (super::exp(x), libm::exp(f64::from(x)));
-            let nearest = want as f32;
-            let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);
-            worst = worst.max((f64::from(got) - want).abs() / ulp);
-        }
-        assert!(worst <= 2.0, "{worst} ulp");
-        assert_eq!(super::exp(f32::NEG_INFINITY), super::exp(-87.0));
-        assert_eq!(super::exp(f32::INFINITY), super::exp(88.0));
-        assert!(super::exp(f32::NAN).is_nan());
-    }
-}
+#[path = "elementwise_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod depthwise;
 pub mod elementwise;
 mod flip;
 pub mod gemm;
@@ -33,6 +34,7 @@ pub mod lookup;
 mod neon;
 pub mod packed;
 mod pool;
+mod prelu;
 mod scalar;
 mod small;
 mod tiling;

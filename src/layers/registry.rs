@@ -37,6 +37,7 @@ const LAYERS: &[Kind] = &[
     kind::<super::GlobalAvgPool>("global_avg_pool"),
     kind::<super::Linear>("linear"),
     kind::<super::MaxPool>("max_pool"),
+    kind::<super::Prelu>("prelu"),
     kind::<super::Shift>("shift"),
 ];
 
