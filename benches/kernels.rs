@@ -161,8 +161,8 @@ fn elementwise(c: &mut Criterion) {
             height: side,
             width: side,
             channels,
-            kernel: 2,
-            stride: 2,
+            kernel: (2, 2),
+            stride: (2, 2),
         };
         let (mut max, mut index) = (vec![0.0; len / 4], vec![0; len / 4]);
         let sgd = Sgd {

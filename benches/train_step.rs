@@ -8,7 +8,8 @@ use bnn_cpu::data::digits;
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
 use bnn_cpu::kernels;
 use bnn_cpu::layers::{
-    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, LinearOp, MaxPoolOp, Terms, Window,
+    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, GroupedConvOp, LinearOp,
+    MaxPoolOp, Terms, Window,
 };
 use bnn_cpu::model::{Init, Network, Placement, preset};
 use bnn_cpu::random::{fill_uniform, keyed};
@@ -29,11 +30,17 @@ fn pool(threads: usize) -> rayon::ThreadPool {
 /// A layer of the seed-net: its input and how it is recorded.
 type Layer = (&'static str, Shape, fn(&mut Tape, Value) -> Value);
 
-const WINDOW: Window = Window {
-    kernel: 5,
-    stride: 1,
-    padding: 2,
-};
+const WINDOW: Window = Window::square(5, 1, 2);
+
+/// A convolution of 3x3 to 64 channels that keeps the size.
+fn grouped(tape: &mut Tape, x: Value, groups: usize, dilation: usize) -> Value {
+    let window = Window {
+        dilation: dilation.into(),
+        ..Window::square(3, 1, dilation)
+    };
+    let (of, terms) = ((window, groups), Terms::real(true));
+    GroupedConvOp::record(tape, "conv", x, 64, of, terms).expect("it fits")
+}
 
 fn layers() -> Vec<Layer> {
     let image = Shape::image;
@@ -74,6 +81,13 @@ fn layers() -> Vec<Layer> {
         }),
         ("max_pool2", image(32, 14, 14), |t, x| {
             MaxPoolOp::record(t, "pool", x, 2, 2).expect("it fits")
+        }),
+        ("depthwise", image(64, 14, 14), |t, x| grouped(t, x, 64, 1)),
+        ("conv_groups4", image(64, 14, 14), |t, x| {
+            grouped(t, x, 4, 1)
+        }),
+        ("conv_dilated", image(64, 14, 14), |t, x| {
+            grouped(t, x, 1, 2)
         }),
         ("linear", image(32, 7, 7), |t, x| {
             LinearOp::record(t, "fc", x, 10, Terms::real(true)).expect("it fits")

@@ -1,5 +1,4 @@
-//! A layer of one's own: the absolute value.
-//! `cargo run --release --example custom_layer`
+//! A layer of one's own: the absolute value. `cargo run --release --example custom_layer`
 
 use bnn_cpu::Result;
 use bnn_cpu::graph::{Adam, Graph};

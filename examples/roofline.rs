@@ -24,11 +24,7 @@ use bnn_cpu::tensor::Shape;
 type Failure = Box<dyn std::error::Error>;
 
 const BATCH: usize = 64;
-const WINDOW: Window = Window {
-    kernel: 5,
-    stride: 1,
-    padding: 2,
-};
+const WINDOW: Window = Window::square(5, 1, 2);
 
 /// Seconds of `work`: the best of many.
 fn best(mut work: impl FnMut()) -> f64 {

@@ -3,7 +3,7 @@
 mod common;
 
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::layers::{BatchNorm, Binary, Conv, Linear, MaxPool, Weights};
+use bnn_cpu::layers::{BatchNorm, Binary, Conv, Linear, MaxPool, Sides, Weights};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Pixels, preset};
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
@@ -16,19 +16,17 @@ fn golden_net() -> ModelSpec {
         LayerSpec::named(
             name,
             Conv {
-                out,
-                kernel: 3,
-                stride: 1,
-                padding: 1,
+                padding: Sides::both(1),
                 bias: scaled,
                 weights: Weights::Binary,
                 scale: scaled,
+                ..Conv::new(out, 3)
             },
         )
     };
     let pool = || {
         LayerSpec::from(MaxPool {
-            kernel: 2,
+            kernel: Sides::both(2),
             stride: None,
         })
     };

@@ -18,6 +18,10 @@ macro_rules! runs {
 }
 
 runs! {
+    custom_estimator: "../examples/custom_estimator.rs",
+    custom_layer: "../examples/custom_layer.rs",
+    custom_loss: "../examples/custom_loss.rs",
+    custom_network: "../examples/custom_network.rs",
     own_data: "../examples/own_data.rs",
     packed_inference: "../examples/packed_inference.rs",
     train_in_memory: "../examples/train_in_memory.rs"

@@ -224,6 +224,28 @@ const KERNELS: &[(&str, Run, Want)] = &[
         |i| i.map(|x, dy, old, _| if x > 0.0 { old + dy } else { old }),
     ),
     (
+        "prelu",
+        image!(|e, i, y| (e.prelu)(&i.x, &i.a, &mut y)),
+        |i| i.map(|x, _, _, c| if x > 0.0 { x } else { f64::from(i.a[c]) * x }),
+    ),
+    (
+        "prelu_grad",
+        image!(|e, i, y| (e.prelu_grad)(&i.x, &i.dy, &i.a, &mut y)),
+        |i| {
+            let slope = |x: f64, c: usize| if x > 0.0 { 1.0 } else { f64::from(i.a[c]) };
+            i.map(|x, dy, old, c| old + slope(x, c) * dy)
+        },
+    ),
+    (
+        "prelu_sums",
+        |e, i| {
+            let mut sum = i.a.clone();
+            (e.prelu_sums)(&i.x, &i.dy, &mut sum);
+            sum
+        },
+        |i| i.sum(&i.a, |x, dy, _| dy * x.min(0.0)),
+    ),
+    (
         "hard_sigmoid",
         image!(|e, i, y| (e.hard_sigmoid)(SLOPE, &i.x, &mut y)),
         |i| i.map(|x, _, _, _| ((2.0 * x).clamp(-1.0, 1.0) + 1.0) / 2.0),
@@ -342,12 +364,12 @@ fn every_channel_count() {
 /// The definition, pixel by pixel: (maximum, index) of one window of one channel.
 fn window(pool: &Pool, x: &[f32], oy: usize, ox: usize, c: usize) -> (f32, u8) {
     let mut best = (f32::NEG_INFINITY, 0);
-    for ky in 0..pool.kernel {
-        for kx in 0..pool.kernel {
-            let (iy, ix) = (oy * pool.stride + ky, ox * pool.stride + kx);
+    for ky in 0..pool.kernel.0 {
+        for kx in 0..pool.kernel.1 {
+            let (iy, ix) = (oy * pool.stride.0 + ky, ox * pool.stride.1 + kx);
             let x = x[(iy * pool.width + ix) * pool.channels + c];
             if x > best.0 || x.is_nan() || (ky, kx) == (0, 0) {
-                best = (x, (ky * pool.kernel + kx) as u8);
+                best = (x, (ky * pool.kernel.1 + kx) as u8);
             }
         }
     }
@@ -358,12 +380,15 @@ fn window(pool: &Pool, x: &[f32], oy: usize, ox: usize, c: usize) -> (f32, u8) {
 fn max_pool_by_its_definition() {
     for channels in (1..=40).step_by(STEP).chain([64, 70]) {
         for (height, width, kernel, stride) in [
-            (4, 6, 2, 2),
-            (5, 7, 2, 2),
-            (4, 5, 2, 1),
-            (7, 6, 3, 2),
-            (3, 3, 3, 1),
-            (5, 4, 1, 1),
+            (4, 6, (2, 2), (2, 2)),
+            (5, 7, (2, 2), (2, 2)),
+            (4, 5, (2, 2), (1, 1)),
+            (7, 6, (3, 3), (2, 2)),
+            (3, 3, (3, 3), (1, 1)),
+            (5, 4, (1, 1), (1, 1)),
+            (5, 7, (2, 2), (1, 3)),
+            (6, 5, (1, 3), (2, 1)),
+            (5, 4, (4, 2), (1, 2)),
         ] {
             let pool = Pool {
                 height,
@@ -390,8 +415,8 @@ fn max_pool_by_its_definition() {
                     let at = out * channels + c;
                     let (y, k) = window(&pool, &x, out / cols, out % cols, c);
                     (want[at], want_index[at]) = (y, k);
-                    let iy = out / cols * stride + k as usize / kernel;
-                    let ix = out % cols * stride + k as usize % kernel;
+                    let iy = out / cols * stride.0 + k as usize / kernel.1;
+                    let ix = out % cols * stride.1 + k as usize % kernel.1;
                     want_dx[(iy * width + ix) * channels + c] += dy[at];
                 }
             }

@@ -130,11 +130,7 @@ fn shapes_that_are_not_served_are_declined() {
 #[test]
 #[cfg_attr(miri, ignore = "threads and millions of products")]
 fn a_layer_over_bits_is_the_layer_over_numbers() {
-    let window = Window {
-        kernel: 5,
-        stride: 1,
-        padding: 2,
-    };
+    let window = Window::square(5, 1, 2);
     for (name, weights) in [("real", Weights::Real), ("binary", Weights::Binary)] {
         for isa in Isa::available() {
             let engine = select(Some(isa.name())).expect("available");

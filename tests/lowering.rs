@@ -375,3 +375,35 @@ fn verification_counts_every_difference() {
     );
     assert_eq!(packed.flows()[0].output().1, Kind::Bits);
 }
+
+/// Windows that the packed form does not know are refused by what is new about them.
+#[test]
+fn groups_dilation_and_rectangles_are_refused_by_name() {
+    let conv = r#"{"type":"conv","name":"c","out":4,"kernel":3,"weights":"binary","bias":false"#;
+    for (layer, words) in [
+        (
+            format!(r#"{conv},"groups":2}}"#),
+            "(c) cannot be packed: no packed form is known of groups",
+        ),
+        (
+            format!(r#"{conv},"dilation":2}}"#),
+            "(c) cannot be packed: no packed form is known of dilation",
+        ),
+        (
+            format!(r#"{conv},"padding":[1,0]}}"#),
+            "(c) cannot be packed: no packed form is known of a window that differs",
+        ),
+        (
+            format!(r#"{conv}}},{{"type":"max_pool","kernel":[2,1]}}"#),
+            "layer 2 (max_pool) cannot be packed: no packed form is known of a window that differs",
+        ),
+    ] {
+        let text = format!(
+            r#"{{"name":"n","input":{{"channels":2,"height":8,"width":8}},"pixels":"integer","layers":[{layer},{{"type":"linear","name":"f","out":2}}]}}"#
+        );
+        let spec: ModelSpec = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        let net = Network::new(&spec, fastest(), 1, false).unwrap();
+        let error = lower(&net).expect_err(words).to_string();
+        assert!(error.contains(words) && !error.contains('\n'), "{error}");
+    }
+}

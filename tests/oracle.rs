@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 use bnn_cpu::estimators::{BinaryUnit, Firing, StraightThrough};
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::layers::{
-    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, LinearOp, MaxPoolOp, NormPool,
-    Statistics, Terms, Weights, Window,
+    ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, GroupedConvOp, LinearOp,
+    MaxPoolOp, NormPool, PreluOp, Sides, Statistics, Terms, Weights, Window,
 };
 use bnn_cpu::lower::lower;
 use bnn_cpu::random::{between, keyed};
@@ -158,6 +158,7 @@ struct Case {
     input: Shape,
     out: usize,
     window: Window,
+    groups: usize,
     rows: usize,
     spare: usize,
     bias: bool,
@@ -173,11 +174,8 @@ fn conv_case() -> impl Strategy<Value = Case> {
             |((c, h, w, out), (kernel, stride, pad), (rows, spare, bias, seed))| Case {
                 input: Shape::image(c, h, w),
                 out,
-                window: Window {
-                    kernel,
-                    stride,
-                    padding: pad % kernel,
-                },
+                window: Window::square(kernel, stride, pad % kernel),
+                groups: 1,
                 rows,
                 spare,
                 bias,
@@ -185,12 +183,56 @@ fn conv_case() -> impl Strategy<Value = Case> {
             },
         )
         .prop_filter("the window fits, and the loops end soon", |case| {
-            let fits = |n: usize| n + 2 * case.window.padding >= case.window.kernel;
-            let depth = case.window.kernel.pow(2) * case.input.channels;
-            fits(case.input.height)
-                && fits(case.input.width)
-                && case.rows * case.input.pixels() * depth * case.out < 2_000_000
+            case.fits()
         })
+}
+
+impl Case {
+    /// Whether the window fits, and the loops end soon.
+    fn fits(&self) -> bool {
+        let fits = |n: usize, k: usize, d: usize, p: usize| n + 2 * p > (k - 1) * d;
+        let (k, d, p) = (
+            self.window.kernel,
+            self.window.dilation,
+            self.window.padding,
+        );
+        let depth = k.area() * self.input.channels / self.groups;
+        fits(self.input.height, k.height, d.height, p.height)
+            && fits(self.input.width, k.width, d.width, p.width)
+            && self.rows * self.input.pixels() * depth * self.out < 2_000_000
+    }
+}
+
+/// Groups, dilation, and windows that differ by side. `groups` groups of so many inputs and
+/// outputs: those that go channel by channel and those that are matrix products.
+fn grouped_case() -> impl Strategy<Value = Case> {
+    let side = || (1usize..=4, 1usize..=3, 1usize..=3, 0usize..9);
+    let groups = prop_oneof![
+        (2usize..=20, Just(1usize), 1usize..=3),
+        (1usize..=5, 1usize..=9, 1usize..=18)
+    ];
+    let sizes = (groups, 1usize..=12, 1usize..=12);
+    let rest = (1usize..=9, 0usize..=3, any::<bool>(), any::<u64>());
+    let make = |((groups, n, m), height, width): ((usize, usize, usize), usize, usize),
+                [(kh, sh, dh, ph), (kw, sw, dw, pw)]: [(usize, usize, usize, usize); 2],
+                (rows, spare, bias, seed)| Case {
+        input: Shape::image(groups * n, height, width),
+        out: groups * m,
+        window: Window {
+            kernel: [kh, kw].into(),
+            stride: [sh, sw].into(),
+            padding: [ph % ((kh - 1) * dh + 1), pw % ((kw - 1) * dw + 1)].into(),
+            dilation: [dh, dw].into(),
+        },
+        groups,
+        rows,
+        spare,
+        bias,
+        seed,
+    };
+    (sizes, [side(), side()], rest)
+        .prop_map(move |(sizes, window, rest)| make(sizes, window, rest))
+        .prop_filter("the window fits, and the loops end soon", Case::fits)
 }
 
 /// Runs a convolution (or a linear layer) and its oracle. With `units` it stands
@@ -204,7 +246,7 @@ fn products(
     order: &dyn Fn(&[f64]) -> Vec<f64>,
     back: &dyn Fn(&[f64]) -> Vec<f64>,
 ) -> Result<(), TestCaseError> {
-    let count = layer.window.kernel.pow(2) * layer.input.channels * layer.output.channels;
+    let count = layer.count();
     let slope = 0.8f32;
     let mut x = fill(case.seed, case.rows * case.input.len(), 1.5);
     for x in &mut x {
@@ -307,6 +349,15 @@ fn check_conv(case: &Case, units: bool, weights: Weights) -> Result<(), TestCase
     products(case, units, weights, &record, &layer, &same, &same)
 }
 
+fn check_grouped(case: &Case, units: bool, weights: Weights) -> Result<(), TestCaseError> {
+    let of = (case.window, case.groups);
+    let record = |tape: &mut Tape, x: Value, terms: Terms| {
+        GroupedConvOp::record(tape, "layer", x, case.out, of, terms).unwrap()
+    };
+    let layer = oracle::Conv::grouped(case.input, case.out, case.window, case.groups);
+    products(case, units, weights, &record, &layer, &same, &same)
+}
+
 fn check_linear(case: &Case, units: bool, weights: Weights) -> Result<(), TestCaseError> {
     let record = |tape: &mut Tape, x: Value, terms: Terms| {
         LinearOp::record(tape, "layer", x, case.out, terms).unwrap()
@@ -333,6 +384,20 @@ proptest! {
     }
 
     #[test]
+    fn grouped_and_dilated_convolutions(case in grouped_case(), (units, binary) in any::<(bool, bool)>()) {
+        check_grouped(&case, units, if binary { Weights::Binary } else { Weights::Real })?;
+    }
+
+    #[test]
+    fn convolutions_that_differ_by_side(mut case in grouped_case(), (units, binary) in any::<(bool, bool)>()) {
+        (case.groups, case.window.dilation) = (1, Sides::ONE);
+        let (kernel, padding) = (case.window.kernel, case.window.padding);
+        case.window.padding = [padding.height % kernel.height, padding.width % kernel.width].into();
+        prop_assume!(case.fits());
+        check_conv(&case, units, if binary { Weights::Binary } else { Weights::Real })?;
+    }
+
+    #[test]
     fn linear_layers(mut case in conv_case(), (units, binary) in any::<(bool, bool)>(), rows in 1usize..=70) {
         case.rows = rows;
         check_linear(&case, units, if binary { Weights::Binary } else { Weights::Real })?;
@@ -354,11 +419,13 @@ proptest! {
     #[test]
     fn max_pools(
         (c, h, w) in (channels(), 1usize..=12, 1usize..=12),
-        (kernel, stride) in (1usize..=4, 1usize..=4),
+        (kernel, stride) in ([1usize..=4, 1usize..=4], [1usize..=4, 1usize..=4]),
         (rows, spare) in (1usize..=9, 0usize..=3),
-        seed in any::<u64>(),
+        (square, seed) in any::<(bool, u64)>(),
     ) {
-        prop_assume!(h >= kernel && w >= kernel);
+        let same = |[side, other]: [usize; 2]| [side, if square { side } else { other }];
+        let (kernel, stride) = (same(kernel), same(stride));
+        prop_assume!(h >= kernel[0] && w >= kernel[1]);
         let shape = Shape::image(c, h, w);
         // A few levels, so that most windows have ties.
         let x: Vec<f32> = fill(seed, rows * shape.len(), 4.0).iter().map(|x| x.round()).collect();
@@ -413,6 +480,29 @@ proptest! {
         let dx = adjoint(seed ^ 3, y.len()).iter().zip(d).map(|(g, d)| g * d).collect();
         let within = Done { y: vec![1e-6; y.len()], dx: vec![4e-6; y.len()], grads: vec![] };
         run.check(&Done { y, dx, grads: vec![] }, &within)?;
+    }
+
+    #[test]
+    fn learned_slopes((c, h, w) in (channels(), 1usize..=9, 1usize..=9), (rows, spare) in (1usize..=40, 0usize..=3), seed in any::<u64>()) {
+        let shape = Shape::image(c, h, w);
+        let (x, a) = (fill(seed, rows * shape.len(), 2.0), fill(seed ^ 1, c, 1.0));
+        let record = |tape: &mut Tape, x: Value| PreluOp::record(tape, "layer", x);
+        let prepare = |tape: &mut Tape| tape.params.values_mut().copy_from_slice(&a);
+        let run = Layer {
+            shape, rows, spare, x: &x, seed: seed ^ 3, record: &record, prepare: &prepare,
+        };
+        let (real, slope) = (wide(&x), wide(&a));
+        let (mut y, mut dx, mut da) = (Vec::new(), Vec::new(), vec![0.0; c]);
+        for (i, (&x, g)) in real.iter().zip(adjoint(seed ^ 3, real.len())).enumerate() {
+            let above = x > 0.0;
+            y.push(if above { x } else { slope[i % c] * x });
+            dx.push(if above { g } else { slope[i % c] * g });
+            da[i % c] += if above { 0.0 } else { g * x };
+        }
+        let within = Done {
+            y: vec![1e-6; y.len()], dx: vec![4e-6; dx.len()], grads: vec![4e-7 * (rows * h * w).max(10) as f64; c],
+        };
+        run.check(&Done { y, dx, grads: da }, &within)?;
     }
 
     #[test]

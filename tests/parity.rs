@@ -107,11 +107,11 @@ fn conv(case: &Case) {
         case.size("height"),
         case.size("width"),
     );
-    let window = Window {
-        kernel: case.size("kernel"),
-        stride: case.size("stride"),
-        padding: case.size("padding"),
-    };
+    let window = Window::square(
+        case.size("kernel"),
+        case.size("stride"),
+        case.size("padding"),
+    );
     let (rows, bias) = (case.size("n"), case.flag("bias"));
     let (mut tape, x) = case.tape(rows, shape);
     let channels = case.size("out_channels");

@@ -6,12 +6,14 @@ mod common;
 use std::sync::atomic::AtomicBool;
 
 use bnn_cpu::data::{Dataset, Split};
+use bnn_cpu::estimators::Firing;
 use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, ModelSpec, Network, preset};
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Config, DatasetRecord, RunFolder, TestRecord, train};
 use common::fastest;
+use common::nets::grouped_net;
 use ndarray::Array4;
 
 fn data(classes: usize, count: usize, side: usize) -> Dataset {
@@ -169,4 +171,138 @@ fn a_net_of_twenty_layers() {
             bnn_cpu::model::argmax(net.logits())
         );
     }
+}
+
+/// Groups, dilation and windows that differ by side: from many channels to one pixel.
+#[test]
+fn windows_and_groups_of_every_kind() {
+    let grouped = grouped_net(Firing::Deterministic);
+    assert!(trained(grouped, &data(10, 90, 28), 16).loss.is_finite());
+    let small = data(2, 60, 3);
+    for layers in [
+        // Many groups, a window of the whole image, a tap an image's side away.
+        r#"{"type":"conv","name":"c","out":300,"kernel":[3,1]},
+           {"type":"conv","name":"d","out":300,"kernel":[1,3],"groups":300},"#,
+        r#"{"type":"conv","name":"c","out":130,"kernel":2,"dilation":2},
+           {"type":"conv","name":"d","out":260,"kernel":1,"groups":2},"#,
+        r#"{"type":"conv","name":"c","out":4,"kernel":[2,1],"dilation":[9,1],"padding":[9,0]},
+           {"type":"prelu","name":"p"},{"type":"max_pool","kernel":[1,2]},"#,
+    ] {
+        let layers = format!(r#"{layers}{{"type":"linear","name":"f","out":2}}"#);
+        assert!(trained(spec(3, &layers), &small, 8).loss.is_finite());
+    }
+}
+
+/// What `inspect` shows of grouped convolutions, and what memory they are said to take.
+#[test]
+fn grouped_convolutions_are_described_and_counted() {
+    let layer = |more: &str| {
+        format!(
+            r#"{{"type":"conv","name":"c","out":16,"kernel":1}},
+           {{"type":"conv","name":"d","out":64,"kernel":3,{more}}},
+           {{"type":"linear","name":"f","out":2}}"#
+        )
+    };
+    let of = |more: &str| spec(24, &layer(more)).memory(32, 1, true).unwrap();
+    let plain = of(r#""padding":1"#);
+    let depthwise = of(r#""padding":1,"groups":16"#);
+    assert!(depthwise < plain, "{depthwise} against {plain}");
+    assert!(of(r#""padding":100,"dilation":[100,100]"#) > plain);
+    let table = bnn_cpu::model::table(&spec(24, &layer(r#""padding":1,"groups":16"#))).unwrap();
+    assert_eq!(table[1].kind, "conv 3x3, stride 1, padding 1, groups 16");
+    assert_eq!(table[1].params_f32, 64 * 9 + 64);
+    assert_eq!(table[1].madds_f32, 64 * 9 * 24 * 24);
+    let table = bnn_cpu::model::table(&grouped_net(Firing::Deterministic)).unwrap();
+    let kinds = [0, 2, 3, 5, 10].map(|i: usize| table[i].kind.as_str());
+    assert_eq!(
+        kinds,
+        [
+            "conv 5x3, stride 3x2, padding 2x1",
+            "prelu, a slope a channel",
+            "conv 3x3, stride 1, padding 1x2, dilation 1x2, groups 6",
+            "max-pool 2x3, stride 2x1",
+            "average pool 5x4, stride 5x4",
+        ]
+    );
+}
+
+/// The settings of a layer are written as they were read: one number where both sides are
+/// equal, and nothing new where nothing is new.
+#[test]
+fn settings_are_written_as_they_are_read() {
+    let conv = r#"{"type":"conv","name":"c","out":4,"kernel":3,"stride":1,"padding":0,"bias":true,"weights":"real","scale":false}"#;
+    let read = |text: &str| serde_json::from_str::<bnn_cpu::model::LayerSpec>(text);
+    for text in [
+        conv.to_string(),
+        r#"{"type":"max_pool","kernel":2,"stride":2}"#.into(),
+        r#"{"type":"avg_pool","kernel":[2,1],"stride":[1,2]}"#.into(),
+        conv.replace("false}", r#"false,"groups":4,"dilation":[1,2]}"#),
+        conv.replace("false}", r#"false,"dilation":2}"#)
+            .replace(r#""kernel":3"#, r#""kernel":[3,1]"#),
+    ] {
+        assert_eq!(serde_json::to_string(&read(&text).unwrap()).unwrap(), text);
+    }
+    let long = conv.replace(
+        r#""kernel":3,"stride":1"#,
+        r#""kernel":[3,3],"stride":[1,1]"#,
+    );
+    let long = long.replace("false}", r#"false,"groups":1,"dilation":[1,1]}"#);
+    assert_eq!(serde_json::to_string(&read(&long).unwrap()).unwrap(), conv);
+}
+
+#[test]
+fn hostile_windows_are_refused_in_a_line() {
+    let refused = |layer: &str, what: &str| {
+        let layers = format!(r#"{layer},{{"type":"linear","name":"f","out":2}}"#);
+        let text = format!(
+            r#"{{"name":"sized","input":{{"channels":4,"height":9,"width":9}},"layers":[{layers}]}}"#
+        );
+        let error = ModelSpec::parse(&text, "sized.json".as_ref())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(what) && !error.contains('\n'),
+            "{layer}: {error}"
+        );
+    };
+    let conv = |settings: &str| format!(r#"{{"type":"conv","name":"c","out":8,{settings}}}"#);
+    for (settings, what) in [
+        (r#""kernel":0"#, "must be at least 1"),
+        (r#""kernel":[3,0]"#, "must be at least 1"),
+        (r#""kernel":[3,0,1]"#, "[height, width]"),
+        (r#""kernel":[3]"#, "[height, width]"),
+        (r#""kernel":[3,-1]"#, "invalid value"),
+        (r#""kernel":"3x1""#, "[height, width]"),
+        (r#""kernel":{"height":3,"width":1}"#, "[height, width]"),
+        (r#""kernel":[3,1048577]"#, "is too large"),
+        (r#""kernel":3,"dilation":[1,1048577]"#, "is too large"),
+        (r#""kernel":3,"dilation":[1,1048576]"#, "does not fit"),
+        (r#""kernel":3,"dilation":0"#, "dilation must be at least 1"),
+        (r#""kernel":3,"groups":0"#, "groups must be at least 1"),
+        (r#""kernel":3,"groups":[2,2]"#, "layer of type conv"),
+        (
+            r#""kernel":3,"groups":3"#,
+            "3 groups do not divide 4 input channels",
+        ),
+        (r#""kernel":3,"groups":1048577"#, "is too large"),
+        (r#""kernel":3,"stride":[1,0]"#, "must be at least 1"),
+        (
+            r#""kernel":[1048576,1048576],"padding":[1048575,1048575]"#,
+            "is too large",
+        ),
+        (
+            r#""kernel":[3,1],"padding":1"#,
+            "must be below the kernel size 3x1",
+        ),
+    ] {
+        refused(&conv(settings), what);
+    }
+    refused(r#"{"type":"max_pool","kernel":[17,1]}"#, "within 1 to 16");
+    refused(r#"{"type":"avg_pool","kernel":[10,1]}"#, "does not fit");
+    refused(
+        r#"{"type":"avg_pool","kernel":2,"stride":[1,0]}"#,
+        "at least 1",
+    );
+    refused(r#"{"type":"prelu"}"#, "needs a `name`");
+    refused(r#"{"type":"prelu","name":"p","slope":1}"#, "unknown field");
 }

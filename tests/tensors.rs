@@ -8,7 +8,7 @@ use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
 use bnn_cpu::tape::Entry;
 use bnn_cpu::tensor::Shape;
 use common::fastest;
-use common::nets::{digits_net, tiny_net};
+use common::nets::{digits_net, grouped_net, tiny_net};
 use common::packed::{Mix, RandomNet};
 
 fn of(entries: &[Entry]) -> Vec<TensorSpec> {
@@ -51,6 +51,7 @@ fn presets_have_the_tensors_that_are_listed() {
 fn every_kind_of_layer_has_the_tensors_that_are_listed() {
     compare(&tiny_net(Firing::Deterministic));
     compare(&tiny_net(Firing::Stochastic));
+    compare(&grouped_net(Firing::Stochastic));
     let conv = r#"{"type":"conv","name":"c","out":4,"kernel":3,BIAS,WEIGHTS},{"type":"batch_norm","name":"n"},{"type":"max_pool","kernel":2},"#;
     let linear = r#"{"type":"binary","mode":"stoch","estimator":"ESTIMATOR"},{"type":"linear","name":"l","out":5,BIAS,WEIGHTS}"#;
     for bias in ["true", "false"] {

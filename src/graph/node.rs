@@ -49,7 +49,7 @@ impl Node {
     /// A convolution with stride 1 that keeps the size of the image, for an odd `kernel`.
     pub fn conv(&self, name: &str, channels: usize, kernel: usize) -> Node {
         let conv = Conv {
-            padding: kernel / 2,
+            padding: (kernel / 2).into(),
             ..Conv::new(channels, kernel)
         };
         self.then_named(name, conv)

@@ -8,10 +8,13 @@
 //! Gradient passes *add* to their last argument, as every backward rule does.
 
 use super::bit_loss::loss_differences_of;
+pub use super::depthwise::Taps;
+use super::depthwise::{taps_product_of, taps_transposed_of};
 pub(crate) use super::math::{exp, logistic};
 use super::norm_pool::{norm_max_pool_grad_of, norm_max_pool_of};
 pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of};
+use super::prelu::{prelu_grad_of, prelu_of, prelu_sums_of};
 
 /// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +78,7 @@ macro_rules! table {
 
         macro_rules! functions {
             ($d features:tt) => {{
-                use $crate::kernels::elementwise::{Adam, Elementwise, Pool, Sgd, body};
+                use $crate::kernels::elementwise::{Adam, Elementwise, Pool, Sgd, Taps, body};
                 $crate::kernels::compile::compiled! { $d features
                     $( fn $name($($arg: $ty),*) = body::$name; )*
                 }
@@ -169,6 +172,24 @@ table! { $
         norm_max_pool_grad_of(pool, x, top, factors, add, dx);
     }
 
+    /// `y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]`, assigned with the bias as a
+    /// sum's first term, or added. `(taps, a, w, bias, add, y)`; see [`Taps`].
+    fn taps_product(
+        taps: &Taps,
+        a: &[f32],
+        w: &[f32],
+        bias: Option<&[f32]>,
+        add: bool,
+        y: &mut [f32],
+    ) {
+        taps_product_of(taps, a, w, bias, add, y);
+    }
+
+    /// `d[t][c] += Σ_p a[start(p) + offset(t)][c] · g[p][c]`. `(taps, a, g, d)`.
+    fn taps_transposed(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32]) {
+        taps_transposed_of(taps, a, g, d);
+    }
+
     /// `y = max(x, 0)`; a NaN stays one.
     fn relu(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
@@ -181,6 +202,21 @@ table! { $
         for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
             *dx += if x > 0.0 { dy } else { 0.0 };
         }
+    }
+
+    /// `y = x` where `x > 0`, else `slope[c] · x`. `(x, slope, y)`; x (pixels, channels).
+    fn prelu(x: &[f32], slope: &[f32], y: &mut [f32]) {
+        prelu_of(x, slope, y);
+    }
+
+    /// `dx += dy` where `x > 0`, else `slope[c] · dy`. `(x, dy, slope, dx)`.
+    fn prelu_grad(x: &[f32], dy: &[f32], slope: &[f32], dx: &mut [f32]) {
+        prelu_grad_of(x, dy, slope, dx);
+    }
+
+    /// `sum[c] += Σ dy · x · [x <= 0]`, the adjoint of the slope. `(x, dy, sum)`.
+    fn prelu_sums(x: &[f32], dy: &[f32], sum: &mut [f32]) {
+        prelu_sums_of(x, dy, sum);
     }
 
     /// `y = (clip(slope · x, -1, 1) + 1) / 2`. `(slope, x, y)`.

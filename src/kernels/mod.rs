@@ -20,6 +20,7 @@
 mod arch;
 mod bit_loss;
 mod compile;
+pub mod depthwise;
 pub mod elementwise;
 pub mod gemm;
 pub mod heap;
@@ -30,6 +31,7 @@ mod math;
 mod norm_pool;
 pub mod packed;
 mod pool;
+mod prelu;
 mod small;
 mod tile;
 #[cfg_attr(

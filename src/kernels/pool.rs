@@ -19,24 +19,24 @@ pub struct Pool {
     pub width: usize,
     /// Channels.
     pub channels: usize,
-    /// Window height and width; at most 16, so that a window index fits a byte.
-    pub kernel: usize,
-    /// Pixels from one window to the next.
-    pub stride: usize,
+    /// Window (height, width); at most 16 each, so that a window index fits a byte.
+    pub kernel: (usize, usize),
+    /// Pixels from one window to the next, (down, across).
+    pub stride: (usize, usize),
 }
 
 impl Pool {
     /// Whether [`super::Elementwise::norm_max_pool`] supports it: windows of 2 x 2
     /// side by side, whole blocks of 8 channels.
     pub fn fuses(&self) -> bool {
-        is_common(self) && self.stride == 2
+        is_common(self) && self.stride == (2, 2)
     }
 
     /// Output (height, width).
     pub fn output(&self) -> (usize, usize) {
         (
-            (self.height - self.kernel) / self.stride + 1,
-            (self.width - self.kernel) / self.stride + 1,
+            (self.height - self.kernel.0) / self.stride.0 + 1,
+            (self.width - self.kernel.1) / self.stride.1 + 1,
         )
     }
 }
@@ -48,7 +48,7 @@ fn for_each_window(pool: &Pool, mut f: impl FnMut(usize, usize)) {
     let (height, width) = pool.output();
     for oy in 0..height {
         for ox in 0..width {
-            let corner = (oy * pool.width + ox) * pool.stride;
+            let corner = oy * pool.stride.0 * pool.width + ox * pool.stride.1;
             f(oy * width + ox, corner);
         }
     }
@@ -57,7 +57,7 @@ fn for_each_window(pool: &Pool, mut f: impl FnMut(usize, usize)) {
 /// Whether the body for 2 x 2 windows and blocks of 8 channels applies.
 #[inline(always)]
 fn is_common(pool: &Pool) -> bool {
-    pool.kernel == 2 && pool.channels.is_multiple_of(8)
+    pool.kernel == (2, 2) && pool.channels.is_multiple_of(8)
 }
 
 #[inline(always)]
@@ -84,12 +84,12 @@ fn max_pool_2x2(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
     let (height, width) = pool.output();
     let row = pool.width * c;
     for oy in 0..height {
-        let (top, bottom) = x[oy * pool.stride * row..][..2 * row].split_at(row);
+        let (top, bottom) = x[oy * pool.stride.0 * row..][..2 * row].split_at(row);
         for ox in 0..width {
             let out = (oy * width + ox) * c;
             let y = y[out..][..c].as_chunks_mut::<8>().0;
             let index = index[out..][..c].as_chunks_mut::<8>().0;
-            let left = ox * pool.stride * c;
+            let left = ox * pool.stride.1 * c;
             let (a, b) = two_pixels(&top[left..], c);
             let (d, e) = two_pixels(&bottom[left..], c);
             for (i, (y, index)) in y.iter_mut().zip(index).enumerate() {
@@ -138,12 +138,12 @@ fn max_pool_grad_2x2(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
     let (height, width) = pool.output();
     let row = pool.width * c;
     for oy in 0..height {
-        let (top, bottom) = dx[oy * pool.stride * row..][..2 * row].split_at_mut(row);
+        let (top, bottom) = dx[oy * pool.stride.0 * row..][..2 * row].split_at_mut(row);
         for ox in 0..width {
             let out = (oy * width + ox) * c;
             let dy = dy[out..][..c].as_chunks::<8>().0;
             let index = index[out..][..c].as_chunks::<8>().0;
-            let left = ox * pool.stride * c;
+            let left = ox * pool.stride.1 * c;
             let (a, b) = top[left..][..2 * c].split_at_mut(c);
             let (d, e) = bottom[left..][..2 * c].split_at_mut(c);
             let a = a.as_chunks_mut::<8>().0;
@@ -191,8 +191,8 @@ fn max_pool_any(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
             let which = &mut which[..width];
             y.copy_from_slice(&x[at..][..width]);
             let mut k = 0;
-            for ky in 0..pool.kernel {
-                for kx in 0..pool.kernel {
+            for ky in 0..pool.kernel.0 {
+                for kx in 0..pool.kernel.1 {
                     let x = &x[at + (ky * pool.width + kx) * c..][..width];
                     // The first pixel beats itself only as a NaN: no change.
                     for ((y, which), &x) in y.iter_mut().zip(which.iter_mut()).zip(x) {
@@ -225,8 +225,8 @@ fn max_pool_grad_any(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
                 *which = u32::from(k);
             }
             let mut k = 0;
-            for ky in 0..pool.kernel {
-                for kx in 0..pool.kernel {
+            for ky in 0..pool.kernel.0 {
+                for kx in 0..pool.kernel.1 {
                     let dx = &mut dx[at + (ky * pool.width + kx) * c..][..width];
                     for ((dx, &dy), &which) in dx.iter_mut().zip(dy).zip(which.iter()) {
                         *dx += if which == k { dy } else { 0.0 };

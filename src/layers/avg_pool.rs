@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::layer::{Layer, Recorder};
-use crate::error::{Error, Result};
+use super::sides::Sides;
+use super::window::pooled;
+use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -21,15 +23,16 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct AvgPool {
     /// Height and width of the window.
-    pub kernel: usize,
+    pub kernel: Sides,
     /// Pixels from one window to the next; `kernel` where absent.
     #[serde(default)]
-    pub stride: Option<usize>,
+    pub stride: Option<Sides>,
 }
 
 impl AvgPool {
     /// Windows of that size, side by side.
-    pub fn new(kernel: usize) -> Self {
+    pub fn new(kernel: impl Into<Sides>) -> Self {
+        let kernel = kernel.into();
         Self {
             kernel,
             stride: Some(kernel),
@@ -37,7 +40,7 @@ impl AvgPool {
     }
 
     /// Pixels from one window to the next.
-    pub fn step(&self) -> usize {
+    pub fn step(&self) -> Sides {
         self.stride.unwrap_or(self.kernel)
     }
 }
@@ -55,47 +58,27 @@ impl Layer for AvgPool {
     }
 
     fn describe(&self) -> String {
-        let (kernel, stride) = (self.kernel, self.step());
-        format!("average pool {kernel}x{kernel}, stride {stride}")
+        let (kernel, stride) = (self.kernel.pair(), self.step());
+        format!("average pool {kernel}, stride {stride}")
     }
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
-        let (input, kernel, stride) = (inputs[0], self.kernel, self.step());
-        if kernel == 0 || stride == 0 {
-            return Err(Error::spec(format!(
-                "layer {name}: kernel and stride must be at least 1"
-            )));
-        }
-        if kernel > input.height.min(input.width) {
-            return Err(Error::spec(format!(
-                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{}",
-                input.height, input.width
-            )));
-        }
-        let positions = |length: usize| (length - kernel) / stride + 1;
-        let (height, width) = (positions(input.height), positions(input.width));
-        Ok(Shape::image(input.channels, height, width))
+        pooled(name, inputs[0], (self.kernel, self.step()), usize::MAX)
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let output = self.output(to.name, &[to.tape.shape(inputs[0])])?;
-        let window = (self.kernel, self.kernel);
-        Ok(AvgPoolOp::record(
-            to.tape,
-            inputs[0],
-            output,
-            window,
-            self.step(),
-        ))
+        let window = (self.kernel, self.step());
+        Ok(AvgPoolOp::record(to.tape, inputs[0], output, window))
     }
 }
 
-/// The op: windows of any height and width.
+/// The op.
 pub(super) struct AvgPoolOp {
     input: Shape,
     output: Shape,
-    window: (usize, usize),
-    stride: usize,
+    kernel: Sides,
+    stride: Sides,
     scratch: Vec<()>,
 }
 
@@ -104,13 +87,12 @@ impl AvgPoolOp {
         tape: &mut Tape,
         x: Value,
         output: Shape,
-        window: (usize, usize),
-        stride: usize,
+        (kernel, stride): (Sides, Sides),
     ) -> Value {
         let op = Self {
             input: tape.shape(x),
             output,
-            window,
+            kernel,
             stride,
             scratch: vec![(); tape.slots(x)],
         };
@@ -119,18 +101,18 @@ impl AvgPoolOp {
 
     /// Calls `visit(output pixel, input pixel)` for every pixel of every window.
     fn each(&self, mut visit: impl FnMut(usize, usize)) {
-        let (input, output) = (self.input, self.output);
+        let (input, output, kernel) = (self.input, self.output, self.kernel);
         for pixel in 0..output.pixels() {
             let (y, x) = (pixel / output.width, pixel % output.width);
-            for (i, j) in (0..self.window.0).flat_map(|i| (0..self.window.1).map(move |j| (i, j))) {
-                let row = y * self.stride + i;
-                visit(pixel, row * input.width + x * self.stride + j);
+            for (i, j) in (0..kernel.height).flat_map(|i| (0..kernel.width).map(move |j| (i, j))) {
+                let row = y * self.stride.height + i;
+                visit(pixel, row * input.width + x * self.stride.width + j);
             }
         }
     }
 
     fn pixels(&self) -> f32 {
-        (self.window.0 * self.window.1) as f32
+        self.kernel.area() as f32
     }
 }
 
@@ -184,12 +166,13 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         for (input, kernel, stride, rows) in [
-            (Shape::image(2, 4, 6), 2, 2, 3),
-            (Shape::image(16, 5, 7), 3, 2, 2),
-            (Shape::image(1, 6, 5), 3, 1, 20),
-            (Shape::image(3, 1, 1), 1, 1, 2),
+            (Shape::image(2, 4, 6), [2, 2], [2, 2], 3),
+            (Shape::image(16, 5, 7), [3, 3], [2, 2], 2),
+            (Shape::image(1, 6, 5), [3, 3], [1, 1], 20),
+            (Shape::image(3, 1, 1), [1, 1], [1, 1], 2),
+            (Shape::image(3, 5, 7), [3, 2], [1, 2], 2),
         ] {
-            let stride = Some(stride);
+            let (kernel, stride) = (Sides::from(kernel), Some(Sides::from(stride)));
             check_layer(&AvgPool { kernel, stride }, &[input], rows);
         }
     }
@@ -198,7 +181,7 @@ mod tests {
     fn windows_that_do_not_fit_are_refused() {
         let input = Shape::image(1, 3, 20);
         for (kernel, stride) in [(4, 1), (0, 1), (2, 0)] {
-            let stride = Some(stride);
+            let (kernel, stride) = (Sides::both(kernel), Some(Sides::both(stride)));
             assert!(AvgPool { kernel, stride }.output("pool", &[input]).is_err());
         }
     }

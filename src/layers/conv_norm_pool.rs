@@ -13,6 +13,7 @@ use crate::tensor::{Arena, Shape};
 use super::batch_norm::Statistics;
 use super::conv::{Adjoint, ConvOp};
 use super::norm_pool::NormPool;
+use super::sides::Sides;
 use super::weights::Terms;
 use super::window::Window;
 
@@ -30,11 +31,13 @@ impl ConvNormPool {
     pub fn serves(
         input: Shape,
         (channels, window, terms): (usize, Window, Terms),
-        (kernel, stride): (usize, usize),
+        (kernel, stride): (Sides, Sides),
     ) -> bool {
-        // A scale of binary weights is a layer of its own between the two.
+        // A scale of binary weights is a layer of its own between the two, and a dilated
+        // convolution another op.
         let output = ConvOp::output("", input, channels, window);
-        !terms.scale && output.is_ok_and(|z| NormPool::serves(z, kernel, stride))
+        let dense = window.dilation.is_one();
+        dense && !terms.scale && output.is_ok_and(|z| NormPool::serves(z, kernel, stride))
     }
 
     /// Records the three layers: a convolution and a batch norm of those names, and a
@@ -114,17 +117,13 @@ mod tests {
         fused: bool,
     ) -> (Value, Value) {
         let x = tape.input(input, true);
-        let window = Window {
-            kernel,
-            stride: 1,
-            padding,
-        };
+        let window = Window::square(kernel, 1, padding);
         let terms = Terms::real(true);
         let y = if fused {
             assert!(ConvNormPool::serves(
                 input,
                 (channels, window, terms),
-                (2, 2)
+                (Sides::both(2), Sides::both(2))
             ));
             ConvNormPool::record(tape, x, ("c", channels, window, terms), ("bn", SETTINGS)).unwrap()
         } else {
@@ -191,12 +190,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_stays_three_layers() {
-        let window = Window {
-            kernel: 3,
-            stride: 1,
-            padding: 1,
-        };
-        let serves = |channels, scale, pool| {
+        let window = Window::square(3, 1, 1);
+        let serves = |channels, scale, (kernel, stride): (usize, usize)| {
+            let pool = (Sides::both(kernel), Sides::both(stride));
             let terms = Terms {
                 scale,
                 ..Terms::real(false)

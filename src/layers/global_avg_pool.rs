@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::avg_pool::AvgPoolOp;
 use super::layer::{Layer, Recorder};
+use super::sides::Sides;
 use crate::error::Result;
 use crate::tape::Value;
 use crate::tensor::Shape;
@@ -29,8 +30,12 @@ impl Layer for GlobalAvgPool {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let input = to.tape.shape(inputs[0]);
-        let (output, window) = (Shape::vector(input.channels), (input.height, input.width));
-        Ok(AvgPoolOp::record(to.tape, inputs[0], output, window, 1))
+        let (output, window) = (
+            Shape::vector(input.channels),
+            Sides::new(input.height, input.width),
+        );
+        let window = (window, Sides::ONE);
+        Ok(AvgPoolOp::record(to.tape, inputs[0], output, window))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Max-pool over square windows, without padding; rows and columns that do not
+//! Max-pool over windows, without padding; rows and columns that do not
 //! fill a window are left out, as in PyTorch.
 //!
 //! ```text
@@ -11,7 +11,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, Shapes, values};
-use crate::error::{Error, Result};
+use super::sides::Sides;
+use super::window::pooled;
+use crate::error::Result;
 use crate::kernels::elementwise::Pool;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
@@ -21,15 +23,16 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {
     /// Height and width of the window.
-    pub kernel: usize,
+    pub kernel: Sides,
     /// Pixels from one window to the next; `kernel` where absent.
     #[serde(default)]
-    pub stride: Option<usize>,
+    pub stride: Option<Sides>,
 }
 
 impl MaxPool {
     /// Windows of that size, side by side.
-    pub fn new(kernel: usize) -> Self {
+    pub fn new(kernel: impl Into<Sides>) -> Self {
+        let kernel = kernel.into();
         Self {
             kernel,
             stride: Some(kernel),
@@ -37,7 +40,7 @@ impl MaxPool {
     }
 
     /// Pixels from one window to the next.
-    pub fn step(&self) -> usize {
+    pub fn step(&self) -> Sides {
         self.stride.unwrap_or(self.kernel)
     }
 }
@@ -55,8 +58,8 @@ impl Layer for MaxPool {
     }
 
     fn describe(&self) -> String {
-        let (kernel, stride) = (self.kernel, self.step());
-        format!("max-pool {kernel}x{kernel}, stride {stride}")
+        let (kernel, stride) = (self.kernel.pair(), self.step());
+        format!("max-pool {kernel}, stride {stride}")
     }
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
@@ -96,9 +99,10 @@ impl MaxPoolOp {
         tape: &mut Tape,
         name: &str,
         x: Value,
-        kernel: usize,
-        stride: usize,
+        kernel: impl Into<Sides>,
+        stride: impl Into<Sides>,
     ) -> Result<Value> {
+        let (kernel, stride) = (kernel.into(), stride.into());
         let input = tape.shape(x);
         let output = Self::output(name, input, kernel, stride)?;
         let rows = tape.chunk(x);
@@ -109,8 +113,8 @@ impl MaxPoolOp {
                 height: input.height,
                 width: input.width,
                 channels: input.channels,
-                kernel,
-                stride,
+                kernel: (kernel.height, kernel.width),
+                stride: (stride.height, stride.width),
             },
             slots: (0..tape.slots(x))
                 .map(|_| vec![0; rows * output.len()])
@@ -122,25 +126,15 @@ impl MaxPoolOp {
     /// The output shape.
     ///
     /// # Errors
-    /// A window that is larger than the image or than 16, or a zero.
-    pub fn output(name: &str, input: Shape, kernel: usize, stride: usize) -> Result<Shape> {
-        if kernel == 0 || stride == 0 || kernel > 16 {
-            return Err(Error::spec(format!(
-                "layer {name}: kernel must be within 1 to 16 and stride at least 1"
-            )));
-        }
-        if kernel > input.height.min(input.width) {
-            return Err(Error::spec(format!(
-                "layer {name}: a {kernel}x{kernel} window does not fit an image of {}x{}",
-                input.height, input.width
-            )));
-        }
-        let positions = |length: usize| (length - kernel) / stride + 1;
-        Ok(Shape::image(
-            input.channels,
-            positions(input.height),
-            positions(input.width),
-        ))
+    /// A window that is larger than the image or, on a side, than 16, or a zero.
+    pub fn output(
+        name: &str,
+        input: Shape,
+        kernel: impl Into<Sides>,
+        stride: impl Into<Sides>,
+    ) -> Result<Shape> {
+        // Which pixel of its window a maximum is fits a byte.
+        pooled(name, input, (kernel.into(), stride.into()), 16)
     }
 }
 
@@ -188,10 +182,13 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         for (input, kernel, stride, rows) in [
-            (Shape::image(2, 4, 6), 2, 2, 3),
-            (Shape::image(16, 5, 7), 3, 2, 2),
-            (Shape::image(1, 6, 5), 3, 1, 20),
-            (Shape::image(3, 1, 1), 1, 1, 2),
+            (Shape::image(2, 4, 6), [2, 2], [2, 2], 3),
+            (Shape::image(16, 5, 7), [3, 3], [2, 2], 2),
+            (Shape::image(1, 6, 5), [3, 3], [1, 1], 20),
+            (Shape::image(3, 1, 1), [1, 1], [1, 1], 2),
+            (Shape::image(8, 5, 7), [3, 2], [1, 2], 2),
+            (Shape::image(8, 5, 7), [2, 2], [1, 2], 2),
+            (Shape::image(2, 2, 7), [1, 4], [1, 3], 3),
         ] {
             check_every_isa(
                 |tape| {

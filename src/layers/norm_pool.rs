@@ -21,6 +21,7 @@ use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::{BatchNormOp, Statistics};
 use super::max_pool::MaxPoolOp;
+use super::sides::Sides;
 
 /// The layer; see the module's page.
 pub struct NormPool {
@@ -34,7 +35,8 @@ pub struct NormPool {
 
 impl NormPool {
     /// Whether the two layers can be one, for an input of that shape.
-    pub fn serves(input: Shape, kernel: usize, stride: usize) -> bool {
+    pub fn serves(input: Shape, kernel: impl Into<Sides>, stride: impl Into<Sides>) -> bool {
+        let (kernel, stride) = (kernel.into(), stride.into());
         MaxPoolOp::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()
     }
 
@@ -65,7 +67,7 @@ impl NormPool {
         let rows = tape.chunk(x);
         Ok(Self {
             norm: BatchNormOp::build(tape, name, x, input, settings)?,
-            pool: pool(input, 2, 2),
+            pool: pool(input, Sides::both(2), Sides::both(2)),
             input,
             output,
             slots: (0..tape.slots(x))
@@ -120,13 +122,13 @@ impl NormPool {
     }
 }
 
-fn pool(input: Shape, kernel: usize, stride: usize) -> Pool {
+fn pool(input: Shape, kernel: Sides, stride: Sides) -> Pool {
     Pool {
         height: input.height,
         width: input.width,
         channels: input.channels,
-        kernel,
-        stride,
+        kernel: (kernel.height, kernel.width),
+        stride: (stride.height, stride.width),
     }
 }
 

@@ -41,6 +41,7 @@ const LAYERS: &[Kind] = &[
     kind::<super::Linear>("linear"),
     kind::<super::MaxPool>("max_pool"),
     kind::<super::Mse>("mse"),
+    kind::<super::Prelu>("prelu"),
     kind::<super::Shift>("shift"),
     kind::<super::WeightedSum>("weighted_sum"),
 ];

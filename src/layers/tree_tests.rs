@@ -1,8 +1,8 @@
-//! Sums of batch norm and of a channel's scale are added up in the one tree over leaves, to
+//! Sums of batch norm, of a channel's scale and of a learned slope are added up in the one tree over leaves, to
 //! the bit. They are sums of 64-bit numbers that end as 32-bit ones, in which orders of
 //! ordinary numbers seldom show; those here are so far apart in size that they do.
 
-use super::{BatchNormOp, ChannelScale};
+use super::{BatchNormOp, ChannelScale, PreluOp};
 use crate::kernels::Isa;
 use crate::random::{below, keyed};
 use crate::tape::{Rows, Tape};
@@ -45,7 +45,7 @@ fn engines() -> impl Iterator<Item = crate::kernels::Engine> {
 }
 
 #[test]
-fn gradients_of_bias_and_shift_are_added_up_in_the_tree() {
+fn gradients_of_bias_shift_and_slope_are_added_up_in_the_tree() {
     let mut told = 0;
     for engine in engines() {
         for (capacity, live) in BATCHES {
@@ -57,25 +57,28 @@ fn gradients_of_bias_and_shift_are_added_up_in_the_tree() {
                     .collect();
                 let wanted = tree(leaves.clone(), |a, b| a + b) as f32;
                 told += usize::from(wanted != leaves.iter().sum::<f64>() as f32);
-                for norm in [true, false] {
+                for layer in ["batch_norm", "channel_scale", "prelu"] {
                     let mut tape = Tape::new(engine, capacity);
                     let x = tape.input(Shape::vector(1), false);
-                    let y = match norm {
-                        true => BatchNormOp::record(&mut tape, "l", x, 1e-5, 0.1).unwrap(),
-                        false => ChannelScale::record(&mut tape, "l", x, None, true),
+                    let y = match layer {
+                        "batch_norm" => BatchNormOp::record(&mut tape, "l", x, 1e-5, 0.1).unwrap(),
+                        "channel_scale" => ChannelScale::record(&mut tape, "l", x, None, true),
+                        _ => PreluOp::record(&mut tape, "l", x),
                     };
                     tape.seal(true);
                     tape.set_rows(live);
                     for (i, x) in tape.value_mut(x).iter_mut().enumerate() {
-                        *x = i as f32;
+                        *x = match layer {
+                            // The sum is then one of the adjoints with the opposite sign.
+                            "prelu" => -1.0,
+                            _ => i as f32,
+                        };
                     }
                     tape.forward();
                     tape.backward_from(y, |out| out.copy_from_slice(&dy));
-                    let found = *tape.params.grads().last().unwrap();
-                    assert_eq!(
-                        found, wanted,
-                        "norm {norm}, {live} of {capacity}, seed {seed}"
-                    );
+                    let sign = if layer == "prelu" { -1.0 } else { 1.0 };
+                    let found = sign * *tape.params.grads().last().unwrap();
+                    assert_eq!(found, wanted, "{layer}, {live} of {capacity}, seed {seed}");
                 }
             }
         }

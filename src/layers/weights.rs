@@ -168,11 +168,7 @@ mod tests {
     use crate::layers::{ConvOp, LinearOp, Window};
     use crate::tensor::Shape;
 
-    const WINDOW: Window = Window {
-        kernel: 3,
-        stride: 1,
-        padding: 1,
-    };
+    const WINDOW: Window = Window::square(3, 1, 1);
 
     /// Output, dx and dV of a convolution or a linear layer.
     fn run(isa: Isa, conv: bool, terms: Terms, latent: impl Fn(&mut [f32])) -> [Vec<f32>; 4] {

@@ -70,6 +70,7 @@ struct Weighted {
 
 impl Lowering<'_> {
     fn run(&mut self) -> Result<PackedNet> {
+        self.check_windows()?;
         let layers = &self.spec.layers;
         let pixels = match self.spec.pixel_encoding() {
             Encoding::Integer => Pixels::Raw,
@@ -111,6 +112,29 @@ impl Lowering<'_> {
         PackedNet::new(self.spec.name.clone(), self.spec.input, pixels, stages)
     }
 
+    /// Refuses windows that have no packed form yet, by what is new about them.
+    fn check_windows(&self) -> Result<()> {
+        for (i, layer) in self.spec.layers.iter().enumerate() {
+            let mut sides = Vec::new();
+            if let Some(conv) = layer.get::<Conv>() {
+                if conv.groups != 1 {
+                    return Err(self.fail(i, "no packed form is known of groups yet"));
+                }
+                if !conv.dilation.is_one() {
+                    return Err(self.fail(i, "no packed form is known of dilation yet"));
+                }
+                sides.extend([conv.kernel, conv.stride, conv.padding]);
+            }
+            let pool = layer.get::<MaxPool>();
+            sides.extend(pool.into_iter().flat_map(|pool| [pool.kernel, pool.step()]));
+            if sides.iter().any(|sides| sides.equal().is_none()) {
+                let what = "no packed form is known of a window that differs by side yet";
+                return Err(self.fail(i, what));
+            }
+        }
+        Ok(())
+    }
+
     /// An error about layer `i`.
     fn fail(&self, i: usize, what: impl std::fmt::Display) -> Error {
         Error::spec(format!(
@@ -142,9 +166,9 @@ impl Lowering<'_> {
         let (product, out, terms) = if let Some(conv) = layer.get::<Conv>() {
             let product = Product::Conv {
                 out: conv.out,
-                kernel: conv.kernel,
-                stride: conv.stride,
-                padding: conv.padding,
+                kernel: conv.kernel.height,
+                stride: conv.stride.height,
+                padding: conv.padding.height,
             };
             (product, conv.out, conv.terms())
         } else if let Some(linear) = layer.get::<Linear>() {
@@ -248,8 +272,8 @@ impl Lowering<'_> {
                     let pool = |j: usize| self.spec.layers[j..end].first()?.get::<MaxPool>();
                     while let (None, Some(pool)) = (&after, pool(next)) {
                         stage.tail.push(Step::PoolInts {
-                            kernel: pool.kernel,
-                            stride: pool.step(),
+                            kernel: pool.kernel.height,
+                            stride: pool.step().height,
                             min: vec![false; channels],
                         });
                         next += 1;
@@ -311,7 +335,7 @@ impl Lowering<'_> {
     /// Layer `j` as a step of its own, on reals or bits.
     fn step(&self, j: usize, kind: Kind, channels: usize) -> Result<(Step, Kind)> {
         if let Some(pool) = self.spec.layers[j].get::<MaxPool>() {
-            let (kernel, stride) = (pool.kernel, pool.step());
+            let (kernel, stride) = (pool.kernel.height, pool.step().height);
             let and = vec![false; channels];
             return Ok(match kind {
                 Kind::Bits => (
@@ -368,7 +392,7 @@ impl Lowering<'_> {
                         ),
                     )
                 })?;
-                pools.push((pool.kernel, pool.step(), rises));
+                pools.push((pool.kernel.height, pool.step().height, rises));
             } else if let Some(map) = self.map(j)? {
                 scan.apply(&map);
             } else {

@@ -7,7 +7,8 @@
 //! ```
 //! `pytorch`, the default of its layers, is Kaiming uniform with a = √5, which
 //! comes to `U(±1/√fan_in)`. Biases are `U(±1/√fan_in)` under `pytorch` and zero
-//! otherwise. Batch norm starts at γ = 1, β = 0.
+//! otherwise. Batch norm starts at γ = 1, β = 0. A parameter for which its layer states an
+//! initial value ([`crate::tape::Entry::initial`]) begins with that under each of them.
 //!
 //! Source: He et al. 2015 (arXiv 1502.01852); Glorot and Bengio 2010.
 
@@ -78,6 +79,10 @@ impl Init {
         for (number, entry) in entries.iter().enumerate() {
             let mut rng = keyed(&[purpose(b"weights\0"), seed, number as u64]);
             let out = &mut values[entry.span.clone()];
+            if let Some(value) = entry.initial {
+                out.fill(value);
+                continue;
+            }
             match entry.shape[..] {
                 [o, ..] if entry.shape.len() > 1 => {
                     let receptive: usize = entry.shape[2..].iter().product();
@@ -150,6 +155,8 @@ mod tests {
             let bias = params.add("conv.bias", &[out]);
             let gamma = params.add("bn.weight", &[out]);
             let beta = params.add("bn.bias", &[out]);
+            let slope = params.add("prelu.weight", &[out]);
+            params.set_initial(slope, 0.25);
             init.apply(&mut params, 3);
             let w = params.value(weight);
             let n = w.len() as f64;
@@ -169,6 +176,7 @@ mod tests {
             assert_eq!(bias.iter().any(|&b| b != 0.0), init == Init::Pytorch);
             assert!(params.value(gamma).iter().all(|&g| g == 1.0));
             assert!(params.value(beta).iter().all(|&b| b == 0.0));
+            assert!(params.value(slope).iter().all(|&a| a == 0.25));
             assert_eq!(Init::parse(init.name()).unwrap(), init);
         }
     }

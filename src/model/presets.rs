@@ -3,7 +3,9 @@
 use super::spec::{ModelSpec, Placement};
 use crate::error::{Error, Result};
 use crate::estimators::Firing;
-use crate::layers::{Activation, BatchNorm, Conv, Function, LayerSpec, Linear, MaxPool, Weights};
+use crate::layers::{
+    Activation, BatchNorm, Conv, Function, LayerSpec, Linear, MaxPool, Sides, Weights,
+};
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
@@ -78,7 +80,7 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
 /// Convolution that keeps the size, batch norm, pooling, activation.
 fn block(number: &str, out: usize, kernel: usize) -> Vec<LayerSpec> {
     let conv = Conv {
-        padding: kernel / 2,
+        padding: Sides::both(kernel / 2),
         ..Conv::new(out, kernel)
     };
     vec![

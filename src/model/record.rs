@@ -106,6 +106,9 @@ fn record_fused(
     x: Value,
 ) -> Result<Option<(Value, usize)>> {
     let conv = layers[i].get::<Conv>();
+    if conv.is_some_and(|conv| conv.groups != 1) {
+        return Ok(None);
+    }
     let first = i + usize::from(conv.is_some());
     let (Some(norm), Some(pool)) = (layers.get(first), layers.get(first + 1)) else {
         return Ok(None);

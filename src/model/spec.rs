@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bounded;
 use crate::error::{Error, Result};
@@ -155,9 +156,8 @@ impl ModelSpec {
             return fail(format!("an input of {} makes no image", self.input));
         }
         for layer in &self.layers {
-            let settings = layer.settings();
-            let large = |v: &serde_json::Value| v.as_u64().is_some_and(|n| n > MAX_SETTING);
-            if settings.values().any(large) {
+            let large = |n: u64| n > MAX_SETTING;
+            if layer.settings().values().any(|v| any_number(v, &large)) {
                 return fail(format!("layer {} is too large", layer.label()));
             }
         }
@@ -211,5 +211,14 @@ impl ModelSpec {
     /// Whether any layer is a binary unit.
     pub fn is_binary(&self) -> bool {
         self.layers.iter().any(LayerSpec::is::<Binary>)
+    }
+}
+
+/// Whether a whole number within a setting is such a one.
+fn any_number(setting: &Value, is: &impl Fn(u64) -> bool) -> bool {
+    match setting {
+        Value::Array(all) => all.iter().any(|v| any_number(v, is)),
+        Value::Object(all) => all.values().any(|v| any_number(v, is)),
+        other => other.as_u64().is_some_and(is),
     }
 }

@@ -225,8 +225,8 @@ impl Tail {
                     height: shape.height,
                     width: shape.width,
                     channels: c,
-                    kernel: *kernel,
-                    stride: *stride,
+                    kernel: (*kernel, *kernel),
+                    stride: (*stride, *stride),
                 };
                 let (height, width) = pool.output();
                 let n_out = height * width * c;

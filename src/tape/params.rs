@@ -13,7 +13,7 @@ pub struct ParamId(usize);
 pub struct BufferId(usize);
 
 /// A named tensor in a flat store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// PyTorch's `state_dict` name, e.g. `conv1.weight`.
     pub name: String,
@@ -24,6 +24,9 @@ pub struct Entry {
     /// Whether the network uses its signs alone (binary weights), so that it is
     /// kept within [-1, 1].
     pub latent: bool,
+    /// What all its numbers begin as, where its layer says so itself and leaves nothing to
+    /// an initialiser.
+    pub initial: Option<f32>,
 }
 
 /// All parameters and buffers of a network. Parameters lie one after the other
@@ -51,6 +54,7 @@ impl Params {
             shape: shape.to_vec(),
             span,
             latent: false,
+            initial: None,
         });
         ParamId(self.entries.len() - 1)
     }
@@ -64,6 +68,7 @@ impl Params {
             shape: shape.to_vec(),
             span,
             latent: false,
+            initial: None,
         });
         BufferId(self.buffers.len() - 1)
     }
@@ -104,6 +109,11 @@ impl Params {
     /// Says that a parameter is used by its sign alone; see [`Entry::latent`].
     pub fn set_latent(&mut self, id: ParamId) {
         self.entries[id.0].latent = true;
+    }
+
+    /// Says what a parameter begins as; see [`Entry::initial`].
+    pub fn set_initial(&mut self, id: ParamId, value: f32) {
+        self.entries[id.0].initial = Some(value);
     }
 
     /// Brings latent weights back into [-1, 1] after a step. A NaN stays.

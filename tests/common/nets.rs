@@ -3,7 +3,9 @@
 use bnn_cpu::data::Split;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::layers::{Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Weights};
+use bnn_cpu::layers::{
+    Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Sides, Weights,
+};
 use bnn_cpu::model::{Init, LayerSpec, ModelSpec, Network, Pixels, Placement, preset};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
@@ -38,17 +40,14 @@ pub fn digits_net(name: &str, placement: Placement, firing: Firing) -> ModelSpec
 
 /// A net of every kind of layer that a scalar machine trains in no time.
 pub fn tiny_net(firing: Firing) -> ModelSpec {
-    let conv = |name: &str, out, kernel, stride, padding, bias| {
+    let conv = |name: &str, out: usize, kernel: usize, stride, padding, bias| {
         LayerSpec::named(
             name,
             Conv {
-                out,
-                kernel,
-                stride,
-                padding,
+                stride: Sides::both(stride),
+                padding: Sides::both(padding),
                 bias,
-                weights: Weights::Real,
-                scale: false,
+                ..Conv::new(out, kernel)
             },
         )
     };
@@ -86,7 +85,7 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
             conv("conv2", 5, 3, 1, 1, false),
             norm("bn2"),
             LayerSpec::from(MaxPool {
-                kernel: 2,
+                kernel: Sides::both(2),
                 stride: None,
             }),
             binary(),
@@ -95,6 +94,33 @@ pub fn tiny_net(firing: Firing) -> ModelSpec {
             linear("fc2", 10),
         ],
     }
+}
+
+/// A net of grouped, depthwise and dilated convolutions, windows that differ by side, and
+/// learned slopes.
+pub fn grouped_net(firing: Firing) -> ModelSpec {
+    let mode = match firing {
+        Firing::Deterministic => "det",
+        Firing::Stochastic => "stoch",
+    };
+    let text = r#"{"name":"grouped","input":{"channels":1,"height":28,"width":28},"layers":[
+        {"type":"conv","name":"conv1","out":6,"kernel":[5,3],"stride":[3,2],"padding":[2,1]},
+        {"type":"batch_norm","name":"bn1"},
+        {"type":"prelu","name":"prelu1"},
+        {"type":"conv","name":"depthwise","out":12,"kernel":3,"padding":[1,2],"dilation":[1,2],"groups":6,"bias":false},
+        {"type":"batch_norm","name":"bn2"},
+        {"type":"max_pool","kernel":[2,3],"stride":[2,1]},
+        {"type":"binary","mode":"MODE","estimator":"st"},
+        {"type":"conv","name":"grouped","out":10,"kernel":3,"padding":1,"groups":2,"weights":"binary","scale":true},
+        {"type":"conv","name":"dilated","out":7,"kernel":3,"padding":2,"dilation":2},
+        {"type":"prelu","name":"prelu2"},
+        {"type":"avg_pool","kernel":[5,4]},
+        {"type":"linear","name":"fc","out":10}]}"#;
+    let mut spec: ModelSpec =
+        serde_json::from_str(&text.replace("MODE", mode)).expect("the spec can be read");
+    spec.pixels = Some(PIXELS);
+    spec.check().expect("the spec is sound");
+    spec
 }
 
 /// A net in training.

@@ -3,50 +3,75 @@
 //! is shared with the crate but the order in which a row is stored: (height, width,
 //! channel).
 
-use bnn_cpu::layers::{self, Function, Weights, Window};
+use bnn_cpu::layers::{self, Function, Sides, Weights, Window};
 use bnn_cpu::model::Network;
 use bnn_cpu::tensor::Shape;
 
-/// Convolution. Weights are (O, C, k, k), as PyTorch has them.
+/// Convolution. Weights are (O, C/groups, kh, kw), as PyTorch has them.
 pub struct Conv {
     pub input: Shape,
     pub output: Shape,
     pub window: Window,
+    pub groups: usize,
 }
 
 impl Conv {
     pub fn new(input: Shape, channels: usize, window: Window) -> Self {
-        let side = |n: usize| (n + 2 * window.padding - window.kernel) / window.stride + 1;
-        let output = Shape::image(channels, side(input.height), side(input.width));
+        Self::grouped(input, channels, window, 1)
+    }
+
+    pub fn grouped(input: Shape, channels: usize, window: Window, groups: usize) -> Self {
+        let side = |n: usize, of: &dyn Fn(Sides) -> usize| {
+            let last = (of(window.kernel) - 1) * of(window.dilation);
+            (n + 2 * of(window.padding) - last - 1) / of(window.stride) + 1
+        };
+        let height = side(input.height, &|s| s.height);
+        let width = side(input.width, &|s| s.width);
         Self {
             input,
-            output,
+            output: Shape::image(channels, height, width),
             window,
+            groups,
         }
+    }
+
+    /// Numbers of its weights.
+    pub fn count(&self) -> usize {
+        let inputs = self.input.channels / self.groups;
+        self.output.channels * inputs * self.window.kernel.height * self.window.kernel.width
     }
 
     /// Calls `f` with the places of every product: in the output row, the input row
     /// and the weights.
     fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
-        let (a, b, k) = (self.input, self.output, self.window.kernel);
-        let inside = |at: usize, tap: usize, side: usize| {
-            let at = (at * self.window.stride + tap).checked_sub(self.window.padding)?;
+        let (a, b, w) = (self.input, self.output, self.window);
+        let (kh, kw) = (w.kernel.height, w.kernel.width);
+        let (n, m) = (a.channels / self.groups, b.channels / self.groups);
+        let inside = |at: usize, stride: usize, tap: usize, padding: usize, side: usize| {
+            let at = (at * stride + tap).checked_sub(padding)?;
             (at < side).then_some(at)
+        };
+        let down = |i: usize, u: usize| {
+            let tap = u * w.dilation.height;
+            inside(i, w.stride.height, tap, w.padding.height, a.height)
+        };
+        let across = |j: usize, v: usize| {
+            let tap = v * w.dilation.width;
+            inside(j, w.stride.width, tap, w.padding.width, a.width)
         };
         for i in 0..b.height {
             for j in 0..b.width {
-                for u in 0..k {
-                    for v in 0..k {
-                        let (Some(y), Some(x)) = (inside(i, u, a.height), inside(j, v, a.width))
-                        else {
+                for u in 0..kh {
+                    for v in 0..kw {
+                        let (Some(y), Some(x)) = (down(i, u), across(j, v)) else {
                             continue;
                         };
                         for o in 0..b.channels {
-                            for c in 0..a.channels {
+                            for c in 0..n {
                                 f(
                                     (i * b.width + j) * b.channels + o,
-                                    (y * a.width + x) * a.channels + c,
-                                    ((o * a.channels + c) * k + u) * k + v,
+                                    (y * a.width + x) * a.channels + o / m * n + c,
+                                    ((o * n + c) * kh + u) * kw + v,
                                 );
                             }
                         }
@@ -95,15 +120,7 @@ impl Conv {
 /// weights over (C, H, W).
 pub fn linear(input: Shape, out: usize) -> Conv {
     // A square image around it would be needed; a vector of its numbers serves.
-    Conv::new(
-        Shape::vector(input.len()),
-        out,
-        Window {
-            kernel: 1,
-            stride: 1,
-            padding: 0,
-        },
-    )
+    Conv::new(Shape::vector(input.len()), out, Window::square(1, 1, 0))
 }
 
 /// Weights over (C, H, W) in the order in which an image is stored.
@@ -190,21 +207,24 @@ impl Norm {
 pub fn max_pool(
     x: &[f64],
     shape: Shape,
-    kernel: usize,
-    stride: usize,
+    kernel: impl Into<Sides>,
+    stride: impl Into<Sides>,
 ) -> (Shape, Vec<f64>, Vec<usize>) {
-    let side = |n: usize| (n - kernel) / stride + 1;
-    let out = Shape::image(shape.channels, side(shape.height), side(shape.width));
+    let (kernel, stride) = (kernel.into(), stride.into());
+    let height = (shape.height - kernel.height) / stride.height + 1;
+    let width = (shape.width - kernel.width) / stride.width + 1;
+    let out = Shape::image(shape.channels, height, width);
     let (mut y, mut places) = (Vec::new(), Vec::new());
     for (row, x) in x.chunks_exact(shape.len()).enumerate() {
         for i in 0..out.height {
             for j in 0..out.width {
                 for c in 0..shape.channels {
                     let mut best: Option<usize> = None;
-                    for u in 0..kernel {
-                        for v in 0..kernel {
-                            let line = i * stride + u;
-                            let at = (line * shape.width + j * stride + v) * shape.channels + c;
+                    for u in 0..kernel.height {
+                        for v in 0..kernel.width {
+                            let line = i * stride.height + u;
+                            let column = j * stride.width + v;
+                            let at = (line * shape.width + column) * shape.channels + c;
                             if best.is_none_or(|b| x[at] > x[b]) {
                                 best = Some(at);
                             }
@@ -275,7 +295,7 @@ pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
             let v = of(name, "weight").expect("a layer has weights");
             let mut w = effective(terms.weights, &v);
             let layer = match (conv, fully) {
-                (Some(conv), _) => Conv::new(shape, conv.out, conv.window()),
+                (Some(conv), _) => Conv::grouped(shape, conv.out, conv.window(), conv.groups),
                 (_, Some(fully)) => {
                     w = stored(shape, &w);
                     linear(shape, fully.out)

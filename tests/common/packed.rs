@@ -3,7 +3,9 @@
 
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::layers::{Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Weights};
+use bnn_cpu::layers::{
+    Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Sides, Weights,
+};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Pixels};
 use bnn_cpu::random::{below, between, keyed};
 use bnn_cpu::tape::{Mode, Units};
@@ -92,12 +94,12 @@ impl RandomNet {
                 self.name(),
                 Conv {
                     out: self.one_of(&[1, 3, 4, 5, 8, 16, 17, 24, 32, 65]),
-                    kernel,
-                    stride: self.one_of(&[1, 1, 1, 2, 3]),
-                    padding: below(&mut self.rng, kernel as u64) as usize,
+                    stride: Sides::both(self.one_of(&[1, 1, 1, 2, 3])),
+                    padding: Sides::both(below(&mut self.rng, kernel as u64) as usize),
                     bias: self.one_of(&[true, false]),
                     weights,
                     scale,
+                    ..Conv::new(1, kernel)
                 },
             ));
             self.tail(&mut layers, true);
@@ -137,6 +139,7 @@ impl RandomNet {
     /// Batch norm, pool, perhaps an activation, and the unit, in any sound order.
     fn tail(&mut self, layers: &mut Vec<LayerSpec>, pools: bool) {
         let (kernel, stride) = self.one_of(&[(2, None), (2, None), (3, Some(2)), (2, Some(1))]);
+        let (kernel, stride) = (Sides::both(kernel), stride.map(Sides::both));
         let pool = LayerSpec::from(MaxPool { kernel, stride });
         let norm = self.norm();
         let unit = LayerSpec::from(Binary::new(self.firing, "st"));

@@ -106,12 +106,12 @@ impl ConvOp {
                 if self.backward_version != cx.params.version() {
                     // W'[(u', v', o), c], the turned weights.
                     let (weight, weights) = (cx.params.value(self.weight), self.weights);
-                    let (k, channels) = (window.kernel, input.channels);
-                    let size = (k * k * output.channels, channels);
+                    let (taps, channels) = (window.kernel.area(), input.channels);
+                    let size = (taps * output.channels, channels);
                     panels::fill(&mut self.backward_weights, size, |row| {
                         let (tap, o) = (row / output.channels, row % output.channels);
-                        let from = &weight[o * channels * k * k + k * k - 1 - tap..];
-                        move |c| weights.effective(from[c * k * k])
+                        let from = &weight[o * channels * taps + taps - 1 - tap..];
+                        move |c| weights.effective(from[c * taps])
                     });
                     if let Some([_, shape]) = winograd {
                         let panels = &self.backward_weights;
@@ -155,13 +155,13 @@ impl ConvOp {
             sum = &self.weight_grad;
         }
         let (weight, grad) = cx.params.value_and_grad(self.weight);
-        let (k, channels, weights) = (window.kernel, input.channels, self.weights);
-        let depth = k * k * channels;
+        let (taps, channels) = (window.kernel.area(), input.channels);
+        let (depth, weights) = (taps * channels, self.weights);
         let rows = weight.par_chunks_exact(depth);
         let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
         rows.with_min_len(4).for_each(|(o, (weight, grad))| {
             let panel = &sum[o / NR * depth * NR + o % NR..];
-            let each = weight.chunks_exact(k * k).zip(grad.chunks_exact_mut(k * k));
+            let each = weight.chunks_exact(taps).zip(grad.chunks_exact_mut(taps));
             for (c, (weight, grad)) in each.enumerate() {
                 for (tap, (&w, grad)) in weight.iter().zip(grad).enumerate() {
                     let dw = panel[(tap * channels + c) * NR];

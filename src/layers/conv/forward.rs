@@ -26,12 +26,12 @@ impl ConvOp {
             .filter(|_| self.weights.is_real() && lookup.is_none());
         if self.version != cx.params.version() {
             let (weight, weights) = (cx.params.value(self.weight), self.weights);
-            let (k, channels) = (self.window.kernel, self.input.channels);
-            let size = (k * k * channels, self.output.channels);
+            let (taps, channels) = (self.window.kernel.area(), self.input.channels);
+            let size = (taps * channels, self.output.channels);
             panels::fill(&mut self.forward_weights, size, |row| {
                 let (tap, c) = (row / channels, row % channels);
-                let from = &weight[c * k * k + tap..];
-                move |o| weights.effective(from[o * channels * k * k])
+                let from = &weight[c * taps + tap..];
+                move |o| weights.effective(from[o * channels * taps])
             });
             if let Some([shape, _]) = &forward {
                 kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);

@@ -3,27 +3,30 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::sides::Sides;
 use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
-use super::ConvOp;
+use super::{ConvOp, GroupedConvOp};
 use crate::error::Result;
 use crate::tape::{Rows, Value};
 use crate::tensor::Shape;
 
-/// See [`super::ConvOp`] for what it computes.
+/// See [`super::ConvOp`] for what it computes, and [`GroupedConvOp`] for groups and
+/// dilation. Where kernel, stride, padding or dilation is the same on both sides it is
+/// written as one number, else as `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
     /// Output channels.
     pub out: usize,
     /// Height and width of the window.
-    pub kernel: usize,
+    pub kernel: Sides,
     /// Pixels from one window to the next.
-    #[serde(default = "one")]
-    pub stride: usize,
+    #[serde(default = "side")]
+    pub stride: Sides,
     /// Zeros around the image: the code of a bit or pixel that is 0.
     #[serde(default)]
-    pub padding: usize,
+    pub padding: Sides,
     /// Whether it has a bias.
     #[serde(default = "yes")]
     pub bias: bool,
@@ -33,10 +36,29 @@ pub struct Conv {
     /// Whether binary weights have a scale for each output channel.
     #[serde(default)]
     pub scale: bool,
+    /// Parts that input and output channels are split into: the outputs of a part see its
+    /// inputs alone. As many as input channels make it depthwise.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
+    /// Pixels from one tap of the window to the next.
+    #[serde(default = "side", skip_serializing_if = "Sides::is_one")]
+    pub dilation: Sides,
 }
 
 fn one() -> usize {
     1
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
+fn side() -> Sides {
+    Sides::ONE
 }
 
 fn yes() -> bool {
@@ -44,16 +66,18 @@ fn yes() -> bool {
 }
 
 impl Conv {
-    /// Real weights, a bias, stride 1 and no padding.
-    pub fn new(out: usize, kernel: usize) -> Self {
+    /// Real weights, a bias, stride 1, no padding, one group and no dilation.
+    pub fn new(out: usize, kernel: impl Into<Sides>) -> Self {
         Self {
             out,
-            kernel,
-            stride: 1,
-            padding: 0,
+            kernel: kernel.into(),
+            stride: Sides::ONE,
+            padding: Sides::both(0),
             bias: true,
             weights: Weights::Real,
             scale: false,
+            groups: 1,
+            dilation: Sides::ONE,
         }
     }
 
@@ -72,7 +96,28 @@ impl Conv {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
+            dilation: self.dilation,
         }
+    }
+
+    /// Numbers of its weights over an input of that shape.
+    fn weights_of(&self, input: Shape) -> u64 {
+        let channels = input.channels / self.groups;
+        product(&[self.kernel.area() as u64, channels as u64, self.out as u64])
+    }
+
+    /// Numbers of what follows the sum: bias, scale, and their sums.
+    fn tail_memory(&self, rows: usize) -> u64 {
+        let out = self.out as u64;
+        product(&[
+            (rows as u64).saturating_add(8),
+            out.next_multiple_of(weights::PANEL),
+        ])
+    }
+
+    /// Whether it is a [`GroupedConvOp`].
+    fn is_grouped(&self) -> bool {
+        self.groups != 1 || !self.dilation.is_one()
     }
 }
 
@@ -82,24 +127,30 @@ impl Layer for Conv {
     }
 
     fn describe(&self) -> String {
-        let Self {
-            kernel,
-            stride,
-            padding,
-            ..
-        } = self;
-        let terms = self.terms().describe();
-        format!("conv {kernel}x{kernel}, stride {stride}, padding {padding}{terms}")
+        let (kernel, terms) = (self.kernel.pair(), self.terms().describe());
+        let dilation = match self.dilation.is_one() {
+            true => String::new(),
+            false => format!(", dilation {}", self.dilation),
+        };
+        let groups = match self.groups {
+            1 => String::new(),
+            groups => format!(", groups {groups}"),
+        };
+        format!(
+            "conv {kernel}, stride {}, padding {}{dilation}{groups}{terms}",
+            self.stride, self.padding
+        )
     }
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
         self.terms().check(name)?;
-        ConvOp::output(name, inputs[0], self.out, self.window())
+        GroupedConvOp::output(name, inputs[0], self.out, (self.window(), self.groups))
     }
 
     fn tensors(&self, inputs: &[Shape]) -> Tensors {
-        let shape = [self.out, inputs[0].channels, self.kernel, self.kernel];
-        self.terms().tensors(&shape)
+        let channels = inputs[0].channels.checked_div(self.groups).unwrap_or(0);
+        let Sides { height, width } = self.kernel;
+        self.terms().tensors(&[self.out, channels, height, width])
     }
 
     fn weights(&self) -> Option<Weights> {
@@ -107,31 +158,40 @@ impl Layer for Conv {
     }
 
     fn multiply_adds(&self, shapes: &Shapes) -> usize {
-        self.out * shapes.input().channels * self.kernel * self.kernel * shapes.output.pixels()
+        let depth = shapes.input().channels / self.groups * self.kernel.area();
+        self.out * depth * shapes.output.pixels()
     }
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
-        let (input, k, out) = (shapes.input(), self.kernel as u64, self.out as u64);
+        let (input, out) = (shapes.input(), self.out as u64);
         let slots = Rows::chunks_of(rows) as u64;
-        let depth = product(&[k, k, input.channels as u64]);
+        if self.is_grouped() {
+            let op = GroupedConvOp::memory(shapes, (self.window(), self.groups), slots);
+            return values(shapes, rows, if training { 2 } else { 1 })
+                .saturating_add(product(&[
+                    self.weights_of(input),
+                    if training { 4 } else { 2 },
+                ]))
+                .saturating_add(op)
+                .saturating_add(self.tail_memory(rows));
+        }
+        let depth = product(&[self.kernel.area() as u64, input.channels as u64]);
         let panel = product(&[depth, out.next_multiple_of(weights::PANEL)]);
         // Winograd's points are up to four times the weights; tables as well.
-        let cheaper = self.stride == 1 && (self.kernel == 3 || self.kernel == 5);
+        let square = self.kernel.equal();
+        let cheaper = self.stride.is_one() && matches!(square, Some(3 | 5));
         let points = if cheaper { 4 } else { 1 };
-        let side = |n: usize| n as u64 + 2 * k;
+        let side = |n: usize, k: usize| n as u64 + 2 * k as u64;
         let all = [
             values(shapes, rows, if training { 2 } else { 1 }),
             weights::memory(depth, out, training),
             product(&[panel, 3 * (points - 1)]),
             // A chunk's sums, and those of a leaf that joins them.
             product(&[panel, points, 2 * slots]),
+            self.tail_memory(rows),
             product(&[
-                (rows as u64).saturating_add(8),
-                out.next_multiple_of(weights::PANEL),
-            ]),
-            product(&[
-                side(input.height),
-                side(input.width),
+                side(input.height, self.kernel.height),
+                side(input.width, self.kernel.width),
                 2 * (input.channels as u64 + out),
                 slots,
             ]),
@@ -141,6 +201,10 @@ impl Layer for Conv {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let (out, window) = (self.out, self.window());
+        if self.is_grouped() {
+            let of = (window, self.groups);
+            return GroupedConvOp::record(to.tape, to.name, inputs[0], out, of, self.terms());
+        }
         ConvOp::record(to.tape, to.name, inputs[0], out, window, self.terms())
     }
 }

@@ -1,13 +1,16 @@
-//! Convolution with stride, padding and bias.
+//! Convolution with stride, padding and bias; with groups or dilation it is
+//! [`GroupedConvOp`], an op of its own.
 //!
 //! ```text
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[c, i·s + u - p, j·s + v - p] · w[o, c, u, v]
 //! ```
 //!
+//! Kernel, stride and padding may differ by side: `k`, `s` and `p` are those of the side.
+//!
 //! im2col and GEMM without the im2col: an image is copied once into a zero
 //! border, and the product kernels read its patches in place
-//! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k²·C) patch matrix,
-//! `W` the weights as (k²·C, O) and `G` the (pixels, O) adjoint of the output:
+//! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix,
+//! `W` the weights as (k·k·C, O) and `G` the (pixels, O) adjoint of the output:
 //!
 //! ```text
 //! y  = A·W + bias          dW += Aᵀ·G          db += Σ_pixels G
@@ -23,6 +26,7 @@
 
 mod backward;
 mod forward;
+mod grouped;
 mod layer;
 
 use crate::error::Result;
@@ -36,6 +40,7 @@ use super::weights::{Terms, Weights};
 use super::window::Window;
 
 pub(super) use backward::Adjoint;
+pub use grouped::GroupedConvOp;
 pub use layer::Conv;
 
 /// The op; see the module's page.
@@ -97,12 +102,13 @@ struct Scratch {
 }
 
 impl ConvOp {
-    /// Records the layer with parameters `{name}.weight` (O, C, k, k) and, with
-    /// a bias, `{name}.bias` (O).
+    /// Records the layer with parameters `{name}.weight` (O, C, kh, kw) and, with
+    /// a bias, `{name}.bias` (O). A dilated window makes it a [`GroupedConvOp`] of one
+    /// group.
     ///
     /// # Errors
     /// A window that does not fit the image, or a padding that is not below the
-    /// kernel size, or a scale of real weights.
+    /// window's reach, or a scale of real weights.
     pub fn record(
         tape: &mut Tape,
         name: &str,
@@ -111,6 +117,9 @@ impl ConvOp {
         window: Window,
         terms: Terms,
     ) -> Result<Value> {
+        if !window.dilation.is_one() {
+            return GroupedConvOp::record(tape, name, x, channels, (window, 1), terms);
+        }
         let op = Self::build(tape, name, x, channels, window, terms, 0)?;
         let (weight, output) = (op.weight, op.output);
         let y = tape.push(Box::new(op), &[x], output);
@@ -131,22 +140,18 @@ impl ConvOp {
         terms.check(name)?;
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
-        let depth = window.kernel * window.kernel * input.channels;
+        let (taps, kernel) = (window.kernel.area(), window.kernel);
+        let depth = taps * input.channels;
         let weight = tape.params.add(
             format!("{name}.weight"),
-            &[channels, input.channels, window.kernel, window.kernel],
+            &[channels, input.channels, kernel.height, kernel.width],
         );
         let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let winograd = Self::winograd(input, output, window);
-        let p = 2 * window.padding;
-        let k = window.kernel - 1;
         let (border, spread) = match &winograd {
             Some([forward, backward]) => (forward.bordered(), backward.bordered()),
-            None => (
-                (input.height + p, input.width + p),
-                (input.height + k, input.width + k),
-            ),
+            None => (window.bordered(input), window.spread(input)),
         };
         let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
         let slot = |used: bool| Slot {
@@ -165,7 +170,7 @@ impl ConvOp {
             leaf: slot(pairs),
         };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
-        let back_depth = window.kernel * window.kernel * channels;
+        let back_depth = taps * channels;
         let mut op = Self {
             input,
             output,
@@ -212,13 +217,11 @@ impl ConvOp {
 
     /// Winograd's algorithm forwards and backwards, where it serves.
     fn winograd(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
-        if window.stride != 1 {
-            return None;
-        }
+        let kernel = window.kernel.equal().filter(|_| window.stride.is_one())?;
         let (i, o) = (input.channels, output.channels);
         let side = |shape: Shape| (shape.height, shape.width);
-        let forward = Winograd::new(window.kernel, (i, o), side(output))?;
-        let backward = Winograd::new(window.kernel, (o, i), side(input))?;
+        let forward = Winograd::new(kernel, (i, o), side(output))?;
+        let backward = Winograd::new(kernel, (o, i), side(input))?;
         Some([forward, backward])
     }
 
@@ -228,10 +231,10 @@ impl ConvOp {
         Patches {
             rows: self.output.height,
             cols: self.output.width,
-            row_step: self.window.stride * width,
-            col_step: self.window.stride * self.input.channels,
-            runs: self.window.kernel,
-            run_len: self.window.kernel * self.input.channels,
+            row_step: self.window.stride.height * width,
+            col_step: self.window.stride.width * self.input.channels,
+            runs: self.window.kernel.height,
+            run_len: self.window.kernel.width * self.input.channels,
             run_step: width,
         }
     }
@@ -244,8 +247,8 @@ impl ConvOp {
             cols: self.input.width,
             row_step: width,
             col_step: self.output.channels,
-            runs: self.window.kernel,
-            run_len: self.window.kernel * self.output.channels,
+            runs: self.window.kernel.height,
+            run_len: self.window.kernel.width * self.output.channels,
             run_step: width,
         }
     }
@@ -268,6 +271,7 @@ impl Op for ConvOp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::Sides;
     use crate::layers::testing::{check_every_isa, fill};
 
     fn check(input: Shape, channels: usize, window: Window, bias: bool, rows: usize) {
@@ -288,17 +292,40 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        let window = |kernel, stride, padding| Window {
-            kernel,
-            stride,
-            padding,
-        };
+        let window = Window::square;
         check(Shape::image(1, 7, 6), 3, window(5, 1, 2), true, 3);
         check(Shape::image(4, 9, 8), 5, window(3, 2, 1), true, 2);
         check(Shape::image(3, 5, 5), 17, window(3, 1, 0), true, 20);
         check(Shape::image(2, 4, 4), 2, window(1, 1, 0), false, 1);
         check(Shape::image(2, 7, 8), 3, window(2, 3, 1), true, 2);
         check(Shape::image(2, 6, 9), 3, window(4, 2, 3), false, 33);
+        let sides = |k: [usize; 2], s: [usize; 2], p: [usize; 2]| Window {
+            kernel: k.into(),
+            stride: s.into(),
+            padding: p.into(),
+            dilation: Sides::ONE,
+        };
+        check(
+            Shape::image(3, 7, 6),
+            5,
+            sides([3, 1], [2, 1], [1, 0]),
+            true,
+            3,
+        );
+        check(
+            Shape::image(2, 5, 9),
+            17,
+            sides([1, 4], [1, 3], [0, 3]),
+            true,
+            2,
+        );
+        check(
+            Shape::image(16, 6, 7),
+            16,
+            sides([3, 3], [1, 1], [0, 1]),
+            true,
+            2,
+        );
         // Shapes of Winograd's algorithm.
         check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
@@ -309,11 +336,7 @@ mod tests {
     #[test]
     fn gradients_are_added_up_in_the_tree() {
         let engine = crate::kernels::select(Some("scalar")).unwrap();
-        let window = Window {
-            kernel: 3,
-            stride: 1,
-            padding: 1,
-        };
+        let window = Window::square(3, 1, 1);
         for (capacity, live) in [(64, 64), (50, 37), (5, 5)] {
             let rows = crate::tape::Rows::new(capacity).with_live(live);
             let grads = |only: Option<usize>| {
@@ -356,11 +379,7 @@ mod tests {
                 "c",
                 input,
                 channels,
-                Window {
-                    kernel,
-                    stride,
-                    padding,
-                },
+                Window::square(kernel, stride, padding),
             )
         };
         let image = Shape::image(1, 3, 9);

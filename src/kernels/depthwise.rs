@@ -1,0 +1,240 @@
+//! Products of windows and weights channel by channel, as depthwise convolutions are made
+//! of: the bodies of two passes of [`super::Elementwise`].
+//!
+//! ```text
+//! forwards     y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]    (+ bias[c])
+//! transposed   d[t][c]  +=  Σ_p a[start(p) + offset(t)][c] · g[p][c]
+//! ```
+//!
+//! Channels lie in neighbouring lanes. A block of them is kept in registers while the taps
+//! of four windows, or the windows of a few taps, go by.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "index loops over constants: the form that stays in registers"
+)]
+
+/// Channels of `a`, `w` and `d` are rounded up to whole multiples of this.
+pub const LANES: usize = 8;
+
+/// Windows of which the sums are in registers at once.
+const WINDOWS: usize = 4;
+
+/// Where the windows lie in an image in its border, and what is in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taps {
+    /// Windows down.
+    pub rows: usize,
+    /// Windows across; window `p` is at row `p / cols`, column `p % cols`.
+    pub cols: usize,
+    /// Numbers from one window to the one below it.
+    pub row_step: usize,
+    /// Numbers from one window to the one on its right.
+    pub col_step: usize,
+    /// Taps of a window down.
+    pub down: usize,
+    /// Taps of a window across; tap `t` is at row `t / across`, column `t % across`.
+    pub across: usize,
+    /// Numbers from one tap to the one below it.
+    pub down_step: usize,
+    /// Numbers from one tap to the one on its right.
+    pub across_step: usize,
+    /// Channels of `y`, `g` and the bias; those beyond are 0 in `a` and in `w`.
+    pub channels: usize,
+}
+
+impl Taps {
+    /// Channels of `a`, `w` and `d`.
+    pub fn lanes(&self) -> usize {
+        self.channels.next_multiple_of(LANES)
+    }
+
+    /// Taps of a window.
+    pub fn count(&self) -> usize {
+        self.down * self.across
+    }
+
+    fn offset(&self, u: usize, v: usize) -> usize {
+        u * self.down_step + v * self.across_step
+    }
+}
+
+/// The `L` numbers at the beginning of a slice.
+#[inline(always)]
+fn first<const L: usize>(x: &[f32]) -> &[f32; L] {
+    x.first_chunk().expect("a block lies within its image")
+}
+
+/// Up to `L` numbers at the beginning of a slice of `live` channels, zeros behind them.
+#[inline(always)]
+fn some<const L: usize>(x: &[f32], live: usize) -> [f32; L] {
+    if live >= L {
+        return *first(x);
+    }
+    let mut numbers = [0.0; L];
+    numbers[..live].copy_from_slice(&x[..live]);
+    numbers
+}
+
+/// `(taps, a, w, bias, add, y)`; with `add` the sums begin with what `y` holds and there is
+/// no bias.
+#[inline(always)]
+pub(super) fn taps_product_of(
+    taps: &Taps,
+    a: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    add: bool,
+    y: &mut [f32],
+) {
+    let mut c = 0;
+    while c < taps.lanes() {
+        if taps.lanes() - c >= 2 * LANES {
+            product_block::<{ 2 * LANES }>(taps, c, a, w, bias, add, y);
+            c += 2 * LANES;
+        } else {
+            product_block::<LANES>(taps, c, a, w, bias, add, y);
+            c += LANES;
+        }
+    }
+}
+
+/// The channels `c` to `c + L`.
+#[inline(always)]
+fn product_block<const L: usize>(
+    taps: &Taps,
+    c: usize,
+    a: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    add: bool,
+    y: &mut [f32],
+) {
+    let (channels, live) = (taps.channels, L.min(taps.channels - c));
+    let bias = bias.map_or([0.0; L], |bias| some(&bias[c..], live));
+    let w = &w[c..];
+    for row in 0..taps.rows {
+        let a = &a[row * taps.row_step + c..];
+        let y = &mut y[row * taps.cols * channels..][..taps.cols * channels];
+        let mut col = 0;
+        while col < taps.cols {
+            let (a, y) = (&a[col * taps.col_step..], &mut y[col * channels + c..]);
+            if col + WINDOWS <= taps.cols {
+                product_tile::<L, WINDOWS>(taps, a, w, &bias, (add, live), y);
+                col += WINDOWS;
+            } else {
+                product_tile::<L, 1>(taps, a, w, &bias, (add, live), y);
+                col += 1;
+            }
+        }
+    }
+}
+
+/// `P` windows side by side.
+#[inline(always)]
+fn product_tile<const L: usize, const P: usize>(
+    taps: &Taps,
+    a: &[f32],
+    w: &[f32],
+    bias: &[f32; L],
+    (add, live): (bool, usize),
+    y: &mut [f32],
+) {
+    let mut sums = [*bias; P];
+    if add {
+        for p in 0..P {
+            sums[p] = some(&y[p * taps.channels..], live);
+        }
+    }
+    for u in 0..taps.down {
+        for v in 0..taps.across {
+            let w: &[f32; L] = first(&w[(u * taps.across + v) * taps.lanes()..]);
+            let a = &a[taps.offset(u, v)..];
+            for p in 0..P {
+                let x: &[f32; L] = first(&a[p * taps.col_step..]);
+                for i in 0..L {
+                    sums[p][i] += x[i] * w[i];
+                }
+            }
+        }
+    }
+    for p in 0..P {
+        y[p * taps.channels..][..live].copy_from_slice(&sums[p][..live]);
+    }
+}
+
+/// `(taps, a, g, d)`
+#[inline(always)]
+pub(super) fn taps_transposed_of(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32]) {
+    let mut c = 0;
+    while c < taps.lanes() {
+        if taps.lanes() - c >= 2 * LANES {
+            transposed_block::<{ 2 * LANES }>(taps, c, a, g, d);
+            c += 2 * LANES;
+        } else {
+            transposed_block::<LANES>(taps, c, a, g, d);
+            c += LANES;
+        }
+    }
+}
+
+/// The channels `c` to `c + L`: the taps of a row, up to five at once.
+#[inline(always)]
+fn transposed_block<const L: usize>(taps: &Taps, c: usize, a: &[f32], g: &[f32], d: &mut [f32]) {
+    for u in 0..taps.down {
+        let mut v = 0;
+        while v < taps.across {
+            let a = &a[taps.offset(u, v) + c..];
+            let d = &mut d[(u * taps.across + v) * taps.lanes() + c..];
+            let g = &g[c..];
+            v += match taps.across - v {
+                1 => transposed_tile::<L, 1>(taps, c, a, g, d),
+                2 => transposed_tile::<L, 2>(taps, c, a, g, d),
+                3 => transposed_tile::<L, 3>(taps, c, a, g, d),
+                4 => transposed_tile::<L, 4>(taps, c, a, g, d),
+                5 => transposed_tile::<L, 5>(taps, c, a, g, d),
+                // Six are three and three, seven four and three.
+                6 => transposed_tile::<L, 3>(taps, c, a, g, d),
+                _ => transposed_tile::<L, 4>(taps, c, a, g, d),
+            };
+        }
+    }
+}
+
+/// `T` taps side by side: the sums of a row of windows join those of the rows before; how
+/// many taps that were.
+#[inline(always)]
+fn transposed_tile<const L: usize, const T: usize>(
+    taps: &Taps,
+    c: usize,
+    a: &[f32],
+    g: &[f32],
+    d: &mut [f32],
+) -> usize {
+    let (channels, live) = (taps.channels, L.min(taps.channels - c));
+    let mut all = [[0.0f32; L]; T];
+    for row in 0..taps.rows {
+        let mut sums = [[0.0f32; L]; T];
+        for col in 0..taps.cols {
+            let g: [f32; L] = some(&g[(row * taps.cols + col) * channels..], live);
+            let a = &a[row * taps.row_step + col * taps.col_step..];
+            for t in 0..T {
+                let x: &[f32; L] = first(&a[t * taps.across_step..]);
+                for i in 0..L {
+                    sums[t][i] += x[i] * g[i];
+                }
+            }
+        }
+        for t in 0..T {
+            for i in 0..L {
+                all[t][i] += sums[t][i];
+            }
+        }
+    }
+    for t in 0..T {
+        for (d, sum) in d[t * taps.lanes()..][..L].iter_mut().zip(all[t]) {
+            *d += sum;
+        }
+    }
+    T
+}

@@ -1,0 +1,389 @@
+//! Convolution with groups and dilation.
+//!
+//! ```text
+//! y[o, i, j] = bias[o] + Σ_{c, u, v} x[part(o) + c, i·s + u·d - p, j·s + v·d - p] · w[o, c, u, v]
+//! ```
+//!
+//! With `G` groups, `n = C/G` input and `m = O/G` output channels of each, `part(o)` is
+//! the first input channel `o/m·n` of the group that `o` is in, and `c` runs over `n`.
+//! Kernel, stride `s`, padding `p` and dilation `d` are those of the side.
+//!
+//! There are two ways to form the sums. [`Direct`] goes channel by channel and is for
+//! groups of few channels, depthwise convolutions before all; [`Products`] goes group by
+//! group, each a matrix product. Which one is decided when the layer is recorded.
+
+mod direct;
+mod products;
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::kernels::Kernels;
+use crate::kernels::gemm::Store;
+use crate::layers::layer::{Shapes, product};
+use crate::layers::weights::{Terms, Weights};
+use crate::layers::window::Window;
+use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
+use crate::tensor::{Arena, Shape};
+use direct::Direct;
+use products::Products;
+
+/// A grouped convolution's sizes.
+#[derive(Clone, Copy, Debug)]
+struct Geometry {
+    input: Shape,
+    output: Shape,
+    window: Window,
+    groups: usize,
+}
+
+impl Geometry {
+    /// Input channels of a group.
+    fn inputs(&self) -> usize {
+        self.input.channels / self.groups
+    }
+
+    /// Output channels of a group.
+    fn outputs(&self) -> usize {
+        self.output.channels / self.groups
+    }
+
+    /// Calls `f(its number in PyTorch's order, where it is)` for every weight.
+    fn each_weight(&self, mut f: impl FnMut(usize, Place)) {
+        let (kernel, mut number) = (self.window.kernel, 0);
+        for o in 0..self.output.channels {
+            for c in 0..self.inputs() {
+                for u in 0..kernel.height {
+                    for v in 0..kernel.width {
+                        f(number, Place { o, c, u, v });
+                        number += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a weight is: `w[o, c, u, v]`.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    o: usize,
+    c: usize,
+    u: usize,
+    v: usize,
+}
+
+/// Numbers that a way of forming the sums needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sizes {
+    /// Weights for the pass forwards, and sums of their gradients.
+    weights: usize,
+    /// Weights for the pass backwards.
+    turned: usize,
+    /// Of a thread: a part of an image in its border, of an adjoint spread out in its
+    /// border, of an output and of an input.
+    working: [usize; 4],
+}
+
+/// What one thread works with; see [`Sizes::working`]. The borders are zeros.
+struct Working {
+    image: Arena,
+    spread: Arena,
+    output: Arena,
+    input: Arena,
+}
+
+/// A way to form the sums of one image.
+trait Way: Send + Sync {
+    fn sizes(&self) -> Sizes;
+
+    /// Where a weight lies for the pass forwards, and the sum of its gradient.
+    fn place(&self, at: Place) -> usize;
+
+    /// Where a weight lies for the pass backwards.
+    fn turned(&self, at: Place) -> usize;
+
+    /// The output of an image.
+    fn forward(
+        &self,
+        kernels: &Kernels,
+        x: &[f32],
+        weights: (&[f32], Option<&[f32]>),
+        y: &mut [f32],
+        to: &mut Working,
+    );
+
+    /// Adds what an image gives to the sums of the weights' gradients.
+    fn gradient(&self, kernels: &Kernels, x: &[f32], g: &[f32], sums: &mut [f32], to: &mut Working);
+
+    /// The adjoint of an image, from that of its output.
+    fn data(
+        &self,
+        kernels: &Kernels,
+        g: &[f32],
+        weights: &[f32],
+        dx: (&mut [f32], Store),
+        to: &mut Working,
+    );
+}
+
+/// The way that is the faster one for those sizes.
+fn way(of: Geometry) -> Box<dyn Way> {
+    // A matrix product works on whole panels of 16 outputs, however few there are.
+    match of.inputs() == 1 || of.inputs().saturating_mul(of.outputs()) <= 16 {
+        true => Box::new(Direct::new(of)),
+        false => Box::new(Products::new(of)),
+    }
+}
+
+/// The op; see the module's page.
+pub struct GroupedConvOp {
+    of: Geometry,
+    way: Box<dyn Way>,
+    weights: Weights,
+    weight: ParamId,
+    bias: Option<ParamId>,
+    /// The weights as the way wants them, as of `version` of the parameters.
+    forward_weights: Arena,
+    backward_weights: Arena,
+    version: u64,
+    backward_version: u64,
+    /// The origin that bias sums are taken from.
+    zeros: Vec<f32>,
+    slots: Vec<Slot>,
+    pool: Pool<Scratch>,
+}
+
+/// The partial sums of a leaf, or of a chunk's leaves together.
+struct Slot {
+    weight_grad: Arena,
+    bias_grad: Vec<f32>,
+    unused: Vec<f32>,
+}
+
+/// What one thread works with, and the sums of a leaf that joins those of the chunk's
+/// first one; empty where a chunk is one leaf.
+struct Scratch {
+    working: Working,
+    leaf: Slot,
+}
+
+impl GroupedConvOp {
+    /// Records the layer with parameters `{name}.weight` (O, C/groups, kh, kw) and, with
+    /// a bias, `{name}.bias` (O).
+    ///
+    /// # Errors
+    /// As [`Self::output`], or a scale of real weights.
+    pub fn record(
+        tape: &mut Tape,
+        name: &str,
+        x: Value,
+        channels: usize,
+        (window, groups): (Window, usize),
+        terms: Terms,
+    ) -> Result<Value> {
+        terms.check(name)?;
+        let input = tape.shape(x);
+        let output = Self::output(name, input, channels, (window, groups))?;
+        let of = Geometry {
+            input,
+            output,
+            window,
+            groups,
+        };
+        let op = Self::build(tape, name, x, of, terms);
+        let weight = op.weight;
+        let y = tape.push(Box::new(op), &[x], output);
+        Ok(terms.finish(tape, name, y, weight))
+    }
+
+    fn build(tape: &mut Tape, name: &str, x: Value, of: Geometry, terms: Terms) -> Self {
+        let (channels, kernel) = (of.output.channels, of.window.kernel);
+        let shape = [channels, of.inputs(), kernel.height, kernel.width];
+        let weight = tape.params.add(format!("{name}.weight"), &shape);
+        let bias = terms.bias_in_sum();
+        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
+        let way = way(of);
+        let sizes = way.sizes();
+        let slot = |used: bool| Slot {
+            weight_grad: Arena::zeros(if used { sizes.weights } else { 0 }),
+            bias_grad: vec![0.0; channels],
+            unused: vec![0.0; channels],
+        };
+        let pairs = tape.cut(x).leaves_of_chunk() > 1;
+        let [image, spread, output, input] = sizes.working;
+        let scratch = || Scratch {
+            working: Working {
+                image: Arena::zeros(image),
+                spread: Arena::zeros(spread),
+                output: Arena::zeros(output),
+                input: Arena::zeros(input),
+            },
+            leaf: slot(pairs),
+        };
+        Self {
+            of,
+            way,
+            weights: terms.weights,
+            weight,
+            bias,
+            forward_weights: Arena::zeros(sizes.weights),
+            backward_weights: Arena::zeros(sizes.turned),
+            version: u64::MAX,
+            backward_version: u64::MAX,
+            zeros: vec![0.0; channels],
+            slots: (0..tape.slots(x)).map(|_| slot(true)).collect(),
+            pool: Pool::new(tape.slots(x), scratch),
+        }
+    }
+
+    /// The output shape.
+    ///
+    /// # Errors
+    /// A window that does not fit the image, a padding that is not below the window's
+    /// reach, or groups that do not divide the channels of input and output.
+    pub fn output(
+        name: &str,
+        input: Shape,
+        channels: usize,
+        (window, groups): (Window, usize),
+    ) -> Result<Shape> {
+        let fail = |what: String| Err(Error::spec(format!("layer {name}: {what}")));
+        if groups == 0 {
+            return fail("groups must be at least 1".into());
+        }
+        for (what, count) in [("input", input.channels), ("output", channels)] {
+            if !count.is_multiple_of(groups) {
+                return fail(format!(
+                    "{groups} groups do not divide {count} {what} channels"
+                ));
+            }
+        }
+        window.output(name, input, channels)
+    }
+
+    /// Numbers of 32 bits, at most, that the op holds beside its parameters and values.
+    pub(super) fn memory(shapes: &Shapes, (window, groups): (Window, usize), slots: u64) -> u64 {
+        let of = Geometry {
+            input: shapes.input(),
+            output: shapes.output,
+            window,
+            groups,
+        };
+        let sizes = way(of).sizes();
+        let working = sizes.working.iter().map(|&n| n as u64);
+        let each = working.fold(2 * sizes.weights as u64, u64::saturating_add);
+        product(&[each, slots]).saturating_add((sizes.weights + sizes.turned) as u64)
+    }
+
+    /// The adjoints of the weights, out of their sums.
+    fn spread_gradient(&self, cx: &mut Backward<'_>) {
+        let sum = &self.slots[0].weight_grad;
+        let (weight, grad) = cx.params.value_and_grad(self.weight);
+        self.of.each_weight(|number, at| {
+            let dw = sum[self.way.place(at)];
+            grad[number] += self.weights.pullback(weight[number], dw);
+        });
+    }
+}
+
+impl Op for GroupedConvOp {
+    fn forward(&mut self, cx: Forward<'_>) {
+        let kernels = cx.pass.engine.kernels;
+        if self.version != cx.params.version() {
+            let (weight, weights) = (cx.params.value(self.weight), self.weights);
+            self.of.each_weight(|number, at| {
+                self.forward_weights[self.way.place(at)] = weights.effective(weight[number]);
+            });
+            self.version = cx.params.version();
+        }
+        let (x, (input, output)) = (cx.x(0), (self.of.input.len(), self.of.output.len()));
+        let bias = self.bias.map(|bias| cx.params.value(bias));
+        let (way, pool, weights) = (&self.way, &self.pool, &*self.forward_weights);
+        cx.pass
+            .rows
+            .write(cx.y, output, &mut self.slots, |rows, y, _| {
+                pool.with(|scratch| {
+                    for (row, y) in rows.zip(y.chunks_exact_mut(output)) {
+                        let x = &x[row * input..][..input];
+                        way.forward(kernels, x, (weights, bias), y, &mut scratch.working);
+                    }
+                });
+            });
+    }
+
+    fn backward(&mut self, mut cx: Backward<'_>) {
+        let (x, dy, kernels) = (cx.x(0), cx.dy, cx.pass.engine.kernels);
+        let (input, output) = (self.of.input.len(), self.of.output.len());
+        let (way, pool, zeros) = (&self.way, &self.pool, &self.zeros);
+        // One image after the other, each through all that its adjoint is for. A chunk is
+        // a leaf or two, which become one node of the tree.
+        let (all, add) = (cx.pass.rows, kernels.ew.add);
+        let images = |chunk: Range<usize>,
+                      slot: &mut Slot,
+                      data: &mut dyn FnMut(usize, &[f32], &mut Working)| {
+            pool.with(
+                |Scratch {
+                     working,
+                     leaf: second,
+                 }| {
+                    for (i, leaf) in all.leaves_in(chunk) {
+                        let sums = if i == 0 { &mut *slot } else { &mut *second };
+                        sums.weight_grad.fill(0.0);
+                        sums.bias_grad.fill(0.0);
+                        for row in leaf {
+                            let g = &dy[row * output..][..output];
+                            let x = &x[row * input..][..input];
+                            way.gradient(kernels, x, g, &mut sums.weight_grad, working);
+                            (kernels.ew.channel_sums)(
+                                g,
+                                zeros,
+                                &mut sums.bias_grad,
+                                &mut sums.unused,
+                            );
+                            data(row, g, working);
+                        }
+                        if i > 0 {
+                            add(&second.weight_grad, &mut slot.weight_grad);
+                            add(&second.bias_grad, &mut slot.bias_grad);
+                        }
+                    }
+                },
+            );
+        };
+        match cx.grads.of(0) {
+            None => all.each(&mut self.slots, |rows, slot| {
+                images(rows, slot, &mut |_, _, _| {});
+            }),
+            Some(dx) => {
+                if self.backward_version != cx.params.version() {
+                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
+                    self.of.each_weight(|number, at| {
+                        self.backward_weights[way.turned(at)] = weights.effective(weight[number]);
+                    });
+                    self.backward_version = cx.params.version();
+                }
+                let weights = &*self.backward_weights;
+                dx.store(&mut self.slots, |rows, dx, slot, store| {
+                    let first = rows.start;
+                    images(rows, slot, &mut |row, g, working| {
+                        let dx = &mut dx[(row - first) * input..][..input];
+                        way.data(kernels, g, weights, (dx, store), working);
+                    });
+                });
+            }
+        }
+        let slots = &mut self.slots[..all.chunks()];
+        if let Some(bias) = self.bias {
+            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
+            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
+                *grad += sum;
+            }
+        }
+        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        self.spread_gradient(&mut cx);
+    }
+}
+
+#[cfg(test)]
+mod tests;
