@@ -58,6 +58,7 @@ pub mod layers;
 pub mod lower;
 pub mod model;
 pub mod notice;
+pub mod pack;
 pub mod packed;
 pub mod random;
 pub mod report;

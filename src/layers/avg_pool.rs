@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::layer::{Layer, Recorder};
 use crate::error::{Error, Result};
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -87,6 +88,11 @@ impl Layer for AvgPool {
             window,
             self.step(),
         ))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let window = (self.kernel, self.kernel);
+        Ok(at.avg_pool(&inputs[0], (window, self.step())))
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::avg_pool::AvgPoolOp;
 use super::layer::{Layer, Recorder};
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -31,6 +32,11 @@ impl Layer for GlobalAvgPool {
         let input = to.tape.shape(inputs[0]);
         let (output, window) = (Shape::vector(input.channels), (input.height, input.width));
         Ok(AvgPoolOp::record(to.tape, inputs[0], output, window, 1))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let shape = inputs[0].shape();
+        Ok(at.avg_pool(&inputs[0], ((shape.height, shape.width), 1)))
     }
 }
 

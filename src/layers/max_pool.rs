@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Layer, Recorder, Shapes, values};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::Pool;
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -75,6 +76,10 @@ impl Layer for MaxPool {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         MaxPoolOp::record(to.tape, "max_pool", inputs[0], self.kernel, self.step())
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        Ok(at.max_pool(&inputs[0], self.kernel, self.step()))
     }
 }
 

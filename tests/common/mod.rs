@@ -3,6 +3,7 @@
 
 pub mod exact;
 pub mod golden;
+pub mod graphs;
 pub mod moments;
 pub mod nets;
 pub mod oracle;

@@ -7,6 +7,8 @@ use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
 use super::ConvOp;
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
+use crate::packed::Product;
 use crate::tape::{Rows, Value};
 use crate::tensor::Shape;
 
@@ -142,5 +144,16 @@ impl Layer for Conv {
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let (out, window) = (self.out, self.window());
         ConvOp::record(to.tape, to.name, inputs[0], out, window, self.terms())
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let product = Product::Conv {
+            out: self.out,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+        };
+        let shape = self.output("", &[inputs[0].shape()])?;
+        self.terms().pack(at, &inputs[0], product, shape)
     }
 }
