@@ -67,6 +67,7 @@ pub mod layers;
 pub mod lower;
 pub mod model;
 pub mod notice;
+pub mod pack;
 pub mod packed;
 pub mod prelude;
 pub mod random;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("tape", 2),
     ("packed", 2),
     ("estimators", 3),
+    ("pack", 3),
     ("data", 4),
     ("layers", 4),
     ("model", 5),

@@ -134,6 +134,7 @@ fn lying_shapes_are_refused_before_anything_is_allocated() {
     let stage = |out: usize| Stage {
         name: "fc".into(),
         layer: 0,
+        inputs: Vec::new(),
         product: Product::Linear { out },
         weights: Weights::Real {
             values: Vec::new(),

@@ -3,7 +3,6 @@
 use super::Optimise;
 use crate::error::{Error, Result};
 use crate::kernels::{self, Engine};
-use crate::lower::lower;
 use crate::model::{Init, ModelSpec, Network, argmax};
 use crate::packed::PackedNet;
 use crate::tape::{Mode, Noise, Units};
@@ -265,6 +264,6 @@ impl Model {
     /// # Errors
     /// One line that names the layer that cannot be packed, and why.
     pub fn pack(&self) -> Result<PackedNet> {
-        lower(&self.net)
+        self.net.pack()
     }
 }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
 use crate::error::Result;
+use crate::pack::{Map, Packed, Packer};
+use crate::packed;
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -53,6 +55,16 @@ impl Layer for Activation {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         Ok(ActivationOp::record(to.tape, inputs[0], self.function))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let function = match self.function {
+            Function::Relu => packed::Function::Relu,
+            Function::HardSigmoid => packed::Function::HardSigmoid,
+            Function::Sigmoid => packed::Function::Sigmoid,
+        };
+        let slope = at.slope();
+        at.map(&inputs[0], Map::Function(function, slope))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, same_shapes};
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
@@ -38,6 +39,10 @@ impl Layer for Add {
             scratch: vec![(); to.tape.slots(inputs[0])],
         };
         Ok(to.tape.push(Box::new(op), inputs, shape))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        Ok(at.add(inputs))
     }
 }
 

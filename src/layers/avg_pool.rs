@@ -15,6 +15,7 @@ use super::layer::{Layer, Recorder};
 use super::sides::Sides;
 use super::window::pooled;
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -70,6 +71,11 @@ impl Layer for AvgPool {
         let output = self.output(to.name, &[to.tape.shape(inputs[0])])?;
         let window = (self.kernel, self.step());
         Ok(AvgPoolOp::record(to.tape, inputs[0], output, window))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let window = (self.kernel.height, self.kernel.width);
+        Ok(at.avg_pool(&inputs[0], (window, self.step().packed(at)?)))
     }
 }
 

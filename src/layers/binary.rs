@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Layer, Recorder, Shapes, values};
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit, Estimator, Firing, Link};
+use crate::pack::{Packed, Packer};
+use crate::packed::Function;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -134,5 +136,18 @@ impl Layer for Binary {
         let name = format!("estimator{number}");
         let h = BinaryUnit::record_as(to.tape, inputs[0], self.mode, estimator, part, &name);
         Ok(h)
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        if self.mode == Firing::Deterministic {
+            return at.unit(&inputs[0], None);
+        }
+        let (link, slope) = (self.rule()?.link(), at.slope());
+        let function = match link {
+            Link::HardSigmoid => Function::HardSigmoid,
+            Link::Sigmoid => Function::Sigmoid,
+        };
+        let probability = |x: f32| link.probability(slope, x);
+        at.unit(&inputs[0], Some((function, &probability)))
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
 use crate::error::{Error, Result};
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
@@ -60,6 +61,10 @@ impl Layer for Concat {
             to.tape.declare_bits(y);
         }
         Ok(y)
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        Ok(at.concat(inputs))
     }
 }
 

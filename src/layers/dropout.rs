@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
 use crate::error::{Error, Result};
+use crate::pack::{Packed, Packer};
 use crate::random::fill_uniform;
 use crate::tape::{Backward, Forward, Mode, Op, Pass, Value};
 use crate::tensor::Shape;
@@ -55,6 +56,11 @@ impl Layer for Dropout {
             scratch: vec![vec![0.0; shape.len()]; to.tape.slots(x)],
         };
         Ok(to.tape.push(Box::new(op), &[x], shape))
+    }
+
+    /// Nothing happens in evaluation.
+    fn pack(&self, _at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        Ok(inputs[0].clone())
     }
 }
 

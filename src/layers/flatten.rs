@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
@@ -44,6 +45,10 @@ impl Layer for Flatten {
             to.tape.declare_bits(y);
         }
         Ok(y)
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        Ok(at.flatten(&inputs[0]))
     }
 }
 

@@ -7,6 +7,7 @@ use super::avg_pool::AvgPoolOp;
 use super::layer::{Layer, Recorder};
 use super::sides::Sides;
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -36,6 +37,11 @@ impl Layer for GlobalAvgPool {
         );
         let window = (window, Sides::ONE);
         Ok(AvgPoolOp::record(to.tape, inputs[0], output, window))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let shape = inputs[0].shape();
+        Ok(at.avg_pool(&inputs[0], ((shape.height, shape.width), 1)))
     }
 }
 

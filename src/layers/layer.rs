@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::estimators::{Estimator, Part};
+use crate::pack::{Packed, Packer};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
 
@@ -182,6 +183,14 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
     /// # Errors
     /// As [`Self::output`].
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value>;
+
+    /// Packs the layer as it is in evaluation.
+    ///
+    /// # Errors
+    /// One line that names the layer and says why it cannot be packed.
+    fn pack(&self, at: &mut Packer<'_>, _inputs: &[Packed]) -> Result<Packed> {
+        Err(at.refuse("no packed form is known of it here"))
+    }
 }
 
 erased_serde::serialize_trait_object!(Layer);

@@ -15,6 +15,7 @@ use super::sides::Sides;
 use super::window::pooled;
 use crate::error::Result;
 use crate::kernels::elementwise::Pool;
+use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
@@ -78,6 +79,11 @@ impl Layer for MaxPool {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         MaxPoolOp::record(to.tape, "max_pool", inputs[0], self.kernel, self.step())
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let kernel = self.kernel.packed(at)?;
+        Ok(at.max_pool(&inputs[0], kernel, self.step().packed(at)?))
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ChannelScale;
 use super::layer::{Layer, Recorder, TensorSpec, Tensors};
 use crate::error::Result;
+use crate::pack::{Map, Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -44,6 +45,13 @@ impl Layer for Shift {
         Ok(ChannelScale::record(
             to.tape, to.name, inputs[0], None, true,
         ))
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let shift = at.param("bias")?.to_vec();
+        let scale = vec![1.0; shift.len()];
+        at.finite(&scale, &shift)?;
+        at.map(&inputs[0], Map::Affine { scale, shift })
     }
 }
 

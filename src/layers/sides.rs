@@ -3,6 +3,8 @@
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::pack::Packer;
+
 /// A number down and a number across. A text has one number where both are equal, else
 /// `[height, width]`; either form is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,6 +32,15 @@ impl Sides {
     /// Whether both sides are 1.
     pub fn is_one(&self) -> bool {
         *self == Self::ONE
+    }
+
+    /// The one number of a window that is packed.
+    ///
+    /// # Errors
+    /// Sides that differ: no packed form is known of them.
+    pub fn packed(&self, at: &Packer<'_>) -> crate::Result<usize> {
+        let what = "no packed form is known of a window that differs by side yet";
+        self.equal().ok_or_else(|| at.refuse(what))
     }
 
     /// The number that both sides have, where they have one.

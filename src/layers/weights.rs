@@ -14,11 +14,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ChannelScale;
 use super::layer::{TensorSpec, Tensors, product};
+use super::{ChannelScale, channel_scale};
 use crate::bits;
 use crate::error::{Error, Result};
+use crate::pack::{Map, Packed, Packer};
+use crate::packed::Product;
 use crate::tape::{ParamId, Tape, Value};
+use crate::tensor::Shape;
 
 /// What a layer multiplies by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +124,43 @@ impl Terms {
     /// added to the whole sum, which is an exact integer until then.
     pub(super) fn bias_in_sum(self) -> bool {
         self.bias && self.weights.is_real()
+    }
+
+    /// Packs a layer with these terms: the sum that is `product`, and its scale and bias,
+    /// which follow integer sums.
+    ///
+    /// # Errors
+    /// Weights that are not finite, or sums that cannot be packed.
+    pub(super) fn pack(
+        self,
+        at: &mut Packer<'_>,
+        x: &Packed,
+        product: Product,
+        shape: Shape,
+    ) -> Result<Packed> {
+        let out = shape.channels;
+        let values = at.param("weight")?;
+        let bias = match self.bias {
+            true => at.param("bias")?.to_vec(),
+            false => vec![0.0; out],
+        };
+        if values.iter().chain(&bias).any(|w| !w.is_finite()) {
+            return Err(at.refuse("a weight is not a finite number"));
+        }
+        if self.weights.is_real() {
+            return Ok(at.real_sum(x, (product, shape), values.to_vec(), bias));
+        }
+        let rows = || values.chunks_exact(values.len() / out);
+        let scale = rows().map(|v| match self.scale {
+            true => channel_scale(v),
+            false => 1.0,
+        });
+        let after = (self.scale || self.bias).then(|| Map::Affine {
+            scale: scale.collect(),
+            shift: bias,
+        });
+        let words = rows().flat_map(bits::pack_signs).collect();
+        at.binary_sum(x, (product, shape), words, after)
     }
 
     /// Whether the terms go together.

@@ -1,10 +1,12 @@
 //! Floor 5: what a network is, as data ([`ModelSpec`]), and the network itself
 //! ([`Network`]), built on a tape.
 
+mod agreement;
 mod binarise;
 mod init;
 mod memory;
 mod network;
+mod pack;
 mod pixels;
 mod place;
 mod presets;
@@ -15,6 +17,7 @@ mod tensors;
 mod topology;
 pub mod weights;
 
+pub use agreement::{Difference, Verification, verify};
 pub use init::Init;
 pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};

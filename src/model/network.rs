@@ -290,6 +290,11 @@ impl Network {
         }
     }
 
+    /// What layer `i` reads.
+    pub(super) fn sources(&self, i: usize) -> &[Source] {
+        &self.inputs[i]
+    }
+
     /// The output of layer `i`, which must have one of its own.
     fn output(&self, i: usize) -> Value {
         self.layers[i].expect("a layer with an output of its own")

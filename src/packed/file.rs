@@ -9,7 +9,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Pixels, Stage, Step, Weights};
+use super::layer::{Kind, Pixels, Product, Stage, Step, Weights};
 use super::{Lineage, PackedNet, layer::Cut};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
@@ -19,8 +19,13 @@ use crate::{bounded, container, notice, seal};
 /// The metadata key of packed files.
 const KEY: &str = "bnn-cpu-packed";
 
-/// The format that this version writes; it reads format 1, without a seal, as well.
-const FORMAT: u32 = seal::FORMAT;
+/// The format of networks whose stages are a chain; format 1, without a seal, is read as
+/// well.
+const CHAIN: u32 = seal::FORMAT;
+
+/// The format of networks whose stages name what they read, join values or have the steps
+/// that came with that: the newest one that this version knows.
+const GRAPH: u32 = 3;
 
 /// No file larger than this is read.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -53,12 +58,8 @@ fn each_tensor(
     net: &mut PackedNet,
     mut visit: impl FnMut(String, Vec<usize>, Slot<'_>) -> Result<()>,
 ) -> Result<()> {
-    let sums: Vec<usize> = {
-        let pairs = net.stages.iter().zip(&net.flows);
-        pairs.map(|(s, f)| net.sums(s, f)).collect()
-    };
     for (i, (stage, flow)) in net.stages.iter_mut().zip(&net.flows).enumerate() {
-        let depth = stage.product.depth(flow.input.0);
+        let depth = stage.product.depth(flow.input().0);
         let out = flow.values[0].0.channels;
         match &mut stage.weights {
             Weights::None => {}
@@ -89,7 +90,7 @@ fn each_tensor(
                 _ => {}
             }
             if let Step::Draw { p, .. } = step {
-                visit(name("p"), vec![c, sums[i]], Slot::Reals(p))?;
+                visit(name("p"), vec![c, flow.sums(j)], Slot::Reals(p))?;
             }
         }
     }
@@ -97,6 +98,32 @@ fn each_tensor(
 }
 
 impl PackedNet {
+    /// The oldest format that can hold the network.
+    fn format(&self) -> u32 {
+        let joins = |(i, stage): (usize, &Stage)| {
+            let product = match stage.product {
+                Product::Add | Product::Concat => true,
+                Product::Input => i > 0,
+                Product::Conv { .. } | Product::Linear { .. } => false,
+            };
+            let steps = |step: &Step| {
+                matches!(
+                    step,
+                    Step::SumPool { .. }
+                        | Step::AvgPool { .. }
+                        | Step::Divide { .. }
+                        | Step::Flatten
+                )
+            };
+            let ints = self.flows[i].output().1 == Kind::Ints;
+            product || ints || !stage.inputs.is_empty() || stage.tail.iter().any(steps)
+        };
+        match self.stages.iter().enumerate().any(joins) {
+            true => GRAPH,
+            false => CHAIN,
+        }
+    }
+
     /// The network as the bytes of a packed file. The same network always makes
     /// the same bytes.
     ///
@@ -105,7 +132,7 @@ impl PackedNet {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let fail = |e: String| Error::spec(format!("packed network: cannot be encoded: {e}"));
         let header = Header {
-            format: FORMAT,
+            format: self.format(),
             lineage: self.lineage.clone(),
             name: self.name.clone(),
             input: self.input,
@@ -154,13 +181,16 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=FORMAT).contains(&format) {
+        if !(1..=GRAPH).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {FORMAT}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {GRAPH}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;
         let mut net = Self::outline(header.name, header.input, header.pixels, header.stages)?;
+        if net.format() > format.max(CHAIN) {
+            return Err(fail(format!("format {format} has no such stages")));
+        }
         net.lineage = header.lineage;
         let mut read = 0;
         each_tensor(&mut net, |name, shape, slot| {

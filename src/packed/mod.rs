@@ -40,21 +40,31 @@
 mod bit_conv;
 mod emit;
 mod file;
+mod flow;
+mod geometry;
+mod join;
 mod layer;
 mod layout;
 mod linear;
 mod naive;
 mod pixel_conv;
+mod places;
 mod plan;
+mod planner;
+mod products;
+mod ranges;
 mod real;
 mod row_conv;
 mod runner;
 mod scratch;
 mod steps;
 mod table;
+mod windows;
 
-pub use layer::{Cut, Flow, Function, Kind, Pixels, Product, Stage, Step, Weights, sums_of};
+pub use flow::{Flow, sums_of};
+pub use layer::{Cut, Function, Kind, Pixels, Product, Source, Stage, Step, Weights};
 pub use naive::Values;
+pub(crate) use ranges::Ranges;
 pub use runner::Runner;
 pub use steps::Reading;
 
@@ -173,13 +183,7 @@ impl PackedNet {
             Pixels::Raw => Kind::Pixels,
             Pixels::Normalised { .. } => Kind::Reals,
         };
-        let mut at = (input, kind);
-        let mut flows = Vec::new();
-        for (i, stage) in stages.iter().enumerate() {
-            let flow = stage.flow(at, i == 0)?;
-            at = flow.output();
-            flows.push(flow);
-        }
+        let flows = flow::flows((input, kind), &stages)?;
         let needed = memory(&stages, &flows);
         let limit = bounded::lacking(needed)
             .unwrap_or(u64::MAX)
@@ -191,7 +195,8 @@ impl PackedNet {
                 limit >> 20
             )));
         }
-        if at.1 != Kind::Reals || at.0.pixels() != 1 || stages.is_empty() {
+        let logits = |flow: &Flow| flow.output().1 == Kind::Reals && flow.output().0.pixels() == 1;
+        if !flows.last().is_some_and(logits) {
             return fail("it must end in one real number for each class");
         }
         Ok(Self {
@@ -207,80 +212,73 @@ impl PackedNet {
     /// Checks the tensors of a checked outline.
     fn check_tensors(&self) -> Result<()> {
         for (stage, flow) in self.stages.iter().zip(&self.flows) {
-            let fail = |what: &str| Err(Error::spec(format!("stage {}: {what}", stage.name)));
-            let depth = stage.product.depth(flow.input.0);
-            let out = flow.values[0].0.channels;
-            match &stage.weights {
-                Weights::None => {}
-                Weights::Binary { words } => {
-                    let row = depth.div_ceil(64);
-                    if words.len() != row * out {
-                        return fail("the weights have the wrong length");
-                    }
-                    let spare = 64 * row - depth;
-                    let tails = words.chunks_exact(row).map(|w| w[row - 1]);
-                    if spare > 0 && tails.into_iter().any(|w| w >> (64 - spare) != 0) {
-                        return fail("there are bits beyond the last weight");
-                    }
-                }
-                Weights::Real { values, bias } => {
-                    if values.len() != depth * out || bias.len() != out {
-                        return fail("the weights have the wrong length");
-                    }
+            let fail = |what: &str| Error::spec(format!("stage {}: {what}", stage.name));
+            stage.check_weights(flow).map_err(fail)?;
+            for (j, step) in stage.tail.iter().enumerate() {
+                if !step.has_numbers_for(flow.values[j].0.channels, flow.sums(j)) {
+                    return Err(fail(&format!("{} has the wrong length", step.name())));
                 }
             }
-            for (step, (shape, _)) in stage.tail.iter().zip(&flow.values) {
-                let c = shape.channels;
-                let right = match step {
-                    Step::Cut { cut } => cut.threshold.len() == c && cut.flip.len() == c,
-                    Step::Draw { cut, p, .. } => {
-                        cut.threshold.len() == c
-                            && cut.flip.len() == c
-                            && p.len() == c * self.sums(stage, flow)
-                    }
-                    Step::PoolBits { and: per, .. } | Step::PoolInts { min: per, .. } => {
-                        per.len() == c
-                    }
-                    Step::Affine { scale, shift } => scale.len() == c && shift.len() == c,
-                    _ => true,
-                };
-                if !right {
-                    return fail(&format!("{} has the wrong length", step.name()));
+        }
+        let mut wrong = None;
+        self.each_range(|i, j, ranges| {
+            let stage = &self.stages[i];
+            let Some(Step::Cut { cut } | Step::Draw { cut, .. }) = stage.tail.get(j) else {
+                return;
+            };
+            for (c, &t) in cut.threshold.iter().enumerate() {
+                let (low, high) = ranges.of(c);
+                if (t < low || t > high + 1) && wrong.is_none() {
+                    wrong = Some(Error::spec(format!(
+                        "stage {}: channel {c}: the threshold {t} lies outside of its sums, {low} to {high}",
+                        stage.name
+                    )));
                 }
-                if let Step::Cut { cut } | Step::Draw { cut, .. } = step {
-                    for (c, &t) in cut.threshold.iter().enumerate() {
-                        let (low, high) = self.range(stage, flow, c);
-                        if t < low || t > high + 1 {
-                            return fail(&format!(
-                                "channel {c}: the threshold {t} lies outside of its sums, {low} to {high}"
-                            ));
-                        }
-                    }
+            }
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+impl Stage {
+    /// Whether the weights are as many as the sum has.
+    fn check_weights(&self, flow: &Flow) -> std::result::Result<(), &'static str> {
+        let depth = self.product.depth(flow.input().0);
+        let out = flow.values[0].0.channels;
+        match &self.weights {
+            Weights::None => {}
+            Weights::Binary { words } => {
+                let row = depth.div_ceil(64);
+                if words.len() != row * out {
+                    return Err("the weights have the wrong length");
+                }
+                let spare = 64 * row - depth;
+                let mut tails = words.chunks_exact(row).map(|w| w[row - 1]);
+                if spare > 0 && tails.any(|w| w >> (64 - spare) != 0) {
+                    return Err("there are bits beyond the last weight");
+                }
+            }
+            Weights::Real { values, bias } => {
+                if values.len() != depth * out || bias.len() != out {
+                    return Err("the weights have the wrong length");
                 }
             }
         }
         Ok(())
     }
+}
 
-    /// How many different sums a channel of an integer stage can have.
-    pub(crate) fn sums(&self, stage: &Stage, flow: &Flow) -> usize {
-        match stage.product {
-            Product::Input => 256,
-            _ => stage.product.depth(flow.input.0) * most(flow) as usize + 1,
-        }
-    }
-
-    /// The least and the largest sum of a channel of an integer stage.
-    pub(crate) fn range(&self, stage: &Stage, flow: &Flow, channel: usize) -> (i32, i32) {
-        let depth = stage.product.depth(flow.input.0);
-        match &stage.weights {
-            Weights::Binary { words } => {
-                let row = depth.div_ceil(64);
-                let bits = &words[channel * row..][..row];
-                let positive = bits.iter().map(|w| w.count_ones() as usize).sum();
-                sums_of(depth, positive, most(flow))
-            }
-            _ => (0, 255),
+impl Step {
+    /// Whether it has its numbers for that many channels, each of which is one of `sums`
+    /// integers.
+    fn has_numbers_for(&self, c: usize, sums: usize) -> bool {
+        let cuts = |cut: &Cut| cut.threshold.len() == c && cut.flip.len() == c;
+        match self {
+            Step::Cut { cut } => cuts(cut),
+            Step::Draw { cut, p, .. } => cuts(cut) && p.len() == c * sums,
+            Step::PoolBits { and: per, .. } | Step::PoolInts { min: per, .. } => per.len() == c,
+            Step::Affine { scale, shift } => scale.len() == c && shift.len() == c,
+            _ => true,
         }
     }
 }
@@ -291,7 +289,7 @@ impl PackedNet {
 fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
     const PANEL: usize = 32;
     let stage = |(stage, flow): (&Stage, &Flow)| {
-        let input = flow.input.0;
+        let input = flow.input().0;
         let out = flow.values[0].0.channels.next_multiple_of(PANEL);
         let weights = stage.product.depth(input).saturating_mul(out);
         let padding = match stage.product {
@@ -314,17 +312,14 @@ fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
             values,
         ];
         let rest = [values; 4];
-        let numbers = numbers.into_iter().chain(rest);
+        // What is joined lies there as it is read, beside the bits that it is made of.
+        let joined = match stage.weights {
+            Weights::None => flow.inputs.iter().map(|v| 2 * v.0.len()).collect(),
+            _ => Vec::new(),
+        };
+        let numbers = numbers.into_iter().chain(rest).chain(joined);
         numbers.fold(0, usize::saturating_add)
     };
     let numbers = stages.iter().zip(flows).map(stage);
     (numbers.fold(0, usize::saturating_add) as u64).saturating_mul(4)
-}
-
-/// The largest number that a stage reads, where it reads integers.
-fn most(flow: &Flow) -> i32 {
-    match flow.input.1 {
-        Kind::Pixels => 255,
-        _ => 1,
-    }
 }

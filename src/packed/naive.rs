@@ -2,9 +2,11 @@
 //! the specification that the fast paths are tested against, and what they are
 //! measured against.
 
-use super::layer::{Function, Kind, Product, Step, Weights};
-use super::steps::{self, Reading};
-use super::{PackedNet, Stage};
+use super::PackedNet;
+use super::flow::Flow;
+use super::layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Weights};
+use super::steps::Reading;
+use super::windows;
 use crate::tensor::Shape;
 
 /// A value, stored (height, width, channel); a bit is 0 or 1.
@@ -24,21 +26,75 @@ impl PackedNet {
     pub fn naive(&self, image: &[u8], reading: Reading) -> Vec<Values> {
         assert_eq!(image.len(), self.input().len(), "an image of another size");
         let table = self.pixels().table();
-        let mut x = match self.flows()[0].input.1 {
-            Kind::Pixels => Values::Ints(image.iter().map(|&p| i32::from(p)).collect()),
+        let image = match self.pixels() {
+            Pixels::Raw => Values::Ints(image.iter().map(|&p| i32::from(p)).collect()),
             _ => Values::Reals(image.iter().map(|&p| table[usize::from(p)]).collect()),
         };
-        let mut all = Vec::new();
-        for (stage, flow) in self.stages().iter().zip(self.flows()) {
-            x = product(stage, flow.input.0, flow.values[0].0, &x);
-            for (step, (shape, _)) in stage.tail.iter().zip(&flow.values) {
-                let sums = self.sums(stage, flow);
-                let low = |c: usize| self.range(stage, flow, c).0;
-                x = follow(step, *shape, &x, reading, (sums, &low));
+        let lows = self.lows();
+        let mut all: Vec<Values> = Vec::new();
+        for (i, (stage, flow)) in self.stages().iter().zip(self.flows()).enumerate() {
+            let of = |source: &Source| match source {
+                Source::Image => &image,
+                Source::Stage(j) => &all[*j],
+            };
+            let inputs: Vec<&Values> = flow.sources.iter().map(of).collect();
+            let mut x = match stage.weights {
+                Weights::None => join(stage, flow, &inputs),
+                _ => product(stage, flow.input().0, flow.values[0].0, inputs[0]),
+            };
+            for (j, (step, (shape, _))) in stage.tail.iter().zip(&flow.values).enumerate() {
+                let low = lows.get(&(i, j)).map_or(&[][..], |low| low);
+                x = follow(step, *shape, &x, reading, (flow.sums(j), low));
             }
-            all.push(x.clone());
+            all.push(x);
         }
         all
+    }
+}
+
+/// What a product without weights makes: the inputs added, or side by side.
+fn join(stage: &Stage, flow: &Flow, inputs: &[&Values]) -> Values {
+    let (shape, kind) = flow.values[0];
+    let real = |x: &Values, i: usize| match x {
+        Values::Ints(x) => x[i] as f32,
+        Values::Reals(x) => x[i],
+    };
+    let whole = |x: &Values, i: usize| match x {
+        Values::Ints(x) => x[i],
+        Values::Reals(_) => unreachable!("integers are made of integers"),
+    };
+    // The number of input `n` that number `i` of the output is.
+    let place = |i: usize| {
+        let (pixel, mut c) = (i / shape.channels, i % shape.channels);
+        for (n, (input, _)) in flow.inputs.iter().enumerate() {
+            if c < input.channels {
+                return (n, pixel * input.channels + c);
+            }
+            c -= input.channels;
+        }
+        unreachable!("the inputs have all channels of the output")
+    };
+    let all = 0..shape.len();
+    match (stage.product, kind) {
+        (Product::Add, Kind::Reals) => {
+            let add = |i| {
+                let first = real(inputs[0], i);
+                inputs[1..].iter().fold(first, |sum, x| sum + real(x, i))
+            };
+            Values::Reals(all.map(add).collect())
+        }
+        (Product::Add, _) => {
+            let add = |i| inputs.iter().map(|x| whole(x, i)).sum();
+            Values::Ints(all.map(add).collect())
+        }
+        (_, Kind::Reals) => {
+            let at = all.map(place);
+            Values::Reals(at.map(|(n, i)| real(inputs[n], i)).collect())
+        }
+        _ => {
+            let at = all.map(place);
+            Values::Ints(at.map(|(n, i)| whole(inputs[n], i)).collect())
+        }
     }
 }
 
@@ -51,7 +107,9 @@ fn product(stage: &Stage, input: Shape, output: Shape, x: &Values) -> Values {
             ..
         } => ((kernel, kernel), stride, padding),
         Product::Linear { .. } => ((input.height, input.width), 1, 0),
-        Product::Input => return x.clone(),
+        Product::Input | Product::Add | Product::Concat => {
+            unreachable!("a product over weights")
+        }
     };
     let depth = stage.product.depth(input);
     let weight = |o: usize, i: usize| match &stage.weights {
@@ -98,7 +156,7 @@ fn follow(
     shape: Shape,
     x: &Values,
     reading: Reading,
-    (sums, low): (usize, &dyn Fn(usize) -> i32),
+    (sums, low): (usize, &[i32]),
 ) -> Values {
     let c = shape.channels;
     let bits = |bit: &mut dyn FnMut(usize) -> bool, n: usize| {
@@ -111,7 +169,7 @@ fn follow(
             Some(mut rng) => {
                 let mut u = vec![0.0; x.len()];
                 crate::random::fill_uniform(&mut rng, &mut u);
-                let p = |i: usize| p[i % c * sums + (x[i] - low(i % c)) as usize];
+                let p = |i: usize| p[i % c * sums + (x[i] - low[i % c]) as usize];
                 bits(&mut |i| u[i] < p(i), x.len())
             }
         },
@@ -129,7 +187,7 @@ fn follow(
             Values::Ints(x),
         ) => {
             let mut y = Vec::new();
-            steps::pool_ints(x, shape, (*kernel, *stride), least, &mut y);
+            windows::pool_ints(x, shape, (*kernel, *stride), least, &mut y);
             Values::Ints(y)
         }
         (Step::Affine { scale, shift }, x) => {
@@ -145,8 +203,31 @@ fn follow(
         }
         (Step::MaxPool { kernel, stride }, Values::Reals(x)) => {
             let mut y = Vec::new();
-            steps::max_pool(x, shape, (*kernel, *stride), &mut y);
+            windows::max_pool(x, shape, (*kernel, *stride), &mut y);
             Values::Reals(y)
+        }
+        (Step::SumPool { .. }, Values::Ints(x)) => {
+            let mut y = Vec::new();
+            each_window(step, shape, |places| y.push(places.map(|i| x[i]).sum()));
+            Values::Ints(y)
+        }
+        (Step::AvgPool { height, width, .. }, Values::Reals(x)) => {
+            let mut y = Vec::new();
+            let n = (height * width) as f32;
+            each_window(step, shape, |places| {
+                y.push(places.fold(0.0, |sum, i| sum + x[i]) / n);
+            });
+            Values::Reals(y)
+        }
+        (Step::Divide { by }, Values::Ints(x)) => {
+            Values::Reals(x.iter().map(|&x| x as f32 / *by as f32).collect())
+        }
+        (Step::Flatten, x) => {
+            let at = |i: usize| shape.stored_at(i);
+            match x {
+                Values::Ints(x) => Values::Ints((0..x.len()).map(|i| x[at(i)]).collect()),
+                Values::Reals(x) => Values::Reals((0..x.len()).map(|i| x[at(i)]).collect()),
+            }
         }
         (Step::Fire, Values::Reals(x)) => bits(&mut |i| crate::bits::bit(x[i]), x.len()),
         (Step::Sample { node, link, slope }, Values::Reals(x)) => match reading.noise(*node) {
@@ -158,6 +239,23 @@ fn follow(
             }
         },
         _ => unreachable!("PackedNet::new has checked the order of the steps"),
+    }
+}
+
+/// Calls `visit` with the places of each window's numbers, row by row; channels of a
+/// pixel follow each other.
+fn each_window(step: &Step, shape: Shape, mut visit: impl FnMut(&mut dyn Iterator<Item = usize>)) {
+    let ((height, width), stride) = step.window().expect("a pool has windows");
+    for y in 0..(shape.height - height) / stride + 1 {
+        for x in 0..(shape.width - width) / stride + 1 {
+            for c in 0..shape.channels {
+                let mut places = (0..height * width).map(|k| {
+                    let (row, column) = (y * stride + k / width, x * stride + k % width);
+                    (row * shape.width + column) * shape.channels + c
+                });
+                visit(&mut places);
+            }
+        }
     }
 }
 

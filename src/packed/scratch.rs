@@ -34,7 +34,7 @@ impl<T> std::ops::DerefMut for Lines<T> {
 }
 
 macro_rules! buffers {
-    ($($(#[$doc:meta])* $name:ident: $ty:ty,)*) => {
+    ($($(#[$doc:meta])* $name:ident, $grow:ident: $ty:ty,)*) => {
         /// Sizes of the buffers that a plan asks for.
         #[derive(Clone, Debug, Default)]
         pub struct Sizes { $($name: Vec<usize>,)* }
@@ -43,6 +43,13 @@ macro_rules! buffers {
             $($(#[$doc])* pub fn $name(&mut self, len: usize) -> usize {
                 self.$name.push(len);
                 self.$name.len() - 1
+            }
+
+            /// Makes room in such a buffer.
+            #[allow(dead_code, reason = "not every kind is grown")]
+            pub fn $grow(&mut self, buffer: usize, len: usize) {
+                let size = &mut self.$name[buffer];
+                *size = len.max(*size);
             })*
         }
 
@@ -61,13 +68,13 @@ macro_rules! buffers {
 
 buffers! {
     /// A buffer of bits; its number.
-    bits: u64,
+    bits, grow_bits: u64,
     /// A buffer of bytes; its number.
-    bytes: u8,
+    bytes, grow_bytes: u8,
     /// A buffer of 16-bit integers; its number.
-    shorts: i16,
+    shorts, grow_shorts: i16,
     /// A buffer of 32-bit integers; its number.
-    ints: i32,
+    ints, grow_ints: i32,
     /// A buffer of reals; its number.
-    reals: f32,
+    reals, grow_reals: f32,
 }

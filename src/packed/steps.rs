@@ -1,10 +1,11 @@
 //! What follows a product, one step after another, for values of any shape: the
 //! way of all that has no fast path of its own.
 
-use super::layer::{Function, Step};
+use super::layer::{Cut, Function, Step};
 use super::layout::{Place, set};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
+use super::windows::{add_windows, extreme, flatten, for_windows};
 use crate::bits;
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::Pool;
@@ -44,56 +45,6 @@ impl Reading {
     }
 }
 
-/// Largest (or, where `least`, smallest) number of each window; (height, width,
-/// channel).
-pub(super) fn pool_ints(
-    x: &[i32],
-    shape: Shape,
-    (kernel, stride): (usize, usize),
-    least: &[bool],
-    y: &mut Vec<i32>,
-) {
-    y.clear();
-    for_windows(shape, (kernel, stride), |corner, c| {
-        let mut best = x[corner * shape.channels + c];
-        for k in 0..kernel * kernel {
-            let pixel = corner + k / kernel * shape.width + k % kernel;
-            let x = x[pixel * shape.channels + c];
-            best = if least[c] { best.min(x) } else { best.max(x) };
-        }
-        y.push(best);
-    });
-}
-
-/// Largest number of each window, a NaN above all.
-pub(super) fn max_pool(
-    x: &[f32],
-    shape: Shape,
-    (kernel, stride): (usize, usize),
-    y: &mut Vec<f32>,
-) {
-    y.clear();
-    for_windows(shape, (kernel, stride), |corner, c| {
-        let mut best = x[corner * shape.channels + c];
-        for k in 0..kernel * kernel {
-            let pixel = corner + k / kernel * shape.width + k % kernel;
-            let x = x[pixel * shape.channels + c];
-            best = if x > best || x.is_nan() { x } else { best };
-        }
-        y.push(best);
-    });
-}
-
-fn for_windows(shape: Shape, (kernel, stride): (usize, usize), mut f: impl FnMut(usize, usize)) {
-    for y in 0..(shape.height - kernel) / stride + 1 {
-        for x in 0..(shape.width - kernel) / stride + 1 {
-            for c in 0..shape.channels {
-                f((y * shape.width + x) * stride, c);
-            }
-        }
-    }
-}
-
 /// Where the steps read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
@@ -104,85 +55,104 @@ pub(super) enum Source {
 /// Where they write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sink {
+    Ints(usize),
     Reals(usize),
     Bits(Place),
 }
 
-/// A run of steps over one image.
-pub(super) struct Tail {
-    steps: Vec<(Step, Shape)>,
-    output: Shape,
-    source: Source,
-    sink: Sink,
-    /// Sums of a channel in a table of probabilities, and each one's least sum.
-    sums: usize,
-    low: Vec<i32>,
+/// A step with the value that it reads.
+pub(super) struct TailStep {
+    pub step: Step,
+    /// The shape of what it reads, and the numbers of what it makes.
+    pub shape: Shape,
+    pub made: usize,
+    /// Of a step that draws: the integers of a channel in its table of probabilities, and
+    /// the least integer of each channel.
+    pub table: (usize, Vec<i32>),
+}
+
+/// Working memory of the steps, which all runs of steps share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TailBuffers {
     ints: [usize; 2],
     reals: [usize; 2],
     index: usize,
 }
 
-impl Tail {
-    /// The steps of a tail with the shape that each reads; the last writes `sink`.
-    pub fn new(
-        steps: Vec<(Step, Shape)>,
-        output: Shape,
-        source: Source,
-        sink: Sink,
-        (sums, low): (usize, Vec<i32>),
-        sizes: &mut Sizes,
-    ) -> Self {
-        let most = steps.iter().map(|(_, s)| s.len()).max().unwrap_or(0);
-        let most = most.max(output.len());
+impl TailBuffers {
+    pub fn new(sizes: &mut Sizes) -> Self {
         Self {
-            steps,
-            output,
-            source,
-            sink,
-            sums,
-            low,
-            ints: [sizes.ints(most), sizes.ints(most)],
-            reals: [sizes.reals(most), sizes.reals(most)],
-            index: sizes.bytes(most),
+            ints: [sizes.ints(0), sizes.ints(0)],
+            reals: [sizes.reals(0), sizes.reals(0)],
+            index: sizes.bytes(0),
         }
     }
 
-    /// Applies one step; bits are integers 0 and 1.
-    fn apply(&self, step: &Step, shape: Shape, cx: &mut Cx<'_>, x: Source) -> Source {
-        let (n, c) = (shape.len(), shape.channels);
-        let other = |of: [usize; 2], used: usize| if of[0] == used { of[1] } else { of[0] };
-        let (from_ints, from_reals) = match x {
-            Source::Ints(i) => (i, usize::MAX),
-            Source::Reals(i) => (usize::MAX, i),
-        };
-        let to_ints = other(self.ints, from_ints);
-        let to_reals = other(self.reals, from_reals);
-        let mut ints = std::mem::take(&mut cx.s.ints[to_ints]);
-        let mut reals = std::mem::take(&mut cx.s.reals[to_reals]);
-        let ew = &cx.kernels.ew;
-        let xi: &[i32] = cx.s.ints.get(from_ints).map_or(&[], |x| x);
-        let xr: &[f32] = cx.s.reals.get(from_reals).map_or(&[], |x| x);
-        let mut made = Source::Ints(to_ints);
-        match step {
-            Step::Cut { cut } => {
-                for (i, y) in ints[..n].iter_mut().enumerate() {
-                    *y = i32::from(cut.bit(i % c, xi[i]));
-                }
+    /// Makes room for values of that many numbers.
+    fn grow(&self, len: usize, sizes: &mut Sizes) {
+        self.ints.iter().for_each(|&i| sizes.grow_ints(i, len));
+        self.reals.iter().for_each(|&i| sizes.grow_reals(i, len));
+        sizes.grow_bytes(self.index, len);
+    }
+}
+
+/// A run of steps over one image.
+pub(super) struct Tail {
+    steps: Vec<TailStep>,
+    output: Shape,
+    source: Source,
+    sink: Sink,
+    buffers: TailBuffers,
+}
+
+impl TailStep {
+    /// Bits of integers.
+    fn cut(&self, cut: &Cut, x: &[i32], y: &mut [i32]) {
+        let c = self.shape.channels;
+        for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+            for (c, (y, &x)) in y.iter_mut().zip(x).enumerate() {
+                *y = i32::from(cut.bit(c, x));
             }
+        }
+    }
+
+    /// Random bits of integers; `u` is working memory.
+    fn draw(
+        &self,
+        p: &[f32],
+        rng: &mut rand_xoshiro::Xoshiro256PlusPlus,
+        x: &[i32],
+        (u, y): (&mut [f32], &mut [i32]),
+    ) {
+        fill_uniform(rng, u);
+        let (c, (sums, low)) = (self.shape.channels, &self.table);
+        for (i, y) in y.iter_mut().enumerate() {
+            let sum = (x[i] - low[i % c]) as usize;
+            *y = i32::from(u[i] < p[i % c * sums + sum]);
+        }
+    }
+
+    /// Random bits of reals; `p` is working memory.
+    fn sample(rng: &mut rand_xoshiro::Xoshiro256PlusPlus, p: &[f32], y: &mut [i32]) {
+        for (pair, p) in y.chunks_mut(2).zip(p.chunks(2)) {
+            // Two numbers a word, as `fill_uniform` draws them.
+            let mut u = [0.0; 2];
+            fill_uniform(rng, &mut u[..pair.len()]);
+            for ((y, &p), &u) in pair.iter_mut().zip(p).zip(&u) {
+                *y = i32::from(u < p);
+            }
+        }
+    }
+
+    /// Integers or bits of integers or bits; `reals` is working memory.
+    fn ints_of_ints(&self, cx: &Cx<'_>, x: &[i32], y: &mut [i32], reals: &mut [f32]) {
+        let shape = self.shape;
+        let n = shape.len();
+        match &self.step {
+            Step::Cut { cut } => self.cut(cut, &x[..n], &mut y[..n]),
             Step::Draw { node, cut, p } => match cx.reading.noise(*node) {
-                None => {
-                    for (i, y) in ints[..n].iter_mut().enumerate() {
-                        *y = i32::from(cut.bit(i % c, xi[i]));
-                    }
-                }
-                Some(mut rng) => {
-                    let u = &mut reals[..n];
-                    fill_uniform(&mut rng, u);
-                    for (i, y) in ints[..n].iter_mut().enumerate() {
-                        let sum = (xi[i] - self.low[i % c]) as usize;
-                        *y = i32::from(u[i] < p[i % c * self.sums + sum]);
-                    }
-                }
+                None => self.cut(cut, &x[..n], &mut y[..n]),
+                Some(mut rng) => self.draw(p, &mut rng, x, (&mut reals[..n], &mut y[..n])),
             },
             Step::PoolBits {
                 kernel,
@@ -194,72 +164,152 @@ impl Tail {
                 stride,
                 min: least,
             } => {
-                let mut i = 0;
-                for_windows(shape, (*kernel, *stride), |corner, ch| {
-                    let mut best = xi[corner * c + ch];
-                    for k in 0..kernel * kernel {
-                        let x = xi[(corner + k / kernel * shape.width + k % kernel) * c + ch];
-                        best = if least[ch] { best.min(x) } else { best.max(x) };
+                let mut made = y.iter_mut();
+                for_windows(shape, ((*kernel, *kernel), *stride), |corner, c| {
+                    if let Some(y) = made.next() {
+                        *y = extreme(x, shape, *kernel, (corner, c), least[c]);
                     }
-                    ints[i] = best;
-                    i += 1;
                 });
             }
-            Step::Affine { scale, shift } => {
-                made = Source::Reals(to_reals);
-                if from_reals == usize::MAX {
-                    for (i, y) in reals[..n].iter_mut().enumerate() {
-                        *y = xi[i] as f32 * scale[i % c] + shift[i % c];
-                    }
-                } else {
-                    (ew.affine)(&xr[..n], scale, shift, &mut reals[..n]);
-                }
+            Step::SumPool {
+                height,
+                width,
+                stride,
+            } => add_windows(x, shape, ((*height, *width), *stride), &mut y[..self.made]),
+            Step::Flatten => flatten(x, shape, y),
+            _ => unreachable!("PackedNet::new has checked the order of the steps"),
+        }
+    }
+
+    /// Bits of reals; `p` is working memory.
+    fn bits_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [i32], p: &mut [f32]) {
+        let n = self.shape.len();
+        let noise = match &self.step {
+            Step::Sample { node, link, slope } => {
+                cx.reading.noise(*node).map(|rng| (rng, link, slope))
             }
-            Step::Function { function, slope } => {
-                made = Source::Reals(to_reals);
-                function.on(ew, *slope, &xr[..n], &mut reals[..n]);
-            }
-            Step::MaxPool { kernel, stride } => {
-                made = Source::Reals(to_reals);
-                let pool = Pool {
-                    height: shape.height,
-                    width: shape.width,
-                    channels: c,
-                    kernel: (*kernel, *kernel),
-                    stride: (*stride, *stride),
-                };
-                let (height, width) = pool.output();
-                let n_out = height * width * c;
-                let index = &mut cx.s.bytes[self.index][..n_out];
-                (ew.max_pool)(&pool, &xr[..n], &mut reals[..n_out], index);
-            }
-            Step::Fire => {
-                for (y, &x) in ints[..n].iter_mut().zip(xr) {
+            _ => None,
+        };
+        match noise {
+            None => {
+                for (y, &x) in y[..n].iter_mut().zip(x) {
                     *y = i32::from(bits::bit(x));
                 }
             }
-            Step::Sample { node, link, slope } => match cx.reading.noise(*node) {
-                None => {
-                    for (y, &x) in ints[..n].iter_mut().zip(xr) {
-                        *y = i32::from(bits::bit(x));
-                    }
+            Some((mut rng, link, slope)) => {
+                link.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
+                Self::sample(&mut rng, &p[..n], &mut y[..n]);
+            }
+        }
+    }
+
+    /// Reals of integers.
+    fn reals_of_ints(&self, x: &[i32], y: &mut [f32]) {
+        let (n, c) = (self.shape.len(), self.shape.channels);
+        match &self.step {
+            Step::Affine { scale, shift } => {
+                for (i, y) in y[..n].iter_mut().enumerate() {
+                    *y = x[i] as f32 * scale[i % c] + shift[i % c];
                 }
-                Some(mut rng) => {
-                    link.on(ew, *slope, &xr[..n], &mut reals[..n]);
-                    for (pair, p) in ints[..n].chunks_mut(2).zip(reals[..n].chunks(2)) {
-                        // Two numbers a word, as `fill_uniform` draws them.
-                        let mut u = [0.0; 2];
-                        fill_uniform(&mut rng, &mut u[..pair.len()]);
-                        for ((y, &p), &u) in pair.iter_mut().zip(p).zip(&u) {
-                            *y = i32::from(u < p);
-                        }
-                    }
+            }
+            Step::Divide { by } => {
+                for (y, &x) in y[..n].iter_mut().zip(x) {
+                    *y = x as f32 / *by as f32;
                 }
-            },
+            }
+            _ => unreachable!("PackedNet::new has checked the order of the steps"),
+        }
+    }
+
+    /// Reals of reals; `index` is working memory.
+    fn reals_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [f32], index: &mut [u8]) {
+        let (shape, n) = (self.shape, self.shape.len());
+        let ew = &cx.kernels.ew;
+        let x = &x[..n];
+        match &self.step {
+            Step::Affine { scale, shift } => (ew.affine)(x, scale, shift, &mut y[..n]),
+            Step::Function { function, slope } => function.on(ew, *slope, x, &mut y[..n]),
+            Step::MaxPool { kernel, stride } => {
+                let pool = Pool {
+                    height: shape.height,
+                    width: shape.width,
+                    channels: shape.channels,
+                    kernel: (*kernel, *kernel),
+                    stride: (*stride, *stride),
+                };
+                (ew.max_pool)(&pool, x, &mut y[..self.made], &mut index[..self.made]);
+            }
+            Step::AvgPool {
+                height,
+                width,
+                stride,
+            } => {
+                let y = &mut y[..self.made];
+                add_windows(x, shape, ((*height, *width), *stride), y);
+                let n = (height * width) as f32;
+                y.iter_mut().for_each(|y| *y /= n);
+            }
+            Step::Flatten => flatten(x, shape, y),
+            _ => unreachable!("PackedNet::new has checked the order of the steps"),
+        }
+    }
+}
+
+impl Tail {
+    /// The steps, of which the first reads `source` and the last writes `sink`.
+    pub fn new(
+        steps: Vec<TailStep>,
+        output: Shape,
+        (source, sink): (Source, Sink),
+        buffers: TailBuffers,
+        sizes: &mut Sizes,
+    ) -> Self {
+        let most = steps.iter().map(|s| s.shape.len().max(s.made)).max();
+        buffers.grow(most.unwrap_or(0).max(output.len()), sizes);
+        Self {
+            steps,
+            output,
+            source,
+            sink,
+            buffers,
+        }
+    }
+
+    /// Applies one step; bits are integers 0 and 1.
+    fn apply(&self, step: &TailStep, cx: &mut Cx<'_>, x: Source) -> Source {
+        let other = |of: [usize; 2], used: usize| if of[0] == used { of[1] } else { of[0] };
+        let (from_ints, from_reals) = match x {
+            Source::Ints(i) => (i, usize::MAX),
+            Source::Reals(i) => (usize::MAX, i),
+        };
+        let to_ints = other(self.buffers.ints, from_ints);
+        let to_reals = other(self.buffers.reals, from_reals);
+        let mut ints = std::mem::take(&mut cx.s.ints[to_ints]);
+        let mut reals = std::mem::take(&mut cx.s.reals[to_reals]);
+        let mut index = std::mem::take(&mut cx.s.bytes[self.buffers.index]);
+        let makes_reals = match (&step.step, x) {
+            (Step::Flatten, x) => matches!(x, Source::Reals(_)),
+            (step, _) => step.makes_reals(),
+        };
+        match (x, makes_reals) {
+            (Source::Ints(x), false) => {
+                step.ints_of_ints(cx, &cx.s.ints[x], &mut ints, &mut reals);
+            }
+            (Source::Ints(x), true) => step.reals_of_ints(&cx.s.ints[x], &mut reals),
+            (Source::Reals(x), false) => {
+                step.bits_of_reals(cx, &cx.s.reals[x], &mut ints, &mut reals);
+            }
+            (Source::Reals(x), true) => {
+                step.reals_of_reals(cx, &cx.s.reals[x], &mut reals, &mut index);
+            }
         }
         cx.s.ints[to_ints] = ints;
         cx.s.reals[to_reals] = reals;
-        made
+        cx.s.bytes[self.buffers.index] = index;
+        match makes_reals {
+            true => Source::Reals(to_reals),
+            false => Source::Ints(to_ints),
+        }
     }
 
     /// Puts integers 0 and 1, (height, width, channel), where the bits belong.
@@ -301,11 +351,17 @@ impl Op for Tail {
 
     fn run(&self, cx: &mut Cx<'_>) {
         let mut x = self.source;
-        for (step, shape) in &self.steps {
-            x = self.apply(step, *shape, cx, x);
+        for step in &self.steps {
+            x = self.apply(step, cx, x);
         }
         match (self.sink, x) {
             (Sink::Bits(place), Source::Ints(x)) => self.place(place, cx, x),
+            (Sink::Ints(to), Source::Ints(x)) if to != x => {
+                let mut out = std::mem::take(&mut cx.s.ints[to]);
+                let n = out.len();
+                out.copy_from_slice(&cx.s.ints[x][..n]);
+                cx.s.ints[to] = out;
+            }
             (Sink::Reals(to), Source::Reals(x)) if to != x => {
                 let mut out = std::mem::take(&mut cx.s.reals[to]);
                 let n = out.len();
@@ -314,6 +370,20 @@ impl Op for Tail {
             }
             _ => {}
         }
+    }
+}
+
+impl Step {
+    /// Whether it makes reals; flattening makes what it reads.
+    fn makes_reals(&self) -> bool {
+        matches!(
+            self,
+            Step::Affine { .. }
+                | Step::Function { .. }
+                | Step::MaxPool { .. }
+                | Step::AvgPool { .. }
+                | Step::Divide { .. }
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod enumerate;
 pub mod exact;
 pub mod golden;
+pub mod graphs;
 pub mod moments;
 pub mod nets;
 pub mod oracle;

@@ -1,4 +1,4 @@
-//! Random nets with binary units, for packing: every pool order, word and tail
+//! Random nets with binary units, for packing: chains here, graphs in `graphs`; every pool order, word and tail
 //! boundaries, gammas of every sign and zero, and means that make ties.
 
 use bnn_cpu::estimators::Firing;
@@ -38,16 +38,26 @@ impl RandomNet {
         }
     }
 
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[below(&mut self.rng, choices.len() as u64) as usize]
     }
 
-    fn name(&mut self) -> String {
+    /// How its units fire.
+    pub fn firing(&self) -> Firing {
+        self.firing
+    }
+
+    /// The next names are those of the first layers again.
+    pub fn forget_names(&mut self) {
+        self.names = 0;
+    }
+
+    pub fn name(&mut self) -> String {
         self.names += 1;
         format!("l{}", self.names)
     }
 
-    fn weights(&mut self, mix: Mix) -> (Weights, bool) {
+    pub fn weights(&mut self, mix: Mix) -> (Weights, bool) {
         let binary = match mix {
             Mix::Binary => true,
             Mix::Real => false,
@@ -59,15 +69,24 @@ impl RandomNet {
         }
     }
 
+    pub fn batch_norm(&self) -> BatchNorm {
+        BatchNorm {
+            eps: 1e-5,
+            momentum: 0.1,
+            statistics: bnn_cpu::layers::Statistics::Batch,
+        }
+    }
+
     fn norm(&mut self) -> LayerSpec {
-        LayerSpec::named(
-            self.name(),
-            BatchNorm {
-                eps: 1e-5,
-                momentum: 0.1,
-                statistics: bnn_cpu::layers::Statistics::Batch,
-            },
-        )
+        LayerSpec::named(self.name(), self.batch_norm())
+    }
+
+    /// A chain where the number is even, else a graph.
+    pub fn either(&mut self, number: u64, mix: Mix) -> ModelSpec {
+        match number % 2 {
+            0 => self.spec(mix),
+            _ => self.graph(mix),
+        }
     }
 
     /// A spec of one to three convolutions and one or two linear layers.

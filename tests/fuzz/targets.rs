@@ -379,10 +379,11 @@ pub fn packed_file(bytes: &[u8]) {
     let work = |(stage, flow): (&bnn_cpu::packed::Stage, &bnn_cpu::packed::Flow)| {
         let per = match stage.product {
             Product::Input => 1,
-            product => product.depth(flow.input.0),
+            product => product.depth(flow.input().0),
         };
         let values = flow.values.iter().map(|v| v.0.len()).sum::<usize>();
-        flow.input.0.len() + values + flow.values[0].0.len().saturating_mul(per)
+        let inputs = flow.inputs.iter().map(|v| v.0.len()).sum::<usize>();
+        inputs + values + flow.values[0].0.len().saturating_mul(per)
     };
     let work = net.stages().iter().zip(net.flows()).map(work);
     if work.fold(0, usize::saturating_add) > 50_000 {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, values};
-use super::{BatchNormOp, Statistics};
+use super::{BatchNormOp, Statistics, scale_and_shift};
 use crate::error::Result;
+use crate::pack::{Map, Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -68,5 +69,15 @@ impl Layer for BatchNorm {
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let (eps, momentum) = (self.eps, self.momentum);
         BatchNormOp::record_with(to.tape, to.name, inputs[0], eps, momentum, self.statistics)
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let (gamma, beta) = (at.param("weight")?, at.param("bias")?);
+        let (mean, var) = (at.buffer("running_mean")?, at.buffer("running_var")?);
+        let pairs =
+            (0..gamma.len()).map(|c| scale_and_shift(gamma[c], beta[c], mean[c], var[c], self.eps));
+        let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
+        at.finite(&scale, &shift)?;
+        at.map(&inputs[0], Map::Affine { scale, shift })
     }
 }

@@ -8,6 +8,8 @@ use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
 use super::{ConvOp, GroupedConvOp};
 use crate::error::Result;
+use crate::pack::{Packed, Packer};
+use crate::packed::Product;
 use crate::tape::{Rows, Value};
 use crate::tensor::Shape;
 
@@ -206,5 +208,22 @@ impl Layer for Conv {
             return GroupedConvOp::record(to.tape, to.name, inputs[0], out, of, self.terms());
         }
         ConvOp::record(to.tape, to.name, inputs[0], out, window, self.terms())
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        if self.groups != 1 {
+            return Err(at.refuse("no packed form is known of groups yet"));
+        }
+        if !self.dilation.is_one() {
+            return Err(at.refuse("no packed form is known of dilation yet"));
+        }
+        let product = Product::Conv {
+            out: self.out,
+            kernel: self.kernel.packed(at)?,
+            stride: self.stride.packed(at)?,
+            padding: self.padding.packed(at)?,
+        };
+        let shape = self.output("", &[inputs[0].shape()])?;
+        self.terms().pack(at, &inputs[0], product, shape)
     }
 }

@@ -7,6 +7,8 @@ use super::super::weights::{self, Terms, Weights};
 use super::LinearOp;
 use crate::error::{Error, Result};
 use crate::kernels::gemm::prefer_matrixmultiply;
+use crate::pack::{Packed, Packer};
+use crate::packed::Product;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -104,5 +106,11 @@ impl Layer for Linear {
             true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
             false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
         }
+    }
+
+    fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
+        let (out, shape) = (self.out, Shape::vector(self.out));
+        self.terms()
+            .pack(at, &inputs[0], Product::Linear { out }, shape)
     }
 }

@@ -1,26 +1,8 @@
 //! One channel's numbers at every sum that can occur.
 
-use crate::packed::{Function, Step};
+use super::value::Map;
+use crate::packed::Ranges;
 use crate::{bits, bounded};
-
-/// A function of each number alone.
-#[derive(Clone, Debug)]
-pub(super) enum Map {
-    /// `x · scale + shift`, for each channel, rounded twice.
-    Affine { scale: Vec<f32>, shift: Vec<f32> },
-    /// An activation with its slope.
-    Function(Function, f32),
-}
-
-impl Map {
-    /// The map as a step on reals.
-    pub fn step(self) -> Step {
-        match self {
-            Map::Affine { scale, shift } => Step::Affine { scale, shift },
-            Map::Function(function, slope) => Step::Function { function, slope },
-        }
-    }
-}
 
 /// For each channel the numbers that its sums have become, in the order of the
 /// sums.
@@ -31,16 +13,17 @@ pub(super) struct Scan {
 
 /// Where a channel's bit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChannelCut {
+pub(super) struct ChannelThreshold {
     pub threshold: i32,
-    pub flip: bool,
+    /// Whether the bit is 1 below the threshold and 0 from there on.
+    pub inverted: bool,
     pub constant: bool,
 }
 
 impl Scan {
-    /// Channels whose least and largest sum `range` gives.
-    pub fn new(channels: usize, range: impl Fn(usize) -> (i32, i32)) -> Self {
-        let ranges: Vec<_> = (0..channels).map(range).collect();
+    /// Channels whose sums lie in those ranges.
+    pub fn new(channels: usize, ranges: &Ranges) -> Self {
+        let ranges: Vec<_> = (0..channels).map(|c| ranges.of(c)).collect();
         Self {
             low: ranges.iter().map(|r| r.0).collect(),
             values: ranges
@@ -70,11 +53,6 @@ impl Scan {
         }
     }
 
-    /// How many channels there are.
-    pub fn channels(&self) -> usize {
-        self.values.len()
-    }
-
     /// The numbers of a channel.
     pub fn values(&self, channel: usize) -> &[f32] {
         &self.values[channel]
@@ -89,6 +67,7 @@ impl Scan {
                         .iter_mut()
                         .for_each(|x| *x = *x * scale[c] + shift[c]);
                 }
+                Map::Divide(by) => values.iter_mut().for_each(|x| *x /= *by as f32),
                 Map::Function(f, slope) => values.iter_mut().for_each(|x| *x = f.of(*slope, *x)),
             }
         }
@@ -119,7 +98,7 @@ impl Scan {
     ///
     /// # Errors
     /// The first channel whose bit changes more than once.
-    pub fn cuts(&self) -> Result<Vec<ChannelCut>, usize> {
+    pub fn thresholds(&self) -> Result<Vec<ChannelThreshold>, usize> {
         let one = |(c, (&low, values)): (usize, (&i32, &Vec<f32>))| {
             let bit = |i: usize| bits::bit(values[i]);
             let changes: Vec<usize> = (1..values.len())
@@ -127,14 +106,14 @@ impl Scan {
                 .collect();
             match (&changes[..], bit(0)) {
                 // Always 1 is `sum >= low`; always 0 the opposite of it.
-                ([], first) => Ok(ChannelCut {
+                ([], first) => Ok(ChannelThreshold {
                     threshold: low,
-                    flip: !first,
+                    inverted: !first,
                     constant: true,
                 }),
-                (&[at], first) => Ok(ChannelCut {
+                (&[at], first) => Ok(ChannelThreshold {
                     threshold: low + at as i32,
-                    flip: first,
+                    inverted: first,
                     constant: false,
                 }),
                 _ => Err(c),
@@ -154,7 +133,7 @@ mod tests {
     use super::*;
 
     fn scan(scale: f32, shift: f32) -> Scan {
-        let mut scan = Scan::new(1, |_| (-4, 5));
+        let mut scan = Scan::new(1, &Ranges::Same(-4, 5));
         scan.apply(&Map::Affine {
             scale: vec![scale],
             shift: vec![shift],
@@ -163,19 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_flips_constants_and_ties() {
-        let cut = |scale, shift| scan(scale, shift).cuts().unwrap()[0];
-        let expected = |threshold, flip, constant| ChannelCut {
+    fn thresholds_inversions_constants_and_ties() {
+        let threshold = |scale, shift| scan(scale, shift).thresholds().unwrap()[0];
+        let expected = |threshold, inverted, constant| ChannelThreshold {
             threshold,
-            flip,
+            inverted,
             constant,
         };
         // A tie at sum 2 is the bit 0.
-        assert_eq!(cut(1.0, -2.0), expected(3, false, false));
-        assert_eq!(cut(-1.0, 2.0), expected(2, true, false));
-        assert_eq!(cut(0.0, 1.0), expected(-4, false, true));
-        assert_eq!(cut(0.0, 0.0), expected(-4, true, true));
-        assert_eq!(cut(1.0, 100.0), expected(-4, false, true));
+        assert_eq!(threshold(1.0, -2.0), expected(3, false, false));
+        assert_eq!(threshold(-1.0, 2.0), expected(2, true, false));
+        assert_eq!(threshold(0.0, 1.0), expected(-4, false, true));
+        assert_eq!(threshold(0.0, 0.0), expected(-4, true, true));
+        assert_eq!(threshold(1.0, 100.0), expected(-4, false, true));
     }
 
     #[test]
@@ -194,7 +173,7 @@ mod tests {
     fn what_is_not_monotone_is_refused() {
         let mut bad = scan(1.0, 0.0);
         bad.values[0] = vec![-1.0, 1.0, -1.0];
-        assert_eq!((bad.cuts(), bad.rises()), (Err(0), Err(0)));
+        assert_eq!((bad.thresholds(), bad.rises()), (Err(0), Err(0)));
         bad.values[0] = vec![0.0, f32::NAN, 1.0];
         assert_eq!(bad.rises(), Err(0));
         assert_eq!(scan(0.0, 1.0).rises(), Ok(vec![None]));

@@ -1,10 +1,11 @@
-//! The float graph and the packed network side by side.
+//! The trained network and the packed one side by side.
 
 use serde::Serialize;
 
+use super::network::{Network, argmax};
+use super::topology::Source;
 use crate::error::Result;
-use crate::model::{Network, argmax};
-use crate::packed::{Kind, PackedNet, Reading, Runner};
+use crate::packed::{Kind, PackedNet, Reading, Runner, Stage};
 use crate::tape::{Mode, Units};
 
 /// How one stage's outputs compare.
@@ -27,7 +28,7 @@ pub struct Difference {
 pub struct Verification {
     /// Images compared.
     pub images: usize,
-    /// One entry a stage; the last is the logits.
+    /// One entry a stage of bits or reals; the last is the logits.
     pub stages: Vec<Difference>,
     /// Images whose logits are not the same to the bit.
     pub logits: usize,
@@ -37,6 +38,47 @@ pub struct Verification {
     /// differing binary unit from the threshold: how near the tie was. `None`
     /// where no bit of any stage differs.
     pub margins: Vec<Option<f32>>,
+}
+
+/// The stages whose outputs are those of layers: integers are what a layer makes before its
+/// scale and bias.
+fn compared(packed: &PackedNet) -> impl Iterator<Item = (usize, &Stage)> {
+    let stages = packed.stages().iter().enumerate();
+    stages.filter(|(i, _)| packed.flows()[*i].output().1 != Kind::Ints)
+}
+
+impl Verification {
+    /// Nothing compared yet.
+    fn new(packed: &PackedNet) -> Self {
+        let stage = |(i, stage): (usize, &Stage)| Difference {
+            name: stage.name.clone(),
+            bits: packed.flows()[i].output().1 == Kind::Bits,
+            numbers: 0,
+            differing: 0,
+            largest: 0.0,
+        };
+        Self {
+            images: 0,
+            stages: compared(packed).map(stage).collect(),
+            logits: 0,
+            predictions: Vec::new(),
+            margins: Vec::new(),
+        }
+    }
+}
+
+impl Difference {
+    /// Compares an output with the layer's; how many numbers differ.
+    fn compare(&mut self, output: &[f32], want: &[f32]) -> u64 {
+        self.numbers += want.len() as u64;
+        let pairs = || output.iter().zip(want);
+        let differs = |(a, b): &(&f32, &f32)| a.to_bits() != b.to_bits();
+        let differing = pairs().filter(differs).count() as u64;
+        self.differing += differing;
+        let gaps = pairs().map(|(a, b)| (a - b).abs());
+        self.largest = gaps.fold(self.largest, f32::max);
+        differing
+    }
 }
 
 /// Compares the evaluation of `net` with the packed network on images, stage by
@@ -50,25 +92,7 @@ pub fn verify<'a>(
     runner: &mut Runner,
     images: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Verification> {
-    let flows = packed.flows();
-    let mut found = Verification {
-        images: 0,
-        stages: packed
-            .stages()
-            .iter()
-            .zip(flows)
-            .map(|(stage, flow)| Difference {
-                name: stage.name.clone(),
-                bits: flow.output().1 == Kind::Bits,
-                numbers: 0,
-                differing: 0,
-                largest: 0.0,
-            })
-            .collect(),
-        logits: 0,
-        predictions: Vec::new(),
-        margins: Vec::new(),
-    };
+    let mut found = Verification::new(packed);
     let before = (net.pass().mode, net.pass().units);
     net.pass_mut().mode = Mode::Eval;
     net.pass_mut().units = Units::Threshold;
@@ -84,17 +108,9 @@ pub fn verify<'a>(
         net.forward();
         runner.logits(image, &mut logits);
         let mut margin = None;
-        for (i, stage) in packed.stages().iter().enumerate() {
+        for (entry, (i, stage)) in found.stages.iter_mut().zip(compared(packed)) {
             runner.output(i, &mut output);
-            let want = net.layer_output(stage.layer);
-            let entry = &mut found.stages[i];
-            entry.numbers += want.len() as u64;
-            let differs = |(a, b): &(&f32, &f32)| a.to_bits() != b.to_bits();
-            let pairs = || output.iter().zip(want);
-            let differing = pairs().filter(differs).count() as u64;
-            entry.differing += differing;
-            let gaps = pairs().map(|(a, b)| (a - b).abs());
-            entry.largest = gaps.fold(entry.largest, f32::max);
+            let differing = entry.compare(&output, net.layer_output(stage.layer));
             if entry.bits && differing > 0 {
                 let nearest = nearest_tie(net, stage.layer, &output);
                 margin = Some(margin.map_or(nearest, |m: f32| m.min(nearest)));
@@ -118,15 +134,18 @@ pub fn verify<'a>(
 
 /// The least magnitude of what the binary unit at or before `layer` read, where
 /// its bits (pooled or not) differ from `packed`. Infinite where the unit's input
-/// has another shape than its stage's output.
+/// has another shape than its stage's output, or several units meet on the way.
 fn nearest_tie(net: &Network, layer: usize, packed: &[f32]) -> f32 {
     let want = net.layer_output(layer);
-    let is_unit = |l: &crate::model::LayerSpec| l.is::<crate::layers::Binary>();
-    let unit = net.spec().layers[..=layer].iter().rposition(is_unit);
-    let Some(before) = unit.and_then(|u| u.checked_sub(1)) else {
-        return f32::INFINITY;
-    };
-    let x = net.layer_output(before);
+    let mut unit = layer;
+    // A layer that makes bits of reals is a unit.
+    while !net.spec().layers[unit].layer().makes_bits(&[false, false]) {
+        match net.sources(unit) {
+            [Source::Layer(before)] => unit = *before,
+            _ => return f32::INFINITY,
+        }
+    }
+    let x = net.layer_input(unit);
     if x.len() != want.len() {
         return f32::INFINITY;
     }

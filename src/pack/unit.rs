@@ -1,0 +1,134 @@
+//! Binary units: thresholds over integers, found by trying each one.
+
+use super::Packer;
+use super::scan::{ChannelThreshold, Scan};
+use super::steps::push;
+use super::value::{At, Form, Integers, Packed, Pending};
+use crate::error::Result;
+use crate::packed::{Cut, Function, Step};
+
+/// How a unit draws its bits: the probability of a 1 as a function with a name, and the
+/// same function at a number.
+pub type Draw<'a> = (Function, &'a dyn Fn(f32) -> f32);
+
+/// A max-pool between integers and a unit: kernel and stride, and for each channel whether
+/// what it reads rises with the integer, falls, or stays.
+type Pool = (usize, usize, Vec<Option<bool>>);
+
+impl Packer<'_> {
+    /// A binary unit, which draws its bits or makes them by a threshold.
+    ///
+    /// # Errors
+    /// A value of bits, or integers of which the bit is no threshold.
+    pub fn unit(&mut self, x: &Packed, draw: Option<Draw<'_>>) -> Result<Packed> {
+        let mut x = self.open(self.unflatten(x));
+        match &x.form {
+            Form::Bits => return Err(self.refuse_after_bits()),
+            Form::Integers(integers) => {
+                let integers = integers.clone();
+                self.integer_unit(&mut x, &integers, draw)?;
+            }
+            _ => push(
+                &mut x,
+                match draw {
+                    None => Step::Fire,
+                    Some((link, _)) => Step::Sample {
+                        node: self.noise,
+                        link,
+                        slope: self.slope,
+                    },
+                },
+            ),
+        }
+        x.form = Form::Bits;
+        Ok(x)
+    }
+
+    fn integer_unit(
+        &self,
+        x: &mut Packed,
+        integers: &Integers,
+        draw: Option<Draw<'_>>,
+    ) -> Result<()> {
+        let channels = x.shape.channels;
+        Scan::check(integers.reach, channels).map_err(|what| self.refuse(what))?;
+        let mut scan = Scan::new(channels, &integers.ranges);
+        let pools = self.follow(&mut scan, &integers.pending)?;
+        let thresholds = scan.thresholds().map_err(|c| {
+            self.refuse(format!(
+                "the bit of channel {c} changes more than once along its sums"
+            ))
+        })?;
+        let cut = Cut {
+            threshold: thresholds.iter().map(|t| t.threshold).collect(),
+            flip: thresholds.iter().map(|t| t.inverted).collect(),
+        };
+        let Some((_, probability)) = draw else {
+            push(x, Step::Cut { cut });
+            for (kernel, stride, rises) in pools {
+                let and = and(&rises, &thresholds);
+                push(
+                    x,
+                    Step::PoolBits {
+                        kernel,
+                        stride,
+                        and,
+                    },
+                );
+            }
+            return Ok(());
+        };
+        for (kernel, stride, rises) in pools {
+            let min = rises.iter().map(|r| *r == Some(false)).collect();
+            push(
+                x,
+                Step::PoolInts {
+                    kernel,
+                    stride,
+                    min,
+                },
+            );
+        }
+        // Channels side by side may have fewer integers than the widest.
+        let mut p = vec![0.0; channels * (integers.reach + 1)];
+        for (c, p) in p.chunks_exact_mut(integers.reach + 1).enumerate() {
+            for (p, &x) in p.iter_mut().zip(scan.values(c)) {
+                *p = probability(x);
+            }
+        }
+        let node = self.noise;
+        push(x, Step::Draw { node, cut, p });
+        Ok(())
+    }
+
+    /// Applies to every integer what follows it; the pools among that.
+    fn follow(&self, scan: &mut Scan, pending: &[(At, Pending)]) -> Result<Vec<Pool>> {
+        let mut pools = Vec::new();
+        for (at, pending) in pending {
+            match pending {
+                Pending::Map(map) => scan.apply(map),
+                Pending::MaxPool { kernel, stride } => {
+                    let rises = scan.rises().map_err(|c| {
+                        self.refuse_at(
+                            at,
+                            format!(
+                                "what it pools in channel {c} neither rises nor falls with the sum"
+                            ),
+                        )
+                    })?;
+                    pools.push((*kernel, *stride, rises));
+                }
+            }
+        }
+        Ok(pools)
+    }
+}
+
+/// For each channel whether the pool of its bits is an AND. A constant, to the pool or to
+/// the unit, pools the same either way.
+fn and(rises: &[Option<bool>], thresholds: &[ChannelThreshold]) -> Vec<bool> {
+    let pairs = rises.iter().zip(thresholds);
+    pairs
+        .map(|(rises, t)| rises.is_some_and(|r| r == t.inverted) && !t.constant)
+        .collect()
+}

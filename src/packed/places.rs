@@ -1,0 +1,115 @@
+//! Where the values of a run lie, and how bits come from one order into another.
+
+use super::layout::{Cells, Place, Rows, copy_bits, get};
+use super::plan::{Cx, Op};
+use crate::tensor::Shape;
+
+/// Where a stage's output lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Ints(usize),
+    Reals(usize),
+    Bits(Place),
+}
+
+/// The order in which a stage reads bits, and the words or bytes that they take there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    Rows(Rows, usize),
+    Cells(Cells, usize),
+}
+
+impl Layout {
+    /// Without gaps, in the order (channel, row, column).
+    pub fn flat(shape: Shape) -> Self {
+        Layout::Rows(Rows::flat(shape), shape.len().div_ceil(64))
+    }
+}
+
+/// Bits into a buffer of another order of the same kind.
+pub(super) struct Rearrange {
+    pub shape: Shape,
+    pub from: Place,
+    pub to: Place,
+}
+
+impl Op for Rearrange {
+    fn name(&self) -> &'static str {
+        "bits in another order"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let shape = self.shape;
+        match (self.from, self.to) {
+            (Place::Rows(from, rows), Place::Rows(to, wanted)) => {
+                let mut out = std::mem::take(&mut cx.s.bits[to]);
+                out.fill(0);
+                copy_image(&cx.s.bits[from], (rows, 0), shape, &mut out, (wanted, 0));
+                cx.s.bits[to] = out;
+            }
+            (Place::Cells(from, cells), Place::Cells(to, wanted)) => {
+                let mut out = std::mem::take(&mut cx.s.bytes[to]);
+                let row = shape.width * wanted.groups;
+                for y in 0..shape.height {
+                    let x = &cx.s.bytes[from][cells.place(0, y, 0)..][..row];
+                    out[wanted.place(0, y, 0)..][..row].copy_from_slice(x);
+                }
+                cx.s.bytes[to] = out;
+            }
+            _ => unreachable!("rows and cells have operations of their own"),
+        }
+    }
+}
+
+/// Ors an image's bits into a stream, its channels from channel `.1` of each on.
+pub(super) fn copy_image(
+    bits: &[u64],
+    from: (Rows, usize),
+    shape: Shape,
+    out: &mut [u64],
+    to: (Rows, usize),
+) {
+    for c in 0..shape.channels {
+        for y in 0..shape.height {
+            let at = from.0.place(from.1 + c, y, 0);
+            let place = to.0.place(to.1 + c, y, 0);
+            copy_bits(bits, at, shape.width, false, out, place);
+        }
+    }
+}
+
+/// Bits as integers 0 and 1, (height, width, channel).
+pub(super) struct Unpack {
+    pub shape: Shape,
+    pub from: Place,
+    pub to: usize,
+}
+
+impl Op for Unpack {
+    fn name(&self) -> &'static str {
+        "bits to integers"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let shape = self.shape;
+        let out = &mut cx.s.ints[self.to];
+        for (p, out) in out.chunks_exact_mut(shape.channels).enumerate() {
+            let (y, x) = (p / shape.width, p % shape.width);
+            match self.from {
+                Place::Rows(buffer, rows) => {
+                    for (c, out) in out.iter_mut().enumerate() {
+                        *out = i32::from(get(&cx.s.bits[buffer], rows.place(c, y, x)));
+                    }
+                }
+                Place::Cells(buffer, cells) => {
+                    let groups = &cx.s.bytes[buffer][cells.place(0, y, x)..];
+                    for (out, cell) in out.chunks_mut(4).zip(groups) {
+                        for (j, out) in out.iter_mut().enumerate() {
+                            *out = i32::from(cell >> j & 1);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

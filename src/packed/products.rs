@@ -1,0 +1,224 @@
+//! Sums over weights as operations: which kernel runs each, and what is fused with it.
+
+use super::bit_conv::{BitConv, ConvSpec, Goal};
+use super::emit::Emit;
+use super::geometry::{conv, cut_of, window};
+use super::layer::{Kind, Product, Step, Weights};
+use super::layout::{Place, Rows, get};
+use super::linear::BitLinear;
+use super::pixel_conv::{PixelConv, PixelDot};
+use super::places::Output;
+use super::planner::Planner;
+use super::real::{CutPool2, RealConv, ToCells, ToRows, real_threshold};
+use super::row_conv::RowConv;
+use super::steps::Source;
+use super::table::{TableConv, WindowSpec};
+use crate::kernels::packed::LANES;
+use crate::kernels::packed::rows::ROW;
+
+impl Planner<'_> {
+    /// Binary weights over pixels or bits.
+    pub fn integers(&mut self, i: usize, words: &[u64]) -> Output {
+        let (stage, flow) = self.at(i);
+        let (shape, kind) = flow.input();
+        let depth = stage.product.depth(shape);
+        let row = depth.div_ceil(64);
+        let positive = |o: usize, i: usize| get(&words[o * row..], i);
+        let bits = (kind == Kind::Bits).then(|| self.rows_for(i));
+        let len = flow.values[0].0.len();
+        let spec = conv(stage, flow, &positive);
+        let window = match stage.product {
+            Product::Conv { kernel, .. } => (kernel, kernel),
+            _ => (shape.height, shape.width),
+        };
+        match (stage.product, bits) {
+            (Product::Conv { .. }, Some(_)) => {}
+            (Product::Conv { .. }, None) if PixelConv::fits(&spec) => {}
+            (_, Some(from)) => {
+                let to = self.sizes.ints(len);
+                self.push(i, BitLinear::new(words, depth, from, to));
+                return self.tail(i, Source::Ints(to));
+            }
+            (_, None) => {
+                let to = self.sizes.ints(len);
+                let dot = PixelDot::new(&spec, window, to, &mut self.sizes);
+                self.push(i, dot);
+                return self.tail(i, Source::Ints(to));
+            }
+        }
+        if cut_of(stage, flow).is_some() {
+            return self.conv_to_bits(i, &spec, bits);
+        }
+        let to = self.sizes.ints(len);
+        self.conv(i, &spec, bits, Goal::Ints(to));
+        self.tail(i, Source::Ints(to))
+    }
+
+    /// The buffer of the bits that stage `i` reads, in the rows that it wants.
+    fn rows_for(&mut self, i: usize) -> usize {
+        let layout = self.layout_of(i);
+        let layout = layout.expect("a stage with weights wants an order");
+        match self.bits_for(i, layout) {
+            Place::Rows(buffer, _) => buffer,
+            Place::Cells(..) => unreachable!("binary weights read rows"),
+        }
+    }
+
+    /// A convolution whose sums become bits at once.
+    fn conv_to_bits(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>) -> Output {
+        let (stage, flow) = self.at(i);
+        let (channels, pool) = cut_of(stage, flow).expect("the tail is a cut");
+        let step = match bits {
+            None => spec.dense().1.next_multiple_of(LANES),
+            Some(_) if self.by_rows(stage, flow, spec) => ROW,
+            Some(_) => spec.input.width + spec.padding,
+        };
+        // The bits that the reader wants, or else rows that are turned into them.
+        let (shape, _) = flow.output();
+        let place = self.place_bits(i);
+        let (to, rows) = match place {
+            Place::Rows(to, rows) => (to, rows),
+            Place::Cells(..) => {
+                let rows = Rows::flat(shape);
+                (self.sizes.bits(shape.len().div_ceil(64)), rows)
+            }
+        };
+        let emit = Emit {
+            step,
+            stride: spec.stride,
+            pool,
+            size: (shape.height, shape.width),
+            to: rows,
+        };
+        self.conv(i, spec, bits, Goal::Bits(channels, emit, to));
+        if let Place::Cells(buffer, cells) = place {
+            let (from, to) = ((to, rows), (buffer, cells));
+            self.push(i, ToCells { shape, from, to });
+        }
+        Output::Bits(place)
+    }
+
+    fn conv(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>, goal: Goal) {
+        let lanes = self.kernels.row_lanes();
+        match (bits, goal) {
+            (None, goal) => {
+                let op = PixelConv::new(spec, goal, &mut self.sizes);
+                self.push(i, op);
+            }
+            (Some(from), Goal::Bits(channels, emit, to)) if RowConv::fits(spec, lanes) => {
+                let goal = (channels, emit, to);
+                let op = RowConv::new(spec, lanes, from, goal, &mut self.sizes);
+                self.push(i, op);
+            }
+            (Some(from), goal) => {
+                let op = BitConv::new(spec, from, goal, &mut self.sizes);
+                self.push(i, op);
+            }
+        }
+    }
+
+    /// Real weights, or binary ones over reals.
+    pub fn reals(&mut self, i: usize) -> Output {
+        let (stage, flow) = self.at(i);
+        let channels = flow.values[0].0.channels;
+        // Where the sums become pooled bits at once, the affine map and the unit
+        // are one threshold each, and a falling map takes the opposite weights.
+        let fused = match &stage.tail[..] {
+            [
+                Step::Affine { scale, shift },
+                Step::MaxPool {
+                    kernel: 2,
+                    stride: 2,
+                },
+                Step::Fire,
+            ] if channels.is_multiple_of(8) => Some((scale, shift)),
+            _ => None,
+        };
+        let to = self.real_sum(i, fused.map(|(scale, _)| &scale[..]));
+        let Some((scale, shift)) = fused else {
+            return self.tail(i, Source::Reals(to));
+        };
+        let pairs = scale.iter().zip(shift);
+        let threshold = pairs.map(|(s, t)| real_threshold(s.abs(), *t)).collect();
+        self.cut_and_pool(i, to, threshold)
+    }
+
+    /// The sums of stage `i`, those of channels with a negative scale with the opposite
+    /// sign; the buffer in which they lie.
+    fn real_sum(&mut self, i: usize, scale: Option<&[f32]>) -> usize {
+        let (stage, flow) = self.at(i);
+        let shape = flow.values[0].0;
+        let depth = stage.product.depth(flow.input().0);
+        let sign = |o: usize| match scale {
+            Some(scale) if scale[o] < 0.0 => -1.0,
+            _ => 1.0,
+        };
+        let row = depth.div_ceil(64);
+        let weight = |o: usize, i: usize| {
+            sign(o)
+                * match &stage.weights {
+                    Weights::Real { values, .. } => values[o * depth + i],
+                    Weights::Binary { words } if get(&words[o * row..], i) => 1.0,
+                    _ => -1.0,
+                }
+        };
+        let bias: Vec<f32> = match &stage.weights {
+            Weights::Real { bias, .. } => {
+                bias.iter().enumerate().map(|(o, b)| sign(o) * b).collect()
+            }
+            _ => vec![0.0; shape.channels],
+        };
+        let spec = window(stage, flow);
+        if flow.input().1 == Kind::Bits {
+            let layout = self.layout_of(i);
+            let layout = layout.expect("a stage with weights wants an order");
+            let Place::Cells(from, _) = self.bits_for(i, layout) else {
+                unreachable!("real weights read cells")
+            };
+            let to = self.sizes.reals(shape.len());
+            let op = TableConv::new(&spec, weight, &bias, from, to, &mut self.sizes);
+            self.push(i, op);
+            return to;
+        }
+        let from = self.real_input(i);
+        let to = self.sizes.reals(shape.len());
+        let op = RealConv::new(&spec, weight, &bias, from, to, &mut self.sizes);
+        self.push(i, op);
+        to
+    }
+
+    /// Pooled bits of the sums in buffer `from`.
+    fn cut_and_pool(&mut self, i: usize, from: usize, threshold: Vec<f32>) -> Output {
+        let (_, flow) = self.at(i);
+        let (pooled, _) = flow.output();
+        let place = self.place_bits(i);
+        let (buffer, cells) = match place {
+            Place::Cells(buffer, cells) => (buffer, cells),
+            Place::Rows(..) => {
+                let spec = WindowSpec {
+                    input: pooled,
+                    output: pooled,
+                    kernel: (1, 1),
+                    stride: 1,
+                    padding: 0,
+                };
+                let (cells, bytes) = spec.cells();
+                (self.sizes.bytes(bytes), cells)
+            }
+        };
+        let cut = CutPool2 {
+            from,
+            shape: flow.values[0].0,
+            threshold,
+            to: buffer,
+            cells,
+        };
+        self.push(i, cut);
+        if let Place::Rows(to, rows) = place {
+            let (from, to) = ((buffer, cells), (to, rows));
+            let shape = pooled;
+            self.push(i, ToRows { shape, from, to });
+        }
+        Output::Bits(place)
+    }
+}
