@@ -161,8 +161,8 @@ impl<'a> Graph<'a> {
         match self.net.one_of(&[0, 0, 0, 0, 1]) {
             0 => Some(x.clone()),
             _ => {
-                let stride = Some(1);
-                self.put(MaxPool { kernel: 2, stride }, &[x])
+                let stride = Some(1.into());
+                self.put(MaxPool { kernel: 2.into(), stride }, &[x])
             }
         }
     }
@@ -224,6 +224,7 @@ impl<'a> Graph<'a> {
             // Means of bits, and the bits themselves.
             6 => {
                 let (kernel, stride) = self.net.one_of(&[(2, Some(1)), (3, Some(1)), (2, None)]);
+                let (kernel, stride) = (kernel.into(), stride.map(Into::into));
                 let mean = self.put(AvgPool { kernel, stride }, &[x])?;
                 let mean = self.mapped(&mean)?;
                 let mean = self.unit(&mean)?;
