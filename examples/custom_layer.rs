@@ -1,10 +1,6 @@
 //! A layer of one's own: the absolute value. `cargo run --release --example custom_layer`
 
-use bnn_cpu::Result;
-use bnn_cpu::graph::{Adam, Graph};
-use bnn_cpu::layers::{Layer, Recorder};
-use bnn_cpu::tape::{Backward, Forward, Op, Value};
-use bnn_cpu::tensor::Shape;
+use bnn_cpu::{Result, prelude::*};
 
 #[derive(Debug, serde::Serialize)]
 struct Abs {}
@@ -28,14 +24,13 @@ struct AbsOp(usize, Vec<()>);
 
 impl Op for AbsOp {
     fn forward(&mut self, cx: Forward<'_>) {
-        let (x, n) = (cx.x(0), self.0);
-        let rows = cx.pass.rows;
-        rows.map(cx.y, n, &mut self.1, |i, y| *y = x[i].abs());
+        let (x, rows) = (cx.x(0), cx.pass.rows);
+        rows.map(cx.y, self.0, &mut self.1, |i, y| *y = x[i].abs());
     }
     fn backward(&mut self, mut cx: Backward<'_>) {
-        let (x, dy, n) = (cx.x(0), cx.dy, self.0);
+        let (x, dy) = (cx.x(0), cx.dy);
         if let Some(dx) = cx.grads.of(0) {
-            dx.map(n, &mut self.1, |i, dx| *dx += dy[i] * x[i].signum());
+            dx.map(self.0, &mut self.1, |i, dx| *dx += dy[i] * x[i].signum());
         }
     }
 }
@@ -48,7 +43,6 @@ pub fn main() -> Result<()> {
     for _ in 0..200 {
         model.step(&corners, &parity, &mut opt)?;
     }
-    println!("exclusive or: {:?}", model.predict(&corners)?);
     assert_eq!(model.predict(&corners)?, [0, 1, 1, 0].map(Some));
     Ok(())
 }

@@ -13,7 +13,7 @@ pub fn main() -> bnn_cpu::Result<()> {
     let trained = train_in_memory(&config, &data, engine, &mut |_: Event<'_>| {})?;
 
     // The file's bytes are all that a machine needs which only classifies.
-    let bytes = lower(&trained.network)?.to_bytes()?;
+    let bytes = trained.network.pack()?.to_bytes()?;
     let packed = PackedNet::from_bytes(&bytes)?;
     let mut runner = packed.runner(engine);
     let right =

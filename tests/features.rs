@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Crates of the program, its pictures, pages, servers and files. None may stand below the
 /// library without features.
-const PROGRAM: [&str; 18] = [
+const PROGRAM: [&str; 17] = [
     "base64",
     "clap",
     "clap_complete",
@@ -18,7 +18,6 @@ const PROGRAM: [&str; 18] = [
     "kamadak-exif",
     "maud",
     "noto-sans-mono-bitmap",
-    "plotters",
     "png",
     "rawzip",
     "signal-hook",
@@ -82,7 +81,7 @@ fn without_features_the_library_is_the_engine_alone() {
 /// A name that no feature brings would be looked for in vain.
 #[test]
 fn the_program_has_every_crate_that_the_engine_lacks() {
-    let program = tree(&["--features", "cli,download,plots,serve"]);
+    let program = tree(&["--features", "cli,download,serve"]);
     for name in PROGRAM {
         // Only systems that are no Unix have ctrlc, and they alone lack signal-hook.
         let elsewhere = name == if cfg!(unix) { "ctrlc" } else { "signal-hook" };

@@ -168,7 +168,7 @@ impl Model {
     pub fn set_images<R: Rows + ?Sized>(&mut self, images: &R) -> Result<usize> {
         let len = self.net.spec().input.len();
         let count = images.len() / len;
-        if count == 0 || images.len() % len != 0 || count > self.net.capacity() {
+        if count == 0 || !images.len().is_multiple_of(len) || count > self.net.capacity() {
             return Err(Error::spec(format!(
                 "a batch of {} numbers is not 1 to {} images of {len}",
                 images.len(),

@@ -53,7 +53,7 @@ impl<T: Term> Op for SumOp<T> {
                         (f64::from(a[i]), b.map_or(0.0, |b| f64::from(b[i])))
                     };
                     let sum: f64 = (0..len)
-                        .map(|i| at(i))
+                        .map(at)
                         .map(|(a, b)| term.loss(slope, a, b))
                         .sum();
                     *loss = (scale * sum) as f32;

@@ -14,7 +14,7 @@ use super::record::{EpochRecord, TestRecord};
 use super::run::{BEST, CHECKPOINT, RunFolder, TEST};
 use super::trainer::{Found, Training};
 use crate::data::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::Engine;
 use crate::model::weights;
 
@@ -41,11 +41,11 @@ pub fn train(
 /// what settings are chosen by must not have seen the test images.
 ///
 /// `stop` is looked at after each step: once it is set, the state is saved and
-/// [`Error::Interrupted`] returned.
+/// [`crate::Error::Interrupted`] returned.
 ///
 /// # Errors
 /// An impossible configuration, a damaged checkpoint, a file that cannot be
-/// written, an interruption, or [`Error::Diverged`] where the loss
+/// written, an interruption, or [`crate::Error::Diverged`] where the loss
 /// or a weight is no longer finite (the last good checkpoint is kept).
 pub fn fit(
     run: &mut RunFolder,
@@ -71,11 +71,7 @@ fn fitted<'a>(
     let (found, mut keeper) = begin(run, stop, on)?;
     match Training::fitted(run.config(), dataset, engine, found, &mut keeper) {
         Ok(training) => Ok((training, keeper)),
-        Err(Error::Interrupted(what)) => Err(Error::Interrupted(format!(
-            "{what}. Continue with: bnn-cpu train --resume --out {}",
-            run.path().display()
-        ))),
-        Err(other) => Err(other),
+        Err(error) => Err(error),
     }
 }
 

@@ -437,8 +437,8 @@ impl<'a> Training<'a> {
 
     fn interrupted(&self, observer: &dyn Observer) -> Error {
         let saved = match observer.kept_in() {
-            Some(_) => "; saved",
-            None => "",
+            Some(folder) => format!("; saved in {}", folder.display()),
+            None => String::new(),
         };
         Error::Interrupted(format!(
             "interrupted in epoch {}, step {}{saved}",

@@ -85,7 +85,7 @@ fn impossible_settings_are_refused_before_the_data_are_read() {
             "loo",
         ),
         ("--epochs 10000000", 2, "from 1 to 1000000"),
-        ("--model bad.json", 1, "no classes"),
+        ("--model bad.json", 1, "out must be at least 1"),
     ];
     for (flags, code, mention) in train {
         let flags: Vec<&str> = flags.split(' ').collect();

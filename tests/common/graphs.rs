@@ -162,7 +162,13 @@ impl<'a> Graph<'a> {
             0 => Some(x.clone()),
             _ => {
                 let stride = Some(1.into());
-                self.put(MaxPool { kernel: 2.into(), stride }, &[x])
+                self.put(
+                    MaxPool {
+                        kernel: 2.into(),
+                        stride,
+                    },
+                    &[x],
+                )
             }
         }
     }
