@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Channels lie in neighbouring lanes. A block of them is kept in registers while the taps
-//! of four windows, or the windows of a few taps, go by.
+//! of up to eight windows, or the windows of a few taps, go by.
 
 #![allow(
     clippy::needless_range_loop,
@@ -16,9 +16,6 @@
 
 /// Channels of `a`, `w` and `d` are rounded up to whole multiples of this.
 pub const LANES: usize = 8;
-
-/// Windows of which the sums are in registers at once.
-const WINDOWS: usize = 4;
 
 /// Where the windows lie in an image in its border, and what is in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +62,16 @@ fn first<const L: usize>(x: &[f32]) -> &[f32; L] {
     x.first_chunk().expect("a block lies within its image")
 }
 
+/// `sum + x · w`, in two roundings.
+#[inline(always)]
+fn more<const L: usize>(sum: &[f32; L], x: &[f32; L], w: &[f32; L]) -> [f32; L] {
+    let mut out = [0.0; L];
+    for i in 0..L {
+        out[i] = sum[i] + x[i] * w[i];
+    }
+    out
+}
+
 /// Up to `L` numbers at the beginning of a slice of `live` channels, zeros behind them.
 #[inline(always)]
 fn some<const L: usize>(x: &[f32], live: usize) -> [f32; L] {
@@ -72,7 +79,9 @@ fn some<const L: usize>(x: &[f32], live: usize) -> [f32; L] {
         return *first(x);
     }
     let mut numbers = [0.0; L];
-    numbers[..live].copy_from_slice(&x[..live]);
+    for (number, &x) in numbers.iter_mut().zip(&x[..live]) {
+        *number = x;
+    }
     numbers
 }
 
@@ -119,18 +128,18 @@ fn product_block<const L: usize>(
         let mut col = 0;
         while col < taps.cols {
             let (a, y) = (&a[col * taps.col_step..], &mut y[col * channels + c..]);
-            if col + WINDOWS <= taps.cols {
-                product_tile::<L, WINDOWS>(taps, a, w, &bias, (add, live), y);
-                col += WINDOWS;
-            } else {
-                product_tile::<L, 1>(taps, a, w, &bias, (add, live), y);
-                col += 1;
-            }
+            col += match taps.cols - col {
+                8.. => product_tile::<L, 8>(taps, a, w, &bias, (add, live), y),
+                7 => product_tile::<L, 7>(taps, a, w, &bias, (add, live), y),
+                4..=6 => product_tile::<L, 4>(taps, a, w, &bias, (add, live), y),
+                2 | 3 => product_tile::<L, 2>(taps, a, w, &bias, (add, live), y),
+                _ => product_tile::<L, 1>(taps, a, w, &bias, (add, live), y),
+            };
         }
     }
 }
 
-/// `P` windows side by side.
+/// `P` windows side by side; how many that were.
 #[inline(always)]
 fn product_tile<const L: usize, const P: usize>(
     taps: &Taps,
@@ -139,7 +148,7 @@ fn product_tile<const L: usize, const P: usize>(
     bias: &[f32; L],
     (add, live): (bool, usize),
     y: &mut [f32],
-) {
+) -> usize {
     let mut sums = [*bias; P];
     if add {
         for p in 0..P {
@@ -152,15 +161,14 @@ fn product_tile<const L: usize, const P: usize>(
             let a = &a[taps.offset(u, v)..];
             for p in 0..P {
                 let x: &[f32; L] = first(&a[p * taps.col_step..]);
-                for i in 0..L {
-                    sums[p][i] += x[i] * w[i];
-                }
+                sums[p] = more(&sums[p], x, w);
             }
         }
     }
     for p in 0..P {
         y[p * taps.channels..][..live].copy_from_slice(&sums[p][..live]);
     }
+    P
 }
 
 /// `(taps, a, g, d)`
@@ -220,9 +228,7 @@ fn transposed_tile<const L: usize, const T: usize>(
             let a = &a[row * taps.row_step + col * taps.col_step..];
             for t in 0..T {
                 let x: &[f32; L] = first(&a[t * taps.across_step..]);
-                for i in 0..L {
-                    sums[t][i] += x[i] * g[i];
-                }
+                sums[t] = more(&sums[t], x, &g);
             }
         }
         for t in 0..T {
