@@ -52,10 +52,7 @@ impl<T: Term> Op for SumOp<T> {
                         let i = row * len + i;
                         (f64::from(a[i]), b.map_or(0.0, |b| f64::from(b[i])))
                     };
-                    let sum: f64 = (0..len)
-                        .map(at)
-                        .map(|(a, b)| term.loss(slope, a, b))
-                        .sum();
+                    let sum: f64 = (0..len).map(at).map(|(a, b)| term.loss(slope, a, b)).sum();
                     *loss = (scale * sum) as f32;
                 }
             });
