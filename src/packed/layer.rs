@@ -165,7 +165,7 @@ pub enum Step {
         /// The deterministic reading.
         cut: Cut,
         /// (channel, sum): the probability of a 1 for each sum from the channel's
-        /// least one up; see [`sums_of`].
+        /// least one up.
         #[serde(skip)]
         p: Vec<f32>,
     },

@@ -12,7 +12,7 @@ pub trait Op: Send {
     fn backward(&mut self, cx: Backward<'_>);
 
     /// Whether the adjoint that [`Self::backward`] leaves is zero outside the
-    /// main rows ([`Group::main`]), so that the layers below can leave the other
+    /// main rows ([`super::Group::main`]), so that the layers below can leave the other
     /// rows out.
     fn narrows(&self, _pass: &Pass) -> bool {
         false

@@ -47,7 +47,7 @@ pub struct BitRows {
     pub step: usize,
 }
 
-/// Shape of a table look-up; see [`super::look_up`].
+/// Shape of a table look-up; see `look_up.rs` beside.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookups<'a> {
     /// Where each position's nibbles start.
