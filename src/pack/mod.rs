@@ -80,7 +80,7 @@ impl<'a> Packer<'a> {
             },
             origin: Origin::There(Source::Image),
             layer: 0,
-            flat: false,
+            flat: None,
         }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Packer<'a> {
 
     /// What the layer made, ready for that many layers that read it.
     pub fn end(&mut self, mut made: Packed, readers: usize) -> Packed {
-        if !made.flat {
+        if made.flat.is_none() {
             made.layer = self.index;
         }
         match readers {
@@ -271,7 +271,7 @@ impl<'a> Packer<'a> {
             form,
             origin: Origin::Open(Box::new(head)),
             layer: self.index,
-            flat: false,
+            flat: None,
         }
     }
 

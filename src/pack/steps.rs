@@ -93,17 +93,19 @@ impl Packer<'_> {
     /// The numbers as one vector in the order (channel, height, width).
     pub fn flatten(&mut self, x: &Packed) -> Packed {
         let mut x = x.clone();
-        x.flat |= x.shape.pixels() > 1;
+        if x.shape.pixels() > 1 {
+            x.flat.get_or_insert(self.index);
+        }
         x
     }
 
     /// The value in the order that its shape says.
     pub(super) fn unflatten(&self, x: &Packed) -> Packed {
-        if !x.flat {
+        let Some(layer) = x.flat else {
             return x.clone();
-        }
+        };
         let opened = self.open(Packed {
-            flat: false,
+            flat: None,
             ..x.clone()
         });
         let (mut x, form) = match self.whole_numbers(&opened) {
@@ -116,6 +118,7 @@ impl Packer<'_> {
             None => (self.reals(&opened), None),
         };
         push(&mut x, Step::Flatten);
+        x.layer = layer;
         x.form = form.unwrap_or(x.form);
         x.shape = Shape::vector(x.shape.len());
         x

@@ -100,17 +100,17 @@ pub struct Packed {
     pub(super) origin: Origin,
     /// The layer whose output it is.
     pub(super) layer: usize,
-    /// Whether it stands for the vector of its numbers in the order (channel, height,
-    /// width), into which no step has brought it yet.
-    pub(super) flat: bool,
+    /// The layer that makes of it the vector of its numbers in the order (channel, height,
+    /// width), where no step has brought them into that order yet.
+    pub(super) flat: Option<usize>,
 }
 
 impl Packed {
     /// The shape of the layer's output.
     pub fn shape(&self) -> Shape {
         match self.flat {
-            true => Shape::vector(self.shape.len()),
-            false => self.shape,
+            Some(_) => Shape::vector(self.shape.len()),
+            None => self.shape,
         }
     }
 
