@@ -158,7 +158,7 @@ fn an_observer_stops_training_after_a_checkpoint() {
         panic!("training was not interrupted");
     };
     assert_eq!(notes.said.last().unwrap(), "checkpoint 2.1");
-    assert_eq!(line, "interrupted in epoch 2, step 1; saved");
+    assert_eq!(line, "interrupted in epoch 2, step 1; saved in a drawer");
     let names: Vec<_> = notes.tensors.iter().map(|t| t.name.as_str()).collect();
     assert!(names.contains(&"optimiser.0"), "{names:?}");
 }
@@ -180,9 +180,7 @@ fn messages_name_the_place_of_the_last_checkpoint() {
     let place = folder.path().display();
     assert_eq!(
         line,
-        format!(
-            "interrupted in epoch 2, step 1; saved. Continue with: bnn-cpu train --resume --out {place}"
-        )
+        format!("interrupted in epoch 2, step 1; saved in {place}")
     );
     // Of an observer that has kept something before.
     config.lr = 1e30;
