@@ -60,6 +60,15 @@ pub mod graph;
     unsafe_code,
     reason = "SIMD intrinsics and the allocator; the only floor that may"
 )]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "what is written over a register serves no machine without one"
+    )
+)]
 pub mod kernels;
 #[cfg(feature = "report")]
 pub mod lab;
