@@ -187,8 +187,8 @@ fn a_network_must_end_in_reals_and_its_steps_must_fit() {
         "{error}"
     );
     let mut unsound = stages.to_vec();
-    if let Step::Cut { cut } = &mut unsound[1].tail[0] {
-        cut.threshold.pop();
+    if let Step::Threshold { thresholds } = &mut unsound[1].tail[0] {
+        thresholds.threshold.pop();
     }
     assert!(new(unsound).contains("wrong length"));
 }

@@ -174,8 +174,11 @@ fn planted_faults_are_noticed() {
         stages[4].inputs[1] = Source::Stage(0);
     });
     faulty("a threshold that is one off", &|stages| {
-        if let Step::Cut { cut } = &mut stages[2].tail[0] {
-            cut.threshold.iter_mut().for_each(|t| *t = (*t + 1).min(27));
+        if let Step::Threshold { thresholds } = &mut stages[2].tail[0] {
+            thresholds
+                .threshold
+                .iter_mut()
+                .for_each(|t| *t = (*t + 1).min(27));
         }
     });
     // An order that makes no difference to a sum of whole numbers makes none.
@@ -223,8 +226,8 @@ fn stages_that_do_not_fit_are_refused() {
         s[1].tail.push(Step::Divide { by: 0 })
     });
     refused("lies outside", &|s| {
-        if let Step::Cut { cut } = &mut s[2].tail[0] {
-            cut.threshold[1] = 1000;
+        if let Step::Threshold { thresholds } = &mut s[2].tail[0] {
+            thresholds.threshold[1] = 1000;
         }
     });
 }

@@ -219,6 +219,7 @@ fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet>
     let stage = |name: &str, product, weights| Stage {
         name: name.into(),
         layer: 0,
+        inputs: Vec::new(),
         product,
         weights,
         tail: Vec::new(),
