@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{Engine, Isa, select};
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, Placement, preset};
 use bnn_cpu::packed::Reading;
 use bnn_cpu::tape::Mode;
@@ -38,7 +37,7 @@ fn benches(c: &mut Criterion) {
         for isa in Isa::available() {
             let engine = select(Some(isa.name())).expect("it is available");
             let mut net = network(name, engine);
-            let packed = lower(&net).expect("it can be packed");
+            let packed = net.pack().expect("it can be packed");
             let mut runner = packed.runner(engine);
             let pixels = runner.pixels();
             let mut out = vec![0.0; IMAGES * 10];

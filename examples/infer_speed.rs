@@ -14,7 +14,6 @@ use std::time::Duration;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::study::timing::{Effort, time};
@@ -84,5 +83,5 @@ fn network(name: &str, engine: kernels::Engine) -> bnn_cpu::Result<PackedNet> {
     spec.place(Placement::Both, Firing::Deterministic, "st")?;
     let mut net = Network::new(&spec, engine, 1, false)?;
     net.init(Init::Pytorch, 1);
-    lower(&net)
+    net.pack()
 }

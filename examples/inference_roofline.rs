@@ -15,7 +15,6 @@ use std::time::Duration;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine, limits::Limits};
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, Placement, preset};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::tensor::Shape;
@@ -34,7 +33,7 @@ fn network(name: &str, engine: Engine) -> Result<PackedNet, Failure> {
     spec.place(Placement::Both, Firing::Deterministic, "st")?;
     let mut net = Network::new(&spec, engine, 1, false)?;
     net.init(Init::Pytorch, 1);
-    Ok(lower(&net)?)
+    Ok(net.pack()?)
 }
 
 /// What a stage's products are, how many, and seconds at the limit.

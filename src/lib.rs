@@ -36,7 +36,7 @@
 //!   `examples/packed_inference.rs` packs a network into bits and classifies.
 //! - [`train`]: configurations, and runs that are kept in a folder and resumed.
 //! - [`model`]: what a network is; [`data`]: what it learns from; [`estimators`]: gradients of
-//!   binary units, also one's own; [`lower`] and [`packed`]: inference on bits.
+//!   binary units, also one's own; [`pack`] and [`packed`]: inference on bits.
 //! - [`tape`], [`layers`], [`kernels`]: the engine below, floor by floor as ARCHITECTURE.md in
 //!   the repository draws it.
 //!
@@ -73,7 +73,6 @@ pub mod kernels;
 #[cfg(feature = "report")]
 pub mod lab;
 pub mod layers;
-pub mod lower;
 pub mod model;
 pub mod notice;
 pub mod pack;

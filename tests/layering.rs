@@ -28,7 +28,6 @@ const FLOORS: &[(&str, i32)] = &[
     ("layers", 4),
     ("model", 5),
     ("train", 6),
-    ("lower", 6),
     ("graph", 7),
     ("study", 7),
     ("lab", 7),

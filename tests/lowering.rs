@@ -1,11 +1,10 @@
 //! Networks of every kind of stage, written out, against the graph's evaluation to the bit;
-//! and what `lower` refuses, in its own words.
+//! and what packing refuses, in its own words.
 
 mod common;
 
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::lower::{lower, verify};
-use bnn_cpu::model::{ModelSpec, Network};
+use bnn_cpu::model::{ModelSpec, Network, verify};
 use bnn_cpu::packed::{Kind, Reading};
 use bnn_cpu::tape::{Noise, Units};
 use common::packed::RandomNet;
@@ -67,7 +66,7 @@ fn compare(pixels: &str, layers: &str, exact: bool) {
     for seed in 0..20 {
         let (mut random, mut net) = net(&spec, seed);
         net.pass_mut().slope = 1.25;
-        let packed = lower(&net).unwrap_or_else(|e| panic!("{layers}: {e}"));
+        let packed = net.pack().unwrap_or_else(|e| panic!("{layers}: {e}"));
         let mut runner = packed.runner(fastest());
         let mut logits = vec![0.0; packed.classes()];
         for step in 0..3 {
@@ -188,7 +187,7 @@ fn stages_have_the_steps_of_their_layers() {
         ("pool norm linear", "pool_ints affine | "),
     ] {
         let (_, net) = net(&spec(INTEGER, layers), 1);
-        let packed = lower(&net).unwrap();
+        let packed = net.pack().unwrap();
         let names = packed.stages().iter().map(|stage| {
             let names: Vec<_> = stage.tail.iter().map(|step| step.name()).collect();
             names.join(" ")
@@ -208,13 +207,13 @@ fn the_largest_sums_are_counted_for_what_is_summed() {
         wide
     };
     let (_, sums) = net(&wide("binary-linear norm"), 1);
-    let error = lower(&sums).expect_err("too large").to_string();
+    let error = sums.pack().expect_err("too large").to_string();
     assert!(
         error.contains("layer 1 (") && error.contains("its sums could reach 2^24"),
         "{error}"
     );
     let (_, fine) = net(&wide("unit binary-linear norm"), 1);
-    lower(&fine).expect("sums of bits");
+    fine.pack().expect("sums of bits");
 }
 
 #[test]
@@ -234,13 +233,13 @@ fn what_has_no_packed_form_is_refused_in_one_line() {
         ),
     ] {
         let (_, net) = net(&spec(INTEGER, layers), 1);
-        let error = lower(&net).expect_err("refused").to_string();
+        let error = net.pack().expect_err("refused").to_string();
         assert!(error.contains(words), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
 }
 
-/// Sets numbers of a tensor, and returns what `lower` says.
+/// Sets numbers of a tensor, and returns what packing says.
 fn said(layers: &str, tensor: &str, numbers: &[(usize, f32)]) -> String {
     let (_, mut net) = net(&spec(INTEGER, layers), 1);
     let params = net.params_mut();
@@ -253,7 +252,7 @@ fn said(layers: &str, tensor: &str, numbers: &[(usize, f32)]) -> String {
             params.buffer_values_mut()[entry.span.start + i] = x;
         }
     }
-    lower(&net).err().map_or(String::new(), |e| e.to_string())
+    net.pack().err().map_or(String::new(), |e| e.to_string())
 }
 
 #[test]
@@ -290,7 +289,7 @@ fn verification_counts_every_difference() {
         net.params_mut().buffer_values_mut()[i] += 0.25;
     }
     let images: Vec<Vec<u8>> = (0..30).map(|_| random.image(spec.input.len())).collect();
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     let mut runner = packed.runner(fastest());
     let all = || images.iter().map(Vec::as_slice);
     let same = verify(&mut net, &packed, &mut runner, all()).unwrap();
@@ -403,7 +402,7 @@ fn groups_dilation_and_rectangles_are_refused_by_name() {
         );
         let spec: ModelSpec = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
         let net = Network::new(&spec, fastest(), 1, false).unwrap();
-        let error = lower(&net).expect_err(words).to_string();
+        let error = net.pack().expect_err(words).to_string();
         assert!(error.contains(words) && !error.contains('\n'), "{error}");
     }
 }

@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicBool;
 use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::estimators::{self, Firing};
 use bnn_cpu::layers::{Activation, Function};
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{self, Data};
 use bnn_cpu::model::{Init, ModelSpec, Network, Pixels, Placement, argmax, preset};
 use bnn_cpu::packed::PackedNet;
@@ -109,7 +108,7 @@ fn images_without_contrast_are_trained_on_evaluated_and_packed() {
         // All images are one: the best answer is always the same class.
         assert!(test.loss.is_finite() && test.accuracy <= 0.5, "{test:?}");
         let run = RunFolder::open(folder.path()).unwrap();
-        let packed = lower(&run.network(fastest(), 1).unwrap()).unwrap();
+        let packed = run.network(fastest(), 1).unwrap().pack().unwrap();
         let class = packed.runner(fastest()).classify(flat.test.image(0));
         assert!(class.is_some_and(|class| class < 3));
     }
@@ -181,7 +180,7 @@ fn gammas_of_every_sign_are_packed_exactly() {
         }
     }
     net.pass_mut().mode = Mode::Eval;
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     let packed = PackedNet::from_bytes(&packed.to_bytes().unwrap()).unwrap();
     let mut runner = packed.runner(fastest());
     let data = sound();
@@ -310,7 +309,7 @@ fn weights_that_are_no_numbers_end_a_run_and_are_not_packed() {
             if network.logits().iter().any(|x| x.is_nan()) {
                 assert!(!said.loss.is_finite(), "{}: {said:?}", spec.name);
             }
-            line(lower(&run.network(fastest(), 1).unwrap()).map(drop));
+            line(run.network(fastest(), 1).unwrap().pack().map(drop));
         }
     }
     assert_eq!(argmax(&[1.0, f32::NAN]), None);
@@ -407,7 +406,7 @@ fn a_class_that_never_occurs_is_never_right_and_never_fatal() {
         let run = RunFolder::open(folder.path()).unwrap();
         let network = run.network(fastest(), 1).unwrap();
         if network.spec().is_binary() {
-            let mut runner = lower(&network).unwrap().runner(fastest());
+            let mut runner = network.pack().unwrap().runner(fastest());
             for image in 0..gaps.test.len() {
                 assert!(runner.classify(gaps.test.image(image)).is_some());
             }

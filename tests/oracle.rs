@@ -16,7 +16,6 @@ use bnn_cpu::layers::{
     ActivationOp, BatchNormOp, ConvOp, CrossEntropyOp, Function, GroupedConvOp, LinearOp,
     MaxPoolOp, NormPool, PreluOp, Sides, Statistics, Terms, Weights, Window,
 };
-use bnn_cpu::lower::lower;
 use bnn_cpu::random::{between, keyed};
 use bnn_cpu::tape::{Mode, Tape, Value};
 use bnn_cpu::tensor::Shape;
@@ -635,9 +634,11 @@ fn packed_networks() {
     for seed in 0..nets {
         let mix = [Mix::Binary, Mix::Either, Mix::Real][seed as usize % 3];
         let mut random = RandomNet::new(3 << 32 | seed, Firing::Deterministic);
-        let spec = random.spec(mix);
+        let spec = random.either(seed / 3, mix);
         let net = random.net(&spec, fastest(), 1);
-        let packed = lower(&net).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
+        let packed = net
+            .pack()
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
         let mut runners: Vec<_> = engines().into_iter().map(|e| packed.runner(e)).collect();
         for _ in 0..3 {
             let image = random.image(spec.input.len());

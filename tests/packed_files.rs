@@ -5,7 +5,6 @@ mod common;
 
 use bnn_cpu::container;
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, preset};
 use bnn_cpu::packed::{PackedNet, Pixels, Product, Stage, Step, Weights};
 use bnn_cpu::tensor::Shape;
@@ -16,7 +15,7 @@ fn xnor() -> PackedNet {
     let spec = preset("xnor-net", Shape::image(1, 28, 28), 10).unwrap();
     let mut net = Network::new(&spec, fastest(), 1, false).unwrap();
     net.init(Init::Pytorch, 3);
-    lower(&net).unwrap()
+    net.pack().unwrap()
 }
 
 /// The one-line error of bytes that are no packed network.
@@ -66,8 +65,8 @@ fn files_hold_every_kind_of_stage() {
     for seed in 0..60 {
         for firing in [Firing::Deterministic, Firing::Stochastic] {
             let mut random = RandomNet::new(3 << 32 | seed, firing);
-            let spec = random.spec(Mix::Either);
-            let packed = lower(&random.net(&spec, fastest(), 1)).unwrap();
+            let spec = random.either(seed, Mix::Either);
+            let packed = random.net(&spec, fastest(), 1).pack().unwrap();
             let size = packed.write(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size as u64);
             assert_eq!(PackedNet::read(&path).unwrap(), packed, "seed {seed}");
@@ -188,8 +187,8 @@ fn a_network_must_end_in_reals_and_its_steps_must_fit() {
         "{error}"
     );
     let mut unsound = stages.to_vec();
-    if let Step::Cut { cut } = &mut unsound[1].tail[0] {
-        cut.threshold.pop();
+    if let Step::Threshold { thresholds } = &mut unsound[1].tail[0] {
+        thresholds.threshold.pop();
     }
     assert!(new(unsound).contains("wrong length"));
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bnn_cpu::data::{Dataset, epoch_order, mnist};
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::lower::{lower, verify};
+use bnn_cpu::model::verify;
 use bnn_cpu::model::{Network, Pixels, Placement, preset};
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
@@ -50,7 +50,7 @@ fn trained(name: &str, data: &Dataset) -> Network {
 fn every_test_image_has_the_logits_of_the_graph_to_the_bit() {
     let Some(data) = data() else { return };
     let mut net = trained("xnor-net", &data);
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     let images: Vec<u8> = (0..10_000)
         .flat_map(|i| data.test.image(i).to_vec())
         .collect();
@@ -92,7 +92,7 @@ fn every_test_image_has_the_logits_of_the_graph_to_the_bit() {
 fn real_weights_give_the_same_predictions_but_for_ties() {
     let Some(data) = data() else { return };
     let mut net = trained("seed-net", &data);
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     for engine in engines() {
         let mut runner = packed.runner(engine);
         let images = (0..10_000).map(|i| data.test.image(i));

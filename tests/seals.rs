@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::container;
 use bnn_cpu::data::{Dataset, Split};
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{ModelSpec, weights};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::seal;
@@ -46,7 +45,7 @@ fn run(folder: &Path) -> RunFolder {
     let stop = AtomicBool::new(false);
     train::train(&mut run, &data, common::fastest(), &stop, &mut |_| ()).unwrap();
     let net = run.network(common::fastest(), 1).unwrap();
-    let packed = lower(&net).unwrap().with_lineage(run.lineage());
+    let packed = net.pack().unwrap().with_lineage(run.lineage());
     run.write(train::PACKED, &packed.to_bytes().unwrap())
         .unwrap();
     run

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 
 use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, ModelSpec, Network, preset};
 use bnn_cpu::tape::Mode;
 use bnn_cpu::tensor::Shape;
@@ -99,7 +98,7 @@ fn images_of_one_pixel() {
     assert!(trained(spec.clone(), &data, 8).loss.is_finite());
     let mut net = Network::new(&spec, fastest(), 1, false).unwrap();
     net.init(Init::Pytorch, 1);
-    let mut runner = lower(&net).unwrap().runner(fastest());
+    let mut runner = net.pack().unwrap().runner(fastest());
     assert!(runner.classify(&[9]).is_some());
     // A window that does not fit says so.
     let error = preset("seed-net", Shape::image(1, 1, 1), 2).map(|s| s.check());
@@ -128,7 +127,7 @@ fn images_of_512_by_512() {
     let mut net = Network::new(&spec, fastest(), 1, false).unwrap();
     net.init(Init::Pytorch, 1);
     net.pass_mut().mode = Mode::Eval;
-    let mut runner = lower(&net).unwrap().runner(fastest());
+    let mut runner = net.pack().unwrap().runner(fastest());
     let mut logits = [0.0; 2];
     for image in 0..2 {
         runner.logits(data.test.image(image), &mut logits);
@@ -160,7 +159,7 @@ fn a_net_of_twenty_layers() {
     let mut net = Network::new(&spec, fastest(), 1, false).unwrap();
     net.init(Init::Pytorch, 6);
     net.pass_mut().mode = Mode::Eval;
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     let mut runner = packed.runner(fastest());
     for image in 0..10 {
         net.set_rows(1);

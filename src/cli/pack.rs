@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use bnn_cpu::lower::lower;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
@@ -33,7 +32,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let path = args.output.unwrap_or_else(|| run.file("best.packed"));
     places::file("--output", &path)?;
     let net = run.network(context.engine, 1)?;
-    let packed = lower(&net)?.with_lineage(run.lineage());
+    let packed = net.pack()?.with_lineage(run.lineage());
     let bytes = packed.write(&path)?;
     if context.json {
         return output::json(&json!({

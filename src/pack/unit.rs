@@ -5,7 +5,7 @@ use super::scan::{ChannelThreshold, Scan};
 use super::steps::push;
 use super::value::{At, Form, Integers, Packed, Pending};
 use crate::error::Result;
-use crate::packed::{Cut, Function, Step};
+use crate::packed::{Function, Step, Thresholds};
 
 /// How a unit draws its bits: the probability of a 1 as a function with a name, and the
 /// same function at a number.
@@ -54,19 +54,19 @@ impl Packer<'_> {
         Scan::check(integers.reach, channels).map_err(|what| self.refuse(what))?;
         let mut scan = Scan::new(channels, &integers.ranges);
         let pools = self.follow(&mut scan, &integers.pending)?;
-        let thresholds = scan.thresholds().map_err(|c| {
+        let found = scan.thresholds().map_err(|c| {
             self.refuse(format!(
                 "the bit of channel {c} changes more than once along its sums"
             ))
         })?;
-        let cut = Cut {
-            threshold: thresholds.iter().map(|t| t.threshold).collect(),
-            flip: thresholds.iter().map(|t| t.inverted).collect(),
+        let thresholds = Thresholds {
+            threshold: found.iter().map(|t| t.threshold).collect(),
+            inverted: found.iter().map(|t| t.inverted).collect(),
         };
         let Some((_, probability)) = draw else {
-            push(x, Step::Cut { cut });
+            push(x, Step::Threshold { thresholds });
             for (kernel, stride, rises) in pools {
-                let and = and(&rises, &thresholds);
+                let and = and(&rises, &found);
                 push(
                     x,
                     Step::PoolBits {
@@ -97,7 +97,14 @@ impl Packer<'_> {
             }
         }
         let node = self.noise;
-        push(x, Step::Draw { node, cut, p });
+        push(
+            x,
+            Step::Draw {
+                node,
+                thresholds,
+                p,
+            },
+        );
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Binary weights over bits, by planes; see [`crate::kernels::packed`].
 
-use super::emit::{Channel, Emit};
+use super::epilogue::{Channel, Epilogue};
 use super::layout::Rows;
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
@@ -31,9 +31,9 @@ impl ConvSpec<'_> {
 }
 
 /// What becomes of the sums.
-pub(super) enum Goal {
+pub(super) enum OutputLayout {
     /// Bits: for each channel how, and into which buffer.
-    Bits(Vec<Channel>, Emit, usize),
+    Bits(Vec<Channel>, Epilogue, usize),
     /// Integers (height, width, channel) in a buffer.
     Ints(usize),
 }
@@ -54,7 +54,7 @@ pub(super) struct BitConv {
     sections: usize,
     /// How many -1 each output has, of the weights in use.
     negative: Vec<i32>,
-    goal: Goal,
+    layout: OutputLayout,
     spread: usize,
     planes: usize,
     sums: usize,
@@ -111,14 +111,14 @@ impl BitConv {
         sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
     }
 
-    pub fn new(spec: &ConvSpec<'_>, from: usize, goal: Goal, sizes: &mut Sizes) -> Self {
+    pub fn new(spec: &ConvSpec<'_>, from: usize, layout: OutputLayout, sizes: &mut Sizes) -> Self {
         let (channels, plane) = (spec.input.channels, Self::plane(spec));
         let step = spec.input.width + spec.padding;
         let positions = Self::positions(spec);
         let taps = spec.kernel * spec.kernel;
-        let negate = |o: usize| match &goal {
-            Goal::Bits(channels, ..) => channels[o].negate,
-            Goal::Ints(_) => false,
+        let negate = |o: usize| match &layout {
+            OutputLayout::Bits(channels, ..) => channels[o].negate,
+            OutputLayout::Ints(_) => false,
         };
         let positive =
             |o: usize, c: usize, tap: usize| (spec.positive)(o, c * taps + tap) != negate(o);
@@ -188,7 +188,7 @@ impl BitConv {
             blocks,
             sections,
             negative,
-            goal,
+            layout,
             spread: sizes.bytes(most * plane),
             planes: sizes.bytes(planes),
             sums: sizes.bytes(outputs * sections * positions),
@@ -244,15 +244,15 @@ impl Block {
 impl BitConv {
     /// Output `o`, whose sums are whole.
     fn finish(&self, cx: &mut Cx<'_>, o: usize, sums: &[u8], stream: &mut [u64]) {
-        match &self.goal {
-            Goal::Bits(channels, emit, to) => {
+        match &self.layout {
+            OutputLayout::Bits(channels, epilogue, to) => {
                 let channel = channels[o];
                 let threshold = channel.threshold + self.negative[o];
                 cx.kernels.cut8(sums, self.sections, threshold, stream);
                 let out = &mut cx.s.bits[*to];
-                emit.channel(cx.kernels, stream, o, channel.invert, out);
+                epilogue.channel(cx.kernels, stream, o, channel.invert, out);
             }
-            Goal::Ints(to) => {
+            OutputLayout::Ints(to) => {
                 let out = &mut cx.s.ints[*to];
                 for p in 0..self.output.pixels() {
                     let (y, x) = (p / self.output.width, p % self.output.width);
@@ -275,7 +275,7 @@ impl Op for BitConv {
         let mut planes = std::mem::take(&mut cx.s.bytes[self.planes]);
         let mut sums = std::mem::take(&mut cx.s.bytes[self.sums]);
         let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
-        if let Goal::Bits(_, _, to) = self.goal {
+        if let OutputLayout::Bits(_, _, to) = self.layout {
             cx.s.bits[to].fill(0);
         }
         let kernels = cx.kernels;

@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, Pixels, Product, Stage, Step, Weights};
-use super::{Lineage, PackedNet, layer::Cut};
+use super::{Lineage, PackedNet, layer::Thresholds};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::tensor::Shape;
@@ -76,10 +76,13 @@ fn each_tensor(
             let c = shape.channels;
             let name = |what: &str| format!("{i}.{j}.{what}");
             match step {
-                Step::Cut { cut } | Step::Draw { cut, .. } => {
-                    let Cut { threshold, flip } = cut;
+                Step::Threshold { thresholds } | Step::Draw { thresholds, .. } => {
+                    let Thresholds {
+                        threshold,
+                        inverted,
+                    } = thresholds;
                     visit(name("threshold"), vec![c], Slot::Ints(threshold))?;
-                    visit(name("flip"), vec![c], Slot::Flags(flip))?;
+                    visit(name("flip"), vec![c], Slot::Flags(inverted))?;
                 }
                 Step::PoolBits { and, .. } => visit(name("and"), vec![c], Slot::Flags(and))?,
                 Step::PoolInts { min, .. } => visit(name("min"), vec![c], Slot::Flags(min))?,

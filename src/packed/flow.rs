@@ -258,7 +258,7 @@ impl Step {
     /// Its kind, for messages.
     pub fn name(&self) -> &'static str {
         match self {
-            Step::Cut { .. } => "cut",
+            Step::Threshold { .. } => "cut",
             Step::Draw { .. } => "draw",
             Step::PoolBits { .. } => "pool_bits",
             Step::PoolInts { .. } => "pool_ints",
@@ -298,7 +298,7 @@ impl Step {
     fn kind(&self, kind: Kind) -> Option<Kind> {
         use Kind::{Bits, Ints, Reals};
         Some(match (self, kind) {
-            (Step::Cut { .. } | Step::Draw { .. }, Ints) => Bits,
+            (Step::Threshold { .. } | Step::Draw { .. }, Ints) => Bits,
             (Step::PoolBits { .. }, Bits) => Bits,
             (Step::PoolInts { .. }, Ints) => Ints,
             (Step::SumPool { .. }, Bits | Ints) => Ints,

@@ -1,9 +1,9 @@
 //! What the kernels need to know of a stage: its window, and how its tail makes bits.
 
 use super::bit_conv::ConvSpec;
-use super::emit::Channel;
+use super::epilogue::Channel;
 use super::flow::Flow;
-use super::layer::{Cut, Product, Stage, Step};
+use super::layer::{Product, Stage, Step, Thresholds};
 use super::table::WindowSpec;
 
 /// A convolution's geometry; of a linear layer the shapes alone count.
@@ -44,27 +44,30 @@ pub(super) fn window(stage: &Stage, flow: &Flow) -> WindowSpec {
     }
 }
 
-/// How a tail that is a cut, alone or with one pool, makes bits of sums.
+/// How a tail that is thresholds, alone or with one pool, makes bits of sums.
 #[allow(
     clippy::type_complexity,
     reason = "channels, and kernel and stride of a pool"
 )]
-pub(super) fn cut_of(stage: &Stage, flow: &Flow) -> Option<(Vec<Channel>, Option<(usize, usize)>)> {
-    let channels = |cut: &Cut, and: &dyn Fn(usize) -> bool| {
+pub(super) fn bits_of_sums(
+    stage: &Stage,
+    flow: &Flow,
+) -> Option<(Vec<Channel>, Option<(usize, usize)>)> {
+    let channels = |thresholds: &Thresholds, and: &dyn Fn(usize) -> bool| {
         let c = 0..flow.values[0].0.channels;
-        c.map(|c| Channel::new(cut.threshold[c], cut.flip[c], and(c)))
+        c.map(|c| Channel::new(thresholds.threshold[c], thresholds.inverted[c], and(c)))
             .collect()
     };
     match &stage.tail[..] {
-        [Step::Cut { cut }] => Some((channels(cut, &|_| false), None)),
+        [Step::Threshold { thresholds }] => Some((channels(thresholds, &|_| false), None)),
         [
-            Step::Cut { cut },
+            Step::Threshold { thresholds },
             Step::PoolBits {
                 kernel,
                 stride,
                 and,
             },
-        ] => Some((channels(cut, &|c| and[c]), Some((*kernel, *stride)))),
+        ] => Some((channels(thresholds, &|c| and[c]), Some((*kernel, *stride)))),
         _ => None,
     }
 }

@@ -115,24 +115,24 @@ pub enum Weights {
     },
 }
 
-/// How integer sums become bits: `[sum >= threshold]`, inverted where `flip` is.
+/// How integer sums become bits: `[sum >= threshold]`, inverted where `inverted` says so.
 /// A constant is a threshold at or below the least sum, or above the largest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cut {
+pub struct Thresholds {
     /// One for each channel.
     #[serde(skip)]
     pub threshold: Vec<i32>,
     /// One for each channel.
     #[serde(skip)]
-    pub flip: Vec<bool>,
+    pub inverted: Vec<bool>,
 }
 
-impl Cut {
+impl Thresholds {
     /// The bit of a channel's sum.
     #[inline]
     pub fn bit(&self, channel: usize, sum: i32) -> bool {
-        (sum >= self.threshold[channel]) != self.flip[channel]
+        (sum >= self.threshold[channel]) != self.inverted[channel]
     }
 }
 
@@ -153,17 +153,20 @@ pub enum Function {
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// Integers to bits.
-    Cut {
-        /// The thresholds.
-        cut: Cut,
+    #[serde(rename = "cut")]
+    Threshold {
+        /// One for each channel.
+        #[serde(rename = "cut")]
+        thresholds: Thresholds,
     },
-    /// Integers to random bits, or to those of the cut where thresholds are asked
+    /// Integers to random bits, or to those of the thresholds where those are asked
     /// for.
     Draw {
         /// The place in the noise's address.
         node: usize,
         /// The deterministic reading.
-        cut: Cut,
+        #[serde(rename = "cut")]
+        thresholds: Thresholds,
         /// (channel, sum): the probability of a 1 for each sum from the channel's
         /// least one up.
         #[serde(skip)]

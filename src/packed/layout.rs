@@ -27,16 +27,16 @@ impl Rows {
     }
 }
 
-/// Bits in cells: a byte for 4 channels of a pixel, that of (group, row, column)
+/// Bits in nibbles: a byte for 4 channels of a pixel, that of (group, row, column)
 /// at `origin + (y · row + x) · groups + g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cells {
+pub struct Nibbles {
     pub origin: usize,
     pub row: usize,
     pub groups: usize,
 }
 
-impl Cells {
+impl Nibbles {
     pub fn place(&self, c: usize, y: usize, x: usize) -> usize {
         self.origin + (y * self.row + x) * self.groups + c / 4
     }
@@ -46,7 +46,7 @@ impl Cells {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Rows(usize, Rows),
-    Cells(usize, Cells),
+    Nibbles(usize, Nibbles),
 }
 
 /// Ors a bit into a stream.
@@ -68,10 +68,10 @@ pub fn copy_bits(
     out: &mut [u64],
     to: usize,
 ) {
-    let flip = if invert { u64::MAX } else { 0 };
+    let inversion = if invert { u64::MAX } else { 0 };
     for done in (0..width).step_by(64) {
         let mask = u64::MAX >> (64 - (width - done).min(64));
-        let value = (window(bits, from + done) ^ flip) & mask;
+        let value = (window(bits, from + done) ^ inversion) & mask;
         deposit(out, to + done, value);
     }
 }

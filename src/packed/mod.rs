@@ -2,8 +2,9 @@
 //!
 //! A [`PackedNet`] is what remains of a trained network once its deterministic
 //! parts are worked out: weights as bits, batch norm and the binary unit as one
-//! integer threshold a channel, pooling as OR or AND. [`crate::lower`] makes one;
-//! this module knows nothing of tapes and models.
+//! integer threshold a channel, pooling as OR or AND. Its stages form a graph: each
+//! names the stages that it reads. [`crate::pack`] makes one; this module knows nothing
+//! of tapes and models.
 //!
 //! ```no_run
 //! use bnn_cpu::{kernels, packed::PackedNet};
@@ -21,15 +22,20 @@
 //! bits or bytes are integers below 2^24, which f32 holds exactly in any order of
 //! summation, so counting bits gives the very number that the float graph has.
 //! What follows it (scale, bias, batch norm, an activation) is one function of
-//! that number for each channel; lowering evaluated it at every sum that can occur
+//! that number for each channel; packing evaluated it at every sum that can occur
 //! and stored where it changes sign. Real weights have no such form: their sums
 //! are rounded in another order than the float graph's, so agreement is measured
-//! ([`crate::lower`] compares), not promised.
+//! ([`crate::model::verify`] compares), not promised. Joins and average pools add whole
+//! numbers as integers, and all others by the float operations of the trained graph in
+//! its order.
 //!
 //! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors with a seal
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
-//! `format` (2; 1 had no seal), what the network was made from ([`Lineage`]), its
-//! name, input, pixels and stages without their numbers. The numbers of stage `i`
+//! `format` (2, or 3 where stages name what they read, join values, make integers or have
+//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`; 1 had no seal), what the
+//! network was made from ([`Lineage`]), its name, input, pixels and stages without their
+//! numbers. A stage's `inputs` are `"image"` and `{"stage": n}`, the stage before it where
+//! there are none. The numbers of stage `i`
 //! are the tensors `i.weight` (U64 (out, words): 1 is +1, 0 is -1, bit `j % 64` of
 //! word `j / 64` is input `j` in the order channel, row, column, bits beyond the
 //! last are 0; or F32 (out, inputs) and `i.bias`), and those of step `j` of its
@@ -38,7 +44,7 @@
 //! activation is 1 for `x > 0`, else 0; padding is the bit 0.
 
 mod bit_conv;
-mod emit;
+mod epilogue;
 mod file;
 mod flow;
 mod geometry;
@@ -62,7 +68,7 @@ mod table;
 mod windows;
 
 pub use flow::{Flow, sums_of};
-pub use layer::{Cut, Function, Kind, Pixels, Product, Source, Stage, Step, Weights};
+pub use layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Thresholds, Weights};
 pub use naive::Values;
 pub(crate) use ranges::Ranges;
 pub use runner::Runner;
@@ -223,10 +229,10 @@ impl PackedNet {
         let mut wrong = None;
         self.each_range(|i, j, ranges| {
             let stage = &self.stages[i];
-            let Some(Step::Cut { cut } | Step::Draw { cut, .. }) = stage.tail.get(j) else {
+            let Some(Step::Threshold { thresholds } | Step::Draw { thresholds, .. }) = stage.tail.get(j) else {
                 return;
             };
-            for (c, &t) in cut.threshold.iter().enumerate() {
+            for (c, &t) in thresholds.threshold.iter().enumerate() {
                 let (low, high) = ranges.of(c);
                 if (t < low || t > high + 1) && wrong.is_none() {
                     wrong = Some(Error::spec(format!(
@@ -272,10 +278,12 @@ impl Step {
     /// Whether it has its numbers for that many channels, each of which is one of `sums`
     /// integers.
     fn has_numbers_for(&self, c: usize, sums: usize) -> bool {
-        let cuts = |cut: &Cut| cut.threshold.len() == c && cut.flip.len() == c;
+        let cuts = |thresholds: &Thresholds| {
+            thresholds.threshold.len() == c && thresholds.inverted.len() == c
+        };
         match self {
-            Step::Cut { cut } => cuts(cut),
-            Step::Draw { cut, p, .. } => cuts(cut) && p.len() == c * sums,
+            Step::Threshold { thresholds } => cuts(thresholds),
+            Step::Draw { thresholds, p, .. } => cuts(thresholds) && p.len() == c * sums,
             Step::PoolBits { and: per, .. } | Step::PoolInts { min: per, .. } => per.len() == c,
             Step::Affine { scale, shift } => scale.len() == c && shift.len() == c,
             _ => true,

@@ -163,9 +163,18 @@ fn follow(
         Values::Ints((0..n).map(|i| i32::from(bit(i))).collect())
     };
     match (step, x) {
-        (Step::Cut { cut }, Values::Ints(x)) => bits(&mut |i| cut.bit(i % c, x[i]), x.len()),
-        (Step::Draw { node, cut, p }, Values::Ints(x)) => match reading.noise(*node) {
-            None => bits(&mut |i| cut.bit(i % c, x[i]), x.len()),
+        (Step::Threshold { thresholds }, Values::Ints(x)) => {
+            bits(&mut |i| thresholds.bit(i % c, x[i]), x.len())
+        }
+        (
+            Step::Draw {
+                node,
+                thresholds,
+                p,
+            },
+            Values::Ints(x),
+        ) => match reading.noise(*node) {
+            None => bits(&mut |i| thresholds.bit(i % c, x[i]), x.len()),
             Some(mut rng) => {
                 let mut u = vec![0.0; x.len()];
                 crate::random::fill_uniform(&mut rng, &mut u);

@@ -1,7 +1,7 @@
 //! Binary weights over bytes: sums of neighbours under every pattern of signs
 //! where the sums fit 16 bits, dot products of patches where they do not.
 
-use super::bit_conv::{ConvSpec, Goal};
+use super::bit_conv::{ConvSpec, OutputLayout};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::packed::{LANES, Terms};
@@ -27,7 +27,7 @@ pub(super) struct PixelConv {
     /// Rows of the output at stride 1.
     dense: usize,
     terms: Vec<Terms>,
-    goal: Goal,
+    layout: OutputLayout,
     pixels: usize,
     table: usize,
     sums: usize,
@@ -44,7 +44,7 @@ impl PixelConv {
         spec.kernel <= WIDEST && depth <= 128 && table << (spec.kernel - 1) <= MOST
     }
 
-    pub fn new(spec: &ConvSpec<'_>, goal: Goal, sizes: &mut Sizes) -> Self {
+    pub fn new(spec: &ConvSpec<'_>, layout: OutputLayout, sizes: &mut Sizes) -> Self {
         let (input, k) = (spec.input, spec.kernel);
         let (dense, width) = spec.dense();
         let lanes = width.next_multiple_of(LANES);
@@ -52,9 +52,9 @@ impl PixelConv {
         let rows = input.height + 2 * spec.padding;
         let patterns = 1 << (k - 1);
         let terms = |o: usize| {
-            let negate = match &goal {
-                Goal::Bits(channels, ..) => channels[o].negate,
-                Goal::Ints(_) => false,
+            let negate = match &layout {
+                OutputLayout::Bits(channels, ..) => channels[o].negate,
+                OutputLayout::Ints(_) => false,
             };
             let (mut adds, mut subs) = (Vec::new(), Vec::new());
             for (c, dy) in (0..input.channels).flat_map(|c| (0..k).map(move |dy| (c, dy))) {
@@ -83,7 +83,7 @@ impl PixelConv {
             rows,
             dense,
             terms,
-            goal,
+            layout,
             pixels: sizes.shorts(input.channels * input.height * pitch),
             table: sizes.shorts(input.channels * patterns * rows * lanes),
             sums: sizes.shorts(dense * lanes),
@@ -129,22 +129,22 @@ impl Op for PixelConv {
                 out,
             );
         }
-        if let Goal::Bits(_, _, to) = self.goal {
+        if let OutputLayout::Bits(_, _, to) = self.layout {
             cx.s.bits[to].fill(0);
         }
         debug_assert_eq!(sums.len(), self.dense * self.lanes);
         for (o, terms) in self.terms.iter().enumerate() {
-            match &self.goal {
-                Goal::Bits(channels, emit, to) => {
+            match &self.layout {
+                OutputLayout::Bits(channels, epilogue, to) => {
                     let channel = channels[o];
                     // Sums are within ±128 · 255, and so are thresholds but for 1.
                     let below = (channel.threshold - 1) as i16;
                     cx.kernels
                         .cut_sum16(&table, terms, below, sums.len(), &mut stream);
                     let out = &mut cx.s.bits[*to];
-                    emit.channel(cx.kernels, &stream, o, channel.invert, out);
+                    epilogue.channel(cx.kernels, &stream, o, channel.invert, out);
                 }
-                Goal::Ints(to) => {
+                OutputLayout::Ints(to) => {
                     cx.kernels.sum16(&table, terms, &mut sums);
                     let out = &mut cx.s.ints[*to];
                     for p in 0..self.output.pixels() {

@@ -1,6 +1,6 @@
 //! Where the values of a run lie, and how bits come from one order into another.
 
-use super::layout::{Cells, Place, Rows, copy_bits, get};
+use super::layout::{Nibbles, Place, Rows, copy_bits, get};
 use super::plan::{Cx, Op};
 use crate::tensor::Shape;
 
@@ -16,7 +16,7 @@ pub(super) enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     Rows(Rows, usize),
-    Cells(Cells, usize),
+    Nibbles(Nibbles, usize),
 }
 
 impl Layout {
@@ -47,16 +47,16 @@ impl Op for Rearrange {
                 copy_image(&cx.s.bits[from], (rows, 0), shape, &mut out, (wanted, 0));
                 cx.s.bits[to] = out;
             }
-            (Place::Cells(from, cells), Place::Cells(to, wanted)) => {
+            (Place::Nibbles(from, nibbles), Place::Nibbles(to, wanted)) => {
                 let mut out = std::mem::take(&mut cx.s.bytes[to]);
                 let row = shape.width * wanted.groups;
                 for y in 0..shape.height {
-                    let x = &cx.s.bytes[from][cells.place(0, y, 0)..][..row];
+                    let x = &cx.s.bytes[from][nibbles.place(0, y, 0)..][..row];
                     out[wanted.place(0, y, 0)..][..row].copy_from_slice(x);
                 }
                 cx.s.bytes[to] = out;
             }
-            _ => unreachable!("rows and cells have operations of their own"),
+            _ => unreachable!("rows and nibbles have operations of their own"),
         }
     }
 }
@@ -101,11 +101,11 @@ impl Op for Unpack {
                         *out = i32::from(get(&cx.s.bits[buffer], rows.place(c, y, x)));
                     }
                 }
-                Place::Cells(buffer, cells) => {
-                    let groups = &cx.s.bytes[buffer][cells.place(0, y, x)..];
-                    for (out, cell) in out.chunks_mut(4).zip(groups) {
+                Place::Nibbles(buffer, nibbles) => {
+                    let groups = &cx.s.bytes[buffer][nibbles.place(0, y, x)..];
+                    for (out, nibble) in out.chunks_mut(4).zip(groups) {
                         for (j, out) in out.iter_mut().enumerate() {
-                            *out = i32::from(cell >> j & 1);
+                            *out = i32::from(nibble >> j & 1);
                         }
                     }
                 }

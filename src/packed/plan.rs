@@ -100,8 +100,8 @@ impl Plan {
                     Output::Bits(Place::Rows(b, rows)) => {
                         f32::from(u8::from(get(&s.bits[b], rows.place(c, y, x))))
                     }
-                    Output::Bits(Place::Cells(b, cells)) => {
-                        f32::from(s.bytes[b][cells.place(c, y, x)] >> (c % 4) & 1)
+                    Output::Bits(Place::Nibbles(b, nibbles)) => {
+                        f32::from(s.bytes[b][nibbles.place(c, y, x)] >> (c % 4) & 1)
                     }
                 });
             }

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use super::PackedNet;
 use super::bit_conv::{BitConv, ConvSpec};
 use super::flow::Flow;
-use super::geometry::{conv, cut_of, window};
+use super::geometry::{bits_of_sums, conv, window};
 use super::join::{ConcatBits, Join, JoinInts, JoinReals, Part};
 use super::layer::{Kind, Product, Source, Stage, Step, Weights};
 use super::layout::Place;
 use super::places::{Layout, Output, Rearrange, Unpack};
 use super::plan::Op;
-use super::real::{Load, LoadInts, ToCells, ToRows};
+use super::real::{Load, LoadInts, ToNibbles, ToRows};
 use super::row_conv::RowConv;
 use super::scratch::Sizes;
 use super::steps::{self, Sink, Tail, TailBuffers, TailStep};
@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
 
     /// Whether a layer over bits is summed row by row.
     pub fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
-        cut_of(stage, flow).is_some() && RowConv::fits(spec, self.kernels.row_lanes())
+        bits_of_sums(stage, flow).is_some() && RowConv::fits(spec, self.kernels.row_lanes())
     }
 
     /// How a stage with weights wants the bits that it reads.
@@ -99,8 +99,8 @@ impl<'a> Planner<'a> {
             }
             (Weights::Binary { .. }, _) => Layout::flat(flow.input().0),
             _ => {
-                let (cells, bytes) = window(stage, flow).cells();
-                Layout::Cells(cells, bytes)
+                let (nibbles, bytes) = window(stage, flow).nibbles();
+                Layout::Nibbles(nibbles, bytes)
             }
         })
     }
@@ -119,7 +119,7 @@ impl<'a> Planner<'a> {
     fn new_place(&mut self, i: usize, layout: Layout) -> Place {
         let place = match layout {
             Layout::Rows(rows, words) => Place::Rows(self.sizes.bits(words), rows),
-            Layout::Cells(cells, bytes) => Place::Cells(self.sizes.bytes(bytes), cells),
+            Layout::Nibbles(nibbles, bytes) => Place::Nibbles(self.sizes.bytes(bytes), nibbles),
         };
         self.orders.push((i, layout, place));
         place
@@ -141,12 +141,12 @@ impl<'a> Planner<'a> {
         let to = self.new_place(from, layout);
         let shape = flow.input().0;
         match (source, to) {
-            (Place::Rows(a, rows), Place::Cells(b, cells)) => {
-                let (from, to) = ((a, rows), (b, cells));
-                self.push(i, ToCells { shape, from, to });
+            (Place::Rows(a, rows), Place::Nibbles(b, nibbles)) => {
+                let (from, to) = ((a, rows), (b, nibbles));
+                self.push(i, ToNibbles { shape, from, to });
             }
-            (Place::Cells(a, cells), Place::Rows(b, rows)) => {
-                let (from, to) = ((a, cells), (b, rows));
+            (Place::Nibbles(a, nibbles), Place::Rows(b, rows)) => {
+                let (from, to) = ((a, nibbles), (b, rows));
                 self.push(i, ToRows { shape, from, to });
             }
             (from, to) => self.push(i, Rearrange { shape, from, to }),
@@ -275,18 +275,18 @@ impl<'a> Planner<'a> {
         let place = self.place_bits(i);
         let (to, wanted) = match place {
             Place::Rows(to, rows) => ((to, rows), None),
-            Place::Cells(buffer, cells) => {
+            Place::Nibbles(buffer, nibbles) => {
                 let shape = flow.output().0;
                 let Place::Rows(to, rows) = self.new_place(i, Layout::flat(shape)) else {
                     unreachable!("that layout is rows")
                 };
-                ((to, rows), Some((shape, (buffer, cells))))
+                ((to, rows), Some((shape, (buffer, nibbles))))
             }
         };
         self.push(i, ConcatBits { parts, to });
-        if let Some((shape, cells)) = wanted {
-            let (from, to) = (to, cells);
-            self.push(i, ToCells { shape, from, to });
+        if let Some((shape, nibbles)) = wanted {
+            let (from, to) = (to, nibbles);
+            self.push(i, ToNibbles { shape, from, to });
         }
         Some(Output::Bits(place))
     }

@@ -1,15 +1,15 @@
 //! Sums over weights as operations: which kernel runs each, and what is fused with it.
 
-use super::bit_conv::{BitConv, ConvSpec, Goal};
-use super::emit::Emit;
-use super::geometry::{conv, cut_of, window};
+use super::bit_conv::{BitConv, ConvSpec, OutputLayout};
+use super::epilogue::Epilogue;
+use super::geometry::{bits_of_sums, conv, window};
 use super::layer::{Kind, Product, Step, Weights};
 use super::layout::{Place, Rows, get};
 use super::linear::BitLinear;
 use super::pixel_conv::{PixelConv, PixelDot};
 use super::places::Output;
 use super::planner::Planner;
-use super::real::{CutPool2, RealConv, ToCells, ToRows, real_threshold};
+use super::real::{CutPool2, RealConv, ToNibbles, ToRows, real_threshold};
 use super::row_conv::RowConv;
 use super::steps::Source;
 use super::table::{TableConv, WindowSpec};
@@ -46,11 +46,11 @@ impl Planner<'_> {
                 return self.tail(i, Source::Ints(to));
             }
         }
-        if cut_of(stage, flow).is_some() {
+        if bits_of_sums(stage, flow).is_some() {
             return self.conv_to_bits(i, &spec, bits);
         }
         let to = self.sizes.ints(len);
-        self.conv(i, &spec, bits, Goal::Ints(to));
+        self.conv(i, &spec, bits, OutputLayout::Ints(to));
         self.tail(i, Source::Ints(to))
     }
 
@@ -60,14 +60,14 @@ impl Planner<'_> {
         let layout = layout.expect("a stage with weights wants an order");
         match self.bits_for(i, layout) {
             Place::Rows(buffer, _) => buffer,
-            Place::Cells(..) => unreachable!("binary weights read rows"),
+            Place::Nibbles(..) => unreachable!("binary weights read rows"),
         }
     }
 
     /// A convolution whose sums become bits at once.
     fn conv_to_bits(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>) -> Output {
         let (stage, flow) = self.at(i);
-        let (channels, pool) = cut_of(stage, flow).expect("the tail is a cut");
+        let (channels, pool) = bits_of_sums(stage, flow).expect("the tail is thresholds");
         let step = match bits {
             None => spec.dense().1.next_multiple_of(LANES),
             Some(_) if self.by_rows(stage, flow, spec) => ROW,
@@ -78,35 +78,37 @@ impl Planner<'_> {
         let place = self.place_bits(i);
         let (to, rows) = match place {
             Place::Rows(to, rows) => (to, rows),
-            Place::Cells(..) => {
+            Place::Nibbles(..) => {
                 let rows = Rows::flat(shape);
                 (self.sizes.bits(shape.len().div_ceil(64)), rows)
             }
         };
-        let emit = Emit {
+        let epilogue = Epilogue {
             step,
             stride: spec.stride,
             pool,
             size: (shape.height, shape.width),
             to: rows,
         };
-        self.conv(i, spec, bits, Goal::Bits(channels, emit, to));
-        if let Place::Cells(buffer, cells) = place {
-            let (from, to) = ((to, rows), (buffer, cells));
-            self.push(i, ToCells { shape, from, to });
+        self.conv(i, spec, bits, OutputLayout::Bits(channels, epilogue, to));
+        if let Place::Nibbles(buffer, nibbles) = place {
+            let (from, to) = ((to, rows), (buffer, nibbles));
+            self.push(i, ToNibbles { shape, from, to });
         }
         Output::Bits(place)
     }
 
-    fn conv(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>, goal: Goal) {
+    fn conv(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>, goal: OutputLayout) {
         let lanes = self.kernels.row_lanes();
         match (bits, goal) {
             (None, goal) => {
                 let op = PixelConv::new(spec, goal, &mut self.sizes);
                 self.push(i, op);
             }
-            (Some(from), Goal::Bits(channels, emit, to)) if RowConv::fits(spec, lanes) => {
-                let goal = (channels, emit, to);
+            (Some(from), OutputLayout::Bits(channels, epilogue, to))
+                if RowConv::fits(spec, lanes) =>
+            {
+                let goal = (channels, epilogue, to);
                 let op = RowConv::new(spec, lanes, from, goal, &mut self.sizes);
                 self.push(i, op);
             }
@@ -172,8 +174,8 @@ impl Planner<'_> {
         if flow.input().1 == Kind::Bits {
             let layout = self.layout_of(i);
             let layout = layout.expect("a stage with weights wants an order");
-            let Place::Cells(from, _) = self.bits_for(i, layout) else {
-                unreachable!("real weights read cells")
+            let Place::Nibbles(from, _) = self.bits_for(i, layout) else {
+                unreachable!("real weights read nibbles")
             };
             let to = self.sizes.reals(shape.len());
             let op = TableConv::new(&spec, weight, &bias, from, to, &mut self.sizes);
@@ -192,8 +194,8 @@ impl Planner<'_> {
         let (_, flow) = self.at(i);
         let (pooled, _) = flow.output();
         let place = self.place_bits(i);
-        let (buffer, cells) = match place {
-            Place::Cells(buffer, cells) => (buffer, cells),
+        let (buffer, nibbles) = match place {
+            Place::Nibbles(buffer, nibbles) => (buffer, nibbles),
             Place::Rows(..) => {
                 let spec = WindowSpec {
                     input: pooled,
@@ -202,8 +204,8 @@ impl Planner<'_> {
                     stride: 1,
                     padding: 0,
                 };
-                let (cells, bytes) = spec.cells();
-                (self.sizes.bytes(bytes), cells)
+                let (nibbles, bytes) = spec.nibbles();
+                (self.sizes.bytes(bytes), nibbles)
             }
         };
         let cut = CutPool2 {
@@ -211,11 +213,11 @@ impl Planner<'_> {
             shape: flow.values[0].0,
             threshold,
             to: buffer,
-            cells,
+            nibbles,
         };
         self.push(i, cut);
         if let Place::Rows(to, rows) = place {
-            let (from, to) = ((buffer, cells), (to, rows));
+            let (from, to) = ((buffer, nibbles), (to, rows));
             let shape = pooled;
             self.push(i, ToRows { shape, from, to });
         }

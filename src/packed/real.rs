@@ -1,7 +1,7 @@
 //! Real inputs: the dense products of the training side, and what turns their
 //! sums into bits.
 
-use super::layout::{Cells, Rows, get, set};
+use super::layout::{Nibbles, Rows, get, set};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
 use super::table::WindowSpec;
@@ -145,7 +145,7 @@ pub(super) struct CutPool2 {
     pub shape: Shape,
     pub threshold: Vec<f32>,
     pub to: usize,
-    pub cells: Cells,
+    pub nibbles: Nibbles,
 }
 
 impl Op for CutPool2 {
@@ -162,10 +162,11 @@ impl Op for CutPool2 {
         let step = width * channels;
         let (x, out) = (&cx.s.reals[self.from], &mut cx.s.bytes[self.to]);
         for y in 0..height / 2 {
-            let cells = &mut out[self.cells.place(0, y, 0)..][..width / 2 * self.cells.groups];
+            let nibbles =
+                &mut out[self.nibbles.place(0, y, 0)..][..width / 2 * self.nibbles.groups];
             let rows = &x[2 * y * step..][..2 * step];
             cx.kernels
-                .cut_pool2(rows, step, channels, &self.threshold, cells);
+                .cut_pool2(rows, step, channels, &self.threshold, nibbles);
         }
     }
 }
@@ -205,16 +206,16 @@ pub(super) fn real_threshold(scale: f32, shift: f32) -> f32 {
     float(low)
 }
 
-/// Bits from rows to cells.
-pub(super) struct ToCells {
+/// Bits from rows to nibbles.
+pub(super) struct ToNibbles {
     pub shape: Shape,
     pub from: (usize, Rows),
-    pub to: (usize, Cells),
+    pub to: (usize, Nibbles),
 }
 
-impl Op for ToCells {
+impl Op for ToNibbles {
     fn name(&self) -> &'static str {
-        "rows to cells"
+        "rows to nibbles"
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
@@ -223,33 +224,33 @@ impl Op for ToCells {
             let (y, x) = (p / self.shape.width, p % self.shape.width);
             for c in (0..self.shape.channels).step_by(4) {
                 let group = c..(c + 4).min(self.shape.channels);
-                out[self.to.1.place(c, y, x)] = group.enumerate().fold(0, |cell, (j, c)| {
-                    cell | u8::from(get(bits, self.from.1.place(c, y, x))) << j
+                out[self.to.1.place(c, y, x)] = group.enumerate().fold(0, |nibble, (j, c)| {
+                    nibble | u8::from(get(bits, self.from.1.place(c, y, x))) << j
                 });
             }
         }
     }
 }
 
-/// Bits from cells to rows.
+/// Bits from nibbles to rows.
 pub(super) struct ToRows {
     pub shape: Shape,
-    pub from: (usize, Cells),
+    pub from: (usize, Nibbles),
     pub to: (usize, Rows),
 }
 
 impl Op for ToRows {
     fn name(&self) -> &'static str {
-        "cells to rows"
+        "nibbles to rows"
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let (cells, out) = (&cx.s.bytes[self.from.0], &mut cx.s.bits[self.to.0]);
+        let (nibbles, out) = (&cx.s.bytes[self.from.0], &mut cx.s.bits[self.to.0]);
         out.fill(0);
         for p in 0..self.shape.pixels() {
             let (y, x) = (p / self.shape.width, p % self.shape.width);
             for c in 0..self.shape.channels {
-                let bit = cells[self.from.1.place(c, y, x)] >> (c % 4) & 1 == 1;
+                let bit = nibbles[self.from.1.place(c, y, x)] >> (c % 4) & 1 == 1;
                 set(out, self.to.1.place(c, y, x), bit);
             }
         }

@@ -2,7 +2,7 @@
 //! [`crate::kernels::packed::rows`].
 
 use super::bit_conv::ConvSpec;
-use super::emit::{Channel, Emit};
+use super::epilogue::{Channel, Epilogue};
 use super::layout::Rows;
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
@@ -34,7 +34,7 @@ pub(super) struct RowConv {
     /// Rows of the output in whole vectors.
     rows: usize,
     outputs: Vec<Output>,
-    emit: Emit,
+    epilogue: Epilogue,
     lane_bits: usize,
     spread: usize,
     planes: usize,
@@ -125,7 +125,7 @@ impl RowConv {
         spec: &ConvSpec<'_>,
         lanes: usize,
         from: usize,
-        (channels, emit, to): (Vec<Channel>, Emit, usize),
+        (channels, epilogue, to): (Vec<Channel>, Epilogue, usize),
         sizes: &mut Sizes,
     ) -> Self {
         let vectors = Vectors::new(spec, lanes);
@@ -162,7 +162,7 @@ impl RowConv {
             groups,
             plane,
             rows,
-            emit,
+            epilogue,
             lane_bits: sizes.bits(plane.div_ceil(64)),
             spread: sizes.bytes(most * plane),
             planes: sizes.bytes(planes),
@@ -273,7 +273,8 @@ impl Op for RowConv {
                 }
             }
             let out = &mut cx.s.bits[self.to];
-            self.emit.channel(kernels, &stream, o, output.invert, out);
+            self.epilogue
+                .channel(kernels, &stream, o, output.invert, out);
         }
         cx.s.bits[self.lane_bits] = lane_bits;
         cx.s.bytes[self.spread] = spread;

@@ -1,7 +1,7 @@
 //! What follows a product, one step after another, for values of any shape: the
 //! way of all that has no fast path of its own.
 
-use super::layer::{Cut, Function, Step};
+use super::layer::{Function, Step, Thresholds};
 use super::layout::{Place, set};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
@@ -107,11 +107,11 @@ pub(super) struct Tail {
 
 impl TailStep {
     /// Bits of integers.
-    fn cut(&self, cut: &Cut, x: &[i32], y: &mut [i32]) {
+    fn threshold(&self, thresholds: &Thresholds, x: &[i32], y: &mut [i32]) {
         let c = self.shape.channels;
         for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
             for (c, (y, &x)) in y.iter_mut().zip(x).enumerate() {
-                *y = i32::from(cut.bit(c, x));
+                *y = i32::from(thresholds.bit(c, x));
             }
         }
     }
@@ -149,9 +149,13 @@ impl TailStep {
         let shape = self.shape;
         let n = shape.len();
         match &self.step {
-            Step::Cut { cut } => self.cut(cut, &x[..n], &mut y[..n]),
-            Step::Draw { node, cut, p } => match cx.reading.noise(*node) {
-                None => self.cut(cut, &x[..n], &mut y[..n]),
+            Step::Threshold { thresholds } => self.threshold(thresholds, &x[..n], &mut y[..n]),
+            Step::Draw {
+                node,
+                thresholds,
+                p,
+            } => match cx.reading.noise(*node) {
+                None => self.threshold(thresholds, &x[..n], &mut y[..n]),
                 Some(mut rng) => self.draw(p, &mut rng, x, (&mut reals[..n], &mut y[..n])),
             },
             Step::PoolBits {
@@ -329,14 +333,14 @@ impl Tail {
                     }
                 }
             }
-            Place::Cells(buffer, cells) => {
+            Place::Nibbles(buffer, nibbles) => {
                 let out = &mut cx.s.bytes[buffer];
                 for (p, x) in pixels {
                     let (y, column) = at(p);
-                    let first = cells.place(0, y, column);
-                    for (cell, x) in out[first..].iter_mut().zip(x.chunks(4)) {
+                    let first = nibbles.place(0, y, column);
+                    for (nibble, x) in out[first..].iter_mut().zip(x.chunks(4)) {
                         let bits = x.iter().enumerate();
-                        *cell = bits.fold(0, |cell, (j, &x)| cell | u8::from(x != 0) << j);
+                        *nibble = bits.fold(0, |nibble, (j, &x)| nibble | u8::from(x != 0) << j);
                     }
                 }
             }

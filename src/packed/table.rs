@@ -10,7 +10,7 @@
 //! them stays in the first-level cache while every position of the image adds
 //! to its sums.
 
-use super::layout::Cells;
+use super::layout::Nibbles;
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
@@ -31,16 +31,19 @@ pub(super) struct WindowSpec {
 }
 
 impl WindowSpec {
-    /// How the input's cells must lie, and how many bytes they take.
-    pub fn cells(&self) -> (Cells, usize) {
+    /// How the input's nibbles must lie, and how many bytes they take.
+    pub fn nibbles(&self) -> (Nibbles, usize) {
         let groups = self.input.channels.div_ceil(4);
         let row = self.input.width + 2 * self.padding;
-        let cells = Cells {
+        let nibbles = Nibbles {
             origin: (self.padding * row + self.padding) * groups,
             row,
             groups,
         };
-        (cells, (self.input.height + 2 * self.padding) * row * groups)
+        (
+            nibbles,
+            (self.input.height + 2 * self.padding) * row * groups,
+        )
     }
 
     /// Inputs of one output.
@@ -80,8 +83,8 @@ impl TableConv {
         to: usize,
         sizes: &mut Sizes,
     ) -> Self {
-        let (cells, _) = spec.cells();
-        let at = |y: usize, x: usize| ((y * cells.row + x) * cells.groups) as u32;
+        let (nibbles, _) = spec.nibbles();
+        let at = |y: usize, x: usize| ((y * nibbles.row + x) * nibbles.groups) as u32;
         let (kernel, channels) = (spec.kernel, spec.output.channels);
         let pixels = 0..spec.output.pixels();
         let starts: Vec<u32> = pixels
@@ -92,7 +95,7 @@ impl TableConv {
             .collect();
         let taps = kernel.0 * kernel.1;
         let lookups: Vec<(usize, usize)> = (0..taps)
-            .flat_map(|tap| (0..cells.groups).map(move |g| (tap, g)))
+            .flat_map(|tap| (0..nibbles.groups).map(move |g| (tap, g)))
             .collect();
         let step = channels.next_multiple_of(8);
         let mut blocks = Vec::new();
@@ -165,9 +168,9 @@ impl Op for TableConv {
                 width: block.width,
                 out_step: self.step,
             };
-            let cells = &cx.s.bytes[self.from];
+            let nibbles = &cx.s.bytes[self.from];
             cx.kernels
-                .look_up(cells, &lookups, &mut sums[block.first..]);
+                .look_up(nibbles, &lookups, &mut sums[block.first..]);
         }
         let out = cx.s.reals[self.to].chunks_exact_mut(self.channels);
         for (out, row) in out.zip(sums.chunks_exact(self.step)) {

@@ -35,7 +35,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// What training leaves behind.
 pub struct Trained {
     /// The network with the weights of the best epoch, ready to evaluate batches of up to
-    /// [`Config::batch`] images, to be packed ([`crate::lower`]) or saved.
+    /// [`Config::batch`] images, to be packed ([`crate::model::Network::pack`]) or saved.
     pub network: Network,
     /// What every epoch came to.
     pub history: Vec<EpochRecord>,

@@ -4,7 +4,7 @@
 //! channel).
 
 use bnn_cpu::layers::{self, Function, Sides, Weights, Window};
-use bnn_cpu::model::Network;
+use bnn_cpu::model::{LayerSpec, Network, Source};
 use bnn_cpu::tensor::Shape;
 
 /// Convolution. Weights are (O, C/groups, kh, kw), as PyTorch has them.
@@ -269,74 +269,172 @@ pub fn effective(weights: Weights, v: &[f64]) -> Vec<f64> {
     }
 }
 
-/// The logits of one image in evaluation with thresholds, and the least distance of
-/// a number from the threshold that cut it, in units of the largest number beside it.
-pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
-    let spec = net.spec();
-    let pixels = spec.pixel_encoding();
-    let params = net.params();
-    let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-    let of = |name: &str, what: &str| -> Option<Vec<f64>> {
-        let name = format!("{name}.{what}");
+/// The parameters and buffers of a network, by layer and name.
+struct Tensors<'a>(&'a Network);
+
+impl Tensors<'_> {
+    fn get(&self, layer: &str, what: &str) -> Option<Vec<f64>> {
+        let params = self.0.params();
+        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
+        let name = format!("{layer}.{what}");
         let entry = params.entries().iter().find(|e| e.name == name);
         let buffer = params.buffer_entries().iter().find(|e| e.name == name);
         entry
             .map(|e| wide(&params.values()[e.span.clone()]))
             .or(buffer.map(|e| wide(&params.buffer_values()[e.span.clone()])))
-    };
-    let mut x: Vec<f64> = image.iter().map(|&p| f64::from(pixels.value(p))).collect();
-    let mut shape = spec.input;
-    let mut margin = f64::INFINITY;
-    for layer in &spec.layers {
-        let name = layer.label();
-        let conv = layer.get::<layers::Conv>();
-        let fully = layer.get::<layers::Linear>();
-        if let Some(terms) = conv.map(|c| c.terms()).or(fully.map(|l| l.terms())) {
-            let v = of(name, "weight").expect("a layer has weights");
-            let mut w = effective(terms.weights, &v);
-            let layer = match (conv, fully) {
-                (Some(conv), _) => Conv::grouped(shape, conv.out, conv.window(), conv.groups),
-                (_, Some(fully)) => {
-                    w = stored(shape, &w);
-                    linear(shape, fully.out)
-                }
-                _ => unreachable!("the other layers have no weights"),
-            };
-            x = layer.forward(&x, &w, None);
-            let (channels, bias) = (layer.output.channels, of(name, "bias"));
-            for (i, x) in x.iter_mut().enumerate() {
-                let o = i % channels;
-                if terms.scale {
-                    let row = &v[o * v.len() / channels..][..v.len() / channels];
-                    *x *= row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64;
-                }
-                *x += bias.as_ref().map_or(0.0, |b| b[o]);
-            }
-            shape = layer.output;
-        } else if let Some(norm) = layer.get::<layers::BatchNorm>() {
-            let get = |what: &str| of(name, what).expect("a norm has its numbers");
-            let norm = Norm {
-                mean: get("running_mean"),
-                var: get("running_var"),
-                eps: norm.eps,
-                batch: false,
-            };
-            x = norm.forward(&x, &get("weight"), &get("bias"));
-        } else if let Some(pool) = layer.get::<layers::MaxPool>() {
-            (shape, x, _) = max_pool(&x, shape, pool.kernel, pool.step());
-        } else if let Some(activation) = layer.get::<layers::Activation>() {
-            let slope = f64::from(net.pass().slope);
-            x.iter_mut()
-                .for_each(|x| *x = function(activation.function, slope, *x).0);
-        } else if layer.is::<layers::Binary>() {
-            let largest = x.iter().fold(1.0f64, |m, x| m.max(x.abs()));
-            for x in &mut x {
-                margin = margin.min(x.abs() / largest);
-                *x = f64::from(u8::from(*x > 0.0));
-            }
-        } else {
-            panic!("layer {name} is unknown to the oracle");
-        }
     }
-    (x, margin)
+
+    fn some(&self, layer: &str, what: &str) -> Vec<f64> {
+        self.get(layer, what).expect("a layer has its numbers")
+    }
+}
+
+/// A row of a value.
+#[derive(Clone)]
+struct Row {
+    shape: Shape,
+    x: Vec<f64>,
+}
+
+/// The logits of one image in evaluation with thresholds, and the least distance of
+/// a number from the threshold that cut it, in units of the largest number beside it.
+pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
+    let spec = net.spec();
+    let pixels = spec.pixel_encoding();
+    let image = Row {
+        shape: spec.input,
+        x: image.iter().map(|&p| f64::from(pixels.value(p))).collect(),
+    };
+    let topology = spec.topology().expect("a sound spec");
+    let mut rows: Vec<Row> = Vec::new();
+    let mut margin = f64::INFINITY;
+    for (layer, sources) in spec.layers.iter().zip(&topology.inputs) {
+        let of = |source: &Source| match source {
+            Source::Input => &image,
+            Source::Layer(j) => &rows[*j],
+        };
+        let inputs: Vec<&Row> = sources.iter().map(of).collect();
+        if layer.is::<layers::Binary>() {
+            let x = &inputs[0].x;
+            let largest = x.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+            let nearest = x.iter().fold(f64::INFINITY, |m, x| m.min(x.abs()));
+            margin = margin.min(nearest / largest);
+        }
+        let row = layer_of(net, layer, &inputs);
+        rows.push(row);
+    }
+    let last = rows.pop().expect("a network has layers");
+    (last.x, margin)
+}
+
+fn layer_of(net: &Network, layer: &LayerSpec, inputs: &[&Row]) -> Row {
+    let (name, Row { shape, x }) = (layer.label(), inputs[0].clone());
+    let tensors = Tensors(net);
+    if layer.is::<layers::Conv>() || layer.is::<layers::Linear>() {
+        return weighted(&tensors, layer, shape, &x);
+    }
+    let each = |f: &dyn Fn(usize, f64) -> f64| {
+        let x = x.iter().enumerate().map(|(i, &x)| f(i % shape.channels, x));
+        Row {
+            shape,
+            x: x.collect(),
+        }
+    };
+    if let Some(norm) = layer.get::<layers::BatchNorm>() {
+        let of = Norm {
+            mean: tensors.some(name, "running_mean"),
+            var: tensors.some(name, "running_var"),
+            eps: norm.eps,
+            batch: false,
+        };
+        let (gamma, beta) = (tensors.some(name, "weight"), tensors.some(name, "bias"));
+        let x = of.forward(&x, &gamma, &beta);
+        Row { shape, x }
+    } else if let Some(pool) = layer.get::<layers::MaxPool>() {
+        let (shape, x, _) = max_pool(&x, shape, pool.kernel, pool.step());
+        Row { shape, x }
+    } else if let Some(pool) = layer.get::<layers::AvgPool>() {
+        mean_pool(&x, shape, pool.kernel, pool.step())
+    } else if layer.is::<layers::GlobalAvgPool>() {
+        mean_pool(&x, shape, Sides::new(shape.height, shape.width), Sides::ONE)
+    } else if layer.is::<layers::Shift>() {
+        let shift = tensors.some(name, "bias");
+        each(&|c, x| x + shift[c])
+    } else if let Some(activation) = layer.get::<layers::Activation>() {
+        let slope = f64::from(net.pass().slope);
+        each(&|_, x| function(activation.function, slope, x).0)
+    } else if layer.is::<layers::Binary>() {
+        each(&|_, x| f64::from(u8::from(x > 0.0)))
+    } else if layer.is::<layers::Add>() {
+        let sum = |i: usize| inputs.iter().map(|row| row.x[i]).sum();
+        let x = (0..x.len()).map(sum).collect();
+        Row { shape, x }
+    } else if layer.is::<layers::Concat>() {
+        let pixel = |p: usize| {
+            inputs.iter().flat_map(move |row| {
+                let c = row.shape.channels;
+                row.x[p * c..][..c].iter().copied()
+            })
+        };
+        let x: Vec<f64> = (0..shape.pixels()).flat_map(pixel).collect();
+        let channels = x.len() / shape.pixels();
+        let shape = Shape::image(channels, shape.height, shape.width);
+        Row { shape, x }
+    } else if layer.is::<layers::Flatten>() {
+        let at = |i: usize| x[i % shape.pixels() * shape.channels + i / shape.pixels()];
+        let x: Vec<f64> = (0..x.len()).map(at).collect();
+        let shape = Shape::vector(x.len());
+        Row { shape, x }
+    } else {
+        panic!("layer {name} is unknown to the oracle");
+    }
+}
+
+/// A layer with weights.
+fn weighted(tensors: &Tensors<'_>, layer: &LayerSpec, shape: Shape, x: &[f64]) -> Row {
+    let name = layer.label();
+    let v = tensors.some(name, "weight");
+    let (conv, fully) = (layer.get::<layers::Conv>(), layer.get::<layers::Linear>());
+    let (of, w, terms) = match (conv, fully) {
+        (Some(conv), _) => {
+            let w = effective(conv.weights, &v);
+            let of = Conv::grouped(shape, conv.out, conv.window(), conv.groups);
+            (of, w, conv.terms())
+        }
+        (_, Some(fully)) => {
+            let w = stored(shape, &effective(fully.weights, &v));
+            (linear(shape, fully.out), w, fully.terms())
+        }
+        _ => unreachable!("the other layers have no weights"),
+    };
+    let mut x = of.forward(x, &w, None);
+    let (channels, bias) = (of.output.channels, tensors.get(name, "bias"));
+    for (i, x) in x.iter_mut().enumerate() {
+        let o = i % channels;
+        if terms.scale {
+            let row = &v[o * v.len() / channels..][..v.len() / channels];
+            *x *= row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64;
+        }
+        *x += bias.as_ref().map_or(0.0, |b| b[o]);
+    }
+    let shape = of.output;
+    Row { shape, x }
+}
+
+/// The mean of each window of that height and width.
+fn mean_pool(x: &[f64], shape: Shape, window: Sides, stride: Sides) -> Row {
+    let height = (shape.height - window.height) / stride.height + 1;
+    let width = (shape.width - window.width) / stride.width + 1;
+    let out = Shape::image(shape.channels, height, width);
+    let mut y = vec![0.0; out.len()];
+    for (i, y) in y.iter_mut().enumerate() {
+        let (p, c) = (i / out.channels, i % out.channels);
+        for k in 0..window.height * window.width {
+            let row = p / width * stride.height + k / window.width;
+            let column = p % width * stride.width + k % window.width;
+            *y += x[(row * shape.width + column) * shape.channels + c];
+        }
+        *y /= (window.height * window.width) as f64;
+    }
+    Row { shape: out, x: y }
 }

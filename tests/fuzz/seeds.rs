@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
 use bnn_cpu::estimators::{self, Firing};
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::weights::{export, write};
 use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
 use bnn_cpu::tensor::Shape;
@@ -257,9 +256,24 @@ pub fn packed_seeds() -> Vec<Vec<u8>> {
         for firing in [Firing::Deterministic, Firing::Stochastic] {
             let mut random = RandomNet::new(seed, firing);
             let spec = random.spec(Mix::Either);
-            let packed = lower(&random.net(&spec, fastest(), 1)).expect("a packed net");
+            let packed = random
+                .net(&spec, fastest(), 1)
+                .pack()
+                .expect("a packed net");
             let bytes = packed.to_bytes().expect("bytes");
             if bytes.len() < 4000 {
+                seeds.push(bytes);
+            }
+        }
+    }
+    // Joins, average pools and values with several readers.
+    for seed in 0..60 {
+        for firing in [Firing::Deterministic, Firing::Stochastic] {
+            let mut random = RandomNet::new(4 << 32 | seed, firing);
+            let spec = random.graph(Mix::Either);
+            let packed = random.net(&spec, fastest(), 1).pack();
+            let bytes = packed.expect("a packed net").to_bytes().expect("bytes");
+            if bytes.len() < 5000 {
                 seeds.push(bytes);
             }
         }
@@ -268,12 +282,7 @@ pub fn packed_seeds() -> Vec<Vec<u8>> {
     let spec = r#"{"name":"p","input":{"channels":1,"height":4,"width":4},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"max_pool","kernel":2},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#;
     let spec = serde_json::from_str(spec).expect("a spec");
     let net = Network::new(&spec, fastest(), 1, false).expect("a network");
-    seeds.push(
-        lower(&net)
-            .expect("a packed net")
-            .to_bytes()
-            .expect("bytes"),
-    );
+    seeds.push(net.pack().expect("a packed net").to_bytes().expect("bytes"));
     assert!(seeds.len() > 5, "{} small nets", seeds.len());
     seeds
 }
@@ -286,18 +295,53 @@ fn packed_lies() -> Vec<Vec<u8>> {
             r#"{{"name":"c","layer":1,"product":{product},"weights":{{"type":"{weights}"}},"tail":[]}}"#
         )
     };
+    // A stage without weights that reads the image or stages of those numbers.
+    let read = |layer: usize, product: &str, inputs: &[&str]| {
+        let inputs: Vec<String> = inputs
+            .iter()
+            .map(|input| match *input {
+                "image" => r#""image""#.into(),
+                stage => format!(r#"{{"stage":{stage}}}"#),
+            })
+            .collect();
+        format!(
+            r#"{{"name":"j","layer":{layer},"inputs":[{}],"product":{{"type":"{product}"}},"weights":{{"type":"none"}},"tail":[]}}"#,
+            inputs.join(",")
+        )
+    };
+    // Each stage joins the one before it with itself, more often than a value can grow.
+    let doubled = |product: &str| {
+        let first = read(0, product, &["image", "image"]);
+        let more = (1..24).map(|i| {
+            let before = (i - 1).to_string();
+            read(i, product, &[&before, &before])
+        });
+        std::iter::once(first)
+            .chain(more)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let input =
         r#"{"name":"i","layer":1,"product":{"type":"input"},"weights":{"type":"none"},"tail":[]}"#;
     let stages = [
         conv("real"),
         conv("none"),
         format!("{input},{input}"),
+        // A stage that reads itself, one behind it, one that none reads, and joins of one
+        // value, of two shapes, and of more than a float holds.
+        read(0, "add", &["image", "0"]),
+        read(0, "concat", &["image", "1"]),
+        read(0, "input", &["image"]) + "," + &read(1, "input", &["image"]),
+        read(0, "add", &["image"]),
+        read(0, "input", &["image"]) + "," + &conv("binary") + "," + &read(2, "add", &["0", "1"]),
+        doubled("add"),
+        doubled("concat"),
         format!("{input},{}", conv("binary")),
     ];
     let file = |stages: &String| {
         let sides = r#"{"channels":2,"height":16384,"width":64}"#;
         let text = format!(
-            r#"{{"format":1,"name":"lie","input":{sides},"pixels":"raw","stages":[{stages}]}}"#
+            r#"{{"format":3,"name":"lie","input":{sides},"pixels":"raw","stages":[{stages}]}}"#
         );
         let about = [("bnn-cpu-packed".to_string(), text)].into();
         safetensors::serialize::<&str, safetensors::tensor::TensorView<'_>, _>([], Some(about))

@@ -417,7 +417,7 @@ pub fn requests(bytes: &[u8]) {
         spec.place(Placement::Both, Firing::Deterministic, "st")
             .expect("a unit");
         let net = Network::new(&spec, engine(), 1, false).expect("a small network");
-        let packed = bnn_cpu::lower::lower(&net).expect("a packed network");
+        let packed = net.pack().expect("a packed network");
         let (title, source) = ("a net".into(), "a-run".into());
         let reader = Reader::new(title, source, packed, None, None, engine());
         let address = "127.0.0.1:4000".parse().expect("an address");

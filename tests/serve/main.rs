@@ -12,7 +12,6 @@ use std::time::Duration;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Init, Network, Placement, argmax, preset};
 use bnn_cpu::packed::Lineage;
 use bnn_cpu::serve::{Drawing, Hosts, Limits, Reader, Server, Site, Sizes};
@@ -56,7 +55,7 @@ fn network(model: &str, placement: Placement, firing: Firing) -> Network {
 
 fn reader(net: Network, noise: Option<Noise>) -> Reader {
     let engine = kernels::select(None).unwrap();
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     Reader::new(
         "a net".into(),
         "run".into(),
@@ -73,7 +72,7 @@ fn a_network_of_dark_ink_is_shown_dark_ink() {
     let engine = kernels::select(None).unwrap();
     let reader = |light_ground| {
         let net = network("mlp", Placement::Both, Firing::Deterministic);
-        let packed = lower(&net).unwrap().with_lineage(Lineage {
+        let packed = net.pack().unwrap().with_lineage(Lineage {
             run: None,
             data_sha256: String::new(),
             light_ground,
@@ -464,7 +463,7 @@ fn a_taken_address_and_colours_are_refused() {
     spec.place(Placement::Both, Firing::Deterministic, "st")
         .unwrap();
     let net = Network::new(&spec, engine, 1, false).unwrap();
-    let packed = lower(&net).unwrap();
+    let packed = net.pack().unwrap();
     let error = Reader::new("".into(), "a run".into(), packed, Some(net), None, engine);
     let error = error.err().unwrap().to_string();
     assert!(

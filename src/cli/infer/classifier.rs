@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bnn_cpu::data::Background;
 use bnn_cpu::kernels::Engine;
-use bnn_cpu::lower::lower;
 use bnn_cpu::model::{Network, weights};
 use bnn_cpu::packed::{Lineage, PackedNet, Reading, Runner};
 use bnn_cpu::tape::{Mode, Noise, Units};
@@ -180,8 +179,8 @@ impl Source {
     pub fn packed(&self, engine: Engine) -> Outcome<PackedNet> {
         match self {
             Self::Packed(_, net) => Ok(net.clone()),
-            Self::Run(run) => Ok(lower(&run.network(engine, 1)?)?.with_lineage(run.lineage())),
-            Self::Weights(_, best) => Ok(lower(&self.network(engine, 1)?)?.with_lineage(Lineage {
+            Self::Run(run) => Ok(run.network(engine, 1)?.pack()?.with_lineage(run.lineage())),
+            Self::Weights(_, best) => Ok(self.network(engine, 1)?.pack()?.with_lineage(Lineage {
                 run: None,
                 data_sha256: best.data_sha256.clone(),
                 light_ground: best.background.map(|b| b == Background::Light),

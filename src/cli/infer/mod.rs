@@ -12,8 +12,8 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::fit::Invert;
 use bnn_cpu::layers::row_loss;
-use bnn_cpu::lower::verify;
 use bnn_cpu::model::argmax;
+use bnn_cpu::model::verify;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 

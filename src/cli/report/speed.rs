@@ -5,7 +5,6 @@ use std::time::Duration;
 use bnn_cpu::bounded;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::page::Speed;
-use bnn_cpu::lower::lower;
 use bnn_cpu::study::timing::{Effort, Timing, time, time_network};
 use bnn_cpu::train::Placed;
 use bnn_cpu::train::{Config, RunFolder};
@@ -61,7 +60,7 @@ pub fn measure(
             })
         })
         .collect::<Outcome<_>>()?;
-    let (packed, bytes) = match lower(&net) {
+    let (packed, bytes) = match net.pack() {
         Err(error) => (Err(error.to_string()), 0),
         Ok(packed) => {
             let mut runner = packed.runner(context.engine);

@@ -7,7 +7,7 @@ use crate::kernels::packed::BitRows;
 
 /// What is done to the bits of every channel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Emit {
+pub(super) struct Epilogue {
     /// Bits from one row of positions to the next.
     pub step: usize,
     /// Positions from one output of the layer to the next.
@@ -20,7 +20,7 @@ pub(super) struct Emit {
     pub to: Rows,
 }
 
-impl Emit {
+impl Epilogue {
     /// Ors one channel's bits into `out`: the bit of a window is 1 if any of its
     /// bits is, all inverted with `invert`.
     pub fn channel(
@@ -79,8 +79,8 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub fn new(threshold: i32, flip: bool, and: bool) -> Self {
-        let negate = flip != and;
+    pub fn new(threshold: i32, inverted: bool, and: bool) -> Self {
+        let negate = inverted != and;
         Self {
             negate,
             threshold: if negate { 1 - threshold } else { threshold },
