@@ -13,7 +13,7 @@ use bnn_cpu::kernels::{Engine, select};
 use bnn_cpu::layers::{Conv, Weights};
 use bnn_cpu::model::{Init, ModelSpec, Network, Placement};
 use bnn_cpu::train::OptimiserSpec;
-use common::nets::{ADAM, SGD, Trainee, digits_net, grouped_net, tiny_net};
+use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, tiny_net};
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -155,6 +155,8 @@ fn a_warm_step_allocates_nothing() {
         ),
         ("tiny stoch, adam", tiny_net(Firing::Stochastic), ADAM),
         ("grouped", grouped_net(Firing::Stochastic), ADAM),
+        ("graph, disarm", graph_net("disarm"), ADAM),
+        ("graph, rebar", graph_net("rebar"), SGD),
         ("tiny, binary weights", binary_weights, ADAM),
     ];
     let mut engines = common::engines();

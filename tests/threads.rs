@@ -11,7 +11,7 @@ use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Config, DatasetRecord, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train,
 };
-use common::nets::{ADAM, SGD, Trainee, digits_net, grouped_net, tiny_net};
+use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, tiny_net};
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 const STEPS: usize = 5;
@@ -169,5 +169,29 @@ fn a_run_folder() {
     assert_eq!(alone.1.len(), 2);
     for threads in [2, 3, 8] {
         assert!(run(threads) == alone, "{threads} threads differ from one");
+    }
+}
+
+/// Rows, and every number that is learned, of a network that is no chain.
+#[test]
+fn graphs() {
+    for estimator in ["st", "disarm", "muprop"] {
+        for threads in &THREADS[1..] {
+            let losses = |threads: usize| {
+                common::pool(threads).install(|| {
+                    let data = digits::generate(5, 70, 1);
+                    let spec = graph_net(estimator);
+                    let mut trainee = Trainee::new(&spec, common::fastest(), 33, ADAM, 0.002, 3);
+                    let batch: Vec<u32> = (0..33).collect();
+                    let step = |_| trainee.step(&data.train, &batch).to_bits();
+                    let losses: Vec<u64> = (0..STEPS).map(step).collect();
+                    (losses, common::bits(trainee.net.params().values()))
+                })
+            };
+            assert!(
+                losses(*threads) == losses(1),
+                "{estimator}: {threads} threads differ from one"
+            );
+        }
     }
 }

@@ -267,3 +267,51 @@ impl Model {
         self.net.pack()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::{Graph, Sgd};
+
+    #[test]
+    fn a_regression_on_a_further_input_learns_and_says_what_does_not_fit() {
+        let g = Graph::new(3);
+        let target = g.further_input("t", 2);
+        g.input().linear("fc", 2).mse(&target);
+        let mut model = g.compile(4).unwrap();
+        let (x, t) = (vec![0.5f32; 12], vec![1.0f32; 8]);
+        let mut opt = Sgd::new(0.1, 0.0);
+        let mut losses = Vec::new();
+        for _ in 0..50 {
+            model.set_images(&x).unwrap();
+            model.set_input("t", &t).unwrap();
+            losses.push(model.step(&x, &[], &mut opt).unwrap());
+        }
+        assert!(losses[49] < 1e-3 * losses[0], "{losses:?}");
+        for error in [
+            model.set_input("u", &t).unwrap_err(),
+            model.set_input("t", &t[1..]).unwrap_err(),
+            model.set_images(&x[1..]).unwrap_err(),
+            model.set_images(&vec![0.0f32; 15]).unwrap_err(),
+            model.predict(&x).unwrap_err(),
+            model.pack().unwrap_err(),
+        ] {
+            assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn labels_are_checked_also_where_their_loss_is_one_of_several() {
+        let g = Graph::new(3);
+        let logits = g.input().linear("fc", 2);
+        let loss = logits.cross_entropy();
+        let weights = vec![0.5];
+        g.layer(crate::layers::WeightedSum { weights }, &[&loss]);
+        let mut model = g.compile(2).unwrap();
+        let (x, mut opt) = (vec![0.5f32; 6], Sgd::new(0.1, 0.0));
+        model.step(&x, &[0, 1], &mut opt).unwrap();
+        for labels in [&[0u32, 2][..], &[0], &[]] {
+            assert!(model.step(&x, labels, &mut opt).is_err(), "{labels:?}");
+        }
+        assert_eq!(model.predict(&x).unwrap().len(), 2);
+    }
+}

@@ -1,5 +1,7 @@
 //! From real to binary weights and back, as a change of the spec.
 
+use std::collections::{HashMap, HashSet};
+
 use super::spec::ModelSpec;
 use crate::layers::{BatchNorm, Conv, LayerSpec, Linear, MaxPool, Weights};
 
@@ -11,6 +13,8 @@ impl ModelSpec {
     /// spec has none, the batch norm `{layer}_bn` is put in, the last one giving
     /// the logits. A bias before a batch norm is without effect, and is taken
     /// out. Pixels stay integers where the first layer's weights are binary.
+    /// Whatever read the layer reads its batch norm then; a layer that others read by its
+    /// name is normed in front of its pool, so that they read normed numbers as well.
     /// Turning back to real weights takes out no batch norm and puts in no bias.
     ///
     /// The name says so where the weights change: it is another network.
@@ -30,7 +34,9 @@ impl ModelSpec {
             };
         }
         let before = self.binary_first().is_some();
-        let mut layers = Vec::new();
+        let (by_name, normed) = self.read_by_name();
+        let mut moved: HashMap<String, String> = HashMap::new();
+        let mut layers: Vec<LayerSpec> = Vec::new();
         let mut rest = std::mem::take(&mut self.layers).into_iter().peekable();
         while let Some(mut layer) = rest.next() {
             let Some(name) = set_weights(&mut layer, kind) else {
@@ -41,17 +47,42 @@ impl ModelSpec {
             if kind.is_real() {
                 continue;
             }
-            while let Some(pool) = rest.next_if(LayerSpec::is::<MaxPool>) {
+            let is_read =
+                |layer: &LayerSpec| layer.name.as_ref().is_some_and(|n| by_name.contains(n));
+            let leads_on = |l: &LayerSpec| l.is::<MaxPool>() && l.inputs.is_empty();
+            while !layers.last().is_some_and(is_read)
+                && let Some(pool) = rest.next_if(leads_on)
+            {
                 layers.push(pool);
             }
-            if !rest.peek().is_some_and(LayerSpec::is::<BatchNorm>) {
-                layers.push(LayerSpec::named(format!("{name}_bn"), BatchNorm::default()));
+            let last = layers.last().and_then(|l| l.name.clone());
+            let follows = |l: &LayerSpec| l.is::<BatchNorm>() && l.inputs.is_empty();
+            if rest.peek().is_some_and(follows) || last.as_ref().is_some_and(|n| normed.contains(n))
+            {
+                continue;
+            }
+            let norm = format!("{name}_bn");
+            moved.extend(last.map(|last| (last, norm.clone())));
+            layers.push(LayerSpec::named(norm, BatchNorm::default()));
+        }
+        for input in layers.iter_mut().flat_map(|layer| &mut layer.inputs) {
+            if let Some(norm) = moved.get(input) {
+                input.clone_from(norm);
             }
         }
         self.layers = layers;
         if self.binary_first().is_some() != before {
             self.pixels = None;
         }
+    }
+
+    /// The names that layers read by name, and those that batch norms read so.
+    fn read_by_name(&self) -> (HashSet<String>, HashSet<String>) {
+        let of = |norms: bool| {
+            let layers = self.layers.iter().filter(|l| l.is::<BatchNorm>() == norms);
+            layers.flat_map(|l| l.inputs.iter().cloned()).collect()
+        };
+        (of(false), of(true))
     }
 
     /// Whether any layer's weights are binary.
@@ -107,5 +138,30 @@ mod tests {
         net.set_weights(Weights::Real);
         assert!(!net.has_binary_weights() && net.check().is_ok());
         assert_eq!(net.name, "seed-net");
+    }
+
+    #[test]
+    fn whatever_reads_a_layer_by_its_name_reads_its_batch_norm() {
+        let text = r#"{"name": "g", "input": {"channels": 1, "height": 8, "width": 8}, "layers": [
+            {"type": "conv", "name": "a", "out": 4, "kernel": 3, "padding": 1},
+            {"type": "max_pool", "name": "p", "kernel": 2},
+            {"type": "binary", "mode": "det"},
+            {"type": "conv", "name": "b", "out": 4, "kernel": 3, "padding": 1},
+            {"type": "add", "name": "sum", "inputs": ["b", "p"]},
+            {"type": "max_pool", "name": "q", "kernel": 2, "inputs": ["a"]},
+            {"type": "add", "name": "all", "inputs": ["sum", "q"]},
+            {"type": "linear", "name": "fc", "out": 10}]}"#;
+        let mut net: ModelSpec = serde_json::from_str(text).unwrap();
+        net.set_weights(Weights::Binary);
+        net.check().unwrap();
+        let names = [
+            "a", "a_bn", "p", "binary", "b", "b_bn", "sum", "q", "all", "fc", "fc_bn",
+        ];
+        assert_eq!(labels(&net), names);
+        assert_eq!(net.layers[6].inputs, ["b_bn", "p"]);
+        assert_eq!(net.layers[7].inputs, ["a_bn"]);
+        let once = net.clone();
+        net.set_weights(Weights::Binary);
+        assert_eq!(net, once);
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn record(
         };
         let inputs: Vec<Value> = topology.inputs[i].iter().map(of).collect();
         let inputs = tape.align(&inputs);
-        if fuse && let Some((fused, count)) = record_fused(tape, layers, topology, i, inputs[0])? {
+        if fuse
+            && let Some(&x) = inputs.first()
+            && let Some((fused, count)) = record_fused(tape, layers, topology, i, x)?
+        {
             values.resize(i + count - 1, None);
             values.push(Some(fused));
             ends.resize(values.len(), tape.nodes());

@@ -105,8 +105,8 @@ impl ModelSpec {
         Ok(spec)
     }
 
-    /// The layer whose outputs are the logits of the classes: the last one, or the one that
-    /// the last one is a loss of.
+    /// The layer whose outputs are the logits of the classes: the last one, or where that
+    /// is a loss the one that the first loss against labels reads.
     ///
     /// # Errors
     /// A spec that describes no network.
@@ -117,13 +117,13 @@ impl ModelSpec {
         if !self.layers[last].layer().is_loss() {
             return Ok(Some(last));
         }
-        let from = &self.topology()?.inputs[last];
-        Ok(
-            match (self.layers[last].layer().reads_logits(), &from[..]) {
-                (true, [Source::Layer(logits), ..]) => Some(*logits),
-                _ => None,
-            },
-        )
+        let inputs = self.topology()?.inputs;
+        let mut losses = self.layers.iter().zip(&inputs);
+        let logits = losses.find(|(layer, _)| layer.layer().reads_logits());
+        Ok(match logits.and_then(|(_, from)| from.first()) {
+            Some(Source::Layer(logits)) => Some(*logits),
+            _ => None,
+        })
     }
 
     /// The classes that the network tells apart; 0 where it is no classifier.
@@ -178,6 +178,30 @@ impl ModelSpec {
         let (Some(last), Some(shape)) = (self.layers.last(), shapes.last()) else {
             return fail("there are no layers".into());
         };
+        let classes = |(layer, shapes): (&LayerSpec, &Shapes)| {
+            layer.layer().reads_logits().then(|| shapes.input().len())
+        };
+        let mut classes = self.layers.iter().zip(&shapes).filter_map(classes);
+        let first = classes.next();
+        if let Some(other) = classes.find(|other| Some(*other) != first) {
+            return fail(format!(
+                "its losses tell {} and {other} classes apart; the labels of a batch are the same for all",
+                first.unwrap_or(0)
+            ));
+        }
+        let inputs = self.topology()?.inputs;
+        let reads_images = |(layer, from): &(&LayerSpec, &Vec<Source>)| {
+            layer.layer().reads_logits() && from.first() == Some(&Source::Input)
+        };
+        if let Some((loss, _)) = self.layers.iter().zip(&inputs).find(reads_images) {
+            let name = loss.label();
+            return fail(format!(
+                "layer {name}: it takes the images for logits; name a layer as its input"
+            ));
+        }
+        if last.layer().is_loss() && shape.output.len() != 1 {
+            return fail("its loss must be one number a row".into());
+        }
         let bits = self.makes_bits().last().copied().unwrap_or(false);
         if !last.layer().is_loss()
             && (shape.output.pixels() != 1 || bits || last.is::<Activation>())

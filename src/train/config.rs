@@ -12,7 +12,7 @@ use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule}
 use super::subject::{DatasetRecord, Subject};
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
-use crate::layers::BatchNorm;
+use crate::layers::{BatchNorm, Input};
 use crate::model::{Init, ModelSpec, Pixels};
 
 /// Everything that the result of a run depends on, beside the instruction set.
@@ -184,6 +184,7 @@ impl Config {
     pub fn check_settings(&self) -> Result<()> {
         let fail = |field, what: String| Err(Error::field(field, what));
         self.model.check()?;
+        self.check_inputs()?;
         self.optimiser.check()?;
         self.lr_schedule.check()?;
         self.slope.check()?;
@@ -331,6 +332,25 @@ impl Config {
         if self.baseline == Baseline::Loo && self.samples < 2 {
             let what = "loo needs at least 2 samples of an image";
             return fail("baseline", what.into());
+        }
+        Ok(())
+    }
+
+    /// A run has images and classes, and nothing else to give a network.
+    fn check_inputs(&self) -> Result<()> {
+        let name = &self.model.name;
+        if let Some(input) = self.model.layers.iter().find(|l| l.is::<Input>()) {
+            let what = format!(
+                "{name} has the further input {}, which a program must set; a run has images alone",
+                input.label()
+            );
+            return Err(Error::field("model", what));
+        }
+        if self.model.classes() == 0 {
+            let what = format!(
+                "{name} is no classifier: its loss compares no logits with labels; a run trains and tests classifiers"
+            );
+            return Err(Error::field("model", what));
         }
         Ok(())
     }

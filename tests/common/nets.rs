@@ -123,6 +123,33 @@ pub fn grouped_net(firing: Firing) -> ModelSpec {
     spec
 }
 
+/// A graph of every layer that joins, pools, drops or adds up losses: a skip round a
+/// stochastic layer, a deterministic branch beside it, and a divergence from a prior.
+pub fn graph_net(estimator: &str) -> ModelSpec {
+    let text = r#"{"name":"graph","input":{"channels":1,"height":28,"width":28},"layers":[
+        {"type":"conv","name":"conv1","out":4,"kernel":5,"stride":3},
+        {"type":"avg_pool","name":"pooled","kernel":2},
+        {"type":"shift","name":"shifted"},
+        {"type":"binary","name":"bits","mode":"stoch","estimator":"ESTIMATOR"},
+        {"type":"conv","name":"conv2","out":4,"kernel":3,"padding":1},
+        {"type":"add","name":"skip","inputs":["conv2","pooled"]},
+        {"type":"binary","name":"upper","mode":"stoch","estimator":"ESTIMATOR"},
+        {"type":"dropout","name":"dropped","p":0.2},
+        {"type":"flatten","name":"vector"},
+        {"type":"global_avg_pool","name":"means","inputs":["pooled"]},
+        {"type":"concat","name":"both","inputs":["vector","means"]},
+        {"type":"linear","name":"fc","out":10},
+        {"type":"cross_entropy","name":"ce","label_smoothing":0.1},
+        {"type":"kl_bernoulli","name":"kl","inputs":["shifted"]},
+        {"type":"mse","name":"error","inputs":["skip","pooled"]},
+        {"type":"weighted_sum","weights":[1.0,0.01,0.1],"inputs":["ce","kl","error"]}]}"#;
+    let mut spec: ModelSpec =
+        serde_json::from_str(&text.replace("ESTIMATOR", estimator)).expect("the spec can be read");
+    spec.pixels = Some(PIXELS);
+    spec.check().expect("the spec is sound");
+    spec
+}
+
 /// A net in training.
 pub struct Trainee {
     pub net: Network,
