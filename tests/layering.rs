@@ -411,6 +411,41 @@ fn only_the_command_line_knows_flags() {
     assert_eq!(texts("train/config.rs", plain), 0);
 }
 
+/// What a room says of its own floor, and what ARCHITECTURE.md says of it.
+#[test]
+fn documents_name_the_floors_that_are_held() {
+    let page = include_str!("../ARCHITECTURE.md");
+    let mut wrong = Vec::new();
+    for (module, floor) in FLOORS {
+        let line = page.lines().find(|line| {
+            let name = line.split_whitespace().next().unwrap_or("");
+            let is_room = line.starts_with("  ") && !line.starts_with("   ");
+            is_room && name.trim_end_matches('/').trim_end_matches(".rs") == *module
+        });
+        let said = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        if said != Some(*floor) && *module != "prelude" {
+            wrong.push(format!(
+                "ARCHITECTURE.md: {module} on floor {said:?}, not {floor}"
+            ));
+        }
+    }
+    for (file, text) in sources() {
+        let Some(said) = text.strip_prefix("//! Floor ") else {
+            continue;
+        };
+        let digits = said.split(|c: char| !c.is_ascii_digit()).next();
+        let said: Option<i32> = digits.and_then(|digits| digits.parse().ok());
+        let module = file.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        if said != floor(module) {
+            wrong.push(format!(
+                "src/{file}: floor {said:?}, not {:?}",
+                floor(module)
+            ));
+        }
+    }
+    assert_none(wrong);
+}
+
 #[test]
 fn files_stay_readable() {
     let long = |(file, text): &(String, String)| {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bnn_cpu::estimators::{self, Estimator, Info, Link, Needs, Reinforce, Signal, Unit};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::train::Baseline;
-use common::exact::{IMAGES, NETS, SLOPE, baseline, exact_gradient, net, ready, step};
+use common::exact::{IMAGES, Mean, NETS, SLOPE, baseline, exact_gradient, net, ready, step};
 
 /// Rows of a step, each a draw, and steps.
 const ROWS: usize = 1024;
@@ -40,27 +40,12 @@ fn worst_of(
     let link = spec.estimators().unwrap()[0].link();
     let exact = exact_gradient(hidden, link, &w);
     let mut state = baseline(kind, &net);
-    let (mut sum, mut squares) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+    let mut mean = Mean::new(w.len());
     for number in 0..steps {
         step(&mut net, &mut state, 9, number as u64);
-        for (i, &g) in net.params().grads().iter().enumerate() {
-            sum[i] += f64::from(g);
-            squares[i] += f64::from(g).powi(2);
-        }
+        mean.add(net.params().grads());
     }
-    let n = steps as f64;
-    let size = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-    assert!(size > 0.05, "a gradient of {size} tests nothing");
-    let (mut far, mut bias) = (0.0f64, 0.0f64);
-    for i in 0..w.len() {
-        let mean = sum[i] / n;
-        let variance = (squares[i] / n - mean * mean).max(0.0) * n / (n - 1.0);
-        // The floor is rounding: gradients are sums in single precision.
-        let error = (variance / n).sqrt().max(2e-6);
-        far = far.max((mean - exact[i]).abs() / error);
-        bias = bias.max((mean - exact[i]).abs() / size);
-    }
-    (far, bias)
+    mean.worst(&exact)
 }
 
 fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {

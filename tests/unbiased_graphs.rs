@@ -12,6 +12,7 @@ use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::train::{Baseline, BaselineState};
 use common::enumerate::{Image, exact_gradient};
+use common::exact::Mean;
 
 /// The images of a batch in turn, and their classes.
 const IMAGES: [([u8; 3], u32); 2] = [([255, 128, 40], 1), ([10, 90, 200], 2)];
@@ -111,7 +112,7 @@ fn worst(spec: &ModelSpec, samples: usize, kind: Baseline) -> (f64, f64) {
     };
     let exact = exact_gradient(spec, f64::from(SLOPE), &w, &IMAGES.map(of));
     let mut state = BaselineState::new(kind, engine, &net, 1).unwrap();
-    let (mut sum, mut squares) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+    let mut mean = Mean::new(w.len());
     for step in 0..STEPS {
         net.pass_mut().noise = Noise {
             seed: 9,
@@ -121,24 +122,9 @@ fn worst(spec: &ModelSpec, samples: usize, kind: Baseline) -> (f64, f64) {
         net.forward();
         state.apply(&mut net);
         net.backward();
-        for (i, &g) in net.params().grads().iter().enumerate() {
-            sum[i] += f64::from(g);
-            squares[i] += f64::from(g).powi(2);
-        }
+        mean.add(net.params().grads());
     }
-    let n = STEPS as f64;
-    let size = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-    assert!(size > 0.05, "a gradient of {size} tests nothing");
-    let (mut far, mut bias) = (0.0f64, 0.0f64);
-    for i in 0..w.len() {
-        let mean = sum[i] / n;
-        let variance = (squares[i] / n - mean * mean).max(0.0) * n / (n - 1.0);
-        // The floor is rounding: gradients are sums in single precision.
-        let error = (variance / n).sqrt().max(2e-6);
-        far = far.max((mean - exact[i]).abs() / error);
-        bias = bias.max((mean - exact[i]).abs() / size);
-    }
-    (far, bias)
+    mean.worst(&exact)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Floor 8: the command line. One file a subcommand; each has an `Args` and a
+//! Floor 9: the command line. One file a subcommand; each has an `Args` and a
 //! `run`. Nothing below this folder prints or reads flags.
 //!
 //! Results go to the standard output, progress and notices to the standard

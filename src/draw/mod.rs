@@ -1,4 +1,4 @@
-//! Floor 7: pictures of networks, runs and tables: labelled PNG files, SVG curves, and the
+//! Floor 8: pictures of networks, runs and tables: labelled PNG files, SVG curves, and the
 //! page that puts them together.
 //!
 //! [`canvas`] has pixels, rectangles and text; [`colour`] the two colour maps;

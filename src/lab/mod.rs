@@ -1,4 +1,4 @@
-//! Floor 6, the lab: what an estimator's gradient is like, at given weights, rather than what
+//! Floor 7, the lab: what an estimator's gradient is like, at given weights, rather than what
 //! accuracy it ends at.
 //!
 //! For a fixed batch of images and fixed weights, the gradient of the expected loss

@@ -1,4 +1,4 @@
-//! Floor 6: a page on which one draws a digit and sees what the network makes of
+//! Floor 7: a page on which one draws a digit and sees what the network makes of
 //! it, and the small server behind the page.
 //!
 //! ```text

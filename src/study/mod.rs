@@ -1,4 +1,4 @@
-//! Floor 6: tables of runs, beside what others published: suites of rows, their cells, the
+//! Floor 7: tables of runs, beside what others published: suites of rows, their cells, the
 //! runner that trains them, and what they amount to.
 
 pub mod cell;

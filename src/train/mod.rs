@@ -1,4 +1,4 @@
-//! Floor 5: training. What a run is ([`Config`]), the loop that carries it out, in memory
+//! Floor 6: training. What a run is ([`Config`]), the loop that carries it out, in memory
 //! ([`train_in_memory`]) or kept in a folder ([`train`], [`RunFolder`]).
 //!
 //! Nothing here prints: the loop reports [`Event`]s, best weights and checkpoints to an

@@ -97,7 +97,7 @@ impl Place {
     /// Runs it, and insists that it succeeds.
     pub fn good(&self, args: &[&str]) -> Ended {
         let ended = self.run(args);
-        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.err);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}{}", ended.err, ended.out);
         ended
     }
 

@@ -168,3 +168,48 @@ pub fn step(net: &mut Network, state: &mut BaselineState, seed: u64, step: u64) 
 pub fn baseline(kind: Baseline, net: &Network) -> BaselineState {
     BaselineState::new(kind, net.pass().engine, net, 1).unwrap()
 }
+
+/// The mean gradient of many steps, number by number, and how far it is off.
+pub struct Mean {
+    sum: Vec<f64>,
+    squares: Vec<f64>,
+    steps: usize,
+}
+
+impl Mean {
+    /// Of gradients of `len` numbers.
+    pub fn new(len: usize) -> Self {
+        Self {
+            sum: vec![0.0; len],
+            squares: vec![0.0; len],
+            steps: 0,
+        }
+    }
+
+    /// Adds the gradient of a step.
+    pub fn add(&mut self, gradient: &[f32]) {
+        self.steps += 1;
+        for (i, &g) in gradient.iter().enumerate() {
+            self.sum[i] += f64::from(g);
+            self.squares[i] += f64::from(g).powi(2);
+        }
+    }
+
+    /// How many standard errors it is off, at worst, and the largest bias as a share of
+    /// the largest exact gradient.
+    pub fn worst(&self, exact: &[f64]) -> (f64, f64) {
+        let n = self.steps as f64;
+        let size = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        assert!(size > 0.05, "a gradient of {size} tests nothing");
+        let (mut far, mut bias) = (0.0f64, 0.0f64);
+        for (i, exact) in exact.iter().enumerate() {
+            let mean = self.sum[i] / n;
+            let variance = (self.squares[i] / n - mean * mean).max(0.0) * n / (n - 1.0);
+            // The floor is rounding: gradients are sums in single precision.
+            let error = (variance / n).sqrt().max(2e-6);
+            far = far.max((mean - exact).abs() / error);
+            bias = bias.max((mean - exact).abs() / size);
+        }
+        (far, bias)
+    }
+}
