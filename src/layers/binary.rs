@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, Shapes, values};
 use crate::error::{Error, Result};
-use crate::estimators::{self, BinaryUnit, Estimator, Firing, Link};
+use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
 use crate::packed::Function;
 use crate::tape::Value;
@@ -23,8 +23,8 @@ pub struct Binary {
     #[serde(default = "straight_through")]
     pub estimator: String,
     /// Probabilities of bits; the estimator's own where absent.
-    #[serde(default)]
-    pub link: Option<Link>,
+    #[serde(default, alias = "link")]
+    pub probability: Option<Probability>,
     /// An estimator that is used in place of the one that is registered under the name.
     #[serde(skip)]
     own: Option<Own>,
@@ -56,7 +56,7 @@ impl Binary {
         let estimator = estimator.into();
         Self {
             mode,
-            link: own_link(&estimator),
+            probability: own_probability(&estimator),
             estimator,
             own: None,
         }
@@ -67,7 +67,7 @@ impl Binary {
     pub fn with(mode: Firing, estimator: Arc<dyn Estimator>) -> Self {
         Self {
             mode,
-            link: Some(estimator.link()),
+            probability: Some(estimator.probability()),
             estimator: estimator.info().name.into(),
             own: Some(Own(estimator)),
         }
@@ -79,17 +79,20 @@ impl Binary {
     /// An unknown name, or probabilities that its formula does not hold for.
     pub fn rule(&self) -> Result<Arc<dyn Estimator>> {
         match &self.own {
-            Some(own) if own.0.info().name == self.estimator && self.link == Some(own.0.link()) => {
+            Some(own)
+                if own.0.info().name == self.estimator
+                    && self.probability == Some(own.0.probability()) =>
+            {
                 Ok(own.0.clone())
             }
-            _ => estimators::by_name(&self.estimator, self.link),
+            _ => estimators::by_name(&self.estimator, self.probability),
         }
     }
 }
 
 /// The probabilities of an estimator where nothing else is said.
-pub fn own_link(estimator: &str) -> Option<Link> {
-    Some(estimators::by_name(estimator, None).ok()?.link())
+pub fn own_probability(estimator: &str) -> Option<Probability> {
+    Some(estimators::by_name(estimator, None).ok()?.probability())
 }
 
 impl Layer for Binary {
@@ -99,9 +102,11 @@ impl Layer for Binary {
 
     /// The probabilities of an estimator that is not known stay open.
     fn settled(&self) -> Option<Arc<dyn Layer>> {
-        let link = self.link.or_else(|| own_link(&self.estimator));
+        let probability = self
+            .probability
+            .or_else(|| own_probability(&self.estimator));
         Some(Arc::new(Self {
-            link,
+            probability,
             ..self.clone()
         }))
     }
@@ -142,12 +147,12 @@ impl Layer for Binary {
         if self.mode == Firing::Deterministic {
             return at.unit(&inputs[0], None);
         }
-        let (link, slope) = (self.rule()?.link(), at.slope());
-        let function = match link {
-            Link::HardSigmoid => Function::HardSigmoid,
-            Link::Sigmoid => Function::Sigmoid,
+        let (probability, slope) = (self.rule()?.probability(), at.slope());
+        let function = match probability {
+            Probability::HardSigmoid => Function::HardSigmoid,
+            Probability::Sigmoid => Function::Sigmoid,
         };
-        let probability = |x: f32| link.probability(slope, x);
+        let probability = |x: f32| probability.of(slope, x);
         at.unit(&inputs[0], Some((function, &probability)))
     }
 }

@@ -106,7 +106,7 @@ pub struct Recorder<'a> {
     /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
     pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
     /// Whether the layer's input is the bits of an estimator that asks for what each bit
-    /// does to the loss ([`Estimator::flips`]).
+    /// does to the loss ([`Pathwise::needs_differences`]).
     pub loss_differences: bool,
 }
 

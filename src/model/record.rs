@@ -58,12 +58,12 @@ pub(super) fn record(
             (estimator, plan.part(number), number + 1)
         });
         if let Some((estimator, ..)) = &unit {
-            let (x, link) = (inputs[0], estimator.link());
-            units.push(Recorded { x, link });
+            let (x, probability) = (inputs[0], estimator.probability());
+            units.push(Recorded { x, probability });
         }
         let is_unit = unit.is_some();
         let loss_differences = topology.inputs[i].iter().any(|source| match source {
-            Source::Layer(j) => flips(&layers[*j]),
+            Source::Layer(j) => needs_differences(&layers[*j]),
             Source::Input => false,
         });
         let mut to = Recorder {
@@ -75,7 +75,7 @@ pub(super) fn record(
         };
         let y = layer.layer().record(&mut to, &inputs)?;
         if is_unit && plan.ignores_gradient(number) {
-            tape.declare_unasked(y);
+            tape.declare_no_grad(y);
         }
         values.push(Some(y));
         ends.push(tape.nodes());
@@ -94,9 +94,9 @@ pub(super) fn record(
 }
 
 /// Whether a layer is bits of an estimator that asks for what each bit does to the loss.
-fn flips(layer: &LayerSpec) -> bool {
+fn needs_differences(layer: &LayerSpec) -> bool {
     let rule = layer.get::<Binary>().and_then(|unit| unit.rule().ok());
-    rule.is_some_and(|rule: std::sync::Arc<dyn Estimator>| rule.flips())
+    rule.is_some_and(|rule: std::sync::Arc<dyn Estimator>| rule.needs_differences())
 }
 
 /// Records layer `i` together with those behind it that are one op with it, as far as
@@ -129,14 +129,14 @@ fn record_fused(
     match conv {
         Some(conv) => {
             let of = (conv.out, conv.window(), conv.terms());
-            if !ConvNormPool::serves(input, of, pool) {
+            if !ConvNormPool::supports(input, of, pool) {
                 return Ok(None);
             }
             let conv = (layers[i].label(), conv.out, conv.window(), conv.terms());
             let y = ConvNormPool::record(tape, x, conv, (norm, settings))?;
             Ok(Some((y, 3)))
         }
-        None if NormPool::serves(input, pool.0, pool.1) => {
+        None if NormPool::supports(input, pool.0, pool.1) => {
             Ok(Some((NormPool::record(tape, norm, x, settings)?, 2)))
         }
         None => Ok(None),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::placed::Placed;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{Firing, Probability};
 use crate::files;
 use crate::layers::{Statistics, Weights};
 use crate::model::{ModelSpec, PRESETS, Placement, preset};
@@ -39,7 +39,8 @@ partial! {
         /// Their gradient estimator, or a list joined by `+`.
         estimator: String,
         /// Their probability of a bit, where it is not the estimator's own.
-        link: Link,
+        #[serde(alias = "link")]
+        probability: Probability,
         /// What batch norms above the first binary layer normalise by, where it is not
         /// what the estimator takes.
         statistics: Statistics,
@@ -144,7 +145,7 @@ impl PartialModel {
     fn first_unit(&self) -> Option<&'static str> {
         let mode = self.mode.map(|_| "model.mode");
         let mode = mode.or(self.estimator.as_ref().map(|_| "model.estimator"));
-        mode.or(self.link.map(|_| "model.link"))
+        mode.or(self.probability.map(|_| "model.probability"))
     }
 
     /// The first choice that is made beside where the network comes from.
@@ -177,8 +178,11 @@ impl PartialModel {
         let estimator = self.estimator.as_deref().or(units.map(|unit| &*unit.1));
         let mode = mode.unwrap_or(Firing::Deterministic);
         spec.place(placement, mode, estimator.unwrap_or("st"))?;
-        match self.link.or(or.and_then(|placed| placed.link)) {
-            Some(link) => spec.set_link(Some(link)),
+        match self
+            .probability
+            .or(or.and_then(|placed| placed.probability))
+        {
+            Some(probability) => spec.set_probability(Some(probability)),
             None => Ok(()),
         }
     }
@@ -256,9 +260,9 @@ impl PartialModel {
                 },
             ),
             (
-                "model.link",
+                "model.probability",
                 Self {
-                    link: self.link,
+                    probability: self.probability,
                     ..none()
                 },
             ),
@@ -283,7 +287,7 @@ impl PartialModel {
                     binary: Some(placed.placement),
                     mode: placed.binary.as_ref().map(|units| units.0),
                     estimator: placed.binary.as_ref().map(|units| units.1.clone()),
-                    link: placed.link,
+                    probability: placed.probability,
                     statistics: None,
                     weights,
                 };

@@ -103,7 +103,7 @@ impl Layer for Linear {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         match to.loss_differences {
-            true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
+            true => LinearOp::record_differences(to.tape, to.name, inputs[0], self.out, self.bias),
             false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
         }
     }

@@ -10,7 +10,7 @@
 //!
 //! Over the bits of a layer whose estimator is a local expectation the layer hands on,
 //! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_flips`]).
+//! ([`LinearOp::record_differences`]).
 //!
 //! The weight gradient is added up over leaves of rows in the one tree of
 //! [`crate::tape::tree`]: by our own kernel within registers
@@ -65,15 +65,15 @@ pub struct LinearOp {
     /// `dWᵀ`: for each block of inputs, its panels.
     weight_grad: Vec<f32>,
     /// The panels of `dy`.
-    adjoint: Vec<f32>,
+    grad_output: Vec<f32>,
     /// Nodes of a block's tree beside the first, where matrixmultiply computes leaves.
     nodes: Pool<Arena>,
     /// Nodes of the tree of the bias.
     bias_nodes: Vec<f32>,
-    /// Whether `dx` is what flips do; then `W` as (out, depth), inputs as stored.
-    flips: bool,
-    flip_weights: Vec<f32>,
-    slots: Vec<Vec<f32>>,
+    /// Whether `dx` is the difference that each bit makes; then `W` as (out, depth), inputs as stored.
+    differences: bool,
+    difference_weights: Vec<f32>,
+    scratch: Vec<Vec<f32>>,
 }
 
 impl LinearOp {
@@ -93,12 +93,12 @@ impl LinearOp {
     }
 
     /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
-    /// logits of the pass's labels: in place of the adjoint of a bit goes the exact
+    /// logits of the pass's labels: in place of the gradient of a bit goes the exact
     /// difference that the bit makes to the row's loss, the others as they are.
     ///
     /// # Errors
     /// If `out` is 0.
-    pub fn record_flips(
+    pub fn record_differences(
         tape: &mut Tape,
         name: &str,
         x: Value,
@@ -114,7 +114,7 @@ impl LinearOp {
         x: Value,
         out: usize,
         terms: Terms,
-        flips: bool,
+        differences: bool,
     ) -> Result<Value> {
         terms.check(name)?;
         if out == 0 {
@@ -143,12 +143,12 @@ impl LinearOp {
             version: u64::MAX,
             backward_version: u64::MAX,
             weight_grad: vec![0.0; blocks * panel_len(BLOCK, out)],
-            adjoint: vec![0.0; panel_len(rows, out)],
+            grad_output: vec![0.0; panel_len(rows, out)],
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
-            flips,
-            flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
-            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots(x)],
+            differences,
+            difference_weights: vec![0.0; if differences { out * depth } else { 0 }],
+            scratch: vec![vec![0.0; if differences { depth } else { 0 }]; tape.chunks(x)],
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -164,22 +164,22 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
 
 impl LinearOp {
     /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
-    fn add_flips(&mut self, cx: &mut Backward<'_>) {
+    fn add_differences(&mut self, cx: &mut Backward<'_>) {
         let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
         let (labels, grad_output) = (&cx.batch.labels, &cx.signals.grad_output);
         let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
         let weight = cx.params.value(self.weight);
         for (weight, to) in weight
             .chunks_exact(depth)
-            .zip(self.flip_weights.chunks_exact_mut(depth))
+            .zip(self.difference_weights.chunks_exact_mut(depth))
         {
             for (&k, &w) in self.stored.iter().zip(weight) {
                 to[k] = w;
             }
         }
         let Some(dx) = cx.grads.of(0) else { return };
-        let weights = &self.flip_weights;
-        dx.add(&mut self.slots, |rows, dx, d| {
+        let weights = &self.difference_weights;
+        dx.add(&mut self.scratch, |rows, dx, d| {
             for (row, dx) in rows.zip(dx.chunks_exact_mut(depth)) {
                 let dl = grad_output[row];
                 if dl == 0.0 {
@@ -219,10 +219,10 @@ impl LinearOp {
         }
         let starts = &starts[..=leaves];
         if !dense {
-            pack_panels(cut.live, out, dy, (out, 1), &mut self.adjoint);
+            pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
         }
         let blocks = depth.div_ceil(BLOCK);
-        let (adjoint, nodes) = (&self.adjoint, &self.nodes);
+        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
         self.weight_grad[..blocks * block_len]
             .par_chunks_mut(block_len)
             .enumerate()
@@ -231,7 +231,14 @@ impl LinearOp {
                 let width = BLOCK.min(depth - first);
                 let x = &x[first..];
                 if !dense {
-                    return kernels.transposed_in_tree(starts, (x, depth), width, adjoint, out, d);
+                    return kernels.transposed_in_tree(
+                        starts,
+                        (x, depth),
+                        width,
+                        grad_output,
+                        out,
+                        d,
+                    );
                 }
                 let leaf = |i: usize, d: &mut [f32]| {
                     let rows = cut.of_leaf(i);
@@ -313,7 +320,7 @@ impl Op for LinearOp {
         let weights = &self.forward_weights;
         cx.pass
             .rows
-            .write(cx.y, out, &mut self.slots, |rows, y, _| {
+            .write(cx.y, out, &mut self.scratch, |rows, y, _| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
                 kernels.product(&patches, x, weights, out, bias, y, Store::Assign);
@@ -325,8 +332,8 @@ impl Op for LinearOp {
         let (depth, out, rows) = (self.depth, self.out, cx.pass.rows);
         let kernels = cx.pass.engine.kernels;
 
-        if self.flips && cx.pass.phase == Phase::Gradient {
-            self.add_flips(&mut cx);
+        if self.differences && cx.pass.phase == Phase::Gradient {
+            self.add_differences(&mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
@@ -338,7 +345,7 @@ impl Op for LinearOp {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.store(&mut self.slots, |rows, dx, _, store| {
+            dx.store(&mut self.scratch, |rows, dx, _, store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);
@@ -417,10 +424,10 @@ mod tests {
             tape.seal(true);
             tape.set_rows(live);
             fill(1, tape.value_mut(x));
-            let mut adjoint = Vec::new();
+            let mut grad_output = Vec::new();
             tape.backward_from(y, |dy| {
                 fill(3, dy);
-                adjoint = dy.to_vec();
+                grad_output = dy.to_vec();
             });
             let rows = Rows::new(capacity).with_live(live);
             let values = tape.value(x).to_vec();
@@ -431,7 +438,7 @@ mod tests {
                 differ += usize::from(got != (0..live).map(of).fold(0.0f32, |a, b| a + b));
             };
             for j in 0..out {
-                let g = |p: usize| adjoint[p * out + j];
+                let g = |p: usize| grad_output[p * out + j];
                 for k in 0..depth {
                     check(grads[j * depth + k], &|p| values[p * depth + k] * g(p));
                 }
