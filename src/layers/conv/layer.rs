@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::layer::{Layer, Recorder, Shapes, values};
 use super::super::sides::Sides;
+use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
 use super::{ConvOp, GroupedConvOp};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::layer::{Layer, Recorder, Shapes, values};
+use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::LinearOp;
 use crate::error::{Error, Result};
