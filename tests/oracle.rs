@@ -221,6 +221,7 @@ fn grouped_case() -> impl Strategy<Value = Case> {
             kernel: [kh, kw].into(),
             stride: [sh, sw].into(),
             padding: [ph % ((kh - 1) * dh + 1), pw % ((kw - 1) * dw + 1)].into(),
+            border: 0,
             dilation: [dh, dw].into(),
         },
         groups,

@@ -23,7 +23,8 @@ fn nets(all: u64) -> u64 {
 /// The logits of one net by the float graph and by every packed path.
 fn compare_exactly(seed: u64) {
     let mut random = RandomNet::new(seed, Firing::Deterministic);
-    let spec = random.either(seed, Mix::Binary);
+    let mut spec = random.either(seed, Mix::Binary);
+    RandomNet::levels(&mut spec, seed / 2);
     let mut net = random.net(&spec, fastest(), 1);
     let packed = net
         .pack()
@@ -72,10 +73,11 @@ fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
     // The last one has 70 units over 19,344 bits: its table was refused as too large once.
     for seed in (0..nets(150)).chain([2167]) {
         let mut random = RandomNet::new(1 << 32 | seed, Firing::Stochastic);
-        let spec = match seed {
+        let mut spec = match seed {
             2167 => random.spec(Mix::Binary),
             _ => random.either(seed, Mix::Binary),
         };
+        RandomNet::levels(&mut spec, seed / 2);
         let mut net = random.net(&spec, fastest(), 2);
         net.pass_mut().slope = 1.5;
         let packed = net
@@ -161,7 +163,8 @@ fn real_weights_agree_until_a_tie() {
             Mix::Either
         };
         let mut random = RandomNet::new(2 << 32 | seed, Firing::Deterministic);
-        let spec = random.either(seed, mix);
+        let mut spec = random.either(seed, mix);
+        RandomNet::levels(&mut spec, seed / 4);
         let mut net = random.net(&spec, fastest(), 1);
         let packed = net
             .pack()

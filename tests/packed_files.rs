@@ -65,7 +65,8 @@ fn files_hold_every_kind_of_stage() {
     for seed in 0..60 {
         for firing in [Firing::Deterministic, Firing::Stochastic] {
             let mut random = RandomNet::new(3 << 32 | seed, firing);
-            let spec = random.either(seed, Mix::Either);
+            let mut spec = random.either(seed, Mix::Either);
+            RandomNet::levels(&mut spec, seed / 2);
             let packed = random.net(&spec, fastest(), 1).pack().unwrap();
             let size = packed.write(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size as u64);

@@ -120,7 +120,8 @@ mod tests {
                     name: "",
                     noise: 0,
                     unit: None,
-                    loss_differences: false,
+                    unasked: false,
+                    loss_differences: None,
                     tape: &mut *tape,
                 };
                 let loss = OwnLoss(Cubes).record(&mut to, &[x]).unwrap();

@@ -24,8 +24,12 @@ const KEY: &str = "bnn-cpu-packed";
 const CHAIN: u32 = seal::FORMAT;
 
 /// The format of networks whose stages name what they read, join values or have the steps
-/// that came with that: the newest one that this version knows.
+/// that came with that.
 const GRAPH: u32 = 3;
+
+/// The format of networks with signs, or with a border that is not 0: the newest one that
+/// this version knows.
+const SIGNS: u32 = 4;
 
 /// No file larger than this is read.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -103,6 +107,13 @@ fn each_tensor(
 impl PackedNet {
     /// The oldest format that can hold the network.
     fn format(&self) -> u32 {
+        let signs = |stage: &Stage| {
+            let border = matches!(stage.product, Product::Conv { border, .. } if border != 0);
+            border || stage.tail.iter().any(|step| matches!(step, Step::Signs))
+        };
+        if self.stages.iter().any(signs) {
+            return SIGNS;
+        }
         let joins = |(i, stage): (usize, &Stage)| {
             let product = match stage.product {
                 Product::Add | Product::Concat => true,
@@ -184,9 +195,9 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=GRAPH).contains(&format) {
+        if !(1..=SIGNS).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {GRAPH}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {SIGNS}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;

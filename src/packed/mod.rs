@@ -32,7 +32,8 @@
 //! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors with a seal
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
 //! `format` (2, or 3 where stages name what they read, join values, make integers or have
-//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`; 1 had no seal), what the
+//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`, or 4 where there is the step
+//! `signs` or a `border` that is not 0; 1 had no seal), what the
 //! network was made from ([`Lineage`]), its name, input, pixels and stages without their
 //! numbers. A stage's `inputs` are `"image"` and `{"stage": n}`, the stage before it where
 //! there are none. The numbers of stage `i`
@@ -41,9 +42,12 @@
 //! last are 0; or F32 (out, inputs) and `i.bias`), and those of step `j` of its
 //! tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`, `i.j.min` (U8, 0 or 1),
 //! `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All little-endian. A bit of an
-//! activation is 1 for `x > 0`, else 0; padding is the bit 0.
+//! activation is 1 for `x > 0`, else 0; the step `signs` makes -1 and +1 of bits, which are
+//! kept as they are. The pixels of a border are the number `border` of the convolution, 0
+//! where there is none.
 
 mod bit_conv;
+mod counts;
 mod epilogue;
 mod file;
 mod flow;

@@ -50,6 +50,7 @@ pub(super) struct RealConv {
     input: Shape,
     columns: usize,
     padding: usize,
+    border: f32,
     padded: usize,
     patches: Patches,
     panels: Vec<f32>,
@@ -92,6 +93,7 @@ impl RealConv {
             input,
             columns,
             padding: spec.padding,
+            border: f32::from(spec.border),
             padded: sizes.reals((input.height + 2 * spec.padding) * width),
             patches,
             panels,
@@ -114,6 +116,9 @@ impl Op for RealConv {
             x
         } else {
             let edge = self.padding * self.input.channels;
+            if self.border != 0.0 {
+                padded.fill(self.border);
+            }
             let rows = padded.chunks_exact_mut(row + 2 * edge);
             for (to, from) in rows.skip(self.padding).zip(x.chunks_exact(row)) {
                 to[edge..][..row].copy_from_slice(from);

@@ -7,7 +7,9 @@
 //!
 //! Kernel, stride and padding may differ by side: `k`, `s` and `p` are those of the side.
 //!
-//! im2col and GEMM without the im2col: an image is copied once into a zero
+//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//!
+//! im2col and GEMM without the im2col: an image is copied once into its
 //! border, and the product kernels read its patches in place
 //! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix,
 //! `W` the weights as (k·k·C, O) and `G` the (pixels, O) adjoint of the output:
@@ -37,7 +39,7 @@ use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::weights::{Terms, Weights};
-use super::window::Window;
+use super::window::{Window, fill_border};
 
 pub(super) use backward::Adjoint;
 pub use grouped::GroupedConvOp;
@@ -161,8 +163,14 @@ impl ConvOp {
         };
         let slots = (0..tape.slots(x)).map(|_| slot(true)).collect();
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
+        let padded = || {
+            let mut padded = Arena::zeros(border.0 * border.1 * input.channels);
+            let pixels = (border.1, input.channels);
+            fill_border(&window, input, pixels, padded.as_mut_slice());
+            padded
+        };
         let scratch = |patterns: usize| Scratch {
-            padded: Arena::zeros(border.0 * border.1 * input.channels),
+            padded: padded(),
             spread: Arena::zeros(spread.0 * spread.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
@@ -194,7 +202,8 @@ impl ConvOp {
             slots,
             pool: Pool::new(0, || scratch(0)),
         };
-        if tape.is_bits(x) {
+        // The border of an image of bits is the bit 0.
+        if tape.is_bits(x) && window.border == 0 {
             op.lookup = Lookup::new(&op.patches(), input.channels, channels);
         }
         if let Some(lookup) = &op.lookup {
@@ -303,6 +312,7 @@ mod tests {
             kernel: k.into(),
             stride: s.into(),
             padding: p.into(),
+            border: 0,
             dilation: Sides::ONE,
         };
         check(

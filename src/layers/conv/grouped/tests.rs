@@ -8,6 +8,7 @@ fn window(k: [usize; 2], s: [usize; 2], p: [usize; 2], d: [usize; 2]) -> Window 
         kernel: k.into(),
         stride: s.into(),
         padding: p.into(),
+        border: 0,
         dilation: d.into(),
     }
 }
