@@ -201,6 +201,35 @@ fn real_weights_agree_until_a_tie() {
     );
 }
 
+/// A sum of more than 32,640 bits has more parts than the kernel of thresholds adds up.
+#[test]
+fn very_deep_convolutions_are_packed_like_all_others() {
+    for (levels, border) in [("0/1", 0), ("-1/+1", -1), ("-1/+1", 0)] {
+        let text = format!(
+            r#"{{"name":"deep","input":{{"channels":1,"height":4,"width":4}},"layers":[
+            {{"type":"conv","name":"a","out":700,"kernel":1,"weights":"binary","bias":false}},
+            {{"type":"batch_norm","name":"n"}},{{"type":"binary","mode":"det","levels":"{levels}"}},
+            {{"type":"conv","name":"b","out":5,"kernel":7,"padding":3,"border":{border},"weights":"binary","bias":false}},
+            {{"type":"batch_norm","name":"m"}},{{"type":"binary","mode":"det","levels":"{levels}"}},
+            {{"type":"linear","name":"c","out":3,"weights":"binary","bias":false}}]}}"#
+        );
+        let spec = serde_json::from_str(&text).unwrap();
+        let mut random = RandomNet::new(12, Firing::Deterministic);
+        let mut net = random.net(&spec, fastest(), 1);
+        let packed = net.pack().unwrap();
+        for engine in engines() {
+            let mut runner = packed.runner(engine);
+            let image = random.image(16);
+            net.set_rows(1);
+            net.set_row(0, &image, 0);
+            net.forward();
+            let mut logits = vec![0.0; 3];
+            runner.logits(&image, &mut logits);
+            assert_eq!(bits(&logits), bits(net.logits()), "{levels}, {border}");
+        }
+    }
+}
+
 #[test]
 fn batches_threads_and_single_images_agree() {
     let mut random = RandomNet::new(77, Firing::Deterministic);

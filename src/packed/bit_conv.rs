@@ -1,9 +1,10 @@
 //! Binary weights over bits, by planes; see [`crate::kernels::packed`].
 
 use super::epilogue::{Channel, Epilogue};
-use super::layout::Rows;
+use super::layout::{Rows, set};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
+use crate::kernels::Kernels;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;
 
@@ -280,13 +281,27 @@ impl Block {
 }
 
 impl BitConv {
+    /// Bits of whole sums. The kernel adds up at most 128 sections: in layers that are
+    /// deeper than that the sums cost far more than the thresholds.
+    fn cut(&self, kernels: &Kernels, sums: &[u8], threshold: i32, stream: &mut [u64]) {
+        if self.sections <= 128 {
+            return kernels.cut8(sums, self.sections, threshold, stream);
+        }
+        stream.fill(0);
+        for at in 0..self.positions {
+            let each = sums[at..].iter().step_by(self.positions);
+            let sum: i32 = each.map(|&s| i32::from(s)).sum();
+            set(stream, at, sum >= threshold);
+        }
+    }
+
     /// Output `o`, whose sums are whole.
     fn finish(&self, cx: &mut Cx<'_>, o: usize, sums: &[u8], stream: &mut [u64]) {
         match &self.layout {
             OutputLayout::Bits(channels, epilogue, to) => {
                 let channel = channels[o];
                 let threshold = channel.threshold + self.negative[o];
-                cx.kernels.cut8(sums, self.sections, threshold, stream);
+                self.cut(cx.kernels, sums, threshold, stream);
                 let out = &mut cx.s.bits[*to];
                 epilogue.channel(cx.kernels, stream, o, channel.invert, out);
             }
