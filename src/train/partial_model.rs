@@ -10,7 +10,7 @@ use super::placed::Placed;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Link};
 use crate::files;
-use crate::layers::{Statistics, Weights};
+use crate::layers::{Levels, Statistics, Weights};
 use crate::model::{ModelSpec, PRESETS, Placement, preset};
 use crate::tensor::Shape;
 
@@ -40,6 +40,8 @@ partial! {
         estimator: String,
         /// Their probability of a bit, where it is not the estimator's own.
         link: Link,
+        /// Which two numbers they emit.
+        levels: Levels,
         /// What batch norms above the first binary layer normalise by, where it is not
         /// what the estimator takes.
         statistics: Statistics,
@@ -144,7 +146,8 @@ impl PartialModel {
     fn first_unit(&self) -> Option<&'static str> {
         let mode = self.mode.map(|_| "model.mode");
         let mode = mode.or(self.estimator.as_ref().map(|_| "model.estimator"));
-        mode.or(self.link.map(|_| "model.link"))
+        let link = self.link.map(|_| "model.link");
+        mode.or(link).or(self.levels.map(|_| "model.levels"))
     }
 
     /// The first choice that is made beside where the network comes from.
@@ -177,6 +180,9 @@ impl PartialModel {
         let estimator = self.estimator.as_deref().or(units.map(|unit| &*unit.1));
         let mode = mode.unwrap_or(Firing::Deterministic);
         spec.place(placement, mode, estimator.unwrap_or("st"))?;
+        if let Some(levels) = self.levels.or(or.and_then(|placed| placed.levels)) {
+            spec.set_levels(levels);
+        }
         match self.link.or(or.and_then(|placed| placed.link)) {
             Some(link) => spec.set_link(Some(link)),
             None => Ok(()),
@@ -231,7 +237,7 @@ impl PartialModel {
         Ok(self.first_change())
     }
 
-    fn unit_by_unit(&self) -> [(&'static str, Self); 4] {
+    fn unit_by_unit(&self) -> [(&'static str, Self); 5] {
         let none = Self::default;
         [
             (
@@ -262,6 +268,13 @@ impl PartialModel {
                     ..none()
                 },
             ),
+            (
+                "model.levels",
+                Self {
+                    levels: self.levels,
+                    ..none()
+                },
+            ),
         ]
     }
 
@@ -284,6 +297,7 @@ impl PartialModel {
                     mode: placed.binary.as_ref().map(|units| units.0),
                     estimator: placed.binary.as_ref().map(|units| units.1.clone()),
                     link: placed.link,
+                    levels: placed.levels.filter(|levels| !levels.is_bits()),
                     statistics: None,
                     weights,
                 };
