@@ -175,7 +175,7 @@ fn a_network_must_end_in_reals_and_its_steps_must_fit() {
     let packed = xnor();
     let stages = packed.stages();
     let new = |stages: Vec<Stage>| {
-        let error = PackedNet::new("x".into(), packed.input(), packed.pixels(), stages);
+        let error = PackedNet::new("x".into(), packed.input(), packed.pixels().clone(), stages);
         error.expect_err("unsound").to_string()
     };
     assert!(new(stages[..2].to_vec()).contains("must end in"));

@@ -71,7 +71,7 @@ impl<'a> Packer<'a> {
     }
 
     /// The image of that shape.
-    pub fn image(&self, shape: Shape, pixels: Pixels) -> Packed {
+    pub fn image(&self, shape: Shape, pixels: &Pixels) -> Packed {
         Packed {
             shape,
             form: match pixels {

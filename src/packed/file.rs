@@ -27,9 +27,9 @@ const CHAIN: u32 = seal::FORMAT;
 /// that came with that.
 const GRAPH: u32 = 3;
 
-/// The format of networks with signs, or with a border that is not 0: the newest one that
-/// this version knows.
-const SIGNS: u32 = 4;
+/// The format of networks with signs, with a border that is not 0 or with pixels that are
+/// normalised channel by channel: the newest one that this version knows.
+const LEVELS: u32 = 4;
 
 /// No file larger than this is read.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -111,8 +111,8 @@ impl PackedNet {
             let border = matches!(stage.product, Product::Conv { border, .. } if border != 0);
             border || stage.tail.iter().any(|step| matches!(step, Step::Signs))
         };
-        if self.stages.iter().any(signs) {
-            return SIGNS;
+        if self.pixels.differ() || self.stages.iter().any(signs) {
+            return LEVELS;
         }
         let joins = |(i, stage): (usize, &Stage)| {
             let product = match stage.product {
@@ -150,7 +150,7 @@ impl PackedNet {
             lineage: self.lineage.clone(),
             name: self.name.clone(),
             input: self.input,
-            pixels: self.pixels,
+            pixels: self.pixels.clone(),
             stages: self.stages.clone(),
         };
         let text = serde_json::to_string(&header).map_err(|e| fail(e.to_string()))?;
@@ -195,9 +195,9 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=SIGNS).contains(&format) {
+        if !(1..=LEVELS).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {SIGNS}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {LEVELS}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;

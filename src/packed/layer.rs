@@ -2,28 +2,51 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Channels;
+
 /// What the image is to the stages that read it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pixels {
     /// The integers 0 to 255.
     Raw,
     /// `(pixel / 255 - mean) / std`
     Normalised {
-        /// In units of 255.
-        mean: f32,
-        /// In units of 255.
-        std: f32,
+        /// In units of 255; for all channels, or one a channel.
+        mean: Channels,
+        /// In units of 255; for all channels, or one a channel.
+        std: Channels,
     },
 }
 
 impl Pixels {
-    /// The number that stands for each pixel value.
-    pub fn table(self) -> [f32; 256] {
-        std::array::from_fn(|p| match self {
+    /// The number that stands for each pixel value: one table for all channels, or one for
+    /// each.
+    pub fn tables(&self) -> Vec<[f32; 256]> {
+        let channels = match self {
+            Pixels::Raw => 1,
+            Pixels::Normalised { mean, std } => mean.numbers().len().max(std.numbers().len()),
+        };
+        let number = |c: usize, p: usize| match self {
             Pixels::Raw => p as f32,
-            Pixels::Normalised { mean, std } => (p as f32 / 255.0 - mean) / std,
-        })
+            Pixels::Normalised { mean, std } => (p as f32 / 255.0 - mean.of(c)) / std.of(c),
+        };
+        let table = |c: usize| std::array::from_fn(|p| number(c, p));
+        (0..channels).map(table).collect()
+    }
+
+    /// Whether there is one mean and deviation, or one for each of so many channels.
+    pub(super) fn fit(&self, channels: usize) -> bool {
+        match self {
+            Pixels::Raw => true,
+            Pixels::Normalised { mean, std } => mean.fits(channels) && std.fits(channels),
+        }
+    }
+
+    /// Whether channels have numbers of their own.
+    pub(super) fn differ(&self) -> bool {
+        matches!(self, Pixels::Normalised { mean, std }
+            if [mean, std].iter().any(|of| matches!(of, Channels::Each(_))))
     }
 }
 

@@ -25,10 +25,12 @@ impl PackedNet {
     /// If the image has another size.
     pub fn naive(&self, image: &[u8], reading: Reading) -> Vec<Values> {
         assert_eq!(image.len(), self.input().len(), "an image of another size");
-        let table = self.pixels().table();
+        let tables = self.pixels().tables();
+        let number = |(i, &p): (usize, &u8)| tables[i % tables.len()][usize::from(p)];
         let image = match self.pixels() {
             Pixels::Raw => Values::Ints(image.iter().map(|&p| i32::from(p)).collect()),
-            _ => Values::Reals(image.iter().map(|&p| table[usize::from(p)]).collect()),
+            // With a table for each channel they follow each other as the channels do.
+            _ => Values::Reals(image.iter().enumerate().map(number).collect()),
         };
         let lows = self.lows();
         let mut all: Vec<Values> = Vec::new();

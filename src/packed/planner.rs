@@ -164,8 +164,8 @@ impl<'a> Planner<'a> {
             return buffer;
         }
         let to = self.sizes.reals(self.net.input().len());
-        let table = self.net.pixels().table();
-        self.push(i, Load { table, to });
+        let tables = self.net.pixels().tables();
+        self.push(i, Load { tables, to });
         self.image.1 = Some(to);
         to
     }

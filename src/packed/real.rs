@@ -10,7 +10,8 @@ use crate::tensor::Shape;
 
 /// The number of each pixel value, as reals (height, width, channel).
 pub(super) struct Load {
-    pub table: [f32; 256],
+    /// For all channels, or for each.
+    pub tables: Vec<[f32; 256]>,
     pub to: usize,
 }
 
@@ -20,8 +21,18 @@ impl Op for Load {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        for (x, &p) in cx.s.reals[self.to].iter_mut().zip(cx.image) {
-            *x = self.table[usize::from(p)];
+        let to = &mut cx.s.reals[self.to];
+        if let [table] = &self.tables[..] {
+            for (x, &p) in to.iter_mut().zip(cx.image) {
+                *x = table[usize::from(p)];
+            }
+            return;
+        }
+        let pixels = cx.image.chunks_exact(self.tables.len());
+        for (x, bytes) in to.chunks_exact_mut(self.tables.len()).zip(pixels) {
+            for ((x, &p), table) in x.iter_mut().zip(bytes).zip(&self.tables) {
+                *x = table[usize::from(p)];
+            }
         }
     }
 }

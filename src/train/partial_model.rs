@@ -201,7 +201,7 @@ impl PartialModel {
             if let Some(kind) = uniform_weights(stored) {
                 spec.set_weights(kind);
             }
-            spec.pixels = spec.pixels.or(stored.pixels);
+            spec.pixels = spec.pixels.or_else(|| stored.pixels.clone());
             // The source's own activations, or those that the run was given.
             let mut placed = spec.clone();
             let fits = spec == *stored
@@ -309,7 +309,7 @@ impl PartialModel {
                     let built = found.build(spec.input, spec.classes());
                     if built.is_ok_and(|mut built| {
                         built.settle();
-                        built.pixels = built.pixels.or(spec.pixels);
+                        built.pixels = built.pixels.or_else(|| spec.pixels.clone());
                         built == *spec
                     }) {
                         return found;

@@ -127,9 +127,13 @@ mod tests {
         signs.set_levels(Levels::Signs);
         assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
         // Placing anew changes how units fire, not what they emit.
-        signs.place(Placement::Last, Firing::Stochastic, "st").unwrap();
+        signs
+            .place(Placement::Last, Firing::Stochastic, "st")
+            .unwrap();
         assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
-        signs.place(Placement::Both, Firing::Stochastic, "st").unwrap();
+        signs
+            .place(Placement::Both, Firing::Stochastic, "st")
+            .unwrap();
         assert_eq!(Placed::of(&signs).unwrap().levels, None);
         // One hidden layer: first, last and both are the same network.
         let row = Placed::of(&spec("mlp", Placement::First, Firing::Deterministic)).unwrap();

@@ -312,7 +312,9 @@ pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
     let pixels = spec.pixel_encoding();
     let image = Row {
         shape: spec.input,
-        x: image.iter().map(|&p| f64::from(pixels.value(p))).collect(),
+        x: (image.iter().enumerate())
+            .map(|(i, &p)| f64::from(pixels.value(i % spec.input.channels, p)))
+            .collect(),
     };
     let topology = spec.topology().expect("a sound spec");
     let mut rows: Vec<Row> = Vec::new();

@@ -89,12 +89,22 @@ impl RandomNet {
         }
     }
 
-    /// Gives units levels and convolutions borders, drawn by the number and apart from all
-    /// else; every fourth net keeps 0 and 1 and zeros.
+    /// Gives units levels, convolutions borders and channels means and deviations of their
+    /// own, drawn by the number and apart from all else; every fourth net keeps 0 and 1,
+    /// zeros and one mean.
     pub fn levels(spec: &mut ModelSpec, number: u64) {
         let mut rng = keyed(&[0x6c65_7665, number]);
         if number.is_multiple_of(4) {
             return;
+        }
+        let channels = spec.input.channels;
+        if channels > 1 && matches!(spec.pixels, Some(Pixels::Normalised(_))) {
+            let mut draw = |low, high| {
+                (0..channels)
+                    .map(|_| between(&mut rng, low, high))
+                    .collect()
+            };
+            spec.pixels = Some(Pixels::normalised_each(draw(0.0, 1.0), draw(0.1, 0.5)));
         }
         // All units of signs, or each of its own; one border, or each of its own.
         let all = below(&mut rng, 2) == 0;
