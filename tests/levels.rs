@@ -182,7 +182,7 @@ fn a_spec_states_levels_and_borders_only_where_they_are_not_the_usual_ones() {
     assert_eq!(serde_json::from_str::<ModelSpec>(&text).unwrap(), signs);
     let describe = |i: usize| signs.layers[i].layer().describe();
     assert_eq!(describe(1), "binary unit, deterministic, st, -1/+1");
-    assert_eq!(describe(2), "conv 3x3, stride 1, padding 1 of -1");
+    assert_eq!(describe(2), "conv 3x3, stride 1, padding 1, border -1");
     let named = r#"{"name":"n","input":{"channels":1,"height":4,"width":4},"layers":[{"type":"binary","mode":"det","levels":"-1/1"}]}"#;
     let error = serde_json::from_str::<ModelSpec>(named)
         .unwrap_err()

@@ -153,9 +153,9 @@ impl Layer for Conv {
             1 => String::new(),
             groups => format!(", groups {groups}"),
         };
-        let border = match self.border {
+        let border = match self.padding.most() {
             0 => String::new(),
-            border => format!(" of {border:+}"),
+            _ => format!(", border {}", self.border),
         };
         format!(
             "conv {kernel}, stride {}, padding {}{border}{dilation}{groups}{terms}",
