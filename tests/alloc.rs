@@ -80,8 +80,8 @@ fn warm_steps(
     data: &Dataset,
 ) -> (usize, usize) {
     let mut trainee = Trainee::new(spec, engine, BATCH, optimiser, 0.01, 1);
-    if spec.least_samples() > 1 {
-        trainee.net = Network::sampled(spec, engine, BATCH, spec.least_samples()).unwrap();
+    if spec.min_samples() > 1 {
+        trainee.net = Network::sampled(spec, engine, BATCH, spec.min_samples()).unwrap();
         trainee.net.init(Init::Pytorch, 1);
     }
     let full: Vec<u32> = (0..BATCH as u32).collect();

@@ -82,8 +82,8 @@ fn a_network_reads_what_each_channel_is_by_its_own_mean_and_deviation() {
     let (first, _) = figures(&data.train, 3, 0);
     assert!((first - all / 3.0).abs() > 0.1);
     // Images that are set in parallel are the same.
-    let mut slots = vec![(); net.slots()];
-    net.set_images(&mut slots, |row, (), put| put(data.train.image(row)));
+    let mut chunks = vec![(); net.chunks()];
+    net.set_images(&mut chunks, |row, (), put| put(data.train.image(row)));
     assert_eq!(bits(net.input()), bits(&by_rows));
 }
 

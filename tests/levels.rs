@@ -99,14 +99,14 @@ fn signs_train_as_bits_whose_next_weights_say_the_same() {
             let estimator = make(None).unwrap();
             let name = estimator.info().name;
             // It stands directly below the logits.
-            if estimator.flips() && number > 0 {
+            if estimator.needs_differences() && number > 0 {
                 continue;
             }
             for mode in ["det", "stoch"] {
                 let unit = format!(r#""mode":"{mode}","estimator":"{name}""#);
                 let signs = spec(net, &format!(r#"{unit},"levels":"-1/+1""#), -1);
                 let bits_ = spec(net, &unit, 0);
-                let samples = estimator.least_samples();
+                let samples = estimator.min_samples();
                 let ((z, g), (z_bits, g_bits)) = (step(&signs, samples), step(&bits_, samples));
                 let what = format!("{name}, {mode}, net {number}");
                 assert!(z.iter().any(|z| *z != 0.0), "{what}");

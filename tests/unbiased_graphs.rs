@@ -146,11 +146,11 @@ fn every_estimator_that_claims_no_bias_has_none_on_any_graph() {
         for make in estimators::ALL {
             let estimator = make(None).unwrap();
             let info = estimator.info();
-            if !info.unbiased || estimator.flips() {
+            if !info.unbiased || estimator.needs_differences() {
                 continue;
             }
             let spec = spec(graph, info.name).unwrap();
-            let (far, bias) = worst(&spec, estimator.least_samples(), Baseline::None);
+            let (far, bias) = worst(&spec, estimator.min_samples(), Baseline::None);
             println!(
                 "{}, {what}: {far:.1} standard errors, bias {bias:.4}",
                 info.name

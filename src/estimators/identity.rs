@@ -10,19 +10,19 @@
 //!
 //! Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
 
-use super::{Estimator, Info, Link, Unit};
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
+    pub probability: Probability,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
+        let probability = Probability::HardSigmoid;
+        Self { probability }
     }
 }
 
@@ -37,14 +37,20 @@ impl Estimator for Identity {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         u.dh * u.slope
     }
+}
 
+impl Pathwise for Identity {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
         Some(f64::from(slope) * f64::from(x))
     }

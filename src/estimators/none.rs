@@ -8,20 +8,20 @@
 //! random features. Six rows of the study that is reproduced here, published as
 //! REINFORCE, are this.
 
-use super::{Estimator, Info, Link, Signal, Unit};
+use super::{Estimator, Info, Probability, Rule, Unit};
 use crate::kernels::Elementwise;
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug)]
 pub struct NoGradient {
     /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
+    pub probability: Probability,
 }
 
 impl Default for NoGradient {
     fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
+        let probability = Probability::HardSigmoid;
+        Self { probability }
     }
 }
 
@@ -36,21 +36,17 @@ impl Estimator for NoGradient {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Nothing
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn rule(&self) -> Rule<'_> {
+        Rule::NoGradient
     }
 
-    fn pullback(&self, _unit: Unit) -> f32 {
+    fn grad(&self, _unit: Unit) -> f32 {
         0.0
     }
 
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        Some(0.0)
-    }
-
-    fn pullbacks(&self, _ew: &Elementwise, _units: super::Units<'_>, _dx: &mut [f32]) {}
+    fn grads(&self, _ew: &Elementwise, _units: super::Units<'_>, _dx: &mut [f32]) {}
 }

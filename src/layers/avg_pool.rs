@@ -100,7 +100,7 @@ impl AvgPoolOp {
             output,
             kernel,
             stride,
-            scratch: vec![(); tape.slots(x)],
+            scratch: vec![(); tape.chunks(x)],
         };
         tape.push(Box::new(op), &[x], output)
     }

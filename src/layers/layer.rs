@@ -107,9 +107,9 @@ pub struct Recorder<'a> {
     /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
     pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
     /// Whether a sampled layer makes nothing of the gradient of its output.
-    pub unasked: bool,
+    pub ignores_gradient: bool,
     /// The levels of the layer's input where that is the bits of an estimator that asks for
-    /// what each bit does to the loss ([`Estimator::flips`]).
+    /// what each bit does to the loss ([`Pathwise::needs_differences`]).
     pub loss_differences: Option<Levels>,
 }
 

@@ -63,22 +63,22 @@ impl Levels {
         }
     }
 
-    /// Records what makes levels of the bits `h`, where they are no bits. `unasked` says
-    /// that nothing is made of the gradient of `h`.
-    pub(super) fn record(self, tape: &mut Tape, h: Value, unasked: bool) -> Value {
-        if unasked {
-            tape.declare_unasked(h);
+    /// Records what makes levels of the bits `h`, where they are no bits. `ignores_gradient`
+    /// says that nothing is made of the gradient of `h`.
+    pub(super) fn record(self, tape: &mut Tape, h: Value, ignores_gradient: bool) -> Value {
+        if ignores_gradient {
+            tape.declare_no_grad(h);
         }
         if self.is_bits() {
             return h;
         }
         let op = SignsOp {
             len: tape.shape(h).len(),
-            slots: vec![(); tape.slots(h)],
+            chunks: vec![(); tape.chunks(h)],
         };
         let y = tape.push(Box::new(op), &[h], tape.shape(h));
-        if unasked {
-            tape.declare_unasked(y);
+        if ignores_gradient {
+            tape.declare_no_grad(y);
         }
         y
     }
@@ -94,7 +94,7 @@ impl Levels {
 
 struct SignsOp {
     len: usize,
-    slots: Vec<()>,
+    chunks: Vec<()>,
 }
 
 impl Op for SignsOp {
@@ -105,14 +105,14 @@ impl Op for SignsOp {
                 *y = Levels::Signs.of(h);
             }
         };
-        cx.pass.rows.write(cx.y, len, &mut self.slots, write);
+        cx.pass.rows.write(cx.y, len, &mut self.chunks, write);
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
         let (dy, len) = (cx.dy, self.len);
         if let Some(dh) = cx.grads.of(0) {
             let step = Levels::Signs.step();
-            dh.map(len, &mut self.slots, |i, dh| *dh += step * dy[i]);
+            dh.map(len, &mut self.chunks, |i, dh| *dh += step * dy[i]);
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
         tape.forward();
         assert_eq!(tape.value(y), [-1.0, 1.0, -0.5].repeat(4));
         tape.backward(y, 0.75);
-        assert_eq!(tape.adjoint(x), [1.5; 12]);
+        assert_eq!(tape.grad(x), [1.5; 12]);
     }
 
     #[test]

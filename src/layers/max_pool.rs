@@ -93,7 +93,7 @@ pub struct MaxPoolOp {
     output: Shape,
     pool: Pool,
     /// For each chunk, which pixel of its window each output took.
-    slots: Vec<Vec<u8>>,
+    scratch: Vec<Vec<u8>>,
 }
 
 impl MaxPoolOp {
@@ -122,7 +122,7 @@ impl MaxPoolOp {
                 kernel: (kernel.height, kernel.width),
                 stride: (stride.height, stride.width),
             },
-            slots: (0..tape.slots(x))
+            scratch: (0..tape.chunks(x))
                 .map(|_| vec![0; rows * output.len()])
                 .collect(),
         };
@@ -150,7 +150,7 @@ impl Op for MaxPoolOp {
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
         cx.pass
             .rows
-            .write(cx.y, output, &mut self.slots, |rows, y, index| {
+            .write(cx.y, output, &mut self.scratch, |rows, y, index| {
                 let x = &x[rows.start * input..rows.end * input];
                 for ((x, y), index) in x
                     .chunks_exact(input)
@@ -166,7 +166,7 @@ impl Op for MaxPoolOp {
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (dy, ew) = (cx.dy, &cx.pass.engine.kernels.ew);
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, index| {
+            dx.add(&mut self.scratch, |rows, dx, index| {
                 let dy = &dy[rows.start * output..rows.end * output];
                 for ((dx, dy), index) in dx
                     .chunks_exact_mut(input)

@@ -42,7 +42,7 @@ pub use add::Add;
 pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
 pub use bernoulli_nll::BernoulliNll;
-pub use binary::{Binary, own_link};
+pub use binary::{Binary, own_probability};
 pub use channel_scale::{ChannelScale, channel_scale};
 pub use concat::Concat;
 pub use conv::{Conv, ConvOp, GroupedConvOp};
@@ -121,7 +121,7 @@ pub(crate) mod testing {
             name: "layer",
             noise: 7,
             unit: None,
-            unasked: false,
+            ignores_gradient: false,
             loss_differences: None,
             tape: &mut *tape,
         };

@@ -29,7 +29,7 @@ pub(super) fn record(tape: &mut Tape, inputs: &[Value], term: impl Term, scale: 
         scale,
         len: tape.shape(inputs[0]).len(),
         pair: inputs.len() > 1,
-        scratch: vec![(); tape.slots(inputs[0])],
+        scratch: vec![(); tape.chunks(inputs[0])],
     };
     tape.push(Box::new(op), inputs, Shape::vector(1))
 }

@@ -120,8 +120,8 @@ impl Window {
         )
     }
 
-    /// The zeros before the first pixel of an adjoint that is spread out
-    /// ([`spread`]): `reach - 1 - padding` on each side.
+    /// The zeros before the first pixel of a gradient that is dilated
+    /// ([`dilate`]): `reach - 1 - padding` on each side.
     pub(super) fn margin(&self) -> Sides {
         let side =
             |kernel: usize, dilation: usize, padding: usize| (kernel - 1) * dilation - padding;
@@ -132,9 +132,9 @@ impl Window {
         }
     }
 
-    /// (height, width) of a spread-out adjoint whose windows are the pixels of the input
+    /// (height, width) of a dilated gradient whose windows are the pixels of the input
     /// image: `input + reach - 1`.
-    pub(super) fn spread(&self, input: Shape) -> (usize, usize) {
+    pub(super) fn dilated(&self, input: Shape) -> (usize, usize) {
         (
             input.height + (self.kernel.height - 1) * self.dilation.height,
             input.width + (self.kernel.width - 1) * self.dilation.width,
@@ -239,8 +239,8 @@ pub(super) fn bordered_patterns(
     }
 }
 
-/// Copies an output adjoint to stride distance inside its border of zeros.
-pub(super) fn spread(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
+/// Copies an output gradient to stride distance inside its border of zeros.
+pub(super) fn dilate(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
     let (c, margin, stride) = (shape.channels, window.margin(), window.stride);
     for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
         let line = (i * stride.height + margin.height) * width + margin.width;

@@ -59,17 +59,17 @@ pub(super) fn record(
             (estimator, plan.part(number), number + 1)
         });
         if let Some((estimator, ..)) = &unit {
-            let (x, link) = (inputs[0], estimator.link());
-            units.push(Recorded { x, link });
+            let (x, probability) = (inputs[0], estimator.probability());
+            units.push(Recorded { x, probability });
         }
         let loss_differences = topology.inputs[i].iter().find_map(|source| match source {
-            Source::Layer(j) => flips(&layers[*j]),
+            Source::Layer(j) => needs_differences(&layers[*j]),
             Source::Input => None,
         });
         let mut to = Recorder {
             name: layer.name.as_deref().unwrap_or_default(),
             noise: keys[i],
-            unasked: unit.is_some() && plan.ignores_gradient(number),
+            ignores_gradient: unit.is_some() && plan.ignores_gradient(number),
             unit,
             loss_differences,
             tape,
@@ -93,9 +93,9 @@ pub(super) fn record(
 
 /// The levels of a layer's bits, where their estimator asks for what each bit does to the
 /// loss.
-fn flips(layer: &LayerSpec) -> Option<Levels> {
+fn needs_differences(layer: &LayerSpec) -> Option<Levels> {
     let unit = layer.get::<Binary>()?;
-    unit.rule().ok()?.flips().then_some(unit.levels)
+    unit.rule().ok()?.needs_differences().then_some(unit.levels)
 }
 
 /// Records layer `i` together with those behind it that are one op with it, as far as
@@ -128,14 +128,14 @@ fn record_fused(
     match conv {
         Some(conv) => {
             let of = (conv.out, conv.window(), conv.terms());
-            if !ConvNormPool::serves(input, of, pool) {
+            if !ConvNormPool::supports(input, of, pool) {
                 return Ok(None);
             }
             let conv = (layers[i].label(), conv.out, conv.window(), conv.terms());
             let y = ConvNormPool::record(tape, x, conv, (norm, settings))?;
             Ok(Some((y, 3)))
         }
-        None if NormPool::serves(input, pool.0, pool.1) => {
+        None if NormPool::supports(input, pool.0, pool.1) => {
             Ok(Some((NormPool::record(tape, norm, x, settings)?, 2)))
         }
         None => Ok(None),

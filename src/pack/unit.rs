@@ -32,9 +32,9 @@ impl Packer<'_> {
                 &mut x,
                 match draw {
                     None => Step::Fire,
-                    Some((link, _)) => Step::Sample {
+                    Some((probability, _)) => Step::Sample {
                         node: self.noise,
-                        link,
+                        probability,
                         slope: self.slope,
                     },
                 },

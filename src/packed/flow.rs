@@ -327,7 +327,7 @@ impl Step {
             (Step::Function { .. } | Step::MaxPool { .. } | Step::AvgPool { .. }, Reals) => Reals,
             (Step::Flatten, Bits | Signs | Ints | Reals) => kind,
             (Step::Fire, Reals) => Bits,
-            (Step::Sample { link, .. }, Reals) if *link != Function::Relu => Bits,
+            (Step::Sample { probability, .. }, Reals) if *probability != Function::Relu => Bits,
             _ => return None,
         })
     }

@@ -283,7 +283,8 @@ pub enum Step {
         /// The place in the noise's address.
         node: usize,
         /// The probability of a 1: hard sigmoid or sigmoid.
-        link: Function,
+        #[serde(alias = "link")]
+        probability: Function,
         /// Its slope.
         slope: f32,
     },

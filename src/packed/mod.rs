@@ -86,7 +86,7 @@ use crate::seal::Origin;
 use crate::tensor::Shape;
 
 /// The most memory that running a network may take on one thread: 4 GiB.
-const MOST_MEMORY: u64 = 4 << 30;
+const MAX_MEMORY: u64 = 4 << 30;
 
 /// A network on packed bits; see the module's page.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,9 +200,7 @@ impl PackedNet {
         };
         let flows = flow::flows((input, kind), &stages)?;
         let needed = memory(&stages, &flows);
-        let limit = bounded::lacking(needed)
-            .unwrap_or(u64::MAX)
-            .min(MOST_MEMORY);
+        let limit = bounded::lacking(needed).unwrap_or(u64::MAX).min(MAX_MEMORY);
         if needed > limit {
             return Err(Error::spec(format!(
                 "packed network: running it would take up to {} MiB of memory on a thread; the limit is {} MiB",

@@ -245,12 +245,19 @@ fn follow(
         }
         (Step::Signs, Values::Ints(x)) => Values::Ints(x.iter().map(|&bit| 2 * bit - 1).collect()),
         (Step::Fire, Values::Reals(x)) => bits(&mut |i| crate::bits::bit(x[i]), x.len()),
-        (Step::Sample { node, link, slope }, Values::Reals(x)) => match reading.noise(*node) {
+        (
+            Step::Sample {
+                node,
+                probability,
+                slope,
+            },
+            Values::Reals(x),
+        ) => match reading.noise(*node) {
             None => bits(&mut |i| crate::bits::bit(x[i]), x.len()),
             Some(mut rng) => {
                 let mut u = vec![0.0; x.len()];
                 crate::random::fill_uniform(&mut rng, &mut u);
-                bits(&mut |i| u[i] < link.of(*slope, x[i]), x.len())
+                bits(&mut |i| u[i] < probability.of(*slope, x[i]), x.len())
             }
         },
         _ => unreachable!("PackedNet::new has checked the order of the steps"),

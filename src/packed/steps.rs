@@ -194,9 +194,11 @@ impl TailStep {
     fn bits_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [i32], p: &mut [f32]) {
         let n = self.shape.len();
         let noise = match &self.step {
-            Step::Sample { node, link, slope } => {
-                cx.reading.noise(*node).map(|rng| (rng, link, slope))
-            }
+            Step::Sample {
+                node,
+                probability,
+                slope,
+            } => cx.reading.noise(*node).map(|rng| (rng, probability, slope)),
             _ => None,
         };
         match noise {
@@ -205,8 +207,8 @@ impl TailStep {
                     *y = i32::from(bits::bit(x));
                 }
             }
-            Some((mut rng, link, slope)) => {
-                link.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
+            Some((mut rng, probability, slope)) => {
+                probability.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
                 Self::sample(&mut rng, &p[..n], &mut y[..n]);
             }
         }

@@ -259,7 +259,7 @@ mod tests {
                 model: published.model.into(),
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
-                link: None,
+                probability: None,
                 levels: None,
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
@@ -274,7 +274,7 @@ mod tests {
             model: SEED_NET.into(),
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
-            link: None,
+            probability: None,
             levels: None,
         };
         let found = lookup(&row, false).unwrap();

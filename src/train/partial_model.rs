@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::placed::Placed;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{Firing, Probability};
 use crate::files;
 use crate::layers::{Levels, Statistics, Weights};
 use crate::model::{ModelSpec, PRESETS, Placement, preset};
@@ -39,7 +39,8 @@ partial! {
         /// Their gradient estimator, or a list joined by `+`.
         estimator: String,
         /// Their probability of a bit, where it is not the estimator's own.
-        link: Link,
+        #[serde(alias = "link")]
+        probability: Probability,
         /// Which two numbers they emit.
         levels: Levels,
         /// What batch norms above the first binary layer normalise by, where it is not
@@ -146,8 +147,8 @@ impl PartialModel {
     fn first_unit(&self) -> Option<&'static str> {
         let mode = self.mode.map(|_| "model.mode");
         let mode = mode.or(self.estimator.as_ref().map(|_| "model.estimator"));
-        let link = self.link.map(|_| "model.link");
-        mode.or(link).or(self.levels.map(|_| "model.levels"))
+        let probability = self.probability.map(|_| "model.probability");
+        mode.or(probability).or(self.levels.map(|_| "model.levels"))
     }
 
     /// The first choice that is made beside where the network comes from.
@@ -183,8 +184,11 @@ impl PartialModel {
         if let Some(levels) = self.levels.or(or.and_then(|placed| placed.levels)) {
             spec.set_levels(levels);
         }
-        match self.link.or(or.and_then(|placed| placed.link)) {
-            Some(link) => spec.set_link(Some(link)),
+        match self
+            .probability
+            .or(or.and_then(|placed| placed.probability))
+        {
+            Some(probability) => spec.set_probability(Some(probability)),
             None => Ok(()),
         }
     }
@@ -262,9 +266,9 @@ impl PartialModel {
                 },
             ),
             (
-                "model.link",
+                "model.probability",
                 Self {
-                    link: self.link,
+                    probability: self.probability,
                     ..none()
                 },
             ),
@@ -296,7 +300,7 @@ impl PartialModel {
                     binary: Some(placed.placement),
                     mode: placed.binary.as_ref().map(|units| units.0),
                     estimator: placed.binary.as_ref().map(|units| units.1.clone()),
-                    link: placed.link,
+                    probability: placed.probability,
                     levels: placed.levels.filter(|levels| !levels.is_bits()),
                     statistics: None,
                     weights,

@@ -1,8 +1,8 @@
 //! The binary units of a network in the words that placed them: which activations are
 //! binary, how they fire, and what estimates their gradients.
 
-use crate::estimators::{Firing, Link};
-use crate::layers::{Activation, Binary, Function, Levels, own_link};
+use crate::estimators::{Firing, Probability};
+use crate::layers::{Activation, Binary, Function, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
 /// See the module's page.
@@ -15,8 +15,8 @@ pub struct Placed {
     /// How they fire, and their estimator (or the list of them, joined by `+`), where
     /// there are any.
     pub binary: Option<(Firing, String)>,
-    /// Their link, where it is not each estimator's own.
-    pub link: Option<Link>,
+    /// Their probability function, where it is not each estimator's own.
+    pub probability: Option<Probability>,
     /// Their levels, where all have the same.
     pub levels: Option<Levels>,
 }
@@ -26,14 +26,16 @@ impl Placed {
     /// have made: binary units of several kinds, or placed otherwise.
     pub fn of(spec: &ModelSpec) -> Option<Self> {
         let mut places = Vec::new();
-        let (mut links, mut own, mut levels) = (Vec::new(), true, Vec::new());
+        let (mut probabilities, mut own, mut levels) = (Vec::new(), true, Vec::new());
         for layer in &spec.layers {
             if let Some(unit) = layer.get::<Binary>() {
                 places.push(Some(unit.mode));
                 levels.push(unit.levels);
-                let usual = own_link(&unit.estimator)?;
-                own &= unit.link.is_none_or(|link| link == usual);
-                links.push(unit.link.unwrap_or(usual));
+                let usual = own_probability(&unit.estimator)?;
+                own &= unit
+                    .probability
+                    .is_none_or(|probability| probability == usual);
+                probabilities.push(unit.probability.unwrap_or(usual));
             } else if let Some(activation) = layer.get::<Activation>()
                 && activation.function == Function::HardSigmoid
             {
@@ -45,8 +47,14 @@ impl Placed {
         if modes.any(|other| Some(other) != mode) {
             return None;
         }
-        let link = if own { None } else { links.first().copied() };
-        if link.is_some_and(|link| links.iter().any(|other| *other != link)) {
+        let probability = if own {
+            None
+        } else {
+            probabilities.first().copied()
+        };
+        if probability
+            .is_some_and(|probability| probabilities.iter().any(|other| *other != probability))
+        {
             return None;
         }
         let binary = mode.map(|mode| (mode, spec.estimator_list()));
@@ -65,7 +73,7 @@ impl Placed {
             model: spec.name.clone(),
             placement,
             binary,
-            link,
+            probability,
             levels: levels.first().copied().filter(same),
         })
     }

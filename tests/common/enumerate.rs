@@ -2,7 +2,7 @@
 //! enumeration in double precision, written without the engine, and central differences
 //! of that.
 
-use bnn_cpu::estimators::Link;
+use bnn_cpu::estimators::Probability;
 use bnn_cpu::layers::{
     Activation, Add, BernoulliNll, Binary, Concat, CrossEntropy, Flatten, Function, KlBernoulli,
     LayerSpec, Levels, Linear, WeightedSum,
@@ -99,9 +99,9 @@ impl Net<'_> {
     }
 
     fn probability(&self, unit: &Binary, x: f64) -> f64 {
-        match unit.rule().unwrap().link() {
-            Link::Sigmoid => sigmoid(self.slope * x),
-            Link::HardSigmoid => ((self.slope * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
+        match unit.rule().unwrap().probability() {
+            Probability::Sigmoid => sigmoid(self.slope * x),
+            Probability::HardSigmoid => ((self.slope * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
         }
     }
 

@@ -122,7 +122,7 @@ mod tests {
             "--mode stoch --estimator reinforce+local-expectation --samples 4",
             "--mode stoch --estimator reinforce --baseline ema",
             "--mode stoch --estimator gumbel --temperature 0.4 --temperature-rate 0.95",
-            "--binary first --link sigmoid --momentum 0.8 --nesterov --weight-decay 0.0001",
+            "--binary first --probability sigmoid --momentum 0.8 --nesterov --weight-decay 0.0001",
             "--epochs 40 --augment affine --optimizer adam --lr 0.005 --lr-schedule one-cycle --anneal linear --slope-start 2 --slope-rate 0.15 --slope-max 8",
             "--batch 32 --val-fraction 0.2 --optimizer adamw --eps 0.000001 --lr-schedule step --lr-every 2",
             "--lr-schedule cosine --lr-min 0.001",

@@ -185,9 +185,9 @@ impl Layer for Conv {
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         let (input, out) = (shapes.input(), self.out as u64);
-        let slots = Rows::chunks_of(rows) as u64;
+        let scratch = Rows::chunks_of(rows) as u64;
         if self.is_grouped() {
-            let op = GroupedConvOp::memory(shapes, (self.window(), self.groups), slots);
+            let op = GroupedConvOp::memory(shapes, (self.window(), self.groups), scratch);
             return values(shapes, rows, if training { 2 } else { 1 })
                 .saturating_add(product(&[
                     self.weights_of(input),
@@ -208,13 +208,13 @@ impl Layer for Conv {
             weights::memory(depth, out, training),
             product(&[panel, 3 * (points - 1)]),
             // A chunk's sums, and those of a leaf that joins them.
-            product(&[panel, points, 2 * slots]),
+            product(&[panel, points, 2 * scratch]),
             self.tail_memory(rows),
             product(&[
                 side(input.height, self.kernel.height),
                 side(input.width, self.kernel.width),
                 2 * (input.channels as u64 + out),
-                slots,
+                scratch,
             ]),
         ];
         all.into_iter().fold(0, u64::saturating_add)

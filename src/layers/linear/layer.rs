@@ -105,7 +105,7 @@ impl Layer for Linear {
         match to.loss_differences {
             Some(levels) => {
                 let of = (self.out, self.bias);
-                LinearOp::record_flips(to.tape, to.name, inputs[0], of, levels)
+                LinearOp::record_differences(to.tape, to.name, inputs[0], of, levels)
             }
             None => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
         }

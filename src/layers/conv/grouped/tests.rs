@@ -116,7 +116,7 @@ fn the_sums_are_those_of_the_ordinary_convolution() {
                     fill(3, dy);
                     whole(dy);
                 });
-                (tape.value(y).to_vec(), tape.adjoint(x).to_vec())
+                (tape.value(y).to_vec(), tape.grad(x).to_vec())
             };
             let mut tape = Tape::new(engine, rows);
             let (x, y) = record(&mut tape, case, Terms::real(false));
@@ -165,7 +165,7 @@ fn binary_weights_are_the_signs() {
             weights(tape.params.values_mut());
             tape.forward();
             tape.backward_from(y, |dy| fill(3, dy));
-            let (y, dx) = (tape.value(y).to_vec(), tape.adjoint(x).to_vec());
+            let (y, dx) = (tape.value(y).to_vec(), tape.grad(x).to_vec());
             (
                 y,
                 dx,
