@@ -10,6 +10,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::levels::Levels;
 use super::tensor_spec::{Tensors, product};
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -47,9 +48,11 @@ pub struct Recorder<'a> {
     pub noise: usize,
     /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
     pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
-    /// Whether the layer's input is the bits of an estimator that asks for what each bit
-    /// does to the loss ([`Pathwise::needs_differences`]).
-    pub loss_differences: bool,
+    /// Whether a sampled layer makes nothing of the gradient of its output.
+    pub ignores_gradient: bool,
+    /// The levels of the layer's input where that is the bits of an estimator that asks for
+    /// what each bit does to the loss ([`Pathwise::needs_differences`]).
+    pub loss_differences: Option<Levels>,
 }
 
 /// A layer; see the module's page.
@@ -105,7 +108,7 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
         values(shapes, rows, if training { 2 } else { 1 })
     }
 
-    /// Whether the output is bits, where each input is or is not.
+    /// Whether the output is bits, 0 and 1 or -1 and +1, where each input is or is not.
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
         false
     }

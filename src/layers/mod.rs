@@ -20,6 +20,7 @@ mod global_avg_pool;
 mod input;
 mod kl_bernoulli;
 mod layer;
+mod levels;
 mod linear;
 mod max_pool;
 mod mse;
@@ -57,6 +58,7 @@ pub use global_avg_pool::GlobalAvgPool;
 pub use input::Input;
 pub use kl_bernoulli::KlBernoulli;
 pub use layer::{Layer, Recorder, Shapes, same_shapes, values};
+pub use levels::Levels;
 pub use linear::{Linear, LinearOp};
 pub use max_pool::{MaxPool, MaxPoolOp};
 pub use mse::Mse;
@@ -122,7 +124,8 @@ pub(crate) mod testing {
             name: "layer",
             noise: 7,
             unit: None,
-            loss_differences: false,
+            ignores_gradient: false,
+            loss_differences: None,
             tape: &mut *tape,
         };
         let y = layer.record(&mut to, &x).unwrap();

@@ -104,8 +104,11 @@ impl Layer for Linear {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         match to.loss_differences {
-            true => LinearOp::record_differences(to.tape, to.name, inputs[0], self.out, self.bias),
-            false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
+            Some(levels) => {
+                let of = (self.out, self.bias);
+                LinearOp::record_differences(to.tape, to.name, inputs[0], of, levels)
+            }
+            None => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
         }
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Over the bits of a layer whose estimator is a local expectation the layer hands on,
 //! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_differences`]).
+//! ([`LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
+//! which the chain rule doubles on the way to the bit ([`super::Levels`]).
 //!
 //! The weight gradient is added up over leaves of rows in the one tree of
 //! [`crate::tape::tree`]: by our own kernel within registers
@@ -33,6 +34,7 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::levels::Levels;
 use super::panels;
 use super::weights::{Terms, Weights};
 
@@ -70,8 +72,9 @@ pub struct LinearOp {
     nodes: Pool<Arena>,
     /// Nodes of the tree of the bias.
     bias_nodes: Vec<f32>,
-    /// Whether `dx` is the difference that each bit makes; then `W` as (out, depth), inputs as stored.
-    differences: bool,
+    /// The levels of the inputs where `dx` is the difference that each bit makes; then what a
+    /// bit moves the outputs by as (out, depth), inputs as stored.
+    differences: Option<Levels>,
     difference_weights: Vec<f32>,
     scratch: Vec<Vec<f32>>,
 }
@@ -89,7 +92,7 @@ impl LinearOp {
         out: usize,
         terms: Terms,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, terms, false)
+        Self::record_with(tape, name, x, out, terms, None)
     }
 
     /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
@@ -102,10 +105,10 @@ impl LinearOp {
         tape: &mut Tape,
         name: &str,
         x: Value,
-        out: usize,
-        bias: bool,
+        (out, bias): (usize, bool),
+        levels: Levels,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, Terms::real(bias), true)
+        Self::record_with(tape, name, x, out, Terms::real(bias), Some(levels))
     }
 
     fn record_with(
@@ -114,7 +117,7 @@ impl LinearOp {
         x: Value,
         out: usize,
         terms: Terms,
-        differences: bool,
+        differences: Option<Levels>,
     ) -> Result<Value> {
         terms.check(name)?;
         if out == 0 {
@@ -130,6 +133,12 @@ impl LinearOp {
         let large = prefer_matrixmultiply(rows, depth, out);
         let held = tree::buffers(Rows::new(rows).leaves());
         let node = if large { (held - 1) * BLOCK * out } else { 0 };
+        // The differences of a row, and the bits of signs.
+        let scratch = match differences {
+            None => 0,
+            Some(Levels::Bits) => depth,
+            Some(Levels::Signs) => 2 * depth,
+        };
         let op = Self {
             depth,
             out,
@@ -147,8 +156,15 @@ impl LinearOp {
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
             differences,
-            difference_weights: vec![0.0; if differences { out * depth } else { 0 }],
-            scratch: vec![vec![0.0; if differences { depth } else { 0 }]; tape.chunks(x)],
+            difference_weights: vec![
+                0.0;
+                if differences.is_some() {
+                    out * depth
+                } else {
+                    0
+                }
+            ],
+            scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -163,8 +179,10 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
 }
 
 impl LinearOp {
-    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
-    fn add_differences(&mut self, cx: &mut Backward<'_>) {
+    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts; of signs the
+    /// half of it.
+    fn add_differences(&mut self, levels: Levels, cx: &mut Backward<'_>) {
+        let step = levels.step();
         let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
         let (labels, grad_output) = (&cx.batch.labels, &cx.signals.grad_output);
         let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
@@ -174,7 +192,7 @@ impl LinearOp {
             .zip(self.difference_weights.chunks_exact_mut(depth))
         {
             for (&k, &w) in self.stored.iter().zip(weight) {
-                to[k] = w;
+                to[k] = step * w;
             }
         }
         let Some(dx) = cx.grads.of(0) else { return };
@@ -186,7 +204,13 @@ impl LinearOp {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.loss_differences)(z, labels[row] as usize, x, weights, d);
+                let (d, bits) = d.split_at_mut(depth);
+                for (bit, &x) in bits.iter_mut().zip(x) {
+                    *bit = (x + 1.0) / 2.0;
+                }
+                let h = if levels.is_bits() { x } else { &*bits };
+                (ew.loss_differences)(z, labels[row] as usize, h, weights, d);
+                let dl = dl / step;
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += dl * d;
                 }
@@ -332,8 +356,10 @@ impl Op for LinearOp {
         let (depth, out, rows) = (self.depth, self.out, cx.pass.rows);
         let kernels = cx.pass.engine.kernels;
 
-        if self.differences && cx.pass.phase == Phase::Gradient {
-            self.add_differences(&mut cx);
+        if let Some(levels) = self.differences
+            && cx.pass.phase == Phase::Gradient
+        {
+            self.add_differences(levels, &mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
