@@ -14,7 +14,7 @@
 
 use super::bit_conv::ConvSpec;
 use super::layer::{Kind, Product};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::table::WindowSpec;
 use crate::tensor::Shape;
 

@@ -2,7 +2,7 @@
 //! sums into bits.
 
 use super::layout::{Nibbles, Rows, get, set};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use super::table::WindowSpec;
 use crate::kernels::gemm::{Patches, Store, pack_panels, panel_len};

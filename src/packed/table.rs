@@ -15,7 +15,7 @@
 
 use super::counts::Classes;
 use super::layout::Nibbles;
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
 use crate::tensor::Shape;
