@@ -15,7 +15,7 @@
 use super::bit_conv::ConvSpec;
 use super::layer::{Kind, Product};
 use super::op::{Cx, Op};
-use super::table::WindowSpec;
+use super::window_spec::WindowSpec;
 use crate::tensor::Shape;
 
 impl Product {

@@ -70,6 +70,7 @@ mod runner;
 mod scratch;
 mod steps;
 mod table;
+mod window_spec;
 mod windows;
 
 pub use flow::{Flow, sums_of};

@@ -4,7 +4,7 @@
 use super::layout::{Nibbles, Rows, get, set};
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
-use super::table::WindowSpec;
+use super::window_spec::WindowSpec;
 use crate::kernels::gemm::{Patches, Store, pack_panels, panel_len};
 use crate::tensor::Shape;
 
