@@ -1,6 +1,6 @@
 //! The floors of ARCHITECTURE.md, read out of the source: a folder imports only
 //! from lower floors, `unsafe` stays in `src/kernels`, nothing below the command
-//! line prints, and files stay readable.
+//! line prints, and files and functions stay readable.
 //!
 //! The source is cut into tokens first, so comments and texts do not count, and
 //! `super::` and inline modules are followed to where they lead.
@@ -49,6 +49,29 @@ const BUILD: &str = "build.rs";
 
 /// Lines that a file may have.
 const MAX_LINES: usize = 500;
+
+/// Lines that a function may have.
+const MAX_FUNCTION: usize = 60;
+
+/// Functions that have more, as file and name: those that a list of cases makes long, and
+/// those that are still to be split.
+const LONG: &[(&str, &str)] = &[
+    ("cli/data.rs", "list"),
+    ("estimators/unit.rs", "add_grad"),
+    ("estimators/unit.rs", "record_as"),
+    ("estimators/unit/passes.rs", "backward"),
+    ("layers/conv/backward.rs", "add_grads"),
+    ("layers/conv/forward.rs", "run"),
+    ("layers/conv/grouped/mod.rs", "backward"),
+    ("layers/conv/mod.rs", "build"),
+    ("model/spec.rs", "check"),
+    ("pack/unit.rs", "integer_unit"),
+    ("packed/bit_conv.rs", "new"),
+    ("packed/file.rs", "decode"),
+    ("packed/naive.rs", "follow"),
+    ("packed/pixel_conv.rs", "run"),
+    ("packed/table.rs", "new"),
+];
 
 fn floor(module: &str) -> Option<i32> {
     let found = FLOORS.iter().find(|(name, _)| *name == module);
@@ -334,6 +357,76 @@ fn check_texts(file: &str, text: &str) -> Vec<String> {
     wrong
 }
 
+/// A function with a body: its name, its first line and the number of its lines.
+#[derive(Debug, PartialEq)]
+struct Function {
+    name: String,
+    line: usize,
+    lines: usize,
+}
+
+/// Every function that the tokens hold, those within others as well. Attributes and comments
+/// above it do not count, nor does a declaration without a body.
+fn functions(tokens: &[(usize, Token)]) -> Vec<Function> {
+    let mark = |i: usize, of: &[char]| match tokens.get(i) {
+        Some((_, Token::Mark(m))) => of.contains(m),
+        _ => false,
+    };
+    let mut found = Vec::new();
+    for (i, (line, token)) in tokens.iter().enumerate() {
+        let Some((_, Token::Name(name))) = tokens.get(i + 1) else {
+            continue;
+        };
+        if *token != Token::Name("fn".into()) {
+            continue;
+        }
+        // From `fn` on, brackets of any kind; a body is the first in braces outside of others.
+        let (mut depth, mut body) = (0, false);
+        for (k, (end, _)) in tokens.iter().enumerate().skip(i + 2) {
+            if depth == 0 && mark(k, &[';']) {
+                break;
+            }
+            if mark(k, &['(', '[', '{']) {
+                body |= depth == 0 && mark(k, &['{']);
+                depth += 1;
+            } else if mark(k, &[')', ']', '}']) {
+                depth -= 1;
+            }
+            if body && depth == 0 {
+                found.push(Function {
+                    name: name.clone(),
+                    line: *line,
+                    lines: end - line + 1,
+                });
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The functions of a file that are too long, and those of `exceptions` for it that no function
+/// needs.
+fn check_functions(file: &str, text: &str, exceptions: &[(&str, &str)]) -> Vec<String> {
+    let mut long = functions(&tokens(text));
+    long.retain(|f| f.lines > MAX_FUNCTION);
+    let mut wrong = Vec::new();
+    for (_, name) in exceptions.iter().filter(|(of, _)| *of == file) {
+        let before = long.len();
+        long.retain(|f| f.name != *name);
+        if long.len() == before {
+            wrong.push(format!(
+                "LONG names {name} in src/{file}, where no function of that name is long"
+            ));
+        }
+    }
+    wrong.extend(
+        long.iter()
+            .map(|f| format!("src/{file}:{}: {} has {} lines", f.line, f.name, f.lines)),
+    );
+    wrong
+}
+
 /// Every `.rs` file below `src`: its path relative to it, and its text.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -453,6 +546,39 @@ fn files_stay_readable() {
         (lines > MAX_LINES).then(|| format!("src/{file}: {lines} lines"))
     };
     assert_none(sources().iter().filter_map(long).collect());
+}
+
+#[test]
+fn functions_stay_readable() {
+    let sources = sources();
+    let mut wrong: Vec<String> = sources
+        .iter()
+        .flat_map(|(f, t)| check_functions(f, t, LONG))
+        .collect();
+    for (file, name) in LONG {
+        if !sources.iter().any(|(f, _)| f == file) {
+            wrong.push(format!("LONG names {name} in src/{file}, which is no file"));
+        }
+    }
+    assert_none(wrong);
+
+    let body = |lines: usize| format!("fn f(x: [u8; 2]) {{{}}}", "\n".repeat(lines - 1));
+    let check = |text: &str, long: &[(&str, &str)]| check_functions("a.rs", text, long).len();
+    assert_eq!(check(&body(MAX_FUNCTION), &[]), 0);
+    assert_eq!(check(&body(MAX_FUNCTION + 1), &[]), 1);
+    let long = format!("trait T {{ fn g(x: [u8; 2]); {} }}", body(MAX_FUNCTION + 1));
+    assert_eq!(check(&long, &[]), 1);
+    assert_eq!(check(&long, &[("a.rs", "f"), ("b.rs", "g")]), 0);
+    // An exception that nothing needs is refused, as is one that is spelt wrong.
+    assert_eq!(check(&body(MAX_FUNCTION), &[("a.rs", "f")]), 1);
+    assert_eq!(check(&long, &[("a.rs", "g")]), 2);
+    // A type is no function, and braces in texts and comments are none.
+    let quiet = format!(
+        "type F = fn(u8); {}",
+        body(9).replace('\n', "\n// }{ \n\"{\";")
+    );
+    let found = functions(&tokens(&quiet));
+    assert_eq!((found.len(), found[0].lines), (1, 17));
 }
 
 #[test]

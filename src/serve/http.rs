@@ -56,18 +56,8 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
     let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut fields);
-    let begin = &bytes[..bytes.len().min(sizes.head)];
-    let length = match head.parse(begin) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if bytes.len() < sizes.head => return Ok(None),
-        Ok(httparse::Status::Partial) => {
-            return refuse(431, "the request line and header fields are too long");
-        }
-        Err(httparse::Error::TooManyHeaders) => {
-            return refuse(431, "there are too many header fields");
-        }
-        Err(httparse::Error::Version) => return refuse(400, "send HTTP/1.1"),
-        Err(error) => return refuse(400, &format!("this is no HTTP request: {error}")),
+    let Some(length) = parse_head(&mut head, bytes, sizes)? else {
+        return Ok(None);
     };
     let (Some(method), Some(target)) = (head.method, head.path) else {
         return refuse(400, "this is no HTTP request");
@@ -112,6 +102,26 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
         close: found.close,
     };
     Ok(Some((request, length + body.len())))
+}
+
+/// Parses the request line and the header fields, and gives the number of their bytes; `None`
+/// if they are not whole yet.
+fn parse_head<'b>(
+    head: &mut httparse::Request<'_, 'b>,
+    bytes: &'b [u8],
+    sizes: Sizes,
+) -> Result<Option<usize>, Response> {
+    let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
+    match head.parse(&bytes[..bytes.len().min(sizes.head)]) {
+        Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
+        Ok(httparse::Status::Partial) if bytes.len() < sizes.head => Ok(None),
+        Ok(httparse::Status::Partial) => {
+            refuse(431, "the request line and header fields are too long")
+        }
+        Err(httparse::Error::TooManyHeaders) => refuse(431, "there are too many header fields"),
+        Err(httparse::Error::Version) => refuse(400, "send HTTP/1.1"),
+        Err(error) => refuse(400, &format!("this is no HTTP request: {error}")),
+    }
 }
 
 /// The authority of a target in absolute form (RFC 9112, 3.2.2), `None` of one in origin

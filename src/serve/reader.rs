@@ -150,6 +150,33 @@ pub struct Reader {
     light_ground: bool,
 }
 
+/// Makes a network read one image at a time, its units as samples of that noise or, without
+/// any, as thresholds.
+fn read_one(net: &mut Network, noise: Option<Noise>) {
+    let pass = net.pass_mut();
+    pass.mode = Mode::Eval;
+    pass.units = match noise {
+        Some(_) => Units::Sample,
+        None => Units::Threshold,
+    };
+    pass.noise = noise.unwrap_or(pass.noise);
+    net.set_rows(1);
+}
+
+/// The binary layers of a network, by name and shape.
+fn bit_layers(packed: &PackedNet) -> Vec<BitLayer> {
+    let layers = binary(packed).map(|i| {
+        let shape = packed.flows()[i].output().0;
+        BitLayer {
+            name: packed.stages()[i].name.clone(),
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+        }
+    });
+    layers.collect()
+}
+
 impl Reader {
     /// A reader by `packed` and, beside it, by the graph that it was made from.
     /// Stochastic units draw from `noise`, the same for every drawing, so that an
@@ -188,24 +215,8 @@ impl Reader {
                     "{source}: its two forms are of different networks"
                 )));
             }
-            let pass = net.pass_mut();
-            pass.mode = Mode::Eval;
-            pass.units = match noise {
-                Some(_) => Units::Sample,
-                None => Units::Threshold,
-            };
-            pass.noise = noise.unwrap_or(pass.noise);
-            net.set_rows(1);
+            read_one(net, noise);
         }
-        let layers = binary(&packed).map(|i| {
-            let shape = packed.flows()[i].output().0;
-            BitLayer {
-                name: packed.stages()[i].name.clone(),
-                channels: shape.channels,
-                height: shape.height,
-                width: shape.width,
-            }
-        });
         let reading = packed.is_stochastic().then_some(match noise {
             Some(_) => "one sample of its stochastic units, the same noise for every drawing",
             None => "stochastic units read as [x > 0]",
@@ -220,7 +231,7 @@ impl Reader {
                 height: input.height,
                 width: input.width,
                 float: float.is_some(),
-                layers: layers.collect(),
+                layers: bit_layers(&packed),
             },
             runner,
             float,

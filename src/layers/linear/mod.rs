@@ -206,12 +206,6 @@ impl LinearOp {
     ) {
         let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
         let dense = !engine.forced && prefer_matrixmultiply(cut.live, depth, out);
-        // (depth, out) of a block: row-major, or in panels.
-        let block_len = if dense {
-            BLOCK * out
-        } else {
-            panel_len(BLOCK, out)
-        };
         let leaves = cut.leaves();
         let mut starts = [0; LEAVES + 1];
         for (i, start) in starts[..=leaves].iter_mut().enumerate() {
@@ -221,6 +215,7 @@ impl LinearOp {
         if !dense {
             pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
         }
+        let block_len = block_len(out, dense);
         let blocks = depth.div_ceil(BLOCK);
         let (grad_output, nodes) = (&self.grad_output, &self.nodes);
         self.weight_grad[..blocks * block_len]
@@ -229,47 +224,20 @@ impl LinearOp {
             .for_each(|(b, d)| {
                 let first = b * BLOCK;
                 let width = BLOCK.min(depth - first);
-                let x = &x[first..];
+                let x = (&x[first..], depth);
                 if !dense {
-                    return kernels.transposed_in_tree(
-                        starts,
-                        (x, depth),
-                        width,
-                        grad_output,
-                        out,
-                        d,
-                    );
+                    return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
                 }
-                let leaf = |i: usize, d: &mut [f32]| {
-                    let rows = cut.of_leaf(i);
-                    let layout = Layout {
-                        rows: rows.len(),
-                        columns: width,
-                        row_step: depth,
-                        col_step: 1,
-                    };
-                    let a = (&x[rows.start * depth..], layout.transposed());
-                    let g = Layout::row_major(rows.len(), out);
-                    let g = (&dy[rows.start * out..], g);
-                    sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
-                };
-                let (add, len) = (kernels.ew.add, width * out);
-                nodes.with(|nodes| {
-                    for step in tree::steps(leaves) {
-                        match step {
-                            Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
-                            Step::Leaf { leaf: i, to } => {
-                                leaf(i, &mut nodes[(to - 1) * len..][..len]);
-                            }
-                            Step::Merge { into: 0 } => add(&nodes[..len], &mut d[..len]),
-                            Step::Merge { into } => {
-                                let (left, right) = tree::pair(nodes, len, into - 1);
-                                add(right, left);
-                            }
-                        }
-                    }
-                });
+                let add = kernels.ew.add;
+                nodes.with(|nodes| transposed_in_tree(cut, x, width, (dy, out), d, nodes, add));
             });
+        self.hand_on(dense, weight, grad);
+    }
+
+    /// Adds what the weights pass on of the gradients in the blocks of `self.weight_grad`.
+    fn hand_on(&self, dense: bool, weight: &[f32], grad: &mut [f32]) {
+        let (depth, out) = (self.depth, self.out);
+        let block_len = block_len(out, dense);
         // Some rows of one panel a task, and of them some inputs at a time: what is read of
         // the panels then stays in the first-level cache for all of the rows.
         let rows = weight.par_chunks(ROWS * depth);
@@ -299,6 +267,53 @@ impl LinearOp {
                 }
             }
         });
+    }
+}
+
+/// The length of a block of (inputs, out) gradients: row-major, or in panels.
+fn block_len(out: usize, dense: bool) -> usize {
+    match dense {
+        true => BLOCK * out,
+        false => panel_len(BLOCK, out),
+    }
+}
+
+/// `xᵀ·dy` of `width` columns of `x`, whose rows are `step` apart: each leaf's product by
+/// matrixmultiply, row-major, added up over leaves in `d` and, for the nodes beside the first,
+/// in `nodes`.
+fn transposed_in_tree(
+    cut: Rows,
+    (x, step): (&[f32], usize),
+    width: usize,
+    (dy, out): (&[f32], usize),
+    d: &mut [f32],
+    nodes: &mut [f32],
+    add: fn(&[f32], &mut [f32]),
+) {
+    let leaf = |i: usize, d: &mut [f32]| {
+        let rows = cut.of_leaf(i);
+        let layout = Layout {
+            rows: rows.len(),
+            columns: width,
+            row_step: step,
+            col_step: 1,
+        };
+        let a = (&x[rows.start * step..], layout.transposed());
+        let g = Layout::row_major(rows.len(), out);
+        let g = (&dy[rows.start * out..], g);
+        sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
+    };
+    let len = width * out;
+    for step in tree::steps(cut.leaves()) {
+        match step {
+            Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
+            Step::Leaf { leaf: i, to } => leaf(i, &mut nodes[(to - 1) * len..][..len]),
+            Step::Merge { into: 0 } => add(&nodes[..len], &mut d[..len]),
+            Step::Merge { into } => {
+                let (left, right) = tree::pair(nodes, len, into - 1);
+                add(right, left);
+            }
+        }
     }
 }
 
