@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, i32)] = &[
     ("error", -1),
     ("bounded", 0),
+    ("channels", 0),
     ("notice", 0),
     ("random", 0),
     ("seal", 0),

@@ -173,7 +173,10 @@ fn conv_case() -> impl Strategy<Value = Case> {
             |((c, h, w, out), (kernel, stride, pad), (rows, spare, bias, seed))| Case {
                 input: Shape::image(c, h, w),
                 out,
-                window: Window::square(kernel, stride, pad % kernel),
+                window: Window {
+                    border: (seed % 3) as i8 - 1,
+                    ..Window::square(kernel, stride, pad % kernel)
+                },
                 groups: 1,
                 rows,
                 spare,
@@ -221,6 +224,7 @@ fn grouped_case() -> impl Strategy<Value = Case> {
             kernel: [kh, kw].into(),
             stride: [sh, sw].into(),
             padding: [ph % ((kh - 1) * dh + 1), pw % ((kw - 1) * dw + 1)].into(),
+            border: (seed % 3) as i8 - 1,
             dilation: [dh, dw].into(),
         },
         groups,
@@ -301,10 +305,12 @@ fn products(
     let g = random_grad(case.seed ^ 3, y.len());
     // Whole numbers are exact; the rest within rounding of the magnitudes.
     let exact = units && weights == Weights::Binary;
-    let sizes = layer.forward(&size(&h), &size(&w), some.map(size).as_deref());
+    let mut absolute = *layer;
+    absolute.window.border = absolute.window.border.abs();
+    let sizes = absolute.forward(&size(&h), &size(&w), some.map(size).as_deref());
     let (gradients, magnitudes) = (
         layer.backward(&h, &w, &g),
-        layer.backward(&size(&h), &size(&w), &size(&g)),
+        absolute.backward(&size(&h), &size(&w), &size(&g)),
     );
     let join = |[dx, dw, db]: [Vec<f64>; 3], tolerance: bool| -> (Vec<f64>, Vec<f64>) {
         let mut grads = back(&dw);
@@ -634,7 +640,8 @@ fn packed_networks() {
     for seed in 0..nets {
         let mix = [Mix::Binary, Mix::Either, Mix::Real][seed as usize % 3];
         let mut random = RandomNet::new(3 << 32 | seed, Firing::Deterministic);
-        let spec = random.either(seed / 3, mix);
+        let mut spec = random.either(seed / 3, mix);
+        RandomNet::levels(&mut spec, seed / 6);
         let net = random.net(&spec, fastest(), 1);
         let packed = net
             .pack()

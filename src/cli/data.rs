@@ -4,9 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
+use bnn_cpu::channels::Channels;
 use bnn_cpu::data::augment::Scratch;
 use bnn_cpu::data::emnist::Part;
-use bnn_cpu::data::{self, Augment, Dataset, DatasetChoice, Split, digits, download, mnist, sheet};
+use bnn_cpu::data::{
+    self, Augment, Dataset, DatasetChoice, Normalisation, Split, digits, download, mnist, sheet,
+};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -234,13 +237,17 @@ fn verify(args: &DataArgs, context: &Context) -> Outcome {
 
 fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) -> Outcome {
     let (height, width, channels) = dataset.shape();
-    let figures = dataset.normalisation();
+    // One mean and deviation a channel, as networks take them.
+    let figures = dataset.normalisations();
+    let numbers = |of: fn(&Normalisation) -> f32| -> Vec<f32> { figures.iter().map(of).collect() };
+    let (means, deviations) = (numbers(|of| of.mean), numbers(|of| of.std));
     if context.json {
         return output::json(&json!({
             "event": "verified", "name": dataset.name, "folder": output::path(folder),
             "train": dataset.train.len(), "test": dataset.test.len(),
             "classes": dataset.classes, "height": height, "width": width,
-            "channels": channels, "mean": figures.mean, "std": figures.std, "check": how,
+            "channels": channels, "mean": Channels::from(means), "std": Channels::from(deviations),
+            "check": how,
         }));
     }
     output::line(&output::bold(&format!("{}: good ({how})", dataset.name)))?;
@@ -258,9 +265,19 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
         ("classes", dataset.classes.to_string()),
         (
             "pixels",
-            format!("mean {:.4}, deviation {:.4}", figures.mean, figures.std),
+            format!(
+                "mean {}, deviation {}",
+                decimals(&means),
+                decimals(&deviations)
+            ),
         ),
     ])
+}
+
+/// Numbers with four decimals.
+fn decimals(numbers: &[f32]) -> String {
+    let all: Vec<String> = numbers.iter().map(|x| format!("{x:.4}")).collect();
+    all.join(" ")
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Outcome {

@@ -4,7 +4,7 @@
 use bnn_cpu::Error;
 use bnn_cpu::data::Augment;
 use bnn_cpu::estimators::{self, Firing, Probability};
-use bnn_cpu::layers::Weights;
+use bnn_cpu::layers::{Levels, Weights};
 use bnn_cpu::model::{Init, Placement};
 use bnn_cpu::train::{
     Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, SlopeKind, firing_name,
@@ -80,7 +80,7 @@ use Kind::{Choice, Count, Estimators, NotNegative, Positive, Share, Switch, Whol
 
 /// Which activations of a network are binary, and how.
 #[rustfmt::skip]
-const UNITS: [Flag; 5] = [
+const UNITS: [Flag; 6] = [
     flag("binary", "model.binary", Choice(placements), "WHICH", NETWORK,
         "Which activations are binary [default: both; a JSON file keeps its own]"),
     flag("mode", "model.mode", Choice(modes), "MODE", NETWORK,
@@ -90,6 +90,8 @@ const UNITS: [Flag; 5] = [
     flag("probability", "model.probability", Choice(|| Probability::ALL.map(Probability::name).to_vec()), "NAME", NETWORK,
         "Probability of a bit as a function of a*x: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is 1/(1 + exp(-a*x)) [default: the estimator's own]")
         .formerly("link"),
+    flag("levels", "model.levels", Choice(|| Levels::ALL.map(Levels::name).to_vec()), "LEVELS", NETWORK,
+        "Which two numbers binary units emit: their bit h, or 2h - 1. The border of a convolution stays 0 [default: 0/1; a JSON file keeps its own]"),
     flag("weights", "model.weights", Choice(|| Weights::ALL.map(Weights::name).to_vec()), "KIND", NETWORK,
         "What every layer multiplies by. binary: the signs of the weights, with integer pixels, and a batch norm after each layer in place of its bias [default: real; binary for xnor-net and xnor-large]"),
 ];
@@ -301,7 +303,15 @@ impl Flag {
             }
             kind => ValueParser::new(|text: &str| kind.read(text)),
         };
-        arg.value_name(self.value).value_parser(parser)
+        // A name such as -1/+1 is no flag.
+        arg.value_name(self.value)
+            .value_parser(parser)
+            .allow_hyphen_values(self.is_signed())
+    }
+
+    /// Whether a name that it takes begins like a flag.
+    fn is_signed(&self) -> bool {
+        matches!(self.kind, Kind::Choice(names) if names().iter().any(|n| n.starts_with('-')))
     }
 
     fn given(&self, matches: &ArgMatches) -> Option<Value> {

@@ -10,21 +10,10 @@
 //!
 //! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ClippedStraightThrough {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for ClippedStraightThrough {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(ClippedStraightThrough, HardSigmoid);
 
 impl Estimator for ClippedStraightThrough {
     fn info(&self) -> Info {

@@ -29,25 +29,14 @@
 //!
 //! Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
 
+use super::probability::rule_with_probability;
 use super::scale::{learn, scale};
 use super::{Estimator, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction, Unit};
 
 /// The averages of Σ g₀·c and Σ c² as they begin: no control variate.
 const BEGIN: [f32; 2] = [0.0, 0.0];
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct DoubleCv {
-    /// Probabilities of bits; the logistic by default, for its bounded score.
-    pub probability: Probability,
-}
-
-impl Default for DoubleCv {
-    fn default() -> Self {
-        let probability = Probability::Sigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(DoubleCv, Sigmoid);
 
 impl Estimator for DoubleCv {
     fn info(&self) -> Info {

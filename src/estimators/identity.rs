@@ -10,21 +10,10 @@
 //!
 //! Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(Identity, HardSigmoid);
 
 impl Estimator for Identity {
     fn info(&self) -> Info {

@@ -16,21 +16,10 @@
 //!
 //! Source: Titsias and Lázaro-Gredilla, "Local Expectation Gradients" (arXiv 1503.01494).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct LocalExpectation {
-    /// Probabilities of bits.
-    pub probability: Probability,
-}
-
-impl Default for LocalExpectation {
-    fn default() -> Self {
-        let probability = Probability::Sigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(LocalExpectation, Sigmoid);
 
 impl Estimator for LocalExpectation {
     fn info(&self) -> Info {

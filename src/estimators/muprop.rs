@@ -12,6 +12,7 @@
 //!
 //! Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
 
+use super::probability::rule_with_probability;
 use super::{
     Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction,
     Unit,
@@ -22,19 +23,7 @@ const MEAN: [Extra; 1] = [Extra {
     above: Emit::Mean,
 }];
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct MuProp {
-    /// Probabilities of bits; the logistic by default, for its bounded score.
-    pub probability: Probability,
-}
-
-impl Default for MuProp {
-    fn default() -> Self {
-        let probability = Probability::Sigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(MuProp, Sigmoid);
 
 impl Estimator for MuProp {
     fn info(&self) -> Info {

@@ -8,22 +8,11 @@
 //! random features. Six rows of the study that is reproduced here, published as
 //! REINFORCE, are this.
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Probability, Rule, Unit};
 use crate::kernels::Elementwise;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct NoGradient {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for NoGradient {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(NoGradient, HardSigmoid);
 
 impl Estimator for NoGradient {
     fn info(&self) -> Info {

@@ -9,21 +9,10 @@
 //!
 //! Source: Liu et al., "Bi-Real Net" (arXiv 1808.00278).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ApproxSign {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for ApproxSign {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(ApproxSign, HardSigmoid);
 
 impl Estimator for ApproxSign {
     fn info(&self) -> Info {

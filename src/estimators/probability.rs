@@ -153,6 +153,27 @@ pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
     }
 }
 
+/// A rule whose only setting is the probability function, by default the one named.
+macro_rules! rule_with_probability {
+    ($name:ident, $default:ident) => {
+        /// See the module's page.
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            /// Probabilities of bits.
+            pub probability: super::Probability,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    probability: super::Probability::$default,
+                }
+            }
+        }
+    };
+}
+pub(super) use rule_with_probability;
+
 #[cfg(test)]
 mod tests {
     use super::*;

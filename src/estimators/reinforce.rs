@@ -22,21 +22,10 @@
 //!
 //! Source: Williams 1992.
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Probability, Rule, ScoreFunction, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct Reinforce {
-    /// Probabilities of bits.
-    pub probability: Probability,
-}
-
-impl Default for Reinforce {
-    fn default() -> Self {
-        let probability = Probability::Sigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(Reinforce, Sigmoid);
 
 impl Estimator for Reinforce {
     fn info(&self) -> Info {

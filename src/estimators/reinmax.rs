@@ -27,21 +27,10 @@
 //!
 //! Source: Liu et al., "Bridging Discrete and Backpropagation" (arXiv 2304.08612).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ReinMax {
-    /// Probabilities of bits.
-    pub probability: Probability,
-}
-
-impl Default for ReinMax {
-    fn default() -> Self {
-        let probability = Probability::Sigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(ReinMax, Sigmoid);
 
 impl Estimator for ReinMax {
     fn info(&self) -> Info {

@@ -14,25 +14,14 @@
 //!
 //! Source: Wu et al., "Estimator Meets Equilibrium Perspective" (arXiv 2308.06689).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
 const POWER: f32 = 1.0 / 3.0;
 const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ReSte {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for ReSte {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(ReSte, HardSigmoid);
 
 impl Estimator for ReSte {
     fn info(&self) -> Info {

@@ -14,22 +14,11 @@
 //! "Estimating or Propagating Gradients Through Stochastic Neurons" (arXiv
 //! 1308.3432).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit, Units};
 use crate::kernels::Elementwise;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct StraightThrough {
-    /// Probabilities of bits.
-    pub probability: Probability,
-}
-
-impl Default for StraightThrough {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(StraightThrough, HardSigmoid);
 
 impl Estimator for StraightThrough {
     fn info(&self) -> Info {

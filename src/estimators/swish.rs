@@ -9,25 +9,14 @@
 //!
 //! Source: Darabi et al., "BNN+" (arXiv 1812.11800).
 
+use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 use crate::kernels::elementwise::exp;
 
 /// Sharpness of the bump.
 const BETA: f32 = 5.0;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct SwishSign {
-    /// Probabilities of bits; the rule is the same for either.
-    pub probability: Probability,
-}
-
-impl Default for SwishSign {
-    fn default() -> Self {
-        let probability = Probability::HardSigmoid;
-        Self { probability }
-    }
-}
+rule_with_probability!(SwishSign, HardSigmoid);
 
 impl Estimator for SwishSign {
     fn info(&self) -> Info {

@@ -1,11 +1,12 @@
 //! The binary layer: units that emit bits, with a gradient estimator; see
-//! [`BinaryUnit`] for what it computes.
+//! [`BinaryUnit`] for what it computes, and [`Levels`] for which two numbers a bit is.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, Shapes, values};
+use super::levels::Levels;
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
@@ -25,6 +26,9 @@ pub struct Binary {
     /// Probabilities of bits; the estimator's own where absent.
     #[serde(default, alias = "link")]
     pub probability: Option<Probability>,
+    /// Which two numbers its units emit; 0 and 1 where absent.
+    #[serde(default, skip_serializing_if = "Levels::is_bits")]
+    pub levels: Levels,
     /// An estimator that is used in place of the one that is registered under the name.
     #[serde(skip)]
     own: Option<Own>,
@@ -57,6 +61,7 @@ impl Binary {
         Self {
             mode,
             probability: own_probability(&estimator),
+            levels: Levels::Bits,
             estimator,
             own: None,
         }
@@ -68,6 +73,7 @@ impl Binary {
         Self {
             mode,
             probability: Some(estimator.probability()),
+            levels: Levels::Bits,
             estimator: estimator.info().name.into(),
             own: Some(Own(estimator)),
         }
@@ -116,7 +122,11 @@ impl Layer for Binary {
             Firing::Deterministic => "deterministic",
             Firing::Stochastic => "stochastic",
         };
-        format!("binary unit, {mode}, {}", self.estimator)
+        let levels = match self.levels {
+            Levels::Bits => String::new(),
+            Levels::Signs => format!(", {}", self.levels.name()),
+        };
+        format!("binary unit, {mode}, {}{levels}", self.estimator)
     }
 
     fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
@@ -124,8 +134,15 @@ impl Layer for Binary {
     }
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
-        // Uniform numbers, probabilities and saved gradients beside the values.
-        values(shapes, rows, if training { 8 } else { 1 })
+        // Uniform numbers, probabilities and saved gradients beside the values; signs are
+        // values beside the bits.
+        let unit = values(shapes, rows, if training { 8 } else { 1 });
+        match self.levels {
+            Levels::Bits => unit,
+            Levels::Signs => {
+                unit.saturating_add(values(shapes, rows, if training { 2 } else { 1 }))
+            }
+        }
     }
 
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
@@ -140,12 +157,13 @@ impl Layer for Binary {
         };
         let name = format!("estimator{number}");
         let h = BinaryUnit::record_as(to.tape, inputs[0], self.mode, estimator, part, &name);
-        Ok(h)
+        Ok(self.levels.record(to.tape, h, to.ignores_gradient))
     }
 
     fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
         if self.mode == Firing::Deterministic {
-            return at.unit(&inputs[0], None);
+            let bits = at.unit(&inputs[0], None)?;
+            return Ok(self.levels.pack(at, bits));
         }
         let (probability, slope) = (self.rule()?.probability(), at.slope());
         let function = match probability {
@@ -153,6 +171,7 @@ impl Layer for Binary {
             Probability::Sigmoid => Function::Sigmoid,
         };
         let probability = |x: f32| probability.of(slope, x);
-        at.unit(&inputs[0], Some((function, &probability)))
+        let bits = at.unit(&inputs[0], Some((function, &probability)))?;
+        Ok(self.levels.pack(at, bits))
     }
 }

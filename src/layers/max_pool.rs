@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::layer::{Layer, Recorder, Shapes, values};
+use super::pool_spec::pool_spec;
 use super::sides::Sides;
 use super::window::pooled;
 use crate::error::Result;
@@ -19,32 +18,7 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool {
-    /// Height and width of the window.
-    pub kernel: Sides,
-    /// Pixels from one window to the next; `kernel` where absent.
-    #[serde(default)]
-    pub stride: Option<Sides>,
-}
-
-impl MaxPool {
-    /// Windows of that size, side by side.
-    pub fn new(kernel: impl Into<Sides>) -> Self {
-        let kernel = kernel.into();
-        Self {
-            kernel,
-            stride: Some(kernel),
-        }
-    }
-
-    /// Pixels from one window to the next.
-    pub fn step(&self) -> Sides {
-        self.stride.unwrap_or(self.kernel)
-    }
-}
+pool_spec!(MaxPool);
 
 impl Layer for MaxPool {
     fn kind(&self) -> &'static str {

@@ -120,7 +120,8 @@ mod tests {
                     name: "",
                     noise: 0,
                     unit: None,
-                    loss_differences: false,
+                    ignores_gradient: false,
+                    loss_differences: None,
                     tape: &mut *tape,
                 };
                 let loss = OwnLoss(Cubes).record(&mut to, &[x]).unwrap();

@@ -10,7 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder, TensorSpec, Tensors};
+use super::layer::{Layer, Recorder};
+use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
 use crate::tensor::Shape;

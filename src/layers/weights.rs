@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{TensorSpec, Tensors, product};
+use super::tensor_spec::{TensorSpec, Tensors, product};
 use super::{ChannelScale, channel_scale};
 use crate::bits;
 use crate::error::{Error, Result};

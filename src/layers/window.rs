@@ -1,4 +1,7 @@
 //! Windows that slide over images, and images in the borders that they need.
+//!
+//! A border has one number, [`Window::border`]: 0 as everywhere, or a level of binary units
+//! of signs, -1 or 1 (Larq's `pad_values`).
 
 use super::sides::Sides;
 use crate::error::{Error, Result};
@@ -13,19 +16,22 @@ pub struct Window {
     pub kernel: Sides,
     /// Pixels from one position to the next.
     pub stride: Sides,
-    /// Zeros around the image; less than [`Self::reach`].
+    /// Pixels of the border around the image; less than [`Self::reach`].
     pub padding: Sides,
+    /// What those pixels are: -1, 0 or 1.
+    pub border: i8,
     /// Pixels from one tap to the next.
     pub dilation: Sides,
 }
 
 impl Window {
-    /// A window that is the same on both sides, its taps side by side.
+    /// A window that is the same on both sides, its taps side by side, in a border of zeros.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self {
             kernel: Sides::both(kernel),
             stride: Sides::both(stride),
             padding: Sides::both(padding),
+            border: 0,
             dilation: Sides::ONE,
         }
     }
@@ -60,11 +66,17 @@ impl Window {
             kernel,
             stride,
             padding,
+            border,
             dilation,
         } = *self;
         let fail = |what: String| Err(Error::spec(format!("layer {name}: {what}")));
         if kernel.least() == 0 || stride.least() == 0 || channels == 0 {
             return fail("kernel, stride and out must be at least 1".into());
+        }
+        if !(-1..=1).contains(&border) {
+            return fail(format!(
+                "border {border} is no level of a binary unit; choose -1, 0 or 1"
+            ));
         }
         if dilation.least() == 0 {
             return fail("dilation must be at least 1".into());
@@ -100,7 +112,7 @@ impl Window {
         }
     }
 
-    /// (height, width) of an image of that shape in its border of zeros.
+    /// (height, width) of an image of that shape in its border.
     pub(super) fn bordered(&self, shape: Shape) -> (usize, usize) {
         (
             shape.height + 2 * self.padding.height,
@@ -161,6 +173,32 @@ pub(super) fn pooled(
         (input.height - kernel.height) / stride.height + 1,
         (input.width - kernel.width) / stride.width + 1,
     ))
+}
+
+/// Writes the border of an image of that shape into memory that is `width` pixels of
+/// `pixel` numbers wide, of which the first are the channels; what lies beyond the border
+/// stays as it is.
+pub(super) fn fill_border(
+    window: &Window,
+    shape: Shape,
+    (width, pixel): (usize, usize),
+    to: &mut [f32],
+) {
+    let (padding, value) = (window.padding, f32::from(window.border));
+    if window.border == 0 {
+        return;
+    }
+    let (rows, columns) = window.bordered(shape);
+    let inside = |i: usize, before: usize, length: usize| (before..before + length).contains(&i);
+    for i in 0..rows {
+        for j in 0..columns {
+            let image =
+                inside(i, padding.height, shape.height) && inside(j, padding.width, shape.width);
+            if !image {
+                to[(i * width + j) * pixel..][..shape.channels].fill(value);
+            }
+        }
+    }
 }
 
 /// The image where the kernels may read it: in its border, or in place.

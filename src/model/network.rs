@@ -34,8 +34,8 @@ pub struct Network {
     /// The logits of a classifier.
     logits: Option<Value>,
     driver: Driver,
-    /// The input for each byte.
-    pixels: Vec<f32>,
+    /// The input for each byte: one table, or one a channel.
+    pixels: Tables,
 }
 
 impl Network {
@@ -105,7 +105,7 @@ impl Network {
             inputs: topology.inputs,
             layers: on.layers,
             ends: on.ends,
-            pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
+            pixels: Tables(encoding.tables()),
         })
     }
 
@@ -157,9 +157,7 @@ impl Network {
         assert_eq!(image.len(), len, "an image of another size");
         let pixels = &self.pixels;
         let x = &mut self.tape.value_mut(self.input)[row * len..][..len];
-        for (x, &p) in x.iter_mut().zip(image) {
-            *x = pixels[usize::from(p)];
-        }
+        pixels.put(image, x);
     }
 
     /// Sets the images of all live rows, in parallel. `image(row, scratch, put)`
@@ -179,9 +177,7 @@ impl Network {
             for (row, x) in rows.zip(x.chunks_exact_mut(len)) {
                 image(row, scratch, &mut |bytes| {
                     assert_eq!(bytes.len(), len, "an image of another size");
-                    for (x, &p) in x.iter_mut().zip(bytes) {
-                        *x = pixels[usize::from(p)];
-                    }
+                    pixels.put(bytes, x);
                 });
             }
         });
@@ -354,6 +350,28 @@ impl Network {
     /// Parameters and buffers, to write.
     pub fn params_mut(&mut self) -> &mut Params {
         &mut self.tape.params
+    }
+}
+
+/// The input for each byte, 256 numbers for all channels or for each one.
+struct Tables(Vec<f32>);
+
+impl Tables {
+    /// The input for an image, bytes (height, width, channel).
+    fn put(&self, image: &[u8], x: &mut [f32]) {
+        let (tables, _) = self.0.as_chunks::<256>();
+        if let [table] = tables {
+            for (x, &p) in x.iter_mut().zip(image) {
+                *x = table[usize::from(p)];
+            }
+            return;
+        }
+        let pixels = x.chunks_exact_mut(tables.len());
+        for (x, bytes) in pixels.zip(image.chunks_exact(tables.len())) {
+            for ((x, &p), table) in x.iter_mut().zip(bytes).zip(tables) {
+                *x = table[usize::from(p)];
+            }
+        }
     }
 }
 

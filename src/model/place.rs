@@ -8,7 +8,7 @@ use super::topology::Source;
 use crate::error::{Error, Result};
 use crate::estimators::{self, Estimator, Firing, Plan, Probability};
 use crate::layers::{
-    Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Linear, Statistics,
+    Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Levels, Linear, Statistics,
     own_probability,
 };
 
@@ -48,7 +48,8 @@ pub fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
 
 impl ModelSpec {
     /// Makes the placed activations binary units and the others hard sigmoids.
-    /// ReLU and sigmoid layers stay as they are. `estimator` is a name, or a list
+    /// ReLU and sigmoid layers stay as they are, and so do the levels of layers that are
+    /// binary already. `estimator` is a name, or a list
     /// such as `disarm+local-expectation`, from the first binary layer to the last.
     ///
     /// Batch norms between binary units and the loss take running statistics in
@@ -81,7 +82,12 @@ impl ModelSpec {
         for (n, &i) in places.iter().enumerate() {
             let name = if binary(n) { names.next() } else { None };
             match name {
-                Some(estimator) => self.layers[i].set(Binary::new(mode, estimator)),
+                Some(estimator) => {
+                    let before = self.layers[i].get::<Binary>();
+                    let mut unit = Binary::new(mode, estimator);
+                    unit.levels = before.map_or(Levels::Bits, |before| before.levels);
+                    self.layers[i].set(unit);
+                }
                 None => self.layers[i].set(HARD),
             }
         }
@@ -100,6 +106,13 @@ impl ModelSpec {
             });
         }
         self.check_estimators()
+    }
+
+    /// Sets the levels of every binary layer.
+    pub fn set_levels(&mut self, to: Levels) {
+        for layer in &mut self.layers {
+            layer.update::<Binary>(|unit| unit.levels = to);
+        }
     }
 
     /// Sets what every batch norm above the first binary layer normalises by.

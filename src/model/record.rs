@@ -1,12 +1,11 @@
 //! From a spec to ops on a tape.
 
-use std::sync::Arc;
-
 use super::topology::{Source, Topology};
 use crate::error::Result;
-use crate::estimators::{Estimator, Plan, Recorded};
+use crate::estimators::{Plan, Recorded};
 use crate::layers::{
-    BatchNorm, Binary, Conv, ConvNormPool, CrossEntropyOp, LayerSpec, MaxPool, NormPool, Recorder,
+    BatchNorm, Binary, Conv, ConvNormPool, CrossEntropyOp, LayerSpec, Levels, MaxPool, NormPool,
+    Recorder,
 };
 use crate::tape::{Tape, Value};
 
@@ -57,19 +56,16 @@ pub(super) fn record(
             let (x, probability) = (inputs[0], estimator.probability());
             units.push(Recorded { x, probability });
         }
-        let is_unit = unit.is_some();
-        let loss_differences = reads_differences(layers, &topology.inputs[i]);
+        let loss_differences = read_differences(layers, &topology.inputs[i]);
         let mut to = Recorder {
             name: layer.name.as_deref().unwrap_or_default(),
             noise: keys[i],
+            ignores_gradient: unit.is_some() && plan.ignores_gradient(number),
             unit,
             loss_differences,
             tape,
         };
         let y = layer.layer().record(&mut to, &inputs)?;
-        if is_unit && plan.ignores_gradient(number) {
-            tape.declare_no_grad(y);
-        }
         values.push(Some(y));
         ends.push(tape.nodes());
     }
@@ -100,15 +96,15 @@ fn record_loss(tape: &mut Tape, layers: &[LayerSpec], values: &[Option<Value>]) 
     }
 }
 
-/// Whether one of the sources is bits of an estimator that asks for what each bit does to the
-/// loss.
-fn reads_differences(layers: &[LayerSpec], sources: &[Source]) -> bool {
-    sources.iter().any(|source| match source {
+/// The levels of the bits among the sources whose estimator asks for what each bit does to the
+/// loss; `None` without any.
+fn read_differences(layers: &[LayerSpec], sources: &[Source]) -> Option<Levels> {
+    sources.iter().find_map(|source| match source {
         Source::Layer(j) => {
-            let rule = layers[*j].get::<Binary>().and_then(|unit| unit.rule().ok());
-            rule.is_some_and(|rule: Arc<dyn Estimator>| rule.needs_differences())
+            let unit = layers[*j].get::<Binary>()?;
+            unit.rule().ok()?.needs_differences().then_some(unit.levels)
         }
-        Source::Input => false,
+        Source::Input => None,
     })
 }
 

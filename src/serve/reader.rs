@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::layers::log_softmax;
 use crate::model::{Network, argmax};
-use crate::packed::{Kind, PackedNet, Reading, Runner};
+use crate::packed::{PackedNet, Reading, Runner};
 use crate::tape::{Mode, Noise, Units};
 
 /// Passes that a time is the median of, and how long they may take together.
@@ -298,7 +298,7 @@ impl Reader {
 fn binary(net: &PackedNet) -> impl Iterator<Item = usize> + '_ {
     let flows = net.flows().iter().enumerate();
     flows
-        .filter(|(_, flow)| flow.output().1 == Kind::Bits)
+        .filter(|(_, flow)| flow.output().1.is_bits())
         .map(|(i, _)| i)
 }
 

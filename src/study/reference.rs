@@ -260,6 +260,7 @@ mod tests {
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
                 probability: None,
+                levels: None,
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
             assert_eq!(published.no_gradient(), published.row.contains("REINFORCE"));
@@ -274,6 +275,7 @@ mod tests {
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
             probability: None,
+            levels: None,
         };
         let found = lookup(&row, false).unwrap();
         assert_eq!(found.percent, 88.95);

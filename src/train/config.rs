@@ -93,7 +93,7 @@ impl Config {
     /// The data set that the configuration names; `None` where its network does not tell by
     /// what pixels are normalised.
     pub fn subject(&self) -> Option<Subject> {
-        let pixels = self.model.pixels;
+        let pixels = self.model.pixels.clone();
         let pixels = pixels.filter(|pixels| *pixels != Pixels::Integer)?;
         Some(Subject {
             record: self.dataset.clone(),

@@ -2,7 +2,7 @@
 //! binary, how they fire, and what estimates their gradients.
 
 use crate::estimators::{Firing, Probability};
-use crate::layers::{Activation, Binary, Function, own_probability};
+use crate::layers::{Activation, Binary, Function, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
 /// See the module's page.
@@ -17,6 +17,8 @@ pub struct Placed {
     pub binary: Option<(Firing, String)>,
     /// Their probability function, where it is not each estimator's own.
     pub probability: Option<Probability>,
+    /// Their levels, where all have the same.
+    pub levels: Option<Levels>,
 }
 
 impl Placed {
@@ -24,10 +26,11 @@ impl Placed {
     /// have made: binary units of several kinds, or placed otherwise.
     pub fn of(spec: &ModelSpec) -> Option<Self> {
         let mut places = Vec::new();
-        let (mut probabilities, mut own) = (Vec::new(), true);
+        let (mut probabilities, mut own, mut levels) = (Vec::new(), true, Vec::new());
         for layer in &spec.layers {
             if let Some(unit) = layer.get::<Binary>() {
                 places.push(Some(unit.mode));
+                levels.push(unit.levels);
                 let usual = own_probability(&unit.estimator)?;
                 own &= unit
                     .probability
@@ -55,6 +58,7 @@ impl Placed {
             return None;
         }
         let binary = mode.map(|mode| (mode, spec.estimator_list()));
+        let same = |first: &Levels| levels.iter().all(|other| other == first);
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);
@@ -70,6 +74,7 @@ impl Placed {
             placement,
             binary,
             probability,
+            levels: levels.first().copied().filter(same),
         })
     }
 
@@ -125,6 +130,19 @@ mod tests {
             assert_eq!(row.placement, placement);
             assert_eq!(row.binary.is_none(), placement == Placement::None);
         }
+        let mut signs = spec("seed-net", Placement::Both, Firing::Deterministic);
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Bits));
+        signs.set_levels(Levels::Signs);
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
+        // Placing anew changes how units fire, not what they emit.
+        signs
+            .place(Placement::Last, Firing::Stochastic, "st")
+            .unwrap();
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
+        signs
+            .place(Placement::Both, Firing::Stochastic, "st")
+            .unwrap();
+        assert_eq!(Placed::of(&signs).unwrap().levels, None);
         // One hidden layer: first, last and both are the same network.
         let row = Placed::of(&spec("mlp", Placement::First, Firing::Deterministic)).unwrap();
         assert_eq!(row.words(), ["mlp", "both", "det", "st"]);

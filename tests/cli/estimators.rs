@@ -184,6 +184,10 @@ fn combinations_without_a_meaning_are_refused_in_one_line() {
             &["--binary", "none", "--probability", "sigmoid"],
             "--probability: has no effect with model.binary none",
         ),
+        (
+            &["--binary", "none", "--levels", "-1/+1"],
+            "--levels: has no effect with model.binary none",
+        ),
     ] {
         let ended = place.run(&small("no", flags));
         assert!(

@@ -129,6 +129,8 @@ mod tests {
             "--anneal linear --slope-start 8 --slope-max 9",
             "--model xnor-large",
             "--weights binary",
+            "--levels -1/+1",
+            "--model mlp --weights binary --mode stoch --levels -1/+1",
             "--model mlp --weights binary --mode stoch",
             "--model xnor-net --weights real --epochs 2",
         ] {

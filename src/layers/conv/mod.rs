@@ -7,7 +7,9 @@
 //!
 //! Kernel, stride and padding may differ by side: `k`, `s` and `p` are those of the side.
 //!
-//! im2col and GEMM without the im2col: an image is copied once into a zero
+//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//!
+//! im2col and GEMM without the im2col: an image is copied once into its
 //! border, and the product kernels read its patches in place
 //! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix,
 //! `W` the weights as (k·k·C, O) and `G` the (pixels, O) gradient of the output:
@@ -37,7 +39,7 @@ use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::weights::{Terms, Weights};
-use super::window::Window;
+use super::window::{Window, fill_border};
 
 pub(super) use backward::OutputGrad;
 pub use grouped::GroupedConvOp;
@@ -161,8 +163,14 @@ impl ConvOp {
         };
         let partials = (0..tape.chunks(x)).map(|_| partial(true)).collect();
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
+        let padded = || {
+            let mut padded = Arena::zeros(border.0 * border.1 * input.channels);
+            let pixels = (border.1, input.channels);
+            fill_border(&window, input, pixels, padded.as_mut_slice());
+            padded
+        };
         let scratch = |patterns: usize| Scratch {
-            padded: Arena::zeros(border.0 * border.1 * input.channels),
+            padded: padded(),
             dilated: Arena::zeros(dilated.0 * dilated.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
@@ -194,7 +202,8 @@ impl ConvOp {
             partials,
             pool: Pool::new(0, || scratch(0)),
         };
-        if tape.is_bits(x) {
+        // The border of an image of bits is the bit 0.
+        if tape.is_bits(x) && window.border == 0 {
             op.lookup = Lookup::new(&op.patches(), input.channels, channels);
         }
         if let Some(lookup) = &op.lookup {
@@ -303,6 +312,7 @@ mod tests {
             kernel: k.into(),
             stride: s.into(),
             padding: p.into(),
+            border: 0,
             dilation: Sides::ONE,
         };
         check(
@@ -329,6 +339,88 @@ mod tests {
         // Shapes of Winograd's algorithm.
         check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
+        // Borders that are not 0; the last two are shapes of Winograd's algorithm.
+        let bordered = |border: i8, window: Window| Window { border, ..window };
+        let sides = sides([3, 2], [2, 1], [2, 1]);
+        check(Shape::image(3, 5, 6), 4, bordered(-1, sides), true, 3);
+        check(
+            Shape::image(16, 7, 6),
+            32,
+            bordered(1, window(5, 1, 2)),
+            true,
+            2,
+        );
+        check(
+            Shape::image(16, 5, 9),
+            16,
+            bordered(-1, window(3, 1, 1)),
+            true,
+            2,
+        );
+    }
+
+    /// A border is `torch.nn.functional.pad` with its number: the convolution is that of a
+    /// larger image without padding. Whole numbers make every sum exact.
+    #[test]
+    fn a_border_is_an_image_padded_with_its_number() {
+        let whole = |x: &mut [f32]| x.iter_mut().for_each(|x| *x = (*x * 4.0).round());
+        for isa in crate::kernels::Isa::available() {
+            let engine = crate::kernels::select(Some(isa.name())).unwrap();
+            for (border, kernel, padding, stride) in [
+                (-1, 3, 1, 1),
+                (1, 3, 2, 2),
+                (-1, 2, 1, 1),
+                (1, 4, 3, 1),
+                (0, 3, 1, 1),
+            ] {
+                let small = Shape::image(3, 5, 4);
+                let large = Shape::image(3, 5 + 2 * padding, 4 + 2 * padding);
+                let mut image = vec![0.0; 2 * small.len()];
+                fill(1, &mut image);
+                whole(&mut image);
+                let run = |shape: Shape, window: Window, x: &[f32]| {
+                    let mut tape = Tape::new(engine, 2);
+                    let to = tape.input(shape, false);
+                    let y = ConvOp::record(&mut tape, "c", to, 5, window, Terms::real(true));
+                    let y = y.unwrap();
+                    tape.seal(true);
+                    fill(2, tape.params.values_mut());
+                    whole(tape.params.values_mut());
+                    tape.value_mut(to).copy_from_slice(x);
+                    tape.forward();
+                    tape.backward_from(y, |dy| {
+                        fill(3, dy);
+                        whole(dy);
+                    });
+                    (tape.value(y).to_vec(), tape.params.grads().to_vec())
+                };
+                let mut padded = vec![f32::from(border); 2 * large.len()];
+                for (i, &x) in image.iter().enumerate() {
+                    let (row, at) = (i / small.len(), i % small.len());
+                    let (pixel, c) = (at / 3, at % 3);
+                    let (y, x_) = (pixel / 4 + padding, pixel % 4 + padding);
+                    padded[row * large.len() + (y * large.width + x_) * 3 + c] = x;
+                }
+                let window = Window {
+                    border,
+                    ..Window::square(kernel, stride, padding)
+                };
+                let found = run(small, window, &image);
+                let wanted = run(large, Window::square(kernel, stride, 0), &padded);
+                assert_eq!(found, wanted, "{} {window:?}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_border_that_is_no_level_is_refused() {
+        let window = Window {
+            border: 2,
+            ..Window::square(3, 1, 1)
+        };
+        let error = ConvOp::output("c", Shape::image(1, 4, 4), 2, window).unwrap_err();
+        let line = "layer c: border 2 is no level of a binary unit; choose -1, 0 or 1";
+        assert_eq!(error.to_string(), line);
     }
 
     /// A leaf's gradients are those of a batch whose other gradients are zero; the whole

@@ -10,29 +10,21 @@
 //!
 //! Over the bits of a layer whose estimator is a local expectation the layer hands on,
 //! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_differences`]).
+//! ([`LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
+//! which the chain rule doubles on the way to the bit ([`super::Levels`]).
 //!
-//! The weight gradient is added up over leaves of rows in the one tree of
-//! [`crate::tape::tree`]: by our own kernel within registers
-//! ([`crate::kernels::Kernels::transposed_in_tree`]), so that the nodes take no memory.
-//! Of very large layers a leaf's product is matrixmultiply's, unless the instruction set
-//! is forced; then each thread at work holds log2(leaves) nodes more, each of a block's
-//! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
+//! How the weight gradient is computed is said in `weight_grad`.
 
 mod layer;
-
-use rayon::prelude::*;
+mod weight_grad;
 
 use crate::error::{Error, Result};
-use crate::kernels::Engine;
-use crate::kernels::NR;
-use crate::kernels::gemm::{
-    Layout, Patches, Store, pack_panels, panel_len, prefer_matrixmultiply, sgemm,
-};
+use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
 use crate::tape::tree::{self, Step};
-use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::levels::Levels;
 use super::panels;
 use super::weights::{Terms, Weights};
 
@@ -41,11 +33,6 @@ pub use layer::Linear;
 /// Inputs whose weight gradient one task computes. Tasks share no output: each goes
 /// through the whole tree of its block.
 const BLOCK: usize = 112;
-
-/// Outputs and inputs whose gradients are handed on at a time; whole panels are whole
-/// multiples of the outputs.
-const ROWS: usize = NR / 2;
-const INPUTS: usize = 64;
 
 /// The op; see the module's page.
 pub struct LinearOp {
@@ -70,8 +57,9 @@ pub struct LinearOp {
     nodes: Pool<Arena>,
     /// Nodes of the tree of the bias.
     bias_nodes: Vec<f32>,
-    /// Whether `dx` is the difference that each bit makes; then `W` as (out, depth), inputs as stored.
-    differences: bool,
+    /// The levels of the inputs where `dx` is the difference that each bit makes; then what a
+    /// bit moves the outputs by as (out, depth), inputs as stored.
+    differences: Option<Levels>,
     difference_weights: Vec<f32>,
     scratch: Vec<Vec<f32>>,
 }
@@ -89,7 +77,7 @@ impl LinearOp {
         out: usize,
         terms: Terms,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, terms, false)
+        Self::record_with(tape, name, x, out, terms, None)
     }
 
     /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
@@ -102,10 +90,10 @@ impl LinearOp {
         tape: &mut Tape,
         name: &str,
         x: Value,
-        out: usize,
-        bias: bool,
+        (out, bias): (usize, bool),
+        levels: Levels,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, Terms::real(bias), true)
+        Self::record_with(tape, name, x, out, Terms::real(bias), Some(levels))
     }
 
     fn record_with(
@@ -114,7 +102,7 @@ impl LinearOp {
         x: Value,
         out: usize,
         terms: Terms,
-        differences: bool,
+        differences: Option<Levels>,
     ) -> Result<Value> {
         terms.check(name)?;
         if out == 0 {
@@ -130,6 +118,12 @@ impl LinearOp {
         let large = prefer_matrixmultiply(rows, depth, out);
         let held = tree::buffers(Rows::new(rows).leaves());
         let node = if large { (held - 1) * BLOCK * out } else { 0 };
+        // The differences of a row, and the bits of signs.
+        let scratch = match differences {
+            None => 0,
+            Some(Levels::Bits) => depth,
+            Some(Levels::Signs) => 2 * depth,
+        };
         let op = Self {
             depth,
             out,
@@ -147,8 +141,15 @@ impl LinearOp {
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
             differences,
-            difference_weights: vec![0.0; if differences { out * depth } else { 0 }],
-            scratch: vec![vec![0.0; if differences { depth } else { 0 }]; tape.chunks(x)],
+            difference_weights: vec![
+                0.0;
+                if differences.is_some() {
+                    out * depth
+                } else {
+                    0
+                }
+            ],
+            scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -163,8 +164,10 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
 }
 
 impl LinearOp {
-    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
-    fn add_differences(&mut self, cx: &mut Backward<'_>) {
+    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts; of signs the
+    /// half of it.
+    fn add_differences(&mut self, levels: Levels, cx: &mut Backward<'_>) {
+        let step = levels.step();
         let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
         let (labels, grad_output) = (&cx.batch.labels, &cx.signals.grad_output);
         let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
@@ -174,7 +177,7 @@ impl LinearOp {
             .zip(self.difference_weights.chunks_exact_mut(depth))
         {
             for (&k, &w) in self.stored.iter().zip(weight) {
-                to[k] = w;
+                to[k] = step * w;
             }
         }
         let Some(dx) = cx.grads.of(0) else { return };
@@ -186,134 +189,18 @@ impl LinearOp {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.loss_differences)(z, labels[row] as usize, x, weights, d);
+                let (d, bits) = d.split_at_mut(depth);
+                for (bit, &x) in bits.iter_mut().zip(x) {
+                    *bit = (x + 1.0) / 2.0;
+                }
+                let h = if levels.is_bits() { x } else { &*bits };
+                (ew.loss_differences)(z, labels[row] as usize, h, weights, d);
+                let dl = dl / step;
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += dl * d;
                 }
             }
         });
-    }
-
-    /// `dW = dyᵀ·x` over the live rows, in PyTorch's order, and what passes of it
-    /// to the gradient of `weight`.
-    fn add_weight_grad(
-        &mut self,
-        engine: Engine,
-        x: &[f32],
-        dy: &[f32],
-        cut: Rows,
-        (weight, grad): (&[f32], &mut [f32]),
-    ) {
-        let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
-        let dense = !engine.forced && prefer_matrixmultiply(cut.live, depth, out);
-        let leaves = cut.leaves();
-        let mut starts = [0; LEAVES + 1];
-        for (i, start) in starts[..=leaves].iter_mut().enumerate() {
-            *start = cut.start_of_leaf(i);
-        }
-        let starts = &starts[..=leaves];
-        if !dense {
-            pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
-        }
-        let block_len = block_len(out, dense);
-        let blocks = depth.div_ceil(BLOCK);
-        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
-        self.weight_grad[..blocks * block_len]
-            .par_chunks_mut(block_len)
-            .enumerate()
-            .for_each(|(b, d)| {
-                let first = b * BLOCK;
-                let width = BLOCK.min(depth - first);
-                let x = (&x[first..], depth);
-                if !dense {
-                    return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
-                }
-                let add = kernels.ew.add;
-                nodes.with(|nodes| transposed_in_tree(cut, x, width, (dy, out), d, nodes, add));
-            });
-        self.hand_on(dense, weight, grad);
-    }
-
-    /// Adds what the weights pass on of the gradients in the blocks of `self.weight_grad`.
-    fn hand_on(&self, dense: bool, weight: &[f32], grad: &mut [f32]) {
-        let (depth, out) = (self.depth, self.out);
-        let block_len = block_len(out, dense);
-        // Some rows of one panel a task, and of them some inputs at a time: what is read of
-        // the panels then stays in the first-level cache for all of the rows.
-        let rows = weight.par_chunks(ROWS * depth);
-        let rows = rows.zip(grad.par_chunks_mut(ROWS * depth)).enumerate();
-        let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
-        rows.for_each(|(task, (weight, grad))| {
-            let j = task * ROWS;
-            for first in (0..depth).step_by(INPUTS) {
-                let inputs = first..depth.min(first + INPUTS);
-                let mut places = [0; INPUTS];
-                for (place, &k) in places.iter_mut().zip(&stored[inputs.clone()]) {
-                    let (block, k) = (k / BLOCK, k % BLOCK);
-                    let width = BLOCK.min(depth - block * BLOCK);
-                    let at = if dense {
-                        k * out + j
-                    } else {
-                        (j / NR * width + k) * NR + j % NR
-                    };
-                    *place = block * block_len + at;
-                }
-                let each = weight.chunks_exact(depth).zip(grad.chunks_exact_mut(depth));
-                for (j, (weight, grad)) in each.enumerate() {
-                    let numbers = weight[inputs.clone()].iter().zip(&mut grad[inputs.clone()]);
-                    for ((&w, grad), &place) in numbers.zip(&places) {
-                        *grad += weights.pullback(w, weight_grad[place + j]);
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// The length of a block of (inputs, out) gradients: row-major, or in panels.
-fn block_len(out: usize, dense: bool) -> usize {
-    match dense {
-        true => BLOCK * out,
-        false => panel_len(BLOCK, out),
-    }
-}
-
-/// `xᵀ·dy` of `width` columns of `x`, whose rows are `step` apart: each leaf's product by
-/// matrixmultiply, row-major, added up over leaves in `d` and, for the nodes beside the first,
-/// in `nodes`.
-fn transposed_in_tree(
-    cut: Rows,
-    (x, step): (&[f32], usize),
-    width: usize,
-    (dy, out): (&[f32], usize),
-    d: &mut [f32],
-    nodes: &mut [f32],
-    add: fn(&[f32], &mut [f32]),
-) {
-    let leaf = |i: usize, d: &mut [f32]| {
-        let rows = cut.of_leaf(i);
-        let layout = Layout {
-            rows: rows.len(),
-            columns: width,
-            row_step: step,
-            col_step: 1,
-        };
-        let a = (&x[rows.start * step..], layout.transposed());
-        let g = Layout::row_major(rows.len(), out);
-        let g = (&dy[rows.start * out..], g);
-        sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
-    };
-    let len = width * out;
-    for step in tree::steps(cut.leaves()) {
-        match step {
-            Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
-            Step::Leaf { leaf: i, to } => leaf(i, &mut nodes[(to - 1) * len..][..len]),
-            Step::Merge { into: 0 } => add(&nodes[..len], &mut d[..len]),
-            Step::Merge { into } => {
-                let (left, right) = tree::pair(nodes, len, into - 1);
-                add(right, left);
-            }
-        }
     }
 }
 
@@ -347,8 +234,10 @@ impl Op for LinearOp {
         let (depth, out, rows) = (self.depth, self.out, cx.pass.rows);
         let kernels = cx.pass.engine.kernels;
 
-        if self.differences && cx.pass.phase == Phase::Gradient {
-            self.add_differences(&mut cx);
+        if let Some(levels) = self.differences
+            && cx.pass.phase == Phase::Gradient
+        {
+            self.add_differences(levels, &mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);

@@ -12,7 +12,7 @@ use crate::kernels::Kernels;
 use crate::kernels::depthwise::{LANES, Taps};
 use crate::kernels::gemm::Store;
 use crate::layers::sides::Sides;
-use crate::layers::window::Window;
+use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
 /// See the module's page.
@@ -140,6 +140,14 @@ impl Way for Direct {
                 0,
             ],
         }
+    }
+
+    fn fill_border(&self, image: &mut [f32]) {
+        // A channel of every output, laid out side by side.
+        let Shape { height, width, .. } = self.of.input;
+        let part = Shape::image(self.of.output.channels, height, width);
+        let pixels = (self.border.1, self.forward.lanes());
+        fill_border(&self.of.window, part, pixels, image);
     }
 
     fn place(&self, Place { o, c, u, v }: Place) -> usize {

@@ -4,6 +4,8 @@
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[part(o) + c, i·s + u·d - p, j·s + v·d - p] · w[o, c, u, v]
 //! ```
 //!
+//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//!
 //! With `G` groups, `n = C/G` input and `m = O/G` output channels of each, `part(o)` is
 //! the first input channel `o/m·n` of the group that `o` is in, and `c` runs over `n`.
 //! Kernel, stride `s`, padding `p` and dilation `d` are those of the side.
@@ -20,7 +22,8 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Store;
-use crate::layers::layer::{Shapes, product};
+use crate::layers::layer::Shapes;
+use crate::layers::tensor_spec::product;
 use crate::layers::weights::{Terms, Weights};
 use crate::layers::window::Window;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
@@ -85,7 +88,8 @@ struct Sizes {
     working: [usize; 4],
 }
 
-/// What one thread works with; see [`Sizes::working`]. The borders are zeros.
+/// What one thread works with; see [`Sizes::working`]. The border of a gradient is zeros,
+/// that of an image what [`Way::fill_border`] wrote.
 struct Working {
     image: Arena,
     dilated: Arena,
@@ -96,6 +100,9 @@ struct Working {
 /// A way to form the sums of one image.
 trait Way: Send + Sync {
     fn sizes(&self) -> Sizes;
+
+    /// Writes the border of a part of an image.
+    fn fill_border(&self, image: &mut [f32]);
 
     /// Where a weight lies for the pass forwards, and the sum of its gradient.
     fn place(&self, at: Place) -> usize;
@@ -212,15 +219,21 @@ impl GroupedConvOp {
         };
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
         let [image, dilated, output, input] = sizes.working;
+        let bordered = || {
+            let mut image = Arena::zeros(image);
+            way.fill_border(image.as_mut_slice());
+            image
+        };
         let scratch = || Scratch {
             working: Working {
-                image: Arena::zeros(image),
+                image: bordered(),
                 dilated: Arena::zeros(dilated),
                 output: Arena::zeros(output),
                 input: Arena::zeros(input),
             },
             leaf: partial(pairs),
         };
+        let pool = Pool::new(tape.chunks(x), scratch);
         Self {
             of,
             way,
@@ -233,7 +246,7 @@ impl GroupedConvOp {
             backward_version: u64::MAX,
             zeros: vec![0.0; channels],
             partials: (0..tape.chunks(x)).map(|_| partial(true)).collect(),
-            pool: Pool::new(tape.chunks(x), scratch),
+            pool,
         }
     }
 

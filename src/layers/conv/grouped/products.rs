@@ -11,7 +11,7 @@ use super::{Geometry, Place, Sizes, Way, Working};
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::kernels::{Kernels, NR};
 use crate::layers::sides::Sides;
-use crate::layers::window::Window;
+use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
 /// Products of one direction.
@@ -188,6 +188,12 @@ impl Way for Products {
                 part(n, self.of.input),
             ],
         }
+    }
+
+    fn fill_border(&self, image: &mut [f32]) {
+        let (n, Shape { height, width, .. }) = (self.of.inputs(), self.of.input);
+        let part = Shape::image(n, height, width);
+        fill_border(&self.of.window, part, (self.border.1, n), image);
     }
 
     fn place(&self, Place { o, c, u, v }: Place) -> usize {
