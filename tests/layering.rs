@@ -329,13 +329,10 @@ fn check_names(file: &str, text: &str) -> Vec<String> {
 /// Texts in the language of style sheets, whose own names begin with two dashes.
 const STYLES: &[&str] = &["draw/chart.rs", "draw/page/style.rs"];
 
-/// Errors that still name flags; the rebuilding of networks takes them away.
-const STILL: &[&str] = &["model/place.rs", "model/weights.rs"];
-
 /// The texts of a file below the command line that name its flags: `--` and a letter that no
 /// letter or dash precedes.
 fn check_texts(file: &str, text: &str) -> Vec<String> {
-    let free = [FREE, STYLES, STILL].concat();
+    let free = [FREE, STYLES].concat();
     if file.starts_with("cli/") || free.contains(&file) {
         return Vec::new();
     }

@@ -55,11 +55,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.slope.is_some_and(|a| !(a.is_finite() && a > 0.0)) {
         return Err(Failure::usage("--slope must be a number above 0"));
     }
-    let (tensors, about) = weights::read_any(&args.file)?;
-    let known = match about {
-        Some(_) => weights::read::<BestWeights>(&args.file).ok().map(|r| r.1),
-        None => None,
-    };
+    let (tensors, known) = super::weights::read(&args.file)?;
     let slope = args.slope.or(known.as_ref().map(|known| known.slope));
     let slope = slope.unwrap_or(1.0);
     let own = args.own_model(known)?;

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::Error;
 use bnn_cpu::data::Background;
 use bnn_cpu::files;
-use bnn_cpu::model::weights::{self, Data, NamedTensor};
+use bnn_cpu::model::weights::{Data, NamedTensor};
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    BestWeights, Config, EpochRecord, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord,
-    is_preset,
+    Config, EpochRecord, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord, is_preset,
 };
 use serde_json::json;
 
 use super::flags::{self, UnitArgs};
 use super::output::{self, Align, Table, grouped, loss, percent};
 use super::recipe::Stated;
-use super::{Context, Failure, Outcome, result};
+use super::{Context, Failure, Outcome, result, weights};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -320,14 +319,8 @@ fn print_table(rows: &[LayerRow]) -> Outcome {
 
 /// A file of weights: the tensors, and the network where the file names it.
 fn show_weights(path: &Path, context: &Context) -> Outcome {
-    let (mut tensors, about) = weights::read_any(path)?;
+    let (mut tensors, best) = weights::read(path)?;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let best = match about {
-        Some(_) => weights::read::<BestWeights>(path)
-            .ok()
-            .map(|(_, best)| best),
-        None => None,
-    };
     if context.json {
         let list: Vec<_> = tensors
             .iter()

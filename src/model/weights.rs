@@ -336,7 +336,7 @@ pub fn decode_any(bytes: &[u8], path: &Path) -> Result<Opened<Option<String>>> {
     if text.is_none() && file.is_ours() {
         return Err(Error::checkpoint(
             path,
-            "is no file of weights, but another of this program's; a packed network goes to `bnn-cpu infer --model`",
+            "is no file of weights, but another of this program's, such as a packed network",
         ));
     }
     let mut origin = None;
