@@ -1,5 +1,4 @@
-//! The plan of a graph's sampled layers: which rows an image needs, what each layer emits
-//! in each of them, and which replays backwards a gradient takes.
+//! [`Plan`]: which rows the sampled layers of a graph need.
 
 use std::sync::Arc;
 
@@ -40,7 +39,8 @@ impl Part {
     }
 }
 
-/// See the module's page.
+/// The plan of a graph's sampled layers: which rows an image needs, what each layer emits
+/// in each of them, and which replays backwards a gradient takes.
 #[derive(Clone)]
 pub struct Plan {
     units: Vec<Unit>,

@@ -1,9 +1,4 @@
-//! What a layer is: one trait, implemented in the layer's own file.
-//!
-//! A layer is data (its settings, read from a spec) and six answers: the shape of its
-//! output, the tensors it has, what it costs, how much memory it takes, how it is recorded
-//! on a tape and how it is packed. Parsing, `inspect`, memory, training and packing follow
-//! from them. To add one, write its file and name it in [`super::registry`].
+//! [`Layer`]: what a layer is.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -55,7 +50,12 @@ pub struct Recorder<'a> {
     pub loss_differences: Option<Levels>,
 }
 
-/// A layer; see the module's page.
+/// What a layer is: one trait, implemented in the layer's own file.
+///
+/// A layer is data (its settings, read from a spec) and six answers: the shape of its
+/// output, the tensors it has, what it costs, how much memory it takes, how it is recorded
+/// on a tape and how it is packed. Parsing, `inspect`, memory, training and packing follow
+/// from them. To add one, write its file and name it in [`super::registry`].
 pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
     /// The layer's `type` in a spec.
     fn kind(&self) -> &'static str;

@@ -1,16 +1,4 @@
-//! Real and binary weights.
-//!
-//! ```text
-//! real     W = V              dV += dW
-//! binary   W = sign(V)        dV += dW·[|V| <= 1]
-//! ```
-//!
-//! `V` is the parameter that is stored and trained. A binary layer's is called
-//! latent: the gradient passes straight through the sign, and not at all where
-//! the latent weight has left [-1, 1], which the optimiser's step keeps it from
-//! doing ([`crate::tape::Params::clip_latents`]).
-//!
-//! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
+//! Real and binary weights, [`Weights`].
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +11,19 @@ use crate::packed::Product;
 use crate::tape::{ParamId, Tape, Value};
 use crate::tensor::Shape;
 
-/// What a layer multiplies by.
+/// Real and binary weights.
+///
+/// ```text
+/// real     W = V              dV += dW
+/// binary   W = sign(V)        dV += dW·[|V| <= 1]
+/// ```
+///
+/// `V` is the parameter that is stored and trained. A binary layer's is called
+/// latent: the gradient passes straight through the sign, and not at all where
+/// the latent weight has left [-1, 1], which the optimiser's step keeps it from
+/// doing ([`crate::tape::Params::clip_latents`]).
+///
+/// Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
