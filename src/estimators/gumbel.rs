@@ -34,7 +34,7 @@ const SOFT: Info = Info {
 /// Source: Jang, Gu, Poole (arXiv 1611.01144); Maddison, Mnih, Teh (1611.00712).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gumbel {
-    /// Emits the relaxed bit in training.
+    /// Whether training emits the relaxed bit `r` (soft) rather than the bit `h` (hard).
     pub soft: bool,
 }
 

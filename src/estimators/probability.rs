@@ -21,9 +21,9 @@ use crate::kernels::elementwise::logistic;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probability {
-    /// The reference's.
+    /// The hard sigmoid, that of the reference program.
     HardSigmoid,
-    /// The logistic.
+    /// The logistic function.
     Sigmoid,
 }
 
@@ -39,7 +39,7 @@ impl Probability {
         }
     }
 
-    /// `p`
+    /// `p`, the probability of a 1 at the pre-activation `x` and the slope `a = slope`.
     #[inline(always)]
     pub fn of(self, slope: f32, x: f32) -> f32 {
         match self {
@@ -48,7 +48,7 @@ impl Probability {
         }
     }
 
-    /// `p'`, given `p`.
+    /// `p' = dp/dx`, given `p`.
     #[inline(always)]
     pub fn derivative(self, slope: f32, x: f32, p: f32) -> f32 {
         match self {
@@ -58,7 +58,7 @@ impl Probability {
         }
     }
 
-    /// `d log P(h)/dx`, given `p`.
+    /// The score `d log P(h)/dx` of the bit `h`, given `p`.
     #[inline(always)]
     pub fn score(self, slope: f32, x: f32, p: f32, h: f32) -> f32 {
         match self {
@@ -71,7 +71,7 @@ impl Probability {
         }
     }
 
-    /// [`Self::of`] in double precision.
+    /// [`Self::of`] in double precision, for tests and exact expectations.
     pub fn exact(self, slope: f32, x: f32) -> f64 {
         let x = f64::from(slope) * f64::from(x);
         match self {

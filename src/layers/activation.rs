@@ -68,7 +68,7 @@ impl Layer for Activation {
     }
 }
 
-/// The op; see the module's page.
+/// The op of an [`Activation`] layer on a tape.
 pub struct ActivationOp {
     function: Function,
     len: usize,

@@ -74,7 +74,8 @@ impl ChannelScale {
     }
 }
 
-/// The scale of one channel, shared with lowering: `mean |V|`.
+/// The scale of one channel, `mean |V|` over its latent weights. Training and packing share
+/// this function.
 pub fn channel_scale(latent: &[f32]) -> f32 {
     let sum: f64 = latent.iter().map(|&v| f64::from(v.abs())).sum();
     (sum / latent.len() as f64) as f32

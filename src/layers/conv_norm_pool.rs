@@ -26,8 +26,8 @@ pub struct ConvNormPool {
 }
 
 impl ConvNormPool {
-    /// Whether the three layers can be one: an input of that shape, the convolution's
-    /// channels, window and terms, and the pool's kernel and stride.
+    /// Whether the three layers can be computed as one, given the shape of the input, the
+    /// convolution's channels, window and terms, and the pool's kernel and stride.
     pub fn supports(
         input: Shape,
         (channels, window, terms): (usize, Window, Terms),

@@ -69,7 +69,7 @@ impl Layer for CrossEntropy {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`CrossEntropy`] layer on a tape.
 pub struct CrossEntropyOp {
     classes: usize,
     smoothing: f32,

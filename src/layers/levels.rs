@@ -55,7 +55,7 @@ impl Levels {
         }
     }
 
-    /// From one level to the other: what a change of the bit is multiplied by.
+    /// The distance between the two levels, by which a change of the bit is multiplied.
     pub fn step(self) -> f32 {
         match self {
             Levels::Bits => 1.0,

@@ -64,7 +64,7 @@ impl Layer for MaxPool {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`MaxPool`] layer on a tape.
 pub struct MaxPoolOp {
     input: Shape,
     output: Shape,

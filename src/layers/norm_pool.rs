@@ -34,7 +34,7 @@ pub struct NormPool {
 }
 
 impl NormPool {
-    /// Whether the two layers can be one, for an input of that shape.
+    /// Whether the two layers can be computed as one, for an input of that shape.
     pub fn supports(input: Shape, kernel: impl Into<Sides>, stride: impl Into<Sides>) -> bool {
         let (kernel, stride) = (kernel.into(), stride.into());
         MaxPoolOp::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()

@@ -54,7 +54,7 @@ impl Layer for Prelu {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`Prelu`] layer on a tape.
 pub struct PreluOp {
     shape: Shape,
     slope: ParamId,

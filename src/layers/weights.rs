@@ -30,7 +30,7 @@ pub enum Weights {
     /// The parameter itself.
     #[default]
     Real,
-    /// Its sign, +1 or -1; see [`bits::sign`].
+    /// The sign of the parameter, +1 or -1 ([`bits::sign`]).
     Binary,
 }
 
@@ -46,7 +46,7 @@ impl Weights {
         }
     }
 
-    /// Whether they are the real ones.
+    /// Whether they are [`Weights::Real`].
     pub fn is_real(&self) -> bool {
         *self == Weights::Real
     }
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// What a layer with weights is made of, beside its sizes.
+/// Which terms a convolution or a linear layer has, beside its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Whether it has a bias.

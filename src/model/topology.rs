@@ -23,7 +23,7 @@ pub enum Source {
     Layer(usize),
 }
 
-/// See the module's page.
+/// Which layer of a network reads which, found by the names in its spec.
 #[derive(Clone, Debug)]
 pub struct Topology {
     /// The inputs of each layer.

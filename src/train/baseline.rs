@@ -1,21 +1,4 @@
-//! Baselines: what a score-function estimator expects of a row's loss, so that only
-//! the surprise is credited to its bits.
-//!
-//! ```text
-//! none   0
-//! batch  the mean loss of the batch's other rows
-//! ema    a moving average of the batches before
-//! nvil   the same average, and a small network of image and label that predicts
-//!        what is left: inputs + classes -> 64, ReLU -> 1, least squares, Adam 0.001
-//! loo    the mean loss of the image's other samples
-//! ```
-//!
-//! None depends on the row's own bits, so none biases the gradient: the mean of the
-//! whole batch, the row itself included, would shrink it by 1 - 1/N. Where rows are
-//! not kept apart (batch statistics above the bits) that holds approximately. NVIL's
-//! division by the deviation of the signal rescales the gradient and is left out.
-//!
-//! Source: Mnih and Gregor (arXiv 1402.0030); Kool et al. 2019 (leave-one-out).
+//! [`Baseline`]: what a score-function estimator expects of a loss.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +10,24 @@ use crate::model::{Init, Network};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
 
-/// See the module's page.
+/// Baselines: what a score-function estimator expects of a row's loss, so that only
+/// the surprise is credited to its bits.
+///
+/// ```text
+/// none   0
+/// batch  the mean loss of the batch's other rows
+/// ema    a moving average of the batches before
+/// nvil   the same average, and a small network of image and label that predicts
+///        what is left: inputs + classes -> 64, ReLU -> 1, least squares, Adam 0.001
+/// loo    the mean loss of the image's other samples
+/// ```
+///
+/// None depends on the row's own bits, so none biases the gradient: the mean of the
+/// whole batch, the row itself included, would shrink it by 1 - 1/N. Where rows are
+/// not kept apart (batch statistics above the bits) that holds approximately. NVIL's
+/// division by the deviation of the signal rescales the gradient and is left out.
+///
+/// Source: Mnih and Gregor (arXiv 1402.0030); Kool et al. 2019 (leave-one-out).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Baseline {

@@ -1,11 +1,4 @@
-//! A configuration of which only some settings are stated: a recipe, a row of a suite, or
-//! what a command line overrides. Its fields are nested as [`super::Config`]'s are, and written as
-//! JSON:
-//!
-//! ```json
-//! {"about": "...", "model": {"from": "xnor-net"}, "lr": 0.005,
-//!  "optimiser": {"name": "adam"}, "lr_schedule": {"name": "one-cycle", "rise": 0.1}}
-//! ```
+//! [`PartialConfig`]: a configuration of which only some settings are stated.
 
 use std::path::Path;
 
@@ -20,7 +13,14 @@ use crate::error::{Error, Result};
 use crate::model::Init;
 
 partial! {
-    /// See the module's page.
+    /// A configuration of which only some settings are stated: a recipe, a row of a suite, or
+    /// what a command line overrides. Its fields are nested as [`super::Config`]'s are, and written as
+    /// JSON:
+    ///
+    /// ```json
+    /// {"about": "...", "model": {"from": "xnor-net"}, "lr": 0.005,
+    ///  "optimiser": {"name": "adam"}, "lr_schedule": {"name": "one-cycle", "rise": 0.1}}
+    /// ```
     PartialConfig {
         /// What it is for, in a line.
         about: String,

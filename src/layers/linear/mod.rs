@@ -1,17 +1,4 @@
-//! Fully connected layer.
-//!
-//! ```text
-//! y = x·Wᵀ + b          dx += dy·W          dW += dyᵀ·x          db += Σ_rows dy
-//! ```
-//!
-//! `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
-//! height, width), while a row of `x` is stored (height, width, channel): the
-//! order changes where the weights are packed, so `x` is never copied.
-//!
-//! Over the bits of a layer whose estimator is a local expectation the layer hands on,
-//! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
-//! which the chain rule doubles on the way to the bit ([`super::Levels`]).
+//! The op of [`Linear`], which states the formulas.
 //!
 //! How the weight gradient is computed is said in `weight_grad`.
 
@@ -34,7 +21,7 @@ pub use layer::Linear;
 /// through the whole tree of its block.
 const BLOCK: usize = 112;
 
-/// The op; see the module's page.
+/// The op of a [`Linear`] layer on a tape.
 pub struct LinearOp {
     depth: usize,
     out: usize,
