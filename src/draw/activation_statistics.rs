@@ -18,13 +18,13 @@ use crate::train::{Evaluation, Evaluator, Reading};
 /// stored (height, width, channel).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Maps {
-    /// Of the example of each class; empty for a class without an image.
+    /// The map of the example of each class; empty for a class without an image.
     pub examples: Vec<Vec<f32>>,
     /// The mean over all images.
     pub mean: Vec<f32>,
 }
 
-/// What a convolution's block hands on.
+/// The maps of one convolution's block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerMaps {
     /// The convolution's name.
@@ -40,9 +40,9 @@ pub struct LayerMaps {
 /// What the network took an image for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guess {
-    /// The image, counted from 0.
+    /// The index of the image in the split.
     pub image: u32,
-    /// Its class.
+    /// The label of the image.
     pub label: u32,
     /// The class with the largest logit.
     pub guess: u32,
@@ -50,7 +50,8 @@ pub struct Guess {
     pub margin: f32,
 }
 
-/// See the module's page.
+/// What a network does on every image of a split: the maps behind each convolution, and its
+/// guesses.
 #[derive(Clone, Debug)]
 pub struct ActivationStatistics {
     /// Loss and accuracy, as the evaluation of the same images gives them.

@@ -70,11 +70,11 @@ impl Plane {
 /// How numbers become colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colours {
-    /// [`colour::sequential`] from the first number to the second.
+    /// The map [`colour::sequential`], from the first number to the second.
     Amount(f32, f32),
-    /// [`colour::diverging`] from minus that number to it.
+    /// The map [`colour::diverging`], from minus that number to that number.
     Around0(f32),
-    /// [`colour::grey`] from 0 to 1, and no bar.
+    /// The map [`colour::grey`], from 0 to 1, without a bar.
     Grey,
 }
 
@@ -113,7 +113,7 @@ impl Colours {
 /// A row of maps in one set of colours.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is.
+    /// The name that stands before the row.
     pub name: String,
     /// Its maps; a place may stay empty.
     pub maps: Vec<Option<Plane>>,
@@ -121,12 +121,12 @@ pub struct Row {
     pub colours: Colours,
 }
 
-/// The picture.
+/// A picture of maps in rows and columns, beside a colour bar.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// First line.
+    /// The first line of the picture.
     pub title: String,
-    /// Lines below it.
+    /// The lines below the title.
     pub notes: Vec<String>,
     /// Names of the columns; none where empty.
     pub columns: Vec<String>,
@@ -138,7 +138,7 @@ pub struct Grid {
     pub cell: usize,
 }
 
-/// A number for the bar's ends, in as few digits as it needs.
+/// A number in as few digits as it needs, for the ends of the colour bar.
 pub fn short(x: f32) -> String {
     let digits = match x.abs() {
         a if a == 0.0 || a >= 100.0 => 0,
@@ -151,7 +151,7 @@ pub fn short(x: f32) -> String {
 }
 
 impl Grid {
-    /// Draws it.
+    /// Draws the picture.
     ///
     /// # Errors
     /// A picture without a map, or too large a one.
@@ -274,7 +274,7 @@ impl Places {
 }
 
 impl Canvas {
-    /// A map, each number a square of `scale` pixels.
+    /// Draws a map, each number a square of `scale` pixels.
     pub fn plane(&mut self, (x, y): (usize, usize), plane: &Plane, scale: usize, colours: Colours) {
         for (row, line) in plane.values.chunks_exact(plane.width).enumerate() {
             for (column, &value) in line.iter().enumerate() {

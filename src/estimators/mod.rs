@@ -7,18 +7,29 @@
 //! instead.
 //!
 //! ```text
-//! h ~ Bernoulli(p),  p = s(a·x)      s the hard sigmoid or the logistic ([`Probability`])
+//! h ~ Bernoulli(p),  p = s(a·x)      stochastic units
+//! h = [x > 0]                        deterministic units, and stochastic ones read as thresholds
+//!
+//! x    the pre-activation             a    the slope, which may be annealed over training
+//! h    the bit that is emitted        s    the probability function: hard sigmoid or logistic
+//! p    the probability of a 1         p'   dp/dx = a·s'(a·x)
+//! u    the sample's uniform number, h = [u < p]
+//! L    the loss of the row            dL/dh  the gradient that came from above
+//! σ    the logistic, 1/(1 + e^-x)     t    the temperature of a relaxed bit
 //! ```
+//!
+//! The probability function is [`Probability`]; each estimator's type states its formula in
+//! these letters, whether it is unbiased, its cost and its source.
 //!
 //! A rule that needs the loss somewhere else than at the sample (at the opposite
 //! bits, at the mean, at a relaxed sample) asks for [`Extra`] rows; a rule with
 //! a control variate that has a gradient of its own asks for gradients that a first
 //! replay saves ([`SavedGrads`]).
 //!
-//! To add one: write its file, name it in [`ALL`]; from another crate, call
-//! [`register`]. The tests run over the registry.
+//! To add an estimator to this crate, write its file and name it in [`ALL`]; from another
+//! crate, call [`register`]. The tests run over the registry.
 //!
-//! Left out: PSA (Shekhovtsov 2020, arXiv 2006.03143). Its analytic step needs the next
+//! PSA (Shekhovtsov 2020, arXiv 2006.03143) is left out. Its analytic step needs the next
 //! layer's pre-activation as a linear function of each bit, for then a flip's effect on
 //! every unit above costs one more convolution. In the networks here a max-pool stands
 //! between a convolution and its units, which breaks that line; above the last binary

@@ -21,18 +21,19 @@ use crate::tape::Params;
 pub struct Effort {
     /// Draws before those that count, in which baselines and control variates settle.
     pub warm_up: usize,
-    /// Draws of each contender.
+    /// The number of draws of each contender.
     pub draws: usize,
-    /// Draws of the long run.
+    /// The number of draws of the reference, where that is a long run of an estimator.
     pub reference_draws: usize,
-    /// More of both, until the standard error of the mean is below that share of the
-    /// reference's norm; `None` for no more.
+    /// Where stated, draws go on beyond both numbers until the standard error of the mean is
+    /// below this share of the reference's norm.
     pub until: Option<f64>,
-    /// At most that many times `draws` and `reference_draws`.
+    /// With `until`, the draws are at most this many times `draws` and `reference_draws`.
     pub most: usize,
 }
 
-/// Told of each draw: whose it is, its number, and of how many. It may stop the work.
+/// Is told of each draw: whose it is, its number, and of how many. An error that it returns
+/// stops the measurement.
 pub type On<'a> = &'a mut dyn FnMut(&str, usize, usize) -> Result<()>;
 
 /// What one long row of draws came to.

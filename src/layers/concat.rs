@@ -69,7 +69,7 @@ impl Layer for Concat {
 }
 
 struct ConcatOp {
-    /// Of each input.
+    /// The channels of each input.
     channels: Vec<usize>,
     output: Shape,
     scratch: Vec<()>,

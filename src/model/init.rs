@@ -71,7 +71,8 @@ impl Init {
             })
     }
 
-    /// Fills every parameter; the stream of each is keyed by (seed, its number).
+    /// Draws every parameter. The random stream of each is keyed by the seed and the
+    /// parameter's number.
     pub fn apply(self, params: &mut Params, seed: u64) {
         let entries = params.entries().to_vec();
         let values = params.values_mut();

@@ -109,7 +109,7 @@ impl ModelSpec {
         self.check_estimators()
     }
 
-    /// Sets the levels of every binary layer.
+    /// Sets the levels, 0 and 1 or -1 and +1, that every binary layer emits.
     pub fn set_levels(&mut self, to: Levels) {
         for layer in &mut self.layers {
             layer.update::<Binary>(|unit| unit.levels = to);
@@ -177,25 +177,26 @@ impl ModelSpec {
         names.join("+")
     }
 
-    /// Whether a baseline lowers the variance of any of its estimators.
+    /// Whether a baseline lowers the variance of any of the network's estimators.
     pub fn takes_baseline(&self) -> bool {
         self.estimators()
             .is_ok_and(|all| all.iter().any(|e| e.takes_baseline()))
     }
 
-    /// Samples of an image that its estimators need at least.
+    /// The least number of samples of an image that the network's estimators work with.
     pub fn min_samples(&self) -> usize {
         let all = self.estimators().unwrap_or_default();
         all.iter().map(|e| e.min_samples()).max().unwrap_or(1)
     }
 
-    /// Whether the temperature of a run means anything to any of its estimators.
+    /// Whether any of the network's estimators depends on the temperature of a run.
     pub fn has_temperature(&self) -> bool {
         self.estimators()
             .is_ok_and(|all| all.iter().any(|e| e.has_temperature()))
     }
 
-    /// The plan of its rows in training.
+    /// The plan of the rows that the network has in training: which evaluations its estimators
+    /// ask for.
     ///
     /// # Errors
     /// As [`Self::units`].

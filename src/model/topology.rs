@@ -115,8 +115,8 @@ impl Topology {
         Ok(all)
     }
 
-    /// For each layer, the numbers of the layers of which `is` holds that it depends on,
-    /// however far below.
+    /// For each layer, the numbers of those layers below it, however far, that it depends on
+    /// and for which `is` holds.
     pub fn below(&self, is: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
         let mut all: Vec<Vec<usize>> = Vec::new();
         for from in &self.inputs {
@@ -189,9 +189,8 @@ impl ModelSpec {
         Ok(units)
     }
 
-    /// Each layer's part of the address of its noise: its number, where binary weights
-    /// with a scale or a bias count twice. How layers are computed together does not
-    /// change it.
+    /// The key of each layer's noise: its number, where binary weights with a scale or a bias
+    /// count twice. How layers are computed together does not change it.
     pub fn noise_keys(&self) -> Vec<usize> {
         let mut key = 0;
         let mut keys = Vec::new();

@@ -28,12 +28,12 @@ pub struct Request<'a> {
     pub close: bool,
 }
 
-/// Bytes that a request may have.
+/// The bytes that the parts of a request may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Its line and header fields.
+    /// The most bytes of the request line and the header fields.
     pub head: usize,
-    /// Its body.
+    /// The most bytes of the body.
     pub body: usize,
 }
 
@@ -221,7 +221,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is sent back.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
@@ -237,7 +237,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A body that was asked for.
+    /// The response 200 with a body that was asked for.
     pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
@@ -248,7 +248,7 @@ impl Response {
         }
     }
 
-    /// A status and one line that says why.
+    /// A response with a status of failure and one line that says why.
     pub fn refusal(status: u16, why: &str) -> Self {
         let clean: String = why
             .chars()
@@ -260,7 +260,7 @@ impl Response {
         }
     }
 
-    /// The same, with the end of the connection.
+    /// The same response, which ends the connection.
     pub fn closing(self) -> Self {
         Self {
             close: true,
@@ -268,7 +268,7 @@ impl Response {
         }
     }
 
-    /// The same, with a header field.
+    /// The same response with a further header field.
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.fields.push((name, value));
         self

@@ -68,7 +68,7 @@ impl Drawing {
 pub struct Form {
     /// The likeliest class, the first of equals; `None` where a logit is no number.
     pub class: Option<usize>,
-    /// Of each class.
+    /// The probability of each class.
     pub probabilities: Vec<f32>,
     /// Microseconds of a pass on one thread: the median of several.
     pub us: f64,
@@ -81,20 +81,20 @@ pub struct Agreement {
     pub class: bool,
     /// The largest difference of a logit.
     pub logit: f32,
-    /// Bits that differ.
+    /// The number of bits that differ.
     pub bits: usize,
 }
 
 /// What the network makes of a drawing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// What it was shown: (height, width).
+    /// The image that the network was shown: (height, width), a byte a pixel.
     pub image: Vec<u8>,
-    /// On bits.
+    /// What the packed form says.
     pub packed: Form,
-    /// In floats; none of a packed file, which has no such form.
+    /// What the float form says; `None` of a packed file, which has no such form.
     pub float: Option<Form>,
-    /// Where there are two.
+    /// How the two forms agree, where there are two.
     pub agreement: Option<Agreement>,
     /// The bits of each binary layer, after its pooling: (channel, height, width),
     /// a `0` or `1` each.
@@ -108,9 +108,9 @@ pub struct BitLayer {
     pub name: String,
     /// Its channels.
     pub channels: usize,
-    /// Of a channel.
+    /// The height of a channel.
     pub height: usize,
-    /// Of a channel.
+    /// The width of a channel.
     pub width: usize,
 }
 
@@ -127,9 +127,9 @@ pub struct About {
     pub isa: &'static str,
     /// Classes that it tells apart.
     pub classes: usize,
-    /// Of an image.
+    /// The height of an image.
     pub height: usize,
-    /// Of an image.
+    /// The width of an image.
     pub width: usize,
     /// Whether there is a float form beside the packed one.
     pub float: bool,
@@ -242,7 +242,7 @@ impl Reader {
         })
     }
 
-    /// What the network is.
+    /// What the page says of the network.
     pub fn about(&self) -> &About {
         &self.about
     }

@@ -10,7 +10,7 @@ use crate::model::weights::{Data, NamedTensor};
 use crate::model::{ModelSpec, Network};
 use crate::tape::{Mode, Units};
 
-/// Images that are looked at.
+/// The most images that are looked at.
 pub const IMAGES: usize = 256;
 
 /// `log(0.95 / 0.05)`: where the logistic counts as saturated.
@@ -40,9 +40,9 @@ pub struct Activity {
 /// one next to the input.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shares {
-    /// Of all units.
+    /// The share of all units.
     pub all: f64,
-    /// Of each layer's.
+    /// The share of each layer's units.
     pub layers: BTreeMap<String, f64>,
 }
 

@@ -31,16 +31,16 @@ use crate::tensor::Shape;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Baseline {
-    /// Nothing is expected.
+    /// No baseline: the whole loss is credited to the bits.
     #[default]
     None,
-    /// The batch's other rows.
+    /// The mean loss of the batch's other rows.
     Batch,
-    /// Earlier batches.
+    /// A moving average of the losses of earlier batches.
     Ema,
-    /// A network's prediction.
+    /// That average, and a small network's prediction of what is left.
     Nvil,
-    /// The image's other samples.
+    /// The mean loss of the image's other samples (leave one out).
     Loo,
 }
 
@@ -213,7 +213,7 @@ impl BaselineState {
         self.weight = (1.0 - NEW) * self.weight + NEW;
     }
 
-    /// What it has learned, for a checkpoint.
+    /// What the baseline has learned, for a checkpoint.
     pub fn state(&self) -> Vec<Vec<f32>> {
         let mut state = vec![split(self.average), split(self.weight)];
         if let Some(net) = &self.net {
@@ -224,7 +224,8 @@ impl BaselineState {
         state
     }
 
-    /// Puts back what [`Self::state`] gave; `false` if it is of another baseline.
+    /// Puts back what [`Self::state`] gave, and returns whether it is of this kind of
+    /// baseline.
     pub fn restore(&mut self, state: &[Vec<f32>]) -> bool {
         let now = self.state();
         let fits =

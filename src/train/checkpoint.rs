@@ -41,7 +41,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A run that has done nothing.
+    /// The progress of a run that has done nothing.
     pub fn new() -> Self {
         Self {
             epoch: 1,

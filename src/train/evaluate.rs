@@ -8,25 +8,25 @@ use crate::layers::{loss_of_mean, softmax};
 use crate::model::{Network, argmax};
 use crate::tape::{Mode, Noise, Units};
 
-/// How the bits of stochastic units are read. Deterministic networks read the
-/// same every way.
+/// How the bits of stochastic units are read in an evaluation. For a deterministic network all
+/// ways are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
-    /// The mean of the class probabilities over that many samples.
+    /// Units are sampled, and the class probabilities are the mean over that many samples.
     Samples(usize),
-    /// `[x > 0]`
+    /// Every unit is 1 where `x > 0`, else 0.
     Threshold,
 }
 
 /// Loss and accuracy on a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Images.
+    /// The number of images.
     pub images: usize,
-    /// Mean negative log-likelihood.
+    /// The mean negative log-likelihood of the labels, in nats.
     pub loss: f64,
-    /// Share classified right.
+    /// The share of images that are classified right, from 0 to 1.
     pub accuracy: f64,
 }
 
@@ -38,9 +38,9 @@ const FIRST_DRAW: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub struct Evaluator {
     probabilities: Vec<f32>,
-    /// Of one sample.
+    /// The class probabilities of one sample.
     of_sample: Vec<f32>,
-    /// Of every image of a batch, sample by sample.
+    /// The loss of every sample of every image of a batch.
     losses: Vec<f32>,
 }
 

@@ -78,7 +78,7 @@ impl OptimiserSpec {
         },
     ];
 
-    /// The learning rate that it usually has.
+    /// The learning rate that a configuration has by default with this optimiser.
     pub fn usual_rate(&self) -> f64 {
         match self {
             Self::Sgd { .. } => 0.1,

@@ -20,21 +20,21 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LrSchedule {
-    /// Always the same.
+    /// The rate is always the same.
     Constant,
-    /// Multiplied by `factor` after every `every` epochs.
+    /// The rate is multiplied by `factor` after every `every` epochs.
     Step {
         /// Epochs between two changes.
         every: usize,
         /// What the rate is multiplied by.
         factor: f64,
     },
-    /// Down to `min` along half a cosine.
+    /// The rate goes down to `min` along half a cosine.
     Cosine {
         /// The last rate.
         min: f64,
     },
-    /// Up and down again within the run.
+    /// The rate goes up and down again within the run.
     OneCycle {
         /// Share of the steps that go up.
         rise: f64,
@@ -196,15 +196,15 @@ fn between(a: f64, b: f64, share: f64) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlopeKind {
-    /// No annealing.
+    /// The slope is `start` throughout.
     None,
-    /// A constant step an epoch.
+    /// The slope grows by `rate` an epoch.
     Linear,
-    /// A constant factor an epoch.
+    /// The slope is multiplied by `rate` an epoch.
     Exp,
-    /// Doubled every `rate` epochs.
+    /// The slope is doubled every `rate` epochs.
     Step,
-    /// From `start` to `max` over the run along half a cosine.
+    /// The slope goes from `start` to `max` over the run, along half a cosine.
     Cosine,
 }
 
@@ -327,9 +327,9 @@ impl SlopeSchedule {
 pub struct TemperatureSchedule {
     /// The temperature of the first epoch.
     pub start: f64,
-    /// What it is multiplied by from epoch to epoch.
+    /// The number that the temperature is multiplied by from epoch to epoch.
     pub rate: f64,
-    /// It never falls below this.
+    /// The temperature never falls below this.
     pub min: f64,
 }
 

@@ -179,11 +179,11 @@ fn packed(run: &RunFolder) -> Result<Option<String>> {
 /// What sealing a run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sealed {
-    /// The run had seals.
+    /// The run had seals already.
     Before,
-    /// It has them now. The fingerprint of its data was in its checkpoint.
+    /// The run has seals now. The fingerprint of its data was in its checkpoint.
     Now,
-    /// It has them now. The fingerprint of its data is that of a set at hand with the
+    /// The run has seals now. The fingerprint of its data is that of a set at hand with the
     /// name and the counts that the run noted.
     WithDataAtHand,
 }

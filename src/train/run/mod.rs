@@ -56,7 +56,7 @@ pub const PACKED: &str = "best.packed";
 pub const METRICS: &str = "metrics.jsonl";
 /// The records of epochs, for spreadsheets; never read again.
 pub const METRICS_CSV: &str = "metrics.csv";
-/// The test.
+/// The test of the best weights.
 pub const TEST: &str = "test.json";
 
 /// The files of a run, in the order in which replacing it removes them: at every
@@ -276,7 +276,7 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// What the run is.
+    /// The configuration of the run.
     pub fn config(&self) -> &Config {
         &self.config
     }
