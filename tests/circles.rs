@@ -174,12 +174,7 @@ impl Tree {
         let without_lines = |text: &str| tokens(text).into_iter().map(|(_, token)| token);
         let files: BTreeMap<Module, Vec<Token>> = texts
             .iter()
-            .map(|(module, text)| {
-                (
-                    module.clone(),
-                    without_tests(without_lines(text).collect()),
-                )
-            })
+            .map(|(module, text)| (module.clone(), without_tests(without_lines(text).collect())))
             .collect();
         let named = files.iter().map(|(m, t)| (m.clone(), imported(t)));
         Self {
@@ -212,9 +207,7 @@ impl Tree {
             };
             let whole = [&named[..], &rest[1..]].concat();
             let known = is_root(named.first().map(String::as_str))
-                || self
-                    .files
-                    .contains_key(&[&at[..], &named[..1]].concat());
+                || self.files.contains_key(&[&at[..], &named[..1]].concat());
             if !known || named == path {
                 break;
             }
@@ -253,7 +246,11 @@ impl Tree {
                 seen.contains(name)
             };
             let names: BTreeSet<&String> = arrows.iter().map(|(from, _)| from).collect();
-            let on: Vec<&str> = names.into_iter().filter(|n| after(n)).map(|n| &**n).collect();
+            let on: Vec<&str> = names
+                .into_iter()
+                .filter(|n| after(n))
+                .map(|n| &**n)
+                .collect();
             if !on.is_empty() {
                 found.push(format!("{}: {}", folder.join("/"), on.join(", ")));
             }
@@ -275,7 +272,8 @@ fn files_of_a_folder_import_one_another_in_one_direction() {
 #[test]
 fn circles_are_seen_through_braces_folders_and_names_that_are_handed_on() {
     let tree = |files: &[(&str, &str)]| {
-        let files = files.iter().map(|(module, text)| {
+        let root = ("r", "");
+        let files = std::iter::once(&root).chain(files).map(|(module, text)| {
             let module: Module = module.split('/').map(str::to_string).collect();
             (module, text.to_string())
         });
@@ -283,9 +281,16 @@ fn circles_are_seen_through_braces_folders_and_names_that_are_handed_on() {
     };
     let circle = |files: &[(&str, &str)]| tree(files).circles();
     let none: [String; 0] = [];
-    let one = [("r", "mod a; mod b;"), ("r/a", "use super::b::B;"), ("r/b", "struct B;")];
+    let one = [
+        ("r", "mod a; mod b;"),
+        ("r/a", "use super::b::B;"),
+        ("r/b", "struct B;"),
+    ];
     assert_eq!(circle(&one), none);
-    let two = [("r/a", "use super::{c, b::{B, C}};"), ("r/b", "fn f(a: crate::r::a::A) {}")];
+    let two = [
+        ("r/a", "use super::{c, b::{B, C}};"),
+        ("r/b", "fn f(a: crate::r::a::A) {}"),
+    ];
     assert_eq!(circle(&two), ["r: a, b"]);
     let handed_on = [
         ("r", "mod a; mod b; pub use a::A as Z;"),
@@ -302,9 +307,15 @@ fn circles_are_seen_through_braces_folders_and_names_that_are_handed_on() {
     assert_eq!(circle(&folders), ["r: a, b, c"]);
     let in_tests = [
         ("r/a", "use super::b::B;"),
-        ("r/b", "struct B; #[cfg(test)] mod tests { use super::super::a::A; }"),
+        (
+            "r/b",
+            "struct B; #[cfg(test)] mod tests { use super::super::a::A; }",
+        ),
     ];
     assert_eq!(circle(&in_tests), none);
-    let in_texts = [("r/a", "use super::b;"), ("r/b", "// super::a::A\nconst T: &str = \"super::a\";")];
+    let in_texts = [
+        ("r/a", "use super::b;"),
+        ("r/b", "// super::a::A\nconst T: &str = \"super::a\";"),
+    ];
     assert_eq!(circle(&in_texts), none);
 }

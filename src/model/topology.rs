@@ -21,7 +21,7 @@ pub enum Source {
     Layer(usize),
 }
 
-/// See the module's page.
+/// Which layer of a network reads which, found by the names in its spec.
 #[derive(Clone, Debug)]
 pub struct Topology {
     /// The inputs of each layer.
@@ -113,8 +113,8 @@ impl Topology {
         Ok(all)
     }
 
-    /// For each layer, the numbers of the layers of which `is` holds that it depends on,
-    /// however far below.
+    /// For each layer, the numbers of those layers below it, however far, that it depends on
+    /// and for which `is` holds.
     pub fn below(&self, is: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
         let mut all: Vec<Vec<usize>> = Vec::new();
         for from in &self.inputs {

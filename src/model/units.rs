@@ -52,9 +52,8 @@ impl ModelSpec {
         Ok(units)
     }
 
-    /// Each layer's part of the address of its noise: its number, where binary weights
-    /// with a scale or a bias count twice. How layers are computed together does not
-    /// change it.
+    /// The key of each layer's noise: its number, where binary weights with a scale or a bias
+    /// count twice. How layers are computed together does not change it.
     pub fn noise_keys(&self) -> Vec<usize> {
         let mut key = 0;
         let mut keys = Vec::new();
