@@ -97,6 +97,7 @@ mod tests {
                 test: 10_000,
                 classes: 10,
                 background: None,
+                source: None,
             },
             input: Shape::image(1, 28, 28),
             pixels: Pixels::normalised(0.1307, 0.3081),
