@@ -489,3 +489,51 @@ fn refused_files(place: &Path) -> String {
     assert!(!line.contains('\n'), "{line}");
     line
 }
+
+/// The folder or file that an environment variable names, or `None` after saying which test
+/// is left out. The line goes past the test harness's capture.
+fn real(variable: &str, test: &str, what: &str) -> Option<PathBuf> {
+    let place = std::env::var_os(variable).filter(|value| !value.is_empty());
+    if place.is_none() {
+        let line = format!("left out: {test} needs {what} (set {variable})\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    }
+    place.map(PathBuf::from)
+}
+
+#[test]
+fn the_real_omniglot() {
+    let what = "Omniglot's images_background.zip";
+    let Some(place) = real("BNN_CPU_OMNIGLOT", "the_real_omniglot", what) else {
+        return;
+    };
+    let data = good_at(&place, NONE).dataset;
+    assert_eq!((data.classes, data.shape()), (964, (105, 105, 1)));
+    assert_eq!((data.train.len(), data.test.len()), (17_352, 1_928));
+    assert_eq!(data.class_names[0], "Alphabet_of_the_Magi/character01");
+    let by_alphabet = Options {
+        split_by: Some(SplitBy::Alphabet),
+        size: Some("28".parse().unwrap()),
+        ..NONE
+    };
+    let data = good_at(&place, by_alphabet).dataset;
+    assert_eq!(data.train.len() + data.test.len(), 19_280);
+    assert_eq!(data.shape(), (28, 28, 1));
+}
+
+#[test]
+fn the_real_cifar() {
+    let what = "cifar-10-binary.tar.gz";
+    let Some(place) = real("BNN_CPU_CIFAR", "the_real_cifar", what) else {
+        return;
+    };
+    let data = good_at(&place, NONE).dataset;
+    assert_eq!((data.classes, data.shape()), (10, (32, 32, 3)));
+    assert_eq!((data.train.len(), data.test.len()), (50_000, 10_000));
+    assert_eq!(data.class_names[9], "truck");
+    // Five thousand images of each class.
+    for class in 0..10 {
+        let count = data.train.labels().iter().filter(|&&l| l == class).count();
+        assert_eq!(count, 5_000);
+    }
+}
