@@ -2,10 +2,12 @@
 //! is twice as wide. `cargo run --release --example custom_estimator`
 
 use bnn_cpu::data::digits;
-use bnn_cpu::estimators::{Estimator, Info, Link, Unit};
+use bnn_cpu::estimators::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 use bnn_cpu::graph::{Adam, Graph};
 
 struct Wide;
+
+impl Pathwise for Wide {}
 
 impl Estimator for Wide {
     fn info(&self) -> Info {
@@ -18,11 +20,15 @@ impl Estimator for Wide {
         }
     }
 
-    fn link(&self) -> Link {
-        Link::HardSigmoid
+    fn probability(&self) -> Probability {
+        Probability::HardSigmoid
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         let within = (u.slope * u.x).abs() < 2.0;
         if within { u.dh * u.slope * 0.25 } else { 0.0 }
     }

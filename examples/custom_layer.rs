@@ -14,7 +14,7 @@ impl Layer for Abs {
     }
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let shape = to.tape.shape(inputs[0]);
-        let op = AbsOp(shape.len(), vec![(); to.tape.slots(inputs[0])]);
+        let op = AbsOp(shape.len(), vec![(); to.tape.chunks(inputs[0])]);
         Ok(to.tape.push(Box::new(op), inputs, shape))
     }
 }

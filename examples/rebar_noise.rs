@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bnn_cpu::data::{digits, mnist};
-use bnn_cpu::estimators::{self, Firing, Link, Rebar};
+use bnn_cpu::estimators::{self, Firing, Probability, Rebar};
 use bnn_cpu::kernels;
 use bnn_cpu::lab::{Contender, Effort, Lab, error_of_root};
 use bnn_cpu::model::{Init, Network, Placement, preset};
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let lab = Lab {
             model: model.clone(),
             placement,
-            link: Link::Sigmoid,
+            probability: Probability::Sigmoid,
             engine,
             split: &data.train,
             images: (0..16).collect(),

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example roofline`
 //!
-//! FLOP are those of the dense sums, bytes those of the values and adjoints that the
+//! FLOP are those of the dense sums, bytes those of the values and gradients that the
 //! layer reads and writes once. The limit is the greater of the time that the
 //! arithmetic takes at the measured rate of multiply-adds and the time that
 //! the bytes take at the measured rate of a copy within the last-level cache.

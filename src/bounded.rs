@@ -18,10 +18,10 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// The most bytes of a text (settings, records, descriptions of networks): 16 MiB.
-pub const MOST_TEXT: u64 = 16 << 20;
+pub const MAX_TEXT: u64 = 16 << 20;
 
 /// The most bytes of what is no plain file, whose end cannot be known: 64 MiB.
-const MOST_OF_STREAM: u64 = 64 << 20;
+const MAX_OF_STREAM: u64 = 64 << 20;
 
 /// The first growth of a buffer.
 const FIRST: u64 = 1 << 16;
@@ -49,7 +49,7 @@ pub fn read_open(file: File, path: &Path, most: u64, copies: u64) -> Result<Vec<
     let known = file.metadata().map_err(Error::io("read", path))?;
     let most = match known.is_file() {
         true => most,
-        false => most.min(MOST_OF_STREAM),
+        false => most.min(MAX_OF_STREAM),
     };
     let large = || Error::data(path, format!("is larger than {most} bytes, the limit here"));
     let size = known.len();
@@ -91,13 +91,13 @@ fn too_large(size: u64, needed: u64, free: u64) -> String {
     )
 }
 
-/// The text of a file of at most [`MOST_TEXT`] bytes, without the mark (U+FEFF) that some
+/// The text of a file of at most [`MAX_TEXT`] bytes, without the mark (U+FEFF) that some
 /// editors put before a text.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Data`] when it is no UTF-8.
 pub fn text(path: &Path) -> Result<String> {
-    decode(read(path, MOST_TEXT, 1)?, path)
+    decode(read(path, MAX_TEXT, 1)?, path)
 }
 
 /// The text in the bytes of the file `path`, without the mark (BOM) that some editors

@@ -50,6 +50,7 @@
 #![warn(missing_docs)]
 
 pub mod bits;
+pub mod channels;
 pub mod data;
 #[cfg(feature = "report")]
 pub mod draw;

@@ -13,7 +13,7 @@ use bnn_cpu::kernels::{Engine, select};
 use bnn_cpu::layers::{Conv, Weights};
 use bnn_cpu::model::{Init, ModelSpec, Network, Placement};
 use bnn_cpu::train::OptimiserSpec;
-use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, tiny_net};
+use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, signs_net, tiny_net};
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -80,8 +80,8 @@ fn warm_steps(
     data: &Dataset,
 ) -> (usize, usize) {
     let mut trainee = Trainee::new(spec, engine, BATCH, optimiser, 0.01, 1);
-    if spec.least_samples() > 1 {
-        trainee.net = Network::sampled(spec, engine, BATCH, spec.least_samples()).unwrap();
+    if spec.min_samples() > 1 {
+        trainee.net = Network::sampled(spec, engine, BATCH, spec.min_samples()).unwrap();
         trainee.net.init(Init::Pytorch, 1);
     }
     let full: Vec<u32> = (0..BATCH as u32).collect();
@@ -157,6 +157,8 @@ fn a_warm_step_allocates_nothing() {
         ("grouped", grouped_net(Firing::Stochastic), ADAM),
         ("graph, disarm", graph_net("disarm"), ADAM),
         ("graph, rebar", graph_net("rebar"), SGD),
+        ("signs, st", signs_net("st"), ADAM),
+        ("signs, reinforce", signs_net("reinforce"), SGD),
         ("tiny, binary weights", binary_weights, ADAM),
     ];
     let mut engines = common::engines();

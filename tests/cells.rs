@@ -105,6 +105,19 @@ fn without(value: &Value, path: &str) -> Value {
     value
 }
 
+/// Records from before the probability function of a unit was named so.
+#[test]
+fn a_cell_with_the_former_names_of_its_keys_is_whole() {
+    let suite = named("estimators");
+    let written = record(&suite, &row(&suite, "both-logistic-batch-gumbel"), 1, 0.9);
+    let text = serde_json::to_string(&written).unwrap();
+    let former = text.replace("\"probability\"", "\"link\"");
+    assert_ne!(former, text);
+    let read = CellRecord::parse(&former, Path::new("cell.json")).unwrap();
+    assert_eq!(read.missing, Vec::<String>::new());
+    assert_eq!(read.config, written.config);
+}
+
 #[test]
 fn no_setting_can_be_left_out_of_a_cell() {
     let file = Path::new("cell.json");
@@ -126,7 +139,12 @@ fn no_setting_can_be_left_out_of_a_cell() {
         paths(settings, "/config", &mut all);
         // What tells whether a fingerprint was noted by the run is no setting.
         all.retain(|path| path != "/config/dataset/background");
-        for must in ["temperature", "samples", "baseline", "model/layers/3/link"] {
+        for must in [
+            "temperature",
+            "samples",
+            "baseline",
+            "model/layers/3/probability",
+        ] {
             assert!(all.contains(&format!("/config/{must}")), "{id}: {must}");
         }
         for path in all {
@@ -247,11 +265,11 @@ fn rows_are_compared_with_their_controls_seed_by_seed() {
     );
     assert!(near(&[table.rows[1].over_none.unwrap().mean], &[5.0]));
     assert_eq!((arm.samples, arm.evaluations), (Some(1), Some(2)));
-    assert_eq!(arm.link.as_deref(), Some("sigmoid"));
+    assert_eq!(arm.probability.as_deref(), Some("sigmoid"));
     assert!(!arm.statistics.unwrap().is_batch());
     let text = table.markdown();
     assert!(
-        text.contains("## first: logistic link, running statistics"),
+        text.contains("## first: logistic function, running statistics"),
         "{text}"
     );
     assert!(
@@ -265,7 +283,7 @@ fn rows_are_compared_with_their_controls_seed_by_seed() {
     assert_eq!(csv.lines().count(), 1 + 3);
     for line in csv.lines().skip(1) {
         // No quoted field of these rows but the group's has a comma.
-        let line = line.replace("link, running", "link running");
+        let line = line.replace("function, running", "function running");
         assert_eq!(line.split(',').count(), columns, "{line}");
     }
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use bnn_cpu::estimators::Link;
+use bnn_cpu::estimators::Probability;
 use bnn_cpu::model::Network;
 use bnn_cpu::train::Baseline;
 use common::exact::{IMAGES, NETS, SLOPE, baseline, exact_gradient, net, ready, step};
@@ -14,7 +14,7 @@ fn fires(x: f64) -> f64 {
     1.0 / (1.0 + (-f64::from(SLOPE) * x).exp())
 }
 
-/// The loss of the last layer, its 3 x units weights and 3 biases given, and its adjoint at
+/// The loss of the last layer, its 3 x units weights and 3 biases given, and its gradient at
 /// each unit.
 fn last_layer(last: &[f32], h: &[f64], label: usize) -> (f64, Vec<f64>) {
     let weight = |c: usize, i: usize| f64::from(last[c * h.len() + i]);
@@ -26,8 +26,8 @@ fn last_layer(last: &[f32], h: &[f64], label: usize) -> (f64, Vec<f64>) {
         .collect();
     let sum: f64 = z.iter().map(|z| z.exp()).sum();
     let error = |c: usize| z[c].exp() / sum - f64::from(u8::from(c == label));
-    let adjoint = |i: usize| (0..3).map(|c| error(c) * weight(c, i)).sum();
-    (sum.ln() - z[label], (0..h.len()).map(adjoint).collect())
+    let grad = |i: usize| (0..3).map(|c| error(c) * weight(c, i)).sum();
+    (sum.ln() - z[label], (0..h.len()).map(grad).collect())
 }
 
 /// The gradient of the first layer's biases.
@@ -44,8 +44,8 @@ fn assert_bias(net: &Network, want: &[f64]) {
 #[test]
 fn all_outcomes_of_the_bits_give_the_exact_gradient() {
     for hidden in NETS {
-        for link in Link::ALL {
-            let spec = net(hidden, "reinforce", Some(link)).unwrap();
+        for probability in Probability::ALL {
+            let spec = net(hidden, "reinforce", Some(probability)).unwrap();
             let outcomes = 1 << hidden.iter().sum::<usize>();
             let (mut net, w) = ready(&spec, hidden, IMAGES.len(), outcomes);
             net.pass_mut().enumerate = true;
@@ -53,11 +53,11 @@ fn all_outcomes_of_the_bits_give_the_exact_gradient() {
             net.weigh_outcomes();
             baseline(Baseline::None, &net).apply(&mut net);
             net.backward();
-            for (i, want) in exact_gradient(hidden, link, &w).iter().enumerate() {
+            for (i, want) in exact_gradient(hidden, probability, &w).iter().enumerate() {
                 let got = f64::from(net.params().grads()[i]);
                 assert!(
                     (got - want).abs() < 2e-6,
-                    "{hidden:?}, {link:?}, {i}: {got}, not {want}"
+                    "{hidden:?}, {probability:?}, {i}: {got}, not {want}"
                 );
             }
         }
@@ -190,9 +190,9 @@ fn muprop_expands_the_mean_field_network() {
             })
             .collect();
         let line: f64 = (0..p.len()).map(|i| g[i] * (h[i] - p[i])).sum();
-        let credit = losses[row] - mean_field(&p, label) - line;
+        let learning_signal = losses[row] - mean_field(&p, label) - line;
         for i in 0..p.len() {
-            let dx = credit * slope * (h[i] - p[i]) + g[i] * slope * p[i] * (1.0 - p[i]);
+            let dx = learning_signal * slope * (h[i] - p[i]) + g[i] * slope * p[i] * (1.0 - p[i]);
             bias[i] += dx / IMAGES.len() as f64;
         }
     }
@@ -227,7 +227,7 @@ fn rebar_learns_from_the_sums_over_its_units() {
         // The relaxed bits are also those given the bits, for both have one noise.
         let relaxed = rows(1, images + image);
         let (loss, _) = last_layer(last, &h, label);
-        let (loss_relaxed, adjoint) = last_layer(last, &relaxed, label);
+        let (loss_relaxed, grad) = last_layer(last, &relaxed, label);
         for i in 0..units {
             let p = fires(x[i]);
             // The uniform number that makes the relaxed bit.
@@ -239,7 +239,7 @@ fn rebar_learns_from_the_sums_over_its_units() {
             };
             let slope = |r: f64| r * (1.0 - r) * a / t;
             let score = a * (h[i] - p);
-            let path = adjoint[i] * slope(r) * (1.0 - chain);
+            let path = grad[i] * slope(r) * (1.0 - chain);
             let (g, c) = (loss * score, path - loss_relaxed * score);
             sums[0] += g * g;
             sums[1] += g * c;

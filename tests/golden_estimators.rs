@@ -1,7 +1,9 @@
 //! Every estimator against golden values, which `tests/tools/golden_estimators.py` found in
 //! double precision from the papers' formulas, and against what it is known to ask for.
 
-use bnn_cpu::estimators::{Emit, Estimator, Link, Needs, Outcome, Signal, Unit, all, by_name};
+use bnn_cpu::estimators::{
+    Emit, Estimator, Needs, Outcome, Probability, Rule, SavedGrads, Unit, all, by_name,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -13,14 +15,14 @@ struct Golden {
 #[derive(Deserialize)]
 struct Row {
     name: String,
-    link: Link,
+    probability: Probability,
     slope: f32,
     temperature: f32,
     loss: f32,
     extra: [f32; 2],
     baseline: f32,
     weight: f32,
-    credit: Option<f64>,
+    learning_signal: Option<f64>,
     units: Vec<OneUnit>,
 }
 
@@ -32,7 +34,7 @@ struct OneUnit {
     h: f32,
     dh: f32,
     p: f32,
-    noted: [f32; 2],
+    saved_grads: [f32; 2],
     g: f64,
     control: Option<f64>,
 }
@@ -59,26 +61,28 @@ fn near(got: f32, want: f64, what: &str) {
 }
 
 #[test]
-fn credits_and_gradients_are_those_of_the_formulas() {
+fn learning_signals_and_gradients_are_those_of_the_formulas() {
     let rows = golden().rows;
     for row in &rows {
-        let estimator = by_name(&row.name, Some(row.link)).unwrap();
-        assert_eq!(estimator.link(), row.link);
+        let estimator = by_name(&row.name, Some(row.probability)).unwrap();
+        assert_eq!(estimator.probability(), row.probability);
         let each = |f: fn(&OneUnit) -> f32| row.units.iter().map(f).collect::<Vec<_>>();
         let (h, p) = (each(|u| u.h), each(|u| u.p));
-        let noted = [each(|u| u.noted[0]), each(|u| u.noted[1])];
-        let credit = estimator.credit(Outcome {
+        let saved_grads = [each(|u| u.saved_grads[0]), each(|u| u.saved_grads[1])];
+        let outcome = Outcome {
             loss: row.loss,
             extra: row.extra,
             baseline: row.baseline,
             weight: row.weight,
             h: &h,
             p: &p,
-            noted: [&noted[0], &noted[1]],
-        });
-        let what = format!("{} ({:?}, slope {})", row.name, row.link, row.slope);
-        if let Some(want) = row.credit {
-            near(credit, want, &format!("credit of {what}"));
+            saved_grads: [&saved_grads[0], &saved_grads[1]],
+        };
+        let score_function = estimator.score_function();
+        let learning_signal = score_function.map_or(0.0, |rule| rule.learning_signal(outcome));
+        let what = format!("{} ({:?}, slope {})", row.name, row.probability, row.slope);
+        if let Some(want) = row.learning_signal {
+            near(learning_signal, want, &format!("learning signal of {what}"));
         }
         for one in &row.units {
             let unit = Unit {
@@ -90,12 +94,12 @@ fn credits_and_gradients_are_those_of_the_formulas() {
                 v: one.v,
                 h: one.h,
                 dh: one.dh,
-                credit,
-                noted: one.noted,
+                learning_signal,
+                saved_grads: one.saved_grads,
             };
             let what = format!("{what} at {}", one.x);
-            near(estimator.pullback(unit), one.g, &what);
-            let control = estimator.control_part(unit, row.extra);
+            near(estimator.grad(unit), one.g, &what);
+            let control = score_function.map_or(0.0, |rule| rule.control_part(unit, row.extra));
             near(
                 control,
                 one.control.unwrap_or(0.0),
@@ -112,7 +116,8 @@ fn credits_and_gradients_are_those_of_the_formulas() {
 #[test]
 fn rebar_learns_its_scale_and_temperature_as_the_recursions_say() {
     let rebar = by_name("rebar", None).unwrap();
-    let mut controls = rebar.controls().to_vec();
+    let rebar = rebar.score_function().unwrap();
+    let mut controls = rebar.learned().to_vec();
     for (step, want) in golden().rebar.iter().enumerate() {
         let step = step as u64;
         // The temperature of the run is not the one that is learned.
@@ -134,7 +139,8 @@ fn rebar_learns_its_scale_and_temperature_as_the_recursions_say() {
 #[test]
 fn double_cv_learns_its_scale_as_the_recursions_say() {
     let double = by_name("double-cv", None).unwrap();
-    let mut controls = double.controls().to_vec();
+    let double = double.score_function().unwrap();
+    let mut controls = double.learned().to_vec();
     let (mut cross, mut square) = (0.0f64, 0.0f64);
     let sums = [
         (1.5, 3.0),
@@ -170,8 +176,9 @@ fn double_cv_learns_its_scale_as_the_recursions_say() {
 #[test]
 fn rebar_keeps_its_temperature_until_it_knows_both_sides() {
     let rebar = by_name("rebar", None).unwrap();
+    let rebar = rebar.score_function().unwrap();
     for first in [0, 1] {
-        let mut controls = rebar.controls().to_vec();
+        let mut controls = rebar.learned().to_vec();
         let before = rebar.control(1.0, &controls, 2).0;
         rebar.adapt(&mut controls, [4.0, 1.0, 1.0], first);
         assert_eq!(rebar.control(1.0, &controls, 2).0, before);
@@ -182,9 +189,9 @@ fn rebar_keeps_its_temperature_until_it_knows_both_sides() {
 
 /// What an estimator asks for, as its formula has it.
 struct Asks {
-    /// Its own link.
-    link: Link,
-    signal: Signal,
+    /// Its own probability function.
+    probability: Probability,
+    rule: &'static str,
     /// `p`, `u`, `v`, each named if it is needed.
     needs: &'static str,
     /// What its extra rows emit, in the layer and above it.
@@ -195,35 +202,48 @@ struct Asks {
 
 fn asks(name: &str) -> Asks {
     use Emit::{Mean, Opposite, Relaxed, Sample};
-    use Link::{HardSigmoid, Sigmoid};
-    use Signal::{Adjoint, Loss, Nothing};
+    use Probability::{HardSigmoid, Sigmoid};
+    const PATHWISE: &str = "pathwise";
+    const SCORE: &str = "score function";
     const NONE: &[(Emit, Emit)] = &[];
-    let (link, signal, needs, extras, says) = match name {
+    let (probability, rule, needs, extras, says) = match name {
         "st" | "st-clip" | "st-identity" | "approx-sign" | "swish-sign" | "reste" => {
-            (HardSigmoid, Adjoint, "", NONE, "surrogate")
+            (HardSigmoid, PATHWISE, "", NONE, "surrogate")
         }
-        "gumbel" => (Sigmoid, Adjoint, "u", NONE, "explores temperature"),
-        "gumbel-soft" => (Sigmoid, Adjoint, "u", NONE, "explores relaxes temperature"),
-        "reinforce" => (Sigmoid, Loss, "p", NONE, "explores baseline"),
-        "arm" => (Sigmoid, Loss, "u", &[(Opposite, Sample)][..], "explores"),
-        "disarm" => (Sigmoid, Loss, "pu", &[(Opposite, Sample)][..], "explores"),
+        "gumbel" => (Sigmoid, PATHWISE, "u", NONE, "explores temperature"),
+        "gumbel-soft" => (Sigmoid, PATHWISE, "u", NONE, "explores relaxes temperature"),
+        "reinforce" => (Sigmoid, SCORE, "p", NONE, "explores baseline"),
+        "arm" => (Sigmoid, SCORE, "u", &[(Opposite, Sample)][..], "explores"),
+        "disarm" => (Sigmoid, SCORE, "pu", &[(Opposite, Sample)][..], "explores"),
         "double-cv" => {
-            let says = "explores probes probes-samples two-samples baseline learns";
-            (Sigmoid, Loss, "p", NONE, says)
+            let says = "explores grads-of-samples two-samples baseline learns";
+            (Sigmoid, SCORE, "p", NONE, says)
         }
-        "muprop" => (Sigmoid, Loss, "p", &[(Mean, Mean)][..], "explores probes"),
+        "muprop" => (
+            Sigmoid,
+            SCORE,
+            "p",
+            &[(Mean, Mean)][..],
+            "explores grads-of-extras",
+        ),
         "rebar" => {
             let extras = &[(Relaxed, Relaxed)][..];
-            (Sigmoid, Loss, "pu", extras, "explores probes learns")
+            (
+                Sigmoid,
+                SCORE,
+                "pu",
+                extras,
+                "explores grads-of-extras learns",
+            )
         }
-        "reinmax" => (Sigmoid, Adjoint, "p", NONE, "explores"),
-        "local-expectation" => (Sigmoid, Adjoint, "p", NONE, "explores flips"),
-        "none" => (HardSigmoid, Nothing, "", NONE, "surrogate"),
+        "reinmax" => (Sigmoid, PATHWISE, "p", NONE, "explores"),
+        "local-expectation" => (Sigmoid, PATHWISE, "p", NONE, "explores differences"),
+        "none" => (HardSigmoid, "none", "", NONE, ""),
         other => panic!("say here what {other} asks for"),
     };
     Asks {
-        link,
-        signal,
+        probability,
+        rule,
         needs,
         extras,
         says,
@@ -235,8 +255,13 @@ fn each_one_asks_for_what_its_formula_has_and_no_more() {
     for estimator in all() {
         let name = estimator.info().name;
         let want = asks(name);
-        assert_eq!(estimator.link(), want.link, "{name}");
-        assert_eq!(estimator.signal(), want.signal, "{name}");
+        assert_eq!(estimator.probability(), want.probability, "{name}");
+        let rule = match estimator.rule() {
+            Rule::Pathwise(_) => "pathwise",
+            Rule::ScoreFunction(_) => "score function",
+            Rule::NoGradient => "none",
+        };
+        assert_eq!(rule, want.rule, "{name}");
         let needs = Needs {
             p: want.needs.contains('p'),
             u: want.needs.contains('u'),
@@ -250,33 +275,39 @@ fn each_one_asks_for_what_its_formula_has_and_no_more() {
             .collect();
         assert_eq!(extras, want.extras, "{name}");
         assert_eq!(said(&*estimator), want.says, "{name}");
-        if estimator.controls().is_empty() {
-            let run = estimator.control(0.375, &[], 5);
+        if let Some(rule) = estimator.score_function()
+            && rule.learned().is_empty()
+        {
+            let run = rule.control(0.375, &[], 5);
             assert_eq!(run, (0.375, 0.0), "{name} keeps the run's temperature");
         }
     }
-    // With the logistic link the straight-through rule is a function of `p`.
-    let logistic = by_name("st", Some(Link::Sigmoid)).unwrap();
+    // With the logistic probability function the straight-through rule is a function of `p`.
+    let logistic = by_name("st", Some(Probability::Sigmoid)).unwrap();
     assert!(logistic.needs().p);
 }
 
 fn said(estimator: &dyn Estimator) -> String {
-    let two = match estimator.least_samples() {
+    let two = match estimator.min_samples() {
         1 => false,
         2 => true,
         n => panic!("{n} samples"),
     };
+    let grads = estimator.saved_grads();
+    let surrogate = estimator
+        .pathwise()
+        .and_then(|rule| rule.surrogate(1.0, 0.25));
     let words = [
         (estimator.explores(), "explores"),
         (estimator.relaxes(), "relaxes"),
         (estimator.has_temperature(), "temperature"),
-        (estimator.flips(), "flips"),
-        (estimator.probes(), "probes"),
-        (estimator.probes_samples(), "probes-samples"),
+        (estimator.needs_differences(), "differences"),
+        (grads == SavedGrads::ExtraRows, "grads-of-extras"),
+        (grads == SavedGrads::Samples, "grads-of-samples"),
         (two, "two-samples"),
         (estimator.takes_baseline(), "baseline"),
-        (!estimator.controls().is_empty(), "learns"),
-        (estimator.surrogate(1.0, 0.25).is_some(), "surrogate"),
+        (!estimator.learned().is_empty(), "learns"),
+        (surrogate.is_some(), "surrogate"),
     ];
     let said: Vec<_> = words.iter().filter(|w| w.0).map(|w| w.1).collect();
     said.join(" ")
@@ -298,7 +329,7 @@ fn noise_at_both_ends_of_its_grid_is_as_far_from_the_middle() {
             dh: 1.0,
             ..Unit::default()
         };
-        let got = f64::from(gumbel.pullback(unit));
+        let got = f64::from(gumbel.grad(unit));
         assert!((got - want).abs() < 1e-5 * want, "{u}: {got}, not {want}");
     }
 }

@@ -5,7 +5,10 @@ mod common;
 use bnn_cpu::data::digits;
 use std::sync::{Arc, Mutex};
 
-use bnn_cpu::estimators::{self, Emit, Estimator, Extra, Firing, Info, Link, Needs, Signal, Unit};
+use bnn_cpu::estimators::{
+    self, Emit, Estimator, Extra, Firing, Info, Needs, Pathwise, Probability, Rule, ScoreFunction,
+    Unit,
+};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{Init, ModelSpec, Network, Placement};
 use bnn_cpu::tape::{Mode, Noise, Units};
@@ -223,7 +226,7 @@ fn samples_share_noise_where_a_rule_has_no_baseline() {
 /// An estimator that notes what its own formulas make of the noise it is given.
 struct Spy {
     name: &'static str,
-    signal: Signal,
+    pathwise: bool,
 }
 
 static NOTED: Mutex<[Vec<f32>; 2]> = Mutex::new([Vec::new(), Vec::new()]);
@@ -238,11 +241,14 @@ impl Estimator for Spy {
             source: "this test",
         }
     }
-    fn signal(&self) -> Signal {
-        self.signal
+    fn rule(&self) -> Rule<'_> {
+        match self.pathwise {
+            true => Rule::Pathwise(self),
+            false => Rule::ScoreFunction(self),
+        }
     }
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
     fn needs(&self) -> Needs {
         Needs {
@@ -251,14 +257,7 @@ impl Estimator for Spy {
             v: true,
         }
     }
-    fn extras(&self) -> &'static [Extra] {
-        const fn row(here: Emit) -> Extra {
-            let above = Emit::Relaxed;
-            Extra { here, above }
-        }
-        const { &[row(Emit::Relaxed), row(Emit::Conditional)] }
-    }
-    fn pullback(&self, unit: Unit) -> f32 {
+    fn grad(&self, unit: Unit) -> f32 {
         let tied = match unit.h > 0.5 {
             true => unit.v * unit.p,
             false => unit.p + unit.v * (1.0 - unit.p),
@@ -272,8 +271,17 @@ impl Estimator for Spy {
         noted[1].push(relaxed(tied));
         0.0
     }
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
+}
+
+impl Pathwise for Spy {}
+
+impl ScoreFunction for Spy {
+    fn extras(&self) -> &'static [Extra] {
+        const fn row(here: Emit) -> Extra {
+            let above = Emit::Relaxed;
+            Extra { here, above }
+        }
+        const { &[row(Emit::Relaxed), row(Emit::Conditional)] }
     }
 }
 
@@ -297,7 +305,7 @@ fn rules_are_told_the_noise_of_every_row() {
     estimators::register(|_| {
         Some(Arc::new(Spy {
             name: "spy",
-            signal: Signal::Loss,
+            pathwise: false,
         }))
     })
     .unwrap();
@@ -310,24 +318,24 @@ fn rules_are_told_the_noise_of_every_row() {
         x
     };
     let rows = IMAGES * 20;
-    for (replica, noted) in (1..).zip(&noted) {
+    for (particle, noted) in (1..).zip(&noted) {
         assert_eq!(noted.len(), rows);
-        let got = sorted(&emitted[replica * rows..][..rows]);
+        let got = sorted(&emitted[particle * rows..][..rows]);
         for (got, want) in got.iter().zip(sorted(noted)) {
             assert!(
                 (got - want).abs() < 1e-4,
-                "replica {replica}: {got}, not {want}"
+                "particle {particle}: {got}, not {want}"
             );
         }
     }
-    // A rule that takes adjoints instead is asked about its extra rows as well.
+    // A rule that takes gradients instead has no extra rows: it is asked about each sample.
     estimators::register(|_| {
         Some(Arc::new(Spy {
             name: "pathwise-spy",
-            signal: Signal::Adjoint,
+            pathwise: true,
         }))
     })
     .unwrap();
     spied("pathwise-spy");
-    assert_eq!(NOTED.lock().unwrap()[0].len(), 3 * rows);
+    assert_eq!(NOTED.lock().unwrap()[0].len(), rows);
 }

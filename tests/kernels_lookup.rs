@@ -158,7 +158,7 @@ fn a_layer_over_bits_is_the_layer_over_numbers() {
                 let seed = numbers(3, tape.value(y).len());
                 tape.backward_from(y, |dy| dy.copy_from_slice(&seed));
                 let y = tape.value(y).to_vec();
-                (y, tape.adjoint(x).to_vec(), tape.params.grads().to_vec())
+                (y, tape.grad(x).to_vec(), tape.params.grads().to_vec())
             });
             assert_eq!(
                 (bits.1, bits.2),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, i32)] = &[
     ("error", -1),
     ("bounded", 0),
+    ("channels", 0),
     ("notice", 0),
     ("random", 0),
     ("seal", 0),
@@ -48,7 +49,7 @@ const FREE: &[&str] = &["lib.rs", "main.rs", BUILD];
 const BUILD: &str = "build.rs";
 
 /// Lines that a file may have.
-const MOST_LINES: usize = 500;
+const MAX_LINES: usize = 500;
 
 fn floor(module: &str) -> Option<i32> {
     let found = FLOORS.iter().find(|(name, _)| *name == module);
@@ -450,7 +451,7 @@ fn documents_name_the_floors_that_are_held() {
 fn files_stay_readable() {
     let long = |(file, text): &(String, String)| {
         let lines = text.lines().count();
-        (lines > MOST_LINES).then(|| format!("src/{file}: {lines} lines"))
+        (lines > MAX_LINES).then(|| format!("src/{file}: {lines} lines"))
     };
     assert_none(sources().iter().filter_map(long).collect());
 }

@@ -258,7 +258,7 @@ fn every_estimator_stays_finite_where_units_are_saturated() {
         {
             continue;
         }
-        let Ok(mut net) = Network::sampled(&spec, fastest(), 4, spec.least_samples()) else {
+        let Ok(mut net) = Network::sampled(&spec, fastest(), 4, spec.min_samples()) else {
             continue;
         };
         for scale in [1e6, 1e-30, 0.0] {

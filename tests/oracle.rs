@@ -61,7 +61,7 @@ struct Layer<'a> {
     /// Rows of the tape beyond those.
     spare: usize,
     x: &'a [f32],
-    /// Seed of the adjoint of the output.
+    /// Seed of the gradient of the output.
     seed: u64,
     record: &'a (dyn Fn(&mut Tape, Value) -> Value + Sync),
     prepare: &'a (dyn Fn(&mut Tape) + Sync),
@@ -80,10 +80,10 @@ impl Layer<'_> {
         tape.forward();
         let out = tape.value(y).to_vec();
         let g = fill(self.seed, out.len(), 1.0);
-        tape.backward_from(y, |adjoint| adjoint.copy_from_slice(&g));
+        tape.backward_from(y, |grad| grad.copy_from_slice(&g));
         Done {
             y: out,
-            dx: tape.adjoint(x).to_vec(),
+            dx: tape.grad(x).to_vec(),
             grads: tape.params.grads().to_vec(),
         }
     }
@@ -139,8 +139,8 @@ fn allowed(magnitudes: &[f64], share: f64) -> Vec<f64> {
     vec![largest * share; magnitudes.len()]
 }
 
-/// The adjoint of the output, as [`Layer::run`] makes it.
-fn adjoint(seed: u64, n: usize) -> Vec<f64> {
+/// The gradient of the output, as [`Layer::run`] makes it.
+fn random_grad(seed: u64, n: usize) -> Vec<f64> {
     wide(&fill(seed, n, 1.0))
 }
 
@@ -173,7 +173,10 @@ fn conv_case() -> impl Strategy<Value = Case> {
             |((c, h, w, out), (kernel, stride, pad), (rows, spare, bias, seed))| Case {
                 input: Shape::image(c, h, w),
                 out,
-                window: Window::square(kernel, stride, pad % kernel),
+                window: Window {
+                    border: (seed % 3) as i8 - 1,
+                    ..Window::square(kernel, stride, pad % kernel)
+                },
                 groups: 1,
                 rows,
                 spare,
@@ -221,6 +224,7 @@ fn grouped_case() -> impl Strategy<Value = Case> {
             kernel: [kh, kw].into(),
             stride: [sh, sw].into(),
             padding: [ph % ((kh - 1) * dh + 1), pw % ((kw - 1) * dw + 1)].into(),
+            border: (seed % 3) as i8 - 1,
             dilation: [dh, dw].into(),
         },
         groups,
@@ -298,13 +302,15 @@ fn products(
     let bias = wide(&bias);
     let some = (!bias.is_empty()).then_some(&bias[..]);
     let y = layer.forward(&h, &w, some);
-    let g = adjoint(case.seed ^ 3, y.len());
+    let g = random_grad(case.seed ^ 3, y.len());
     // Whole numbers are exact; the rest within rounding of the magnitudes.
     let exact = units && weights == Weights::Binary;
-    let sizes = layer.forward(&size(&h), &size(&w), some.map(size).as_deref());
+    let mut absolute = *layer;
+    absolute.window.border = absolute.window.border.abs();
+    let sizes = absolute.forward(&size(&h), &size(&w), some.map(size).as_deref());
     let (gradients, magnitudes) = (
         layer.backward(&h, &w, &g),
-        layer.backward(&size(&h), &size(&w), &size(&g)),
+        absolute.backward(&size(&h), &size(&w), &size(&g)),
     );
     let join = |[dx, dw, db]: [Vec<f64>; 3], tolerance: bool| -> (Vec<f64>, Vec<f64>) {
         let mut grads = back(&dw);
@@ -411,7 +417,7 @@ proptest! {
     ) {
         let shape = Shape::image(c, h, w);
         // Other shapes are recorded as two layers.
-        let pooled = pooled && NormPool::serves(shape, 2, 2);
+        let pooled = pooled && NormPool::supports(shape, 2, 2);
         check_norm(shape, rows, spare, fixed, pooled, seed)?;
     }
 
@@ -436,7 +442,7 @@ proptest! {
         };
         let (_, y, places) = oracle::max_pool(&wide(&x), shape, kernel, stride);
         let mut dx = vec![0.0; x.len()];
-        for (g, place) in adjoint(seed ^ 3, y.len()).iter().zip(places) {
+        for (g, place) in random_grad(seed ^ 3, y.len()).iter().zip(places) {
             dx[place] += g;
         }
         let within = Done { y: vec![0.0; y.len()], dx: vec![4e-6; dx.len()], grads: vec![] };
@@ -476,7 +482,7 @@ proptest! {
             }
         };
         let (y, d): (Vec<f64>, Vec<f64>) = wide(&x).into_iter().map(of).unzip();
-        let dx = adjoint(seed ^ 3, y.len()).iter().zip(d).map(|(g, d)| g * d).collect();
+        let dx = random_grad(seed ^ 3, y.len()).iter().zip(d).map(|(g, d)| g * d).collect();
         let within = Done { y: vec![1e-6; y.len()], dx: vec![4e-6; y.len()], grads: vec![] };
         run.check(&Done { y, dx, grads: vec![] }, &within)?;
     }
@@ -492,7 +498,7 @@ proptest! {
         };
         let (real, slope) = (wide(&x), wide(&a));
         let (mut y, mut dx, mut da) = (Vec::new(), Vec::new(), vec![0.0; c]);
-        for (i, (&x, g)) in real.iter().zip(adjoint(seed ^ 3, real.len())).enumerate() {
+        for (i, (&x, g)) in real.iter().zip(random_grad(seed ^ 3, real.len())).enumerate() {
             let above = x > 0.0;
             y.push(if above { x } else { slope[i % c] * x });
             dx.push(if above { g } else { slope[i % c] * g });
@@ -513,7 +519,7 @@ proptest! {
         let run = Layer {
             shape: Shape::vector(classes), rows, spare: 2, x: &z, seed: seed ^ 3, record: &record, prepare: &prepare,
         };
-        let g = adjoint(seed ^ 3, rows);
+        let g = random_grad(seed ^ 3, rows);
         let (mut y, mut dx) = (Vec::new(), Vec::new());
         for ((z, &label), g) in wide(&z).chunks_exact(classes).zip(&labels).zip(&g) {
             let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -596,11 +602,11 @@ fn check_norm(
     };
     let mut y = norm.forward(&real, &gamma, &beta);
     let g = match pooled {
-        false => adjoint(seed ^ 3, y.len()),
+        false => random_grad(seed ^ 3, y.len()),
         true => {
             let (_, best, places) = oracle::max_pool(&y, shape, 2, 2);
             let mut g = vec![0.0; y.len()];
-            for (d, place) in adjoint(seed ^ 3, best.len()).iter().zip(places) {
+            for (d, place) in random_grad(seed ^ 3, best.len()).iter().zip(places) {
                 g[place] += d;
             }
             y = best;
@@ -634,7 +640,8 @@ fn packed_networks() {
     for seed in 0..nets {
         let mix = [Mix::Binary, Mix::Either, Mix::Real][seed as usize % 3];
         let mut random = RandomNet::new(3 << 32 | seed, Firing::Deterministic);
-        let spec = random.either(seed / 3, mix);
+        let mut spec = random.either(seed / 3, mix);
+        RandomNet::levels(&mut spec, seed / 6);
         let net = random.net(&spec, fastest(), 1);
         let packed = net
             .pack()

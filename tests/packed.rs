@@ -23,7 +23,8 @@ fn nets(all: u64) -> u64 {
 /// The logits of one net by the float graph and by every packed path.
 fn compare_exactly(seed: u64) {
     let mut random = RandomNet::new(seed, Firing::Deterministic);
-    let spec = random.either(seed, Mix::Binary);
+    let mut spec = random.either(seed, Mix::Binary);
+    RandomNet::levels(&mut spec, seed / 2);
     let mut net = random.net(&spec, fastest(), 1);
     let packed = net
         .pack()
@@ -72,10 +73,11 @@ fn stochastic_binary_nets_draw_the_bits_of_the_graph() {
     // The last one has 70 units over 19,344 bits: its table was refused as too large once.
     for seed in (0..nets(150)).chain([2167]) {
         let mut random = RandomNet::new(1 << 32 | seed, Firing::Stochastic);
-        let spec = match seed {
+        let mut spec = match seed {
             2167 => random.spec(Mix::Binary),
             _ => random.either(seed, Mix::Binary),
         };
+        RandomNet::levels(&mut spec, seed / 2);
         let mut net = random.net(&spec, fastest(), 2);
         net.pass_mut().slope = 1.5;
         let packed = net
@@ -161,7 +163,8 @@ fn real_weights_agree_until_a_tie() {
             Mix::Either
         };
         let mut random = RandomNet::new(2 << 32 | seed, Firing::Deterministic);
-        let spec = random.either(seed, mix);
+        let mut spec = random.either(seed, mix);
+        RandomNet::levels(&mut spec, seed / 4);
         let mut net = random.net(&spec, fastest(), 1);
         let packed = net
             .pack()
@@ -196,6 +199,35 @@ fn real_weights_agree_until_a_tie() {
         differing * 1000 < compared,
         "{differing} of {compared} bits differ"
     );
+}
+
+/// A sum of more than 32,640 bits has more parts than the kernel of thresholds adds up.
+#[test]
+fn very_deep_convolutions_are_packed_like_all_others() {
+    for (levels, border) in [("0/1", 0), ("-1/+1", -1), ("-1/+1", 0)] {
+        let text = format!(
+            r#"{{"name":"deep","input":{{"channels":1,"height":4,"width":4}},"layers":[
+            {{"type":"conv","name":"a","out":700,"kernel":1,"weights":"binary","bias":false}},
+            {{"type":"batch_norm","name":"n"}},{{"type":"binary","mode":"det","levels":"{levels}"}},
+            {{"type":"conv","name":"b","out":5,"kernel":7,"padding":3,"border":{border},"weights":"binary","bias":false}},
+            {{"type":"batch_norm","name":"m"}},{{"type":"binary","mode":"det","levels":"{levels}"}},
+            {{"type":"linear","name":"c","out":3,"weights":"binary","bias":false}}]}}"#
+        );
+        let spec = serde_json::from_str(&text).unwrap();
+        let mut random = RandomNet::new(12, Firing::Deterministic);
+        let mut net = random.net(&spec, fastest(), 1);
+        let packed = net.pack().unwrap();
+        for engine in engines() {
+            let mut runner = packed.runner(engine);
+            let image = random.image(16);
+            net.set_rows(1);
+            net.set_row(0, &image, 0);
+            net.forward();
+            let mut logits = vec![0.0; 3];
+            runner.logits(&image, &mut logits);
+            assert_eq!(bits(&logits), bits(net.logits()), "{levels}, {border}");
+        }
+    }
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn files_hold_every_kind_of_stage() {
     for seed in 0..60 {
         for firing in [Firing::Deterministic, Firing::Stochastic] {
             let mut random = RandomNet::new(3 << 32 | seed, firing);
-            let spec = random.either(seed, Mix::Either);
+            let mut spec = random.either(seed, Mix::Either);
+            RandomNet::levels(&mut spec, seed / 2);
             let packed = random.net(&spec, fastest(), 1).pack().unwrap();
             let size = packed.write(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size as u64);
@@ -174,7 +175,7 @@ fn a_network_must_end_in_reals_and_its_steps_must_fit() {
     let packed = xnor();
     let stages = packed.stages();
     let new = |stages: Vec<Stage>| {
-        let error = PackedNet::new("x".into(), packed.input(), packed.pixels(), stages);
+        let error = PackedNet::new("x".into(), packed.input(), packed.pixels().clone(), stages);
         error.expect_err("unsound").to_string()
     };
     assert!(new(stages[..2].to_vec()).contains("must end in"));

@@ -151,7 +151,7 @@ fn differing(packed: &PackedNet, net: &mut Network, random: &mut RandomNet) -> u
 fn rebuilt(packed: &PackedNet, change: impl Fn(&mut Vec<Stage>)) -> bnn_cpu::Result<PackedNet> {
     let mut stages = packed.stages().to_vec();
     change(&mut stages);
-    PackedNet::new("x".into(), packed.input(), packed.pixels(), stages)
+    PackedNet::new("x".into(), packed.input(), packed.pixels().clone(), stages)
 }
 
 #[test]

@@ -77,8 +77,8 @@ impl Case<'_> {
         let got = from_rows(tape.value(y), to.channels, to.pixels());
         assert_close(&self.label("y"), &got, self.get("y"), tolerance);
         let dy = to_rows(&self.get("dy").f32(), to.channels, to.pixels());
-        tape.backward_from(y, |adjoint| adjoint.copy_from_slice(&dy));
-        let got = from_rows(tape.adjoint(x), from.channels, from.pixels());
+        tape.backward_from(y, |grad| grad.copy_from_slice(&dy));
+        let got = from_rows(tape.grad(x), from.channels, from.pixels());
         assert_close(&self.label("dx"), &got, self.get("dx"), tolerance);
     }
 
@@ -240,8 +240,8 @@ fn max_pool(case: &Case) {
         let mut dy = vec![0.0; index_len(&out, rows)];
         dy[i] = 1.0;
         let dy = to_rows(&dy, out.channels, out.pixels());
-        tape.backward_from(y, |adjoint| adjoint.copy_from_slice(&dy));
-        let dx = from_rows(tape.adjoint(x), shape.channels, shape.pixels());
+        tape.backward_from(y, |grad| grad.copy_from_slice(&dy));
+        let dx = from_rows(tape.grad(x), shape.channels, shape.pixels());
         let plane = i / out.pixels();
         let hit = plane * shape.pixels() + index as usize;
         let want: Vec<f32> = (0..dx.len()).map(|k| f32::from(k == hit)).collect();
@@ -323,10 +323,10 @@ fn cross_entropy(case: &Case) {
     let sum: f64 = tape.value(loss).iter().map(|&l| f64::from(l)).sum();
     close("mean_loss", &[(sum / rows as f64) as f32]);
     tape.backward(loss, 1.0 / rows as f32);
-    close("dx_mean", tape.adjoint(x));
+    close("dx_mean", tape.grad(x));
     let dloss = case.get("dloss").f32();
-    tape.backward_from(loss, |adjoint| adjoint.copy_from_slice(&dloss));
-    close("dx", tape.adjoint(x));
+    tape.backward_from(loss, |grad| grad.copy_from_slice(&dloss));
+    close("dx", tape.grad(x));
 }
 
 /// Runs `check` on every case of that op, on every instruction set, with a full

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bnn_cpu::estimators::{self, Emit, Estimator, Extra, Info, Link, Make, Unit};
+use bnn_cpu::estimators::{
+    self, Emit, Estimator, Extra, Info, Make, Probability, Rule, ScoreFunction, Unit,
+};
 
 /// An estimator with a name and that many extra rows.
 struct Named(&'static str, &'static [Extra]);
@@ -17,17 +19,20 @@ impl Estimator for Named {
             source: "this test",
         }
     }
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
-    fn extras(&self) -> &'static [Extra] {
-        self.1
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
-    fn pullback(&self, _unit: Unit) -> f32 {
+    fn grad(&self, _unit: Unit) -> f32 {
         0.0
     }
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
+}
+
+impl ScoreFunction for Named {
+    fn extras(&self) -> &'static [Extra] {
+        self.1
     }
 }
 
@@ -45,7 +50,7 @@ fn estimators_that_could_not_be_named_or_run_are_not_registered() {
     refused(|_| Some(Arc::new(Named("a+b", &[]))), "one word");
     refused(|_| Some(Arc::new(Named("a b", &[]))), "one word");
     refused(|_| Some(Arc::new(Named("st", &[]))), "exists already");
-    refused(|_| None, "its own link");
+    refused(|_| None, "its own probability function");
     refused(
         |_| Some(Arc::new(Named("three-rows", &[ROW; 3]))),
         "more than two extra rows",

@@ -3,24 +3,24 @@
 
 mod common;
 
-use bnn_cpu::estimators::{Link, Unit, by_name};
+use bnn_cpu::estimators::{Probability, Unit, by_name};
 use common::exact::{IMAGES, SLOPE, net, ready};
 use common::moments::Small;
 
-/// The loss of some bits, and its adjoint at each.
+/// The loss of some bits, and its gradient at each.
 type Loss<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
 
 /// The mean of a rule's gradient at each pre-activation over all outcomes of the bits, and
-/// the exact gradient, where `loss` gives the loss of some bits and its adjoint.
-fn means(name: &str, link: Link, xs: &[f32], loss: &Loss<'_>) -> Vec<(f64, f64)> {
-    let rule = by_name(name, Some(link)).unwrap();
-    let p: Vec<f64> = xs.iter().map(|&x| link.exact(SLOPE, x)).collect();
+/// the exact gradient, where `loss` gives the loss of some bits and its gradient.
+fn means(name: &str, probability: Probability, xs: &[f32], loss: &Loss<'_>) -> Vec<(f64, f64)> {
+    let rule = by_name(name, Some(probability)).unwrap();
+    let p: Vec<f64> = xs.iter().map(|&x| probability.exact(SLOPE, x)).collect();
     let mut of = vec![(0.0, 0.0); xs.len()];
     for outcome in 0..1u32 << xs.len() {
         let h: Vec<f64> = (0..xs.len()).map(|i| f64::from(outcome >> i & 1)).collect();
         let fires = |i: usize| if h[i] > 0.5 { p[i] } else { 1.0 - p[i] };
         let weight: f64 = (0..xs.len()).map(fires).product();
-        let (value, adjoint) = loss(&h);
+        let (value, grad) = loss(&h);
         for (i, (mean, exact)) in of.iter_mut().enumerate() {
             let unit = Unit {
                 slope: SLOPE,
@@ -30,9 +30,9 @@ fn means(name: &str, link: Link, xs: &[f32], loss: &Loss<'_>) -> Vec<(f64, f64)>
                 dh: 1.0,
                 ..Unit::default()
             };
-            *mean += weight * adjoint[i] * f64::from(rule.pullback(unit));
+            *mean += weight * grad[i] * f64::from(rule.grad(unit));
             // d P(h)/dx = P(h)·score
-            let slope = f64::from(link.derivative(SLOPE, xs[i], p[i] as f32));
+            let slope = f64::from(probability.derivative(SLOPE, xs[i], p[i] as f32));
             let sign = if h[i] > 0.5 { 1.0 } else { -1.0 };
             *exact += weight / fires(i) * sign * slope * value;
         }
@@ -59,8 +59,8 @@ fn polynomial(h: &[f64], quadratic: f64, cubic: f64) -> (f64, Vec<f64>) {
     (value, slope)
 }
 
-fn worst(name: &str, link: Link, quadratic: f64, cubic: f64) -> f64 {
-    let of = means(name, link, &XS, &|h| polynomial(h, quadratic, cubic));
+fn worst(name: &str, probability: Probability, quadratic: f64, cubic: f64) -> f64 {
+    let of = means(name, probability, &XS, &|h| polynomial(h, quadratic, cubic));
     of.iter()
         .map(|(mean, exact)| (mean - exact).abs())
         .fold(0.0, f64::max)
@@ -68,13 +68,16 @@ fn worst(name: &str, link: Link, quadratic: f64, cubic: f64) -> f64 {
 
 #[test]
 fn reinmax_is_exact_where_the_loss_is_quadratic_in_the_bits() {
-    for link in Link::ALL {
-        let off = worst("reinmax", link, 1.0, 0.0);
-        assert!(off < 1e-6, "{link:?}: {off}");
+    for probability in Probability::ALL {
+        let off = worst("reinmax", probability, 1.0, 0.0);
+        assert!(off < 1e-6, "{probability:?}: {off}");
         // Straight-through is exact where it is linear, and neither where it is cubic.
-        assert!(worst("st", link, 0.0, 0.0) < 1e-6, "{link:?}");
-        assert!(worst("st", link, 1.0, 0.0) > 0.05, "{link:?}");
-        assert!(worst("reinmax", link, 0.0, 1.0) > 0.05, "{link:?}");
+        assert!(worst("st", probability, 0.0, 0.0) < 1e-6, "{probability:?}");
+        assert!(worst("st", probability, 1.0, 0.0) > 0.05, "{probability:?}");
+        assert!(
+            worst("reinmax", probability, 0.0, 1.0) > 0.05,
+            "{probability:?}"
+        );
     }
 }
 
@@ -83,7 +86,7 @@ fn reinmax_is_exact_where_the_loss_is_quadratic_in_the_bits() {
 fn reinmax_is_the_published_rule_for_two_classes() {
     let rule = by_name("reinmax", None).unwrap();
     for x in XS {
-        let p = Link::Sigmoid.exact(SLOPE, x);
+        let p = Probability::Sigmoid.exact(SLOPE, x);
         for h in [0.0, 1.0] {
             // Twice straight-through at the mean of sample and softmax, less half of it.
             let through = |q: f64| q - q * q;
@@ -96,7 +99,7 @@ fn reinmax_is_the_published_rule_for_two_classes() {
                 dh: 1.0,
                 ..Unit::default()
             };
-            let got = f64::from(rule.pullback(unit));
+            let got = f64::from(rule.grad(unit));
             assert!((got - want).abs() < 1e-6, "{x}, {h}: {got}, not {want}");
         }
     }
@@ -110,12 +113,14 @@ fn reinmax_has_less_bias_than_straight_through_on_a_small_net() {
     let (mut network, w) = ready(&spec, hidden, IMAGES.len(), 1);
     network.forward();
     let small = Small::new(hidden, &w);
-    for link in Link::ALL {
+    for probability in Probability::ALL {
         let bias = |name: &str| {
             let (mut off, mut size) = (0.0, 0.0);
             for image in 0..IMAGES.len() {
                 let xs = &network.layer_output(0)[image * 5..][..5];
-                let of = means(name, link, xs, &|h| small.top(h, Small::label(image)));
+                let of = means(name, probability, xs, &|h| {
+                    small.top(h, Small::label(image))
+                });
                 off += of
                     .iter()
                     .map(|(mean, exact)| (mean - exact).powi(2))
@@ -125,7 +130,7 @@ fn reinmax_has_less_bias_than_straight_through_on_a_small_net() {
             (off / size).sqrt()
         };
         let (reinmax, st) = (bias("reinmax"), bias("st"));
-        println!("{link:?}: bias {reinmax:.4} of the gradient, straight-through {st:.4}");
+        println!("{probability:?}: bias {reinmax:.4} of the gradient, straight-through {st:.4}");
         assert!(reinmax < 0.95 * st, "{reinmax} and {st}");
         assert!(
             reinmax > 1e-4,

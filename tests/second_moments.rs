@@ -13,7 +13,8 @@ mod common;
 use std::sync::{Arc, Once};
 
 use bnn_cpu::estimators::{
-    self, Estimator, Info, Link, Needs, Outcome, Rebar, Signal, Unit, by_name,
+    self, Estimator, Info, Needs, Outcome, Probability, Rebar, Rule, SavedGrads, ScoreFunction,
+    Unit, by_name,
 };
 use bnn_cpu::model::Network;
 use bnn_cpu::train::Baseline;
@@ -69,7 +70,7 @@ fn drawn(
     learned: Learned,
     (draws, every): (usize, u64),
 ) -> Vec<Drawn> {
-    let spec = net(hidden, name, Some(Link::Sigmoid)).unwrap();
+    let spec = net(hidden, name, Some(Probability::Sigmoid)).unwrap();
     let (mut net, w) = ready(&spec, hidden, IMAGES.len(), samples);
     let small = Small::new(hidden, &w);
     let mut state = baseline(kind, &net);
@@ -122,7 +123,7 @@ fn set_learned(net: &mut Network, to: &[f32]) {
 
 /// The weights of [`drawn`]'s network.
 fn small(hidden: &[usize]) -> Small {
-    let spec = net(hidden, "reinforce", Some(Link::Sigmoid)).unwrap();
+    let spec = net(hidden, "reinforce", Some(Probability::Sigmoid)).unwrap();
     let (_, w) = ready(&spec, hidden, IMAGES.len(), 1);
     Small::new(hidden, &w)
 }
@@ -165,9 +166,11 @@ fn reinforce_with_the_batch_baseline() {
 }
 
 /// The score of a sample's layer times a number.
-fn along(sample: &Sample, layer: usize, credit: f64) -> Vec<f64> {
+fn along(sample: &Sample, layer: usize, learning_signal: f64) -> Vec<f64> {
     let units = sample.h[layer].iter().zip(&sample.p[layer]);
-    units.map(|(&h, &p)| credit * score(p, h)).collect()
+    units
+        .map(|(&h, &p)| learning_signal * score(p, h))
+        .collect()
 }
 
 /// The variances of leave-one-out REINFORCE with a control part times a scale, as the three
@@ -209,7 +212,7 @@ fn double_cv(small: &Small, layer: usize, samples: usize, with: Controls) -> (Sc
             let without = |k: usize, f: &dyn Fn(usize) -> f64| {
                 (0..samples).filter(|&j| j != k).map(f).sum::<f64>() / others
             };
-            let line = |k: usize, i: usize| without(k, &|j| of[j].adjoints[layer][i]);
+            let line = |k: usize, i: usize| without(k, &|j| of[j].grads[layer][i]);
             let own: Vec<f64> = (0..samples)
                 .map(|k| {
                     let apart = |i: usize| of[k].h[layer][i] - of[k].p[layer][i];
@@ -218,9 +221,14 @@ fn double_cv(small: &Small, layer: usize, samples: usize, with: Controls) -> (Sc
                 .collect();
             let (mut g, mut c) = (vec![0.0; len], vec![0.0; len]);
             for (k, &sample) in of.iter().enumerate() {
-                let credit = sample.loss - without(k, &|j| of[j].loss);
+                let learning_signal = sample.loss - without(k, &|j| of[j].loss);
                 let share = 1.0 / samples as f64 / 2.0;
-                Small::gradient(sample, layer, &along(sample, layer, credit * share), &mut g);
+                Small::gradient(
+                    sample,
+                    layer,
+                    &along(sample, layer, learning_signal * share),
+                    &mut g,
+                );
                 let second = if with == Controls::Both {
                     without(k, &|j| own[j])
                 } else {
@@ -302,11 +310,11 @@ impl Estimator for FirstOnly {
             ..by_name("double-cv", None).unwrap().info()
         }
     }
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
     fn needs(&self) -> Needs {
         Needs {
@@ -314,27 +322,24 @@ impl Estimator for FirstOnly {
             ..Needs::default()
         }
     }
-    fn probes(&self) -> bool {
-        true
+    fn grad(&self, u: Unit) -> f32 {
+        let probability = Probability::Sigmoid;
+        u.learning_signal * probability.score(u.slope, u.x, u.p, u.h)
+            + u.saved_grads[0] * probability.derivative(u.slope, u.x, u.p)
     }
-    fn probes_samples(&self) -> bool {
-        true
+}
+
+impl ScoreFunction for FirstOnly {
+    fn saved_grads(&self) -> SavedGrads {
+        SavedGrads::Samples
     }
     fn takes_baseline(&self) -> bool {
         true
     }
-    fn credit(&self, of: Outcome<'_>) -> f32 {
-        let units = of.noted[0].iter().zip(of.h).zip(of.p);
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
+        let units = of.saved_grads[0].iter().zip(of.h).zip(of.p);
         let line: f32 = units.map(|((g, h), p)| g * (h - p)).sum();
         (of.loss - of.baseline) * of.weight - line
-    }
-    fn pullback(&self, u: Unit) -> f32 {
-        let link = Link::Sigmoid;
-        u.credit * link.score(u.slope, u.x, u.p, u.h)
-            + u.noted[0] * link.derivative(u.slope, u.x, u.p)
-    }
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }
 
@@ -467,7 +472,7 @@ fn antithetic(small: &Small, image: usize, layer: usize, name: &str) -> f64 {
             let (from, to) = cell[l * TWO[0] + i];
             (from + to) / 2.0
         };
-        let main = small.sample(image, |l, i, p| u(l, i) < p);
+        let primary = small.sample(image, |l, i, p| u(l, i) < p);
         // The opposite bits here, and above them the noise of the sample.
         let opposite = small.sample(image, |l, i, p| {
             let u = if l == layer { 1.0 - u(l, i) } else { u(l, i) };
@@ -477,18 +482,22 @@ fn antithetic(small: &Small, image: usize, layer: usize, name: &str) -> f64 {
         let (mut g, mut factors) = (vec![0.0; len], Vec::new());
         let mut dx = Vec::new();
         for i in 0..TWO[layer] {
-            let (p, h, other) = (main.p[layer][i], main.h[layer][i], opposite.h[layer][i]);
+            let (p, h, other) = (
+                primary.p[layer][i],
+                primary.h[layer][i],
+                opposite.h[layer][i],
+            );
             let (from, to) = cell[layer * TWO[0] + i];
             let (from, to) = (from - 0.5, to - 0.5);
             if name == "arm" {
-                dx.push((opposite.loss - main.loss) * A);
+                dx.push((opposite.loss - primary.loss) * A);
                 factors.push(((from + to) / 2.0, (from * from + from * to + to * to) / 3.0));
             } else {
-                dx.push((main.loss - opposite.loss) / 2.0 * (h - other) * A * p.max(1.0 - p));
+                dx.push((primary.loss - opposite.loss) / 2.0 * (h - other) * A * p.max(1.0 - p));
                 factors.push((1.0, 1.0));
             }
         }
-        Small::gradient(&main, layer, &dx, &mut g);
+        Small::gradient(&primary, layer, &dx, &mut g);
         let inputs = (len - dx.len()) / dx.len();
         for (n, g) in g.iter().enumerate() {
             let unit = if n < len - dx.len() {
@@ -628,7 +637,7 @@ fn the_default_rebar_has_the_lesser_variance_for_its_cost() {
     let hidden: &[usize] = &[4, 3];
     let of = |name: &str| {
         let spec = net(hidden, name, None).unwrap();
-        let rows = spec.plan().unwrap().replicas();
+        let rows = spec.plan().unwrap().particles();
         let draws = drawn(hidden, name, 1, Baseline::None, None, (12_000, 1));
         (draws, rows)
     };

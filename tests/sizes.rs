@@ -208,7 +208,10 @@ fn grouped_convolutions_are_described_and_counted() {
     assert!(depthwise < plain, "{depthwise} against {plain}");
     assert!(of(r#""padding":100,"dilation":[100,100]"#) > plain);
     let table = bnn_cpu::model::table(&spec(24, &layer(r#""padding":1,"groups":16"#))).unwrap();
-    assert_eq!(table[1].kind, "conv 3x3, stride 1, padding 1, groups 16");
+    assert_eq!(
+        table[1].kind,
+        "conv 3x3, stride 1, padding 1, border 0, groups 16"
+    );
     assert_eq!(table[1].params_f32, 64 * 9 + 64);
     assert_eq!(table[1].madds_f32, 64 * 9 * 24 * 24);
     let table = bnn_cpu::model::table(&grouped_net(Firing::Deterministic)).unwrap();
@@ -216,9 +219,9 @@ fn grouped_convolutions_are_described_and_counted() {
     assert_eq!(
         kinds,
         [
-            "conv 5x3, stride 3x2, padding 2x1",
+            "conv 5x3, stride 3x2, padding 2x1, border 0",
             "prelu, a slope a channel",
-            "conv 3x3, stride 1, padding 1x2, dilation 1x2, groups 6",
+            "conv 3x3, stride 1, padding 1x2, border 0, dilation 1x2, groups 6",
             "max-pool 2x3, stride 2x1",
             "average pool 5x4, stride 5x4",
         ]

@@ -76,5 +76,8 @@ fn random_networks_have_the_tensors_that_are_listed() {
         let mut random = RandomNet::new(seed, Firing::Stochastic);
         compare(&random.spec(Mix::Either));
         compare(&random.spec(Mix::Real));
+        let mut spec = random.graph(Mix::Either);
+        RandomNet::levels(&mut spec, seed);
+        compare(&spec);
     }
 }

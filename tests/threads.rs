@@ -11,7 +11,7 @@ use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Config, DatasetRecord, Evaluation, Evaluator, OptimiserSpec, Reading, RunFolder, train,
 };
-use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, tiny_net};
+use common::nets::{ADAM, SGD, Trainee, digits_net, graph_net, grouped_net, signs_net, tiny_net};
 
 const THREADS: [usize; 4] = [1, 2, 3, 8];
 const STEPS: usize = 5;
@@ -136,6 +136,8 @@ fn small_nets_on_every_instruction_set() {
             same_on_any_number_of_threads("tiny", &spec, engine, batch, ADAM);
             let spec = grouped_net(Firing::Stochastic);
             same_on_any_number_of_threads("grouped", &spec, engine, batch, ADAM);
+            let spec = signs_net("disarm");
+            same_on_any_number_of_threads("signs", &spec, engine, batch, ADAM);
         }
     }
 }

@@ -9,7 +9,9 @@ mod common;
 
 use std::sync::Arc;
 
-use bnn_cpu::estimators::{self, Estimator, Info, Link, Needs, Reinforce, Signal, Unit};
+use bnn_cpu::estimators::{
+    self, Estimator, Info, Needs, Probability, Reinforce, Rule, ScoreFunction, Unit,
+};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::train::Baseline;
 use common::exact::{IMAGES, Mean, NETS, SLOPE, baseline, exact_gradient, net, ready, step};
@@ -37,8 +39,8 @@ fn worst_of(
 ) -> (f64, f64) {
     let images = ROWS / samples / IMAGES.len() * IMAGES.len();
     let (mut net, w) = ready(spec, hidden, images, samples);
-    let link = spec.estimators().unwrap()[0].link();
-    let exact = exact_gradient(hidden, link, &w);
+    let probability = spec.estimators().unwrap()[0].probability();
+    let exact = exact_gradient(hidden, probability, &w);
     let mut state = baseline(kind, &net);
     let mut mean = Mean::new(w.len());
     for number in 0..steps {
@@ -48,13 +50,16 @@ fn worst_of(
     mean.worst(&exact)
 }
 
-fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {
+fn check(name: &str, probability: Option<Probability>, samples: usize, baseline: Baseline) {
     for hidden in NETS {
-        let Some(spec) = net(hidden, name, link) else {
+        let Some(spec) = net(hidden, name, probability) else {
             return;
         };
         let all = spec.estimators().unwrap();
-        if all.iter().any(|e| Some(e.link()) != link && link.is_some()) {
+        if all
+            .iter()
+            .any(|e| Some(e.probability()) != probability && probability.is_some())
+        {
             continue;
         }
         let unbiased = all.iter().all(|e| e.info().unbiased);
@@ -62,7 +67,7 @@ fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {
         let steps = if name == "reinmax" { 24 * STEPS } else { STEPS };
         let (far, bias) = worst_of(steps, hidden, &spec, samples, baseline);
         println!(
-            "{name} {link:?} x{samples} {} over {hidden:?}: {far:.1} standard errors, bias {bias:.4}",
+            "{name} {probability:?} x{samples} {} over {hidden:?}: {far:.1} standard errors, bias {bias:.4}",
             baseline.name()
         );
         if unbiased {
@@ -82,11 +87,11 @@ fn check(name: &str, link: Option<Link>, samples: usize, baseline: Baseline) {
 #[test]
 fn every_estimator_is_what_it_claims_to_be() {
     for make in estimators::ALL {
-        for link in Link::ALL {
-            if let Some(estimator) = make(Some(link)) {
+        for probability in Probability::ALL {
+            if let Some(estimator) = make(Some(probability)) {
                 let name = estimator.info().name;
-                let samples = estimator.least_samples();
-                check(name, Some(link), samples, Baseline::None);
+                let samples = estimator.min_samples();
+                check(name, Some(probability), samples, Baseline::None);
             }
         }
     }
@@ -127,7 +132,7 @@ fn baselines_and_samples_bias_nothing() {
         "rebar+arm",
     ] {
         let spec = net(NETS[1], name, None).unwrap();
-        let (far, _) = worst(NETS[1], &spec, spec.least_samples(), Baseline::None);
+        let (far, _) = worst(NETS[1], &spec, spec.min_samples(), Baseline::None);
         assert!(far < FAR, "{name}: {far}");
     }
 }
@@ -187,22 +192,21 @@ impl Estimator for Wrong {
             ..Reinforce::default().info()
         }
     }
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
     fn needs(&self) -> Needs {
         Reinforce::default().needs()
     }
-    fn pullback(&self, unit: Unit) -> f32 {
-        self.1 * Reinforce::default().pullback(unit)
-    }
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
+    fn grad(&self, unit: Unit) -> f32 {
+        self.1 * Reinforce::default().grad(unit)
     }
 }
+
+impl ScoreFunction for Wrong {}
 
 #[test]
 fn a_wrong_sign_and_a_missing_factor_are_caught() {

@@ -1,7 +1,8 @@
 //! Estimators on networks that are no chains, against the exact gradient by enumeration:
 //! a skip round a stochastic layer, a stochastic beside a deterministic branch, two
-//! stochastic branches, branches of different depth, and latent bits with a divergence
-//! from their prior, whose loss sees the probabilities as well as the bits.
+//! stochastic branches, branches of different depth, latent bits with a divergence from
+//! their prior, whose loss sees the probabilities as well as the bits, and units of -1 and
+//! +1 on top of each other and beside units of 0 and 1.
 
 mod common;
 
@@ -25,7 +26,7 @@ const STEPS: usize = 48;
 const FAR: f64 = 5.5;
 
 /// Each graph with `UNIT` in the place of a binary layer's settings.
-const GRAPHS: [(&str, &str); 5] = [
+const GRAPHS: [(&str, &str); 6] = [
     (
         "a skip round a stochastic layer",
         r#"{"type": "linear", "name": "fc1", "out": 4}, {"type": "binary", "name": "h", UNIT},
@@ -62,6 +63,17 @@ const GRAPHS: [(&str, &str); 5] = [
            {"type": "bernoulli_nll", "name": "nll", "inputs": ["p", "x"]},
            {"type": "kl_bernoulli", "name": "kl", "inputs": ["q"]},
            {"type": "weighted_sum", "weights": [1.0, 0.5], "inputs": ["nll", "kl"]}"#,
+    ),
+    (
+        "units of -1 and +1 below and beside units of 0 and 1",
+        r#"{"type": "linear", "name": "a", "out": 3},
+           {"type": "binary", "name": "f", "levels": "-1/+1", UNIT},
+           {"type": "linear", "name": "b", "out": 3},
+           {"type": "binary", "name": "g", "levels": "-1/+1", UNIT},
+           {"type": "linear", "name": "c", "out": 3, "inputs": ["f"]},
+           {"type": "binary", "name": "h", UNIT},
+           {"type": "add", "name": "sum", "inputs": ["f", "g"]},
+           {"type": "concat", "inputs": ["sum", "h"]}, {"type": "linear", "name": "fc", "out": 3}"#,
     ),
 ];
 
@@ -134,11 +146,11 @@ fn every_estimator_that_claims_no_bias_has_none_on_any_graph() {
         for make in estimators::ALL {
             let estimator = make(None).unwrap();
             let info = estimator.info();
-            if !info.unbiased || estimator.flips() {
+            if !info.unbiased || estimator.needs_differences() {
                 continue;
             }
             let spec = spec(graph, info.name).unwrap();
-            let (far, bias) = worst(&spec, estimator.least_samples(), Baseline::None);
+            let (far, bias) = worst(&spec, estimator.min_samples(), Baseline::None);
             println!(
                 "{}, {what}: {far:.1} standard errors, bias {bias:.4}",
                 info.name
@@ -200,6 +212,17 @@ fn a_local_expectation_says_where_it_is_not_defined() {
         Baseline::None,
     );
     assert!(far < FAR, "above a skip: {far}");
+    let signs = below.replace(
+        "{\"type\": \"binary\",",
+        "{\"type\": \"binary\", \"levels\": \"-1/+1\",",
+    );
+    assert_eq!(signs.matches("levels").count(), 2);
+    let (far, _) = worst(
+        &spec(&signs, "local-expectation").unwrap(),
+        1,
+        Baseline::None,
+    );
+    assert!(far < FAR, "of signs: {far}");
     let smoothed = format!(
         "{below}, {}",
         r#"{"type": "cross_entropy", "label_smoothing": 0.1}"#

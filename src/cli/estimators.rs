@@ -27,7 +27,7 @@ pub fn run(_args: Args, context: &Context) -> Outcome {
                 "unbiased": info.unbiased,
                 "cost": info.cost,
                 "source": info.source,
-                "link": estimator.link().name(),
+                "probability": estimator.probability().name(),
                 "takes_baseline": estimator.takes_baseline(),
             }))?;
         }
@@ -44,7 +44,7 @@ pub fn run(_args: Args, context: &Context) -> Outcome {
         output::line(&format!(
             "{:<18} {:<12} {}; {}",
             "",
-            estimator.link().name(),
+            estimator.probability().name(),
             info.cost,
             info.source
         ))?;

@@ -3,11 +3,11 @@
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Augment;
-use bnn_cpu::estimators::{self, Firing, Link};
-use bnn_cpu::layers::Weights;
+use bnn_cpu::estimators::{self, Firing, Probability};
+use bnn_cpu::layers::{Levels, Weights};
 use bnn_cpu::model::{Init, Placement};
 use bnn_cpu::train::{
-    Baseline, LrSchedule, MOST_EPOCHS, OptimiserSpec, PartialConfig, SlopeKind, firing_name,
+    Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, SlopeKind, firing_name,
     placement_name,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
@@ -18,6 +18,8 @@ use serde_json::{Map, Value, json};
 pub struct Flag {
     /// Its name, without dashes.
     pub name: &'static str,
+    /// A name that it had, which is taken for it.
+    formerly: Option<&'static str>,
     /// The path of its field in a configuration.
     pub field: &'static str,
     /// What its value is.
@@ -65,6 +67,7 @@ const fn flag(
 ) -> Flag {
     Flag {
         name,
+        formerly: None,
         field,
         kind,
         value,
@@ -77,15 +80,18 @@ use Kind::{Choice, Count, Estimators, NotNegative, Positive, Share, Switch, Whol
 
 /// Which activations of a network are binary, and how.
 #[rustfmt::skip]
-const UNITS: [Flag; 5] = [
+const UNITS: [Flag; 6] = [
     flag("binary", "model.binary", Choice(placements), "WHICH", NETWORK,
         "Which activations are binary [default: both; a JSON file keeps its own]"),
     flag("mode", "model.mode", Choice(modes), "MODE", NETWORK,
-        "How binary units fire. det: [x > 0]; stoch: 1 with the probability that the link gives a*x, a the slope. Estimators that learn from samples draw them in training also where units are deterministic in evaluation [default: det]"),
+        "How binary units fire. det: [x > 0]; stoch: 1 with the probability that --probability gives a*x, a the slope. Estimators that learn from samples draw them in training also where units are deterministic in evaluation [default: det]"),
     flag("estimator", "model.estimator", Estimators, "NAME", NETWORK,
         "Gradient estimator of binary units, of those that `bnn-cpu estimators` lists; a list such as disarm+local-expectation goes from the first binary layer to the last [default: st, straight-through]"),
-    flag("link", "model.link", Choice(|| Link::ALL.map(Link::name).to_vec()), "NAME", NETWORK,
-        "Probability of a bit: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is 1/(1 + exp(-a*x)) [default: the estimator's own]"),
+    flag("probability", "model.probability", Choice(|| Probability::ALL.map(Probability::name).to_vec()), "NAME", NETWORK,
+        "Probability of a bit as a function of a*x: hard-sigmoid is (clip(a*x, -1, 1) + 1)/2, sigmoid is 1/(1 + exp(-a*x)) [default: the estimator's own]")
+        .formerly("link"),
+    flag("levels", "model.levels", Choice(|| Levels::ALL.map(Levels::name).to_vec()), "LEVELS", NETWORK,
+        "Which two numbers binary units emit: their bit h, or 2h - 1. The border of a convolution stays 0 [default: 0/1; a JSON file keeps its own]"),
     flag("weights", "model.weights", Choice(|| Weights::ALL.map(Weights::name).to_vec()), "KIND", NETWORK,
         "What every layer multiplies by. binary: the signs of the weights, with integer pixels, and a batch norm after each layer in place of its bias [default: real; binary for xnor-net and xnor-large]"),
 ];
@@ -93,7 +99,7 @@ const UNITS: [Flag; 5] = [
 /// Everything about a run beside its network, its samples and its data.
 #[rustfmt::skip]
 const SETTINGS: [Flag; 25] = [
-    flag("epochs", "epochs", Count(MOST_EPOCHS), "N", TRAINING,
+    flag("epochs", "epochs", Count(MAX_EPOCHS), "N", TRAINING,
         "Passes over the training images [default: 10]"),
     flag("batch", "batch", Count(usize::MAX), "N", TRAINING,
         "Images in a step [default: 64]"),
@@ -243,7 +249,7 @@ impl Kind {
 
 /// As many epochs as a run can have.
 pub fn epochs(text: &str) -> Result<usize, String> {
-    let value = Count(MOST_EPOCHS).read(text)?;
+    let value = Count(MAX_EPOCHS).read(text)?;
     Ok(value.as_u64().unwrap_or_default() as usize)
 }
 
@@ -257,6 +263,19 @@ pub fn text(value: &Value) -> String {
 }
 
 impl Flag {
+    /// The same flag, which had another name once.
+    const fn formerly(self, name: &'static str) -> Self {
+        Self {
+            formerly: Some(name),
+            ..self
+        }
+    }
+
+    /// Whether a key of a recipe names it, by its name, its former one or its field.
+    pub fn is(&self, key: &str) -> bool {
+        self.name == key || self.field == key || self.formerly == Some(key)
+    }
+
     /// Whether it has no value.
     pub fn is_switch(&self) -> bool {
         matches!(self.kind, Kind::Switch)
@@ -275,6 +294,7 @@ impl Flag {
         let arg = Arg::new(self.name)
             .long(self.name)
             .help(self.help)
+            .aliases(self.formerly)
             .help_heading(self.heading);
         let parser = match &self.kind {
             Kind::Switch => return arg.action(ArgAction::SetTrue),
@@ -283,7 +303,15 @@ impl Flag {
             }
             kind => ValueParser::new(|text: &str| kind.read(text)),
         };
-        arg.value_name(self.value).value_parser(parser)
+        // A name such as -1/+1 is no flag.
+        arg.value_name(self.value)
+            .value_parser(parser)
+            .allow_hyphen_values(self.is_signed())
+    }
+
+    /// Whether a name that it takes begins like a flag.
+    fn is_signed(&self) -> bool {
+        matches!(self.kind, Kind::Choice(names) if names().iter().any(|n| n.starts_with('-')))
     }
 
     fn given(&self, matches: &ArgMatches) -> Option<Value> {

@@ -52,7 +52,7 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// What to measure, separated by commas [default: every estimator that fits the
-    /// network and the link, and reinforce with its baselines]
+    /// network and the probability function, and reinforce with its baselines]
     #[arg(long, value_name = "LIST", help_heading = "Lab")]
     estimators: Option<String>,
     /// Only parameters whose name begins with one of these, separated by commas
@@ -182,7 +182,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ),
         dataset: dataset.name.clone(),
         data_sha256: dataset.fingerprint(),
-        link: lab.link.name().into(),
+        probability: lab.probability.name().into(),
         images: lab.images.len(),
         seed: config.seed,
         weights: match &stored {

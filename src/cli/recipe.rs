@@ -43,7 +43,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PartialConfig, Error> {
             ("data", _) => "dataset.folder",
             ("mirror", _) => "dataset.mirror",
             (key, _) => {
-                let known = flags::all().find(|flag| flag.name == key || flag.field == key);
+                let known = flags::all().find(|flag| flag.is(key));
                 let unknown = || {
                     fail(format!(
                         "`{key}` is no setting of a recipe; `bnn-cpu train --help` names them"
@@ -142,6 +142,14 @@ mod tests {
             "slope": {"kind": "exp"}, "dataset": {"set": "idx", "folder": "d"}, "batch": 32}"#;
         assert_eq!(parsed(flat), parsed(nested));
         assert_eq!(parsed(nested).lr, Some(0.005));
+    }
+
+    #[test]
+    fn a_setting_is_read_by_its_former_name() {
+        let now = parsed(r#"{"probability": "sigmoid"}"#);
+        assert_eq!(now.get("model.probability").unwrap(), "sigmoid");
+        assert_eq!(parsed(r#"{"link": "sigmoid"}"#), now);
+        assert_eq!(parsed(r#"{"model": {"link": "sigmoid"}}"#), now);
     }
 
     #[test]

@@ -193,7 +193,16 @@ impl Dataset {
         (self.train.len(), self.test.len(), self.shape()) == (60_000, 10_000, (28, 28, 1))
     }
 
-    /// What a network's input is shifted and scaled by.
+    /// What a network's input is shifted and scaled by, channel by channel; of one channel
+    /// it is [`Self::normalisation`].
+    pub fn normalisations(&self) -> Vec<Normalisation> {
+        match self.shape() {
+            (_, _, 1) => vec![self.normalisation],
+            _ => Normalisation::of_each(&self.train),
+        }
+    }
+
+    /// What a network's input is shifted and scaled by where all channels have the same.
     pub fn normalisation(&self) -> Normalisation {
         self.normalisation
     }

@@ -230,8 +230,25 @@ impl Normalisation {
         for &pixel in split.pixels() {
             histogram[usize::from(pixel)] += 1;
         }
+        Self::of_histogram(&histogram)
+    }
+
+    /// The figures of each channel of `split`.
+    pub fn of_each(split: &Split) -> Vec<Self> {
+        let (_, _, channels) = split.shape();
+        let mut histograms = vec![[0_u64; 256]; channels];
+        for pixel in split.pixels().chunks_exact(channels.max(1)) {
+            for (histogram, &byte) in histograms.iter_mut().zip(pixel) {
+                histogram[usize::from(byte)] += 1;
+            }
+        }
+        histograms.iter().map(Self::of_histogram).collect()
+    }
+
+    /// The figures of bytes that occur so often.
+    fn of_histogram(histogram: &[u64; 256]) -> Self {
         let (mut count, mut sum, mut squares) = (0_u128, 0_u128, 0_u128);
-        for (value, &times) in (0_u128..).zip(&histogram) {
+        for (value, &times) in (0_u128..).zip(histogram) {
             count += u128::from(times);
             sum += value * u128::from(times);
             squares += value * value * u128::from(times);
@@ -305,6 +322,22 @@ mod tests {
         let split = Split::from_pixels((1, 2, 2), [1, 2, 3, 4], [5]).unwrap();
         assert_eq!((split.shape(), split.label(0)), ((1, 2, 2), 5));
         assert_eq!(split.images()[(0, 0, 1, 0)], 3);
+    }
+
+    #[test]
+    fn each_channel_has_figures_of_its_own() {
+        // Two pixels of three channels in each of two images.
+        let bytes = [255, 0, 51, 0, 0, 51, 255, 255, 51, 255, 0, 51];
+        let images = Array4::from_shape_vec((2, 1, 2, 3), bytes.to_vec()).unwrap();
+        let colour = Split::new(images, vec![0, 1]).unwrap();
+        let each = Normalisation::of_each(&colour);
+        for (c, figures) in each.iter().enumerate() {
+            let own: Vec<u8> = bytes.iter().skip(c).step_by(3).copied().collect();
+            assert_eq!(*figures, Normalisation::of(&split(&own, &[0, 0])));
+        }
+        assert_eq!((each[0].mean, each[2].std), (0.75, 1.0));
+        let grey = split(&[0, 255, 7, 9], &[0, 0]);
+        assert_eq!(Normalisation::of_each(&grey), [Normalisation::of(&grey)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub type Rgb = [u8; 3];
 
 /// The most pixels a picture may have.
-const MOST_PIXELS: usize = 100_000_000;
+const MAX_PIXELS: usize = 100_000_000;
 
 /// Height of a line of text.
 pub const LINE: usize = 16;
@@ -71,7 +71,7 @@ impl Canvas {
     /// More than 100 million pixels, or none.
     pub fn new(width: usize, height: usize, theme: Theme) -> Result<Self> {
         let pixels = width.saturating_mul(height);
-        if pixels == 0 || pixels > MOST_PIXELS {
+        if pixels == 0 || pixels > MAX_PIXELS {
             return Err(Error::spec(format!(
                 "a picture of {width}x{height} pixels cannot be made; show less at once"
             )));

@@ -1,21 +1,21 @@
 //! Heat maps: what a convolution's block hands on, for a digit of each class and on
 //! average, of one network or of several on the same digits.
 
+use super::activation_statistics::{ActivationStatistics, LayerMaps, Maps};
 use super::canvas::{Canvas, Theme};
 use super::grid::{Colours, Grid, Plane, Row};
-use super::survey::{LayerMaps, Maps, Survey};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::study::grouped;
 use crate::tensor::Shape;
 
-/// A network's survey and what to call it.
+/// A network's statistics and what to call it.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// A few words.
     pub name: &'a str,
     /// What it does.
-    pub survey: &'a Survey,
+    pub statistics: &'a ActivationStatistics,
 }
 
 /// Pixels of a map's side, at least.
@@ -101,23 +101,25 @@ pub fn layer(
     split: &Split,
     theme: Theme,
 ) -> Result<Canvas> {
-    let first = subjects.first().and_then(|s| s.survey.layers.get(layer));
+    let first = subjects
+        .first()
+        .and_then(|s| s.statistics.layers.get(layer));
     let Some(first) = first else {
         return Err(Error::spec("there is no such convolution to draw"));
     };
     let rows = rows(subjects, layer, first)?;
     let planes = rows.iter().flat_map(|(_, maps)| maps.iter().flatten());
     let colours = Colours::range(planes);
-    let mut all = vec![images(split, &subjects[0].survey.examples)];
+    let mut all = vec![images(split, &subjects[0].statistics.examples)];
     all.extend(rows.into_iter().map(|(name, maps)| Row {
         name,
         maps,
         colours,
     }));
-    let classes = subjects[0].survey.examples.len();
+    let classes = subjects[0].statistics.examples.len();
     Grid {
         title: title(subjects, first),
-        notes: vec![about(first, subjects[0].survey.evaluation.images)],
+        notes: vec![about(first, subjects[0].statistics.evaluation.images)],
         columns: columns(classes),
         apart: Some(classes),
         rows: all,
@@ -143,7 +145,7 @@ fn rows(
     let alone = subjects.len() == 1;
     let mut rows = Vec::new();
     for subject in subjects {
-        let maps = subject.survey.layers.get(layer);
+        let maps = subject.statistics.layers.get(layer);
         let Some(maps) = maps.filter(|maps| maps.shape == first.shape) else {
             return Err(Error::spec(format!(
                 "{} has no convolution {} of {} to compare with that of {}",
@@ -179,7 +181,9 @@ fn rows(
 /// # Errors
 /// As [`layer`](fn@layer).
 pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Result<Canvas> {
-    let first = subjects.first().and_then(|s| s.survey.layers.get(layer));
+    let first = subjects
+        .first()
+        .and_then(|s| s.statistics.layers.get(layer));
     let Some(first) = first else {
         return Err(Error::spec("there is no such convolution to draw"));
     };
@@ -194,7 +198,7 @@ pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Resul
         notes: vec![format!(
             "mean of {} channels and {} test images",
             first.shape.channels,
-            grouped(subjects[0].survey.evaluation.images)
+            grouped(subjects[0].statistics.evaluation.images)
         )],
         columns: names,
         apart: None,
@@ -219,7 +223,7 @@ pub fn channels(
     probability: bool,
     theme: Theme,
 ) -> Result<Canvas> {
-    let found = subject.survey.layers.get(layer);
+    let found = subject.statistics.layers.get(layer);
     let maps = found.and_then(|l| match probability {
         true => l.probability.as_ref(),
         false => Some(&l.output),
@@ -250,7 +254,7 @@ pub fn channels(
         title: format!("{}: {}, {what} by channel", subject.name, found.name),
         notes: vec![format!(
             "{}x{} after pooling and activation; a row for the first test image of each class, and the mean of {}",
-            found.shape.height, found.shape.width, grouped(subject.survey.evaluation.images)
+            found.shape.height, found.shape.width, grouped(subject.statistics.evaluation.images)
         )],
         columns: (0..found.shape.channels).map(|c| c.to_string()).collect(),
         apart: None,

@@ -1,9 +1,9 @@
 //! A contact sheet of the images that were taken for something else.
 
+use super::activation_statistics::Guess;
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
 use super::grid::Colours;
 use super::heatmap::image;
-use super::survey::Guess;
 use crate::data::Split;
 use crate::error::Result;
 use crate::study::grouped;

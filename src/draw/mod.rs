@@ -5,6 +5,7 @@
 //! [`grid`] lays maps out in rows and columns beside a colour bar. The others each
 //! draw one kind of picture from plain numbers: nothing here runs a network.
 
+pub mod activation_statistics;
 pub mod canvas;
 pub mod chart;
 pub mod colour;
@@ -17,7 +18,6 @@ pub mod lab;
 mod marks;
 pub mod mistakes;
 pub mod page;
-pub mod survey;
 
 pub use canvas::{Canvas, Theme};
 pub use grid::{Grid, Plane};

@@ -6,12 +6,12 @@
 //! ```
 //!
 //! The same uniform numbers make a sample and its opposite; their losses' difference
-//! is the signal. Unbiased, for the logistic link alone. Cost: one further forward pass
+//! is the signal. Unbiased, for the logistic probability function alone. Cost: one further forward pass
 //! for each binary layer.
 //!
 //! Source: Yin and Zhou, "ARM" (arXiv 1807.11143).
 
-use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+use super::{Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, ScoreFunction, Unit};
 
 /// A sample's opposite.
 pub(super) const OPPOSITE: [Extra; 1] = [Extra {
@@ -34,12 +34,12 @@ impl Estimator for Arm {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
 
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -49,19 +49,17 @@ impl Estimator for Arm {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        u.learning_signal * (u.slope * (u.u - 0.5))
+    }
+}
+
+impl ScoreFunction for Arm {
     fn extras(&self) -> &'static [Extra] {
         &OPPOSITE
     }
 
-    fn credit(&self, of: Outcome<'_>) -> f32 {
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
         (of.extra[0] - of.loss) * of.weight
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        u.credit * (u.slope * (u.u - 0.5))
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

@@ -10,21 +10,10 @@
 //!
 //! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
 
-use super::{Estimator, Info, Link, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ClippedStraightThrough {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for ClippedStraightThrough {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(ClippedStraightThrough, HardSigmoid);
 
 impl Estimator for ClippedStraightThrough {
     fn info(&self) -> Info {
@@ -37,19 +26,25 @@ impl Estimator for ClippedStraightThrough {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         if (u.slope * u.x).abs() <= 1.0 {
             u.dh * (u.slope * 0.5)
         } else {
             0.0
         }
     }
+}
 
+impl Pathwise for ClippedStraightThrough {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
-        Some(Link::HardSigmoid.exact(slope, x))
+        Some(Probability::HardSigmoid.exact(slope, x))
     }
 }

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! Given the pair of bits, the expectation of ARM over `u` is known; a unit whose two
-//! bits agree gets nothing. Unbiased, for the logistic link alone, with at most ARM's
+//! bits agree gets nothing. Unbiased, for the logistic probability function alone, with at most ARM's
 //! variance. Cost: one further forward pass for each binary layer.
 //!
 //! Source: Dong, Mnih, Tucker, "DisARM" (arXiv 2006.10680); Yin et al., U2G (same year).
 
 use super::arm::OPPOSITE;
-use super::{Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+use super::{Estimator, Extra, Info, Needs, Outcome, Probability, Rule, ScoreFunction, Unit};
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,12 +29,12 @@ impl Estimator for DisArm {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
 
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -45,22 +45,20 @@ impl Estimator for DisArm {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        let opposite = if 1.0 - u.u < u.p { 1.0 } else { 0.0 };
+        // h - h̃ is (-1)^h̃ where they differ and 0 where they agree; σ(|x|) = max(p, 1-p).
+        let half = 0.5 * (u.h - opposite);
+        u.learning_signal * half * (u.slope * u.p.max(1.0 - u.p))
+    }
+}
+
+impl ScoreFunction for DisArm {
     fn extras(&self) -> &'static [Extra] {
         &OPPOSITE
     }
 
-    fn credit(&self, of: Outcome<'_>) -> f32 {
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
         (of.loss - of.extra[0]) * of.weight
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        let opposite = if 1.0 - u.u < u.p { 1.0 } else { 0.0 };
-        // h - h̃ is (-1)^h̃ where they differ and 0 where they agree; σ(|x|) = max(p, 1-p).
-        let half = 0.5 * (u.h - opposite);
-        u.credit * half * (u.slope * u.p.max(1.0 - u.p))
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! K samples h_1 … h_K of an image, g_j = dL/dh at h_j, ḡ_k = mean of g_j over j ≠ k
-//! b_k = ḡ_k·(h_k - p)                                   the line of sample k
+//! b_k = ḡ_k·(h_k - p)                                   the control variate of sample k
 //! dL/dx = Σ_k (L(h_k) + α·b_k - mean over j ≠ k of (L(h_j) + α·b_j)) · d log P(h_k)/dx
 //!         - α·ḡ_k·p'                                    over K
 //! ```
@@ -22,32 +22,21 @@
 //! where the loss is nearly linear in the bits. The published form takes gradient steps to
 //! the same end; here `α` is the closed form over moving averages (`scale.rs`).
 //!
-//! Under layers that pass an adjoint on without a loss in it (real ones, straight-through
+//! Under layers that pass an gradient on without a loss in it (real ones, straight-through
 //! units, a local expectation) `g_j` comes with the gradient itself. Cost: K forward and
 //! backward passes, two of the latter under another score function; at least two samples.
 //! `tests/second_moments.rs` holds the variance against the formula's.
 //!
 //! Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
 
+use super::probability::rule_with_probability;
 use super::scale::{learn, scale};
-use super::{Estimator, Info, Link, Needs, Outcome, Signal, Unit};
+use super::{Estimator, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction, Unit};
 
 /// The averages of Σ g₀·c and Σ c² as they begin: no control variate.
 const BEGIN: [f32; 2] = [0.0, 0.0];
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct DoubleCv {
-    /// Probabilities of bits; the logistic by default, for its bounded score.
-    pub link: Link,
-}
-
-impl Default for DoubleCv {
-    fn default() -> Self {
-        let link = Link::Sigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(DoubleCv, Sigmoid);
 
 impl Estimator for DoubleCv {
     fn info(&self) -> Info {
@@ -60,12 +49,12 @@ impl Estimator for DoubleCv {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -75,15 +64,17 @@ impl Estimator for DoubleCv {
         }
     }
 
-    fn probes(&self) -> bool {
-        true
+    fn grad(&self, u: Unit) -> f32 {
+        u.learning_signal * self.probability.score(u.slope, u.x, u.p, u.h)
+    }
+}
+
+impl ScoreFunction for DoubleCv {
+    fn saved_grads(&self) -> SavedGrads {
+        SavedGrads::Samples
     }
 
-    fn probes_samples(&self) -> bool {
-        true
-    }
-
-    fn least_samples(&self) -> usize {
+    fn min_samples(&self) -> usize {
         2
     }
 
@@ -91,26 +82,18 @@ impl Estimator for DoubleCv {
         true
     }
 
-    fn line(&self, of: Outcome<'_>) -> f32 {
-        let units = of.noted[0].iter().zip(of.h).zip(of.p);
-        let line: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
-        line as f32
+    fn control_variate(&self, of: Outcome<'_>) -> f32 {
+        let units = of.saved_grads[0].iter().zip(of.h).zip(of.p);
+        let sum: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
+        sum as f32
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
-        u.credit * self.link.score(u.slope, u.x, u.p, u.h)
+    fn control_part(&self, u: Unit, [control_variate, _]: [f32; 2]) -> f32 {
+        control_variate * self.probability.score(u.slope, u.x, u.p, u.h)
+            - u.saved_grads[0] * self.probability.derivative(u.slope, u.x, u.p)
     }
 
-    fn control_part(&self, u: Unit, [line, _]: [f32; 2]) -> f32 {
-        line * self.link.score(u.slope, u.x, u.p, u.h)
-            - u.noted[0] * self.link.derivative(u.slope, u.x, u.p)
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
-    }
-
-    fn controls(&self) -> &'static [f32] {
+    fn learned(&self) -> &'static [f32] {
         &BEGIN
     }
 

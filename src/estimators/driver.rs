@@ -5,7 +5,7 @@
 //! A step is [`Driver::forward`], then whatever sets the baselines of
 //! [`crate::tape::Signals`], then [`Driver::backward`].
 
-use super::{Link, Plan};
+use super::{Plan, Probability};
 use crate::tape::{Mode, Phase, Tape, Value};
 
 /// A binary layer as it was recorded.
@@ -14,7 +14,7 @@ pub struct Recorded {
     /// Its input, the pre-activations.
     pub x: Value,
     /// The probability of a bit.
-    pub link: Link,
+    pub probability: Probability,
 }
 
 /// See the module's page.
@@ -23,12 +23,12 @@ pub struct Driver {
     loss: Value,
     /// Samples of an image in training.
     samples: usize,
-    /// For each replica in training, whether it is a sample of the network.
-    replicas: Vec<bool>,
+    /// For each particle in training, whether it is a sample of the network.
+    particles: Vec<bool>,
     /// Whether a gradient needs a control-variate pass first, and whether that one is of
     /// the samples as well.
-    probes: bool,
-    probes_samples: bool,
+    control_variate_pass: bool,
+    saves_grads_of_samples: bool,
     units: Vec<Recorded>,
     grad_output: Vec<f32>,
 }
@@ -50,9 +50,9 @@ impl Driver {
         Self {
             loss,
             samples,
-            replicas: plan.samples(),
-            probes: plan.needs_probe(),
-            probes_samples: plan.probes_samples(),
+            particles: plan.samples(),
+            control_variate_pass: plan.needs_control_variate_pass(),
+            saves_grads_of_samples: plan.saves_grads_of_samples(),
             units,
             grad_output: vec![0.0; tape.full().live],
         }
@@ -65,24 +65,24 @@ impl Driver {
 
     /// [`Self::forward`], which calls `done` with the number of each node after it.
     pub fn forward_watched(&mut self, tape: &mut Tape, done: impl FnMut(usize)) {
-        let (samples, replicas) = match tape.pass.mode {
-            Mode::Train => (self.samples, self.replicas.len()),
+        let (samples, particles) = match tape.pass.mode {
+            Mode::Train => (self.samples, self.particles.len()),
             Mode::Eval => (1, 1),
         };
-        tape.set_group(samples, replicas);
+        tape.set_group(samples, particles);
         tape.forward_watched(done);
         let rows = tape.pass.group.rows();
         let mut losses = std::mem::take(&mut tape.signals.losses);
         losses[..rows].copy_from_slice(tape.value(self.loss));
         tape.signals.losses = losses;
-        let main = tape.pass.group.main();
-        tape.signals.weights[..main].fill(1.0 / main as f32);
+        let primary = tape.pass.group.primary();
+        tape.signals.weights[..primary].fill(1.0 / primary as f32);
     }
 
     /// The loss of each sample: image by image for the first samples, then for the
     /// second ones.
     pub fn losses<'a>(&self, tape: &'a Tape) -> &'a [f32] {
-        &tape.value(self.loss)[..tape.pass.group.main()]
+        &tape.value(self.loss)[..tape.pass.group.primary()]
     }
 
     /// After a pass that enumerated outcomes: weighs each by its probability, so that
@@ -93,7 +93,7 @@ impl Driver {
     pub fn weigh_outcomes(&mut self, tape: &mut Tape) {
         assert!(tape.pass.enumerate, "no outcomes were enumerated");
         let group = tape.pass.group;
-        let mut weights = vec![1.0 / group.images as f64; group.main()];
+        let mut weights = vec![1.0 / group.images as f64; group.primary()];
         let mut bit = 0;
         for unit in &self.units {
             let (len, x) = (tape.shape(unit.x).len(), tape.value(unit.x));
@@ -101,7 +101,7 @@ impl Driver {
                 // Where nothing below is sampled an image has one row.
                 let from = row % (x.len() / len) * len;
                 for (k, &x) in x[from..from + len].iter().enumerate() {
-                    let p = f64::from(unit.link.probability(tape.pass.slope, x));
+                    let p = f64::from(unit.probability.of(tape.pass.slope, x));
                     let one = (row / group.images) >> (bit + k) & 1 == 1;
                     *weight *= if one { p } else { 1.0 - p };
                 }
@@ -119,30 +119,30 @@ impl Driver {
     /// # Panics
     /// If the tape was not sealed for training.
     pub fn backward(&mut self, tape: &mut Tape) {
-        tape.pass.probed = self.probes && tape.pass.mode == Mode::Train;
-        if tape.pass.probed {
-            tape.pass.probed = false;
-            tape.pass.phase = Phase::Probe;
+        tape.pass.grads_saved = self.control_variate_pass && tape.pass.mode == Mode::Train;
+        if tape.pass.grads_saved {
+            tape.pass.grads_saved = false;
+            tape.pass.phase = Phase::ControlVariate;
             self.replay(tape, false);
             tape.pass.phase = Phase::Gradient;
-            tape.pass.probed = true;
+            tape.pass.grads_saved = true;
         }
         tape.params.grads_mut().fill(0.0);
         self.replay(tape, true);
     }
 
-    /// Replays backwards from the losses of the replicas that are samples, which
+    /// Replays backwards from the losses of the particles that are samples, which
     /// share the weight of their sample, or of those that are not.
     fn replay(&mut self, tape: &mut Tape, samples: bool) {
         let group = tape.pass.group;
-        let of = &self.replicas[..group.replicas];
+        let of = &self.particles[..group.particles];
         let sharing = of.iter().filter(|&&s| s).count() as f32;
         for row in 0..group.rows() {
-            let replica = group.replica(row);
-            let weight = tape.signals.weights[row % group.main()];
+            let particle = group.particle(row);
+            let weight = tape.signals.weights[row % group.primary()];
             self.grad_output[row] = match samples {
-                true if of[replica] => weight / sharing,
-                false if !of[replica] || (replica == 0 && self.probes_samples) => weight,
+                true if of[particle] => weight / sharing,
+                false if !of[particle] || (particle == 0 && self.saves_grads_of_samples) => weight,
                 _ => 0.0,
             };
         }

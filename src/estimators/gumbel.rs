@@ -14,8 +14,22 @@
 //!
 //! Source: Jang, Gu, Poole (arXiv 1611.01144); Maddison, Mnih, Teh (1611.00712).
 
-use super::link::{relaxed, relaxed_derivative};
-use super::{Estimator, Info, Link, Needs, Unit};
+use super::probability::{relaxed, relaxed_derivative};
+use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
+
+const HARD: Info = Info {
+    name: "gumbel",
+    formula: "dL/dh · r(1-r)·a/t, r = σ((ax - logit u)/t), its bit emitted",
+    unbiased: false,
+    cost: "1 forward, 1 backward",
+    source: "Jang 2017 (arXiv 1611.01144); Maddison 2017 (1611.00712)",
+};
+
+const SOFT: Info = Info {
+    name: "gumbel-soft",
+    formula: "dL/dr · r(1-r)·a/t, r = σ((ax - logit u)/t) emitted",
+    ..HARD
+};
 
 /// See the module's page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,21 +40,18 @@ pub struct Gumbel {
 
 impl Estimator for Gumbel {
     fn info(&self) -> Info {
-        Info {
-            name: if self.soft { "gumbel-soft" } else { "gumbel" },
-            formula: if self.soft {
-                "dL/dr · r(1-r)·a/t, r = σ((ax - logit u)/t) emitted"
-            } else {
-                "dL/dh · r(1-r)·a/t, r = σ((ax - logit u)/t), its bit emitted"
-            },
-            unbiased: false,
-            cost: "1 forward, 1 backward",
-            source: "Jang 2017 (arXiv 1611.01144); Maddison 2017 (1611.00712)",
+        match self.soft {
+            true => SOFT,
+            false => HARD,
         }
     }
 
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
     }
 
     fn needs(&self) -> Needs {
@@ -50,6 +61,13 @@ impl Estimator for Gumbel {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        let r = relaxed(u.slope, u.temperature, u.x, u.u);
+        u.dh * relaxed_derivative(u.slope, u.temperature, r)
+    }
+}
+
+impl Pathwise for Gumbel {
     fn explores(&self) -> bool {
         true
     }
@@ -60,14 +78,5 @@ impl Estimator for Gumbel {
 
     fn relaxes(&self) -> bool {
         self.soft
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        let r = relaxed(u.slope, u.temperature, u.x, u.u);
-        u.dh * relaxed_derivative(u.slope, u.temperature, r)
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

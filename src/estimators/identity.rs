@@ -10,21 +10,10 @@
 //!
 //! Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
 
-use super::{Estimator, Info, Link, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(Identity, HardSigmoid);
 
 impl Estimator for Identity {
     fn info(&self) -> Info {
@@ -37,14 +26,20 @@ impl Estimator for Identity {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         u.dh * u.slope
     }
+}
 
+impl Pathwise for Identity {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
         Some(f64::from(slope) * f64::from(x))
     }

@@ -7,30 +7,19 @@
 //! Unbiased, and with the noise of the unit's own bit summed out. In general it costs
 //! two forward passes for each unit; over the last binary layer it is exact and cheap,
 //! because a flip moves the logits by one column of the linear layer above, which
-//! computes the differences ([`crate::layers::LinearOp::record_flips`]) and hands them on in
-//! place of the adjoint. Binary layers below need another estimator: write
+//! computes the differences ([`crate::layers::LinearOp::record_differences`]) and hands them on in
+//! place of the gradient. Binary layers below need another estimator: write
 //! `disarm+local-expectation`, names from the first layer to the last.
 //!
-//! The default link is the logistic: as the difference does not vanish where the hard
+//! The default probability function is the logistic: as the difference does not vanish where the hard
 //! sigmoid is flat, units there would be lost for good.
 //!
 //! Source: Titsias and Lázaro-Gredilla, "Local Expectation Gradients" (arXiv 1503.01494).
 
-use super::{Estimator, Info, Link, Needs, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct LocalExpectation {
-    /// Probabilities of bits.
-    pub link: Link,
-}
-
-impl Default for LocalExpectation {
-    fn default() -> Self {
-        let link = Link::Sigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(LocalExpectation, Sigmoid);
 
 impl Estimator for LocalExpectation {
     fn info(&self) -> Info {
@@ -43,8 +32,12 @@ impl Estimator for LocalExpectation {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
     }
 
     fn needs(&self) -> Needs {
@@ -54,19 +47,17 @@ impl Estimator for LocalExpectation {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        u.dh * self.probability.derivative(u.slope, u.x, u.p)
+    }
+}
+
+impl Pathwise for LocalExpectation {
     fn explores(&self) -> bool {
         true
     }
 
-    fn flips(&self) -> bool {
+    fn needs_differences(&self) -> bool {
         true
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        u.dh * self.link.derivative(u.slope, u.x, u.p)
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

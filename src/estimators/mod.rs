@@ -2,18 +2,18 @@
 //!
 //! An estimator is a scalar rule inside one generic layer, [`BinaryUnit`]: given
 //! a unit's pre-activation `x`, the bit `h` that it emitted, and what came back
-//! from above, it says what to pass on to `x`. *Pathwise* rules use the adjoint of
-//! the bit; *score-function* rules use the row's learning signal, made from its
-//! loss, instead.
+//! from above, it says what to pass on to `x`. A [`Pathwise`] rule uses the gradient of
+//! the bit; a [`ScoreFunction`] uses the row's learning signal, made from its loss,
+//! instead.
 //!
 //! ```text
-//! h ~ Bernoulli(p),  p = s(a·x)      s the hard sigmoid or the logistic (Link)
+//! h ~ Bernoulli(p),  p = s(a·x)      s the hard sigmoid or the logistic ([`Probability`])
 //! ```
 //!
 //! A rule that needs the loss somewhere else than at the sample (at the opposite
 //! bits, at the mean, at a relaxed sample) asks for [`Extra`] rows; a rule with
-//! a control variate that has a gradient of its own asks for a first replay
-//! ([`Estimator::probes`]).
+//! a control variate that has a gradient of its own asks for gradients that a first
+//! replay saves ([`SavedGrads`]).
 //!
 //! To add one: write its file, name it in [`ALL`]; from another crate, call
 //! [`register`]. The tests run over the registry.
@@ -31,18 +31,18 @@ mod double_cv;
 mod driver;
 mod gumbel;
 mod identity;
-mod link;
 mod local_expectation;
 mod muprop;
 mod none;
+mod particles;
 mod plan;
 mod polynomial;
+mod probability;
 mod rebar;
 mod registry;
 mod reinforce;
 mod reinmax;
 mod reste;
-mod roles;
 mod scale;
 mod st;
 mod swish;
@@ -55,18 +55,18 @@ pub use double_cv::DoubleCv;
 pub use driver::{Driver, Recorded};
 pub use gumbel::Gumbel;
 pub use identity::Identity;
-pub use link::Link;
 pub use local_expectation::LocalExpectation;
 pub use muprop::MuProp;
 pub use none::NoGradient;
+pub use particles::{Emit, Extra, Particles, samples};
 pub use plan::{Part, Plan, Unit as PlannedUnit};
 pub use polynomial::ApproxSign;
+pub use probability::Probability;
 pub use rebar::Rebar;
 pub use registry::{ALL, Make, all, by_name, register};
 pub use reinforce::Reinforce;
 pub use reinmax::ReinMax;
 pub use reste::ReSte;
-pub use roles::{Emit, Extra, Roles, samples};
 pub use st::StraightThrough;
 pub use swish::SwishSign;
 pub use unit::{BinaryUnit, Firing};
@@ -88,17 +88,29 @@ pub struct Info {
     pub source: &'static str,
 }
 
-/// What an estimator learns from.
+/// How an estimator finds a gradient.
+#[derive(Clone, Copy)]
+pub enum Rule<'a> {
+    /// From the gradient of what the unit emitted.
+    Pathwise(&'a dyn Pathwise),
+    /// From the loss of the row. Such units are sampled in training whatever they do in
+    /// evaluation, for without noise there is no score; a deterministic one is thresholded
+    /// when it is evaluated.
+    ScoreFunction(&'a dyn ScoreFunction),
+    /// It passes none on.
+    NoGradient,
+}
+
+/// Which gradients of the loss, with respect to what the layer emitted, a score-function
+/// rule needs before it can give its own. A control-variate pass backwards saves them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// The adjoint of the bit: pathwise rules.
-    Adjoint,
-    /// The loss of the row: score-function rules. Such units are sampled in
-    /// training whatever they do in evaluation, for without noise there is no
-    /// score; a deterministic one is thresholded when it is evaluated.
-    Loss,
-    /// Nothing.
-    Nothing,
+pub enum SavedGrads {
+    /// None.
+    None,
+    /// Those of its extra rows.
+    ExtraRows,
+    /// Those of the samples: a unit is given the mean over the image's other samples.
+    Samples,
 }
 
 /// One unit on the way back.
@@ -118,12 +130,12 @@ pub struct Unit {
     pub v: f32,
     /// What it emitted.
     pub h: f32,
-    /// Adjoint of what it emitted.
+    /// The gradient with respect to what it emitted.
     pub dh: f32,
-    /// The row's learning signal, [`Estimator::credit`].
-    pub credit: f32,
-    /// Adjoints of what it emitted in its extra rows, from the probe.
-    pub noted: [f32; 2],
+    /// The row's learning signal, [`ScoreFunction::learning_signal`].
+    pub learning_signal: f32,
+    /// Gradients that a control-variate pass saved, [`ScoreFunction::saved_grads`].
+    pub saved_grads: [f32; 2],
 }
 
 /// Many units of one row on the way back: [`Unit`] as slices of equal length.
@@ -138,8 +150,8 @@ pub struct Units<'a> {
     pub v: &'a [f32],
     pub h: &'a [f32],
     pub dh: &'a [f32],
-    pub credit: f32,
-    pub noted: [&'a [f32]; 2],
+    pub learning_signal: f32,
+    pub saved_grads: [&'a [f32]; 2],
 }
 
 impl Units<'_> {
@@ -155,13 +167,13 @@ impl Units<'_> {
             v: self.v[i],
             h: self.h[i],
             dh: self.dh[i],
-            credit: self.credit,
-            noted: [self.noted[0][i], self.noted[1][i]],
+            learning_signal: self.learning_signal,
+            saved_grads: [self.saved_grads[0][i], self.saved_grads[1][i]],
         }
     }
 }
 
-/// What [`Estimator::credit`] is made from: one main row at one layer.
+/// What [`ScoreFunction::learning_signal`] is made from: one primary row at one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
     /// Loss of the sample.
@@ -176,8 +188,8 @@ pub struct Outcome<'a> {
     pub h: &'a [f32],
     /// Probabilities; zeros unless the rule needs them.
     pub p: &'a [f32],
-    /// Adjoints noted by the probe, of the weighted loss.
-    pub noted: [&'a [f32]; 2],
+    /// Gradients of the weighted loss that a control-variate pass saved.
+    pub saved_grads: [&'a [f32]; 2],
 }
 
 /// Numbers of a row that a rule needs beside pre-activations and bits.
@@ -191,37 +203,47 @@ pub struct Needs {
     pub v: bool,
 }
 
-/// A rule that carries gradients through a binary unit.
+/// A rule that carries gradients through a binary unit: what all rules have. It is a
+/// [`Pathwise`] or a [`ScoreFunction`] as well, as its [`rule`](Self::rule) says.
 pub trait Estimator: Send + Sync {
     /// Name, formula, bias, cost, source.
     fn info(&self) -> Info;
 
-    /// What it learns from.
-    fn signal(&self) -> Signal {
-        Signal::Adjoint
-    }
-
     /// Probabilities of bits.
-    fn link(&self) -> Link;
+    fn probability(&self) -> Probability;
 
-    /// The gradient passed to `x`.
-    fn pullback(&self, unit: Unit) -> f32;
+    /// Where its gradient comes from.
+    fn rule(&self) -> Rule<'_>;
 
-    /// The function whose derivative a pathwise rule uses in place of the
-    /// step's, if it has one; the tests compare the two.
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
-    }
+    /// The gradient with respect to `x`. The control part of a score-function rule is
+    /// added to it, see [`ScoreFunction::control_part`].
+    fn grad(&self, unit: Unit) -> f32;
 
-    /// Numbers of a row that [`Self::pullback`] or [`Self::credit`] use.
+    /// Numbers of a row that [`Self::grad`] or the row's learning signal use.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// Whether units are sampled in training even where evaluation thresholds
-    /// them: rules whose formula is an expectation over samples.
+    /// [`Self::grad`] of many units, added to `dx`; a rule with a kernel overrides it.
+    fn grads(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
+        for (i, dx) in dx.iter_mut().enumerate() {
+            *dx += self.grad(units.at(i));
+        }
+    }
+}
+
+/// A rule that uses the gradient of what the unit emitted.
+pub trait Pathwise: Estimator {
+    /// The function whose derivative the rule uses in place of the step's, where it has
+    /// one; a test of the registry compares the two.
+    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
+        None
+    }
+
+    /// Whether units are sampled in training even where evaluation thresholds them: rules
+    /// whose formula is an expectation over samples.
     fn explores(&self) -> bool {
-        self.signal() == Signal::Loss
+        false
     }
 
     /// Whether training emits relaxed bits, real numbers within (0, 1).
@@ -234,30 +256,29 @@ pub trait Estimator: Send + Sync {
         false
     }
 
-    /// Whether the loss must be a linear layer away: see
-    /// [`crate::layers::LinearOp::record_flips`].
-    fn flips(&self) -> bool {
+    /// Whether it needs the difference that each bit makes to the loss in place of a
+    /// gradient, which a linear layer right above gives:
+    /// [`crate::layers::LinearOp::record_differences`].
+    fn needs_differences(&self) -> bool {
         false
     }
+}
 
+/// A rule that uses the loss of the row. It may ask for the loss elsewhere than at the
+/// sample, and have a control variate of mean zero whose scale is learned.
+pub trait ScoreFunction: Estimator {
     /// Extra rows of a sample, at most two.
     fn extras(&self) -> &'static [Extra] {
         &[]
     }
 
-    /// Whether the adjoints of the extra rows' outputs are found first.
-    fn probes(&self) -> bool {
-        false
-    }
-
-    /// Whether the probe is of the samples themselves: [`Unit::noted`] is then the mean
-    /// adjoint of the image's other samples.
-    fn probes_samples(&self) -> bool {
-        false
+    /// The gradients that it needs first.
+    fn saved_grads(&self) -> SavedGrads {
+        SavedGrads::None
     }
 
     /// Samples of an image that it needs at least.
-    fn least_samples(&self) -> usize {
+    fn min_samples(&self) -> usize {
         1
     }
 
@@ -266,48 +287,108 @@ pub trait Estimator: Send + Sync {
         false
     }
 
-    /// The learning signal of a row.
-    fn credit(&self, of: Outcome<'_>) -> f32 {
+    /// The learning signal of a row: what multiplies the score.
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
         (of.loss - of.baseline) * of.weight
     }
 
     /// A control variate of the row's loss whose mean over the row's own bits is 0,
-    /// whatever all other bits are; for rules that
-    /// [probe the samples](Self::probes_samples) and have learned numbers.
-    fn line(&self, _of: Outcome<'_>) -> f32 {
+    /// whatever all other bits are; for rules that need the gradients of the
+    /// [samples](SavedGrads::Samples) and have learned numbers.
+    fn control_variate(&self, _of: Outcome<'_>) -> f32 {
         0.0
     }
 
     /// Learned numbers of a layer, as they begin.
-    fn controls(&self) -> &'static [f32] {
+    fn learned(&self) -> &'static [f32] {
         &[]
     }
 
     /// Temperature of relaxed bits, and scale of the control part, at a step.
-    fn control(&self, temperature: f32, _controls: &[f32], _step: u64) -> (f32, f32) {
+    fn control(&self, temperature: f32, _learned: &[f32], _step: u64) -> (f32, f32) {
         (temperature, 0.0)
     }
 
-    /// A part of mean zero that is added to [`Self::pullback`] times the scale.
-    /// `signals` are the weighted losses of the extra rows. Where the rule
-    /// [probes the samples](Self::probes_samples), the first one is what [`Self::line`]
-    /// of the row is above the mean of those of the image's other samples.
+    /// A part of mean zero that is added to [`Estimator::grad`] times the scale.
+    /// `signals` are the weighted losses of the extra rows. Where the rule needs the
+    /// gradients of the [samples](SavedGrads::Samples), the first one is what
+    /// [`Self::control_variate`] of the row is above the mean of those of the image's other
+    /// samples.
     fn control_part(&self, _unit: Unit, _signals: [f32; 2]) -> f32 {
         0.0
     }
 
-    /// Adapts the learned numbers after a step from Σ g², Σ g·c and Σ c² over
-    /// all units, for gradients `g` and their control parts `c`. Where the rule
-    /// [probes the samples](Self::probes_samples), the samples of an image are added up
-    /// before they are squared.
-    fn adapt(&self, _controls: &mut [f32], _sums: [f64; 3], _step: u64) {}
+    /// Adapts the learned numbers after a step from Σ g², Σ g·c and Σ c² over all units,
+    /// for gradients `g` and their control parts `c`. Where the rule needs the gradients of
+    /// the [samples](SavedGrads::Samples), the samples of an image are added up before they
+    /// are squared.
+    fn adapt(&self, _learned: &mut [f32], _sums: [f64; 3], _step: u64) {}
+}
 
-    /// [`Self::pullback`] of many units, added to `dx`; a rule with a kernel
-    /// overrides it.
-    fn pullbacks(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
-        for (i, dx) in dx.iter_mut().enumerate() {
-            *dx += self.pullback(units.at(i));
+/// What an engine asks of any rule; a rule of the other kind has the answer that changes
+/// nothing.
+impl dyn Estimator + '_ {
+    /// The rule as a pathwise one.
+    pub fn pathwise(&self) -> Option<&dyn Pathwise> {
+        match self.rule() {
+            Rule::Pathwise(rule) => Some(rule),
+            _ => None,
         }
+    }
+
+    /// The rule as a score-function one.
+    pub fn score_function(&self) -> Option<&dyn ScoreFunction> {
+        match self.rule() {
+            Rule::ScoreFunction(rule) => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// Whether units are sampled in training even where evaluation thresholds them.
+    pub fn explores(&self) -> bool {
+        self.score_function().is_some() || self.pathwise().is_some_and(|rule| rule.explores())
+    }
+
+    /// See [`Pathwise::relaxes`].
+    pub fn relaxes(&self) -> bool {
+        self.pathwise().is_some_and(|rule| rule.relaxes())
+    }
+
+    /// See [`Pathwise::has_temperature`].
+    pub fn has_temperature(&self) -> bool {
+        self.pathwise().is_some_and(|rule| rule.has_temperature())
+    }
+
+    /// See [`Pathwise::needs_differences`].
+    pub fn needs_differences(&self) -> bool {
+        self.pathwise().is_some_and(|rule| rule.needs_differences())
+    }
+
+    /// See [`ScoreFunction::extras`].
+    pub fn extras(&self) -> &'static [Extra] {
+        self.score_function().map_or(&[], |rule| rule.extras())
+    }
+
+    /// See [`ScoreFunction::saved_grads`].
+    pub fn saved_grads(&self) -> SavedGrads {
+        self.score_function()
+            .map_or(SavedGrads::None, |rule| rule.saved_grads())
+    }
+
+    /// See [`ScoreFunction::min_samples`].
+    pub fn min_samples(&self) -> usize {
+        self.score_function().map_or(1, |rule| rule.min_samples())
+    }
+
+    /// See [`ScoreFunction::takes_baseline`].
+    pub fn takes_baseline(&self) -> bool {
+        self.score_function()
+            .is_some_and(|rule| rule.takes_baseline())
+    }
+
+    /// See [`ScoreFunction::learned`].
+    pub fn learned(&self) -> &'static [f32] {
+        self.score_function().map_or(&[], |rule| rule.learned())
     }
 }
 

@@ -12,26 +12,18 @@
 //!
 //! Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
 
-use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+use super::probability::rule_with_probability;
+use super::{
+    Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction,
+    Unit,
+};
 
 const MEAN: [Extra; 1] = [Extra {
     here: Emit::Mean,
     above: Emit::Mean,
 }];
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct MuProp {
-    /// Probabilities of bits; the logistic by default, for its bounded score.
-    pub link: Link,
-}
-
-impl Default for MuProp {
-    fn default() -> Self {
-        let link = Link::Sigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(MuProp, Sigmoid);
 
 impl Estimator for MuProp {
     fn info(&self) -> Info {
@@ -44,12 +36,12 @@ impl Estimator for MuProp {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -59,26 +51,24 @@ impl Estimator for MuProp {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        u.learning_signal * self.probability.score(u.slope, u.x, u.p, u.h)
+            + u.saved_grads[0] * self.probability.derivative(u.slope, u.x, u.p)
+    }
+}
+
+impl ScoreFunction for MuProp {
     fn extras(&self) -> &'static [Extra] {
         &MEAN
     }
 
-    fn probes(&self) -> bool {
-        true
+    fn saved_grads(&self) -> SavedGrads {
+        SavedGrads::ExtraRows
     }
 
-    fn credit(&self, of: Outcome<'_>) -> f32 {
-        let units = of.noted[0].iter().zip(of.h).zip(of.p);
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
+        let units = of.saved_grads[0].iter().zip(of.h).zip(of.p);
         let taylor: f64 = units.map(|((&g, &h), &p)| f64::from(g * (h - p))).sum();
         (of.loss - of.extra[0]) * of.weight - taylor as f32
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        u.credit * self.link.score(u.slope, u.x, u.p, u.h)
-            + u.noted[0] * self.link.derivative(u.slope, u.x, u.p)
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

@@ -8,22 +8,11 @@
 //! random features. Six rows of the study that is reproduced here, published as
 //! REINFORCE, are this.
 
-use super::{Estimator, Info, Link, Signal, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Probability, Rule, Unit};
 use crate::kernels::Elementwise;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct NoGradient {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for NoGradient {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(NoGradient, HardSigmoid);
 
 impl Estimator for NoGradient {
     fn info(&self) -> Info {
@@ -36,21 +25,17 @@ impl Estimator for NoGradient {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Nothing
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn rule(&self) -> Rule<'_> {
+        Rule::NoGradient
     }
 
-    fn pullback(&self, _unit: Unit) -> f32 {
+    fn grad(&self, _unit: Unit) -> f32 {
         0.0
     }
 
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        Some(0.0)
-    }
-
-    fn pullbacks(&self, _ew: &Elementwise, _units: super::Units<'_>, _dx: &mut [f32]) {}
+    fn grads(&self, _ew: &Elementwise, _units: super::Units<'_>, _dx: &mut [f32]) {}
 }

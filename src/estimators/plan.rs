@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Estimator, Roles, Signal, samples};
+use super::{Estimator, Particles, SavedGrads, samples};
 
 /// A binary layer of a graph, in the order in which layers are computed.
 #[derive(Clone)]
@@ -21,8 +21,8 @@ pub struct Unit {
 /// The part of one layer in a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it emits in each replica.
-    pub roles: Roles,
+    /// What it emits in each particle.
+    pub particles: Particles,
     /// Where its bits begin in the number of an outcome, where outcomes are enumerated.
     pub first_bit: usize,
     /// Its part of the address of its noise.
@@ -30,10 +30,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// A layer that is sampled once, without replicas, and is the only one.
+    /// A layer that is sampled once, without particles, and is the only one.
     pub fn alone(noise: usize) -> Self {
         Self {
-            roles: Roles::plain(),
+            particles: Particles::plain(),
             first_bit: 0,
             noise,
         }
@@ -44,7 +44,7 @@ impl Part {
 #[derive(Clone)]
 pub struct Plan {
     units: Vec<Unit>,
-    roles: Vec<Roles>,
+    particles: Vec<Particles>,
     training: bool,
 }
 
@@ -53,9 +53,9 @@ impl Plan {
     pub fn new(units: Vec<Unit>) -> Self {
         let estimators: Vec<&dyn Estimator> = units.iter().map(|u| &*u.estimator).collect();
         let depends = |l: usize, m: usize| units[l].depends_on.contains(&m);
-        let roles = Roles::of(&estimators, &depends);
+        let particles = Particles::of(&estimators, &depends);
         Self {
-            roles,
+            particles,
             units,
             training: true,
         }
@@ -64,7 +64,7 @@ impl Plan {
     /// The plan of those layers in evaluation: one row a sample.
     pub fn evaluation(units: Vec<Unit>) -> Self {
         Self {
-            roles: vec![Roles::plain(); units.len()],
+            particles: vec![Particles::plain(); units.len()],
             units,
             training: false,
         }
@@ -76,13 +76,13 @@ impl Plan {
     }
 
     /// Rows of a sample: the sample itself, and what estimators evaluate beside it.
-    pub fn replicas(&self) -> usize {
-        self.roles.first().map_or(1, Roles::replicas)
+    pub fn particles(&self) -> usize {
+        self.particles.first().map_or(1, Particles::count)
     }
 
-    /// For each replica, whether it is a sample of the network.
+    /// For each particle, whether it is a sample of the network.
     pub fn samples(&self) -> Vec<bool> {
-        samples(&self.roles)
+        samples(&self.particles)
     }
 
     /// The part of layer `i`.
@@ -91,7 +91,7 @@ impl Plan {
     /// If there is no such layer.
     pub fn part(&self, i: usize) -> Part {
         Part {
-            roles: self.roles[i].clone(),
+            particles: self.particles[i].clone(),
             first_bit: self.units[..i].iter().map(|u| u.len).sum(),
             noise: self.units[i].noise,
         }
@@ -103,27 +103,34 @@ impl Plan {
     /// # Panics
     /// If there is no such layer.
     pub fn ignores_gradient(&self, i: usize) -> bool {
-        let noted = self.units.iter().any(|u| u.estimator.probes());
-        self.units[i].estimator.signal() == Signal::Loss && !noted
+        let saved = self.saves_grads(|grads| grads != SavedGrads::None);
+        self.units[i].estimator.score_function().is_some() && !saved
     }
 
     /// Whether a gradient needs a control-variate pass first. A gradient that the replay
     /// itself brings is as good for a rule that uses the other samples' gradients, unless
     /// a layer above adds a loss to it, which knows the bits that it is set against.
-    pub fn needs_probe(&self) -> bool {
+    pub fn needs_control_variate_pass(&self) -> bool {
         let carries_loss = |i: usize| {
             let mut above = self.units.iter().filter(|u| u.depends_on.contains(&i));
-            above.any(|u| u.estimator.signal() == Signal::Loss)
+            above.any(|u| u.estimator.score_function().is_some())
         };
-        let mut probing = self.units.iter().enumerate();
+        let mut units = self.units.iter().enumerate();
         self.training
-            && probing.any(|(i, u)| {
-                u.estimator.probes() && (!u.estimator.probes_samples() || carries_loss(i))
+            && units.any(|(i, u)| match u.estimator.saved_grads() {
+                SavedGrads::None => false,
+                SavedGrads::ExtraRows => true,
+                SavedGrads::Samples => carries_loss(i),
             })
     }
 
     /// Whether that pass is of the samples as well.
-    pub fn probes_samples(&self) -> bool {
-        self.units.iter().any(|u| u.estimator.probes_samples())
+    pub fn saves_grads_of_samples(&self) -> bool {
+        self.saves_grads(|grads| grads == SavedGrads::Samples)
+    }
+
+    fn saves_grads(&self, which: fn(SavedGrads) -> bool) -> bool {
+        let mut units = self.units.iter();
+        units.any(|u| which(u.estimator.saved_grads()))
     }
 }

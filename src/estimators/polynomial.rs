@@ -9,21 +9,10 @@
 //!
 //! Source: Liu et al., "Bi-Real Net" (arXiv 1808.00278).
 
-use super::{Estimator, Info, Link, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ApproxSign {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for ApproxSign {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(ApproxSign, HardSigmoid);
 
 impl Estimator for ApproxSign {
     fn info(&self) -> Info {
@@ -36,14 +25,20 @@ impl Estimator for ApproxSign {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         u.dh * (u.slope * (1.0 - (u.slope * u.x).abs()).max(0.0))
     }
+}
 
+impl Pathwise for ApproxSign {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
         let x = (f64::from(slope) * f64::from(x)).clamp(-1.0, 1.0);
         Some(x - 0.5 * x * x.abs())

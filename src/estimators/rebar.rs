@@ -8,7 +8,7 @@
 //! The loss at a relaxed sample that agrees with the bit is a control variate of the
 //! score; its mean is made up for along two reparameterised paths, that of `z` and that
 //! of `z̃`. Unbiased for every `η` and `t` that were fixed before the sample was drawn.
-//! Layers above are relaxed with their own noise. Logistic link.
+//! Layers above are relaxed with their own noise. Logistic probability function.
 //!
 //! **Tied noise.** Only the distribution of `z̃` given the bit matters to the mean, so its
 //! uniform number `v` may be a function of `u`: `v = u/p` for a 1 and `(u - p)/(1 - p)` for
@@ -32,9 +32,12 @@
 //!
 //! Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
 
-use super::link::{chain_of, conditional, relaxed, relaxed_derivative};
+use super::probability::{chain_of, conditional, relaxed, relaxed_derivative};
 use super::scale::{NEW, learn, scale};
-use super::{Emit, Estimator, Extra, Info, Link, Needs, Outcome, Signal, Unit};
+use super::{
+    Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction,
+    Unit,
+};
 
 const RELAXED: [Extra; 2] = [
     Extra {
@@ -66,6 +69,20 @@ const MOVE: f32 = 0.01;
 /// Temperatures stay within these, in logarithms: 0.05 and 5.
 const RANGE: (f32, f32) = (-3.0, 1.6);
 
+const TIED: Info = Info {
+    name: "rebar",
+    formula: "(L(h) - η L(r̃)) · d log P(h)/dx + η(dL(r)/dx - dL(r̃)/dx)",
+    unbiased: true,
+    cost: "2 forward a layer, 2 backward",
+    source: "Tucker 2017 (arXiv 1703.07370)",
+};
+
+const UNTIED: Info = Info {
+    name: "rebar-untied",
+    cost: "3 forward a layer, 2 backward",
+    ..TIED
+};
+
 /// See the module's page.
 #[derive(Clone, Copy, Debug)]
 pub struct Rebar {
@@ -82,25 +99,18 @@ impl Default for Rebar {
 
 impl Estimator for Rebar {
     fn info(&self) -> Info {
-        Info {
-            name: if self.tied { "rebar" } else { "rebar-untied" },
-            formula: "(L(h) - η L(r̃)) · d log P(h)/dx + η(dL(r)/dx - dL(r̃)/dx)",
-            unbiased: true,
-            cost: if self.tied {
-                "2 forward a layer, 2 backward"
-            } else {
-                "3 forward a layer, 2 backward"
-            },
-            source: "Tucker 2017 (arXiv 1703.07370)",
+        match self.tied {
+            true => TIED,
+            false => UNTIED,
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        Probability::Sigmoid
     }
 
-    fn link(&self) -> Link {
-        Link::Sigmoid
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -111,42 +121,40 @@ impl Estimator for Rebar {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        u.learning_signal * Probability::Sigmoid.score(u.slope, u.x, u.p, u.h)
+    }
+}
+
+impl ScoreFunction for Rebar {
     fn extras(&self) -> &'static [Extra] {
         &RELAXED[..if self.tied { 1 } else { 2 }]
     }
 
-    fn probes(&self) -> bool {
-        true
+    fn saved_grads(&self) -> SavedGrads {
+        SavedGrads::ExtraRows
     }
 
-    fn credit(&self, of: Outcome<'_>) -> f32 {
+    fn learning_signal(&self, of: Outcome<'_>) -> f32 {
         of.loss * of.weight
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
-        u.credit * Link::Sigmoid.score(u.slope, u.x, u.p, u.h)
-    }
-
     fn control_part(&self, u: Unit, losses: [f32; 2]) -> f32 {
-        let score = Link::Sigmoid.score(u.slope, u.x, u.p, u.h);
+        let score = Probability::Sigmoid.score(u.slope, u.x, u.p, u.h);
         let free = relaxed(u.slope, u.temperature, u.x, u.u);
         let free = relaxed_derivative(u.slope, u.temperature, free);
         if self.tied {
             let chain = chain_of(u.p, u.u, u.h);
-            return u.noted[0] * free * (1.0 - chain) - losses[0] * score;
+            return u.saved_grads[0] * free * (1.0 - chain) - losses[0] * score;
         }
         let (given_u, chain) = conditional(u.p, u.v, u.h);
         let given = relaxed(u.slope, u.temperature, u.x, given_u);
-        u.noted[0] * free
-            - u.noted[1] * relaxed_derivative(u.slope, u.temperature, given) * chain
+        u.saved_grads[0] * free
+            - u.saved_grads[1] * relaxed_derivative(u.slope, u.temperature, given) * chain
             - losses[1] * score
     }
 
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
-    }
-
-    fn controls(&self) -> &'static [f32] {
+    fn learned(&self) -> &'static [f32] {
         &BEGIN
     }
 

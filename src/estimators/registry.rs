@@ -5,23 +5,26 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::*;
 use crate::error::{Error, Result};
 
-/// Makes an estimator, with a link other than its own where one is asked for and
+/// Makes an estimator, with a probability function other than its own where one is asked for and
 /// its formula allows it.
-pub type Make = fn(Option<Link>) -> Option<Arc<dyn Estimator>>;
+pub type Make = fn(Option<Probability>) -> Option<Arc<dyn Estimator>>;
 
-/// An estimator whose formula holds for one link only.
-fn fixed<E: Estimator + Default + 'static>(link: Option<Link>) -> Option<Arc<dyn Estimator>> {
+/// An estimator whose formula holds for one probability function only.
+fn fixed<E: Estimator + Default + 'static>(
+    probability: Option<Probability>,
+) -> Option<Arc<dyn Estimator>> {
     let made = E::default();
-    link.is_none_or(|link| link == made.link())
+    probability
+        .is_none_or(|probability| probability == made.probability())
         .then(|| Arc::new(made) as Arc<dyn Estimator>)
 }
 
-/// A constructor of an estimator that can have either link.
+/// A constructor of an estimator that can have either probability function.
 macro_rules! linked {
     ($name:ident) => {
-        |link| {
-            let link = link.unwrap_or($name::default().link);
-            Some(Arc::new($name { link }))
+        |probability| {
+            let probability = probability.unwrap_or($name::default().probability);
+            Some(Arc::new($name { probability }))
         }
     };
 }
@@ -36,9 +39,10 @@ pub const ALL: [Make; 17] = [
     linked!(ReSte),
     linked!(ReinMax),
     fixed::<Gumbel>,
-    |link| {
+    |probability| {
         let made = Gumbel { soft: true };
-        (link.is_none_or(|link| link == made.link())).then(|| Arc::new(made) as _)
+        (probability.is_none_or(|probability| probability == made.probability()))
+            .then(|| Arc::new(made) as _)
     },
     linked!(Reinforce),
     fixed::<Arm>,
@@ -61,7 +65,7 @@ static MORE: RwLock<Vec<Make>> = RwLock::new(Vec::new());
 pub fn register(make: Make) -> Result<()> {
     let Some(made) = make(None) else {
         return Err(Error::spec(
-            "an estimator must be makeable with its own link",
+            "an estimator must be makeable with its own probability function",
         ));
     };
     let name = made.info().name;
@@ -93,21 +97,21 @@ fn makes() -> Vec<Make> {
     ALL.iter().chain(more.iter()).copied().collect()
 }
 
-/// The estimator of that name, with that link or its own.
+/// The estimator of that name, with that probability function or its own.
 ///
 /// # Errors
-/// An unknown name (the message lists the known ones), or a link that its formula
+/// An unknown name (the message lists the known ones), or a probability function that its formula
 /// does not hold for.
-pub fn by_name(name: &str, link: Option<Link>) -> Result<Arc<dyn Estimator>> {
+pub fn by_name(name: &str, probability: Option<Probability>) -> Result<Arc<dyn Estimator>> {
     for make in makes() {
         let Some(own) = make(None) else { continue };
         if own.info().name != name {
             continue;
         }
-        return make(link).ok_or_else(|| {
+        return make(probability).ok_or_else(|| {
             Error::spec(format!(
-                "the estimator {name} holds for the {} link only",
-                own.link().name()
+                "the estimator {name} holds for the {} probability function only",
+                own.probability().name()
             ))
         });
     }

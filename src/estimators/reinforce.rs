@@ -9,7 +9,7 @@
 //! noisy: every unit of a layer is paid by the same number. Cost: one forward pass a
 //! sample (and a backward pass for the layers above).
 //!
-//! The default link is the logistic. With the hard sigmoid the score is `±1/p'`-like and
+//! The default probability function is the logistic. With the hard sigmoid the score is `±1/p'`-like and
 //! has unbounded variance as `p` nears 0 or 1; with the logistic it is at most `a`.
 //!
 //! **Deterministic units.** A unit that is `[x > 0]` has no score, so "deterministic" says
@@ -22,21 +22,10 @@
 //!
 //! Source: Williams 1992.
 
-use super::{Estimator, Info, Link, Needs, Signal, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Needs, Probability, Rule, ScoreFunction, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct Reinforce {
-    /// Probabilities of bits.
-    pub link: Link,
-}
-
-impl Default for Reinforce {
-    fn default() -> Self {
-        let link = Link::Sigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(Reinforce, Sigmoid);
 
 impl Estimator for Reinforce {
     fn info(&self) -> Info {
@@ -49,12 +38,12 @@ impl Estimator for Reinforce {
         }
     }
 
-    fn signal(&self) -> Signal {
-        Signal::Loss
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn rule(&self) -> Rule<'_> {
+        Rule::ScoreFunction(self)
     }
 
     fn needs(&self) -> Needs {
@@ -64,15 +53,13 @@ impl Estimator for Reinforce {
         }
     }
 
+    fn grad(&self, u: Unit) -> f32 {
+        u.learning_signal * self.probability.score(u.slope, u.x, u.p, u.h)
+    }
+}
+
+impl ScoreFunction for Reinforce {
     fn takes_baseline(&self) -> bool {
         true
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
-        u.credit * self.link.score(u.slope, u.x, u.p, u.h)
-    }
-
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
     }
 }

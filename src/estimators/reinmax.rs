@@ -5,13 +5,13 @@
 //! ```
 //!
 //! **Derivation.** With the other bits fixed, the exact gradient is `p'·(L(1) - L(0))`.
-//! Straight-through takes the adjoint at the one drawn bit for that difference, and its
+//! Straight-through takes the gradient at the one drawn bit for that difference, and its
 //! mean, `p'·(p·L'(1) + (1 - p)·L'(0))`, is exact where `L` is linear in the bit. Heun's
 //! rule takes the mean of both ends, `L(1) - L(0) ≈ (L'(0) + L'(1))/2`, which is exact
 //! where `L` is quadratic. A sample shows one end alone, the end `h` with probability
-//! `P(h)`; its adjoint times `p'/(2·P(h))` has the mean `p'·(L'(0) + L'(1))/2`.
+//! `P(h)`; its gradient times `p'/(2·P(h))` has the mean `p'·(L'(0) + L'(1))/2`.
 //!
-//! For the logistic link this is the published rule, `2·ST` at the mean of sample and
+//! For the logistic probability function this is the published rule, `2·ST` at the mean of sample and
 //! probability less `ST/2`. With `q = (h + p)/2`:
 //!
 //! ```text
@@ -19,29 +19,18 @@
 //! ```
 //!
 //! and that is `p(1 - p)/(2·P(h))`. Biased where the loss is of third order in a bit, and
-//! where binary layers lie above: their adjoints are no derivatives. Its bias is measured
+//! where binary layers lie above: their gradients are no derivatives. Its bias is measured
 //! beside that of straight-through in `tests/reinmax.rs`. Units are sampled in training,
-//! for the rule is an expectation over samples. The default link is the logistic: with the
+//! for the rule is an expectation over samples. The default probability function is the logistic: with the
 //! hard sigmoid the factor has no bound towards the ends of the ramp. Cost: one forward and
 //! one backward pass.
 //!
 //! Source: Liu et al., "Bridging Discrete and Backpropagation" (arXiv 2304.08612).
 
-use super::{Estimator, Info, Link, Needs, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ReinMax {
-    /// Probabilities of bits.
-    pub link: Link,
-}
-
-impl Default for ReinMax {
-    fn default() -> Self {
-        let link = Link::Sigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(ReinMax, Sigmoid);
 
 impl Estimator for ReinMax {
     fn info(&self) -> Info {
@@ -54,8 +43,12 @@ impl Estimator for ReinMax {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
     }
 
     fn needs(&self) -> Needs {
@@ -65,17 +58,15 @@ impl Estimator for ReinMax {
         }
     }
 
-    fn explores(&self) -> bool {
-        true
-    }
-
-    fn pullback(&self, u: Unit) -> f32 {
+    fn grad(&self, u: Unit) -> f32 {
         // The score is p'/P(1) at 1 and -p'/P(0) at 0.
-        let score = self.link.score(u.slope, u.x, u.p, u.h);
+        let score = self.probability.score(u.slope, u.x, u.p, u.h);
         u.dh * 0.5 * score.abs()
     }
+}
 
-    fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
-        None
+impl Pathwise for ReinMax {
+    fn explores(&self) -> bool {
+        true
     }
 }

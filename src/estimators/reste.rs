@@ -14,25 +14,14 @@
 //!
 //! Source: Wu et al., "Estimator Meets Equilibrium Perspective" (arXiv 2308.06689).
 
-use super::{Estimator, Info, Link, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
 const POWER: f32 = 1.0 / 3.0;
 const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct ReSte {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for ReSte {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(ReSte, HardSigmoid);
 
 impl Estimator for ReSte {
     fn info(&self) -> Info {
@@ -45,11 +34,15 @@ impl Estimator for ReSte {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         let y = (u.slope * u.x).abs();
         let slope = if y > FAR {
             0.0
@@ -60,7 +53,9 @@ impl Estimator for ReSte {
         };
         u.dh * (u.slope * 0.5 * slope)
     }
+}
 
+impl Pathwise for ReSte {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
         let y = f64::from(slope) * f64::from(x);
         let (power, near) = (f64::from(POWER), f64::from(NEAR));

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The bit's gradient is taken for the gradient of its probability, and passes
-//! through the link: with the hard sigmoid, `a/2` where `|a·x| < 1`, else nothing.
+//! through the probability function: with the hard sigmoid, `a/2` where `|a·x| < 1`, else nothing.
 //! Biased: the loss is not linear in the bit. Cost: one forward and one backward
 //! pass. The hard sigmoid is its default, as in the study that is reproduced here:
 //! a bounded rule has no unbounded score to fear.
@@ -14,22 +14,11 @@
 //! "Estimating or Propagating Gradients Through Stochastic Neurons" (arXiv
 //! 1308.3432).
 
-use super::{Estimator, Info, Link, Needs, Unit, Units};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit, Units};
 use crate::kernels::Elementwise;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct StraightThrough {
-    /// Probabilities of bits.
-    pub link: Link,
-}
-
-impl Default for StraightThrough {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(StraightThrough, HardSigmoid);
 
 impl Estimator for StraightThrough {
     fn info(&self) -> Info {
@@ -42,29 +31,35 @@ impl Estimator for StraightThrough {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
+    }
+
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
     }
 
     fn needs(&self) -> Needs {
         Needs {
-            p: self.link == Link::Sigmoid,
+            p: self.probability == Probability::Sigmoid,
             ..Needs::default()
         }
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
-        u.dh * self.link.derivative(u.slope, u.x, u.p)
+    fn grad(&self, u: Unit) -> f32 {
+        u.dh * self.probability.derivative(u.slope, u.x, u.p)
     }
 
-    fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
-        Some(self.link.exact(slope, x))
-    }
-
-    fn pullbacks(&self, ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
-        match self.link {
-            Link::HardSigmoid => (ew.hard_sigmoid_grad)(units.slope, units.x, units.dh, dx),
-            Link::Sigmoid => (ew.sigmoid_grad)(units.slope, units.p, units.dh, dx),
+    fn grads(&self, ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
+        match self.probability {
+            Probability::HardSigmoid => (ew.hard_sigmoid_grad)(units.slope, units.x, units.dh, dx),
+            Probability::Sigmoid => (ew.sigmoid_grad)(units.slope, units.p, units.dh, dx),
         }
+    }
+}
+
+impl Pathwise for StraightThrough {
+    fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
+        Some(self.probability.exact(slope, x))
     }
 }

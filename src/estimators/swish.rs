@@ -9,25 +9,14 @@
 //!
 //! Source: Darabi et al., "BNN+" (arXiv 1812.11800).
 
-use super::{Estimator, Info, Link, Unit};
+use super::probability::rule_with_probability;
+use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 use crate::kernels::elementwise::exp;
 
 /// Sharpness of the bump.
 const BETA: f32 = 5.0;
 
-/// See the module's page.
-#[derive(Clone, Copy, Debug)]
-pub struct SwishSign {
-    /// Probabilities of bits; the rule is the same for either.
-    pub link: Link,
-}
-
-impl Default for SwishSign {
-    fn default() -> Self {
-        let link = Link::HardSigmoid;
-        Self { link }
-    }
-}
+rule_with_probability!(SwishSign, HardSigmoid);
 
 impl Estimator for SwishSign {
     fn info(&self) -> Info {
@@ -40,11 +29,15 @@ impl Estimator for SwishSign {
         }
     }
 
-    fn link(&self) -> Link {
-        self.link
+    fn probability(&self) -> Probability {
+        self.probability
     }
 
-    fn pullback(&self, u: Unit) -> f32 {
+    fn rule(&self) -> Rule<'_> {
+        Rule::Pathwise(self)
+    }
+
+    fn grad(&self, u: Unit) -> f32 {
         // With e = exp(-|t|): tanh(|t|/2) = (1-e)/(1+e), 1/(1+cosh t) = 2e/(1+e)².
         let t = (BETA * u.slope * u.x).abs();
         let e = exp(-t);
@@ -52,7 +45,9 @@ impl Estimator for SwishSign {
         let bump = (2.0 - t * tanh) * (2.0 * e / ((1.0 + e) * (1.0 + e)));
         u.dh * (u.slope * 0.5 * BETA * bump)
     }
+}
 
+impl Pathwise for SwishSign {
     fn surrogate(&self, slope: f32, x: f32) -> Option<f64> {
         // 2σ(t)(1 + t(1 - σ(t))) - 1 over outputs -1 and +1, halved.
         let t = f64::from(BETA) * f64::from(slope) * f64::from(x);

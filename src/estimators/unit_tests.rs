@@ -81,23 +81,29 @@ fn thresholds_replace_samples_where_the_pass_asks() {
 #[test]
 fn bits_are_declared_where_every_row_emits_them() {
     use crate::estimators::{Gumbel, Rebar};
-    let declared = |estimator: Arc<dyn Estimator>, roles: Roles| {
+    let declared = |estimator: Arc<dyn Estimator>, particles: Particles| {
         let engine = crate::kernels::select(Some("scalar")).unwrap();
         let mut tape = Tape::new(engine, 2);
         let x = tape.input(Shape::vector(3), true);
         let firing = Firing::Stochastic;
         let part = Part {
-            roles,
+            particles,
             ..Part::alone(0)
         };
         let h = BinaryUnit::record_as(&mut tape, x, firing, estimator, part, "u");
         tape.is_bits(h)
     };
-    assert!(declared(Arc::new(Gumbel { soft: false }), Roles::plain()));
-    assert!(!declared(Arc::new(Gumbel { soft: true }), Roles::plain()));
+    assert!(declared(
+        Arc::new(Gumbel { soft: false }),
+        Particles::plain()
+    ));
+    assert!(!declared(
+        Arc::new(Gumbel { soft: true }),
+        Particles::plain()
+    ));
     let rebar = Rebar::default();
     assert!(!declared(
         Arc::new(rebar),
-        Roles::of(&[&rebar], &|_, _| false).remove(0)
+        Particles::of(&[&rebar], &|_, _| false).remove(0)
     ));
 }

@@ -143,7 +143,7 @@ impl Graph {
         let mut spec = ModelSpec {
             name: inner.name.clone(),
             input: inner.input,
-            pixels: inner.pixels,
+            pixels: inner.pixels.clone(),
             layers,
         };
         spec.settle();

@@ -112,7 +112,7 @@ impl Model {
             Some(engine) => engine,
             None => kernels::select(None)?,
         };
-        let samples = options.samples.max(spec.least_samples());
+        let samples = options.samples.max(spec.min_samples());
         let mut net = Network::sampled(spec, engine, batch, samples)?;
         net.init(options.init, options.seed);
         let baseline = options.baseline.unwrap_or(match spec.takes_baseline() {

@@ -214,7 +214,7 @@ table! { $
         prelu_grad_of(x, dy, slope, dx);
     }
 
-    /// `sum[c] += Σ dy · x · [x <= 0]`, the adjoint of the slope. `(x, dy, sum)`.
+    /// `sum[c] += Σ dy · x · [x <= 0]`, the gradient of the slope. `(x, dy, sum)`.
     fn prelu_sums(x: &[f32], dy: &[f32], sum: &mut [f32]) {
         prelu_sums_of(x, dy, sum);
     }

@@ -25,6 +25,7 @@ pub mod elementwise;
 pub mod gemm;
 pub mod heap;
 pub mod im2col;
+mod limit_loops;
 pub mod limits;
 pub mod lookup;
 mod math;
@@ -65,7 +66,7 @@ pub struct Kernels {
     lookup: lookup::Functions,
     winograd: winograd::Functions,
     treed: treed::TreedFn,
-    limits: fn() -> limits::loops::Loops,
+    limits: fn() -> limit_loops::Loops,
 }
 
 impl std::fmt::Debug for Kernels {

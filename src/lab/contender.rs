@@ -42,7 +42,7 @@ impl Contender {
         };
         let least = estimator.split('+').map(|name| {
             let made = crate::estimators::by_name(name, None);
-            made.map_or(1, |e| e.least_samples())
+            made.map_or(1, |e| e.min_samples())
         });
         let samples = match parts.next() {
             None => least.max().unwrap_or(1),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Contender, Moments};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{Firing, Probability};
 use crate::kernels::Engine;
 use crate::layers::{Binary, Statistics};
 use crate::model::{LayerSpec, ModelSpec, Network, Placement};
@@ -13,7 +13,7 @@ use crate::tape::{Mode, Noise, Params, Units};
 use crate::train::{Baseline, BaselineState};
 
 /// Bits whose outcomes are enumerated at most.
-pub const MOST_BITS: usize = 12;
+pub const MAX_BITS: usize = 12;
 
 /// Passes that bring the running statistics of new weights near those of the batch.
 const SETTLE: u64 = 100;
@@ -24,8 +24,8 @@ pub struct Lab<'a> {
     pub model: ModelSpec,
     /// Which activations are binary.
     pub placement: Placement,
-    /// The link of all estimators.
-    pub link: Link,
+    /// The probability function of all estimators.
+    pub probability: Probability,
     /// Kernels.
     pub engine: Engine,
     /// Where the images are from.
@@ -55,11 +55,11 @@ impl Lab<'_> {
     /// The network with that estimator.
     ///
     /// # Errors
-    /// An estimator that does not fit the network or the link.
+    /// An estimator that does not fit the network or the probability function.
     pub fn spec(&self, estimator: &str) -> Result<ModelSpec> {
         let mut spec = self.model.clone();
         spec.place(self.placement, Firing::Stochastic, estimator)?;
-        spec.set_link(Some(self.link))?;
+        spec.set_probability(Some(self.probability))?;
         spec.set_statistics(Statistics::Running);
         Ok(spec)
     }

@@ -12,6 +12,7 @@ use super::draw::{Bench, LookedAt};
 use super::moments::Target;
 use super::{Contender, Lab, Measured, Moments, OwnPoint, PARTS, Point, Reference, Scattered};
 use crate::error::{Error, Result};
+use crate::estimators::SavedGrads;
 use crate::tape::Params;
 
 /// How much is drawn.
@@ -180,7 +181,7 @@ impl Lab<'_> {
                 unbiased: all.iter().all(|e| e.info().unbiased),
                 draws: drawn.moments.draws(),
                 forward: bench.net.pass().group.size(),
-                backward: 1 + usize::from(all.iter().any(|e| e.probes())),
+                backward: 1 + usize::from(all.iter().any(|e| e.saved_grads() != SavedGrads::None)),
                 milliseconds,
                 milliseconds_error: Some(milliseconds_error),
                 figures: figures.collect(),

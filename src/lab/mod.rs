@@ -24,7 +24,7 @@
 //! parts of the draws have no noise of their own to take off; how much the square of the
 //! bias could be off by chance is the jackknife's standard error over the parts.
 //!
-//! All estimators see the same network: the same link, and batch norms above the bits
+//! All estimators see the same network: the same probability function, and batch norms above the bits
 //! that take running statistics, which keep rows apart; otherwise their gradients
 //! would have different targets.
 //!
@@ -38,7 +38,7 @@ mod measure;
 mod moments;
 
 pub use contender::Contender;
-pub use draw::{Lab, MOST_BITS};
+pub use draw::{Lab, MAX_BITS};
 pub use figures::{Errors, Figures, Spread, around, error_of_root};
 pub use measure::{Effort, On};
 pub use moments::{Moments, PARTS, Target};
@@ -147,8 +147,9 @@ pub struct Record {
     /// Fingerprint of the data set; empty in records from before it was noted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data_sha256: String,
-    /// The link that all estimators share.
-    pub link: String,
+    /// The probability function that all estimators share.
+    #[serde(alias = "link")]
+    pub probability: String,
     /// Images of the batch.
     pub images: usize,
     /// Seed of weights, batch and noise.

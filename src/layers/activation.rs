@@ -72,7 +72,7 @@ impl Layer for Activation {
 pub struct ActivationOp {
     function: Function,
     len: usize,
-    slots: Vec<()>,
+    scratch: Vec<()>,
 }
 
 impl ActivationOp {
@@ -82,7 +82,7 @@ impl ActivationOp {
         let op = Self {
             function,
             len: shape.len(),
-            slots: vec![(); tape.slots(x)],
+            scratch: vec![(); tape.chunks(x)],
         };
         tape.push(Box::new(op), &[x], shape)
     }
@@ -94,7 +94,7 @@ impl Op for ActivationOp {
         let (ew, function) = (&cx.pass.engine.kernels.ew, self.function);
         cx.pass
             .rows
-            .write(cx.y, len, &mut self.slots, |rows, y, ()| {
+            .write(cx.y, len, &mut self.scratch, |rows, y, ()| {
                 let x = &x[rows.start * len..rows.end * len];
                 match function {
                     Function::Relu => (ew.relu)(x, y),
@@ -109,7 +109,7 @@ impl Op for ActivationOp {
         let (len, a, function) = (self.len, cx.pass.slope, self.function);
         let ew = &cx.pass.engine.kernels.ew;
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, ()| {
+            dx.add(&mut self.scratch, |rows, dx, ()| {
                 let range = rows.start * len..rows.end * len;
                 let (x, y, dy) = (&x[range.clone()], &y[range.clone()], &dy[range]);
                 match function {

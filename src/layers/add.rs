@@ -36,7 +36,7 @@ impl Layer for Add {
         let op = AddOp {
             len: shape.len(),
             inputs: inputs.len(),
-            scratch: vec![(); to.tape.slots(inputs[0])],
+            scratch: vec![(); to.tape.chunks(inputs[0])],
         };
         Ok(to.tape.push(Box::new(op), inputs, shape))
     }

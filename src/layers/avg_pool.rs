@@ -8,10 +8,10 @@
 //! The sum is divided once, so that over whole numbers below 2^24 it is the exact sum's
 //! nearest quotient: packing evaluates the same function.
 
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::layer::{Layer, Recorder};
+use super::pool_spec::pool_spec;
 use super::sides::Sides;
 use super::window::pooled;
 use crate::error::Result;
@@ -19,32 +19,7 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AvgPool {
-    /// Height and width of the window.
-    pub kernel: Sides,
-    /// Pixels from one window to the next; `kernel` where absent.
-    #[serde(default)]
-    pub stride: Option<Sides>,
-}
-
-impl AvgPool {
-    /// Windows of that size, side by side.
-    pub fn new(kernel: impl Into<Sides>) -> Self {
-        let kernel = kernel.into();
-        Self {
-            kernel,
-            stride: Some(kernel),
-        }
-    }
-
-    /// Pixels from one window to the next.
-    pub fn step(&self) -> Sides {
-        self.stride.unwrap_or(self.kernel)
-    }
-}
+pool_spec!(AvgPool);
 
 impl Layer for AvgPool {
     fn kind(&self) -> &'static str {
@@ -100,7 +75,7 @@ impl AvgPoolOp {
             output,
             kernel,
             stride,
-            scratch: vec![(); tape.slots(x)],
+            scratch: vec![(); tape.chunks(x)],
         };
         tape.push(Box::new(op), &[x], output)
     }

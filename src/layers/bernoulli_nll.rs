@@ -9,10 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder, same_shapes};
-use super::pair_loss::{self, Term, sigmoid, softplus};
-use crate::error::Result;
-use crate::tape::Value;
+use super::pair_loss::{Term, pair_loss, sigmoid, softplus};
 use crate::tensor::Shape;
 
 /// The layer of a spec: inputs are the logits and the target.
@@ -20,39 +17,15 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct BernoulliNll {}
 
-#[derive(Clone, Copy)]
-struct Likelihood;
+pair_loss!(BernoulliNll, "bernoulli_nll", 2..=2);
 
-impl Term for Likelihood {
+impl Term for BernoulliNll {
     fn loss(self, _slope: f64, z: f64, t: f64) -> f64 {
         softplus(z) - t * z
     }
 
     fn derivatives(self, _slope: f64, z: f64, t: f64) -> (f64, f64) {
         (sigmoid(z) - t, -z)
-    }
-}
-
-impl Layer for BernoulliNll {
-    fn kind(&self) -> &'static str {
-        "bernoulli_nll"
-    }
-
-    fn arity(&self) -> std::ops::RangeInclusive<usize> {
-        2..=2
-    }
-
-    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
-        same_shapes(name, inputs)?;
-        Ok(Shape::vector(1))
-    }
-
-    fn is_loss(&self) -> bool {
-        true
-    }
-
-    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        Ok(pair_loss::record(to.tape, inputs, Likelihood, 1.0))
     }
 }
 

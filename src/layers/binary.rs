@@ -1,13 +1,14 @@
 //! The binary layer: units that emit bits, with a gradient estimator; see
-//! [`BinaryUnit`] for what it computes.
+//! [`BinaryUnit`] for what it computes, and [`Levels`] for which two numbers a bit is.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, Shapes, values};
+use super::levels::Levels;
 use crate::error::{Error, Result};
-use crate::estimators::{self, BinaryUnit, Estimator, Firing, Link};
+use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
 use crate::packed::Function;
 use crate::tape::Value;
@@ -23,8 +24,11 @@ pub struct Binary {
     #[serde(default = "straight_through")]
     pub estimator: String,
     /// Probabilities of bits; the estimator's own where absent.
-    #[serde(default)]
-    pub link: Option<Link>,
+    #[serde(default, alias = "link")]
+    pub probability: Option<Probability>,
+    /// Which two numbers its units emit; 0 and 1 where absent.
+    #[serde(default, skip_serializing_if = "Levels::is_bits")]
+    pub levels: Levels,
     /// An estimator that is used in place of the one that is registered under the name.
     #[serde(skip)]
     own: Option<Own>,
@@ -56,7 +60,8 @@ impl Binary {
         let estimator = estimator.into();
         Self {
             mode,
-            link: own_link(&estimator),
+            probability: own_probability(&estimator),
+            levels: Levels::Bits,
             estimator,
             own: None,
         }
@@ -67,7 +72,8 @@ impl Binary {
     pub fn with(mode: Firing, estimator: Arc<dyn Estimator>) -> Self {
         Self {
             mode,
-            link: Some(estimator.link()),
+            probability: Some(estimator.probability()),
+            levels: Levels::Bits,
             estimator: estimator.info().name.into(),
             own: Some(Own(estimator)),
         }
@@ -79,17 +85,20 @@ impl Binary {
     /// An unknown name, or probabilities that its formula does not hold for.
     pub fn rule(&self) -> Result<Arc<dyn Estimator>> {
         match &self.own {
-            Some(own) if own.0.info().name == self.estimator && self.link == Some(own.0.link()) => {
+            Some(own)
+                if own.0.info().name == self.estimator
+                    && self.probability == Some(own.0.probability()) =>
+            {
                 Ok(own.0.clone())
             }
-            _ => estimators::by_name(&self.estimator, self.link),
+            _ => estimators::by_name(&self.estimator, self.probability),
         }
     }
 }
 
 /// The probabilities of an estimator where nothing else is said.
-pub fn own_link(estimator: &str) -> Option<Link> {
-    Some(estimators::by_name(estimator, None).ok()?.link())
+pub fn own_probability(estimator: &str) -> Option<Probability> {
+    Some(estimators::by_name(estimator, None).ok()?.probability())
 }
 
 impl Layer for Binary {
@@ -99,9 +108,11 @@ impl Layer for Binary {
 
     /// The probabilities of an estimator that is not known stay open.
     fn settled(&self) -> Option<Arc<dyn Layer>> {
-        let link = self.link.or_else(|| own_link(&self.estimator));
+        let probability = self
+            .probability
+            .or_else(|| own_probability(&self.estimator));
         Some(Arc::new(Self {
-            link,
+            probability,
             ..self.clone()
         }))
     }
@@ -111,7 +122,11 @@ impl Layer for Binary {
             Firing::Deterministic => "deterministic",
             Firing::Stochastic => "stochastic",
         };
-        format!("binary unit, {mode}, {}", self.estimator)
+        let levels = match self.levels {
+            Levels::Bits => String::new(),
+            Levels::Signs => format!(", {}", self.levels.name()),
+        };
+        format!("binary unit, {mode}, {}{levels}", self.estimator)
     }
 
     fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
@@ -119,8 +134,15 @@ impl Layer for Binary {
     }
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
-        // Uniform numbers, probabilities and saved gradients beside the values.
-        values(shapes, rows, if training { 8 } else { 1 })
+        // Uniform numbers, probabilities and saved gradients beside the values; signs are
+        // values beside the bits.
+        let unit = values(shapes, rows, if training { 8 } else { 1 });
+        match self.levels {
+            Levels::Bits => unit,
+            Levels::Signs => {
+                unit.saturating_add(values(shapes, rows, if training { 2 } else { 1 }))
+            }
+        }
     }
 
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
@@ -135,19 +157,21 @@ impl Layer for Binary {
         };
         let name = format!("estimator{number}");
         let h = BinaryUnit::record_as(to.tape, inputs[0], self.mode, estimator, part, &name);
-        Ok(h)
+        Ok(self.levels.record(to.tape, h, to.ignores_gradient))
     }
 
     fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
         if self.mode == Firing::Deterministic {
-            return at.unit(&inputs[0], None);
+            let bits = at.unit(&inputs[0], None)?;
+            return Ok(self.levels.pack(at, bits));
         }
-        let (link, slope) = (self.rule()?.link(), at.slope());
-        let function = match link {
-            Link::HardSigmoid => Function::HardSigmoid,
-            Link::Sigmoid => Function::Sigmoid,
+        let (probability, slope) = (self.rule()?.probability(), at.slope());
+        let function = match probability {
+            Probability::HardSigmoid => Function::HardSigmoid,
+            Probability::Sigmoid => Function::Sigmoid,
         };
-        let probability = |x: f32| link.probability(slope, x);
-        at.unit(&inputs[0], Some((function, &probability)))
+        let probability = |x: f32| probability.of(slope, x);
+        let bits = at.unit(&inputs[0], Some((function, &probability)))?;
+        Ok(self.levels.pack(at, bits))
     }
 }

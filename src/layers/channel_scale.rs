@@ -32,12 +32,12 @@ pub struct ChannelScale {
     scale: Vec<f32>,
     zeros: Vec<f32>,
     version: u64,
-    slots: Vec<Slot>,
+    scratch: Vec<Scratch>,
 }
 
 /// Sums of one chunk: Σ dy and Σ x·dy, over a block, over a leaf, and over the chunk's
 /// leaves, which is a node of the tree.
-struct Slot {
+struct Scratch {
     block: [Vec<f32>; 2],
     sums: [Vec<f64>; 2],
     node: [Vec<f64>; 2],
@@ -62,8 +62,8 @@ impl ChannelScale {
             scale: vec![1.0; c],
             zeros: vec![0.0; c],
             version: u64::MAX,
-            slots: (0..tape.slots(x))
-                .map(|_| Slot {
+            scratch: (0..tape.chunks(x))
+                .map(|_| Scratch {
                     block: [vec![0.0; c], vec![0.0; c]],
                     sums: [vec![0.0; c], vec![0.0; c]],
                     node: [vec![0.0; c], vec![0.0; c]],
@@ -98,7 +98,7 @@ impl Op for ChannelScale {
         let scale = &self.scale;
         cx.pass
             .rows
-            .write(cx.y, len, &mut self.slots, |rows, y, _| {
+            .write(cx.y, len, &mut self.scratch, |rows, y, _| {
                 (ew.affine)(&x[rows.start * len..rows.end * len], scale, bias, y);
             });
     }
@@ -108,32 +108,32 @@ impl Op for ChannelScale {
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
         let (scale, zeros) = (&self.scale, &self.zeros);
         let rows = cx.pass.rows;
-        rows.each(&mut self.slots, |chunk, slot| {
+        rows.each(&mut self.scratch, |chunk, scratch| {
             for (i, leaf) in rows.leaves_in(chunk) {
-                slot.sums.iter_mut().for_each(|s| s.fill(0.0));
+                scratch.sums.iter_mut().for_each(|s| s.fill(0.0));
                 let range = leaf.start * len..leaf.end * len;
                 for (x, dy) in x[range.clone()]
                     .chunks(BLOCK * c)
                     .zip(dy[range].chunks(BLOCK * c))
                 {
-                    let [sum, dot] = &mut slot.block;
+                    let [sum, dot] = &mut scratch.block;
                     (ew.batch_norm_sums)(x, zeros, dy, sum, dot);
-                    for (sums, block) in slot.sums.iter_mut().zip(&mut slot.block) {
+                    for (sums, block) in scratch.sums.iter_mut().zip(&mut scratch.block) {
                         for (sum, x) in sums.iter_mut().zip(block) {
                             *sum += f64::from(std::mem::take(x));
                         }
                     }
                 }
-                for (node, sums) in slot.node.iter_mut().zip(&slot.sums) {
+                for (node, sums) in scratch.node.iter_mut().zip(&scratch.sums) {
                     for (node, &sum) in node.iter_mut().zip(sums) {
                         *node = if i == 0 { sum } else { *node + sum };
                     }
                 }
             }
         });
-        let slots = &self.slots[..rows.chunks()];
+        let scratch = &self.scratch[..rows.chunks()];
         let total = |part: usize, i: usize| {
-            tree::fold(slots.len(), |s| slots[s].node[part][i], |a, b| a + b)
+            tree::fold(scratch.len(), |s| scratch[s].node[part][i], |a, b| a + b)
         };
         if let Some(bias) = self.bias {
             for (i, grad) in cx.params.grad_mut(bias).iter_mut().enumerate() {
@@ -155,7 +155,7 @@ impl Op for ChannelScale {
             }
         }
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, _| {
+            dx.add(&mut self.scratch, |rows, dx, _| {
                 let range = rows.start * len..rows.end * len;
                 (ew.batch_norm_grad)(&x[range.clone()], &dy[range], scale, zeros, zeros, dx);
             });

@@ -53,7 +53,7 @@ impl Layer for Concat {
         let op = ConcatOp {
             channels: shapes.iter().map(|s| s.channels).collect(),
             output,
-            scratch: vec![(); to.tape.slots(inputs[0])],
+            scratch: vec![(); to.tape.chunks(inputs[0])],
         };
         let bits = inputs.iter().all(|&x| to.tape.is_bits(x));
         let y = to.tape.push(Box::new(op), inputs, output);

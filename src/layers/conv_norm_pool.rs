@@ -3,7 +3,7 @@
 //! The numbers are those of [`ConvOp`] and [`NormPool`] one after the other, to the bit.
 //! What one op can do that two cannot: the sums of batch norm's statistics are taken of
 //! an image while the convolution's output is still in the near caches, and batch norm's
-//! adjoint, the greatest of a training step, is made one image at a time where the
+//! gradient, the greatest of a training step, is made one image at a time where the
 //! convolution needs it and never written to memory as a whole.
 
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::tape::{Backward, Forward, Mode, Op, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::Statistics;
-use super::conv::{Adjoint, ConvOp};
+use super::conv::{ConvOp, OutputGrad};
 use super::norm_pool::NormPool;
 use super::sides::Sides;
 use super::weights::Terms;
@@ -28,7 +28,7 @@ pub struct ConvNormPool {
 impl ConvNormPool {
     /// Whether the three layers can be one: an input of that shape, the convolution's
     /// channels, window and terms, and the pool's kernel and stride.
-    pub fn serves(
+    pub fn supports(
         input: Shape,
         (channels, window, terms): (usize, Window, Terms),
         (kernel, stride): (Sides, Sides),
@@ -37,7 +37,7 @@ impl ConvNormPool {
         // convolution another op.
         let output = ConvOp::output("", input, channels, window);
         let dense = window.dilation.is_one();
-        dense && !terms.scale && output.is_ok_and(|z| NormPool::serves(z, kernel, stride))
+        dense && !terms.scale && output.is_ok_and(|z| NormPool::supports(z, kernel, stride))
     }
 
     /// Records the three layers: a convolution and a batch norm of those names, and a
@@ -56,7 +56,7 @@ impl ConvNormPool {
         let op = Self {
             conv,
             behind: NormPool::build(tape, norm, x, z, settings)?,
-            z: Arena::zeros(tape.slots(x) * tape.chunk(x) * z.len()),
+            z: Arena::zeros(tape.chunks(x) * tape.chunk(x) * z.len()),
         };
         let output = op.behind.output;
         Ok(tape.push(Box::new(op), &[x], output))
@@ -71,7 +71,7 @@ impl Op for ConvNormPool {
         self.conv.run(
             &cx,
             self.z.as_mut_slice(),
-            &mut norm.slots,
+            &mut norm.scratch,
             |row, z, sums| {
                 if train && row < rows.live {
                     if let Some(leaf) = rows.leaf_that_begins(row) {
@@ -88,8 +88,8 @@ impl Op for ConvNormPool {
     fn backward(&mut self, mut cx: Backward<'_>) {
         self.behind.sum(&mut cx);
         let (pass, dy, z, behind) = (cx.pass, cx.dy, self.z.as_slice(), &self.behind);
-        let make = |row: usize, dz: &mut [f32]| behind.adjoint(pass, row, (z, dy), dz);
-        self.conv.pull(cx, &Adjoint::Made(&make));
+        let make = |row: usize, dz: &mut [f32]| behind.grad_of_input(pass, row, (z, dy), dz);
+        self.conv.add_grads(cx, &OutputGrad::Computed(&make));
     }
 }
 
@@ -117,10 +117,13 @@ mod tests {
         fused: bool,
     ) -> (Value, Value) {
         let x = tape.input(input, true);
-        let window = Window::square(kernel, 1, padding);
+        let window = Window {
+            border: if padding == 1 { -1 } else { 0 },
+            ..Window::square(kernel, 1, padding)
+        };
         let terms = Terms::real(true);
         let y = if fused {
-            assert!(ConvNormPool::serves(
+            assert!(ConvNormPool::supports(
                 input,
                 (channels, window, terms),
                 (Sides::both(2), Sides::both(2))
@@ -177,7 +180,7 @@ mod tests {
                         fill(1, tape.value_mut(x));
                         tape.forward();
                         tape.backward_from(y, |dy| fill(5, dy));
-                        let (dx, params) = (tape.adjoint(x).to_vec(), &tape.params);
+                        let (dx, params) = (tape.grad(x).to_vec(), &tape.params);
                         let state = [params.grads(), params.buffer_values()].concat();
                         (tape.value(y).to_vec(), dx, state)
                     });
@@ -191,16 +194,16 @@ mod tests {
     #[test]
     fn what_does_not_fit_stays_three_layers() {
         let window = Window::square(3, 1, 1);
-        let serves = |channels, scale, (kernel, stride): (usize, usize)| {
+        let supports = |channels, scale, (kernel, stride): (usize, usize)| {
             let pool = (Sides::both(kernel), Sides::both(stride));
             let terms = Terms {
                 scale,
                 ..Terms::real(false)
             };
-            ConvNormPool::serves(Shape::image(2, 6, 6), (channels, window, terms), pool)
+            ConvNormPool::supports(Shape::image(2, 6, 6), (channels, window, terms), pool)
         };
-        assert!(serves(8, false, (2, 2)));
-        assert!(!serves(8, true, (2, 2)) && !serves(12, false, (2, 2)));
-        assert!(!serves(8, false, (3, 3)) && !serves(8, false, (2, 1)));
+        assert!(supports(8, false, (2, 2)));
+        assert!(!supports(8, true, (2, 2)) && !supports(12, false, (2, 2)));
+        assert!(!supports(8, false, (3, 3)) && !supports(8, false, (2, 1)));
     }
 }

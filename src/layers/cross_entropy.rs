@@ -71,7 +71,7 @@ impl Layer for CrossEntropy {
 pub struct CrossEntropyOp {
     classes: usize,
     smoothing: f32,
-    slots: Vec<()>,
+    scratch: Vec<()>,
 }
 
 impl CrossEntropyOp {
@@ -86,7 +86,7 @@ impl CrossEntropyOp {
         let op = Self {
             smoothing,
             classes: tape.shape(logits).len(),
-            slots: vec![(); tape.slots(logits)],
+            scratch: vec![(); tape.chunks(logits)],
         };
         tape.push(Box::new(op), &[logits], Shape::vector(1))
     }
@@ -139,7 +139,7 @@ impl Op for CrossEntropyOp {
         let smoothing = self.smoothing;
         cx.pass
             .rows
-            .write(cx.y, 1, &mut self.slots, |rows, loss, ()| {
+            .write(cx.y, 1, &mut self.scratch, |rows, loss, ()| {
                 for (row, loss) in rows.zip(loss) {
                     let z = &z[row * classes..][..classes];
                     *loss = row_loss(z, labels[row] as usize);
@@ -162,7 +162,7 @@ impl Op for CrossEntropyOp {
             }
         };
         if let Some(dz) = cx.grads.of(0) {
-            dz.add(&mut self.slots, |rows, dz, ()| {
+            dz.add(&mut self.scratch, |rows, dz, ()| {
                 for (row, dz) in rows.zip(dz.chunks_exact_mut(classes)) {
                     let z = &z[row * classes..][..classes];
                     let (max, log_sum) = log_sum_exp(z);

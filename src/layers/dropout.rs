@@ -53,7 +53,7 @@ impl Layer for Dropout {
             p: self.p,
             noise: to.noise,
             len: shape.len(),
-            scratch: vec![vec![0.0; shape.len()]; to.tape.slots(x)],
+            scratch: vec![vec![0.0; shape.len()]; to.tape.chunks(x)],
         };
         Ok(to.tape.push(Box::new(op), &[x], shape))
     }

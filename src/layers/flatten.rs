@@ -37,7 +37,7 @@ impl Layer for Flatten {
         let shape = to.tape.shape(x);
         let op = FlattenOp {
             stored: (0..shape.len()).map(|i| shape.stored_at(i)).collect(),
-            scratch: vec![(); to.tape.slots(x)],
+            scratch: vec![(); to.tape.chunks(x)],
         };
         let bits = to.tape.is_bits(x);
         let y = to.tape.push(Box::new(op), &[x], Shape::vector(shape.len()));

@@ -13,10 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder, same_shapes};
-use super::pair_loss::{self, Term, sigmoid, softplus};
-use crate::error::Result;
-use crate::tape::Value;
+use super::pair_loss::{Term, pair_loss, sigmoid, softplus};
 use crate::tensor::Shape;
 
 /// The layer of a spec: inputs are the pre-activations of `q`, and of `p` where that is
@@ -25,10 +22,9 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct KlBernoulli {}
 
-#[derive(Clone, Copy)]
-struct Divergence;
+pair_loss!(KlBernoulli, "kl_bernoulli", 1..=2);
 
-impl Term for Divergence {
+impl Term for KlBernoulli {
     fn loss(self, slope: f64, x: f64, y: f64) -> f64 {
         let (x, y) = (slope * x, slope * y);
         sigmoid(x) * (x - y) - softplus(x) + softplus(y)
@@ -38,29 +34,6 @@ impl Term for Divergence {
         let (x, y) = (slope * x, slope * y);
         let (q, p) = (sigmoid(x), sigmoid(y));
         (slope * q * (1.0 - q) * (x - y), slope * (p - q))
-    }
-}
-
-impl Layer for KlBernoulli {
-    fn kind(&self) -> &'static str {
-        "kl_bernoulli"
-    }
-
-    fn arity(&self) -> std::ops::RangeInclusive<usize> {
-        1..=2
-    }
-
-    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
-        same_shapes(name, inputs)?;
-        Ok(Shape::vector(1))
-    }
-
-    fn is_loss(&self) -> bool {
-        true
-    }
-
-    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        Ok(pair_loss::record(to.tape, inputs, Divergence, 1.0))
     }
 }
 

@@ -10,71 +10,14 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::levels::Levels;
+use super::tensor_spec::{Tensors, product};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::estimators::{Estimator, Part};
 use crate::pack::{Packed, Packer};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
-
-/// Name and shape of a tensor, as [`crate::tape::Entry`] has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// PyTorch's `state_dict` name, e.g. `conv1.weight`; of a layer by itself `weight`.
-    pub name: String,
-    /// PyTorch's shape, e.g. (16, 1, 5, 5).
-    pub shape: Vec<usize>,
-}
-
-impl TensorSpec {
-    /// A tensor of a layer by itself.
-    pub fn new(name: &str, shape: &[usize]) -> Self {
-        Self {
-            name: name.into(),
-            shape: shape.to_vec(),
-        }
-    }
-
-    /// The numbers that it holds; the largest number where they cannot be counted.
-    pub fn len(&self) -> usize {
-        self.shape.iter().fold(1, |n, &s| n.saturating_mul(s))
-    }
-
-    /// Whether it holds no number.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// The tensors of a layer or of a network, in the order in which they are registered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tensors {
-    /// What is trained: [`crate::tape::Params::entries`].
-    pub params: Vec<TensorSpec>,
-    /// What is saved and not trained: [`crate::tape::Params::buffer_entries`].
-    pub buffers: Vec<TensorSpec>,
-    /// Names of the counts, a single integer each: [`crate::tape::Params::counters`].
-    pub counters: Vec<String>,
-}
-
-impl Tensors {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.params.is_empty() && self.buffers.is_empty() && self.counters.is_empty()
-    }
-
-    /// Adds those of the layer `name`.
-    pub fn extend_with(&mut self, name: &str, of: Tensors) {
-        let full = |t: TensorSpec| TensorSpec {
-            name: format!("{name}.{}", t.name),
-            ..t
-        };
-        self.params.extend(of.params.into_iter().map(full));
-        self.buffers.extend(of.buffers.into_iter().map(full));
-        let counters = of.counters.into_iter().map(|c| format!("{name}.{c}"));
-        self.counters.extend(counters);
-    }
-}
 
 /// The shapes around a layer.
 #[derive(Clone, Debug)]
@@ -105,9 +48,11 @@ pub struct Recorder<'a> {
     pub noise: usize,
     /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
     pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
-    /// Whether the layer's input is the bits of an estimator that asks for what each bit
-    /// does to the loss ([`Estimator::flips`]).
-    pub loss_differences: bool,
+    /// Whether a sampled layer makes nothing of the gradient of its output.
+    pub ignores_gradient: bool,
+    /// The levels of the layer's input where that is the bits of an estimator that asks for
+    /// what each bit does to the loss ([`Pathwise::needs_differences`]).
+    pub loss_differences: Option<Levels>,
 }
 
 /// A layer; see the module's page.
@@ -163,7 +108,7 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
         values(shapes, rows, if training { 2 } else { 1 })
     }
 
-    /// Whether the output is bits, where each input is or is not.
+    /// Whether the output is bits, 0 and 1 or -1 and +1, where each input is or is not.
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
         false
     }
@@ -212,9 +157,4 @@ pub fn same_shapes(name: &str, inputs: &[Shape]) -> Result<()> {
 /// Numbers of an output at `rows` rows, `each` times.
 pub fn values(shapes: &Shapes, rows: usize, each: u64) -> u64 {
     product(&[rows as u64, shapes.output.len() as u64, each])
-}
-
-/// A product, or the largest number where it is larger.
-pub fn product(factors: &[u64]) -> u64 {
-    factors.iter().fold(1, |a, &b| a.saturating_mul(b))
 }

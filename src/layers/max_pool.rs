@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::layer::{Layer, Recorder, Shapes, values};
+use super::pool_spec::pool_spec;
 use super::sides::Sides;
 use super::window::pooled;
 use crate::error::Result;
@@ -19,32 +18,7 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool {
-    /// Height and width of the window.
-    pub kernel: Sides,
-    /// Pixels from one window to the next; `kernel` where absent.
-    #[serde(default)]
-    pub stride: Option<Sides>,
-}
-
-impl MaxPool {
-    /// Windows of that size, side by side.
-    pub fn new(kernel: impl Into<Sides>) -> Self {
-        let kernel = kernel.into();
-        Self {
-            kernel,
-            stride: Some(kernel),
-        }
-    }
-
-    /// Pixels from one window to the next.
-    pub fn step(&self) -> Sides {
-        self.stride.unwrap_or(self.kernel)
-    }
-}
+pool_spec!(MaxPool);
 
 impl Layer for MaxPool {
     fn kind(&self) -> &'static str {
@@ -93,7 +67,7 @@ pub struct MaxPoolOp {
     output: Shape,
     pool: Pool,
     /// For each chunk, which pixel of its window each output took.
-    slots: Vec<Vec<u8>>,
+    scratch: Vec<Vec<u8>>,
 }
 
 impl MaxPoolOp {
@@ -122,7 +96,7 @@ impl MaxPoolOp {
                 kernel: (kernel.height, kernel.width),
                 stride: (stride.height, stride.width),
             },
-            slots: (0..tape.slots(x))
+            scratch: (0..tape.chunks(x))
                 .map(|_| vec![0; rows * output.len()])
                 .collect(),
         };
@@ -150,7 +124,7 @@ impl Op for MaxPoolOp {
         let (x, ew) = (cx.x(0), &cx.pass.engine.kernels.ew);
         cx.pass
             .rows
-            .write(cx.y, output, &mut self.slots, |rows, y, index| {
+            .write(cx.y, output, &mut self.scratch, |rows, y, index| {
                 let x = &x[rows.start * input..rows.end * input];
                 for ((x, y), index) in x
                     .chunks_exact(input)
@@ -166,7 +140,7 @@ impl Op for MaxPoolOp {
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (dy, ew) = (cx.dy, &cx.pass.engine.kernels.ew);
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, index| {
+            dx.add(&mut self.scratch, |rows, dx, index| {
                 let dy = &dy[rows.start * output..rows.end * output];
                 for ((dx, dy), index) in dx
                     .chunks_exact_mut(input)

@@ -20,6 +20,7 @@ mod global_avg_pool;
 mod input;
 mod kl_bernoulli;
 mod layer;
+mod levels;
 mod linear;
 mod max_pool;
 mod mse;
@@ -27,11 +28,13 @@ mod norm_pool;
 mod own_loss;
 mod pair_loss;
 mod panels;
+mod pool_spec;
 mod prelu;
 pub mod registry;
 mod shift;
 mod sides;
 mod spec;
+mod tensor_spec;
 mod weighted_sum;
 mod weights;
 mod window;
@@ -41,7 +44,7 @@ pub use add::Add;
 pub use avg_pool::AvgPool;
 pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
 pub use bernoulli_nll::BernoulliNll;
-pub use binary::{Binary, own_link};
+pub use binary::{Binary, own_probability};
 pub use channel_scale::{ChannelScale, channel_scale};
 pub use concat::Concat;
 pub use conv::{Conv, ConvOp, GroupedConvOp};
@@ -54,7 +57,8 @@ pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use input::Input;
 pub use kl_bernoulli::KlBernoulli;
-pub use layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, product, same_shapes, values};
+pub use layer::{Layer, Recorder, Shapes, same_shapes, values};
+pub use levels::Levels;
 pub use linear::{Linear, LinearOp};
 pub use max_pool::{MaxPool, MaxPoolOp};
 pub use mse::Mse;
@@ -64,6 +68,7 @@ pub use prelu::{Prelu, PreluOp};
 pub use shift::Shift;
 pub use sides::Sides;
 pub use spec::LayerSpec;
+pub use tensor_spec::{TensorSpec, Tensors, product};
 pub use weighted_sum::WeightedSum;
 pub use weights::{Terms, Weights};
 pub use window::Window;
@@ -119,7 +124,8 @@ pub(crate) mod testing {
             name: "layer",
             noise: 7,
             unit: None,
-            loss_differences: false,
+            ignores_gradient: false,
+            loss_differences: None,
             tape: &mut *tape,
         };
         let y = layer.record(&mut to, &x).unwrap();

@@ -6,10 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder, same_shapes};
-use super::pair_loss::{self, Term};
-use crate::error::Result;
-use crate::tape::Value;
+use super::pair_loss::{Term, pair_loss};
 use crate::tensor::Shape;
 
 /// The layer of a spec: inputs are the prediction and the target.
@@ -17,10 +14,13 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct Mse {}
 
-#[derive(Clone, Copy)]
-struct Square;
+pair_loss!(Mse, "mse", 2..=2);
 
-impl Term for Square {
+impl Term for Mse {
+    fn scale(self, len: usize) -> f64 {
+        1.0 / len as f64
+    }
+
     fn loss(self, _slope: f64, x: f64, t: f64) -> f64 {
         (x - t) * (x - t)
     }
@@ -30,33 +30,10 @@ impl Term for Square {
     }
 }
 
-impl Layer for Mse {
-    fn kind(&self) -> &'static str {
-        "mse"
-    }
-
-    fn arity(&self) -> std::ops::RangeInclusive<usize> {
-        2..=2
-    }
-
-    fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
-        same_shapes(name, inputs)?;
-        Ok(Shape::vector(1))
-    }
-
-    fn is_loss(&self) -> bool {
-        true
-    }
-
-    fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
-        let n = to.tape.shape(inputs[0]).len();
-        Ok(pair_loss::record(to.tape, inputs, Square, 1.0 / n as f64))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::Layer;
     use crate::layers::testing::{check_layer, layer_on_tape};
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The numbers are those of the two layers one after the other ([`BatchNormOp`],
 //! [`super::MaxPool`]): forwards to the bit; backwards but for the order in which
-//! the two sums of batch norm's adjoint are added up. Only maxima have an adjoint,
+//! the two sums of batch norm's gradient are added up. Only maxima have a gradient,
 //! so those sums run over the pooled image, a quarter of the pixels:
 //!
 //! ```text
@@ -30,12 +30,12 @@ pub struct NormPool {
     input: Shape,
     pub(super) output: Shape,
     /// For each chunk, the input of each maximum.
-    slots: Vec<Arena>,
+    scratch: Vec<Arena>,
 }
 
 impl NormPool {
     /// Whether the two layers can be one, for an input of that shape.
-    pub fn serves(input: Shape, kernel: impl Into<Sides>, stride: impl Into<Sides>) -> bool {
+    pub fn supports(input: Shape, kernel: impl Into<Sides>, stride: impl Into<Sides>) -> bool {
         let (kernel, stride) = (kernel.into(), stride.into());
         MaxPoolOp::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()
     }
@@ -70,7 +70,7 @@ impl NormPool {
             pool: pool(input, Sides::both(2), Sides::both(2)),
             input,
             output,
-            slots: (0..tape.slots(x))
+            scratch: (0..tape.chunks(x))
                 .map(|_| Arena::zeros(rows * output.len()))
                 .collect(),
         })
@@ -81,32 +81,33 @@ impl NormPool {
         let (input, output, pool) = (self.input.len(), self.output.len(), &self.pool);
         let (scale, shift) = (&self.norm.scale, &self.norm.shift);
         let ew = &pass.engine.kernels.ew;
-        pass.rows.write(y, output, &mut self.slots, |rows, y, at| {
-            let x = &x[rows.start * input..rows.end * input];
-            for ((x, y), at) in x
-                .chunks_exact(input)
-                .zip(y.chunks_exact_mut(output))
-                .zip(at.chunks_exact_mut(output))
-            {
-                (ew.norm_max_pool)(pool, x, scale, shift, y, at);
-            }
-        });
+        pass.rows
+            .write(y, output, &mut self.scratch, |rows, y, at| {
+                let x = &x[rows.start * input..rows.end * input];
+                for ((x, y), at) in x
+                    .chunks_exact(input)
+                    .zip(y.chunks_exact_mut(output))
+                    .zip(at.chunks_exact_mut(output))
+                {
+                    (ew.norm_max_pool)(pool, x, scale, shift, y, at);
+                }
+            });
     }
 
-    /// The two sums of the adjoint, and the gradients of γ and β.
+    /// The two sums of the gradient, and the gradients of γ and β.
     pub(super) fn sum(&mut self, cx: &mut Backward<'_>) {
         let (output, pass, dy) = (self.output.len(), cx.pass, cx.dy);
-        let slots = &self.slots;
+        let scratch = &self.scratch;
         self.norm.sum(pass, |rows| {
             let (chunk, first) = pass.rows.chunk_with(rows.start);
-            let at = &slots[chunk][first * output..][..rows.len() * output];
+            let at = &scratch[chunk][first * output..][..rows.len() * output];
             (at, &dy[rows.start * output..rows.end * output])
         });
         self.norm.coefficients(cx);
     }
 
-    /// Writes the adjoint of `row`, whose input is `x`, to `dx`; after [`Self::sum`].
-    pub(super) fn adjoint(
+    /// Writes the gradient of `row`, whose input is `x`, to `dx`; after [`Self::sum`].
+    pub(super) fn grad_of_input(
         &self,
         pass: &Pass,
         row: usize,
@@ -115,7 +116,7 @@ impl NormPool {
     ) {
         let (input, output) = (self.input.len(), self.output.len());
         let (chunk, within) = pass.rows.chunk_with(row);
-        let at = &self.slots[chunk][within * output..][..output];
+        let at = &self.scratch[chunk][within * output..][..output];
         let (x, dy) = (&x[row * input..][..input], &dy[row * output..][..output]);
         let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
         (pass.engine.kernels.ew.norm_max_pool_grad)(&self.pool, x, (at, dy), factors, false, dx);
@@ -145,7 +146,7 @@ impl Op for NormPool {
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
         let factors = (&*self.norm.a, &*self.norm.b, &*self.norm.d);
         if let Some(dx) = cx.grads.of(0) {
-            dx.store(&mut self.slots, |rows, dx, at, store| {
+            dx.store(&mut self.scratch, |rows, dx, at, store| {
                 let x = &x[rows.start * input..rows.end * input];
                 let dy = &dy[rows.start * output..rows.end * output];
                 for (((x, dx), dy), at) in x
@@ -260,7 +261,7 @@ mod tests {
                     }
                     tape.forward();
                     tape.backward_from(y, |dy| fill(5, dy));
-                    let (y, dx) = (tape.value(y).to_vec(), tape.adjoint(inputs[0]).to_vec());
+                    let (y, dx) = (tape.value(y).to_vec(), tape.grad(inputs[0]).to_vec());
                     (y, dx, tape.params.grads().to_vec())
                 });
                 assert_eq!(one.0, two.0);
@@ -278,9 +279,9 @@ mod tests {
     #[test]
     fn other_windows_and_channels_are_declined() {
         let input = Shape::image(16, 8, 8);
-        assert!(NormPool::serves(input, 2, 2));
-        assert!(!NormPool::serves(input, 3, 2) && !NormPool::serves(input, 2, 1));
-        assert!(!NormPool::serves(Shape::image(12, 8, 8), 2, 2));
-        assert!(!NormPool::serves(Shape::image(16, 1, 8), 2, 2));
+        assert!(NormPool::supports(input, 2, 2));
+        assert!(!NormPool::supports(input, 3, 2) && !NormPool::supports(input, 2, 1));
+        assert!(!NormPool::supports(Shape::image(12, 8, 8), 2, 2));
+        assert!(!NormPool::supports(Shape::image(16, 1, 8), 2, 2));
     }
 }

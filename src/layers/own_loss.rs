@@ -51,7 +51,7 @@ impl<L: RowLoss> Layer for OwnLoss<L> {
         let op = OwnLossOp {
             loss: self.0.clone(),
             len,
-            scratch: vec![vec![0.0; len]; to.tape.slots(x)],
+            scratch: vec![vec![0.0; len]; to.tape.chunks(x)],
         };
         Ok(to.tape.push(Box::new(op), &[x], Shape::vector(1)))
     }
@@ -120,7 +120,8 @@ mod tests {
                     name: "",
                     noise: 0,
                     unit: None,
-                    loss_differences: false,
+                    ignores_gradient: false,
+                    loss_differences: None,
                     tape: &mut *tape,
                 };
                 let loss = OwnLoss(Cubes).record(&mut to, &[x]).unwrap();

@@ -3,8 +3,13 @@
 use crate::tape::{Backward, Forward, Op, Pass, Tape, Value};
 use crate::tensor::Shape;
 
-/// A loss that is a sum over the numbers of a row.
+/// A loss that is a sum, or a mean, over the numbers of a row.
 pub(super) trait Term: Copy + Send + Sync + 'static {
+    /// What the sum over `len` numbers is multiplied by.
+    fn scale(self, _len: usize) -> f64 {
+        1.0
+    }
+
     /// The loss of one pair of numbers.
     fn loss(self, slope: f64, a: f64, b: f64) -> f64;
 
@@ -23,16 +28,50 @@ struct SumOp<T> {
 }
 
 /// Records the op over one or two inputs of one shape.
-pub(super) fn record(tape: &mut Tape, inputs: &[Value], term: impl Term, scale: f64) -> Value {
+pub(super) fn record(tape: &mut Tape, inputs: &[Value], term: impl Term) -> Value {
+    let len = tape.shape(inputs[0]).len();
     let op = SumOp {
         term,
-        scale,
-        len: tape.shape(inputs[0]).len(),
+        scale: term.scale(len),
+        len,
         pair: inputs.len() > 1,
-        scratch: vec![(); tape.slots(inputs[0])],
+        scratch: vec![(); tape.chunks(inputs[0])],
     };
     tape.push(Box::new(op), inputs, Shape::vector(1))
 }
+
+/// Makes a layer of a [`Term`]: its name in a spec, and how many inputs of one shape it has.
+macro_rules! pair_loss {
+    ($name:ident, $kind:literal, $arity:expr) => {
+        impl crate::layers::Layer for $name {
+            fn kind(&self) -> &'static str {
+                $kind
+            }
+
+            fn arity(&self) -> std::ops::RangeInclusive<usize> {
+                $arity
+            }
+
+            fn output(&self, name: &str, inputs: &[Shape]) -> crate::error::Result<Shape> {
+                crate::layers::same_shapes(name, inputs)?;
+                Ok(Shape::vector(1))
+            }
+
+            fn is_loss(&self) -> bool {
+                true
+            }
+
+            fn record(
+                &self,
+                to: &mut crate::layers::Recorder<'_>,
+                inputs: &[crate::tape::Value],
+            ) -> crate::error::Result<crate::tape::Value> {
+                Ok(super::pair_loss::record(to.tape, inputs, *self))
+            }
+        }
+    };
+}
+pub(super) use pair_loss;
 
 /// The slope of the pass, as the terms take it.
 fn slope(pass: &Pass) -> f64 {

@@ -10,7 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Recorder, TensorSpec, Tensors};
+use super::layer::{Layer, Recorder};
+use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
 use crate::tensor::Shape;
@@ -55,12 +56,12 @@ impl Layer for Prelu {
 pub struct PreluOp {
     shape: Shape,
     slope: ParamId,
-    slots: Vec<Slot>,
+    scratch: Vec<Scratch>,
 }
 
 /// Σ dy·x·[x <= 0] over a block, over a leaf, and over the leaves of a chunk, which is a
 /// node of the tree.
-struct Slot {
+struct Scratch {
     block: Vec<f32>,
     leaf: Vec<f64>,
     node: Vec<f64>,
@@ -71,7 +72,7 @@ impl PreluOp {
     pub fn record(tape: &mut Tape, name: &str, x: Value) -> Value {
         let shape = tape.shape(x);
         let c = shape.channels;
-        let slot = |_| Slot {
+        let scratch = |_| Scratch {
             block: vec![0.0; c],
             leaf: vec![0.0; c],
             node: vec![0.0; c],
@@ -81,7 +82,7 @@ impl PreluOp {
         let op = Self {
             shape,
             slope,
-            slots: (0..tape.slots(x)).map(slot).collect(),
+            scratch: (0..tape.chunks(x)).map(scratch).collect(),
         };
         tape.push(Box::new(op), &[x], shape)
     }
@@ -93,7 +94,7 @@ impl Op for PreluOp {
         let ew = &cx.pass.engine.kernels.ew;
         cx.pass
             .rows
-            .write(cx.y, len, &mut self.slots, |rows, y, _| {
+            .write(cx.y, len, &mut self.scratch, |rows, y, _| {
                 (ew.prelu)(&x[rows.start * len..rows.end * len], slope, y);
             });
     }
@@ -102,29 +103,29 @@ impl Op for PreluOp {
         let (c, len) = (self.shape.channels, self.shape.len());
         let (x, dy, ew) = (cx.x(0), cx.dy, &cx.pass.engine.kernels.ew);
         let rows = cx.pass.rows;
-        rows.each(&mut self.slots, |chunk, slot| {
+        rows.each(&mut self.scratch, |chunk, scratch| {
             for (i, leaf) in rows.leaves_in(chunk) {
-                slot.leaf.fill(0.0);
+                scratch.leaf.fill(0.0);
                 let range = leaf.start * len..leaf.end * len;
                 let (x, dy) = (&x[range.clone()], &dy[range]);
                 for (x, dy) in x.chunks(BLOCK * c).zip(dy.chunks(BLOCK * c)) {
-                    (ew.prelu_sums)(x, dy, &mut slot.block);
-                    for (sum, x) in slot.leaf.iter_mut().zip(&mut slot.block) {
+                    (ew.prelu_sums)(x, dy, &mut scratch.block);
+                    for (sum, x) in scratch.leaf.iter_mut().zip(&mut scratch.block) {
                         *sum += f64::from(std::mem::take(x));
                     }
                 }
-                for (node, &sum) in slot.node.iter_mut().zip(&slot.leaf) {
+                for (node, &sum) in scratch.node.iter_mut().zip(&scratch.leaf) {
                     *node = if i == 0 { sum } else { *node + sum };
                 }
             }
         });
-        let slots = &self.slots[..rows.chunks()];
+        let scratch = &self.scratch[..rows.chunks()];
         for (i, grad) in cx.params.grad_mut(self.slope).iter_mut().enumerate() {
-            *grad += tree::fold(slots.len(), |s| slots[s].node[i], |a, b| a + b) as f32;
+            *grad += tree::fold(scratch.len(), |s| scratch[s].node[i], |a, b| a + b) as f32;
         }
         let slope = cx.params.value(self.slope);
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, _| {
+            dx.add(&mut self.scratch, |rows, dx, _| {
                 let range = rows.start * len..rows.end * len;
                 (ew.prelu_grad)(&x[range.clone()], &dy[range], slope, dx);
             });

@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ChannelScale;
-use super::layer::{Layer, Recorder, TensorSpec, Tensors};
+use super::layer::{Layer, Recorder};
+use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
 use crate::pack::{Map, Packed, Packer};
 use crate::tape::Value;

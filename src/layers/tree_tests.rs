@@ -69,7 +69,7 @@ fn gradients_of_bias_shift_and_slope_are_added_up_in_the_tree() {
                     tape.set_rows(live);
                     for (i, x) in tape.value_mut(x).iter_mut().enumerate() {
                         *x = match layer {
-                            // The sum is then one of the adjoints with the opposite sign.
+                            // The sum is then one of the gradients with the opposite sign.
                             "prelu" => -1.0,
                             _ => i as f32,
                         };

@@ -52,7 +52,7 @@ impl Layer for WeightedSum {
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         let op = SumOp {
             weights: self.weights.clone(),
-            scratch: vec![(); to.tape.slots(inputs[0])],
+            scratch: vec![(); to.tape.chunks(inputs[0])],
         };
         Ok(to.tape.push(Box::new(op), inputs, Shape::vector(1)))
     }

@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{TensorSpec, Tensors, product};
+use super::tensor_spec::{TensorSpec, Tensors, product};
 use super::{ChannelScale, channel_scale};
 use crate::bits;
 use crate::error::{Error, Result};
@@ -230,7 +230,7 @@ mod tests {
         tape.forward();
         tape.backward_from(y, |dy| fill(3, dy));
         let value = tape.value(y).to_vec();
-        let (dx, dv) = (tape.adjoint(x).to_vec(), tape.params.grads().to_vec());
+        let (dx, dv) = (tape.grad(x).to_vec(), tape.params.grads().to_vec());
         [value, dx, dv, tape.params.values().to_vec()]
     }
 

@@ -1,4 +1,7 @@
 //! Windows that slide over images, and images in the borders that they need.
+//!
+//! A border has one number, [`Window::border`]: 0 as everywhere, or a level of binary units
+//! of signs, -1 or 1 (Larq's `pad_values`).
 
 use super::sides::Sides;
 use crate::error::{Error, Result};
@@ -13,19 +16,22 @@ pub struct Window {
     pub kernel: Sides,
     /// Pixels from one position to the next.
     pub stride: Sides,
-    /// Zeros around the image; less than [`Self::reach`].
+    /// Pixels of the border around the image; less than [`Self::reach`].
     pub padding: Sides,
+    /// What those pixels are: -1, 0 or 1.
+    pub border: i8,
     /// Pixels from one tap to the next.
     pub dilation: Sides,
 }
 
 impl Window {
-    /// A window that is the same on both sides, its taps side by side.
+    /// A window that is the same on both sides, its taps side by side, in a border of zeros.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self {
             kernel: Sides::both(kernel),
             stride: Sides::both(stride),
             padding: Sides::both(padding),
+            border: 0,
             dilation: Sides::ONE,
         }
     }
@@ -60,11 +66,17 @@ impl Window {
             kernel,
             stride,
             padding,
+            border,
             dilation,
         } = *self;
         let fail = |what: String| Err(Error::spec(format!("layer {name}: {what}")));
         if kernel.least() == 0 || stride.least() == 0 || channels == 0 {
             return fail("kernel, stride and out must be at least 1".into());
+        }
+        if !(-1..=1).contains(&border) {
+            return fail(format!(
+                "border {border} is no level of a binary unit; choose -1, 0 or 1"
+            ));
         }
         if dilation.least() == 0 {
             return fail("dilation must be at least 1".into());
@@ -100,7 +112,7 @@ impl Window {
         }
     }
 
-    /// (height, width) of an image of that shape in its border of zeros.
+    /// (height, width) of an image of that shape in its border.
     pub(super) fn bordered(&self, shape: Shape) -> (usize, usize) {
         (
             shape.height + 2 * self.padding.height,
@@ -108,8 +120,8 @@ impl Window {
         )
     }
 
-    /// The zeros before the first pixel of an adjoint that is spread out
-    /// ([`spread`]): `reach - 1 - padding` on each side.
+    /// The zeros before the first pixel of a gradient that is dilated
+    /// ([`dilate`]): `reach - 1 - padding` on each side.
     pub(super) fn margin(&self) -> Sides {
         let side =
             |kernel: usize, dilation: usize, padding: usize| (kernel - 1) * dilation - padding;
@@ -120,9 +132,9 @@ impl Window {
         }
     }
 
-    /// (height, width) of a spread-out adjoint whose windows are the pixels of the input
+    /// (height, width) of a dilated gradient whose windows are the pixels of the input
     /// image: `input + reach - 1`.
-    pub(super) fn spread(&self, input: Shape) -> (usize, usize) {
+    pub(super) fn dilated(&self, input: Shape) -> (usize, usize) {
         (
             input.height + (self.kernel.height - 1) * self.dilation.height,
             input.width + (self.kernel.width - 1) * self.dilation.width,
@@ -163,6 +175,32 @@ pub(super) fn pooled(
     ))
 }
 
+/// Writes the border of an image of that shape into memory that is `width` pixels of
+/// `pixel` numbers wide, of which the first are the channels; what lies beyond the border
+/// stays as it is.
+pub(super) fn fill_border(
+    window: &Window,
+    shape: Shape,
+    (width, pixel): (usize, usize),
+    to: &mut [f32],
+) {
+    let (padding, value) = (window.padding, f32::from(window.border));
+    if window.border == 0 {
+        return;
+    }
+    let (rows, columns) = window.bordered(shape);
+    let inside = |i: usize, before: usize, length: usize| (before..before + length).contains(&i);
+    for i in 0..rows {
+        for j in 0..columns {
+            let image =
+                inside(i, padding.height, shape.height) && inside(j, padding.width, shape.width);
+            if !image {
+                to[(i * width + j) * pixel..][..shape.channels].fill(value);
+            }
+        }
+    }
+}
+
 /// The image where the kernels may read it: in its border, or in place.
 pub(super) fn bordered<'a>(
     image: &'a [f32],
@@ -201,8 +239,8 @@ pub(super) fn bordered_patterns(
     }
 }
 
-/// Copies an output adjoint to stride distance inside its border of zeros.
-pub(super) fn spread(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
+/// Copies an output gradient to stride distance inside its border of zeros.
+pub(super) fn dilate(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
     let (c, margin, stride) = (shape.channels, window.margin(), window.stride);
     for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
         let line = (i * stride.height + margin.height) * width + margin.width;

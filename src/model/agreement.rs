@@ -52,7 +52,7 @@ impl Verification {
     fn new(packed: &PackedNet) -> Self {
         let stage = |(i, stage): (usize, &Stage)| Difference {
             name: stage.name.clone(),
-            bits: packed.flows()[i].output().1 == Kind::Bits,
+            bits: packed.flows()[i].output().1.is_bits(),
             numbers: 0,
             differing: 0,
             largest: 0.0,

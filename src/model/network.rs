@@ -34,13 +34,13 @@ pub struct Network {
     /// The logits of a classifier.
     logits: Option<Value>,
     driver: Driver,
-    /// The input for each byte.
-    pixels: Vec<f32>,
+    /// The input for each byte: one table, or one a channel.
+    pixels: Tables,
 }
 
 impl Network {
     /// Builds the network for batches of up to `batch` rows. With `training`
-    /// false no memory is kept for adjoints, and `backward` panics.
+    /// false no memory is kept for gradients, and `backward` panics.
     ///
     /// # Errors
     /// A spec that describes no network, or a batch of 0.
@@ -80,7 +80,7 @@ impl Network {
         } else {
             per_image
         };
-        let size = samples.saturating_mul(plan.replicas());
+        let size = samples.saturating_mul(plan.particles());
         spec.check_memory(batch, size, training)?;
         let mut tape = Tape::with_group(engine, batch, size);
         let input = tape.input(spec.input, false);
@@ -105,7 +105,7 @@ impl Network {
             inputs: topology.inputs,
             layers: on.layers,
             ends: on.ends,
-            pixels: (0..=255u8).map(|p| encoding.value(p)).collect(),
+            pixels: Tables(encoding.tables()),
         })
     }
 
@@ -157,39 +157,35 @@ impl Network {
         assert_eq!(image.len(), len, "an image of another size");
         let pixels = &self.pixels;
         let x = &mut self.tape.value_mut(self.input)[row * len..][..len];
-        for (x, &p) in x.iter_mut().zip(image) {
-            *x = pixels[usize::from(p)];
-        }
+        pixels.put(image, x);
     }
 
-    /// Sets the images of all live rows, in parallel. `image(row, slot, put)`
-    /// calls `put` once with the bytes of that row's image; `slots` are its
-    /// working memory, [`Self::slots`] of them.
+    /// Sets the images of all live rows, in parallel. `image(row, scratch, put)`
+    /// calls `put` once with the bytes of that row's image; `scratch` are its
+    /// working memory, [`Self::chunks`] of them.
     ///
     /// # Panics
-    /// If there are too few slots, or an image has another size.
+    /// If there are too few scratch, or an image has another size.
     pub fn set_images<S: Send>(
         &mut self,
-        slots: &mut [S],
+        scratch: &mut [S],
         image: impl Fn(usize, &mut S, &mut dyn FnMut(&[u8])) + Sync,
     ) {
         let (len, rows, pixels) = (self.spec.input.len(), self.tape.pass.rows, &self.pixels);
         let all = self.tape.value_mut(self.input);
-        rows.write(all, len, slots, |rows, x, slot| {
+        rows.write(all, len, scratch, |rows, x, scratch| {
             for (row, x) in rows.zip(x.chunks_exact_mut(len)) {
-                image(row, slot, &mut |bytes| {
+                image(row, scratch, &mut |bytes| {
                     assert_eq!(bytes.len(), len, "an image of another size");
-                    for (x, &p) in x.iter_mut().zip(bytes) {
-                        *x = pixels[usize::from(p)];
-                    }
+                    pixels.put(bytes, x);
                 });
             }
         });
     }
 
-    /// Chunks that the rows are cut into, at most: slots that parallel work needs.
-    pub fn slots(&self) -> usize {
-        self.tape.slots(self.input)
+    /// Chunks that the rows are cut into, at most: scratch that parallel work needs.
+    pub fn chunks(&self) -> usize {
+        self.tape.chunks(self.input)
     }
 
     /// The live images, as pixels enter, stored (row, height, width, channel).
@@ -266,8 +262,8 @@ impl Network {
 
     /// The logits of each sample, (samples, classes), in the order of [`Self::losses`].
     pub fn logits(&self) -> &[f32] {
-        let main = self.tape.pass.group.main() * self.classes();
-        self.logits.map_or(&[], |z| &self.tape.value(z)[..main])
+        let primary = self.tape.pass.group.primary() * self.classes();
+        self.logits.map_or(&[], |z| &self.tape.value(z)[..primary])
     }
 
     /// The output of layer `i` of the spec: all its rows, (height, width, channel).
@@ -354,6 +350,28 @@ impl Network {
     /// Parameters and buffers, to write.
     pub fn params_mut(&mut self) -> &mut Params {
         &mut self.tape.params
+    }
+}
+
+/// The input for each byte, 256 numbers for all channels or for each one.
+struct Tables(Vec<f32>);
+
+impl Tables {
+    /// The input for an image, bytes (height, width, channel).
+    fn put(&self, image: &[u8], x: &mut [f32]) {
+        let (tables, _) = self.0.as_chunks::<256>();
+        if let [table] = tables {
+            for (x, &p) in x.iter_mut().zip(image) {
+                *x = table[usize::from(p)];
+            }
+            return;
+        }
+        let pixels = x.chunks_exact_mut(tables.len());
+        for (x, bytes) in pixels.zip(image.chunks_exact(tables.len())) {
+            for ((x, &p), table) in x.iter_mut().zip(bytes).zip(tables) {
+                *x = table[usize::from(p)];
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Network {
         // What the logits do not depend on is not packed.
         let needed = &topology.below(|_| true)[logits];
         let mut packer = Packer::new(self.params(), self.pass().slope);
-        let image = packer.image(spec.input, pixels);
+        let image = packer.image(spec.input, &pixels);
         let keys = spec.noise_keys();
         let mut outputs: Vec<Option<Packed>> = vec![None; spec.layers.len()];
         for &i in needed.iter().chain([&logits]) {

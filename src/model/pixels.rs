@@ -5,17 +5,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::spec::ModelSpec;
 use super::topology::Source;
+use crate::channels::Channels;
 use crate::error::{Error, Result};
 use crate::layers::MaxPool;
 
-/// `(pixel / 255 - mean) / std`
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// `(pixel / 255 - mean) / std`, with one mean and deviation for all channels, or one for
+/// each, as torchvision's `Normalize` has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalise {
     /// Mean of all pixels, in units of 255.
-    pub mean: f32,
+    pub mean: Channels,
     /// Standard deviation of all pixels, in units of 255.
-    pub std: f32,
+    pub std: Channels,
 }
 
 /// How bytes become the network's input. In JSON, `"integer"` or the object of
@@ -24,7 +26,7 @@ pub struct Normalise {
 /// Where the first layer has binary weights the pixels stay integers: its sums
 /// are integers then, below 255 times the weights of a channel, and exact. Its
 /// padding is the pixel 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Pixels {
     /// The bytes themselves, 0 to 255.
     Integer,
@@ -35,15 +37,41 @@ pub enum Pixels {
 impl Pixels {
     /// Pixels centred and scaled, in units of 255.
     pub const fn normalised(mean: f32, std: f32) -> Self {
-        Self::Normalised(Normalise { mean, std })
+        Self::Normalised(Normalise {
+            mean: Channels::All(mean),
+            std: Channels::All(std),
+        })
     }
 
-    /// The input for a byte.
-    pub fn value(self, byte: u8) -> f32 {
+    /// Pixels centred and scaled channel by channel, in units of 255.
+    pub fn normalised_each(mean: Vec<f32>, std: Vec<f32>) -> Self {
+        Self::Normalised(Normalise {
+            mean: mean.into(),
+            std: std.into(),
+        })
+    }
+
+    /// The input for a byte of a channel.
+    ///
+    /// # Panics
+    /// If there is no mean or deviation of that channel.
+    pub fn value(&self, channel: usize, byte: u8) -> f32 {
         match self {
             Self::Integer => f32::from(byte),
-            Self::Normalised(Normalise { mean, std }) => (f32::from(byte) / 255.0 - mean) / std,
+            Self::Normalised(Normalise { mean, std }) => {
+                (f32::from(byte) / 255.0 - mean.of(channel)) / std.of(channel)
+            }
         }
+    }
+
+    /// The input for every byte: 256 numbers for all channels, or for each one.
+    pub(super) fn tables(&self) -> Vec<f32> {
+        let channels = match self {
+            Self::Integer => 1,
+            Self::Normalised(n) => n.mean.numbers().len().max(n.std.numbers().len()),
+        };
+        let table = |c: usize| (0..=255u8).map(move |byte| self.value(c, byte));
+        (0..channels).flat_map(table).collect()
     }
 }
 
@@ -106,22 +134,37 @@ impl ModelSpec {
     /// How pixels enter: as the spec says; where it says nothing, as integers
     /// before binary weights, else as fractions of 255.
     pub fn pixel_encoding(&self) -> Pixels {
-        self.pixels.unwrap_or(match self.binary_first() {
-            Some(_) => Pixels::Integer,
-            None => Pixels::normalised(0.0, 1.0),
-        })
+        self.pixels
+            .clone()
+            .unwrap_or_else(|| match self.binary_first() {
+                Some(_) => Pixels::Integer,
+                None => Pixels::normalised(0.0, 1.0),
+            })
     }
 
     pub(super) fn check_pixels(&self) -> Result<()> {
-        let Some(pixels @ Pixels::Normalised(Normalise { std, .. })) = self.pixels else {
+        let Some(pixels @ Pixels::Normalised(Normalise { mean, std })) = &self.pixels else {
             return Ok(());
         };
-        let finite = pixels.value(0).is_finite() && pixels.value(255).is_finite();
+        let channels = self.input.channels;
+        let unfit = [("means", mean), ("deviations", std)];
+        let unfit = unfit.iter().find(|(_, of)| !of.fits(channels));
+        let finite = || {
+            let each = 0..mean.numbers().len().max(std.numbers().len());
+            let mut all = each.flat_map(|c| [pixels.value(c, 0), pixels.value(c, 255)]);
+            all.all(f32::is_finite) && std.numbers().iter().all(|s| s.is_finite() && *s > 0.0)
+        };
         let what = if let Some(name) = self.binary_first() {
             format!(
                 "layer {name} has binary weights, so its pixels are integers; set \"pixels\" to \"integer\" or leave it out"
             )
-        } else if !(finite && std.is_finite() && std > 0.0) {
+        } else if let Some((what, of)) = unfit {
+            format!(
+                "pixels have {} {what}, and the input has {channels} channel{}; give one number for all channels, or one for each",
+                of.numbers().len(),
+                if channels == 1 { "" } else { "s" }
+            )
+        } else if !finite() {
             "pixels need a mean and a std above 0 that make finite numbers of them".into()
         } else {
             return Ok(());
@@ -140,9 +183,12 @@ mod tests {
     #[test]
     fn json_has_both_forms_and_explains_itself() {
         let normalised = Pixels::normalised(0.5, 0.25);
+        let each = Pixels::normalised_each(vec![0.5, 0.25], vec![0.25, 0.5]);
+        assert_eq!((each.value(0, 255), each.value(1, 255)), (2.0, 1.5));
         for (pixels, text) in [
             (Pixels::Integer, r#""integer""#),
-            (normalised, r#"{"mean":0.5,"std":0.25}"#),
+            (normalised.clone(), r#"{"mean":0.5,"std":0.25}"#),
+            (each, r#"{"mean":[0.5,0.25],"std":[0.25,0.5]}"#),
         ] {
             assert_eq!(serde_json::to_string(&pixels).unwrap(), text);
             assert_eq!(serde_json::from_str::<Pixels>(text).unwrap(), pixels);
@@ -159,8 +205,28 @@ mod tests {
             let known = ["integer", "missing field `std`", "unknown field `x`"];
             assert!(known.iter().any(|k| error.contains(k)), "{error}");
         }
-        assert_eq!(Pixels::Integer.value(200), 200.0);
-        assert_eq!(normalised.value(255), 2.0);
+        assert_eq!(Pixels::Integer.value(0, 200), 200.0);
+        assert_eq!(normalised.value(0, 255), 2.0);
+    }
+
+    #[test]
+    fn means_and_deviations_are_as_many_as_channels() {
+        let mut spec = preset("mlp", Shape::image(3, 4, 4), 10).unwrap();
+        for (mean, std) in [(3, 3), (1, 3), (3, 1), (1, 1)] {
+            spec.pixels = Some(Pixels::normalised_each(vec![0.5; mean], vec![0.25; std]));
+            spec.check().unwrap();
+        }
+        for (mean, std, what) in [(2, 3, "2 means"), (3, 4, "4 deviations"), (2, 2, "2 means")] {
+            spec.pixels = Some(Pixels::normalised_each(vec![0.5; mean], vec![0.25; std]));
+            let error = spec.check().unwrap_err().to_string();
+            let line = format!(
+                "model mlp: pixels have {what}, and the input has 3 channels; give one number for all channels, or one for each"
+            );
+            assert_eq!(error, line);
+        }
+        spec.pixels = Some(Pixels::normalised_each(vec![0.5; 3], vec![0.25, 0.0, 1.0]));
+        let error = spec.check().unwrap_err().to_string();
+        assert!(error.contains("a std above 0"), "{error}");
     }
 
     #[test]
@@ -181,7 +247,7 @@ mod tests {
             "normalise": {"mean": 0.1, "std": 0.3},
             "layers": [{"type": "linear", "name": "fc", "out": 2}]}"#;
         let spec: ModelSpec = serde_json::from_str(text).unwrap();
-        assert!(matches!(spec.pixels, Some(Pixels::Normalised(n)) if n.std == 0.3));
+        assert!(matches!(&spec.pixels, Some(Pixels::Normalised(n)) if n.std == Channels::All(0.3)));
         let text = serde_json::to_string(&spec).unwrap();
         assert!(
             text.contains("\"pixels\":{") && text.contains("\"weights\":\"real\""),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::spec::{ModelSpec, Placement};
 use super::topology::Source;
 use crate::error::{Error, Result};
-use crate::estimators::{self, Estimator, Firing, Link, Plan};
+use crate::estimators::{self, Estimator, Firing, Plan, Probability};
 use crate::layers::{
-    Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Linear, Statistics, own_link,
+    Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Levels, Linear, Statistics,
+    own_probability,
 };
 
 /// The estimator of the binary layers below a local expectation, where no other is
@@ -35,7 +36,7 @@ pub fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
     }
     if let [only] = &names[..]
         && layers > 1
-        && estimators::by_name(only, None)?.flips()
+        && estimators::by_name(only, None)?.needs_differences()
     {
         names.insert(0, BELOW.into());
     }
@@ -47,7 +48,8 @@ pub fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
 
 impl ModelSpec {
     /// Makes the placed activations binary units and the others hard sigmoids.
-    /// ReLU and sigmoid layers stay as they are. `estimator` is a name, or a list
+    /// ReLU and sigmoid layers stay as they are, and so do the levels of layers that are
+    /// binary already. `estimator` is a name, or a list
     /// such as `disarm+local-expectation`, from the first binary layer to the last.
     ///
     /// Batch norms between binary units and the loss take running statistics in
@@ -80,7 +82,12 @@ impl ModelSpec {
         for (n, &i) in places.iter().enumerate() {
             let name = if binary(n) { names.next() } else { None };
             match name {
-                Some(estimator) => self.layers[i].set(Binary::new(mode, estimator)),
+                Some(estimator) => {
+                    let before = self.layers[i].get::<Binary>();
+                    let mut unit = Binary::new(mode, estimator);
+                    unit.levels = before.map_or(Levels::Bits, |before| before.levels);
+                    self.layers[i].set(unit);
+                }
                 None => self.layers[i].set(HARD),
             }
         }
@@ -88,15 +95,24 @@ impl ModelSpec {
         self.check_estimators()
     }
 
-    /// Sets the link of every binary layer; `None` is each estimator's own.
+    /// Sets the probability function of every binary layer; `None` is each estimator's own.
     ///
     /// # Errors
-    /// A link that an estimator's formula does not hold for.
-    pub fn set_link(&mut self, to: Option<Link>) -> Result<()> {
+    /// A probability function that an estimator's formula does not hold for.
+    pub fn set_probability(&mut self, to: Option<Probability>) -> Result<()> {
         for layer in &mut self.layers {
-            layer.update::<Binary>(|unit| unit.link = to.or_else(|| own_link(&unit.estimator)));
+            layer.update::<Binary>(|unit| {
+                unit.probability = to.or_else(|| own_probability(&unit.estimator))
+            });
         }
         self.check_estimators()
+    }
+
+    /// Sets the levels of every binary layer.
+    pub fn set_levels(&mut self, to: Levels) {
+        for layer in &mut self.layers {
+            layer.update::<Binary>(|unit| unit.levels = to);
+        }
     }
 
     /// Sets what every batch norm above the first binary layer normalises by.
@@ -109,11 +125,11 @@ impl ModelSpec {
         }
     }
 
-    /// The links of the binary layers: one name where all have the same, else all, from the
+    /// The probability functions of the binary layers: one name where all have the same, else all, from the
     /// first on, joined by `+`; `None` without any.
-    pub fn links(&self) -> Option<String> {
+    pub fn probabilities(&self) -> Option<String> {
         let all = self.estimators().ok()?;
-        let mut names: Vec<&str> = all.iter().map(|e| e.link().name()).collect();
+        let mut names: Vec<&str> = all.iter().map(|e| e.probability().name()).collect();
         if names.iter().all(|name| *name == names[0]) {
             names.truncate(1);
         }
@@ -142,7 +158,7 @@ impl ModelSpec {
     /// The estimators of the binary layers, from the first on.
     ///
     /// # Errors
-    /// An unknown name, or a link that a formula does not hold for.
+    /// An unknown name, or a probability function that a formula does not hold for.
     pub fn estimators(&self) -> Result<Vec<Arc<dyn Estimator>>> {
         let binary = self.layers.iter().filter_map(LayerSpec::get::<Binary>);
         binary.map(Binary::rule).collect()
@@ -167,9 +183,9 @@ impl ModelSpec {
     }
 
     /// Samples of an image that its estimators need at least.
-    pub fn least_samples(&self) -> usize {
+    pub fn min_samples(&self) -> usize {
         let all = self.estimators().unwrap_or_default();
-        all.iter().map(|e| e.least_samples()).max().unwrap_or(1)
+        all.iter().map(|e| e.min_samples()).max().unwrap_or(1)
     }
 
     /// Whether the temperature of a run means anything to any of its estimators.
@@ -200,12 +216,12 @@ impl ModelSpec {
         for (i, layer) in self.layers.iter().enumerate() {
             if let Some(estimator) = rule(i)? {
                 let name = estimator.info().name;
-                if estimator.flips() && !self.is_below_the_logits(i) {
+                if estimator.needs_differences() && !self.is_below_the_logits(i) {
                     return fail(format!(
                         "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
                     ));
                 }
-                if estimator.link() == Link::Sigmoid {
+                if estimator.probability() == Probability::Sigmoid {
                     continue;
                 }
                 for &b in &below[i] {
@@ -213,9 +229,9 @@ impl ModelSpec {
                         && relaxes(&below)
                     {
                         return fail(format!(
-                            "{} relaxes the layers above it, and {name} there has the {} link; use --link sigmoid, or an estimator that has it",
+                            "{} relaxes the layers above it, and {name} there has the {} probability function; use --probability sigmoid, or an estimator that has it",
                             below.info().name,
-                            estimator.link().name()
+                            estimator.probability().name()
                         ));
                     }
                 }

@@ -2,9 +2,10 @@
 
 use super::topology::{Source, Topology};
 use crate::error::Result;
-use crate::estimators::{Estimator, Plan, Recorded};
+use crate::estimators::{Plan, Recorded};
 use crate::layers::{
-    BatchNorm, Binary, Conv, ConvNormPool, CrossEntropyOp, LayerSpec, MaxPool, NormPool, Recorder,
+    BatchNorm, Binary, Conv, ConvNormPool, CrossEntropyOp, LayerSpec, Levels, MaxPool, NormPool,
+    Recorder,
 };
 use crate::tape::{Tape, Value};
 
@@ -58,25 +59,22 @@ pub(super) fn record(
             (estimator, plan.part(number), number + 1)
         });
         if let Some((estimator, ..)) = &unit {
-            let (x, link) = (inputs[0], estimator.link());
-            units.push(Recorded { x, link });
+            let (x, probability) = (inputs[0], estimator.probability());
+            units.push(Recorded { x, probability });
         }
-        let is_unit = unit.is_some();
-        let loss_differences = topology.inputs[i].iter().any(|source| match source {
-            Source::Layer(j) => flips(&layers[*j]),
-            Source::Input => false,
+        let loss_differences = topology.inputs[i].iter().find_map(|source| match source {
+            Source::Layer(j) => needs_differences(&layers[*j]),
+            Source::Input => None,
         });
         let mut to = Recorder {
             name: layer.name.as_deref().unwrap_or_default(),
             noise: keys[i],
+            ignores_gradient: unit.is_some() && plan.ignores_gradient(number),
             unit,
             loss_differences,
             tape,
         };
         let y = layer.layer().record(&mut to, &inputs)?;
-        if is_unit && plan.ignores_gradient(number) {
-            tape.declare_unasked(y);
-        }
         values.push(Some(y));
         ends.push(tape.nodes());
     }
@@ -93,10 +91,11 @@ pub(super) fn record(
     })
 }
 
-/// Whether a layer is bits of an estimator that asks for what each bit does to the loss.
-fn flips(layer: &LayerSpec) -> bool {
-    let rule = layer.get::<Binary>().and_then(|unit| unit.rule().ok());
-    rule.is_some_and(|rule: std::sync::Arc<dyn Estimator>| rule.flips())
+/// The levels of a layer's bits, where their estimator asks for what each bit does to the
+/// loss.
+fn needs_differences(layer: &LayerSpec) -> Option<Levels> {
+    let unit = layer.get::<Binary>()?;
+    unit.rule().ok()?.needs_differences().then_some(unit.levels)
 }
 
 /// Records layer `i` together with those behind it that are one op with it, as far as
@@ -129,14 +128,14 @@ fn record_fused(
     match conv {
         Some(conv) => {
             let of = (conv.out, conv.window(), conv.terms());
-            if !ConvNormPool::serves(input, of, pool) {
+            if !ConvNormPool::supports(input, of, pool) {
                 return Ok(None);
             }
             let conv = (layers[i].label(), conv.out, conv.window(), conv.terms());
             let y = ConvNormPool::record(tape, x, conv, (norm, settings))?;
             Ok(Some((y, 3)))
         }
-        None if NormPool::serves(input, pool.0, pool.1) => {
+        None if NormPool::supports(input, pool.0, pool.1) => {
             Ok(Some((NormPool::record(tape, norm, x, settings)?, 2)))
         }
         None => Ok(None),

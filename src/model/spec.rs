@@ -78,8 +78,8 @@ pub enum Placement {
 }
 
 impl ModelSpec {
-    /// Fills in what a layer leaves to another of its settings: the link of a binary unit
-    /// is its estimator's own, the stride of a pool its window's side. The link of an
+    /// Fills in what a layer leaves to another of its settings: the probability function of a binary unit
+    /// is its estimator's own, the stride of a pool its window's side. The probability function of an
     /// estimator that is not known stays open.
     pub fn settle(&mut self) {
         self.layers.iter_mut().for_each(LayerSpec::settle);

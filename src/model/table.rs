@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(sums(|r| r.madds_f32), 0);
         assert_eq!(
             rows[0].kind,
-            "conv 5x5, stride 1, padding 2, binary weights"
+            "conv 5x5, stride 1, padding 2, border 0, binary weights"
         );
         assert_eq!(rows[0].bytes, 4 * 400);
     }

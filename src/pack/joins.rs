@@ -2,7 +2,7 @@
 
 use super::value::{Form, Integers, Packed};
 use super::{INEXACT, Packer};
-use crate::packed::{Product, Ranges, Source, Weights};
+use crate::packed::{Kind, Product, Ranges, Source, Weights};
 use crate::tensor::Shape;
 
 impl Packer<'_> {
@@ -27,16 +27,17 @@ impl Packer<'_> {
         self.begun(Product::Add, Weights::None, sources, (shape, form))
     }
 
-    /// The channels of values of one size, side by side: bits where all are bits, integers
+    /// The channels of values of one size, side by side: bits where all are bits, signs where all are signs, integers
     /// where all are whole numbers, else reals.
     pub fn concat(&mut self, inputs: &[Packed]) -> Packed {
         let (inputs, whole) = self.addends(inputs, |_| true);
         let channels = inputs.iter().map(|x| x.shape.channels);
         let Shape { height, width, .. } = inputs[0].shape;
         let shape = Shape::image(channels.clone().sum(), height, width);
-        let bits = inputs.iter().all(|x| matches!(x.form, Form::Bits));
+        let all = |kind: Kind| inputs.iter().all(|x| x.kind() == kind);
         let form = match whole {
-            _ if bits => Form::Bits,
+            _ if all(Kind::Bits) => Form::Bits,
+            _ if all(Kind::Signs) => Form::Signs,
             None => Form::Reals,
             Some(all) => Form::Integers(Integers {
                 ranges: Ranges::concat(all.iter().map(|i| &i.ranges).zip(channels)),
@@ -67,7 +68,7 @@ impl Packer<'_> {
         // sum is not, it is reals that are added.
         let all_whole = inputs.iter().all(|x| x.whole().is_some());
         let real = |x: &Packed| match self.whole_numbers(x) {
-            Some((x, _)) if !all_whole || matches!(x.form, Form::Bits) => x,
+            Some((x, _)) if !all_whole || x.is_bits() => x,
             _ => self.reals(x),
         };
         (inputs.iter().map(real).collect(), None)

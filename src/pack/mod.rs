@@ -2,7 +2,7 @@
 //! (`Layer::pack`); this room knows no layer.
 //!
 //! Layers become [`Stage`]s: a product (a sum over weights, or a join of values) and the
-//! steps that follow it. Where the weights are binary and the inputs bits or pixels, a sum
+//! steps that follow it. Where the weights are binary and the inputs bits, signs or pixels, a sum
 //! is an integer, and what follows it up to the binary unit is, for each channel, a
 //! function of that integer: scale, bias, batch norm, activation. It stays pending until
 //! the unit comes. Then that very function, with the roundings of the trained graph, is
@@ -71,7 +71,7 @@ impl<'a> Packer<'a> {
     }
 
     /// The image of that shape.
-    pub fn image(&self, shape: Shape, pixels: Pixels) -> Packed {
+    pub fn image(&self, shape: Shape, pixels: &Pixels) -> Packed {
         Packed {
             shape,
             form: match pixels {
@@ -203,9 +203,8 @@ impl<'a> Packer<'a> {
     ) -> Result<Packed> {
         let x = self.readable(x, product);
         let depth = product.depth(x.shape);
-        let most = match &x.form {
-            Form::Pixels => 255,
-            Form::Bits => 1,
+        let (low, high) = match &x.form {
+            Form::Pixels | Form::Bits | Form::Signs => product.meets(x.kind()),
             Form::Integers(_) | Form::Reals => {
                 let made = self.sum(x, (product, shape), Weights::Binary { words });
                 return match after {
@@ -214,9 +213,9 @@ impl<'a> Packer<'a> {
                 };
             }
         };
-        let reach = depth.saturating_mul(most);
+        let reach = depth.saturating_mul((high - low) as usize);
         Scan::check(reach, shape.channels).map_err(|what| self.refuse(what))?;
-        let ranges = Ranges::of_sums(&words, depth, most as i32);
+        let ranges = Ranges::of_sums(&words, depth, (low, high));
         let mut made = self.sum(x, (product, shape), Weights::Binary { words });
         made.form = Form::Integers(Integers {
             ranges,

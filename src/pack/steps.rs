@@ -17,7 +17,7 @@ impl Packer<'_> {
     pub fn map(&mut self, x: &Packed, map: Map) -> Result<Packed> {
         let mut x = self.open(self.unflatten(x));
         match &mut x.form {
-            Form::Bits => return Err(self.refuse_after_bits()),
+            Form::Bits | Form::Signs => return Err(self.refuse_after_bits()),
             Form::Integers(integers) => integers.pending.push((self.here(), Pending::Map(map))),
             _ => push(&mut x, map.step()),
         }
@@ -26,6 +26,14 @@ impl Packer<'_> {
 
     pub(super) fn refuse_after_bits(&self) -> crate::Error {
         self.refuse("it follows a binary unit, and its input is bits; only pooling, add, concat and flatten may stand between a binary unit and the next weights")
+    }
+
+    /// The signs of bits: -1 and +1.
+    pub fn signs(&mut self, bits: Packed) -> Packed {
+        let mut x = self.open(bits);
+        push(&mut x, Step::Signs);
+        x.form = Form::Signs;
+        x
     }
 
     /// The largest number of each window.
@@ -37,7 +45,7 @@ impl Packer<'_> {
                 let pool = Pending::MaxPool { kernel, stride };
                 integers.pending.push((self.here(), pool));
             }
-            Form::Bits => push(
+            Form::Bits | Form::Signs => push(
                 &mut x,
                 Step::PoolBits {
                     kernel,
@@ -109,7 +117,7 @@ impl Packer<'_> {
             ..x.clone()
         });
         let (mut x, form) = match self.whole_numbers(&opened) {
-            Some((x, integers)) if !matches!(x.form, Form::Bits) => {
+            Some((x, integers)) if !x.is_bits() => {
                 let ranges = integers.ranges.flatten(x.shape.pixels());
                 let flat = Integers { ranges, ..integers };
                 (x, Some(Form::Integers(flat)))

@@ -23,7 +23,7 @@ impl Packer<'_> {
     pub fn unit(&mut self, x: &Packed, draw: Option<Draw<'_>>) -> Result<Packed> {
         let mut x = self.open(self.unflatten(x));
         match &x.form {
-            Form::Bits => return Err(self.refuse_after_bits()),
+            Form::Bits | Form::Signs => return Err(self.refuse_after_bits()),
             Form::Integers(integers) => {
                 let integers = integers.clone();
                 self.integer_unit(&mut x, &integers, draw)?;
@@ -32,9 +32,9 @@ impl Packer<'_> {
                 &mut x,
                 match draw {
                     None => Step::Fire,
-                    Some((link, _)) => Step::Sample {
+                    Some((probability, _)) => Step::Sample {
                         node: self.noise,
-                        link,
+                        probability,
                         slope: self.slope,
                     },
                 },

@@ -1,6 +1,6 @@
 //! A value of a network on its way to being packed.
 
-use crate::packed::{Function, Product, Ranges, Source, Step, Weights};
+use crate::packed::{Function, Kind, Product, Ranges, Source, Step, Weights};
 use crate::tensor::Shape;
 
 /// A function of each number alone.
@@ -50,7 +50,7 @@ pub(super) enum Pending {
 pub(super) struct Integers {
     /// The integers that each channel can be.
     pub ranges: Ranges,
-    /// The largest of their magnitudes, at most.
+    /// The largest of their magnitudes and of the distances of two of a channel, at most.
     pub reach: usize,
     /// What follows, each with the layer that it is.
     pub pending: Vec<(At, Pending)>,
@@ -69,6 +69,8 @@ pub(super) enum Form {
     /// The bytes of the image.
     Pixels,
     Bits,
+    /// The numbers -1 and +1.
+    Signs,
     Integers(Integers),
     Reals,
 }
@@ -114,6 +116,22 @@ impl Packed {
         }
     }
 
+    /// Whether it is kept as bits.
+    pub(super) fn is_bits(&self) -> bool {
+        self.kind().is_bits()
+    }
+
+    /// What it consists of, as a packed network says it.
+    pub(super) fn kind(&self) -> Kind {
+        match self.form {
+            Form::Pixels => Kind::Pixels,
+            Form::Bits => Kind::Bits,
+            Form::Signs => Kind::Signs,
+            Form::Integers(_) => Kind::Ints,
+            Form::Reals => Kind::Reals,
+        }
+    }
+
     /// The integers that it consists of, with what follows them: pixels are integers.
     pub(super) fn integers(&self) -> Option<Integers> {
         match &self.form {
@@ -123,17 +141,18 @@ impl Packed {
                 pending: Vec::new(),
             }),
             Form::Integers(integers) => Some(integers.clone()),
-            Form::Bits | Form::Reals => None,
+            Form::Bits | Form::Signs | Form::Reals => None,
         }
     }
 
-    /// The whole numbers that it consists of: bits, or integers that nothing but pools
-    /// follows.
+    /// The whole numbers that it consists of: bits, signs, or integers that nothing but
+    /// pools follows.
     pub(super) fn whole(&self) -> Option<Integers> {
-        if let Form::Bits = self.form {
+        if self.is_bits() {
+            let (low, high) = self.kind().range();
             return Some(Integers {
-                ranges: Ranges::Same(0, 1),
-                reach: 1,
+                ranges: Ranges::Same(low, high),
+                reach: (high - low) as usize,
                 pending: Vec::new(),
             });
         }

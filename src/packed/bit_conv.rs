@@ -1,9 +1,10 @@
 //! Binary weights over bits, by planes; see [`crate::kernels::packed`].
 
 use super::epilogue::{Channel, Epilogue};
-use super::layout::Rows;
+use super::layout::{Rows, set};
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
+use crate::kernels::Kernels;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;
 
@@ -38,6 +39,36 @@ pub(super) enum OutputLayout {
     Ints(usize),
 }
 
+/// A number for each output and position that is added to the sum there, so that one
+/// threshold serves at every position.
+pub(super) struct Extra(Vec<u8>);
+
+impl Extra {
+    /// The rules of all outputs for those at each position, counted at stride 1: their
+    /// greatest thresholds. `None` where the others lie further below than a byte says.
+    pub fn new(
+        spec: &ConvSpec<'_>,
+        channel: impl Fn(usize, (usize, usize)) -> Channel,
+    ) -> Option<(Vec<Channel>, Self)> {
+        let ((height, width), positions) = (spec.dense(), BitConv::positions(spec));
+        let row = spec.input.width + spec.padding;
+        let places = || (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+        let mut extra = vec![0; spec.output.channels * positions];
+        let mut channels = Vec::new();
+        for (o, extra) in extra.chunks_exact_mut(positions).enumerate() {
+            let greatest = places()
+                .map(|at| channel(o, at))
+                .max_by_key(|c| c.threshold)?;
+            for (y, x) in places() {
+                let below = greatest.threshold - channel(o, (y, x)).threshold;
+                extra[y * row + x] = u8::try_from(below).ok()?;
+            }
+            channels.push(greatest);
+        }
+        Some((channels, Self(extra)))
+    }
+}
+
 /// The layer.
 pub(super) struct BitConv {
     from: usize,
@@ -55,6 +86,7 @@ pub(super) struct BitConv {
     /// How many -1 each output has, of the weights in use.
     negative: Vec<i32>,
     layout: OutputLayout,
+    extra: Option<Extra>,
     spread: usize,
     planes: usize,
     sums: usize,
@@ -111,7 +143,12 @@ impl BitConv {
         sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
     }
 
-    pub fn new(spec: &ConvSpec<'_>, from: usize, layout: OutputLayout, sizes: &mut Sizes) -> Self {
+    pub fn new(
+        spec: &ConvSpec<'_>,
+        from: usize,
+        (layout, extra): (OutputLayout, Option<Extra>),
+        sizes: &mut Sizes,
+    ) -> Self {
         let (channels, plane) = (spec.input.channels, Self::plane(spec));
         let step = spec.input.width + spec.padding;
         let positions = Self::positions(spec);
@@ -154,6 +191,7 @@ impl BitConv {
             }
         }
         let sections: usize = blocks.iter().map(|b| b.terms[0].len()).sum();
+        let sections = sections + usize::from(extra.is_some());
         let outputs = if blocks.len() == 1 {
             1
         } else {
@@ -189,6 +227,7 @@ impl BitConv {
             sections,
             negative,
             layout,
+            extra,
             spread: sizes.bytes(most * plane),
             planes: sizes.bytes(planes),
             sums: sizes.bytes(outputs * sections * positions),
@@ -242,13 +281,27 @@ impl Block {
 }
 
 impl BitConv {
+    /// Bits of whole sums. The kernel adds up at most 128 sections: in layers that are
+    /// deeper than that the sums cost far more than the thresholds.
+    fn cut(&self, kernels: &Kernels, sums: &[u8], threshold: i32, stream: &mut [u64]) {
+        if self.sections <= 128 {
+            return kernels.cut8(sums, self.sections, threshold, stream);
+        }
+        stream.fill(0);
+        for at in 0..self.positions {
+            let each = sums[at..].iter().step_by(self.positions);
+            let sum: i32 = each.map(|&s| i32::from(s)).sum();
+            set(stream, at, sum >= threshold);
+        }
+    }
+
     /// Output `o`, whose sums are whole.
     fn finish(&self, cx: &mut Cx<'_>, o: usize, sums: &[u8], stream: &mut [u64]) {
         match &self.layout {
             OutputLayout::Bits(channels, epilogue, to) => {
                 let channel = channels[o];
                 let threshold = channel.threshold + self.negative[o];
-                cx.kernels.cut8(sums, self.sections, threshold, stream);
+                self.cut(cx.kernels, sums, threshold, stream);
                 let out = &mut cx.s.bits[*to];
                 epilogue.channel(cx.kernels, stream, o, channel.invert, out);
             }
@@ -301,6 +354,11 @@ impl Op for BitConv {
                     kernels.sum8(&planes[..at], terms, sum);
                 }
                 if number + 1 == self.blocks.len() {
+                    if let Some(Extra(extra)) = &self.extra {
+                        let last = whole - self.positions;
+                        sums[last..]
+                            .copy_from_slice(&extra[o * self.positions..][..self.positions]);
+                    }
                     self.finish(cx, o, sums, &mut stream);
                 }
             }

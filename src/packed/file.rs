@@ -24,8 +24,12 @@ const KEY: &str = "bnn-cpu-packed";
 const CHAIN: u32 = seal::FORMAT;
 
 /// The format of networks whose stages name what they read, join values or have the steps
-/// that came with that: the newest one that this version knows.
+/// that came with that.
 const GRAPH: u32 = 3;
+
+/// The format of networks with signs, with a border that is not 0 or with pixels that are
+/// normalised channel by channel: the newest one that this version knows.
+const LEVELS: u32 = 4;
 
 /// No file larger than this is read.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -103,6 +107,13 @@ fn each_tensor(
 impl PackedNet {
     /// The oldest format that can hold the network.
     fn format(&self) -> u32 {
+        let signs = |stage: &Stage| {
+            let border = matches!(stage.product, Product::Conv { border, .. } if border != 0);
+            border || stage.tail.iter().any(|step| matches!(step, Step::Signs))
+        };
+        if self.pixels.differ() || self.stages.iter().any(signs) {
+            return LEVELS;
+        }
         let joins = |(i, stage): (usize, &Stage)| {
             let product = match stage.product {
                 Product::Add | Product::Concat => true,
@@ -139,7 +150,7 @@ impl PackedNet {
             lineage: self.lineage.clone(),
             name: self.name.clone(),
             input: self.input,
-            pixels: self.pixels,
+            pixels: self.pixels.clone(),
             stages: self.stages.clone(),
         };
         let text = serde_json::to_string(&header).map_err(|e| fail(e.to_string()))?;
@@ -184,9 +195,9 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=GRAPH).contains(&format) {
+        if !(1..=LEVELS).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {GRAPH}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {LEVELS}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;

@@ -67,11 +67,7 @@ pub(super) fn flows(image: (Shape, Kind), stages: &[Stage]) -> Result<Vec<Flow>>
         let mut inputs = Vec::new();
         for source in &sources {
             inputs.push(match *source {
-                Source::Image => (
-                    image.0,
-                    image.1,
-                    if image.1 == Kind::Pixels { 255 } else { 0 },
-                ),
+                Source::Image => (image.0, image.1, reach_of(image.1)),
                 Source::Stage(j) => {
                     let before = flows.get(j).ok_or_else(|| {
                         fail(&format!(
@@ -117,9 +113,13 @@ impl Product {
                 kernel,
                 stride,
                 padding,
+                border,
             } => {
                 let sizes = [out, kernel, stride];
-                if sizes.iter().any(|&s| s == 0 || s > 1 << 16) || padding >= kernel {
+                if sizes.iter().any(|&s| s == 0 || s > 1 << 16)
+                    || padding >= kernel
+                    || !(-1..=1).contains(&border)
+                {
                     return None;
                 }
                 let padded = (input.height + 2 * padding) * (input.width + 2 * padding);
@@ -137,10 +137,26 @@ impl Product {
 }
 
 /// The least and the largest sum of one output with that many weights, `positive`
-/// of which are +1, over inputs from 0 to `most`.
-pub fn sums_of(depth: usize, positive: usize, most: i32) -> (i32, i32) {
+/// of which are +1, over inputs within those limits.
+pub fn sums_of(depth: usize, positive: usize, (low, high): (i32, i32)) -> (i32, i32) {
     let (positive, negative) = (positive as i32, (depth - positive) as i32);
-    (-negative * most, positive * most)
+    (
+        positive * low - negative * high,
+        positive * high - negative * low,
+    )
+}
+
+/// The reach of a value of that kind, where the kind alone says it.
+fn reach_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Reals => 0,
+        _ => distance(kind.range()),
+    }
+}
+
+/// How far two limits are apart, the first of which is no more than 0.
+fn distance((low, high): (i32, i32)) -> usize {
+    (high - low) as usize
 }
 
 /// What a value without weights is made of: the kind that can hold all of the inputs.
@@ -149,6 +165,7 @@ fn joined(inputs: &[Value], bits: bool) -> Kind {
     match inputs.iter().any(|v| v.1 == Kind::Reals) {
         true => Kind::Reals,
         false if bits && all(Kind::Bits) => Kind::Bits,
+        false if bits && all(Kind::Signs) => Kind::Signs,
         false => Kind::Ints,
     }
 }
@@ -187,7 +204,7 @@ impl Stage {
     }
 
     /// The sum over weights.
-    fn sum(&self, (shape, kind, most): Value) -> std::result::Result<Value, &'static str> {
+    fn sum(&self, (shape, kind, _): Value) -> std::result::Result<Value, &'static str> {
         let out = self.product.output(shape);
         let out = out.ok_or("the window does not fit its input")?;
         let depth = self.product.depth(shape);
@@ -201,7 +218,8 @@ impl Stage {
         }
         match (kind, &self.weights) {
             (Kind::Ints, _) => Err("a sum cannot read integer sums"),
-            (Kind::Pixels | Kind::Bits, Weights::Binary { .. }) => {
+            (Kind::Pixels | Kind::Bits | Kind::Signs, Weights::Binary { .. }) => {
+                let most = distance(self.product.meets(kind));
                 Ok((out, Kind::Ints, depth.saturating_mul(most)))
             }
             _ => Ok((out, Kind::Reals, 0)),
@@ -269,6 +287,7 @@ impl Step {
             Step::AvgPool { .. } => "avg_pool",
             Step::Divide { .. } => "divide",
             Step::Flatten => "flatten",
+            Step::Signs => "signs",
             Step::Fire => "fire",
             Step::Sample { .. } => "sample",
         }
@@ -296,18 +315,19 @@ impl Step {
 
     /// The kind of what the step makes of a value.
     fn kind(&self, kind: Kind) -> Option<Kind> {
-        use Kind::{Bits, Ints, Reals};
+        use Kind::{Bits, Ints, Reals, Signs};
         Some(match (self, kind) {
             (Step::Threshold { .. } | Step::Draw { .. }, Ints) => Bits,
-            (Step::PoolBits { .. }, Bits) => Bits,
+            (Step::Signs, Bits) => Signs,
+            (Step::PoolBits { .. }, Bits | Signs) => kind,
             (Step::PoolInts { .. }, Ints) => Ints,
-            (Step::SumPool { .. }, Bits | Ints) => Ints,
+            (Step::SumPool { .. }, Bits | Signs | Ints) => Ints,
             (Step::Affine { .. }, Ints | Reals) => Reals,
             (Step::Divide { by }, Ints) if *by > 0 => Reals,
             (Step::Function { .. } | Step::MaxPool { .. } | Step::AvgPool { .. }, Reals) => Reals,
-            (Step::Flatten, Bits | Ints | Reals) => kind,
+            (Step::Flatten, Bits | Signs | Ints | Reals) => kind,
             (Step::Fire, Reals) => Bits,
-            (Step::Sample { link, .. }, Reals) if *link != Function::Relu => Bits,
+            (Step::Sample { probability, .. }, Reals) if *probability != Function::Relu => Bits,
             _ => return None,
         })
     }
@@ -315,10 +335,9 @@ impl Step {
     fn output(&self, (shape, kind, reach): Value) -> Option<Value> {
         let made = self.kind(kind)?;
         let Some(((height, width), stride)) = self.window() else {
-            let reach = match (made, kind) {
-                (Kind::Reals, _) => 0,
-                (Kind::Bits, _) => 1,
-                _ => reach,
+            let reach = match made {
+                Kind::Ints => reach,
+                _ => reach_of(made),
             };
             let shape = match self {
                 Step::Flatten => Shape::vector(shape.len()),

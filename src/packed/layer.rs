@@ -2,28 +2,51 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channels::Channels;
+
 /// What the image is to the stages that read it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pixels {
     /// The integers 0 to 255.
     Raw,
     /// `(pixel / 255 - mean) / std`
     Normalised {
-        /// In units of 255.
-        mean: f32,
-        /// In units of 255.
-        std: f32,
+        /// In units of 255; for all channels, or one a channel.
+        mean: Channels,
+        /// In units of 255; for all channels, or one a channel.
+        std: Channels,
     },
 }
 
 impl Pixels {
-    /// The number that stands for each pixel value.
-    pub fn table(self) -> [f32; 256] {
-        std::array::from_fn(|p| match self {
+    /// The number that stands for each pixel value: one table for all channels, or one for
+    /// each.
+    pub fn tables(&self) -> Vec<[f32; 256]> {
+        let channels = match self {
+            Pixels::Raw => 1,
+            Pixels::Normalised { mean, std } => mean.numbers().len().max(std.numbers().len()),
+        };
+        let number = |c: usize, p: usize| match self {
             Pixels::Raw => p as f32,
-            Pixels::Normalised { mean, std } => (p as f32 / 255.0 - mean) / std,
-        })
+            Pixels::Normalised { mean, std } => (p as f32 / 255.0 - mean.of(c)) / std.of(c),
+        };
+        let table = |c: usize| std::array::from_fn(|p| number(c, p));
+        (0..channels).map(table).collect()
+    }
+
+    /// Whether there is one mean and deviation, or one for each of so many channels.
+    pub(super) fn fit(&self, channels: usize) -> bool {
+        match self {
+            Pixels::Raw => true,
+            Pixels::Normalised { mean, std } => mean.fits(channels) && std.fits(channels),
+        }
+    }
+
+    /// Whether channels have numbers of their own.
+    pub(super) fn differ(&self) -> bool {
+        matches!(self, Pixels::Normalised { mean, std }
+            if [mean, std].iter().any(|of| matches!(of, Channels::Each(_))))
     }
 }
 
@@ -63,7 +86,7 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Product {
-    /// Convolution; padding is the number 0, the bit 0.
+    /// Convolution.
     Conv {
         /// Output channels.
         out: usize,
@@ -71,8 +94,11 @@ pub enum Product {
         kernel: usize,
         /// Pixels from one window to the next.
         stride: usize,
-        /// Zeros around the image.
+        /// Pixels of the border around the image.
         padding: usize,
+        /// What those pixels are: -1, 0 or 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        border: i8,
     },
     /// Fully connected, inputs in the order (channel, height, width).
     Linear {
@@ -81,13 +107,21 @@ pub enum Product {
     },
     /// The input as it is.
     Input,
-    /// The sum of inputs of one shape. Where all are integers (pixels, bits or sums) it
+    /// The sum of inputs of one shape. Where all are integers (pixels, bits, signs or sums) it
     /// is an integer; else the numbers are added in 32-bit floats, in the order of the
     /// inputs.
     Add,
     /// The channels of the inputs side by side, in the order of the inputs: bits where
-    /// all are bits, else integers where none is real.
+    /// all are bits, signs where all are signs, else integers where none is real.
     Concat,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_zero(border: &i8) -> bool {
+    *border == 0
 }
 
 /// The weights of a product: (out, inputs), the inputs of one output in the order
@@ -172,7 +206,7 @@ pub enum Step {
         #[serde(skip)]
         p: Vec<f32>,
     },
-    /// The largest bit of a window, or the smallest where `and` is.
+    /// The largest bit or sign of a window, or the smallest where `and` is.
     PoolBits {
         /// Height and width.
         kernel: usize,
@@ -215,7 +249,7 @@ pub enum Step {
         /// Pixels from one window to the next.
         stride: usize,
     },
-    /// The sum of the bits or integers of a window, as an integer.
+    /// The sum of the bits, signs or integers of a window, as an integer.
     SumPool {
         /// Height of the window.
         height: usize,
@@ -240,6 +274,8 @@ pub enum Step {
     },
     /// The numbers as one vector in the order (channel, height, width).
     Flatten,
+    /// Bits to signs: `2·bit - 1`. A sign is kept as its bit.
+    Signs,
     /// Reals to bits: `[x > 0]`.
     Fire,
     /// Reals to random bits, or to `[x > 0]` where thresholds are asked for.
@@ -247,7 +283,8 @@ pub enum Step {
         /// The place in the noise's address.
         node: usize,
         /// The probability of a 1: hard sigmoid or sigmoid.
-        link: Function,
+        #[serde(alias = "link")]
+        probability: Function,
         /// Its slope.
         slope: f32,
     },
@@ -260,8 +297,44 @@ pub enum Kind {
     Pixels,
     /// Bits.
     Bits,
+    /// The numbers -1 and +1, kept as the bits 0 and 1.
+    Signs,
     /// Exact integers.
     Ints,
     /// 32-bit floats.
     Reals,
+}
+
+impl Kind {
+    /// Whether it is kept as bits.
+    pub fn is_bits(self) -> bool {
+        matches!(self, Kind::Bits | Kind::Signs)
+    }
+
+    /// The least and the largest number where the kind alone says it: of whole numbers
+    /// that are no sums.
+    pub(crate) fn range(self) -> (i32, i32) {
+        match self {
+            Kind::Pixels => (0, 255),
+            Kind::Signs => (-1, 1),
+            _ => (0, 1),
+        }
+    }
+}
+
+impl Product {
+    /// The least and the largest number that a weight meets, where the input is of that
+    /// kind: a number of it, or one of the border.
+    pub(crate) fn meets(&self, kind: Kind) -> (i32, i32) {
+        let (low, high) = kind.range();
+        match *self {
+            Product::Conv {
+                padding, border, ..
+            } if padding > 0 => {
+                let border = i32::from(border);
+                (low.min(border), high.max(border))
+            }
+            _ => (low, high),
+        }
+    }
 }

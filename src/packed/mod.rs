@@ -32,7 +32,8 @@
 //! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors with a seal
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
 //! `format` (2, or 3 where stages name what they read, join values, make integers or have
-//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`; 1 had no seal), what the
+//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`, or 4 where there is the step
+//! `signs`, a `border` that is not 0 or a mean or std a channel; 1 had no seal), what the
 //! network was made from ([`Lineage`]), its name, input, pixels and stages without their
 //! numbers. A stage's `inputs` are `"image"` and `{"stage": n}`, the stage before it where
 //! there are none. The numbers of stage `i`
@@ -41,9 +42,12 @@
 //! last are 0; or F32 (out, inputs) and `i.bias`), and those of step `j` of its
 //! tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`, `i.j.min` (U8, 0 or 1),
 //! `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All little-endian. A bit of an
-//! activation is 1 for `x > 0`, else 0; padding is the bit 0.
+//! activation is 1 for `x > 0`, else 0; the step `signs` makes -1 and +1 of bits, which are
+//! kept as they are. The pixels of a border are the number `border` of the convolution, 0
+//! where there is none.
 
 mod bit_conv;
+mod counts;
 mod epilogue;
 mod file;
 mod flow;
@@ -82,7 +86,7 @@ use crate::seal::Origin;
 use crate::tensor::Shape;
 
 /// The most memory that running a network may take on one thread: 4 GiB.
-const MOST_MEMORY: u64 = 4 << 30;
+const MAX_MEMORY: u64 = 4 << 30;
 
 /// A network on packed bits; see the module's page.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,8 +151,8 @@ impl PackedNet {
     }
 
     /// What the first stage reads.
-    pub fn pixels(&self) -> Pixels {
-        self.pixels
+    pub fn pixels(&self) -> &Pixels {
+        &self.pixels
     }
 
     /// The classes that it tells apart.
@@ -180,20 +184,23 @@ impl PackedNet {
         if sides.iter().any(|&s| s == 0 || s > 1 << 14) {
             return fail("the input makes no image");
         }
-        if let Pixels::Normalised { std, .. } = pixels
-            && !(std > 0.0 && std.is_finite() && pixels.table().iter().all(|x| x.is_finite()))
+        if !pixels.fit(input.channels) {
+            return fail("pixels need one mean and std, or one for each channel of the input");
+        }
+        let sound = |std: &f32| *std > 0.0 && std.is_finite();
+        if let Pixels::Normalised { std, .. } = &pixels
+            && !(std.numbers().iter().all(sound)
+                && pixels.tables().iter().flatten().all(|x| x.is_finite()))
         {
             return fail("pixels need a mean and a std above 0 that make finite numbers of them");
         }
-        let kind = match pixels {
+        let kind = match &pixels {
             Pixels::Raw => Kind::Pixels,
             Pixels::Normalised { .. } => Kind::Reals,
         };
         let flows = flow::flows((input, kind), &stages)?;
         let needed = memory(&stages, &flows);
-        let limit = bounded::lacking(needed)
-            .unwrap_or(u64::MAX)
-            .min(MOST_MEMORY);
+        let limit = bounded::lacking(needed).unwrap_or(u64::MAX).min(MAX_MEMORY);
         if needed > limit {
             return Err(Error::spec(format!(
                 "packed network: running it would take up to {} MiB of memory on a thread; the limit is {} MiB",

@@ -9,10 +9,10 @@ use super::steps::Reading;
 use super::windows;
 use crate::tensor::Shape;
 
-/// A value, stored (height, width, channel); a bit is 0 or 1.
+/// A value, stored (height, width, channel); a bit is 0 or 1, a sign -1 or +1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Pixels, bits or integers.
+    /// Pixels, bits, signs or integers.
     Ints(Vec<i32>),
     /// Reals.
     Reals(Vec<f32>),
@@ -25,10 +25,12 @@ impl PackedNet {
     /// If the image has another size.
     pub fn naive(&self, image: &[u8], reading: Reading) -> Vec<Values> {
         assert_eq!(image.len(), self.input().len(), "an image of another size");
-        let table = self.pixels().table();
+        let tables = self.pixels().tables();
+        let number = |(i, &p): (usize, &u8)| tables[i % tables.len()][usize::from(p)];
         let image = match self.pixels() {
             Pixels::Raw => Values::Ints(image.iter().map(|&p| i32::from(p)).collect()),
-            _ => Values::Reals(image.iter().map(|&p| table[usize::from(p)]).collect()),
+            // With a table for each channel they follow each other as the channels do.
+            _ => Values::Reals(image.iter().enumerate().map(number).collect()),
         };
         let lows = self.lows();
         let mut all: Vec<Values> = Vec::new();
@@ -99,14 +101,15 @@ fn join(stage: &Stage, flow: &Flow, inputs: &[&Values]) -> Values {
 }
 
 fn product(stage: &Stage, input: Shape, output: Shape, x: &Values) -> Values {
-    let (kernel, stride, padding) = match stage.product {
+    let (kernel, stride, padding, border) = match stage.product {
         Product::Conv {
             kernel,
             stride,
             padding,
+            border,
             ..
-        } => ((kernel, kernel), stride, padding),
-        Product::Linear { .. } => ((input.height, input.width), 1, 0),
+        } => ((kernel, kernel), stride, padding, f32::from(border)),
+        Product::Linear { .. } => ((input.height, input.width), 1, 0, 0.0),
         Product::Input | Product::Add | Product::Concat => {
             unreachable!("a product over weights")
         }
@@ -134,6 +137,8 @@ fn product(stage: &Stage, input: Shape, output: Shape, x: &Values) -> Values {
                 let xx = (p % output.width * stride + tap % kernel.1).wrapping_sub(padding);
                 if y < input.height && xx < input.width {
                     sum += weight(o, i) * at((y * input.width + xx) * input.channels + c);
+                } else if border != 0.0 {
+                    sum += weight(o, i) * border;
                 }
             }
             if let Weights::Real { bias, .. } = &stage.weights {
@@ -238,13 +243,21 @@ fn follow(
                 Values::Reals(x) => Values::Reals((0..x.len()).map(|i| x[at(i)]).collect()),
             }
         }
+        (Step::Signs, Values::Ints(x)) => Values::Ints(x.iter().map(|&bit| 2 * bit - 1).collect()),
         (Step::Fire, Values::Reals(x)) => bits(&mut |i| crate::bits::bit(x[i]), x.len()),
-        (Step::Sample { node, link, slope }, Values::Reals(x)) => match reading.noise(*node) {
+        (
+            Step::Sample {
+                node,
+                probability,
+                slope,
+            },
+            Values::Reals(x),
+        ) => match reading.noise(*node) {
             None => bits(&mut |i| crate::bits::bit(x[i]), x.len()),
             Some(mut rng) => {
                 let mut u = vec![0.0; x.len()];
                 crate::random::fill_uniform(&mut rng, &mut u);
-                bits(&mut |i| u[i] < link.of(*slope, x[i]), x.len())
+                bits(&mut |i| u[i] < probability.of(*slope, x[i]), x.len())
             }
         },
         _ => unreachable!("PackedNet::new has checked the order of the steps"),

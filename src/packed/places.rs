@@ -78,9 +78,10 @@ pub(super) fn copy_image(
     }
 }
 
-/// Bits as integers 0 and 1, (height, width, channel).
+/// Bits as integers 0 and 1, or signs as -1 and +1, (height, width, channel).
 pub(super) struct Unpack {
     pub shape: Shape,
+    pub signs: bool,
     pub from: Place,
     pub to: usize,
 }
@@ -92,20 +93,22 @@ impl Op for Unpack {
 
     fn run(&self, cx: &mut Cx<'_>) {
         let shape = self.shape;
+        let number = |bit: i32| if self.signs { 2 * bit - 1 } else { bit };
         let out = &mut cx.s.ints[self.to];
         for (p, out) in out.chunks_exact_mut(shape.channels).enumerate() {
             let (y, x) = (p / shape.width, p % shape.width);
             match self.from {
                 Place::Rows(buffer, rows) => {
                     for (c, out) in out.iter_mut().enumerate() {
-                        *out = i32::from(get(&cx.s.bits[buffer], rows.place(c, y, x)));
+                        let bit = get(&cx.s.bits[buffer], rows.place(c, y, x));
+                        *out = number(i32::from(bit));
                     }
                 }
                 Place::Nibbles(buffer, nibbles) => {
                     let groups = &cx.s.bytes[buffer][nibbles.place(0, y, x)..];
                     for (out, nibble) in out.chunks_mut(4).zip(groups) {
                         for (j, out) in out.iter_mut().enumerate() {
-                            *out = i32::from(nibble >> j & 1);
+                            *out = number(i32::from(nibble >> j & 1));
                         }
                     }
                 }

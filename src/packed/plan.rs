@@ -1,6 +1,7 @@
 //! The operations of a network, ready to run.
 
 use super::PackedNet;
+use super::layer::Kind;
 use super::layout::{Place, get};
 use super::places::Output;
 use super::planner::Planner;
@@ -29,8 +30,8 @@ pub(super) trait Op: Send + Sync {
 /// The operations of a network; made once, shared by threads.
 pub struct Plan {
     ops: Vec<(usize, Box<dyn Op>)>,
-    /// The shape of each stage's output, and where it lies.
-    outputs: Vec<(Shape, Output)>,
+    /// What each stage's output is, and where it lies.
+    outputs: Vec<((Shape, Kind), Output)>,
     sizes: Sizes,
     kernels: &'static Kernels,
 }
@@ -39,9 +40,9 @@ impl Plan {
     /// The plan of a network on those kernels.
     pub(super) fn new(net: &PackedNet, kernels: &'static Kernels) -> Self {
         let planner = Planner::new(net, kernels).run();
-        let shapes = net.flows().iter().map(|flow| flow.output().0);
+        let values = net.flows().iter().map(|flow| flow.output());
         Self {
-            outputs: shapes.zip(planner.outputs).collect(),
+            outputs: values.zip(planner.outputs).collect(),
             ops: planner.ops,
             sizes: planner.sizes,
             kernels,
@@ -87,21 +88,24 @@ impl Plan {
     }
 
     /// The output of stage `i` in the last run, (height, width, channel); bits are 0
-    /// and 1.
+    /// and 1, signs -1 and +1.
     pub(super) fn output(&self, i: usize, s: &Scratch, out: &mut Vec<f32>) {
         out.clear();
-        let (shape, output) = self.outputs[i];
+        let ((shape, kind), output) = self.outputs[i];
+        let bit = |bit: bool| match (kind, bit) {
+            (_, true) => 1.0,
+            (Kind::Signs, false) => -1.0,
+            (_, false) => 0.0,
+        };
         for p in 0..shape.pixels() {
             let (y, x) = (p / shape.width, p % shape.width);
             for c in 0..shape.channels {
                 out.push(match output {
                     Output::Ints(b) => s.ints[b][p * shape.channels + c] as f32,
                     Output::Reals(b) => s.reals[b][p * shape.channels + c],
-                    Output::Bits(Place::Rows(b, rows)) => {
-                        f32::from(u8::from(get(&s.bits[b], rows.place(c, y, x))))
-                    }
+                    Output::Bits(Place::Rows(b, rows)) => bit(get(&s.bits[b], rows.place(c, y, x))),
                     Output::Bits(Place::Nibbles(b, nibbles)) => {
-                        f32::from(s.bytes[b][nibbles.place(c, y, x)] >> (c % 4) & 1)
+                        bit(s.bytes[b][nibbles.place(c, y, x)] >> (c % 4) & 1 == 1)
                     }
                 });
             }

@@ -74,14 +74,18 @@ impl<'a> Planner<'a> {
         let (stage, flow) = self.at(i);
         match (&stage.weights, flow.input().1) {
             (Weights::None, _) => self.join(i),
-            (Weights::Binary { words }, Kind::Pixels | Kind::Bits) => self.integers(i, words),
+            (Weights::Binary { words }, Kind::Pixels | Kind::Bits | Kind::Signs) => {
+                self.integers(i, words)
+            }
             _ => self.reals(i),
         }
     }
 
     /// Whether a layer over bits is summed row by row.
     pub fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
-        bits_of_sums(stage, flow).is_some() && RowConv::fits(spec, self.kernels.row_lanes())
+        bits_of_sums(stage).is_some()
+            && !stage.product.varies(flow.input().1)
+            && RowConv::fits(spec, self.kernels.row_lanes())
     }
 
     /// How a stage with weights wants the bits that it reads.
@@ -160,8 +164,8 @@ impl<'a> Planner<'a> {
             return buffer;
         }
         let to = self.sizes.reals(self.net.input().len());
-        let table = self.net.pixels().table();
-        self.push(i, Load { table, to });
+        let tables = self.net.pixels().tables();
+        self.push(i, Load { tables, to });
         self.image.1 = Some(to);
         to
     }
@@ -200,8 +204,15 @@ impl<'a> Planner<'a> {
                 }
                 let to = self.sizes.ints(shape.len());
                 self.unpacked.insert(from, to);
+                let signs = self.at(from).1.output().1 == Kind::Signs;
                 let from = place;
-                self.push(i, Unpack { shape, from, to });
+                let unpack = Unpack {
+                    shape,
+                    signs,
+                    from,
+                    to,
+                };
+                self.push(i, unpack);
                 to
             }
             Output::Reals(_) => unreachable!("the flow says that these are no reals"),
@@ -237,7 +248,8 @@ impl<'a> Planner<'a> {
                 return self.tail(i, source);
             }
         };
-        if let (Kind::Bits, true) = (kind, stage.tail.is_empty())
+        if kind.is_bits()
+            && stage.tail.is_empty()
             && let Some(output) = self.concat_bits(i)
         {
             return output;
@@ -308,7 +320,7 @@ impl<'a> Planner<'a> {
         };
         let steps = stage.tail.iter().cloned().enumerate().map(step).collect();
         let (sink, made) = match kind {
-            Kind::Bits => {
+            Kind::Bits | Kind::Signs => {
                 let place = self.place_bits(i);
                 (Sink::Bits(place), Output::Bits(place))
             }

@@ -1,9 +1,10 @@
 //! Sums over weights as operations: which kernel runs each, and what is fused with it.
 
-use super::bit_conv::{BitConv, ConvSpec, OutputLayout};
-use super::epilogue::Epilogue;
-use super::geometry::{bits_of_sums, conv, window};
-use super::layer::{Kind, Product, Step, Weights};
+use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout};
+use super::counts::{Counts, Settle};
+use super::epilogue::{Channel, Epilogue};
+use super::geometry::{BitsOfSums, bits_of_sums, conv, pooled_bits_of_reals, window};
+use super::layer::{Kind, Product, Weights};
 use super::layout::{Place, Rows, get};
 use super::linear::BitLinear;
 use super::pixel_conv::{PixelConv, PixelDot};
@@ -16,6 +17,9 @@ use super::table::{TableConv, WindowSpec};
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::ROW;
 
+/// For each channel the rule of its sums, and what is added to them first.
+type Rules = (Vec<Channel>, Option<Extra>);
+
 impl Planner<'_> {
     /// Binary weights over pixels or bits.
     pub fn integers(&mut self, i: usize, words: &[u64]) -> Output {
@@ -24,7 +28,7 @@ impl Planner<'_> {
         let depth = stage.product.depth(shape);
         let row = depth.div_ceil(64);
         let positive = |o: usize, i: usize| get(&words[o * row..], i);
-        let bits = (kind == Kind::Bits).then(|| self.rows_for(i));
+        let bits = kind.is_bits().then(|| self.rows_for(i));
         let len = flow.values[0].0.len();
         let spec = conv(stage, flow, &positive);
         let window = match stage.product {
@@ -37,21 +41,67 @@ impl Planner<'_> {
             (_, Some(from)) => {
                 let to = self.sizes.ints(len);
                 self.push(i, BitLinear::new(words, depth, from, to));
+                self.settle(i, &spec, to);
                 return self.tail(i, Source::Ints(to));
             }
             (_, None) => {
                 let to = self.sizes.ints(len);
                 let dot = PixelDot::new(&spec, window, to, &mut self.sizes);
                 self.push(i, dot);
+                self.settle(i, &spec, to);
                 return self.tail(i, Source::Ints(to));
             }
         }
-        if bits_of_sums(stage, flow).is_some() {
-            return self.conv_to_bits(i, &spec, bits);
+        if let Some(made) = bits_of_sums(stage)
+            && let Some(rules) = self.rules(i, &spec, &made)
+        {
+            return self.conv_to_bits(i, &spec, bits, (rules, made.pool));
         }
         let to = self.sizes.ints(len);
-        self.conv(i, &spec, bits, OutputLayout::Ints(to));
+        self.conv(i, &spec, bits, (OutputLayout::Ints(to), None));
+        self.settle(i, &spec, to);
         self.tail(i, Source::Ints(to))
+    }
+
+    /// What the sums of stage `i` need beside those over bits.
+    fn counts(&self, i: usize, spec: &ConvSpec<'_>) -> Option<Counts> {
+        let (stage, flow) = self.at(i);
+        let of = (spec, &window(stage, flow));
+        Counts::new(stage.product, flow.input().1, of)
+    }
+
+    /// Makes the sums of stage `i` in buffer `at` those of the network.
+    fn settle(&mut self, i: usize, spec: &ConvSpec<'_>, at: usize) {
+        if let Some(counts) = self.counts(i, spec) {
+            let settle = Settle {
+                counts,
+                output: spec.output,
+                stride: spec.stride,
+                at,
+            };
+            self.push(i, settle);
+        }
+    }
+
+    /// How the sums over bits of stage `i` become the bits that it makes; `None` where they
+    /// must be whole first.
+    fn rules(&self, i: usize, spec: &ConvSpec<'_>, made: &BitsOfSums<'_>) -> Option<Rules> {
+        let (stage, flow) = self.at(i);
+        let each = 0..spec.output.channels;
+        let Some(counts) = self.counts(i, spec) else {
+            let channel = |o: usize| made.channel(o, made.threshold(o));
+            return Some((each.map(channel).collect(), None));
+        };
+        let channel = |o: usize, at: (usize, usize)| {
+            made.channel(o, counts.threshold(o, made.threshold(o), at))
+        };
+        if !stage.product.varies(flow.input().1) {
+            return Some((each.map(|o| channel(o, (0, 0))).collect(), None));
+        }
+        match flow.input().1 {
+            Kind::Pixels => None,
+            _ => Extra::new(spec, channel).map(|(channels, extra)| (channels, Some(extra))),
+        }
     }
 
     /// The buffer of the bits that stage `i` reads, in the rows that it wants.
@@ -65,9 +115,14 @@ impl Planner<'_> {
     }
 
     /// A convolution whose sums become bits at once.
-    fn conv_to_bits(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>) -> Output {
+    fn conv_to_bits(
+        &mut self,
+        i: usize,
+        spec: &ConvSpec<'_>,
+        bits: Option<usize>,
+        ((channels, extra), pool): (Rules, Option<(usize, usize)>),
+    ) -> Output {
         let (stage, flow) = self.at(i);
-        let (channels, pool) = bits_of_sums(stage, flow).expect("the tail is thresholds");
         let step = match bits {
             None => spec.dense().1.next_multiple_of(LANES),
             Some(_) if self.by_rows(stage, flow, spec) => ROW,
@@ -90,7 +145,8 @@ impl Planner<'_> {
             size: (shape.height, shape.width),
             to: rows,
         };
-        self.conv(i, spec, bits, OutputLayout::Bits(channels, epilogue, to));
+        let goal = OutputLayout::Bits(channels, epilogue, to);
+        self.conv(i, spec, bits, (goal, extra));
         if let Place::Nibbles(buffer, nibbles) = place {
             let (from, to) = ((to, rows), (buffer, nibbles));
             self.push(i, ToNibbles { shape, from, to });
@@ -98,22 +154,28 @@ impl Planner<'_> {
         Output::Bits(place)
     }
 
-    fn conv(&mut self, i: usize, spec: &ConvSpec<'_>, bits: Option<usize>, goal: OutputLayout) {
-        let lanes = self.kernels.row_lanes();
+    fn conv(
+        &mut self,
+        i: usize,
+        spec: &ConvSpec<'_>,
+        bits: Option<usize>,
+        (goal, extra): (OutputLayout, Option<Extra>),
+    ) {
+        let (stage, flow) = self.at(i);
+        let by_rows = self.by_rows(stage, flow, spec);
         match (bits, goal) {
             (None, goal) => {
                 let op = PixelConv::new(spec, goal, &mut self.sizes);
                 self.push(i, op);
             }
-            (Some(from), OutputLayout::Bits(channels, epilogue, to))
-                if RowConv::fits(spec, lanes) =>
-            {
+            (Some(from), OutputLayout::Bits(channels, epilogue, to)) if by_rows => {
+                let lanes = self.kernels.row_lanes();
                 let goal = (channels, epilogue, to);
                 let op = RowConv::new(spec, lanes, from, goal, &mut self.sizes);
                 self.push(i, op);
             }
             (Some(from), goal) => {
-                let op = BitConv::new(spec, from, goal, &mut self.sizes);
+                let op = BitConv::new(spec, from, (goal, extra), &mut self.sizes);
                 self.push(i, op);
             }
         }
@@ -125,18 +187,8 @@ impl Planner<'_> {
         let channels = flow.values[0].0.channels;
         // Where the sums become pooled bits at once, the affine map and the unit
         // are one threshold each, and a falling map takes the opposite weights.
-        let fused = match &stage.tail[..] {
-            [
-                Step::Affine { scale, shift },
-                Step::MaxPool {
-                    kernel: 2,
-                    stride: 2,
-                },
-                Step::Fire,
-            ] if channels.is_multiple_of(8) => Some((scale, shift)),
-            _ => None,
-        };
-        let to = self.real_sum(i, fused.map(|(scale, _)| &scale[..]));
+        let fused = pooled_bits_of_reals(stage).filter(|_| channels.is_multiple_of(8));
+        let to = self.real_sum(i, fused.map(|(scale, _)| scale));
         let Some((scale, shift)) = fused else {
             return self.tail(i, Source::Reals(to));
         };
@@ -171,14 +223,16 @@ impl Planner<'_> {
             _ => vec![0.0; shape.channels],
         };
         let spec = window(stage, flow);
-        if flow.input().1 == Kind::Bits {
+        let kind = flow.input().1;
+        if kind.is_bits() {
             let layout = self.layout_of(i);
             let layout = layout.expect("a stage with weights wants an order");
             let Place::Nibbles(from, _) = self.bits_for(i, layout) else {
                 unreachable!("real weights read nibbles")
             };
             let to = self.sizes.reals(shape.len());
-            let op = TableConv::new(&spec, weight, &bias, from, to, &mut self.sizes);
+            let of = (&spec, kind == Kind::Signs);
+            let op = TableConv::new(of, weight, &bias, (from, to), &mut self.sizes);
             self.push(i, op);
             return to;
         }
@@ -203,6 +257,7 @@ impl Planner<'_> {
                     kernel: (1, 1),
                     stride: 1,
                     padding: 0,
+                    border: 0,
                 };
                 let (nibbles, bytes) = spec.nibbles();
                 (self.sizes.bytes(bytes), nibbles)

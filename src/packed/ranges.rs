@@ -19,10 +19,8 @@ pub(crate) enum Ranges {
 impl Ranges {
     /// What a value of that kind can be where its kind alone says it.
     pub fn of_kind(kind: Kind) -> Self {
-        match kind {
-            Kind::Pixels => Ranges::Same(0, 255),
-            _ => Ranges::Same(0, 1),
-        }
+        let (low, high) = kind.range();
+        Ranges::Same(low, high)
     }
 
     /// The range of a channel.
@@ -71,12 +69,12 @@ impl Ranges {
         Ranges::Each(each.flat_map(|(r, n)| (0..n).map(|c| r.of(c))).collect())
     }
 
-    /// The sums of each row of `words`, weights over numbers up to `most`.
-    pub fn of_sums(words: &[u64], depth: usize, most: i32) -> Self {
+    /// The sums of each row of `words`, weights over numbers within those limits.
+    pub fn of_sums(words: &[u64], depth: usize, limits: (i32, i32)) -> Self {
         let row = depth.div_ceil(64);
         let one = |bits: &[u64]| {
             let positive = bits.iter().map(|w| w.count_ones() as usize).sum();
-            sums_of(depth, positive, most)
+            sums_of(depth, positive, limits)
         };
         Ranges::Each(words.chunks_exact(row).map(one).collect())
     }
@@ -124,8 +122,7 @@ impl Stage {
         match (&self.weights, self.product) {
             _ if flow.values[0].1 != Kind::Ints => Ranges::of_kind(flow.values[0].1),
             (Weights::Binary { words }, product) => {
-                let most = if kind == Kind::Pixels { 255 } else { 1 };
-                Ranges::of_sums(words, product.depth(shape), most)
+                Ranges::of_sums(words, product.depth(shape), product.meets(kind))
             }
             (_, Product::Add) => Ranges::add(inputs, shape.channels),
             (_, Product::Concat) => {

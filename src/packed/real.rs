@@ -10,7 +10,8 @@ use crate::tensor::Shape;
 
 /// The number of each pixel value, as reals (height, width, channel).
 pub(super) struct Load {
-    pub table: [f32; 256],
+    /// For all channels, or for each.
+    pub tables: Vec<[f32; 256]>,
     pub to: usize,
 }
 
@@ -20,8 +21,18 @@ impl Op for Load {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        for (x, &p) in cx.s.reals[self.to].iter_mut().zip(cx.image) {
-            *x = self.table[usize::from(p)];
+        let to = &mut cx.s.reals[self.to];
+        if let [table] = &self.tables[..] {
+            for (x, &p) in to.iter_mut().zip(cx.image) {
+                *x = table[usize::from(p)];
+            }
+            return;
+        }
+        let pixels = cx.image.chunks_exact(self.tables.len());
+        for (x, bytes) in to.chunks_exact_mut(self.tables.len()).zip(pixels) {
+            for ((x, &p), table) in x.iter_mut().zip(bytes).zip(&self.tables) {
+                *x = table[usize::from(p)];
+            }
         }
     }
 }
@@ -50,6 +61,7 @@ pub(super) struct RealConv {
     input: Shape,
     columns: usize,
     padding: usize,
+    border: f32,
     padded: usize,
     patches: Patches,
     panels: Vec<f32>,
@@ -92,6 +104,7 @@ impl RealConv {
             input,
             columns,
             padding: spec.padding,
+            border: f32::from(spec.border),
             padded: sizes.reals((input.height + 2 * spec.padding) * width),
             patches,
             panels,
@@ -114,6 +127,9 @@ impl Op for RealConv {
             x
         } else {
             let edge = self.padding * self.input.channels;
+            if self.border != 0.0 {
+                padded.fill(self.border);
+            }
             let rows = padded.chunks_exact_mut(row + 2 * edge);
             for (to, from) in rows.skip(self.padding).zip(x.chunks_exact(row)) {
                 to[edge..][..row].copy_from_slice(from);

@@ -136,7 +136,7 @@ impl Runner {
     }
 
     /// What stage `i` made of the last image, (height, width, channel); bits are 0
-    /// and 1.
+    /// and 1, signs -1 and +1.
     ///
     /// # Panics
     /// If there is no such stage.

@@ -144,7 +144,7 @@ impl TailStep {
         }
     }
 
-    /// Integers or bits of integers or bits; `reals` is working memory.
+    /// Integers, bits or signs of integers, bits or signs; `reals` is working memory.
     fn ints_of_ints(&self, cx: &Cx<'_>, x: &[i32], y: &mut [i32], reals: &mut [f32]) {
         let shape = self.shape;
         let n = shape.len();
@@ -181,6 +181,11 @@ impl TailStep {
                 stride,
             } => add_windows(x, shape, ((*height, *width), *stride), &mut y[..self.made]),
             Step::Flatten => flatten(x, shape, y),
+            Step::Signs => {
+                for (y, &bit) in y[..n].iter_mut().zip(x) {
+                    *y = 2 * bit - 1;
+                }
+            }
             _ => unreachable!("PackedNet::new has checked the order of the steps"),
         }
     }
@@ -189,9 +194,11 @@ impl TailStep {
     fn bits_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [i32], p: &mut [f32]) {
         let n = self.shape.len();
         let noise = match &self.step {
-            Step::Sample { node, link, slope } => {
-                cx.reading.noise(*node).map(|rng| (rng, link, slope))
-            }
+            Step::Sample {
+                node,
+                probability,
+                slope,
+            } => cx.reading.noise(*node).map(|rng| (rng, probability, slope)),
             _ => None,
         };
         match noise {
@@ -200,8 +207,8 @@ impl TailStep {
                     *y = i32::from(bits::bit(x));
                 }
             }
-            Some((mut rng, link, slope)) => {
-                link.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
+            Some((mut rng, probability, slope)) => {
+                probability.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
                 Self::sample(&mut rng, &p[..n], &mut y[..n]);
             }
         }
@@ -279,7 +286,7 @@ impl Tail {
         }
     }
 
-    /// Applies one step; bits are integers 0 and 1.
+    /// Applies one step; bits are integers 0 and 1, signs -1 and +1.
     fn apply(&self, step: &TailStep, cx: &mut Cx<'_>, x: Source) -> Source {
         let other = |of: [usize; 2], used: usize| if of[0] == used { of[1] } else { of[0] };
         let (from_ints, from_reals) = match x {
@@ -316,7 +323,8 @@ impl Tail {
         }
     }
 
-    /// Puts integers 0 and 1, (height, width, channel), where the bits belong.
+    /// Puts integers, the bits 0 and 1 or signs, (height, width, channel), where the bits
+    /// belong.
     fn place(&self, place: Place, cx: &mut Cx<'_>, x: usize) {
         let shape = self.output;
         let x = &cx.s.ints[x][..shape.len()];
@@ -329,7 +337,7 @@ impl Tail {
                 for (p, x) in pixels {
                     let (y, column) = at(p);
                     for (c, &x) in x.iter().enumerate() {
-                        set(out, rows.place(c, y, column), x != 0);
+                        set(out, rows.place(c, y, column), x > 0);
                     }
                 }
             }
@@ -340,7 +348,7 @@ impl Tail {
                     let first = nibbles.place(0, y, column);
                     for (nibble, x) in out[first..].iter_mut().zip(x.chunks(4)) {
                         let bits = x.iter().enumerate();
-                        *nibble = bits.fold(0, |nibble, (j, &x)| nibble | u8::from(x != 0) << j);
+                        *nibble = bits.fold(0, |nibble, (j, &x)| nibble | u8::from(x > 0) << j);
                     }
                 }
             }

@@ -5,11 +5,15 @@
 //! sum[o] = bias[o] + Σ_taps Σ_groups table[tap, group][the group's 4 bits][o]
 //! ```
 //!
+//! Over signs a 0 bit takes a weight away, and what lies outside of the image is added to
+//! the bias of the position ([`super::counts`]).
+//!
 //! A sum costs a quarter of its weights in additions, and none of the
 //! multiplications. The tables are looked up block by block: a block's part of
 //! them stays in the first-level cache while every position of the image adds
 //! to its sums.
 
+use super::counts::Classes;
 use super::layout::Nibbles;
 use super::plan::{Cx, Op};
 use super::scratch::Sizes;
@@ -28,6 +32,7 @@ pub(super) struct WindowSpec {
     pub kernel: (usize, usize),
     pub stride: usize,
     pub padding: usize,
+    pub border: i8,
 }
 
 impl WindowSpec {
@@ -61,6 +66,7 @@ pub(super) struct TableConv {
     sums: usize,
     step: usize,
     starts: Vec<u32>,
+    /// The first sums: a row of whole tables' widths for every position, or one for all.
     bias: Vec<f32>,
     blocks: Vec<Block>,
 }
@@ -74,13 +80,13 @@ struct Block {
 }
 
 impl TableConv {
-    /// `weight(o, i)` for input `i` in the order (channel, row, column).
+    /// `weight(o, i)` for input `i` in the order (channel, row, column); over bits, or
+    /// `signs`.
     pub fn new(
-        spec: &WindowSpec,
+        (spec, signs): (&WindowSpec, bool),
         weight: impl Fn(usize, usize) -> f32,
         bias: &[f32],
-        from: usize,
-        to: usize,
+        (from, to): (usize, usize),
         sizes: &mut Sizes,
     ) -> Self {
         let (nibbles, _) = spec.nibbles();
@@ -118,8 +124,12 @@ impl TableConv {
                     let ((tap, g), bits) = (lookups[row / 16], row % 16);
                     for (o, out) in (first..channels).zip(out) {
                         let sum: f64 = (0..4)
-                            .filter(|j| bits >> j & 1 == 1 && 4 * g + j < spec.input.channels)
-                            .map(|j| f64::from(weight(o, (4 * g + j) * taps + tap)))
+                            .filter(|j| 4 * g + j < spec.input.channels)
+                            .filter(|j| signs || bits >> j & 1 == 1)
+                            .map(|j| {
+                                let w = f64::from(weight(o, (4 * g + j) * taps + tap));
+                                if bits >> j & 1 == 1 { w } else { -w }
+                            })
                             .sum();
                         *out = sum as f32;
                     }
@@ -135,8 +145,25 @@ impl TableConv {
             }
             first += width;
         }
-        let mut padded = bias.to_vec();
-        padded.resize(step, 0.0);
+        // The bits of the border are 0, which is what a sign of -1 is.
+        let border = f64::from(spec.border) + if signs { 1.0 } else { 0.0 };
+        let varies = spec.padding > 0 && border != 0.0;
+        let positions = if varies { starts.len() } else { 1 };
+        let mut first_sums = vec![0.0; positions * step];
+        let outside = varies.then(|| {
+            let weight = |o: usize, i: usize| f64::from(weight(o, i));
+            Classes::new(spec, weight, |_, outside| border * outside)
+        });
+        for (p, to) in first_sums.chunks_exact_mut(step).enumerate() {
+            to[..channels].copy_from_slice(bias);
+            if let Some(outside) = &outside {
+                let (y, x) = (p / spec.output.width, p % spec.output.width);
+                let outside = outside.at(y * spec.stride, x * spec.stride);
+                for (to, &outside) in to.iter_mut().zip(outside) {
+                    *to = (f64::from(*to) + outside) as f32;
+                }
+            }
+        }
         Self {
             from,
             to,
@@ -144,7 +171,7 @@ impl TableConv {
             sums: sizes.reals(starts.len() * step),
             step,
             starts,
-            bias: padded,
+            bias: first_sums,
             blocks,
         }
     }
@@ -157,8 +184,12 @@ impl Op for TableConv {
 
     fn run(&self, cx: &mut Cx<'_>) {
         let mut sums = std::mem::take(&mut cx.s.reals[self.sums]);
-        for row in sums.chunks_exact_mut(self.step) {
-            row.copy_from_slice(&self.bias);
+        if self.bias.len() == sums.len() {
+            sums.copy_from_slice(&self.bias);
+        } else {
+            for row in sums.chunks_exact_mut(self.step) {
+                row.copy_from_slice(&self.bias);
+            }
         }
         for block in &self.blocks {
             let lookups = Lookups {

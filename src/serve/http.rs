@@ -4,10 +4,10 @@
 //! and 1.1, a body of declared length, nothing chunked. **Invariant:** whatever
 //! the bytes are, the outcome is "more", a request, or a refusal of one line.
 
-use super::reader::MOST_BODY;
+use super::reader::MAX_BODY;
 
 /// Header fields that a request may have.
-const MOST_FIELDS: usize = 64;
+const MAX_FIELDS: usize = 64;
 
 /// A whole request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             head: 8 << 10,
-            body: MOST_BODY,
+            body: MAX_BODY,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Default for Sizes {
 /// begin is not known.
 pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>, Response> {
     let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut fields);
     let begin = &bytes[..bytes.len().min(sizes.head)];
     let length = match head.parse(begin) {

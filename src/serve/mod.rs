@@ -20,6 +20,7 @@
 
 mod hosts;
 mod http;
+mod limits;
 mod peers;
 mod places;
 mod reader;
@@ -28,6 +29,7 @@ mod site;
 
 pub use hosts::Hosts;
 pub use http::{Request, Response, Sizes, parse};
+pub use limits::Limits;
 pub use reader::{About, Agreement, Answer, BitLayer, Drawing, Form, Reader};
-pub use server::{Limits, Server, Stopper};
+pub use server::{Server, Stopper};
 pub use site::Site;

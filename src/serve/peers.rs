@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::server::{Limits, lock};
+use super::limits::{Limits, lock};
 
 /// Whom a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,8 +10,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use super::limits::{Limits, lock};
 use super::peers::Peer;
-use super::server::{Limits, lock};
 
 /// The open connections by their numbers.
 pub(super) struct Places {

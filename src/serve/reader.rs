@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::layers::log_softmax;
 use crate::model::{Network, argmax};
-use crate::packed::{Kind, PackedNet, Reading, Runner};
+use crate::packed::{PackedNet, Reading, Runner};
 use crate::tape::{Mode, Noise, Units};
 
 /// Passes that a time is the median of, and how long they may take together.
@@ -17,11 +17,11 @@ const PASSES: usize = 9;
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Pixels to a side that a drawing may have. The page sends 112.
-const MOST_SIDE: usize = 256;
+const MAX_SIDE: usize = 256;
 
 /// Bytes of the largest drawing as JSON: three digits, a comma and a blank a pixel, and
 /// its sides.
-pub(super) const MOST_BODY: usize = 5 * MOST_SIDE * MOST_SIDE + 256;
+pub(super) const MAX_BODY: usize = 5 * MAX_SIDE * MAX_SIDE + 256;
 
 /// A drawing: ink on paper, row by row, 0 for none and 255 for most.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -45,7 +45,7 @@ impl Drawing {
         &self,
         (height, width): (usize, usize),
     ) -> std::result::Result<Vec<u8>, &'static str> {
-        let sides = 1..=MOST_SIDE;
+        let sides = 1..=MAX_SIDE;
         if !sides.contains(&self.width) || !sides.contains(&self.height) {
             return Err("width and height must be 1 to 256");
         }
@@ -287,7 +287,7 @@ impl Reader {
 fn binary(net: &PackedNet) -> impl Iterator<Item = usize> + '_ {
     let flows = net.flows().iter().enumerate();
     flows
-        .filter(|(_, flow)| flow.output().1 == Kind::Bits)
+        .filter(|(_, flow)| flow.output().1.is_bits())
         .map(|(i, _)| i)
 }
 

@@ -130,7 +130,7 @@ impl CellRecord {
     /// # Errors
     /// A file that cannot be read, or a damaged record.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        match files::read(path, bounded::MOST_TEXT, 1)? {
+        match files::read(path, bounded::MAX_TEXT, 1)? {
             Some(bytes) => {
                 let record = Self::parse(&bounded::decode(bytes, path)?, path)?;
                 if !record.sealed {
@@ -357,6 +357,9 @@ pub fn no_cells(folder: &Path) -> Error {
     ))
 }
 
+/// Keys that had another name in older records, which is still read.
+const RENAMED: [(&str, &str); 1] = [("probability", "link")];
+
 /// The paths of the values in `all` that `stated` lacks or leaves open.
 fn unstated(path: &str, all: &Value, stated: &Value, missing: &mut Vec<String>) {
     let below = |key: &str| match path {
@@ -366,7 +369,9 @@ fn unstated(path: &str, all: &Value, stated: &Value, missing: &mut Vec<String>) 
     match (all, stated) {
         (Value::Object(all), Value::Object(stated)) => {
             for (key, value) in all {
-                match stated.get(key) {
+                let renamed = || RENAMED.iter().find(|(now, _)| now == key);
+                let formerly = || stated.get(renamed()?.1);
+                match stated.get(key).or_else(formerly) {
                     None => missing.push(below(key)),
                     Some(Value::Null) if !value.is_null() => missing.push(below(key)),
                     Some(found) => unstated(&below(key), value, found, missing),

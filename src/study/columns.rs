@@ -130,7 +130,7 @@ mod tests {
             title: "row".into(),
             estimator: estimator.map(Into::into),
             group: String::new(),
-            link: None,
+            probability: None,
             statistics: None,
             samples: None,
             evaluations: None,

@@ -260,7 +260,8 @@ mod tests {
                 model: published.model.into(),
                 placement: published.placement,
                 binary: published.binary.map(|(mode, name)| (mode, name.into())),
-                link: None,
+                probability: None,
+                levels: None,
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
             assert_eq!(published.no_gradient(), published.row.contains("REINFORCE"));
@@ -274,7 +275,8 @@ mod tests {
             model: SEED_NET.into(),
             placement: Placement::Last,
             binary: Some((STOCH, "none".into())),
-            link: None,
+            probability: None,
+            levels: None,
         };
         let found = lookup(&row, false).unwrap();
         assert_eq!(found.percent, 88.95);

@@ -23,7 +23,7 @@ pub struct SuiteRow {
     /// The part of the table that it stands in; empty where the table has no parts.
     pub group: String,
     /// The ids of the rows without a gradient and with the straight-through estimator that
-    /// have the same link, statistics and everything else.
+    /// have the same probability function, statistics and everything else.
     pub controls: Option<Controls>,
     /// Its settings: the suite's, its recipe's and its own.
     pub settings: PartialConfig,
@@ -47,7 +47,7 @@ pub struct Controls {
 }
 
 /// The most rows that a part of a file can describe.
-const MOST_ROWS: usize = 10_000;
+const MAX_ROWS: usize = 10_000;
 
 /// Reads the recipe of that name, as seen from the file of its suite.
 pub type Recipes<'a> = &'a dyn Fn(&str) -> Result<PartialConfig>;
@@ -115,8 +115,8 @@ impl Maker<'_> {
         let mut rows = vec![self.joined(&first, part)?];
         for axis in &part.grid {
             let parts = self.parts(axis)?;
-            if rows.len().saturating_mul(parts.len()) > MOST_ROWS {
-                return Err(self.fail(&format!("a grid has more than {MOST_ROWS} rows")));
+            if rows.len().saturating_mul(parts.len()) > MAX_ROWS {
+                return Err(self.fail(&format!("a grid has more than {MAX_ROWS} rows")));
             }
             let mut longer = Vec::new();
             for row in &rows {

@@ -29,9 +29,9 @@ pub struct TableRow {
     /// The part of the table that it stands in; empty where the table has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub group: String,
-    /// The links of its binary layers; absent without any, and without a run.
+    /// The probability functions of its binary layers; absent without any, and without a run.
     #[serde(default)]
-    pub link: Option<String>,
+    pub probability: Option<String>,
     /// What batch norms above the first binary layer normalise by in training; absent where
     /// there are none.
     #[serde(default)]
@@ -175,7 +175,7 @@ impl Table {
             title: row.title.clone(),
             estimator: row.estimator().map(String::from),
             group: row.group.clone(),
-            link: config.and_then(|c| c.model.links()),
+            probability: config.and_then(|c| c.model.probabilities()),
             statistics: config.and_then(|c| c.model.statistics_above()),
             samples: config.map(|c| c.samples),
             evaluations: config.and_then(|c| c.evaluations().ok()),

@@ -4,7 +4,7 @@ use super::spread::Spread;
 use super::table::{Table, TableRow};
 
 /// At most as many figures of single seeds stand in a row.
-const MOST_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// A column of the Markdown table; one that is empty in every row is left out.
 struct Column {
@@ -18,7 +18,7 @@ fn spread(s: Option<Spread>, digits: usize) -> Option<String> {
 
 /// The figures of single seeds, where there are few.
 fn each(row: &TableRow) -> Option<String> {
-    let few = (2..=MOST_SHOWN).contains(&row.percents.len());
+    let few = (2..=MAX_SHOWN).contains(&row.percents.len());
     few.then(|| {
         let texts: Vec<String> = row.percents.iter().map(|p| format!("{p:.2}")).collect();
         texts.join(" ")
@@ -27,8 +27,8 @@ fn each(row: &TableRow) -> Option<String> {
 
 const COLUMNS: [Column; 17] = [
     Column {
-        title: "link",
-        text: |r| r.link.clone(),
+        title: "probability",
+        text: |r| r.probability.clone(),
     },
     Column {
         title: "statistics",
@@ -154,7 +154,7 @@ impl Table {
     /// As CSV with a header line.
     pub fn csv(&self) -> String {
         let mut text = String::from(
-            "dataset,suite,row,group,link,statistics,samples,evaluations,seeds,accuracy_percent,accuracy_deviation,accuracy_half_width_95,published_percent,difference,over_none,over_none_half_width_95,over_st,over_st_half_width_95,loss,loss_deviation,published_loss,percent_of_16,percent_threshold,seconds,accuracy_percent_of_each_seed\n",
+            "dataset,suite,row,group,probability,statistics,samples,evaluations,seeds,accuracy_percent,accuracy_deviation,accuracy_half_width_95,published_percent,difference,over_none,over_none_half_width_95,over_st,over_st_half_width_95,loss,loss_deviation,published_loss,percent_of_16,percent_threshold,seconds,accuracy_percent_of_each_seed\n",
         );
         let number = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x}"));
         let count = |x: Option<usize>| x.map_or(String::new(), |x| x.to_string());
@@ -171,7 +171,7 @@ impl Table {
                 self.suite.clone(),
                 row.id.clone(),
                 quoted(&row.group),
-                quoted(row.link.as_deref().unwrap_or_default()),
+                quoted(row.probability.as_deref().unwrap_or_default()),
                 statistics.into(),
                 count(row.samples),
                 count(row.evaluations),

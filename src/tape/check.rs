@@ -46,7 +46,7 @@ pub fn gradient_check(
         .map(|_| uniform(rng.next_u64()) * 2.0 - 1.0)
         .collect();
     tape.params.grads_mut().fill(0.0);
-    tape.backward_from(root, |adjoint| adjoint.copy_from_slice(&weights));
+    tape.backward_from(root, |grad| grad.copy_from_slice(&weights));
 
     let mut result = Check {
         worst: 0.0,
@@ -56,7 +56,7 @@ pub fn gradient_check(
     let leaves = inputs.iter().map(|&v| Leaf::Input(v)).chain([Leaf::Params]);
     for leaf in leaves {
         let analytic = match leaf {
-            Leaf::Input(value) => tape.adjoint(value).to_vec(),
+            Leaf::Input(value) => tape.grad(value).to_vec(),
             Leaf::Params => tape.params.grads().to_vec(),
         };
         let scale = analytic

@@ -1,21 +1,21 @@
-//! Adjoints that a node adds to.
+//! Gradients that a node adds to.
 
 use super::{Place, Rows, Value};
 use crate::kernels::gemm::Store;
 
-/// The adjoints of a node's inputs.
+/// The gradients of a node's inputs.
 pub struct Grads<'a> {
     pub(super) past: &'a mut [f32],
     pub(super) places: &'a [Place],
     pub(super) inputs: &'a [Value],
     pub(super) begun: &'a mut [bool],
     pub(super) reach: &'a [usize],
-    pub(super) stem: Rows,
+    pub(super) image_rows: Rows,
     pub(super) rows: Rows,
 }
 
 impl Grads<'_> {
-    /// The adjoint of input `i`, or `None` where nothing asks for it (images).
+    /// The gradient of input `i`, or `None` where nothing asks for it (images).
     pub fn of(&mut self, i: usize) -> Option<Grad<'_>> {
         let value = self.inputs[i].0;
         let place = &self.places[value];
@@ -23,7 +23,11 @@ impl Grads<'_> {
             return None;
         }
         let begun = std::mem::replace(&mut self.begun[value], true);
-        let rows = if place.expanded { self.rows } else { self.stem };
+        let rows = if place.expanded {
+            self.rows
+        } else {
+            self.image_rows
+        };
         let (width, reach) = (place.shape.len(), self.reach[value].max(rows.live));
         let (slice, beyond) =
             self.past[place.offset..][..reach * width].split_at_mut(rows.live * width);
@@ -40,7 +44,7 @@ impl Grads<'_> {
     }
 }
 
-/// An adjoint to add to.
+/// A gradient to add to.
 pub struct Grad<'a> {
     slice: &'a mut [f32],
     width: usize,
@@ -54,18 +58,18 @@ impl Grad<'_> {
         self.rows
     }
 
-    /// Runs `work(rows, their adjoint, slot)` for every chunk; the adjoint holds
+    /// Runs `work(rows, their gradient, scratch)` for every chunk; the gradient holds
     /// zeros or earlier contributions, and `work` adds to it.
     pub fn add<S: Send>(
         self,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S) + Sync,
     ) {
-        self.store(slots, |rows, dx, slot, store| {
+        self.store(scratch, |rows, dx, scratch, store| {
             if store == Store::Assign {
                 dx.fill(0.0);
             }
-            work(rows, dx, slot);
+            work(rows, dx, scratch);
         });
     }
 
@@ -74,10 +78,10 @@ impl Grad<'_> {
     pub fn map<S: Send>(
         self,
         width: usize,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: impl Fn(usize, &mut f32) + Sync,
     ) {
-        self.add(slots, |rows, dx, _| {
+        self.add(scratch, |rows, dx, _| {
             for (i, dx) in (rows.start * width..).zip(dx) {
                 work(i, dx);
             }
@@ -85,10 +89,10 @@ impl Grad<'_> {
     }
 
     /// [`Self::add`] for work that can overwrite: it is told whether to assign
-    /// (the adjoint holds anything) or to add to earlier contributions.
+    /// (the gradient holds anything) or to add to earlier contributions.
     pub fn store<S: Send>(
         self,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: impl Fn(std::ops::Range<usize>, &mut [f32], &mut S, Store) + Sync,
     ) {
         let store = if self.begun {
@@ -96,7 +100,7 @@ impl Grad<'_> {
         } else {
             Store::Assign
         };
-        let write = |rows, dx: &mut [f32], slot: &mut S| work(rows, dx, slot, store);
-        self.rows.write(self.slice, self.width, slots, write);
+        let write = |rows, dx: &mut [f32], scratch: &mut S| work(rows, dx, scratch, store);
+        self.rows.write(self.slice, self.width, scratch, write);
     }
 }

@@ -3,14 +3,14 @@
 //!
 //! A [`Tape`] is a list of nodes in the order of recording. A node is one layer
 //! ([`Op`]); its output, one row a sample, lies in a single arena at a place
-//! fixed when the tape is sealed, and the adjoint of that output lies at the
+//! fixed when the tape is sealed, and the gradient of that output lies at the
 //! same place of a second arena.
 //!
 //! **Invariants.**
 //! - A node reads only values recorded before it. So `split_at_mut` at its
 //!   output hands it the whole past to read and its own output to write; there
 //!   is no interior mutability and no copying.
-//! - `backward` *adds* to the adjoints of its inputs. The tape clears an adjoint
+//! - `backward` *adds* to the gradients of its inputs. The tape clears a gradient
 //!   when its first contribution arrives ([`Grad`]).
 //! - A warm step allocates nothing.
 //! - Sums over rows are added up in one tree over leaves that the batch sets alone, so no
@@ -20,7 +20,7 @@
 //!   [`Group::size`] rows an image ([`Tape::with_group`]), one for each sample and each
 //!   extra evaluation that an estimator asks for. Where the two meet in one node, the
 //!   first is repeated ([`Tape::align`]).
-//! - A node that needs its gradient in the main rows alone ([`Op::narrows`]) spares the
+//! - A node that needs its gradient in the primary rows alone ([`Op::narrows`]) spares the
 //!   nodes below it the other rows, as far as no other way leads from them to the root.
 
 pub mod check;
@@ -54,8 +54,8 @@ struct Place {
     expanded: bool,
     /// Whether every number is 0 or 1.
     bits: bool,
-    /// Whether its node is replayed backwards although nothing asks for its adjoint.
-    unasked: bool,
+    /// Whether its node is replayed backwards although nothing asks for its gradient.
+    no_grad: bool,
 }
 
 impl Place {
@@ -79,13 +79,13 @@ pub struct Tape {
     nodes: Vec<Node>,
     places: Vec<Place>,
     values: Arena,
-    adjoints: Arena,
+    grads: Arena,
     begun: Vec<bool>,
     /// For each value, the rows of its gradient that the replay under way computes.
     reach: Vec<usize>,
     capacity: usize,
     /// Rows of images, and of groups of rows.
-    stem: Rows,
+    image_rows: Rows,
     full: Rows,
     /// Parameters and buffers.
     pub params: Params,
@@ -110,11 +110,11 @@ impl Tape {
             nodes: Vec::new(),
             places: Vec::new(),
             values: Arena::default(),
-            adjoints: Arena::default(),
+            grads: Arena::default(),
             begun: Vec::new(),
             reach: Vec::new(),
             capacity,
-            stem: Rows::new(capacity),
+            image_rows: Rows::new(capacity),
             full: Rows::new(capacity * size),
             params: Params::default(),
             pass: Pass::new(engine, capacity),
@@ -137,7 +137,7 @@ impl Tape {
             wants_grad,
             expanded,
             bits: false,
-            unasked: false,
+            no_grad: false,
         });
         Value(self.places.len() - 1)
     }
@@ -183,9 +183,9 @@ impl Tape {
 
     /// Declares that the node of `value` makes nothing of the gradient of its output: the
     /// layers above then leave it out, and the node is still replayed backwards.
-    pub fn declare_unasked(&mut self, value: Value) {
+    pub fn declare_no_grad(&mut self, value: Value) {
         let place = &mut self.places[value.0];
-        (place.wants_grad, place.unasked) = (false, true);
+        (place.wants_grad, place.no_grad) = (false, true);
     }
 
     /// Whether every number of `value` is declared to be 0 or 1.
@@ -199,11 +199,11 @@ impl Tape {
     }
 
     /// Ends the recording: reserves memory for values and, with `training`, for
-    /// their adjoints.
+    /// their gradients.
     pub fn seal(&mut self, training: bool) {
         let len = self.end();
         self.values = Arena::zeros(len);
-        self.adjoints = Arena::zeros(if training { len } else { 0 });
+        self.grads = Arena::zeros(if training { len } else { 0 });
         self.begun = vec![false; self.places.len()];
         self.reach = vec![0; self.places.len()];
     }
@@ -217,12 +217,12 @@ impl Tape {
     pub fn cut(&self, value: Value) -> Rows {
         match self.is_expanded(value) {
             true => self.full,
-            false => self.stem,
+            false => self.image_rows,
         }
     }
 
     /// Pieces of scratch memory that an op over `value` needs: one for each chunk of rows.
-    pub fn slots(&self, value: Value) -> usize {
+    pub fn chunks(&self, value: Value) -> usize {
         Rows::chunks_of(self.cut(value).live)
     }
 
@@ -232,9 +232,9 @@ impl Tape {
     }
 
     /// How the images of the batch are cut.
-    pub fn stem(&self) -> Rows {
+    pub fn image_rows(&self) -> Rows {
         let live = self.pass.group.images;
-        self.stem.with_live(live)
+        self.image_rows.with_live(live)
     }
 
     /// How rows are cut in a full batch where images have groups of rows.
@@ -258,21 +258,21 @@ impl Tape {
             self.capacity
         );
         self.pass.group.images = images;
-        self.pass.rows = self.stem();
+        self.pass.rows = self.image_rows();
     }
 
     /// Sets the samples of an image, and its evaluations of each sample.
     ///
     /// # Panics
     /// If that makes no rows, or more than [`Self::with_group`] was told.
-    pub fn set_group(&mut self, samples: usize, replicas: usize) {
-        let size = samples * replicas;
+    pub fn set_group(&mut self, samples: usize, particles: usize) {
+        let size = samples * particles;
         assert!(
             size >= 1 && size * self.capacity <= self.full.live,
-            "{samples} samples of {replicas} rows on a tape for fewer"
+            "{samples} samples of {particles} rows on a tape for fewer"
         );
         self.pass.group.samples = samples;
-        self.pass.group.replicas = replicas;
+        self.pass.group.particles = particles;
     }
 
     fn rows_at(&self, value: Value) -> Rows {
@@ -280,7 +280,7 @@ impl Tape {
             let live = self.pass.group.rows();
             self.full.with_live(live)
         } else {
-            self.stem()
+            self.image_rows()
         }
     }
 
@@ -297,10 +297,10 @@ impl Tape {
         &mut self.values.as_mut_slice()[place.offset..][..len]
     }
 
-    /// The live rows of a value's adjoint after [`Self::backward`].
-    pub fn adjoint(&self, value: Value) -> &[f32] {
+    /// The live rows of a value's gradient after [`Self::backward`].
+    pub fn grad(&self, value: Value) -> &[f32] {
         let place = &self.places[value.0];
-        &self.adjoints.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
+        &self.grads.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
     /// Nodes recorded so far; the number of the next one.
@@ -333,38 +333,38 @@ impl Tape {
             });
             done(number);
         }
-        self.pass.rows = self.stem();
+        self.pass.rows = self.image_rows();
     }
 
-    /// Replays the tape backwards from `root`, whose adjoint is `seed` in every
+    /// Replays the tape backwards from `root`, whose gradient is `grad_output` in every
     /// number of every row. Parameter gradients are added to.
     ///
     /// # Panics
     /// If the tape was not sealed for training.
-    pub fn backward(&mut self, root: Value, seed: f32) {
-        self.backward_from(root, |adjoint| adjoint.fill(seed));
+    pub fn backward(&mut self, root: Value, grad_output: f32) {
+        self.backward_from(root, |grad| grad.fill(grad_output));
     }
 
-    /// [`Self::backward`] with an adjoint of `root` that `set` writes.
+    /// [`Self::backward`] with a gradient of `root` that `set` writes.
     pub fn backward_from(&mut self, root: Value, set: impl FnOnce(&mut [f32])) {
         self.begun.fill(false);
         let place = &self.places[root.0];
         let len = place.rows(&self.pass) * place.shape.len();
-        set(&mut self.adjoints.as_mut_slice()[place.offset..][..len]);
+        set(&mut self.grads.as_mut_slice()[place.offset..][..len]);
         self.begun[root.0] = true;
         self.plan_reach(root);
-        let stem = self.stem();
+        let image_rows = self.image_rows();
         for number in (0..self.nodes.len()).rev() {
             let output = self.nodes[number].output;
             // A node that the root does not depend on has no gradient.
-            if !self.begun[output.0] && !self.places[output.0].unasked {
+            if !self.begun[output.0] && !self.places[output.0].no_grad {
                 continue;
             }
             let rows = self.rows_at(output).with_live(self.reach[output.0]);
             self.pass.rows = rows;
             let node = &mut self.nodes[number];
             let place = &self.places[output.0];
-            let (past, rest) = self.adjoints.as_mut_slice().split_at_mut(place.offset);
+            let (past, rest) = self.grads.as_mut_slice().split_at_mut(place.offset);
             node.op.backward(Backward {
                 values: self.values.as_slice(),
                 places: &self.places,
@@ -377,7 +377,7 @@ impl Tape {
                     inputs: &node.inputs,
                     begun: &mut self.begun,
                     reach: &self.reach,
-                    stem,
+                    image_rows,
                     rows,
                 },
                 params: &mut self.params,
@@ -386,11 +386,11 @@ impl Tape {
                 signals: &self.signals,
             });
         }
-        self.pass.rows = stem;
+        self.pass.rows = image_rows;
     }
 
     /// Finds the rows of each value's gradient that a replay from `root` computes: the
-    /// most that any node above asks for. A node that narrows asks for the main rows, and
+    /// most that any node above asks for. A node that narrows asks for the primary rows, and
     /// a value that is read by another node as well keeps that one's rows.
     fn plan_reach(&mut self, root: Value) {
         self.reach.fill(0);
@@ -398,13 +398,13 @@ impl Tape {
         for node in self.nodes.iter().rev() {
             let place = &self.places[node.output.0];
             let mut rows = self.reach[node.output.0];
-            if place.unasked {
-                // It learns from the losses of the main rows.
-                rows = rows.max(self.pass.group.main());
+            if place.no_grad {
+                // It learns from the losses of the primary rows.
+                rows = rows.max(self.pass.group.primary());
                 self.reach[node.output.0] = rows;
             }
             if node.op.narrows(&self.pass) {
-                rows = rows.min(self.pass.group.main());
+                rows = rows.min(self.pass.group.primary());
             }
             for input in &node.inputs {
                 let place = &self.places[input.0];

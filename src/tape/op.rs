@@ -2,17 +2,17 @@
 
 use super::{Batch, Grads, Params, Pass, Place, Signals, Value};
 
-/// One layer: a forward rule and its adjoint.
+/// One layer: a forward rule and its gradient.
 pub trait Op: Send {
     /// Computes the output from the inputs.
     fn forward(&mut self, cx: Forward<'_>);
 
-    /// Adds to the adjoints of the inputs and of the parameters. There is no
+    /// Adds to the gradients of the inputs and of the parameters. There is no
     /// default: an op without a rule does not compile.
     fn backward(&mut self, cx: Backward<'_>);
 
-    /// Whether the adjoint that [`Self::backward`] leaves is zero outside the
-    /// main rows ([`super::Group::main`]), so that the layers below can leave the other
+    /// Whether the gradient that [`Self::backward`] leaves is zero outside the
+    /// primary rows ([`super::Group::primary`]), so that the layers below can leave the other
     /// rows out.
     fn narrows(&self, _pass: &Pass) -> bool {
         false
@@ -48,10 +48,10 @@ pub struct Backward<'a> {
     pub(super) places: &'a [Place],
     pub(super) inputs: &'a [Value],
     pub(super) output: Value,
-    /// The adjoint of the output: of the rows in `pass.rows`, which may be fewer
+    /// The gradient of the output: of the rows in `pass.rows`, which may be fewer
     /// than the output has ([`Op::narrows`]).
     pub dy: &'a [f32],
-    /// The adjoints of the inputs.
+    /// The gradients of the inputs.
     pub grads: Grads<'a>,
     /// Parameters, and their gradients to add to.
     pub params: &'a mut Params,

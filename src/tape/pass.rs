@@ -29,10 +29,10 @@ pub enum Units {
 pub enum Phase {
     /// The gradient.
     Gradient,
-    /// A first replay of the extra rows alone, in which binary units note the
-    /// adjoints of their outputs for a control variate; the gradients of
+    /// A first replay of the extra rows alone, in which binary units save the
+    /// gradients of their outputs for a control variate; the gradients of
     /// parameters that it leaves behind mean nothing.
-    Probe,
+    ControlVariate,
 }
 
 /// Where the noise of a pass comes from. Node and row complete the address.
@@ -49,9 +49,9 @@ pub struct Noise {
 
 /// How the rows above the first sampling layer belong to images.
 ///
-/// Row `(r·samples + k)·images + n` is replica `r` of sample `k` of image `n`.
-/// Replica 0 is the sample itself; the *main rows*, all of replica 0, come
-/// first. The other replicas evaluate the network at something else than the
+/// Row `(r·samples + k)·images + n` is particle `r` of sample `k` of image `n`.
+/// Particle 0 is the sample itself; the *primary rows*, all of particle 0, come
+/// first. The other particles evaluate the network at something else than the
 /// sample, for an estimator's sake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -60,13 +60,13 @@ pub struct Group {
     /// Samples of an image.
     pub samples: usize,
     /// Rows of a sample.
-    pub replicas: usize,
+    pub particles: usize,
 }
 
 impl Group {
     /// Rows of an image.
     pub fn size(&self) -> usize {
-        self.samples * self.replicas
+        self.samples * self.particles
     }
 
     /// Rows in all.
@@ -74,8 +74,8 @@ impl Group {
         self.images * self.size()
     }
 
-    /// Main rows.
-    pub fn main(&self) -> usize {
+    /// Primary rows.
+    pub fn primary(&self) -> usize {
         self.images * self.samples
     }
 
@@ -84,9 +84,9 @@ impl Group {
         row % self.images
     }
 
-    /// The replica that a row is.
-    pub fn replica(&self, row: usize) -> usize {
-        row / self.main()
+    /// The particle that a row is.
+    pub fn particle(&self, row: usize) -> usize {
+        row / self.primary()
     }
 }
 
@@ -105,8 +105,8 @@ pub struct Pass {
     pub units: Units,
     /// What a replay backwards is for.
     pub phase: Phase,
-    /// Whether a probe came before this replay.
-    pub probed: bool,
+    /// Whether a control-variate pass came before this replay.
+    pub grads_saved: bool,
     /// Slope `a` of every hard sigmoid, sigmoid and binary unit.
     pub slope: f32,
     /// Temperature of relaxed bits.
@@ -131,9 +131,9 @@ pub struct Batch {
 pub struct Signals {
     /// The loss of each row.
     pub losses: Vec<f32>,
-    /// What an estimator takes from the loss of each main row.
+    /// What an estimator takes from the loss of each primary row.
     pub baselines: Vec<f32>,
-    /// The weight of each main row's loss in the objective: one over the main rows,
+    /// The weight of each primary row's loss in the objective: one over the primary rows,
     /// or the probability of its outcome over the images.
     pub weights: Vec<f32>,
     /// The gradient of the objective with respect to each row's loss.
@@ -149,12 +149,12 @@ impl Pass {
             group: Group {
                 images: capacity,
                 samples: 1,
-                replicas: 1,
+                particles: 1,
             },
             mode: Mode::Train,
             units: Units::Sample,
             phase: Phase::Gradient,
-            probed: false,
+            grads_saved: false,
             slope: 1.0,
             temperature: 1.0,
             noise: Noise {
@@ -166,16 +166,17 @@ impl Pass {
         }
     }
 
-    /// The live main rows: samples, not what an estimator evaluates beside them.
+    /// The live primary rows: samples, not what an estimator evaluates beside them.
     pub fn samples(&self) -> Rows {
-        self.rows.with_live(self.rows.live.min(self.group.main()))
+        self.rows
+            .with_live(self.rows.live.min(self.group.primary()))
     }
 
-    /// The generator of the noise of a sample in the layer with that key. All replicas
+    /// The generator of the noise of a sample in the layer with that key. All particles
     /// of a sample share it; `row` may be any of their rows.
     pub fn noise(&self, key: usize, row: usize) -> Xoshiro256PlusPlus {
         let Noise { seed, step, draw } = self.noise;
-        random::unit_noise((seed, step, draw), key, row % self.group.main())
+        random::unit_noise((seed, step, draw), key, row % self.group.primary())
     }
 }
 

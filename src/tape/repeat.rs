@@ -16,7 +16,7 @@ pub(super) fn record(tape: &mut Tape, x: Value) -> Value {
     let shape = tape.shape(x);
     let scratch = vec![
         ();
-        tape.slots(x)
+        tape.chunks(x)
             .max(crate::tape::Rows::chunks_of(tape.full().live))
     ];
     let op = Repeat {
@@ -42,8 +42,8 @@ impl Op for Repeat {
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
-        // No unit below a repeated value is sampled, so none notes its gradient.
-        if cx.pass.phase == Phase::Probe {
+        // No unit below a repeated value is sampled, so none saves its gradient.
+        if cx.pass.phase == Phase::ControlVariate {
             return;
         }
         let (dy, len, group) = (cx.dy, self.len, cx.pass.group);

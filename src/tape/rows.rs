@@ -4,7 +4,7 @@
 //! **Invariant.** Rows are cut into *leaves*, runs of consecutive rows that the batch's
 //! capacity sets alone; sums over rows are sums over leaves, added up in the one tree of
 //! [`crate::kernels::tree`]. Parallel work is cut into *chunks* of whole leaves. A chunk
-//! writes its own rows and its own slot, and what it has summed is a node of the tree.
+//! writes its own rows and its own scratch, and what it has summed is a node of the tree.
 //! No result depends on which thread ran a chunk, or when.
 
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::kernels::tree::{self, Step};
 pub const LEAVES: usize = 32;
 
 /// Chunks that a batch is cut into, at most: enough to keep 16 threads busy without a
-/// slot of partial gradients for every leaf.
+/// scratch of partial gradients for every leaf.
 const CHUNKS: usize = 16;
 
 /// The live rows of a batch and how they are cut.
@@ -44,7 +44,7 @@ impl Rows {
         Self { live, ..self }
     }
 
-    /// Chunks that a batch of `capacity` is cut into: the number of slots an op needs.
+    /// Chunks that a batch of `capacity` is cut into: the number of scratches an op needs.
     pub fn chunks_of(capacity: usize) -> usize {
         let rows = Self::new(capacity);
         rows.all_leaves().div_ceil(rows.leaves_of_chunk())
@@ -122,40 +122,40 @@ impl Rows {
         (self.leaves_of_chunk() * self.capacity).div_ceil(self.all_leaves())
     }
 
-    /// Runs `work(rows, slot)` for every chunk.
-    pub fn each<S: Send>(&self, slots: &mut [S], work: impl Fn(Range<usize>, &mut S) + Sync) {
-        self.write(&mut [], 0, slots, |rows, _, slot| work(rows, slot));
+    /// Runs `work(rows, scratch)` for every chunk.
+    pub fn each<S: Send>(&self, scratch: &mut [S], work: impl Fn(Range<usize>, &mut S) + Sync) {
+        self.write(&mut [], 0, scratch, |rows, _, scratch| work(rows, scratch));
     }
 
-    /// Runs `work(rows, their part of out, slot)` for every chunk; `out` holds
+    /// Runs `work(rows, their part of out, scratch)` for every chunk; `out` holds
     /// `width` numbers a row.
     pub fn write<S: Send>(
         &self,
         out: &mut [f32],
         width: usize,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: impl Fn(Range<usize>, &mut [f32], &mut S) + Sync,
     ) {
         let out = &mut out[..self.live * width];
-        let slots = &mut slots[..self.chunks()];
-        self.split(0, out, width, slots, &work);
+        let scratch = &mut scratch[..self.chunks()];
+        self.split(0, out, width, scratch, &work);
     }
 
-    /// [`Self::write`] for the chunks from `first` on, one for each of `slots`.
+    /// [`Self::write`] for the chunks from `first` on, one for each of `scratch`.
     fn split<S: Send>(
         &self,
         first: usize,
         out: &mut [f32],
         width: usize,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: &(impl Fn(Range<usize>, &mut [f32], &mut S) + Sync),
     ) {
-        match slots {
+        match scratch {
             [] => {}
-            [slot] => work(self.of_chunk(first), out, slot),
+            [scratch] => work(self.of_chunk(first), out, scratch),
             _ => {
-                let half = slots.len().div_ceil(2);
-                let (here, there) = slots.split_at_mut(half);
+                let half = scratch.len().div_ceil(2);
+                let (here, there) = scratch.split_at_mut(half);
                 let rows = self.of_chunk(first + half).start - self.of_chunk(first).start;
                 let (left, right) = out.split_at_mut(rows * width);
                 rayon::join(
@@ -172,10 +172,10 @@ impl Rows {
         &self,
         out: &mut [f32],
         width: usize,
-        slots: &mut [S],
+        scratch: &mut [S],
         work: impl Fn(usize, &mut f32) + Sync,
     ) {
-        self.write(out, width, slots, |rows, out, _| {
+        self.write(out, width, scratch, |rows, out, _| {
             for (i, out) in (rows.start * width..).zip(out) {
                 work(i, out);
             }
@@ -197,9 +197,9 @@ impl Rows {
 pub struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Pool<T> {
-    /// One piece for each of `slots` chunks.
-    pub fn new(slots: usize, make: impl Fn() -> T) -> Self {
-        Self(Mutex::new((0..slots).map(|_| make()).collect()))
+    /// One piece for each of `scratch` chunks.
+    pub fn new(scratch: usize, make: impl Fn() -> T) -> Self {
+        Self(Mutex::new((0..scratch).map(|_| make()).collect()))
     }
 
     /// Runs `work` on a piece.
@@ -216,17 +216,17 @@ impl<T> Pool<T> {
     }
 }
 
-/// Adds up one partial sum of each slot, in the tree, into the first one and returns it.
-/// The slots are those of all chunks in use, each of which holds its chunk's node.
+/// Adds up one partial sum of each scratch, in the tree, into the first one and returns it.
+/// The scratch are those of all chunks in use, each of which holds its chunk's node.
 pub fn reduce<S: Send + Sync>(
-    slots: &mut [S],
+    scratch: &mut [S],
     part: impl Fn(&S) -> &[f32] + Sync,
     first: impl Fn(&mut S) -> &mut [f32],
 ) -> &[f32] {
     /// Numbers a thread adds up at a time: the nodes stay in the first-level cache.
     const BLOCK: usize = 1024;
     const HELD: usize = CHUNKS.ilog2() as usize + 1;
-    let Some((head, tail)) = slots.split_first_mut() else {
+    let Some((head, tail)) = scratch.split_first_mut() else {
         return &[];
     };
     let sum = first(head);

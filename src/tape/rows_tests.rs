@@ -90,11 +90,11 @@ fn a_sum_over_rows_is_the_tree_over_leaves() {
 
 #[test]
 fn reduce_adds_in_the_tree() {
-    let number = |slot: usize, i: usize| spread(slot * 31 + i % 97) as f32;
+    let number = |scratch: usize, i: usize| spread(scratch * 31 + i % 97) as f32;
     for chunks in 1..=CHUNKS {
-        let slot = |s| (0..3000).map(|i| number(s, i)).collect::<Vec<f32>>();
-        let mut slots: Vec<Vec<f32>> = (0..chunks).map(slot).collect();
-        let sum = reduce(&mut slots, |s| s, |s| s);
+        let scratch = |s| (0..3000).map(|i| number(s, i)).collect::<Vec<f32>>();
+        let mut scratch: Vec<Vec<f32>> = (0..chunks).map(scratch).collect();
+        let sum = reduce(&mut scratch, |s| s, |s| s);
         let mut sequential = 0;
         for (i, &sum) in sum.iter().enumerate() {
             let mut nodes: Vec<f32> = (0..chunks).map(|s| number(s, i)).collect();
@@ -113,8 +113,8 @@ fn reduce_adds_in_the_tree() {
         );
     }
     // In f32, (1e8 + 3) + (3 + 3) keeps more of the 3s than ((1e8 + 3) + 3) + 3.
-    let mut slots = [1e8f32, 3.0, 3.0, 3.0].map(|x| vec![x; 2000]);
-    let sum = reduce(&mut slots, |s| s, |s| s)[1999];
+    let mut scratch = [1e8f32, 3.0, 3.0, 3.0].map(|x| vec![x; 2000]);
+    let sum = reduce(&mut scratch, |s| s, |s| s)[1999];
     assert_eq!(sum, (1e8 + 3.0) + 6.0);
     assert_ne!(sum, ((1e8 + 3.0) + 3.0) + 3.0);
 }

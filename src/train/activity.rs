@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::bits;
 use crate::data::Split;
-use crate::estimators::Link;
+use crate::estimators::Probability;
 use crate::layers::{Activation, Binary, Function};
 use crate::model::weights::{Data, NamedTensor};
 use crate::model::{ModelSpec, Network};
@@ -52,7 +52,7 @@ struct Watched {
     name: String,
     /// Its place in the spec.
     layer: usize,
-    link: Link,
+    probability: Probability,
     /// Whether it emits bits.
     binary: bool,
 }
@@ -62,17 +62,17 @@ fn watched(spec: &ModelSpec) -> Vec<Watched> {
     let mut found = Vec::new();
     for (layer, of) in spec.layers.iter().enumerate() {
         let rule = of.get::<Binary>().and_then(|unit| unit.rule().ok());
-        let link = match (rule, of.get::<Activation>().map(|a| a.function)) {
-            (Some(rule), _) => Some(rule.link()),
-            (_, Some(Function::HardSigmoid)) => Some(Link::HardSigmoid),
-            (_, Some(Function::Sigmoid)) => Some(Link::Sigmoid),
+        let probability = match (rule, of.get::<Activation>().map(|a| a.function)) {
+            (Some(rule), _) => Some(rule.probability()),
+            (_, Some(Function::HardSigmoid)) => Some(Probability::HardSigmoid),
+            (_, Some(Function::Sigmoid)) => Some(Probability::Sigmoid),
             _ => None,
         };
-        if let Some(link) = link {
+        if let Some(probability) = probability {
             found.push(Watched {
                 name: format!("activation{}", found.len() + 1),
                 layer,
-                link,
+                probability,
                 binary: of.is::<Binary>(),
             });
         }
@@ -170,9 +170,9 @@ impl Activity {
 
 impl Watched {
     fn saturates(&self, slope: f32, x: f32) -> bool {
-        match self.link {
-            Link::HardSigmoid => (slope * x).abs() >= 1.0,
-            Link::Sigmoid => (slope * x).abs() >= LOGISTIC_SATURATES,
+        match self.probability {
+            Probability::HardSigmoid => (slope * x).abs() >= 1.0,
+            Probability::Sigmoid => (slope * x).abs() >= LOGISTIC_SATURATES,
         }
     }
 }
@@ -208,9 +208,9 @@ mod tests {
     use ndarray::Array4;
 
     /// A network whose units see the pixels themselves, from -1 (0) to 1 (255).
-    fn net(link: Link) -> Network {
+    fn net(probability: Probability) -> Network {
         let mut unit = Binary::new(Firing::Stochastic, "st");
-        unit.link = Some(link);
+        unit.probability = Some(probability);
         let out: LayerSpec =
             serde_json::from_str(r#"{"type": "linear", "name": "fc", "out": 2}"#).unwrap();
         let spec = ModelSpec {
@@ -233,7 +233,7 @@ mod tests {
         let pixels = pixels.into_iter().flatten().collect();
         let images = Array4::from_shape_vec((3, 2, 3, 1), pixels).unwrap();
         let split = Split::new(images, vec![0, 1, 0]).unwrap();
-        let mut net = net(Link::HardSigmoid);
+        let mut net = net(Probability::HardSigmoid);
         let mut activity = Activity::default();
         let (saturated, flips) = activity.measure(&mut net, &split, &[0, 0, 2]);
         let saturated = saturated.unwrap();
@@ -252,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_logistic_unit_saturates_where_it_is_nearly_certain() {
-        let unit = &watched(net(Link::Sigmoid).spec())[0];
-        let at = |x: f32| (Link::Sigmoid.probability(1.0, x) - 0.5).abs() < 0.45;
+        let unit = &watched(net(Probability::Sigmoid).spec())[0];
+        let at = |x: f32| (Probability::Sigmoid.of(1.0, x) - 0.5).abs() < 0.45;
         for x in [-4.0, -2.95, -2.94, 0.0, 2.94, 2.95, 4.0] {
             assert_eq!(unit.saturates(1.0, x), !at(x), "{x}");
         }

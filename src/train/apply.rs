@@ -218,7 +218,7 @@ fn overlay<T: Serialize + DeserializeOwned>(
         let Some(value) = given.get(key) else {
             continue;
         };
-        let Some(slot) = form.get_mut(key) else {
+        let Some(scratch) = form.get_mut(key) else {
             let name = |form: &Map<String, Value>| {
                 form.get("name")
                     .and_then(Value::as_str)
@@ -229,7 +229,7 @@ fn overlay<T: Serialize + DeserializeOwned>(
             let of: Vec<String> = of.map(|form| name(&form)).collect();
             return Err(no_effect(field, &name(&form), &of.join(" and ")));
         };
-        *slot = value.clone();
+        *scratch = value.clone();
     }
     *now = serde_json::from_value(Value::Object(form)).map_err(|e| Error::spec(e.to_string()))?;
     Ok(())

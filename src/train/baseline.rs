@@ -141,7 +141,7 @@ impl Predictor {
             .map(|(i, &y)| (2.0 * (f64::from(y) - target(i)) / n) as f32)
             .collect();
         self.tape
-            .backward_from(self.output, |adjoint| adjoint.copy_from_slice(&errors));
+            .backward_from(self.output, |grad| grad.copy_from_slice(&errors));
         self.steps += 1;
         let ew = &self.tape.pass.engine.kernels.ew;
         let (values, grads) = self.tape.params.values_and_grads();
@@ -170,8 +170,8 @@ impl BaselineState {
     /// Sets the baselines of the network's last forward pass, then learns from it.
     pub fn apply(&mut self, network: &mut Network) {
         let group = network.pass().group;
-        let (images, main) = (group.images, group.main());
-        let losses = &network.signals().losses[..main];
+        let (images, primary) = (group.images, group.primary());
+        let losses = &network.signals().losses[..primary];
         let sum = network.pass().samples().sum(|row| f64::from(losses[row]));
         let expected = if self.weight > 0.0 {
             self.average / self.weight
@@ -182,14 +182,14 @@ impl BaselineState {
             net.predict(network);
         }
         let mut baselines = std::mem::take(&mut network.signals_mut().baselines);
-        let losses = &network.signals().losses[..main];
+        let losses = &network.signals().losses[..primary];
         let loss = |row: usize| f64::from(losses[row]);
-        let of_image = |n: usize| (n..main).step_by(images).map(loss).sum::<f64>();
-        for (row, baseline) in baselines[..main].iter_mut().enumerate() {
+        let of_image = |n: usize| (n..primary).step_by(images).map(loss).sum::<f64>();
+        for (row, baseline) in baselines[..primary].iter_mut().enumerate() {
             *baseline = match self.kind {
                 Baseline::None => 0.0,
-                Baseline::Batch if main < 2 => 0.0,
-                Baseline::Batch => (sum - loss(row)) / (main - 1) as f64,
+                Baseline::Batch if primary < 2 => 0.0,
+                Baseline::Batch => (sum - loss(row)) / (primary - 1) as f64,
                 Baseline::Ema => expected,
                 Baseline::Nvil => {
                     let said = self.net.as_ref().map(|net| net.tape.value(net.output));
@@ -209,7 +209,7 @@ impl BaselineState {
         if let Some(net) = &mut self.net {
             net.learn(|n| means[n]);
         }
-        self.average = (1.0 - NEW) * self.average + NEW * sum / main as f64;
+        self.average = (1.0 - NEW) * self.average + NEW * sum / primary as f64;
         self.weight = (1.0 - NEW) * self.weight + NEW;
     }
 

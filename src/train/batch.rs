@@ -1,15 +1,15 @@
 //! The images of a step on their way into the network.
 
 use super::config::Config;
-use crate::data::augment::Scratch;
+use crate::data::augment;
 use crate::data::{Augment, Split};
 use crate::model::Network;
 
 /// One image on its way into a batch, and what augmentation needs.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(super) struct Scratch {
     image: Vec<u8>,
-    scratch: Scratch,
+    augment: augment::Scratch,
 }
 
 /// Puts the images `batch` into the network, augmented as the run says.
@@ -17,7 +17,7 @@ pub(super) fn fill(
     net: &mut Network,
     split: &Split,
     batch: &[u32],
-    slots: &mut [Slot],
+    scratch: &mut [Scratch],
     config: &Config,
     epoch: usize,
 ) {
@@ -27,22 +27,22 @@ pub(super) fn fill(
         *label = split.label(i as usize);
     }
     let (height, width, channels) = split.shape();
-    net.set_images(slots, |row, slot, put| {
+    net.set_images(scratch, |row, scratch, put| {
         let i = batch[row] as usize;
         let image = split.image(i);
         if config.augment == Augment::None {
             return put(image);
         }
-        slot.image.resize(image.len(), 0);
+        scratch.image.resize(image.len(), 0);
         config.augment.apply(
             config.seed,
             epoch as u64,
             i as u64,
             image,
             (height, width, channels),
-            &mut slot.image,
-            &mut slot.scratch,
+            &mut scratch.image,
+            &mut scratch.augment,
         );
-        put(&slot.image);
+        put(&scratch.image);
     });
 }

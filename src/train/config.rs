@@ -60,7 +60,7 @@ fn one() -> usize {
 
 /// The most epochs of a run: with any data set that a file can hold, their steps can be
 /// counted in 64 bits.
-pub const MOST_EPOCHS: usize = 1_000_000;
+pub const MAX_EPOCHS: usize = 1_000_000;
 
 impl Config {
     /// The reference protocol for that network and data set.
@@ -93,7 +93,7 @@ impl Config {
     /// The data set that the configuration names; `None` where its network does not tell by
     /// what pixels are normalised.
     pub fn subject(&self) -> Option<Subject> {
-        let pixels = self.model.pixels;
+        let pixels = self.model.pixels.clone();
         let pixels = pixels.filter(|pixels| *pixels != Pixels::Integer)?;
         Some(Subject {
             record: self.dataset.clone(),
@@ -104,7 +104,7 @@ impl Config {
 
     /// Takes as many samples as the estimators need at least.
     pub fn suit_samples(&mut self) {
-        self.samples = self.samples.max(self.model.least_samples());
+        self.samples = self.samples.max(self.model.min_samples());
     }
 
     /// Takes the baseline that suits the estimators: the other samples of an image
@@ -123,7 +123,7 @@ impl Config {
     /// # Errors
     /// An unknown estimator.
     pub fn evaluations(&self) -> Result<usize> {
-        Ok(self.samples * self.model.plan()?.replicas())
+        Ok(self.samples * self.model.plan()?.particles())
     }
 
     /// Images used for training, and for validation.
@@ -284,8 +284,8 @@ impl Config {
 
     /// Whether epochs and batches can be counted.
     fn check_counts(&self) -> Result<()> {
-        if !(1..=MOST_EPOCHS).contains(&self.epochs) {
-            let what = format!("must be from 1 to {MOST_EPOCHS}, not {}", self.epochs);
+        if !(1..=MAX_EPOCHS).contains(&self.epochs) {
+            let what = format!("must be from 1 to {MAX_EPOCHS}, not {}", self.epochs);
             return Err(Error::field("epochs", what));
         }
         if self.batch == 0 {
@@ -302,7 +302,7 @@ impl Config {
             let what = format!("must be from 1 to 4096, not {}", self.samples);
             return fail("samples", what);
         }
-        let least = self.model.least_samples();
+        let least = self.model.min_samples();
         if self.samples < least {
             return fail(
                 "samples",

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::placed::Placed;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{Firing, Probability};
 use crate::files;
-use crate::layers::{Statistics, Weights};
+use crate::layers::{Levels, Statistics, Weights};
 use crate::model::{ModelSpec, PRESETS, Placement, preset};
 use crate::tensor::Shape;
 
@@ -39,7 +39,10 @@ partial! {
         /// Their gradient estimator, or a list joined by `+`.
         estimator: String,
         /// Their probability of a bit, where it is not the estimator's own.
-        link: Link,
+        #[serde(alias = "link")]
+        probability: Probability,
+        /// Which two numbers they emit.
+        levels: Levels,
         /// What batch norms above the first binary layer normalise by, where it is not
         /// what the estimator takes.
         statistics: Statistics,
@@ -144,7 +147,8 @@ impl PartialModel {
     fn first_unit(&self) -> Option<&'static str> {
         let mode = self.mode.map(|_| "model.mode");
         let mode = mode.or(self.estimator.as_ref().map(|_| "model.estimator"));
-        mode.or(self.link.map(|_| "model.link"))
+        let probability = self.probability.map(|_| "model.probability");
+        mode.or(probability).or(self.levels.map(|_| "model.levels"))
     }
 
     /// The first choice that is made beside where the network comes from.
@@ -177,8 +181,14 @@ impl PartialModel {
         let estimator = self.estimator.as_deref().or(units.map(|unit| &*unit.1));
         let mode = mode.unwrap_or(Firing::Deterministic);
         spec.place(placement, mode, estimator.unwrap_or("st"))?;
-        match self.link.or(or.and_then(|placed| placed.link)) {
-            Some(link) => spec.set_link(Some(link)),
+        if let Some(levels) = self.levels.or(or.and_then(|placed| placed.levels)) {
+            spec.set_levels(levels);
+        }
+        match self
+            .probability
+            .or(or.and_then(|placed| placed.probability))
+        {
+            Some(probability) => spec.set_probability(Some(probability)),
             None => Ok(()),
         }
     }
@@ -195,7 +205,7 @@ impl PartialModel {
             if let Some(kind) = uniform_weights(stored) {
                 spec.set_weights(kind);
             }
-            spec.pixels = spec.pixels.or(stored.pixels);
+            spec.pixels = spec.pixels.or_else(|| stored.pixels.clone());
             // The source's own activations, or those that the run was given.
             let mut placed = spec.clone();
             let fits = spec == *stored
@@ -231,7 +241,7 @@ impl PartialModel {
         Ok(self.first_change())
     }
 
-    fn unit_by_unit(&self) -> [(&'static str, Self); 4] {
+    fn unit_by_unit(&self) -> [(&'static str, Self); 5] {
         let none = Self::default;
         [
             (
@@ -256,9 +266,16 @@ impl PartialModel {
                 },
             ),
             (
-                "model.link",
+                "model.probability",
                 Self {
-                    link: self.link,
+                    probability: self.probability,
+                    ..none()
+                },
+            ),
+            (
+                "model.levels",
+                Self {
+                    levels: self.levels,
                     ..none()
                 },
             ),
@@ -283,7 +300,8 @@ impl PartialModel {
                     binary: Some(placed.placement),
                     mode: placed.binary.as_ref().map(|units| units.0),
                     estimator: placed.binary.as_ref().map(|units| units.1.clone()),
-                    link: placed.link,
+                    probability: placed.probability,
+                    levels: placed.levels.filter(|levels| !levels.is_bits()),
                     statistics: None,
                     weights,
                 };
@@ -295,7 +313,7 @@ impl PartialModel {
                     let built = found.build(spec.input, spec.classes());
                     if built.is_ok_and(|mut built| {
                         built.settle();
-                        built.pixels = built.pixels.or(spec.pixels);
+                        built.pixels = built.pixels.or_else(|| spec.pixels.clone());
                         built == *spec
                     }) {
                         return found;

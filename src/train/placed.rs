@@ -1,8 +1,8 @@
 //! The binary units of a network in the words that placed them: which activations are
 //! binary, how they fire, and what estimates their gradients.
 
-use crate::estimators::{Firing, Link};
-use crate::layers::{Activation, Binary, Function, own_link};
+use crate::estimators::{Firing, Probability};
+use crate::layers::{Activation, Binary, Function, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
 /// See the module's page.
@@ -15,8 +15,10 @@ pub struct Placed {
     /// How they fire, and their estimator (or the list of them, joined by `+`), where
     /// there are any.
     pub binary: Option<(Firing, String)>,
-    /// Their link, where it is not each estimator's own.
-    pub link: Option<Link>,
+    /// Their probability function, where it is not each estimator's own.
+    pub probability: Option<Probability>,
+    /// Their levels, where all have the same.
+    pub levels: Option<Levels>,
 }
 
 impl Placed {
@@ -24,13 +26,16 @@ impl Placed {
     /// have made: binary units of several kinds, or placed otherwise.
     pub fn of(spec: &ModelSpec) -> Option<Self> {
         let mut places = Vec::new();
-        let (mut links, mut own) = (Vec::new(), true);
+        let (mut probabilities, mut own, mut levels) = (Vec::new(), true, Vec::new());
         for layer in &spec.layers {
             if let Some(unit) = layer.get::<Binary>() {
                 places.push(Some(unit.mode));
-                let usual = own_link(&unit.estimator)?;
-                own &= unit.link.is_none_or(|link| link == usual);
-                links.push(unit.link.unwrap_or(usual));
+                levels.push(unit.levels);
+                let usual = own_probability(&unit.estimator)?;
+                own &= unit
+                    .probability
+                    .is_none_or(|probability| probability == usual);
+                probabilities.push(unit.probability.unwrap_or(usual));
             } else if let Some(activation) = layer.get::<Activation>()
                 && activation.function == Function::HardSigmoid
             {
@@ -42,11 +47,18 @@ impl Placed {
         if modes.any(|other| Some(other) != mode) {
             return None;
         }
-        let link = if own { None } else { links.first().copied() };
-        if link.is_some_and(|link| links.iter().any(|other| *other != link)) {
+        let probability = if own {
+            None
+        } else {
+            probabilities.first().copied()
+        };
+        if probability
+            .is_some_and(|probability| probabilities.iter().any(|other| *other != probability))
+        {
             return None;
         }
         let binary = mode.map(|mode| (mode, spec.estimator_list()));
+        let same = |first: &Levels| levels.iter().all(|other| other == first);
         let count = places.iter().flatten().count();
         let first = places.first().is_some_and(Option::is_some);
         let last = places.last().is_some_and(Option::is_some);
@@ -61,7 +73,8 @@ impl Placed {
             model: spec.name.clone(),
             placement,
             binary,
-            link,
+            probability,
+            levels: levels.first().copied().filter(same),
         })
     }
 
@@ -117,6 +130,19 @@ mod tests {
             assert_eq!(row.placement, placement);
             assert_eq!(row.binary.is_none(), placement == Placement::None);
         }
+        let mut signs = spec("seed-net", Placement::Both, Firing::Deterministic);
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Bits));
+        signs.set_levels(Levels::Signs);
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
+        // Placing anew changes how units fire, not what they emit.
+        signs
+            .place(Placement::Last, Firing::Stochastic, "st")
+            .unwrap();
+        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
+        signs
+            .place(Placement::Both, Firing::Stochastic, "st")
+            .unwrap();
+        assert_eq!(Placed::of(&signs).unwrap().levels, None);
         // One hidden layer: first, last and both are the same network.
         let row = Placed::of(&spec("mlp", Placement::First, Firing::Deterministic)).unwrap();
         assert_eq!(row.words(), ["mlp", "both", "det", "st"]);

@@ -90,7 +90,8 @@ pub struct Subject {
     pub record: DatasetRecord,
     /// The shape of its images.
     pub input: Shape,
-    /// What its pixels are to a network that does not say so itself.
+    /// What its pixels are to a network that does not say so itself: of several channels
+    /// each has its own mean and deviation.
     pub pixels: Pixels,
 }
 
@@ -98,11 +99,13 @@ impl Subject {
     /// A data set at hand.
     pub fn of(dataset: &Dataset) -> Self {
         let (height, width, channels) = dataset.shape();
-        let of = dataset.normalisation();
+        let of = dataset.normalisations();
+        let mean = of.iter().map(|of| of.mean).collect();
+        let std = of.iter().map(|of| of.std).collect();
         Self {
             record: DatasetRecord::of(dataset),
             input: Shape::image(channels, height, width),
-            pixels: Pixels::normalised(of.mean, of.std),
+            pixels: Pixels::normalised_each(mean, std),
         }
     }
 
@@ -111,7 +114,7 @@ impl Subject {
     pub fn describe_pixels(&self, model: &mut ModelSpec) {
         let pixels = match model.binary_first() {
             Some(_) => Pixels::Integer,
-            None => self.pixels,
+            None => self.pixels.clone(),
         };
         model.pixels.get_or_insert(pixels);
     }

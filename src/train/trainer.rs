@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::baseline::{Baseline, BaselineState};
-use super::batch::{Slot, fill};
+use super::batch::{Scratch, fill};
 use super::checkpoint::{Checkpoint, Progress};
 use super::clock::{Instant, rate};
 use super::config::Config;
 use super::evaluate::{Evaluator, Reading};
 use super::event::Event;
 use super::flips::Flips;
+use super::lints::warnings;
 use super::observer::{Best, Observer, State};
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, Provenance, TestRecord};
 use super::run::BestWeights;
-use super::starved::warnings;
 use crate::data::{Dataset, epoch_order, validation_split};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
@@ -81,7 +81,7 @@ pub(super) struct Training<'a> {
     train: Vec<u32>,
     validation: Vec<u32>,
     evaluator: Evaluator,
-    slots: Vec<Slot>,
+    scratch: Vec<Scratch>,
     isa: String,
     /// The data set's fingerprint.
     data: String,
@@ -169,7 +169,7 @@ impl<'a> Training<'a> {
             steps: config.steps_per_epoch(),
             resumed,
         })?;
-        let slots = (0..net.slots()).map(|_| Slot::default()).collect();
+        let scratch = (0..net.chunks()).map(|_| Scratch::default()).collect();
         Ok(Self {
             config,
             dataset,
@@ -182,7 +182,7 @@ impl<'a> Training<'a> {
             train,
             validation,
             evaluator: Evaluator::default(),
-            slots,
+            scratch,
             isa,
             data,
             saved: Instant::now(),
@@ -237,7 +237,7 @@ impl<'a> Training<'a> {
             &mut self.net,
             &self.dataset.train,
             batch,
-            &mut self.slots,
+            &mut self.scratch,
             config,
             progress.epoch,
         );

@@ -122,14 +122,14 @@ fn records(run: &RunFolder) -> Result<Option<String>> {
             return fail("differs from the records in checkpoint.safetensors".into());
         }
     }
-    if found.is_empty() && run.read(METRICS, bounded::MOST_TEXT)?.is_none() {
+    if found.is_empty() && run.read(METRICS, bounded::MAX_TEXT)?.is_none() {
         return Ok(None);
     }
     Ok(Some(format!("records of epochs, {} of them", found.len())))
 }
 
 fn csv(run: &RunFolder) -> Result<Option<String>> {
-    let Some(bytes) = run.read(METRICS_CSV, bounded::MOST_TEXT)? else {
+    let Some(bytes) = run.read(METRICS_CSV, bounded::MAX_TEXT)? else {
         return Ok(None);
     };
     let whole = metrics::to_csv(&run.metrics()?);
@@ -255,13 +255,13 @@ impl Unsealed {
             checkpoint = Some(opened);
         }
         let mut metrics = None;
-        if let Some(bytes) = run.read(METRICS, bounded::MOST_TEXT)? {
+        if let Some(bytes) = run.read(METRICS, bounded::MAX_TEXT)? {
             let lines = metrics::lines(&bytes, &run.file(METRICS))?;
             ids.extend(lines.iter().map(|line| line.origin.clone()));
             metrics = Some(lines);
         }
         let mut test = None;
-        if let Some(bytes) = run.read(TEST, bounded::MOST_TEXT)? {
+        if let Some(bytes) = run.read(TEST, bounded::MAX_TEXT)? {
             let file = run.file(TEST);
             let opened = seal::open(&bounded::decode(bytes, &file)?)
                 .map_err(|e| Error::checkpoint(&file, e.to_string()))?;

@@ -36,7 +36,7 @@ fn the_list_says_what_each_one_is() {
         .collect();
     assert_eq!(all.len(), 17);
     for estimator in &all {
-        for key in ["formula", "cost", "source", "link"] {
+        for key in ["formula", "cost", "source", "probability"] {
             assert!(estimator[key].as_str().is_some_and(|s| !s.is_empty()));
         }
     }
@@ -159,8 +159,8 @@ fn combinations_without_a_meaning_are_refused_in_one_line() {
             "unknown estimator `magic`; choose from st",
         ),
         (
-            &["--estimator", "arm", "--link", "hard-sigmoid"],
-            "holds for the sigmoid link only",
+            &["--estimator", "arm", "--probability", "hard-sigmoid"],
+            "holds for the sigmoid probability function only",
         ),
         (
             &["--estimator", "local-expectation", "--binary", "first"],
@@ -181,8 +181,12 @@ fn combinations_without_a_meaning_are_refused_in_one_line() {
         (&["--samples", "3"], "would all be the same"),
         (&["--temperature", "0.5"], "--temperature: has no effect"),
         (
-            &["--binary", "none", "--link", "sigmoid"],
-            "--link: has no effect with model.binary none",
+            &["--binary", "none", "--probability", "sigmoid"],
+            "--probability: has no effect with model.binary none",
+        ),
+        (
+            &["--binary", "none", "--levels", "-1/+1"],
+            "--levels: has no effect with model.binary none",
         ),
     ] {
         let ended = place.run(&small("no", flags));

@@ -490,7 +490,7 @@ fn a_pipe_in_a_run_is_refused_and_not_waited_for() {
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&file, whole).unwrap();
     }
-    // Of a link that leads nowhere nobody can say what it stands for.
+    // Of a probability function that leads nowhere nobody can say what it stands for.
     let file = place.path("run/test.json");
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("nowhere", &file).unwrap();

@@ -243,6 +243,7 @@ fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet>
         kernel,
         stride: 1,
         padding: 0,
+        border: 0,
     };
     let real = |depth: usize, out: usize| Weights::Real {
         values: vec![0.0; depth * out],
@@ -254,8 +255,8 @@ fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet>
         stage("f", Product::Linear { out: 1 }, real(pixels * out, 1)),
     ];
     let pixels = Pixels::Normalised {
-        mean: 0.0,
-        std: 1.0,
+        mean: 0.0.into(),
+        std: 1.0.into(),
     };
     PackedNet::new("giant".into(), input, pixels, stages)
 }

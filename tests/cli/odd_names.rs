@@ -169,7 +169,7 @@ fn an_argument_that_must_be_text_is_named() {
         "train --mirror ODD",
         "train --estimator ODD",
         "eval run --split ODD",
-        "inspect seed-net --link ODD",
+        "inspect seed-net --probability ODD",
         "import x --mode ODD",
         "estimators ODD",
         "lab --layers ODD",

@@ -162,7 +162,7 @@ fn a_table_is_shown_as_it_fills() {
     );
     let of_row: Vec<&&str> = lines
         .iter()
-        // Its control has the same beginning, and its link in brackets.
+        // Its control has the same beginning, and its probability function in brackets.
         .filter(|l| l.starts_with("deterministic, first, ST") && !l.contains('('))
         .collect();
     assert_eq!(of_row.len(), 2, "{lines:?}");

@@ -2,10 +2,10 @@
 //! enumeration in double precision, written without the engine, and central differences
 //! of that.
 
-use bnn_cpu::estimators::Link;
+use bnn_cpu::estimators::Probability;
 use bnn_cpu::layers::{
     Activation, Add, BernoulliNll, Binary, Concat, CrossEntropy, Flatten, Function, KlBernoulli,
-    LayerSpec, Linear, WeightedSum,
+    LayerSpec, Levels, Linear, WeightedSum,
 };
 use bnn_cpu::model::{ModelSpec, Source};
 
@@ -71,10 +71,20 @@ impl Net<'_> {
             let mut total = 0.0;
             for outcome in 0..1u32 << p.len() {
                 let h: Vec<f64> = (0..p.len()).map(|k| f64::from(outcome >> k & 1)).collect();
+                let level = |h: &f64| match unit.levels {
+                    Levels::Bits => *h,
+                    Levels::Signs => {
+                        if *h > 0.5 {
+                            1.0
+                        } else {
+                            -1.0
+                        }
+                    }
+                };
                 let bits = p.iter().zip(&h);
                 let probability: f64 = bits.map(|(p, h)| h * p + (1.0 - h) * (1.0 - p)).product();
                 if probability > 0.0 {
-                    done.push(h);
+                    done.push(h.iter().map(level).collect());
                     total += probability * self.from(i + 1, w, done, image);
                     done.pop();
                 }
@@ -89,9 +99,9 @@ impl Net<'_> {
     }
 
     fn probability(&self, unit: &Binary, x: f64) -> f64 {
-        match unit.rule().unwrap().link() {
-            Link::Sigmoid => sigmoid(self.slope * x),
-            Link::HardSigmoid => ((self.slope * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
+        match unit.rule().unwrap().probability() {
+            Probability::Sigmoid => sigmoid(self.slope * x),
+            Probability::HardSigmoid => ((self.slope * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A small stochastic network whose exact gradient is found by enumerating all outcomes of
 //! its bits, in double precision.
 
-use bnn_cpu::estimators::{Firing, Link};
+use bnn_cpu::estimators::{Firing, Probability};
 use bnn_cpu::kernels::select;
 use bnn_cpu::layers::{Activation, Function, Linear, Weights};
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Placement};
@@ -18,7 +18,11 @@ pub const SLOPE: f32 = 1.5;
 pub const NETS: [&[usize]; 2] = [&[5], &[4, 3]];
 
 /// Hidden layers of stochastic bits, then logits.
-pub fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<ModelSpec> {
+pub fn net(
+    hidden: &[usize],
+    estimator: &str,
+    probability: Option<Probability>,
+) -> Option<ModelSpec> {
     let linear = |i: usize, out| {
         LayerSpec::named(
             format!("fc{i}"),
@@ -46,7 +50,7 @@ pub fn net(hidden: &[usize], estimator: &str, link: Option<Link>) -> Option<Mode
     };
     spec.place(Placement::Both, Firing::Stochastic, estimator)
         .unwrap();
-    if link.is_some() && spec.set_link(link).is_err() {
+    if probability.is_some() && spec.set_probability(probability).is_err() {
         return None;
     }
     Some(spec)
@@ -66,7 +70,7 @@ fn weights(hidden: &[usize], len: usize) -> Vec<f32> {
 
 /// The expected loss by enumeration, in double precision; weights as PyTorch has
 /// them, layer after layer.
-fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
+fn expected_loss(hidden: &[usize], probability: Probability, w: &[f64]) -> f64 {
     fn layer(w: &mut &[f64], x: &[f64], out: usize) -> Vec<f64> {
         let (weight, rest) = w.split_at(out * x.len());
         let (bias, rest) = rest.split_at(out);
@@ -81,7 +85,13 @@ fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
         };
         (0..out).map(row).collect()
     }
-    fn below(hidden: &[usize], link: Link, mut w: &[f64], x: &[f64], label: usize) -> f64 {
+    fn below(
+        hidden: &[usize],
+        probability: Probability,
+        mut w: &[f64],
+        x: &[f64],
+        label: usize,
+    ) -> f64 {
         let Some((&out, rest)) = hidden.split_first() else {
             let z = layer(&mut w, x, 3);
             let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -91,39 +101,39 @@ fn expected_loss(hidden: &[usize], link: Link, w: &[f64]) -> f64 {
         let x = layer(&mut w, x, out);
         let p: Vec<f64> = x
             .iter()
-            .map(|x| match link {
-                Link::Sigmoid => 1.0 / (1.0 + (-f64::from(SLOPE) * x).exp()),
-                Link::HardSigmoid => ((f64::from(SLOPE) * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
+            .map(|x| match probability {
+                Probability::Sigmoid => 1.0 / (1.0 + (-f64::from(SLOPE) * x).exp()),
+                Probability::HardSigmoid => ((f64::from(SLOPE) * x).clamp(-1.0, 1.0) + 1.0) / 2.0,
             })
             .collect();
         let mut total = 0.0;
         for bits in 0..1u32 << out {
             let h: Vec<f64> = (0..out).map(|i| f64::from(bits >> i & 1)).collect();
-            let probability: f64 = (0..out)
+            let mass: f64 = (0..out)
                 .map(|i| if h[i] > 0.5 { p[i] } else { 1.0 - p[i] })
                 .product();
-            if probability > 0.0 {
-                total += probability * below(rest, link, w, &h, label);
+            if mass > 0.0 {
+                total += mass * below(rest, probability, w, &h, label);
             }
         }
         total
     }
     let loss = |(pixels, label): ([u8; 3], u32)| {
         let x = pixels.map(|p| f64::from(f32::from(p) / 255.0));
-        below(hidden, link, w, &x, label as usize)
+        below(hidden, probability, w, &x, label as usize)
     };
     IMAGES.into_iter().map(loss).sum::<f64>() / IMAGES.len() as f64
 }
 
 /// The exact gradient: central differences of an exact function in double precision.
-pub fn exact_gradient(hidden: &[usize], link: Link, w: &[f32]) -> Vec<f64> {
+pub fn exact_gradient(hidden: &[usize], probability: Probability, w: &[f32]) -> Vec<f64> {
     let w: Vec<f64> = w.iter().map(|&w| f64::from(w)).collect();
     (0..w.len())
         .map(|i| {
             let at = |step: f64| {
                 let mut w = w.clone();
                 w[i] += step;
-                expected_loss(hidden, link, &w)
+                expected_loss(hidden, probability, &w)
             };
             (at(1e-5) - at(-1e-5)) / 2e-5
         })

@@ -58,10 +58,10 @@ impl<'a> Graph<'a> {
         graph.head(&x)?;
         let pixels = match mix {
             Mix::Binary => Some(Pixels::Integer),
-            _ => graph.net.one_of(&[
-                Some(Pixels::Integer),
-                Some(Pixels::normalised(0.1307, 0.3081)),
-            ]),
+            _ => match graph.net.one_of(&[true, false]) {
+                true => Some(Pixels::Integer),
+                false => Some(Pixels::normalised(0.1307, 0.3081)),
+            },
         };
         let spec = ModelSpec {
             name: "graph".into(),

@@ -13,13 +13,13 @@ pub struct Small {
 }
 
 /// One sample of an image: for each layer of bits its input, probabilities and bits, the
-/// loss, and the adjoint of each layer's bits.
+/// loss, and the gradient of each layer's bits.
 pub struct Sample {
     pub inputs: Vec<Vec<f64>>,
     pub p: Vec<Vec<f64>>,
     pub h: Vec<Vec<f64>>,
     pub loss: f64,
-    pub adjoints: Vec<Vec<f64>>,
+    pub grads: Vec<Vec<f64>>,
     pub probability: f64,
 }
 
@@ -71,7 +71,7 @@ impl Small {
         (0..width).map(column).collect()
     }
 
-    /// The loss above the values `h` of the last layer of bits, and its adjoint there.
+    /// The loss above the values `h` of the last layer of bits, and its gradient there.
     pub fn top(&self, h: &[f64], label: usize) -> (f64, Vec<f64>) {
         let z = self.forward(self.hidden.len(), h);
         let sum: f64 = z.iter().map(|z| z.exp()).sum();
@@ -82,17 +82,15 @@ impl Small {
     }
 
     /// The loss above the values `m` of a layer where the layers above emit their means, and
-    /// its adjoint there.
+    /// its gradient there.
     pub fn mean_field(&self, layer: usize, m: &[f64], label: usize) -> (f64, Vec<f64>) {
         if layer + 1 == self.hidden.len() {
             return self.top(m, label);
         }
         let x = self.forward(layer + 1, m);
         let p: Vec<f64> = x.iter().map(|&x| fires(x)).collect();
-        let (loss, adjoint) = self.mean_field(layer + 1, &p, label);
-        let dx: Vec<f64> = (0..p.len())
-            .map(|i| adjoint[i] * derivative(p[i]))
-            .collect();
+        let (loss, grad) = self.mean_field(layer + 1, &p, label);
+        let dx: Vec<f64> = (0..p.len()).map(|i| grad[i] * derivative(p[i])).collect();
         (loss, self.backward(layer + 1, &dx))
     }
 
@@ -126,24 +124,24 @@ impl Small {
             hs.push(h);
         }
         let (loss, top) = self.top(&x, Self::label(image));
-        // Layers of bits pass adjoints on as straight-through units do.
-        let mut adjoints = vec![top];
+        // Layers of bits pass gradients on as straight-through units do.
+        let mut grads = vec![top];
         for layer in (1..self.hidden.len()).rev() {
-            let above = &adjoints[adjoints.len() - 1];
+            let above = &grads[grads.len() - 1];
             let dx: Vec<f64> = above
                 .iter()
                 .zip(&ps[layer])
                 .map(|(g, &p)| g * derivative(p))
                 .collect();
-            adjoints.push(self.backward(layer, &dx));
+            grads.push(self.backward(layer, &dx));
         }
-        adjoints.reverse();
+        grads.reverse();
         Sample {
             inputs,
             p: ps,
             h: hs,
             loss,
-            adjoints,
+            grads,
             probability,
         }
     }

@@ -123,6 +123,27 @@ pub fn grouped_net(firing: Firing) -> ModelSpec {
     spec
 }
 
+/// Units of -1 and +1 below convolutions of every kind and border.
+pub fn signs_net(estimator: &str) -> ModelSpec {
+    let text = r#"{"name":"signs","input":{"channels":1,"height":28,"width":28},"layers":[
+        {"type":"conv","name":"conv1","out":6,"kernel":5,"stride":3,"padding":2,"border":1},
+        {"type":"binary","mode":"stoch","estimator":"ESTIMATOR","levels":"-1/+1"},
+        {"type":"conv","name":"conv2","out":8,"kernel":3,"padding":1,"border":-1},
+        {"type":"batch_norm","name":"bn2","statistics":"running"},
+        {"type":"max_pool","kernel":2},
+        {"type":"binary","mode":"stoch","estimator":"ESTIMATOR","levels":"-1/+1"},
+        {"type":"conv","name":"conv3","out":8,"kernel":3,"padding":1,"border":1,"weights":"binary","scale":true},
+        {"type":"binary","mode":"stoch","estimator":"ESTIMATOR","levels":"-1/+1"},
+        {"type":"conv","name":"conv4","out":8,"kernel":3,"padding":2,"dilation":2,"groups":4,"border":-1},
+        {"type":"binary","mode":"stoch","estimator":"ESTIMATOR"},
+        {"type":"linear","name":"fc","out":10}]}"#;
+    let mut spec: ModelSpec =
+        serde_json::from_str(&text.replace("ESTIMATOR", estimator)).expect("the spec can be read");
+    spec.pixels = Some(PIXELS);
+    spec.check().expect("the spec is sound");
+    spec
+}
+
 /// A graph of every layer that joins, pools, drops or adds up losses: a skip round a
 /// stochastic layer, a deterministic branch beside it, and a divergence from a prior.
 pub fn graph_net(estimator: &str) -> ModelSpec {

@@ -8,6 +8,7 @@ use bnn_cpu::model::{LayerSpec, Network, Source};
 use bnn_cpu::tensor::Shape;
 
 /// Convolution. Weights are (O, C/groups, kh, kw), as PyTorch has them.
+#[derive(Clone, Copy)]
 pub struct Conv {
     pub input: Shape,
     pub output: Shape,
@@ -41,9 +42,14 @@ impl Conv {
         self.output.channels * inputs * self.window.kernel.height * self.window.kernel.width
     }
 
-    /// Calls `f` with the places of every product: in the output row, the input row
-    /// and the weights.
-    fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
+    /// The border's number.
+    fn border(&self) -> f64 {
+        f64::from(self.window.border)
+    }
+
+    /// Calls `f` with the places of every product: in the output row, the input row (none
+    /// in the border) and the weights.
+    fn products(&self, mut f: impl FnMut(usize, Option<usize>, usize)) {
         let (a, b, w) = (self.input, self.output, self.window);
         let (kh, kw) = (w.kernel.height, w.kernel.width);
         let (n, m) = (a.channels / self.groups, b.channels / self.groups);
@@ -63,14 +69,13 @@ impl Conv {
             for j in 0..b.width {
                 for u in 0..kh {
                     for v in 0..kw {
-                        let (Some(y), Some(x)) = (down(i, u), across(j, v)) else {
-                            continue;
-                        };
+                        let pixel = down(i, u).zip(across(j, v));
+                        let pixel = pixel.map(|(y, x)| (y * a.width + x) * a.channels);
                         for o in 0..b.channels {
                             for c in 0..n {
                                 f(
                                     (i * b.width + j) * b.channels + o,
-                                    (y * a.width + x) * a.channels + o / m * n + c,
+                                    pixel.map(|pixel| pixel + o / m * n + c),
                                     ((o * n + c) * kh + u) * kw + v,
                                 );
                             }
@@ -88,7 +93,9 @@ impl Conv {
             for (i, y) in y.iter_mut().enumerate() {
                 *y = bias.map_or(0.0, |bias| bias[i % bias.len()]);
             }
-            self.products(|to, from, weight| y[to] += x[from] * w[weight]);
+            self.products(|to, from, weight| {
+                y[to] += from.map_or(self.border(), |from| x[from]) * w[weight];
+            });
         }
         y
     }
@@ -105,8 +112,10 @@ impl Conv {
             .zip(g.chunks_exact(b))
         {
             self.products(|to, from, weight| {
-                dx[from] += g[to] * w[weight];
-                dw[weight] += g[to] * x[from];
+                if let Some(from) = from {
+                    dx[from] += g[to] * w[weight];
+                }
+                dw[weight] += g[to] * from.map_or(self.border(), |from| x[from]);
             });
             for (i, g) in g.iter().enumerate() {
                 db[i % self.output.channels] += g;
@@ -303,7 +312,9 @@ pub fn evaluate(net: &Network, image: &[u8]) -> (Vec<f64>, f64) {
     let pixels = spec.pixel_encoding();
     let image = Row {
         shape: spec.input,
-        x: image.iter().map(|&p| f64::from(pixels.value(p))).collect(),
+        x: (image.iter().enumerate())
+            .map(|(i, &p)| f64::from(pixels.value(i % spec.input.channels, p)))
+            .collect(),
     };
     let topology = spec.topology().expect("a sound spec");
     let mut rows: Vec<Row> = Vec::new();
@@ -363,8 +374,9 @@ fn layer_of(net: &Network, layer: &LayerSpec, inputs: &[&Row]) -> Row {
     } else if let Some(activation) = layer.get::<layers::Activation>() {
         let slope = f64::from(net.pass().slope);
         each(&|_, x| function(activation.function, slope, x).0)
-    } else if layer.is::<layers::Binary>() {
-        each(&|_, x| f64::from(u8::from(x > 0.0)))
+    } else if let Some(unit) = layer.get::<layers::Binary>() {
+        let low = if unit.levels.is_bits() { 0.0 } else { -1.0 };
+        each(&|_, x| if x > 0.0 { 1.0 } else { low })
     } else if layer.is::<layers::Add>() {
         let sum = |i: usize| inputs.iter().map(|row| row.x[i]).sum();
         let x = (0..x.len()).map(sum).collect();

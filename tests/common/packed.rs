@@ -4,7 +4,7 @@
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::layers::{
-    Activation, BatchNorm, Binary, Conv, Function, Linear, MaxPool, Sides, Weights,
+    Activation, BatchNorm, Binary, Conv, Function, Levels, Linear, MaxPool, Sides, Weights,
 };
 use bnn_cpu::model::{LayerSpec, ModelSpec, Network, Pixels};
 use bnn_cpu::random::{below, between, keyed};
@@ -86,6 +86,36 @@ impl RandomNet {
         match number % 2 {
             0 => self.spec(mix),
             _ => self.graph(mix),
+        }
+    }
+
+    /// Gives units levels, convolutions borders and channels means and deviations of their
+    /// own, drawn by the number and apart from all else; every fourth net keeps 0 and 1,
+    /// zeros and one mean.
+    pub fn levels(spec: &mut ModelSpec, number: u64) {
+        let mut rng = keyed(&[0x6c65_7665, number]);
+        if number.is_multiple_of(4) {
+            return;
+        }
+        let channels = spec.input.channels;
+        if channels > 1 && matches!(spec.pixels, Some(Pixels::Normalised(_))) {
+            let mut draw = |low, high| {
+                (0..channels)
+                    .map(|_| between(&mut rng, low, high))
+                    .collect()
+            };
+            spec.pixels = Some(Pixels::normalised_each(draw(0.0, 1.0), draw(0.1, 0.5)));
+        }
+        // All units of signs, or each of its own; one border, or each of its own.
+        let all = below(&mut rng, 2) == 0;
+        let border = [0, 0, -1, 1, 2][below(&mut rng, 5) as usize];
+        for layer in &mut spec.layers {
+            let signs = all || below(&mut rng, 2) == 0;
+            let own = below(&mut rng, 3) as i8 - 1;
+            layer.update::<Binary>(|unit| {
+                unit.levels = if signs { Levels::Signs } else { Levels::Bits };
+            });
+            layer.update::<Conv>(|conv| conv.border = if border == 2 { own } else { border });
         }
     }
 

@@ -319,6 +319,19 @@ pub fn packed_seeds() -> Vec<Vec<u8>> {
             }
         }
     }
+    // Signs, and borders that are not 0.
+    for seed in 0..60 {
+        for firing in [Firing::Deterministic, Firing::Stochastic] {
+            let mut random = RandomNet::new(5 << 32 | seed, firing);
+            let mut spec = random.either(seed, Mix::Either);
+            RandomNet::levels(&mut spec, seed);
+            let packed = random.net(&spec, fastest(), 1).pack();
+            let bytes = packed.expect("a packed net").to_bytes().expect("bytes");
+            if bytes.len() < 4000 {
+                seeds.push(bytes);
+            }
+        }
+    }
     // Units on the pixels themselves.
     let spec = r#"{"name":"p","input":{"channels":1,"height":4,"width":4},"pixels":{"mean":0.1,"std":0.5},"layers":[{"type":"max_pool","kernel":2},{"type":"binary","mode":"det","estimator":"st"},{"type":"linear","name":"f","out":3}]}"#;
     let spec = serde_json::from_str(spec).expect("a spec");

@@ -295,7 +295,7 @@ pub fn model_file(bytes: &[u8]) {
     if numbers + spec.input.len() > 4096 || rows.len() > 12 || spec.input.height > 64 {
         return;
     }
-    let samples = spec.least_samples();
+    let samples = spec.min_samples();
     let mut net = match Network::sampled(&spec, engine(), 2, samples) {
         Ok(net) => net,
         Err(error) => return said(error),

@@ -3,7 +3,7 @@ tests/golden/estimators.json.
 
     python tests/tools/golden_estimators.py
 
-Needs nothing but Python. A row of units has the learning signal (`credit`) of its loss, and
+Needs nothing but Python. A row of units has the learning signal (`learning_signal`) of its loss, and
 each unit a gradient (`pullback`); REBAR's control part, and what it learns from step to step,
 are there as well. Inputs are the same numbers in f32, but for 0.1, which is its nearest one.
 """
@@ -20,19 +20,19 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def probability(link: str, a: float, x: float) -> float:
-    return sigmoid(a * x) if link == "sigmoid" else min(max(a * x / 2 + 0.5, 0), 1)
+def bit_probability(function: str, a: float, x: float) -> float:
+    return sigmoid(a * x) if function == "sigmoid" else min(max(a * x / 2 + 0.5, 0), 1)
 
 
-def derivative(link: str, a: float, x: float) -> float:
-    if link == "sigmoid":
+def derivative(function: str, a: float, x: float) -> float:
+    if function == "sigmoid":
         return a * sigmoid(a * x) * sigmoid(-a * x)
     return a / 2 if abs(a * x) < 1 else 0.0
 
 
-def score(link: str, a: float, x: float, h: float) -> float:
+def score(function: str, a: float, x: float, h: float) -> float:
     """d log P(h) / dx"""
-    p, slope = probability(link, a, x), derivative(link, a, x)
+    p, slope = bit_probability(function, a, x), derivative(function, a, x)
     if slope == 0:
         return 0.0
     return slope / p if h == 1 else -slope / (1 - p)
@@ -44,14 +44,14 @@ def concrete(a: float, t: float, x: float, u: float) -> tuple[float, float]:
     return r, r * (1 - r) * a / t
 
 
-def reinmax(link: str, a: float, x: float, h: float) -> float:
+def reinmax(function: str, a: float, x: float, h: float) -> float:
     """Twice straight-through at the mean of sample and probability, less half of it; for
     the hard sigmoid the same mean of both ends, by the probability of the one drawn."""
-    p = probability(link, a, x)
-    if link == "sigmoid":
+    p = bit_probability(function, a, x)
+    if function == "sigmoid":
         q = (h + p) / 2
         return a * (2 * q * (1 - q) - p * (1 - p) / 2)
-    slope = derivative(link, a, x)
+    slope = derivative(function, a, x)
     return slope / 2 / (p if h == 1 else 1 - p) if slope else 0.0
 
 
@@ -70,11 +70,11 @@ def tied(a: float, t: float, x: float, u: float, h: float) -> float:
     return (relaxed(x + step) - relaxed(x - step)) / (2 * step)
 
 
-def pathwise(name: str, link: str, a: float, t: float, x: float, u: float) -> float:
+def pathwise(name: str, function: str, a: float, t: float, x: float, u: float) -> float:
     """What is multiplied with the adjoint of the bit."""
     y = a * x
     if name in ("st", "local-expectation"):
-        return derivative(link, a, x)
+        return derivative(function, a, x)
     if name == "st-clip":
         return a / 2 if abs(y) <= 1 else 0.0
     if name == "st-identity":
@@ -120,15 +120,15 @@ UNITS = [
 ]
 
 
-def row(name: str, link: str, a: float, t: float) -> dict:
+def row(name: str, function: str, a: float, t: float) -> dict:
     """A row of units of one estimator."""
     loss, extra, baseline, weight = 2.75, [1.25, 0.5], 0.875, 0.125
     units = []
     for x, u, v, dh, near, far in UNITS:
-        h = 1.0 if u < probability(link, a, x) else 0.0
-        units.append({"x": x, "u": u, "v": v, "h": h, "dh": dh, "noted": [near, far], "p": probability(link, a, x)})
-    line = sum(n["noted"][0] * (n["h"] - n["p"]) for n in units)
-    credit = {
+        h = 1.0 if u < bit_probability(function, a, x) else 0.0
+        units.append({"x": x, "u": u, "v": v, "h": h, "dh": dh, "saved_grads": [near, far], "p": bit_probability(function, a, x)})
+    line = sum(n["saved_grads"][0] * (n["h"] - n["p"]) for n in units)
+    learning_signal = {
         "reinforce": (loss - baseline) * weight,
         "muprop": (loss - extra[0]) * weight - line,
         "double-cv": (loss - baseline) * weight,
@@ -137,31 +137,31 @@ def row(name: str, link: str, a: float, t: float) -> dict:
         "rebar": loss * weight,
     }.get(name)
     for n in units:
-        x, u, h, near = n["x"], n["u"], n["h"], n["noted"][0]
+        x, u, h, near = n["x"], n["u"], n["h"], n["saved_grads"][0]
         if name in SCORES:
-            n["g"] = credit * score(link, a, x, h)
+            n["g"] = learning_signal * score(function, a, x, h)
             if name == "muprop":
-                n["g"] += near * derivative(link, a, x)
+                n["g"] += near * derivative(function, a, x)
             if name == "double-cv":
                 # The first of the signals is what the line is above the others' mean.
-                n["control"] = extra[0] * score(link, a, x, h) - near * derivative(link, a, x)
+                n["control"] = extra[0] * score(function, a, x, h) - near * derivative(function, a, x)
         elif name == "arm":
-            n["g"] = credit * a * (u - 0.5)
+            n["g"] = learning_signal * a * (u - 0.5)
         elif name == "disarm":
             p = n["p"]
             opposite = 1.0 if 1 - u < p else 0.0
-            n["g"] = 0.0 if h == opposite else credit / 2 * (1 if opposite == 0 else -1) * a * sigmoid(abs(a * x))
+            n["g"] = 0.0 if h == opposite else learning_signal / 2 * (1 if opposite == 0 else -1) * a * sigmoid(abs(a * x))
         elif name == "rebar":
-            n["g"] = credit * score(link, a, x, h)
+            n["g"] = learning_signal * score(function, a, x, h)
             free = concrete(a, t, x, u)[1]
             given = tied(a, t, x, u, h)
-            n["control"] = near * (free - given) - extra[0] * score(link, a, x, h)
+            n["control"] = near * (free - given) - extra[0] * score(function, a, x, h)
         elif name == "reinmax":
-            n["g"] = n["dh"] * reinmax(link, a, x, h)
+            n["g"] = n["dh"] * reinmax(function, a, x, h)
         else:
-            n["g"] = n["dh"] * pathwise(name, link, a, t, x, u)
-    return {"name": name, "link": link, "slope": a, "temperature": t, "loss": loss, "extra": extra,
-            "baseline": baseline, "weight": weight, "credit": credit, "units": units}
+            n["g"] = n["dh"] * pathwise(name, function, a, t, x, u)
+    return {"name": name, "probability": function, "slope": a, "temperature": t, "loss": loss, "extra": extra,
+            "baseline": baseline, "weight": weight, "learning_signal": learning_signal, "units": units}
 
 
 def learned() -> list[dict]:
@@ -202,8 +202,8 @@ def short(value: Any) -> Any:
 def main() -> None:
     rows = []
     for a, t in [(1.0, 0.5), (1.75, 0.8125), (0.5, 2.0)]:
-        for link in ["hard-sigmoid", "sigmoid"]:
-            rows += [row(name, link, a, t) for name in PATHWISE + SCORES + ["reinmax"]]
+        for function in ["hard-sigmoid", "sigmoid"]:
+            rows += [row(name, function, a, t) for name in PATHWISE + SCORES + ["reinmax"]]
         rows += [row(name, "sigmoid", a, t) for name in LOGISTIC + ANTITHETIC + ["rebar"]]
     path = pathlib.Path(__file__).parents[1] / "golden" / "estimators.json"
     text = json.dumps(short({"rows": rows, "rebar": learned()}))

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, Split, mnist, recorded};
+use bnn_cpu::channels::Channels;
+use bnn_cpu::data::{self, Dataset, DatasetChoice, Normalisation, Split, mnist, recorded};
 use bnn_cpu::files;
 use serde_json::json;
 
@@ -72,14 +73,18 @@ pub fn run(args: &DataArgs, context: &Context) -> Outcome {
 
 fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) -> Outcome {
     let (height, width, channels) = dataset.shape();
-    let figures = dataset.normalisation();
+    // One mean and deviation a channel, as networks take them.
+    let figures = dataset.normalisations();
+    let numbers = |of: fn(&Normalisation) -> f32| -> Vec<f32> { figures.iter().map(of).collect() };
+    let (means, deviations) = (numbers(|of| of.mean), numbers(|of| of.std));
     if context.json {
         return output::json(&json!({
             "event": "verified", "name": dataset.name, "folder": output::path(folder),
             "train": dataset.train.len(), "test": dataset.test.len(),
             "classes": dataset.classes, "class_names": dataset.class_names,
             "height": height, "width": width,
-            "channels": channels, "mean": figures.mean, "std": figures.std, "check": how,
+            "channels": channels, "mean": Channels::from(means), "std": Channels::from(deviations),
+            "check": how,
             "sha256": dataset.fingerprint(),
         }));
     }
@@ -99,10 +104,20 @@ fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) 
         ("of a class", of_a_class(dataset)),
         (
             "pixels",
-            format!("mean {:.4}, deviation {:.4}", figures.mean, figures.std),
+            format!(
+                "mean {}, deviation {}",
+                decimals(&means),
+                decimals(&deviations)
+            ),
         ),
         ("sha256", dataset.fingerprint()),
     ])
+}
+
+/// Numbers with four decimals.
+fn decimals(numbers: &[f32]) -> String {
+    let all: Vec<String> = numbers.iter().map(|x| format!("{x:.4}")).collect();
+    all.join(" ")
 }
 
 /// `3: cat, dog, owl`

@@ -29,7 +29,7 @@ pub enum Source {
     /// A run's file of weights, which names its network.
     Weights(PathBuf, Box<BestWeights>),
     /// A packed file.
-    Packed(PathBuf, PackedNet),
+    Packed(PathBuf, Box<PackedNet>),
 }
 
 impl Source {
@@ -60,7 +60,7 @@ impl Source {
                 let origin = net.lineage().and_then(|lineage| lineage.run.as_ref());
                 run.check_origin(name, origin)?;
             }
-            return Ok(Self::Packed(path.into(), net));
+            return Ok(Self::Packed(path.into(), Box::new(net)));
         }
         // The weights of a run lie in its folder and are of that run.
         if let Some((run, BEST)) = beside {
@@ -178,7 +178,7 @@ impl Source {
     /// As [`Self::network`], or a layer that cannot be packed.
     pub fn packed(&self, engine: Engine) -> Outcome<PackedNet> {
         match self {
-            Self::Packed(_, net) => Ok(net.clone()),
+            Self::Packed(_, net) => Ok((**net).clone()),
             Self::Run(run) => Ok(run.network(engine, 1)?.pack()?.with_lineage(run.lineage())),
             Self::Weights(_, best) => Ok(self.network(engine, 1)?.pack()?.with_lineage(Lineage {
                 run: None,

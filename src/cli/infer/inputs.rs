@@ -13,7 +13,7 @@ use bnn_cpu::tensor::Shape;
 use super::super::Outcome;
 
 /// The most bytes that one picture file may have.
-const MOST_BYTES: u64 = 1 << 28;
+const MAX_BYTES: u64 = 1 << 28;
 
 /// The bytes of an IDX file, its images, and those that are fitted.
 const COPIES: u64 = 3;
@@ -48,7 +48,7 @@ impl Images {
         let mut images = Self::default();
         for input in inputs {
             if input.as_os_str() == "-" {
-                let bytes = bounded::fill(std::io::stdin().lock(), MOST_BYTES)
+                let bytes = bounded::fill(std::io::stdin().lock(), MAX_BYTES)
                     .map_err(Error::io("read", "standard input"))?;
                 images.add(Path::new("standard input"), &bytes, ink, shape)?;
             } else if files::look(input)?.is_some_and(|there| there.is_dir()) {
@@ -63,7 +63,7 @@ impl Images {
     }
 
     fn add_file(&mut self, path: &Path, ink: Ink, shape: Shape) -> Outcome {
-        let bytes = bounded::read_open(place::open(path)?, path, MOST_BYTES, COPIES)?;
+        let bytes = bounded::read_open(place::open(path)?, path, MAX_BYTES, COPIES)?;
         self.add(path, &bytes, ink, shape)
     }
 
@@ -71,9 +71,9 @@ impl Images {
     pub fn add(&mut self, path: &Path, bytes: &[u8], ink: Ink, shape: Shape) -> Outcome {
         let at = |fault| named(fault, path);
         let name = path.display().to_string();
-        if bytes.len() as u64 > MOST_BYTES {
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(at(Fault::Format(format!(
-                "is larger than {MOST_BYTES} bytes; give fewer images at a time"
+                "is larger than {MAX_BYTES} bytes; give fewer images at a time"
             )))
             .into());
         }

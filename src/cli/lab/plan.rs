@@ -3,8 +3,8 @@
 
 use bnn_cpu::Error;
 use bnn_cpu::data::{Dataset, digits};
-use bnn_cpu::estimators::{self, Firing, Link};
-use bnn_cpu::lab::{Contender, Lab, MOST_BITS};
+use bnn_cpu::estimators::{self, Firing, Probability};
+use bnn_cpu::lab::{Contender, Lab, MAX_BITS};
 use bnn_cpu::model::{ModelSpec, Network, Placement};
 use bnn_cpu::tape::Params;
 use bnn_cpu::train::{
@@ -80,16 +80,16 @@ pub fn plan<'a>(
                 config.model.name
             ))
         })?;
-    let link = args
+    let probability = args
         .model
         .stated()
-        .link
-        .or(row.link)
-        .unwrap_or(Link::Sigmoid);
+        .probability
+        .or(row.probability)
+        .unwrap_or(Probability::Sigmoid);
     let lab = Lab {
         model: config.model.clone(),
         placement: row.placement,
-        link,
+        probability,
         engine: context.engine,
         split: &dataset.train,
         images,
@@ -133,8 +133,8 @@ pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Out
     {
         // A lab is about samples.
         model.place(row.placement, Firing::Stochastic, estimator)?;
-        if row.link.is_some() {
-            model.set_link(row.link)?;
+        if row.probability.is_some() {
+            model.set_probability(row.probability)?;
         }
     }
     let settings = PartialConfig {
@@ -150,7 +150,7 @@ pub fn config(args: &Args, stored: Option<&RunFolder>, dataset: &Dataset) -> Out
 
 impl Plan<'_> {
     /// The configuration of a training with a contender: its estimator, baseline and samples,
-    /// and the link and the statistics with which all are measured. The rest is the same.
+    /// and the probability function and the statistics with which all are measured. The rest is the same.
     pub fn own_config(&self, contender: &Contender) -> Result<Config, Error> {
         let mut config = self.config.clone();
         contender.train_in(&mut config, self.lab.spec(&contender.estimator)?);
@@ -173,7 +173,7 @@ impl Plan<'_> {
 const LAYERS: &str = "reinforce+local-expectation";
 const LAYERS_16: &str = "reinforce+local-expectation:loo:16";
 
-/// What is trained with and measured by `--own`, of what fits the network and the link.
+/// What is trained with and measured by `--own`, of what fits the network and the probability function.
 const OWN: [&str; 6] = [
     "st",
     "reinforce:batch",
@@ -225,16 +225,16 @@ impl Args {
     fn long(&self, lab: &Lab<'_>) -> Outcome<Option<Contender>> {
         if self.exact {
             let bits = lab.bits()?;
-            if bits > MOST_BITS {
+            if bits > MAX_BITS {
                 return Err(Failure::usage(format!(
-                    "--exact: the network has {bits} bits an image, and only the outcomes of {MOST_BITS} can be enumerated"
+                    "--exact: the network has {bits} bits an image, and only the outcomes of {MAX_BITS} can be enumerated"
                 )));
             }
             return Ok(None);
         }
-        let text = match (&self.reference, lab.link) {
+        let text = match (&self.reference, lab.probability) {
             (Some(text), _) => text.as_str(),
-            (None, Link::HardSigmoid) => "muprop",
+            (None, Probability::HardSigmoid) => "muprop",
             (None, _) if lab.placement == Placement::Last => "local-expectation",
             // Of what was tried, the least variance for its time.
             (None, _) if lab.spec(LAYERS).is_ok() => LAYERS_16,

@@ -66,8 +66,8 @@ fn error(of: f64) -> String {
 fn compare(record: &Record, point: &Point) -> Outcome {
     let of = &point.reference;
     output::line(&output::bold(&format!(
-        "{} on {}, epoch {}, {} link, {} images",
-        record.network, record.dataset, point.epoch, record.link, record.images
+        "{} on {}, epoch {}, {} probability function, {} images",
+        record.network, record.dataset, point.epoch, record.probability, record.images
     )))?;
     let mut line = format!(
         "reference: {}, {} draws, standard error {} % of the gradient",
@@ -144,8 +144,8 @@ fn row(measured: &Measured, f: &Figures, norm: f64) -> Vec<String> {
 
 fn own(record: &Record, trajectory: &Trajectory) -> Outcome {
     output::line(&output::bold(&format!(
-        "{} on {}, trained with {}, {} link, {} images",
-        record.network, record.dataset, trajectory.name, record.link, record.images
+        "{} on {}, trained with {}, {} probability function, {} images",
+        record.network, record.dataset, trajectory.name, record.probability, record.images
     )))?;
     let mut table = Table::new(&[
         ("epoch", Align::Right),

@@ -32,12 +32,12 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let (looked, _, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
-    let (counts, classes) = (looked.survey.confusion(), looked.net.classes());
+    let (counts, classes) = (looked.statistics.confusion(), looked.net.classes());
     let canvas = confusion::matrix(&looked.name(), &counts, classes, args.picture.theme())?;
     pictures.png("confusion.png", &canvas)?;
     let rows: Vec<&[usize]> = counts.chunks(classes).collect();
     let more = json!({
-        "run": output::path(&args.run), "counts": rows, "accuracy": looked.survey.evaluation.accuracy,
+        "run": output::path(&args.run), "counts": rows, "accuracy": looked.statistics.evaluation.accuracy,
     });
     pictures.write("confusion", more, context)
 }

@@ -91,11 +91,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         .zip(&names)
         .map(|(looked, name)| Subject {
             name,
-            survey: &looked.survey,
+            statistics: &looked.statistics,
         })
         .collect();
     let theme = args.picture.theme();
-    for (i, layer) in looked[0].survey.layers.iter().enumerate() {
+    for (i, layer) in looked[0].statistics.layers.iter().enumerate() {
         let end = if args.compare { "-compared" } else { "" };
         let canvas = heatmap::layer(&subjects, i, &dataset.test, theme)?;
         pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;

@@ -35,7 +35,7 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let (looked, dataset, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
-    let all = looked.survey.mistakes();
+    let all = looked.statistics.mistakes();
     if all.is_empty() && !context.json {
         return output::line("no mistakes: every test image was classified right");
     }
@@ -44,7 +44,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let canvas = mistakes::sheet(
             &looked.name(),
             shown,
-            (all.len(), looked.survey.guesses.len()),
+            (all.len(), looked.statistics.guesses.len()),
             &dataset.test,
             args.picture.theme(),
         )?;

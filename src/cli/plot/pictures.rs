@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::draw::survey::Survey;
+use bnn_cpu::draw::activation_statistics::ActivationStatistics;
 use bnn_cpu::draw::{Canvas, Theme};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::model::Network;
@@ -46,7 +46,7 @@ impl PictureArgs {
 pub struct Looked {
     pub run: RunFolder,
     pub net: Network,
-    pub survey: Survey,
+    pub statistics: ActivationStatistics,
 }
 
 /// Looks at the test images with the noise of the run's own test.
@@ -55,8 +55,12 @@ pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Loo
     config.check_images(dataset)?;
     let mut net = run.network(context.engine, config.batch)?;
     let at = (config.seed, config.epochs as u64 + 1);
-    let survey = Survey::of(&mut net, &dataset.test, at)?;
-    Ok(Looked { run, net, survey })
+    let statistics = ActivationStatistics::of(&mut net, &dataset.test, at)?;
+    Ok(Looked {
+        run,
+        net,
+        statistics,
+    })
 }
 
 /// [`look`], with the run's own data set, for pictures that can be written.

@@ -80,7 +80,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             let looked = look(run, dataset, context)?;
             subjects.push(Subject {
                 name,
-                survey: looked.survey,
+                statistics: looked.statistics,
             });
         }
     }

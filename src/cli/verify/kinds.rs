@@ -111,7 +111,7 @@ fn json(bytes: Vec<u8>, path: &Path) -> Result<Option<String>, Error> {
 /// # Errors
 /// A file that is damaged, cannot be read, or holds something else.
 pub fn cell(path: &Path) -> Result<Option<CellRecord>, Error> {
-    let Some(bytes) = files::read(path, bounded::MOST_TEXT, 1)? else {
+    let Some(bytes) = files::read(path, bounded::MAX_TEXT, 1)? else {
         return Ok(None);
     };
     CellRecord::parse(&bounded::decode(bytes, path)?, path).map(Some)
@@ -150,7 +150,7 @@ impl Figures {
 /// # Errors
 /// A file that is damaged or cannot be read.
 pub fn unsealed_figures(path: &Path) -> Result<Option<Figures>, Error> {
-    let Some(bytes) = files::read(path, bounded::MOST_TEXT, 1)? else {
+    let Some(bytes) = files::read(path, bounded::MAX_TEXT, 1)? else {
         return Ok(None);
     };
     let text = bounded::decode(bytes, path)?;

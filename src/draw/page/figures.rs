@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
+use super::super::activation_statistics::Maps;
 use super::super::chart::{Style, dash};
 use super::super::colour;
 use super::super::curves::{Course, charts, inline};
 use super::super::grid::{Colours, Plane, short};
 use super::super::heatmap::{image, mean_image};
-use super::super::survey::Maps;
 use super::{Report, Subject};
 use crate::data::sheet::Sheet;
 use crate::study::grouped;
@@ -98,22 +98,26 @@ impl Report<'_> {
     }
 
     pub(super) fn maps(&self) -> Markup {
-        let Some(first) = self.subjects.iter().find(|s| !s.survey.layers.is_empty()) else {
+        let Some(first) = self
+            .subjects
+            .iter()
+            .find(|s| !s.statistics.layers.is_empty())
+        else {
             return html! {};
         };
-        let classes = first.survey.examples.len();
+        let classes = first.statistics.examples.len();
         html! {
             section id="maps" {
                 h2 { "Heat maps" }
                 p.note {
                     "What each convolution hands on, after pooling and activation, averaged over its \
                      channels: for the first test image of each class, and the mean of "
-                    (grouped(first.survey.evaluation.images)) " test images. Stochastic units: a sample of their \
+                    (grouped(first.statistics.evaluation.images)) " test images. Stochastic units: a sample of their \
                      bits, and the probabilities it was drawn with."
                 }
-                @for (i, layer) in first.survey.layers.iter().enumerate() {
+                @for (i, layer) in first.statistics.layers.iter().enumerate() {
                     @let alike: Vec<&Subject> = self.subjects.iter().filter(|s| {
-                        s.survey.layers.get(i).is_some_and(|l| l.shape == layer.shape)
+                        s.statistics.layers.get(i).is_some_and(|l| l.shape == layer.shape)
                     }).collect();
                     @let colours = shared_range(&alike, i);
                     h3 { (layer.name) ", " (layer.shape.height) "x" (layer.shape.width) ", "
@@ -129,7 +133,7 @@ impl Report<'_> {
                             tbody {
                                 @if i == 0 { (self.images_row(first)) }
                                 @for subject in alike {
-                                    @let layer = &subject.survey.layers[i];
+                                    @let layer = &subject.statistics.layers[i];
                                     @let sampled = layer.probability.is_some();
                                     @let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
                                     (maps_row(&subject.name, if sampled { "sample" } else { "" }, shape, &layer.output, colours))
@@ -151,7 +155,7 @@ impl Report<'_> {
         };
         html! { tr {
             th { "image" }
-            @for (class, example) in subject.survey.examples.iter().enumerate() {
+            @for (class, example) in subject.statistics.examples.iter().enumerate() {
                 td { @if let Some(i) = example {
                     img alt=(format!("a test image of class {class}")) src=(uri(&image(split, *i), Colours::Grey));
                 } }
@@ -190,10 +194,10 @@ impl Report<'_> {
                      margin: the probability of the guess less that of the right class."
                 }
                 @for (n, subject) in self.subjects.iter().enumerate() {
-                    @let all = subject.survey.mistakes();
+                    @let all = subject.statistics.mistakes();
                     details open[n < OPEN] {
                         summary { (subject.name) ": " (all.len()) " mistakes on "
-                            (grouped(subject.survey.guesses.len())) " images" }
+                            (grouped(subject.statistics.guesses.len())) " images" }
                         ul.sheet {
                             @for m in all.iter().take(MISTAKES) { li {
                                 img alt=(format!("a {} taken for a {}", m.label, m.guess))
@@ -213,7 +217,7 @@ impl Report<'_> {
 fn shared_range(subjects: &[&Subject], i: usize) -> Colours {
     let mut planes = Vec::new();
     for subject in subjects {
-        let layer = &subject.survey.layers[i];
+        let layer = &subject.statistics.layers[i];
         let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
         for maps in std::iter::once(&layer.output).chain(&layer.probability) {
             let all = maps.examples.iter().chain([&maps.mean]);
@@ -243,7 +247,10 @@ fn maps_row(
 }
 
 fn matrix(subject: &Subject) -> Markup {
-    let (counts, classes) = (subject.survey.confusion(), subject.survey.examples.len());
+    let (counts, classes) = (
+        subject.statistics.confusion(),
+        subject.statistics.examples.len(),
+    );
     let off = (0..counts.len()).filter(|i| i / classes != i % classes);
     let most = off.map(|i| counts[i]).max().unwrap_or(0).max(1);
     html! { table.confusion {

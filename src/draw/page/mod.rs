@@ -12,7 +12,7 @@ mod style;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
 
-use super::survey::Survey;
+use super::activation_statistics::ActivationStatistics;
 use crate::data::Split;
 use crate::model::LayerRow;
 use crate::study::reference::Published;
@@ -53,7 +53,7 @@ pub struct Subject {
     /// A few words.
     pub name: String,
     /// What it does on the test images.
-    pub survey: Survey,
+    pub statistics: ActivationStatistics,
 }
 
 /// A network's layers.
@@ -164,7 +164,10 @@ impl Report<'_> {
     }
 
     fn sections(&self) -> Vec<(&'static str, &'static str)> {
-        let maps = self.subjects.iter().any(|s| !s.survey.layers.is_empty());
+        let maps = self
+            .subjects
+            .iter()
+            .any(|s| !s.statistics.layers.is_empty());
         let all = [
             ("results", "Results", true),
             (

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::layer::{Layer, Recorder, Shapes, TensorSpec, Tensors, values};
+use super::super::layer::{Layer, Recorder, Shapes, values};
+use super::super::tensor_spec::{TensorSpec, Tensors};
 use super::{BatchNormOp, Statistics, scale_and_shift};
 use crate::error::Result;
 use crate::pack::{Map, Packed, Packer};

@@ -79,11 +79,11 @@ pub struct BatchNormOp {
     pub(super) b: Vec<f32>,
     pub(super) d: Vec<f32>,
     total: [Vec<f64>; 2],
-    pub(super) slots: Vec<Slot>,
+    pub(super) scratch: Vec<Scratch>,
 }
 
 /// One chunk's sums.
-pub(super) struct Slot {
+pub(super) struct Scratch {
     /// Of the leaf under way: what its numbers are taken relative to, the sums of a
     /// block, those of the leaf, and its pixels so far.
     origin: Vec<f32>,
@@ -98,7 +98,7 @@ pub(super) struct Slot {
     node: [Vec<f64>; 2],
 }
 
-impl Slot {
+impl Scratch {
     fn new(channels: usize) -> Self {
         let pair = || [vec![0.0; channels], vec![0.0; channels]];
         Self {
@@ -240,7 +240,7 @@ impl BatchNormOp {
             )));
         }
         let c = shape.channels;
-        let slots = tape.slots(x);
+        let scratch = tape.chunks(x);
         let params = &mut tape.params;
         Ok(Self {
             shape,
@@ -260,7 +260,7 @@ impl BatchNormOp {
             b: vec![0.0; c],
             d: vec![0.0; c],
             total: [vec![0.0; c], vec![0.0; c]],
-            slots: (0..slots).map(|_| Slot::new(c)).collect(),
+            scratch: (0..scratch).map(|_| Scratch::new(c)).collect(),
         })
     }
 
@@ -274,18 +274,18 @@ impl BatchNormOp {
         if cx.pass.mode == Mode::Train {
             let (len, x, ew) = (self.shape.len(), cx.x(0), &cx.pass.engine.kernels.ew);
             let rows = cx.pass.samples();
-            rows.each(&mut self.slots, |chunk, slot| {
+            rows.each(&mut self.scratch, |chunk, scratch| {
                 for (i, leaf) in rows.leaves_in(chunk) {
                     let x = &x[leaf.start * len..leaf.end * len];
-                    slot.begin(i, x);
-                    slot.add(ew, x);
+                    scratch.begin(i, x);
+                    scratch.add(ew, x);
                 }
             });
         }
         self.settle(cx);
     }
 
-    /// Works out `scale` and `shift`; in training the slots hold the sums of the batch.
+    /// Works out `scale` and `shift`; in training the scratch hold the sums of the batch.
     pub(super) fn settle(&mut self, cx: &mut Forward<'_>) {
         if self.by_batch(cx.pass) {
             self.merge(cx.pass.samples().chunks());
@@ -313,7 +313,7 @@ impl BatchNormOp {
     }
 
     /// `Σ dy` and `Σ dy·(x - μ)` over the rows; `of` gives the pixels of a leaf's rows
-    /// and their adjoints, at least all whose adjoint is not zero.
+    /// and their gradients, at least all whose gradient is not zero.
     pub(super) fn sum<'a>(
         &mut self,
         pass: &Pass,
@@ -325,16 +325,16 @@ impl BatchNormOp {
             &pass.engine.kernels.ew,
         );
         let rows = pass.rows;
-        rows.each(&mut self.slots, |chunk, slot| {
+        rows.each(&mut self.scratch, |chunk, scratch| {
             for (i, leaf) in rows.leaves_in(chunk) {
-                slot.clear(i);
+                scratch.clear(i);
                 let (x, dy) = of(leaf);
                 for (x, dy) in x.chunks(BLOCK * c).zip(dy.chunks(BLOCK * c)) {
-                    let [sum, dot] = &mut slot.block;
+                    let [sum, dot] = &mut scratch.block;
                     (ew.batch_norm_sums)(x, mean, dy, sum, dot);
-                    slot.flush();
+                    scratch.flush();
                 }
-                slot.end_sums();
+                scratch.end_sums();
             }
         });
     }
@@ -342,10 +342,10 @@ impl BatchNormOp {
     /// Adds to the gradients of γ and β, and works out `a`, `b` and `d`.
     pub(super) fn coefficients(&mut self, cx: &mut Backward<'_>) {
         let by_batch = self.by_batch(cx.pass);
-        let slots = &self.slots[..cx.pass.rows.chunks()];
+        let scratch = &self.scratch[..cx.pass.rows.chunks()];
         for (part, total) in self.total.iter_mut().enumerate() {
             for (i, total) in total.iter_mut().enumerate() {
-                *total = tree::fold(slots.len(), |s| slots[s].node[part][i], |a, b| a + b);
+                *total = tree::fold(scratch.len(), |s| scratch[s].node[part][i], |a, b| a + b);
             }
         }
         let [sum, dot] = &self.total;
@@ -366,14 +366,14 @@ impl BatchNormOp {
 
     /// Mean and biased variance of the batch into `self.total`.
     fn merge(&mut self, chunks: usize) {
-        let slots = &mut self.slots[..chunks];
-        slots.iter_mut().for_each(Slot::end);
-        let slots = &*slots;
+        let scratch = &mut self.scratch[..chunks];
+        scratch.iter_mut().for_each(Scratch::end);
+        let scratch = &*scratch;
         let [mean, variance] = &mut self.total;
         for (i, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
             let moments = |s: usize| {
-                let [means, deviations] = &slots[s].node;
-                (slots[s].count, means[i], deviations[i])
+                let [means, deviations] = &scratch[s].node;
+                (scratch[s].count, means[i], deviations[i])
             };
             let (n, m, m2) = tree::fold(chunks, moments, chan);
             (*mean, *variance) = (m, m2 / n);
@@ -418,7 +418,7 @@ impl Op for BatchNormOp {
         let (scale, shift) = (&self.scale, &self.shift);
         cx.pass
             .rows
-            .write(cx.y, len, &mut self.slots, |rows, y, _| {
+            .write(cx.y, len, &mut self.scratch, |rows, y, _| {
                 (ew.affine)(&x[rows.start * len..rows.end * len], scale, shift, y);
             });
     }
@@ -433,7 +433,7 @@ impl Op for BatchNormOp {
         self.coefficients(&mut cx);
         let (a, b, d) = (&self.a, &self.b, &self.d);
         if let Some(dx) = cx.grads.of(0) {
-            dx.add(&mut self.slots, |rows, dx, _| {
+            dx.add(&mut self.scratch, |rows, dx, _| {
                 let range = rows.start * len..rows.end * len;
                 (ew.batch_norm_grad)(&x[range.clone()], &dy[range], a, b, d, dx);
             });

@@ -1,4 +1,4 @@
-//! The adjoint of [`ConvOp`].
+//! The gradient of [`ConvOp`].
 
 use std::ops::Range;
 
@@ -9,23 +9,23 @@ use crate::tape::{Backward, reduce};
 use crate::tensor::Arena;
 
 use super::super::panels;
-use super::super::window::{bordered, spread};
-use super::{ConvOp, Scratch, Slot};
+use super::super::window::{bordered, dilate};
+use super::{ConvOp, PartialSums, Scratch};
 
-/// The adjoint of a layer's output.
-pub(in crate::layers) enum Adjoint<'a> {
+/// The gradient of a layer's output.
+pub(in crate::layers) enum OutputGrad<'a> {
     /// Of all live rows.
     Given(&'a [f32]),
     /// Written, by (row, to), when it is needed: so it never leaves the near caches.
-    Made(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
+    Computed(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
 }
 
-impl Adjoint<'_> {
+impl OutputGrad<'_> {
     /// The `len` numbers of a row, made in `buffer` if they are not there.
     fn of<'b>(&'b self, row: usize, len: usize, buffer: &'b mut [f32]) -> &'b [f32] {
         match self {
             Self::Given(dy) => &dy[row * len..][..len],
-            Self::Made(make) => {
+            Self::Computed(make) => {
                 make(row, buffer);
                 buffer
             }
@@ -33,28 +33,28 @@ impl Adjoint<'_> {
     }
 }
 
-/// A thread's [`Scratch`] without the adjoint and the sums.
+/// A thread's [`Scratch`] without the gradient and the sums.
 struct Working<'a> {
     padded: &'a mut Arena,
-    spread: &'a mut [f32],
+    dilated: &'a mut [f32],
     tiles: &'a mut [f32],
 }
 
 impl Scratch {
-    fn split(&mut self) -> (&mut [f32], &mut Slot, Working<'_>) {
+    fn split(&mut self) -> (&mut [f32], &mut PartialSums, Working<'_>) {
         let working = Working {
             padded: &mut self.padded,
-            spread: self.spread.as_mut_slice(),
+            dilated: self.dilated.as_mut_slice(),
             tiles: self.tiles.as_mut_slice(),
         };
-        (self.adjoint.as_mut_slice(), &mut self.leaf, working)
+        (self.grad_output.as_mut_slice(), &mut self.leaf, working)
     }
 }
 
 impl ConvOp {
-    /// Adds to the adjoints of the input and of the parameters what follows from the
-    /// adjoint `dy` of the output.
-    pub(in crate::layers) fn pull(&mut self, mut cx: Backward<'_>, dy: &Adjoint<'_>) {
+    /// Adds to the gradients of the input and of the parameters what follows from the
+    /// gradient `dy` of the output.
+    pub(in crate::layers) fn add_grads(&mut self, mut cx: Backward<'_>, dy: &OutputGrad<'_>) {
         let x = cx.x(0);
         let kernels = cx.pass.engine.kernels;
         let (input, output, window) = (self.input, self.output, self.window);
@@ -63,44 +63,44 @@ impl ConvOp {
         let patches = self.patches();
 
         // dW and db: a leaf's sums, to which a row's are added.
-        let parameters = |x: &[f32], g: &[f32], slot: &mut Slot, s: &mut Working<'_>| {
+        let parameters = |x: &[f32], g: &[f32], partial: &mut PartialSums, s: &mut Working<'_>| {
             let a = bordered(x, input, window.padding, border, s.padded);
             if let Some([shape, _]) = winograd {
-                kernels.winograd_transposed(shape, a, g, &mut slot.weight_grad, s.tiles);
+                kernels.winograd_transposed(shape, a, g, &mut partial.weight_grad, s.tiles);
             } else {
-                kernels.transposed(&patches, a, g, output.channels, &mut slot.weight_grad);
+                kernels.transposed(&patches, a, g, output.channels, &mut partial.weight_grad);
             }
-            (kernels.ew.channel_sums)(g, zeros, &mut slot.bias_grad, &mut slot.unused);
+            (kernels.ew.channel_sums)(g, zeros, &mut partial.bias_grad, &mut partial.unused);
         };
-        // One image after the other, each through all that its adjoint is for. A chunk is
+        // One image after the other, each through all that its gradient is for. A chunk is
         // a leaf or two, which become one node while they are in the near caches.
         let (all, add) = (cx.pass.rows, kernels.ew.add);
         let images = |chunk: Range<usize>,
-                      slot: &mut Slot,
+                      partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
             pool.with(|scratch| {
-                let (adjoint, second, mut working) = scratch.split();
+                let (grad_output, second, mut working) = scratch.split();
                 for (i, leaf) in all.leaves_in(chunk) {
-                    let sums = if i == 0 { &mut *slot } else { &mut *second };
+                    let sums = if i == 0 { &mut *partial } else { &mut *second };
                     sums.weight_grad.fill(0.0);
                     sums.bias_grad.fill(0.0);
                     for row in leaf {
-                        let g = dy.of(row, output.len(), adjoint);
+                        let g = dy.of(row, output.len(), grad_output);
                         let x = &x[row * input.len()..][..input.len()];
                         parameters(x, g, sums, &mut working);
                         data(row, g, &mut working);
                     }
                     if i > 0 {
-                        add(&second.weight_grad, &mut slot.weight_grad);
-                        add(&second.bias_grad, &mut slot.bias_grad);
+                        add(&second.weight_grad, &mut partial.weight_grad);
+                        add(&second.bias_grad, &mut partial.bias_grad);
                     }
                 }
             });
         };
 
         match cx.grads.of(0) {
-            None => cx.pass.rows.each(&mut self.slots, |rows, slot| {
-                images(rows, slot, &mut |_, _, _| {});
+            None => cx.pass.rows.each(&mut self.partials, |rows, partial| {
+                images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
                 if self.backward_version != cx.params.version() {
@@ -120,20 +120,20 @@ impl ConvOp {
                     self.backward_version = cx.params.version();
                 }
                 let spread_patches = self.spread_patches();
-                let spread_width = self.spread.1;
+                let dilated_width = self.dilated.1;
                 let (weights, points) = (&self.backward_weights, &self.backward_points);
                 let data = |dx: &mut [f32], g: &[f32], s: &mut Working<'_>, store| {
-                    spread(g, output, window, spread_width, s.spread);
-                    let (a, columns) = (&*s.spread, input.channels);
+                    dilate(g, output, window, dilated_width, s.dilated);
+                    let (a, columns) = (&*s.dilated, input.channels);
                     if let Some([_, shape]) = winograd {
                         kernels.winograd_product(shape, a, points, None, dx, store, s.tiles);
                     } else {
                         kernels.product(&spread_patches, a, weights, columns, None, dx, store);
                     }
                 };
-                dx.store(&mut self.slots, |rows, dx, slot, store| {
+                dx.store(&mut self.partials, |rows, dx, partial, store| {
                     let first = rows.start;
-                    images(rows, slot, &mut |row, g, working| {
+                    images(rows, partial, &mut |row, g, working| {
                         let dx = &mut dx[(row - first) * input.len()..][..input.len()];
                         data(dx, g, working, store);
                     });
@@ -141,15 +141,15 @@ impl ConvOp {
             }
         }
 
-        let slots = &mut self.slots[..cx.pass.rows.chunks()];
+        let partials = &mut self.partials[..cx.pass.rows.chunks()];
         if let Some(bias) = self.bias {
-            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
+            let sum = reduce(partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
             for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
                 *grad += sum;
             }
         }
-        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        let mut sum: &[f32] = &self.slots[0].weight_grad;
+        reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let mut sum: &[f32] = &self.partials[0].weight_grad;
         if let Some([shape, _]) = winograd {
             kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;

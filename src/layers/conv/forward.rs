@@ -9,12 +9,12 @@ use super::{ConvOp, Scratch};
 
 impl ConvOp {
     /// Computes the output of the live rows into `y`; then, while a row is in the near
-    /// caches, calls `done(row, its output, the slot of its chunk)`.
+    /// caches, calls `done(row, its output, the partial of its chunk)`.
     pub(in crate::layers) fn run<S: Send>(
         &mut self,
         cx: &Forward<'_>,
         y: &mut [f32],
-        slots: &mut [S],
+        partials: &mut [S],
         done: impl Fn(usize, &[f32], &mut S) + Sync,
     ) {
         let kernels = cx.pass.engine.kernels;
@@ -63,11 +63,11 @@ impl ConvOp {
             }
         };
         let (len, rows) = (output.len(), cx.pass.rows);
-        rows.write(y, len, slots, |rows, y, slot| {
+        rows.write(y, len, partials, |rows, y, partial| {
             pool.with(|scratch| {
                 for (row, y) in rows.zip(y.chunks_exact_mut(len)) {
                     image(&x[row * input.len()..][..input.len()], y, scratch);
-                    done(row, y, slot);
+                    done(row, y, partial);
                 }
             });
         });

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::layer::{Layer, Recorder, Shapes, values};
 use super::super::sides::Sides;
+use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
 use super::{ConvOp, GroupedConvOp};
@@ -26,9 +27,14 @@ pub struct Conv {
     /// Pixels from one window to the next.
     #[serde(default = "side")]
     pub stride: Sides,
-    /// Zeros around the image: the code of a bit or pixel that is 0.
+    /// Pixels of the border around the image.
     #[serde(default)]
     pub padding: Sides,
+    /// What the pixels of the border are: 0, or -1 or 1, the levels of binary units (Larq's
+    /// `pad_values`). A 0 is the level 0 of units of 0 and 1, and no level of units of -1
+    /// and +1: it takes no part in a sum, as in PyTorch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub border: i8,
     /// Whether it has a bias.
     #[serde(default = "yes")]
     pub bias: bool,
@@ -59,6 +65,14 @@ fn is_one(groups: &usize) -> bool {
     *groups == 1
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_zero(border: &i8) -> bool {
+    *border == 0
+}
+
 fn side() -> Sides {
     Sides::ONE
 }
@@ -68,13 +82,14 @@ fn yes() -> bool {
 }
 
 impl Conv {
-    /// Real weights, a bias, stride 1, no padding, one group and no dilation.
+    /// Real weights, a bias, stride 1, no padding, a border of 0, one group and no dilation.
     pub fn new(out: usize, kernel: impl Into<Sides>) -> Self {
         Self {
             out,
             kernel: kernel.into(),
             stride: Sides::ONE,
             padding: Sides::both(0),
+            border: 0,
             bias: true,
             weights: Weights::Real,
             scale: false,
@@ -98,6 +113,7 @@ impl Conv {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
+            border: self.border,
             dilation: self.dilation,
         }
     }
@@ -138,8 +154,12 @@ impl Layer for Conv {
             1 => String::new(),
             groups => format!(", groups {groups}"),
         };
+        let border = match self.padding.most() {
+            0 => String::new(),
+            _ => format!(", border {}", self.border),
+        };
         format!(
-            "conv {kernel}, stride {}, padding {}{dilation}{groups}{terms}",
+            "conv {kernel}, stride {}, padding {}{border}{dilation}{groups}{terms}",
             self.stride, self.padding
         )
     }
@@ -166,9 +186,9 @@ impl Layer for Conv {
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         let (input, out) = (shapes.input(), self.out as u64);
-        let slots = Rows::chunks_of(rows) as u64;
+        let scratch = Rows::chunks_of(rows) as u64;
         if self.is_grouped() {
-            let op = GroupedConvOp::memory(shapes, (self.window(), self.groups), slots);
+            let op = GroupedConvOp::memory(shapes, (self.window(), self.groups), scratch);
             return values(shapes, rows, if training { 2 } else { 1 })
                 .saturating_add(product(&[
                     self.weights_of(input),
@@ -189,13 +209,13 @@ impl Layer for Conv {
             weights::memory(depth, out, training),
             product(&[panel, 3 * (points - 1)]),
             // A chunk's sums, and those of a leaf that joins them.
-            product(&[panel, points, 2 * slots]),
+            product(&[panel, points, 2 * scratch]),
             self.tail_memory(rows),
             product(&[
                 side(input.height, self.kernel.height),
                 side(input.width, self.kernel.width),
                 2 * (input.channels as u64 + out),
-                slots,
+                scratch,
             ]),
         ];
         all.into_iter().fold(0, u64::saturating_add)
@@ -222,6 +242,7 @@ impl Layer for Conv {
             kernel: self.kernel.packed(at)?,
             stride: self.stride.packed(at)?,
             padding: self.padding.packed(at)?,
+            border: self.border,
         };
         let shape = self.output("", &[inputs[0].shape()])?;
         self.terms().pack(at, &inputs[0], product, shape)

@@ -7,14 +7,16 @@
 //!
 //! Kernel, stride and padding may differ by side: `k`, `s` and `p` are those of the side.
 //!
-//! im2col and GEMM without the im2col: an image is copied once into a zero
+//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//!
+//! im2col and GEMM without the im2col: an image is copied once into its
 //! border, and the product kernels read its patches in place
 //! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix,
-//! `W` the weights as (k·k·C, O) and `G` the (pixels, O) adjoint of the output:
+//! `W` the weights as (k·k·C, O) and `G` the (pixels, O) gradient of the output:
 //!
 //! ```text
 //! y  = A·W + bias          dW += Aᵀ·G          db += Σ_pixels G
-//! dx = A'·W'               where A' are the k x k patches of G, spread out to
+//! dx = A'·W'               where A' are the k x k patches of G, dilated to
 //!                          stride distance in a border of k - 1 - p (of zeros),
 //!                          and W' are the weights turned by half a turn
 //! ```
@@ -37,9 +39,9 @@ use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::weights::{Terms, Weights};
-use super::window::Window;
+use super::window::{Window, fill_border};
 
-pub(super) use backward::Adjoint;
+pub(super) use backward::OutputGrad;
 pub use grouped::GroupedConvOp;
 pub use layer::Conv;
 
@@ -66,18 +68,18 @@ pub struct ConvOp {
     tables: Arena,
     /// (height, width) of an input image in its border.
     border: (usize, usize),
-    /// (height, width) of the spread-out output adjoint.
-    spread: (usize, usize),
+    /// (height, width) of the dilated output gradient.
+    dilated: (usize, usize),
     /// `dW` in panels.
     weight_grad: Arena,
     /// The origin that bias sums are taken from.
     zeros: Vec<f32>,
-    slots: Vec<Slot>,
+    partials: Vec<PartialSums>,
     pool: Pool<Scratch>,
 }
 
 /// The partial sums of a leaf, or of a chunk's leaves together.
-struct Slot {
+struct PartialSums {
     /// Partial `dW`, in panels or at Winograd's points.
     weight_grad: Arena,
     bias_grad: Vec<f32>,
@@ -88,17 +90,17 @@ struct Slot {
 struct Scratch {
     /// An input image in its border.
     padded: Arena,
-    /// An output adjoint, spread out in its border.
-    spread: Arena,
+    /// An output gradient, dilated in its border.
+    dilated: Arena,
     /// Winograd's transformed tiles.
     tiles: Arena,
     /// An input image of bits in its border.
     patterns: Vec<Pattern>,
-    /// An output adjoint that is made when it is needed.
-    adjoint: Arena,
+    /// An output gradient that is made when it is needed.
+    grad_output: Arena,
     /// Sums of a leaf that joins those of the chunk's first one; empty where a chunk is
     /// one leaf. Threads at work have one each; the others' memory is never touched.
-    leaf: Slot,
+    leaf: PartialSums,
 }
 
 impl ConvOp {
@@ -126,8 +128,8 @@ impl ConvOp {
         Ok(terms.finish(tape, name, y, weight))
     }
 
-    /// The layer with its parameters, not yet on the tape; `adjoint` is the length of an
-    /// output adjoint that is made when it is needed, or 0.
+    /// The layer with its parameters, not yet on the tape; `gradient` is the length of an
+    /// output gradient that is made when it is needed, or 0.
     pub(super) fn build(
         tape: &mut Tape,
         name: &str,
@@ -135,7 +137,7 @@ impl ConvOp {
         channels: usize,
         window: Window,
         terms: Terms,
-        adjoint: usize,
+        grad_output: usize,
     ) -> Result<Self> {
         terms.check(name)?;
         let input = tape.shape(x);
@@ -149,25 +151,31 @@ impl ConvOp {
         let bias = terms.bias_in_sum();
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let winograd = Self::winograd(input, output, window);
-        let (border, spread) = match &winograd {
+        let (border, dilated) = match &winograd {
             Some([forward, backward]) => (forward.bordered(), backward.bordered()),
-            None => (window.bordered(input), window.spread(input)),
+            None => (window.bordered(input), window.dilated(input)),
         };
         let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
-        let slot = |used: bool| Slot {
+        let partial = |used: bool| PartialSums {
             weight_grad: Arena::zeros(if used { grad_len } else { 0 }),
             bias_grad: vec![0.0; channels],
             unused: vec![0.0; channels],
         };
-        let slots = (0..tape.slots(x)).map(|_| slot(true)).collect();
+        let partials = (0..tape.chunks(x)).map(|_| partial(true)).collect();
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
+        let padded = || {
+            let mut padded = Arena::zeros(border.0 * border.1 * input.channels);
+            let pixels = (border.1, input.channels);
+            fill_border(&window, input, pixels, padded.as_mut_slice());
+            padded
+        };
         let scratch = |patterns: usize| Scratch {
-            padded: Arena::zeros(border.0 * border.1 * input.channels),
-            spread: Arena::zeros(spread.0 * spread.1 * channels),
+            padded: padded(),
+            dilated: Arena::zeros(dilated.0 * dilated.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
-            adjoint: Arena::zeros(adjoint),
-            leaf: slot(pairs),
+            grad_output: Arena::zeros(grad_output),
+            leaf: partial(pairs),
         };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let back_depth = taps * channels;
@@ -186,15 +194,16 @@ impl ConvOp {
             forward_points: Arena::zeros(points_len(0)),
             backward_points: Arena::zeros(points_len(1)),
             border,
-            spread,
+            dilated,
             weight_grad: Arena::zeros(panel_len(depth, channels)),
             zeros: vec![0.0; channels],
             lookup: None,
             tables: Arena::default(),
-            slots,
+            partials,
             pool: Pool::new(0, || scratch(0)),
         };
-        if tape.is_bits(x) {
+        // The border of an image of bits is the bit 0.
+        if tape.is_bits(x) && window.border == 0 {
             op.lookup = Lookup::new(&op.patches(), input.channels, channels);
         }
         if let Some(lookup) = &op.lookup {
@@ -203,7 +212,7 @@ impl ConvOp {
         let patterns = op
             .lookup
             .map_or(0, |_| border.0 * border.1 * input.channels / GROUP);
-        op.pool = Pool::new(tape.slots(x), || scratch(patterns));
+        op.pool = Pool::new(tape.chunks(x), || scratch(patterns));
         Ok(op)
     }
 
@@ -239,9 +248,9 @@ impl ConvOp {
         }
     }
 
-    /// The patches of the spread-out output adjoint: one for each input pixel.
+    /// The patches of the dilated output gradient: one for each input pixel.
     fn spread_patches(&self) -> Patches {
-        let width = self.spread.1 * self.output.channels;
+        let width = self.dilated.1 * self.output.channels;
         Patches {
             rows: self.input.height,
             cols: self.input.width,
@@ -257,14 +266,14 @@ impl ConvOp {
 impl Op for ConvOp {
     fn forward(&mut self, mut cx: Forward<'_>) {
         let y = std::mem::take(&mut cx.y);
-        let mut slots = std::mem::take(&mut self.slots);
-        self.run(&cx, y, &mut slots, |_, _, _| {});
-        self.slots = slots;
+        let mut partials = std::mem::take(&mut self.partials);
+        self.run(&cx, y, &mut partials, |_, _, _| {});
+        self.partials = partials;
     }
 
     fn backward(&mut self, cx: Backward<'_>) {
-        let dy = Adjoint::Given(cx.dy);
-        self.pull(cx, &dy);
+        let dy = OutputGrad::Given(cx.dy);
+        self.add_grads(cx, &dy);
     }
 }
 
@@ -303,6 +312,7 @@ mod tests {
             kernel: k.into(),
             stride: s.into(),
             padding: p.into(),
+            border: 0,
             dilation: Sides::ONE,
         };
         check(
@@ -329,9 +339,91 @@ mod tests {
         // Shapes of Winograd's algorithm.
         check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
+        // Borders that are not 0; the last two are shapes of Winograd's algorithm.
+        let bordered = |border: i8, window: Window| Window { border, ..window };
+        let sides = sides([3, 2], [2, 1], [2, 1]);
+        check(Shape::image(3, 5, 6), 4, bordered(-1, sides), true, 3);
+        check(
+            Shape::image(16, 7, 6),
+            32,
+            bordered(1, window(5, 1, 2)),
+            true,
+            2,
+        );
+        check(
+            Shape::image(16, 5, 9),
+            16,
+            bordered(-1, window(3, 1, 1)),
+            true,
+            2,
+        );
     }
 
-    /// A leaf's gradients are those of a batch whose other adjoints are zero; the whole
+    /// A border is `torch.nn.functional.pad` with its number: the convolution is that of a
+    /// larger image without padding. Whole numbers make every sum exact.
+    #[test]
+    fn a_border_is_an_image_padded_with_its_number() {
+        let whole = |x: &mut [f32]| x.iter_mut().for_each(|x| *x = (*x * 4.0).round());
+        for isa in crate::kernels::Isa::available() {
+            let engine = crate::kernels::select(Some(isa.name())).unwrap();
+            for (border, kernel, padding, stride) in [
+                (-1, 3, 1, 1),
+                (1, 3, 2, 2),
+                (-1, 2, 1, 1),
+                (1, 4, 3, 1),
+                (0, 3, 1, 1),
+            ] {
+                let small = Shape::image(3, 5, 4);
+                let large = Shape::image(3, 5 + 2 * padding, 4 + 2 * padding);
+                let mut image = vec![0.0; 2 * small.len()];
+                fill(1, &mut image);
+                whole(&mut image);
+                let run = |shape: Shape, window: Window, x: &[f32]| {
+                    let mut tape = Tape::new(engine, 2);
+                    let to = tape.input(shape, false);
+                    let y = ConvOp::record(&mut tape, "c", to, 5, window, Terms::real(true));
+                    let y = y.unwrap();
+                    tape.seal(true);
+                    fill(2, tape.params.values_mut());
+                    whole(tape.params.values_mut());
+                    tape.value_mut(to).copy_from_slice(x);
+                    tape.forward();
+                    tape.backward_from(y, |dy| {
+                        fill(3, dy);
+                        whole(dy);
+                    });
+                    (tape.value(y).to_vec(), tape.params.grads().to_vec())
+                };
+                let mut padded = vec![f32::from(border); 2 * large.len()];
+                for (i, &x) in image.iter().enumerate() {
+                    let (row, at) = (i / small.len(), i % small.len());
+                    let (pixel, c) = (at / 3, at % 3);
+                    let (y, x_) = (pixel / 4 + padding, pixel % 4 + padding);
+                    padded[row * large.len() + (y * large.width + x_) * 3 + c] = x;
+                }
+                let window = Window {
+                    border,
+                    ..Window::square(kernel, stride, padding)
+                };
+                let found = run(small, window, &image);
+                let wanted = run(large, Window::square(kernel, stride, 0), &padded);
+                assert_eq!(found, wanted, "{} {window:?}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_border_that_is_no_level_is_refused() {
+        let window = Window {
+            border: 2,
+            ..Window::square(3, 1, 1)
+        };
+        let error = ConvOp::output("c", Shape::image(1, 4, 4), 2, window).unwrap_err();
+        let line = "layer c: border 2 is no level of a binary unit; choose -1, 0 or 1";
+        assert_eq!(error.to_string(), line);
+    }
+
+    /// A leaf's gradients are those of a batch whose other gradients are zero; the whole
     /// batch's are their explicit tree, to the bit, and not their sum one after the other.
     #[test]
     fn gradients_are_added_up_in_the_tree() {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::layer::{Layer, Recorder, Shapes, Tensors, product, values};
+use super::super::layer::{Layer, Recorder, Shapes, values};
+use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::LinearOp;
 use crate::error::{Error, Result};
@@ -103,8 +104,11 @@ impl Layer for Linear {
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
         match to.loss_differences {
-            true => LinearOp::record_flips(to.tape, to.name, inputs[0], self.out, self.bias),
-            false => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
+            Some(levels) => {
+                let of = (self.out, self.bias);
+                LinearOp::record_differences(to.tape, to.name, inputs[0], of, levels)
+            }
+            None => LinearOp::record(to.tape, to.name, inputs[0], self.out, self.terms()),
         }
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Over the bits of a layer whose estimator is a local expectation the layer hands on,
 //! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_flips`]).
+//! ([`LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
+//! which the chain rule doubles on the way to the bit ([`super::Levels`]).
 //!
 //! The weight gradient is added up over leaves of rows in the one tree of
 //! [`crate::tape::tree`]: by our own kernel within registers
@@ -33,6 +34,7 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::levels::Levels;
 use super::panels;
 use super::weights::{Terms, Weights};
 
@@ -65,15 +67,16 @@ pub struct LinearOp {
     /// `dWᵀ`: for each block of inputs, its panels.
     weight_grad: Vec<f32>,
     /// The panels of `dy`.
-    adjoint: Vec<f32>,
+    grad_output: Vec<f32>,
     /// Nodes of a block's tree beside the first, where matrixmultiply computes leaves.
     nodes: Pool<Arena>,
     /// Nodes of the tree of the bias.
     bias_nodes: Vec<f32>,
-    /// Whether `dx` is what flips do; then `W` as (out, depth), inputs as stored.
-    flips: bool,
-    flip_weights: Vec<f32>,
-    slots: Vec<Vec<f32>>,
+    /// The levels of the inputs where `dx` is the difference that each bit makes; then what a
+    /// bit moves the outputs by as (out, depth), inputs as stored.
+    differences: Option<Levels>,
+    difference_weights: Vec<f32>,
+    scratch: Vec<Vec<f32>>,
 }
 
 impl LinearOp {
@@ -89,23 +92,23 @@ impl LinearOp {
         out: usize,
         terms: Terms,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, terms, false)
+        Self::record_with(tape, name, x, out, terms, None)
     }
 
     /// [`Self::record`] over bits, with real weights, of a layer whose outputs are the
-    /// logits of the pass's labels: in place of the adjoint of a bit goes the exact
+    /// logits of the pass's labels: in place of the gradient of a bit goes the exact
     /// difference that the bit makes to the row's loss, the others as they are.
     ///
     /// # Errors
     /// If `out` is 0.
-    pub fn record_flips(
+    pub fn record_differences(
         tape: &mut Tape,
         name: &str,
         x: Value,
-        out: usize,
-        bias: bool,
+        (out, bias): (usize, bool),
+        levels: Levels,
     ) -> Result<Value> {
-        Self::record_with(tape, name, x, out, Terms::real(bias), true)
+        Self::record_with(tape, name, x, out, Terms::real(bias), Some(levels))
     }
 
     fn record_with(
@@ -114,7 +117,7 @@ impl LinearOp {
         x: Value,
         out: usize,
         terms: Terms,
-        flips: bool,
+        differences: Option<Levels>,
     ) -> Result<Value> {
         terms.check(name)?;
         if out == 0 {
@@ -130,6 +133,12 @@ impl LinearOp {
         let large = prefer_matrixmultiply(rows, depth, out);
         let held = tree::buffers(Rows::new(rows).leaves());
         let node = if large { (held - 1) * BLOCK * out } else { 0 };
+        // The differences of a row, and the bits of signs.
+        let scratch = match differences {
+            None => 0,
+            Some(Levels::Bits) => depth,
+            Some(Levels::Signs) => 2 * depth,
+        };
         let op = Self {
             depth,
             out,
@@ -143,12 +152,19 @@ impl LinearOp {
             version: u64::MAX,
             backward_version: u64::MAX,
             weight_grad: vec![0.0; blocks * panel_len(BLOCK, out)],
-            adjoint: vec![0.0; panel_len(rows, out)],
+            grad_output: vec![0.0; panel_len(rows, out)],
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
-            flips,
-            flip_weights: vec![0.0; if flips { out * depth } else { 0 }],
-            slots: vec![vec![0.0; if flips { depth } else { 0 }]; tape.slots(x)],
+            differences,
+            difference_weights: vec![
+                0.0;
+                if differences.is_some() {
+                    out * depth
+                } else {
+                    0
+                }
+            ],
+            scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -163,30 +179,38 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
 }
 
 impl LinearOp {
-    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts.
-    fn add_flips(&mut self, cx: &mut Backward<'_>) {
+    /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts; of signs the
+    /// half of it.
+    fn add_differences(&mut self, levels: Levels, cx: &mut Backward<'_>) {
+        let step = levels.step();
         let (x, z, pass) = (cx.x(0), cx.y(), cx.pass);
         let (labels, grad_output) = (&cx.batch.labels, &cx.signals.grad_output);
         let (depth, out, ew) = (self.depth, self.out, &pass.engine.kernels.ew);
         let weight = cx.params.value(self.weight);
         for (weight, to) in weight
             .chunks_exact(depth)
-            .zip(self.flip_weights.chunks_exact_mut(depth))
+            .zip(self.difference_weights.chunks_exact_mut(depth))
         {
             for (&k, &w) in self.stored.iter().zip(weight) {
-                to[k] = w;
+                to[k] = step * w;
             }
         }
         let Some(dx) = cx.grads.of(0) else { return };
-        let weights = &self.flip_weights;
-        dx.add(&mut self.slots, |rows, dx, d| {
+        let weights = &self.difference_weights;
+        dx.add(&mut self.scratch, |rows, dx, d| {
             for (row, dx) in rows.zip(dx.chunks_exact_mut(depth)) {
                 let dl = grad_output[row];
                 if dl == 0.0 {
                     continue;
                 }
                 let (x, z) = (&x[row * depth..][..depth], &z[row * out..][..out]);
-                (ew.loss_differences)(z, labels[row] as usize, x, weights, d);
+                let (d, bits) = d.split_at_mut(depth);
+                for (bit, &x) in bits.iter_mut().zip(x) {
+                    *bit = (x + 1.0) / 2.0;
+                }
+                let h = if levels.is_bits() { x } else { &*bits };
+                (ew.loss_differences)(z, labels[row] as usize, h, weights, d);
+                let dl = dl / step;
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += dl * d;
                 }
@@ -219,10 +243,10 @@ impl LinearOp {
         }
         let starts = &starts[..=leaves];
         if !dense {
-            pack_panels(cut.live, out, dy, (out, 1), &mut self.adjoint);
+            pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
         }
         let blocks = depth.div_ceil(BLOCK);
-        let (adjoint, nodes) = (&self.adjoint, &self.nodes);
+        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
         self.weight_grad[..blocks * block_len]
             .par_chunks_mut(block_len)
             .enumerate()
@@ -231,7 +255,14 @@ impl LinearOp {
                 let width = BLOCK.min(depth - first);
                 let x = &x[first..];
                 if !dense {
-                    return kernels.transposed_in_tree(starts, (x, depth), width, adjoint, out, d);
+                    return kernels.transposed_in_tree(
+                        starts,
+                        (x, depth),
+                        width,
+                        grad_output,
+                        out,
+                        d,
+                    );
                 }
                 let leaf = |i: usize, d: &mut [f32]| {
                     let rows = cut.of_leaf(i);
@@ -313,7 +344,7 @@ impl Op for LinearOp {
         let weights = &self.forward_weights;
         cx.pass
             .rows
-            .write(cx.y, out, &mut self.slots, |rows, y, _| {
+            .write(cx.y, out, &mut self.scratch, |rows, y, _| {
                 let patches = Patches::matrix(rows.len(), depth);
                 let x = &x[rows.start * depth..rows.end * depth];
                 kernels.product(&patches, x, weights, out, bias, y, Store::Assign);
@@ -325,8 +356,10 @@ impl Op for LinearOp {
         let (depth, out, rows) = (self.depth, self.out, cx.pass.rows);
         let kernels = cx.pass.engine.kernels;
 
-        if self.flips && cx.pass.phase == Phase::Gradient {
-            self.add_flips(&mut cx);
+        if let Some(levels) = self.differences
+            && cx.pass.phase == Phase::Gradient
+        {
+            self.add_differences(levels, &mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
@@ -338,7 +371,7 @@ impl Op for LinearOp {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            dx.store(&mut self.slots, |rows, dx, _, store| {
+            dx.store(&mut self.scratch, |rows, dx, _, store| {
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);
@@ -417,10 +450,10 @@ mod tests {
             tape.seal(true);
             tape.set_rows(live);
             fill(1, tape.value_mut(x));
-            let mut adjoint = Vec::new();
+            let mut grad_output = Vec::new();
             tape.backward_from(y, |dy| {
                 fill(3, dy);
-                adjoint = dy.to_vec();
+                grad_output = dy.to_vec();
             });
             let rows = Rows::new(capacity).with_live(live);
             let values = tape.value(x).to_vec();
@@ -431,7 +464,7 @@ mod tests {
                 differ += usize::from(got != (0..live).map(of).fold(0.0f32, |a, b| a + b));
             };
             for j in 0..out {
-                let g = |p: usize| adjoint[p * out + j];
+                let g = |p: usize| grad_output[p * out + j];
                 for k in 0..depth {
                     check(grads[j * depth + k], &|p| values[p * depth + k] * g(p));
                 }

@@ -221,7 +221,7 @@ impl RunFolder {
         }
         let dir = Dir::open(path).map_err(Error::io("open", path))?;
         let file = path.join(CONFIG);
-        let Some(bytes) = files::read_in(&dir, Path::new(CONFIG), &file, (bounded::MOST_TEXT, 1))?
+        let Some(bytes) = files::read_in(&dir, Path::new(CONFIG), &file, (bounded::MAX_TEXT, 1))?
         else {
             return Err(Error::checkpoint(
                 path,

@@ -51,7 +51,7 @@ impl RunFolder {
     }
 
     fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.read(name, bounded::MOST_TEXT)? else {
+        let Some(bytes) = self.read(name, bounded::MAX_TEXT)? else {
             return Ok(None);
         };
         let file = self.file(name);
@@ -66,7 +66,7 @@ impl RunFolder {
     /// # Errors
     /// A file that cannot be read, is damaged, or is of another run.
     pub fn metrics(&self) -> Result<Vec<EpochRecord>> {
-        let Some(bytes) = self.read(METRICS, bounded::MOST_TEXT)? else {
+        let Some(bytes) = self.read(METRICS, bounded::MAX_TEXT)? else {
             return Ok(Vec::new());
         };
         let file = self.file(METRICS);

@@ -22,7 +22,7 @@ OF_A_TEST = {
     "percent_threshold": lambda test: 100 * test["threshold"]["accuracy"],
 }
 # What is taken of a table's row. All that was measured is computed from the cells.
-OF_A_TABLE = ("id", "title", "group", "estimator", "link", "statistics", "samples",
+OF_A_TABLE = ("id", "title", "group", "estimator", "probability", "statistics", "samples",
               "evaluations", "repeats", "published_percent", "published_loss")
 
 

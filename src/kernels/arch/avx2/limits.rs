@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use crate::kernels::compile::compiled;
-use crate::kernels::limits::loops::{self, CACHED, CHAINS, Loops};
+use crate::kernels::limit_loops::{self as loops, CACHED, CHAINS, Loops};
 
 /// Chains of the loops of integers, which need registers for their constants.
 const FEW: usize = 6;

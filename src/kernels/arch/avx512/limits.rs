@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use crate::kernels::arch::avx2;
 use crate::kernels::compile::compiled;
-use crate::kernels::limits::loops::{self, CACHED, CHAINS, Loops};
+use crate::kernels::limit_loops::{self as loops, CACHED, CHAINS, Loops};
 
 pub(super) fn loops() -> Loops {
     Loops {

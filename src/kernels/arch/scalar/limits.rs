@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::kernels::limits::loops::{CACHED, Loops};
+use crate::kernels::limit_loops::{CACHED, Loops};
 
 pub(in crate::kernels::arch) const LOOPS: Loops = Loops {
     fma: (fma, 2 * LANES),

@@ -3,8 +3,8 @@
 //! With `n` inputs and `m` outputs a group, the sums are formed in `n` passes over all
 //! output channels. In pass `c` every output channel reads input `c` of its group, which
 //! is laid out beside the others on the way into the border; a depthwise convolution is
-//! one pass. The adjoint of the input is `m` passes over all input channels likewise,
-//! with the weights turned by half a turn over the adjoint of the output, spread out to
+//! one pass. The gradient of the input is `m` passes over all input channels likewise,
+//! with the weights turned by half a turn over the gradient of the output, dilated to
 //! stride distance.
 
 use super::{Geometry, Place, Sizes, Way, Working};
@@ -12,15 +12,15 @@ use crate::kernels::Kernels;
 use crate::kernels::depthwise::{LANES, Taps};
 use crate::kernels::gemm::Store;
 use crate::layers::sides::Sides;
-use crate::layers::window::Window;
+use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
 /// See the module's page.
 pub(super) struct Direct {
     of: Geometry,
-    /// (height, width) of an image and of a spread-out adjoint in their borders.
+    /// (height, width) of an image and of a dilated gradient in their borders.
     border: (usize, usize),
-    spread: (usize, usize),
+    dilated: (usize, usize),
     forward: Taps,
     backward: Taps,
 }
@@ -83,13 +83,13 @@ impl Layout {
 
 impl Direct {
     pub(super) fn new(of: Geometry) -> Self {
-        let (border, spread) = (of.window.bordered(of.input), of.window.spread(of.input));
+        let (border, dilated) = (of.window.bordered(of.input), of.window.dilated(of.input));
         Self {
             of,
             border,
-            spread,
+            dilated,
             forward: taps(of.window, of.window.stride, of.output, border.1),
-            backward: taps(of.window, Sides::ONE, of.input, spread.1),
+            backward: taps(of.window, Sides::ONE, of.input, dilated.1),
         }
     }
 
@@ -107,12 +107,12 @@ impl Direct {
         layout.copy(x, self.of.input, to);
     }
 
-    /// Lays out the adjoint of output `part` of every group.
-    fn adjoint(&self, g: &[f32], part: usize, to: &mut [f32]) {
+    /// Lays out the gradient of output `part` of every group.
+    fn dilate_grad(&self, g: &[f32], part: usize, to: &mut [f32]) {
         let layout = Layout {
             origin: self.of.window.margin(),
             step: self.of.window.stride,
-            width: self.spread.1,
+            width: self.dilated.1,
             channels: self.of.input.channels,
             own: self.of.outputs(),
             part,
@@ -135,11 +135,19 @@ impl Way for Direct {
             turned: self.of.outputs() * Self::pass(backward),
             working: [
                 self.border.0 * self.border.1 * forward.lanes(),
-                self.spread.0 * self.spread.1 * backward.lanes(),
+                self.dilated.0 * self.dilated.1 * backward.lanes(),
                 0,
                 0,
             ],
         }
+    }
+
+    fn fill_border(&self, image: &mut [f32]) {
+        // A channel of every output, laid out side by side.
+        let Shape { height, width, .. } = self.of.input;
+        let part = Shape::image(self.of.output.channels, height, width);
+        let pixels = (self.border.1, self.forward.lanes());
+        fill_border(&self.of.window, part, pixels, image);
     }
 
     fn place(&self, Place { o, c, u, v }: Place) -> usize {
@@ -193,9 +201,9 @@ impl Way for Direct {
     ) {
         let pass = Self::pass(&self.backward);
         for (part, w) in weights.chunks_exact(pass).enumerate() {
-            self.adjoint(g, part, &mut to.spread);
+            self.dilate_grad(g, part, &mut to.dilated);
             let add = part > 0 || store == Store::Add;
-            (kernels.ew.taps_product)(&self.backward, &to.spread, w, None, add, dx);
+            (kernels.ew.taps_product)(&self.backward, &to.dilated, w, None, add, dx);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[part(o) + c, i·s + u·d - p, j·s + v·d - p] · w[o, c, u, v]
 //! ```
 //!
+//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//!
 //! With `G` groups, `n = C/G` input and `m = O/G` output channels of each, `part(o)` is
 //! the first input channel `o/m·n` of the group that `o` is in, and `c` runs over `n`.
 //! Kernel, stride `s`, padding `p` and dilation `d` are those of the side.
@@ -20,7 +22,8 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Store;
-use crate::layers::layer::{Shapes, product};
+use crate::layers::layer::Shapes;
+use crate::layers::tensor_spec::product;
 use crate::layers::weights::{Terms, Weights};
 use crate::layers::window::Window;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
@@ -80,15 +83,16 @@ struct Sizes {
     weights: usize,
     /// Weights for the pass backwards.
     turned: usize,
-    /// Of a thread: a part of an image in its border, of an adjoint spread out in its
+    /// Of a thread: a part of an image in its border, of a gradient dilated in its
     /// border, of an output and of an input.
     working: [usize; 4],
 }
 
-/// What one thread works with; see [`Sizes::working`]. The borders are zeros.
+/// What one thread works with; see [`Sizes::working`]. The border of a gradient is zeros,
+/// that of an image what [`Way::fill_border`] wrote.
 struct Working {
     image: Arena,
-    spread: Arena,
+    dilated: Arena,
     output: Arena,
     input: Arena,
 }
@@ -96,6 +100,9 @@ struct Working {
 /// A way to form the sums of one image.
 trait Way: Send + Sync {
     fn sizes(&self) -> Sizes;
+
+    /// Writes the border of a part of an image.
+    fn fill_border(&self, image: &mut [f32]);
 
     /// Where a weight lies for the pass forwards, and the sum of its gradient.
     fn place(&self, at: Place) -> usize;
@@ -116,7 +123,7 @@ trait Way: Send + Sync {
     /// Adds what an image gives to the sums of the weights' gradients.
     fn gradient(&self, kernels: &Kernels, x: &[f32], g: &[f32], sums: &mut [f32], to: &mut Working);
 
-    /// The adjoint of an image, from that of its output.
+    /// The gradient of an image, from that of its output.
     fn data(
         &self,
         kernels: &Kernels,
@@ -150,12 +157,12 @@ pub struct GroupedConvOp {
     backward_version: u64,
     /// The origin that bias sums are taken from.
     zeros: Vec<f32>,
-    slots: Vec<Slot>,
+    partials: Vec<PartialSums>,
     pool: Pool<Scratch>,
 }
 
 /// The partial sums of a leaf, or of a chunk's leaves together.
-struct Slot {
+struct PartialSums {
     weight_grad: Arena,
     bias_grad: Vec<f32>,
     unused: Vec<f32>,
@@ -165,7 +172,7 @@ struct Slot {
 /// first one; empty where a chunk is one leaf.
 struct Scratch {
     working: Working,
-    leaf: Slot,
+    leaf: PartialSums,
 }
 
 impl GroupedConvOp {
@@ -205,22 +212,28 @@ impl GroupedConvOp {
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let way = way(of);
         let sizes = way.sizes();
-        let slot = |used: bool| Slot {
+        let partial = |used: bool| PartialSums {
             weight_grad: Arena::zeros(if used { sizes.weights } else { 0 }),
             bias_grad: vec![0.0; channels],
             unused: vec![0.0; channels],
         };
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
-        let [image, spread, output, input] = sizes.working;
+        let [image, dilated, output, input] = sizes.working;
+        let bordered = || {
+            let mut image = Arena::zeros(image);
+            way.fill_border(image.as_mut_slice());
+            image
+        };
         let scratch = || Scratch {
             working: Working {
-                image: Arena::zeros(image),
-                spread: Arena::zeros(spread),
+                image: bordered(),
+                dilated: Arena::zeros(dilated),
                 output: Arena::zeros(output),
                 input: Arena::zeros(input),
             },
-            leaf: slot(pairs),
+            leaf: partial(pairs),
         };
+        let pool = Pool::new(tape.chunks(x), scratch);
         Self {
             of,
             way,
@@ -232,8 +245,8 @@ impl GroupedConvOp {
             version: u64::MAX,
             backward_version: u64::MAX,
             zeros: vec![0.0; channels],
-            slots: (0..tape.slots(x)).map(|_| slot(true)).collect(),
-            pool: Pool::new(tape.slots(x), scratch),
+            partials: (0..tape.chunks(x)).map(|_| partial(true)).collect(),
+            pool,
         }
     }
 
@@ -263,7 +276,7 @@ impl GroupedConvOp {
     }
 
     /// Numbers of 32 bits, at most, that the op holds beside its parameters and values.
-    pub(super) fn memory(shapes: &Shapes, (window, groups): (Window, usize), slots: u64) -> u64 {
+    pub(super) fn memory(shapes: &Shapes, (window, groups): (Window, usize), partials: u64) -> u64 {
         let of = Geometry {
             input: shapes.input(),
             output: shapes.output,
@@ -273,12 +286,12 @@ impl GroupedConvOp {
         let sizes = way(of).sizes();
         let working = sizes.working.iter().map(|&n| n as u64);
         let each = working.fold(2 * sizes.weights as u64, u64::saturating_add);
-        product(&[each, slots]).saturating_add((sizes.weights + sizes.turned) as u64)
+        product(&[each, partials]).saturating_add((sizes.weights + sizes.turned) as u64)
     }
 
-    /// The adjoints of the weights, out of their sums.
+    /// The gradients of the weights, out of their sums.
     fn spread_gradient(&self, cx: &mut Backward<'_>) {
-        let sum = &self.slots[0].weight_grad;
+        let sum = &self.partials[0].weight_grad;
         let (weight, grad) = cx.params.value_and_grad(self.weight);
         self.of.each_weight(|number, at| {
             let dw = sum[self.way.place(at)];
@@ -302,7 +315,7 @@ impl Op for GroupedConvOp {
         let (way, pool, weights) = (&self.way, &self.pool, &*self.forward_weights);
         cx.pass
             .rows
-            .write(cx.y, output, &mut self.slots, |rows, y, _| {
+            .write(cx.y, output, &mut self.partials, |rows, y, _| {
                 pool.with(|scratch| {
                     for (row, y) in rows.zip(y.chunks_exact_mut(output)) {
                         let x = &x[row * input..][..input];
@@ -316,11 +329,11 @@ impl Op for GroupedConvOp {
         let (x, dy, kernels) = (cx.x(0), cx.dy, cx.pass.engine.kernels);
         let (input, output) = (self.of.input.len(), self.of.output.len());
         let (way, pool, zeros) = (&self.way, &self.pool, &self.zeros);
-        // One image after the other, each through all that its adjoint is for. A chunk is
+        // One image after the other, each through all that its gradient is for. A chunk is
         // a leaf or two, which become one node of the tree.
         let (all, add) = (cx.pass.rows, kernels.ew.add);
         let images = |chunk: Range<usize>,
-                      slot: &mut Slot,
+                      partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working)| {
             pool.with(
                 |Scratch {
@@ -328,7 +341,7 @@ impl Op for GroupedConvOp {
                      leaf: second,
                  }| {
                     for (i, leaf) in all.leaves_in(chunk) {
-                        let sums = if i == 0 { &mut *slot } else { &mut *second };
+                        let sums = if i == 0 { &mut *partial } else { &mut *second };
                         sums.weight_grad.fill(0.0);
                         sums.bias_grad.fill(0.0);
                         for row in leaf {
@@ -344,16 +357,16 @@ impl Op for GroupedConvOp {
                             data(row, g, working);
                         }
                         if i > 0 {
-                            add(&second.weight_grad, &mut slot.weight_grad);
-                            add(&second.bias_grad, &mut slot.bias_grad);
+                            add(&second.weight_grad, &mut partial.weight_grad);
+                            add(&second.bias_grad, &mut partial.bias_grad);
                         }
                     }
                 },
             );
         };
         match cx.grads.of(0) {
-            None => all.each(&mut self.slots, |rows, slot| {
-                images(rows, slot, &mut |_, _, _| {});
+            None => all.each(&mut self.partials, |rows, partial| {
+                images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
                 if self.backward_version != cx.params.version() {
@@ -364,23 +377,23 @@ impl Op for GroupedConvOp {
                     self.backward_version = cx.params.version();
                 }
                 let weights = &*self.backward_weights;
-                dx.store(&mut self.slots, |rows, dx, slot, store| {
+                dx.store(&mut self.partials, |rows, dx, partial, store| {
                     let first = rows.start;
-                    images(rows, slot, &mut |row, g, working| {
+                    images(rows, partial, &mut |row, g, working| {
                         let dx = &mut dx[(row - first) * input..][..input];
                         way.data(kernels, g, weights, (dx, store), working);
                     });
                 });
             }
         }
-        let slots = &mut self.slots[..all.chunks()];
+        let partials = &mut self.partials[..all.chunks()];
         if let Some(bias) = self.bias {
-            let sum = reduce(slots, |s| &s.bias_grad, |s| &mut s.bias_grad);
+            let sum = reduce(partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
             for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
                 *grad += sum;
             }
         }
-        reduce(slots, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
         self.spread_gradient(&mut cx);
     }
 }

@@ -4,14 +4,14 @@
 //! The channels of a group are copied side by side into a border of their own. Where taps
 //! stand apart across the image, a row of a window is no run of consecutive numbers; then
 //! the product is a sum of products, one for each *column* of the window, whose runs are
-//! single pixels. The adjoint of the input is the same over the adjoint of the output,
-//! spread out to stride distance, with the weights turned by half a turn.
+//! single pixels. The gradient of the input is the same over the gradient of the output,
+//! dilated to stride distance, with the weights turned by half a turn.
 
 use super::{Geometry, Place, Sizes, Way, Working};
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::kernels::{Kernels, NR};
 use crate::layers::sides::Sides;
-use crate::layers::window::Window;
+use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
 /// Products of one direction.
@@ -95,9 +95,9 @@ impl Side {
 /// See the module's page.
 pub(super) struct Products {
     of: Geometry,
-    /// (height, width) of an image and of a spread-out adjoint in their borders.
+    /// (height, width) of an image and of a dilated gradient in their borders.
     border: (usize, usize),
-    spread: (usize, usize),
+    dilated: (usize, usize),
     forward: Side,
     backward: Side,
 }
@@ -136,13 +136,13 @@ fn put_group(from: &[f32], channels: usize, first: usize, image: (&mut [f32], Sh
 impl Products {
     pub(super) fn new(of: Geometry) -> Self {
         let (n, m, window) = (of.inputs(), of.outputs(), of.window);
-        let (border, spread) = (window.bordered(of.input), window.spread(of.input));
+        let (border, dilated) = (window.bordered(of.input), window.dilated(of.input));
         Self {
             of,
             border,
-            spread,
+            dilated,
             forward: Side::new(window, window.stride, border.1, n, (m, of.output)),
-            backward: Side::new(window, Sides::ONE, spread.1, m, (n, of.input)),
+            backward: Side::new(window, Sides::ONE, dilated.1, m, (n, of.input)),
         }
     }
 
@@ -154,12 +154,12 @@ impl Products {
         });
     }
 
-    /// Spreads the adjoint of a group's outputs out in their border.
-    fn adjoint(&self, g: &[f32], group: usize, to: &mut [f32]) {
+    /// Spreads the gradient of a group's outputs out in their border.
+    fn dilate_grad(&self, g: &[f32], group: usize, to: &mut [f32]) {
         let (m, stride) = (self.of.outputs(), self.of.window.stride);
         let margin = self.of.window.margin();
         copy_group(g, self.of.output, (group * m, m), to, |i, j| {
-            let line = (i * stride.height + margin.height) * self.spread.1;
+            let line = (i * stride.height + margin.height) * self.dilated.1;
             (line + margin.width + j * stride.width) * m
         });
     }
@@ -183,11 +183,17 @@ impl Way for Products {
             turned: self.of.groups * Self::group(&self.backward),
             working: [
                 self.border.0 * self.border.1 * n,
-                self.spread.0 * self.spread.1 * m,
+                self.dilated.0 * self.dilated.1 * m,
                 part(m, self.of.output),
                 part(n, self.of.input),
             ],
         }
+    }
+
+    fn fill_border(&self, image: &mut [f32]) {
+        let (n, Shape { height, width, .. }) = (self.of.inputs(), self.of.input);
+        let part = Shape::image(n, height, width);
+        fill_border(&self.of.window, part, (self.border.1, n), image);
     }
 
     fn place(&self, Place { o, c, u, v }: Place) -> usize {
@@ -260,12 +266,18 @@ impl Way for Products {
     ) {
         let (n, side) = (self.of.inputs(), &self.backward);
         for (group, w) in weights.chunks_exact(Self::group(side)).enumerate() {
-            self.adjoint(g, group, &mut to.spread);
+            self.dilate_grad(g, group, &mut to.dilated);
             if self.of.groups == 1 {
-                side.product(kernels, &to.spread, w, None, (&mut *dx, store));
+                side.product(kernels, &to.dilated, w, None, (&mut *dx, store));
                 continue;
             }
-            side.product(kernels, &to.spread, w, None, (&mut to.input, Store::Assign));
+            side.product(
+                kernels,
+                &to.dilated,
+                w,
+                None,
+                (&mut to.input, Store::Assign),
+            );
             let image = (&mut *dx, self.of.input);
             put_group(&to.input, n, group * n, image, store == Store::Add);
         }

@@ -8,6 +8,7 @@ fn window(k: [usize; 2], s: [usize; 2], p: [usize; 2], d: [usize; 2]) -> Window 
         kernel: k.into(),
         stride: s.into(),
         padding: p.into(),
+        border: 0,
         dilation: d.into(),
     }
 }
@@ -17,7 +18,7 @@ fn window(k: [usize; 2], s: [usize; 2], p: [usize; 2], d: [usize; 2]) -> Window 
 fn cases() -> Vec<(Shape, usize, Window, usize, usize)> {
     let square = Window::square;
     let dilated = |k, s, p, d| window([k, k], [s, s], [p, p], [d, d]);
-    vec![
+    let mut cases = vec![
         // Depthwise, with one output a channel and with more.
         (Shape::image(5, 6, 7), 5, square(3, 1, 1), 5, 3),
         (Shape::image(16, 5, 6), 16, square(5, 2, 2), 16, 2),
@@ -60,7 +61,14 @@ fn cases() -> Vec<(Shape, usize, Window, usize, usize)> {
             2,
         ),
         (Shape::image(2, 7, 7), 3, dilated(3, 1, 0, 3), 1, 5),
-    ]
+    ];
+    // All of them in a border that is not 0 as well.
+    let all = cases.clone().into_iter().enumerate();
+    cases.extend(all.map(|(i, mut case)| {
+        case.2.border = [-1, 1][i % 2];
+        case
+    }));
+    cases
 }
 
 fn record(
@@ -108,7 +116,7 @@ fn the_sums_are_those_of_the_ordinary_convolution() {
                     fill(3, dy);
                     whole(dy);
                 });
-                (tape.value(y).to_vec(), tape.adjoint(x).to_vec())
+                (tape.value(y).to_vec(), tape.grad(x).to_vec())
             };
             let mut tape = Tape::new(engine, rows);
             let (x, y) = record(&mut tape, case, Terms::real(false));
@@ -157,7 +165,7 @@ fn binary_weights_are_the_signs() {
             weights(tape.params.values_mut());
             tape.forward();
             tape.backward_from(y, |dy| fill(3, dy));
-            let (y, dx) = (tape.value(y).to_vec(), tape.adjoint(x).to_vec());
+            let (y, dx) = (tape.value(y).to_vec(), tape.grad(x).to_vec());
             (
                 y,
                 dx,

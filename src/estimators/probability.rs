@@ -20,31 +20,31 @@ use crate::kernels::elementwise::logistic;
 /// See the module's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Link {
+pub enum Probability {
     /// The reference's.
     HardSigmoid,
     /// The logistic.
     Sigmoid,
 }
 
-impl Link {
-    /// Every link.
-    pub const ALL: [Link; 2] = [Link::HardSigmoid, Link::Sigmoid];
+impl Probability {
+    /// Every probability function.
+    pub const ALL: [Probability; 2] = [Probability::HardSigmoid, Probability::Sigmoid];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Link::HardSigmoid => "hard-sigmoid",
-            Link::Sigmoid => "sigmoid",
+            Probability::HardSigmoid => "hard-sigmoid",
+            Probability::Sigmoid => "sigmoid",
         }
     }
 
     /// `p`
     #[inline(always)]
-    pub fn probability(self, slope: f32, x: f32) -> f32 {
+    pub fn of(self, slope: f32, x: f32) -> f32 {
         match self {
-            Link::HardSigmoid => ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5,
-            Link::Sigmoid => logistic(slope * x),
+            Probability::HardSigmoid => ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5,
+            Probability::Sigmoid => logistic(slope * x),
         }
     }
 
@@ -52,9 +52,9 @@ impl Link {
     #[inline(always)]
     pub fn derivative(self, slope: f32, x: f32, p: f32) -> f32 {
         match self {
-            Link::HardSigmoid if (slope * x).abs() < 1.0 => slope * 0.5,
-            Link::HardSigmoid => 0.0,
-            Link::Sigmoid => slope * (p * (1.0 - p)),
+            Probability::HardSigmoid if (slope * x).abs() < 1.0 => slope * 0.5,
+            Probability::HardSigmoid => 0.0,
+            Probability::Sigmoid => slope * (p * (1.0 - p)),
         }
     }
 
@@ -63,28 +63,28 @@ impl Link {
     pub fn score(self, slope: f32, x: f32, p: f32, h: f32) -> f32 {
         match self {
             // A bit that was drawn had a probability above 0, so no division by 0.
-            Link::HardSigmoid if (slope * x).abs() < 1.0 => {
+            Probability::HardSigmoid if (slope * x).abs() < 1.0 => {
                 slope * 0.5 / if h > 0.5 { p } else { p - 1.0 }
             }
-            Link::HardSigmoid => 0.0,
-            Link::Sigmoid => slope * (h - p),
+            Probability::HardSigmoid => 0.0,
+            Probability::Sigmoid => slope * (h - p),
         }
     }
 
-    /// [`Self::probability`] in double precision.
+    /// [`Self::of`] in double precision.
     pub fn exact(self, slope: f32, x: f32) -> f64 {
         let x = f64::from(slope) * f64::from(x);
         match self {
-            Link::HardSigmoid => (x.clamp(-1.0, 1.0) + 1.0) * 0.5,
-            Link::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
+            Probability::HardSigmoid => (x.clamp(-1.0, 1.0) + 1.0) * 0.5,
+            Probability::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
         }
     }
 
-    /// [`Self::probability`] of many units.
+    /// [`Self::of`] of many units.
     pub fn probabilities(self, ew: &Elementwise, slope: f32, x: &[f32], p: &mut [f32]) {
         match self {
-            Link::HardSigmoid => (ew.hard_sigmoid)(slope, x, p),
-            Link::Sigmoid => (ew.sigmoid)(slope, x, p),
+            Probability::HardSigmoid => (ew.hard_sigmoid)(slope, x, p),
+            Probability::Sigmoid => (ew.sigmoid)(slope, x, p),
         }
     }
 }
@@ -153,6 +153,27 @@ pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
     }
 }
 
+/// A rule whose only setting is the probability function, by default the one named.
+macro_rules! rule_with_probability {
+    ($name:ident, $default:ident) => {
+        /// See the module's page.
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name {
+            /// Probabilities of bits.
+            pub probability: super::Probability,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    probability: super::Probability::$default,
+                }
+            }
+        }
+    };
+}
+pub(super) use rule_with_probability;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +192,7 @@ mod tests {
     #[test]
     fn relaxed_bits_are_finite_at_the_ends_of_the_grid() {
         for x in [-200.0, -18.0, -4.0, 0.0, 0.3, 5.0, 18.0, 200.0] {
-            let p = Link::Sigmoid.probability(1.0, x);
+            let p = Probability::Sigmoid.of(1.0, x);
             for v in GRID {
                 assert!(logit(v).is_finite());
                 for h in [0.0, 1.0] {
@@ -195,11 +216,11 @@ mod tests {
             for v in [0.1, 0.45, 0.8] {
                 for h in [0.0, 1.0] {
                     let z = |x: f64| {
-                        let (p, v) = (Link::Sigmoid.exact(1.0, x as f32), f64::from(v));
+                        let (p, v) = (Probability::Sigmoid.exact(1.0, x as f32), f64::from(v));
                         let u = if h > 0.5 { v * p } else { p + v * (1.0 - p) };
                         x - (u / (1.0 - u)).ln()
                     };
-                    let (u, chain) = conditional(Link::Sigmoid.probability(1.0, x), v, h);
+                    let (u, chain) = conditional(Probability::Sigmoid.of(1.0, x), v, h);
                     let value = x - logit(u);
                     let step = 1.0 / 256.0;
                     let x = f64::from(x);

@@ -1,6 +1,7 @@
-//! What each binary layer emits in each replica of a sample.
+//! What each binary layer emits in each particle of a sample. A particle is one evaluation
+//! of the network for a sample.
 //!
-//! Replica 0 is the sample. A layer's estimator may own further ones, which
+//! Particle 0 is the sample. A layer's estimator may own further ones, which
 //! share the noise of the sample: the layer itself emits what [`Extra::here`] says, the
 //! layers that depend on it what [`Extra::above`] says, and all others, those below and
 //! those in other branches of the graph, what they emit in the sample.
@@ -42,17 +43,20 @@ pub struct Extra {
 
 /// The part of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roles {
-    /// What the layer emits in each replica.
+pub struct Particles {
+    /// What the layer emits in each particle.
     pub emits: Vec<Emit>,
-    /// The replicas that the layer owns.
+    /// The particles that the layer owns.
     pub own: Range<usize>,
 }
 
-impl Roles {
-    /// The roles of each of a network's binary layers in the order in which they are
+impl Particles {
+    /// The particles of each of a network's binary layers in the order in which they are
     /// computed; `depends(l, m)` says whether layer `l` depends on layer `m` below it.
-    pub fn of(estimators: &[&dyn Estimator], depends: &dyn Fn(usize, usize) -> bool) -> Vec<Roles> {
+    pub fn of(
+        estimators: &[&dyn Estimator],
+        depends: &dyn Fn(usize, usize) -> bool,
+    ) -> Vec<Particles> {
         let mut first = 1;
         let owned: Vec<Range<usize>> = estimators
             .iter()
@@ -65,15 +69,15 @@ impl Roles {
         let layer = |l: usize| {
             let mut emits = vec![Emit::Sample; first];
             for (m, own) in owned.iter().enumerate() {
-                for (replica, extra) in own.clone().zip(estimators[m].extras()) {
+                for (particle, extra) in own.clone().zip(estimators[m].extras()) {
                     if m == l {
-                        emits[replica] = extra.here;
+                        emits[particle] = extra.here;
                     } else if m < l && depends(l, m) {
-                        emits[replica] = extra.above;
+                        emits[particle] = extra.above;
                     }
                 }
             }
-            Roles {
+            Particles {
                 emits,
                 own: owned[l].clone(),
             }
@@ -82,24 +86,24 @@ impl Roles {
     }
 
     /// A sample and nothing else.
-    pub fn plain() -> Roles {
-        Roles {
+    pub fn plain() -> Particles {
+        Particles {
             emits: vec![Emit::Sample],
             own: 1..1,
         }
     }
 
-    /// Replicas of a sample.
-    pub fn replicas(&self) -> usize {
+    /// Particles of a sample.
+    pub fn count(&self) -> usize {
         self.emits.len()
     }
 }
 
-/// For each replica, whether all layers emit bits there: whether it is a sample
-/// of the network, if not the main one.
-pub fn samples(roles: &[Roles]) -> Vec<bool> {
-    let replicas = roles.first().map_or(1, Roles::replicas);
-    (0..replicas)
-        .map(|r| roles.iter().all(|layer| layer.emits[r].is_bit()))
+/// For each particle, whether all layers emit bits there: whether it is a sample
+/// of the network, if not the primary one.
+pub fn samples(particles: &[Particles]) -> Vec<bool> {
+    let count = particles.first().map_or(1, Particles::count);
+    (0..count)
+        .map(|r| particles.iter().all(|layer| layer.emits[r].is_bit()))
         .collect()
 }

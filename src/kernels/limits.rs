@@ -4,13 +4,11 @@
 //! [`Limits::loads`] in the first-level cache), with enough independent chains to hide
 //! every latency; the best of many short repeats.
 
-pub(super) mod loops;
-
 use std::hint::black_box;
 use std::time::Instant;
 
 use super::Isa;
-use loops::CACHED;
+use super::limit_loops::CACHED;
 
 /// Rates of one thread.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,7 @@
 
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::estimators::{Firing, Link};
+use crate::estimators::{Firing, Probability};
 use crate::layers::{Binary, Conv, Linear, softmax};
 use crate::model::{ModelSpec, Network, argmax};
 use crate::tensor::Shape;
@@ -52,7 +52,7 @@ pub struct Guess {
 
 /// See the module's page.
 #[derive(Clone, Debug)]
-pub struct Survey {
+pub struct ActivationStatistics {
     /// Loss and accuracy, as the evaluation of the same images gives them.
     pub evaluation: Evaluation,
     /// The first image of each class; `None` for a class without one.
@@ -70,7 +70,7 @@ struct Block {
     output: usize,
     shape: Shape,
     /// The layer that holds what a stochastic unit's probabilities are of.
-    sampled: Option<Link>,
+    sampled: Option<Probability>,
 }
 
 fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
@@ -80,7 +80,7 @@ fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
     for (i, layer) in spec.layers.iter().enumerate() {
         let stochastic = layer.get::<Binary>();
         let stochastic = stochastic.filter(|unit| unit.mode == Firing::Stochastic);
-        let link = stochastic.and_then(|unit| Some(unit.rule().ok()?.link()));
+        let probability = stochastic.and_then(|unit| Some(unit.rule().ok()?.probability()));
         let shape = shapes[i].output;
         if layer.is::<Conv>() {
             found.extend(open.take());
@@ -93,7 +93,7 @@ fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
         } else if layer.is::<Linear>() {
             found.extend(open.take());
         } else if let Some(block) = &mut open {
-            (block.output, block.shape, block.sampled) = (i, shape, link);
+            (block.output, block.shape, block.sampled) = (i, shape, probability);
         }
     }
     found.extend(open);
@@ -132,7 +132,7 @@ impl Sums {
     }
 }
 
-impl Survey {
+impl ActivationStatistics {
     /// Looks at all of `split`. Stochastic units are sampled once, with the noise of
     /// (`seed`, `step`); with those of a run's own test, the guesses are the ones
     /// that the test counted.
@@ -173,9 +173,9 @@ impl Survey {
                     let label = split.label(image as usize) as usize;
                     let example = (examples[label] == Some(image)).then_some(label);
                     outputs[b].add(y.iter().copied(), example);
-                    if let Some(link) = block.sampled {
+                    if let Some(probability) = block.sampled {
                         let x = &x[row * len..][..len];
-                        let p = x.iter().map(|&x| link.probability(slope, x));
+                        let p = x.iter().map(|&x| probability.of(slope, x));
                         chances[b].add(p, example);
                     }
                 }
@@ -253,10 +253,11 @@ mod tests {
     fn maps_are_what_the_blocks_hand_on() {
         // 14 images in batches of 4, the last of them short.
         let split = digits::generate(2, 1, 14).test.clone();
-        let survey = Survey::of(&mut net(Firing::Stochastic, 4), &split, (1, 9)).unwrap();
-        let names: Vec<&str> = survey.layers.iter().map(|l| &*l.name).collect();
+        let statistics =
+            ActivationStatistics::of(&mut net(Firing::Stochastic, 4), &split, (1, 9)).unwrap();
+        let names: Vec<&str> = statistics.layers.iter().map(|l| &*l.name).collect();
         assert_eq!(names, ["conv1", "conv2"]);
-        let [first, second] = &survey.layers[..] else {
+        let [first, second] = &statistics.layers[..] else {
             unreachable!()
         };
         assert_eq!((first.shape.height, second.shape.channels), (14, 32));
@@ -278,7 +279,7 @@ mod tests {
                 *sum += f64::from(p) / len;
             }
             let class = split.label(i) as usize;
-            if survey.examples[class] == Some(i as u32) {
+            if statistics.examples[class] == Some(i as u32) {
                 let maps = first.probability.as_ref().unwrap();
                 assert_eq!(maps.examples[class], p, "image {i}");
             }
@@ -300,12 +301,12 @@ mod tests {
     fn every_image_is_counted_once_and_mistakes_are_sorted() {
         let split = digits::generate(2, 1, 40).test.clone();
         let mut net = net(Firing::Deterministic, 16);
-        let survey = Survey::of(&mut net, &split, (1, 9)).unwrap();
-        let counts = survey.confusion();
+        let statistics = ActivationStatistics::of(&mut net, &split, (1, 9)).unwrap();
+        let counts = statistics.confusion();
         assert_eq!(counts.iter().sum::<usize>(), 40);
         let right: usize = (0..10).map(|c| counts[c * 10 + c]).sum();
-        assert_eq!(right as f64 / 40.0, survey.evaluation.accuracy);
-        let mistakes = survey.mistakes();
+        assert_eq!(right as f64 / 40.0, statistics.evaluation.accuracy);
+        let mistakes = statistics.mistakes();
         assert_eq!(mistakes.len(), 40 - right);
         assert!(mistakes.windows(2).all(|m| m[0].margin >= m[1].margin));
         assert!(
@@ -313,7 +314,7 @@ mod tests {
                 .iter()
                 .all(|m| m.label != m.guess && m.margin > 0.0)
         );
-        let images: Vec<u32> = survey.guesses.iter().map(|g| g.image).collect();
+        let images: Vec<u32> = statistics.guesses.iter().map(|g| g.image).collect();
         assert_eq!(images, (0..40).collect::<Vec<u32>>());
     }
 }
