@@ -482,6 +482,37 @@ fn names_do_not_tell_what_a_file_is() {
     );
 }
 
+/// Without a choice, what is named and is no set is told as what it is.
+#[test]
+fn what_is_no_set_is_told_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("empty")).unwrap();
+    let zip = std::fs::read(fixture("grey.zip")).unwrap();
+    std::fs::write(at("short.zip"), &zip[..zip.len() / 2]).unwrap();
+    let pictures = unpacked("colour.zip");
+    let picture = pictures.path().join("x/0.png");
+    for (place, said) in [
+        (at("empty"), "holds no data set that is known;"),
+        (at("short.zip"), "is a zip file cut short;"),
+        (picture, "is a single picture;"),
+        (
+            fixture("expected.json"),
+            "is no file of a kind that is known;",
+        ),
+    ] {
+        let line = refused(&place, NONE);
+        assert!(line.contains(said), "{line}");
+    }
+    // Three of four IDX files are a set that lacks one.
+    std::fs::create_dir(at("part")).unwrap();
+    std::fs::write(at("part").join("train-images-idx3-ubyte"), b"x").unwrap();
+    let line = refused(&at("part"), NONE);
+    assert!(line.contains("lacks train-labels-idx1-ubyte"), "{line}");
+    let line = refused(&at("nowhere"), NONE);
+    assert!(line.contains("no such folder;"), "{line}");
+}
+
 fn refused_files(place: &Path) -> String {
     let places = (Some(place), None);
     let loaded = load_with(DatasetChoice::Files, places, None, &NONE, &mut |_| ());

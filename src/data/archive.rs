@@ -229,7 +229,7 @@ pub(super) fn climbs(name: &str) -> bool {
 }
 
 /// Whether a name ends as those of IDX files do, compressed or not.
-fn is_idx(name: &str) -> bool {
+pub(super) fn is_idx(name: &str) -> bool {
     let plain = name.strip_suffix(".gz").unwrap_or(name);
     plain.ends_with("-ubyte") || plain.ends_with("-int")
 }

@@ -112,17 +112,25 @@ pub fn meant(choice: DatasetChoice, named: Option<&Path>) -> DatasetChoice {
     }
 }
 
-/// Whether a named place holds files of a kind that is not IDX, and no IDX files. Where that
-/// cannot be found out, the attempt to read it says why.
+/// Whether a named place holds files of a kind that is not IDX, and no IDX files. What is
+/// damaged, or of no kind that is known, is taken for one: the attempt to read it says what
+/// it is.
 #[cfg(feature = "formats")]
 fn is_no_idx(place: &Path) -> bool {
     let other = || -> Result<bool> {
-        if super::formats::is_other_file(place)? {
-            return super::formats::is_here(place);
+        if crate::files::look(place)?.is_none() {
+            return Ok(false);
         }
-        Ok(sets::others(place, "data")?.is_none() && super::formats::is_here(place)?)
+        if super::formats::is_other_file(place)? {
+            return Ok(true);
+        }
+        if sets::others(place, "data")?.is_some() {
+            return Ok(false);
+        }
+        // Some of the four files are a set that lacks one.
+        Ok(super::formats::is_here(place)? || !super::formats::has_idx_names(place)?)
     };
-    other().unwrap_or(false)
+    other().unwrap_or(true)
 }
 
 #[cfg(not(feature = "formats"))]

@@ -124,6 +124,18 @@ pub(super) fn is_here(place: &Path) -> Result<bool> {
     }
 }
 
+/// Whether a folder or a zip has files that are named as IDX files are.
+pub(super) fn has_idx_names(place: &Path) -> Result<bool> {
+    let tree = match files::is_folder(place)? {
+        true => Tree::of_folder(place)?,
+        false => Tree::of_zip(place)?,
+    };
+    Ok(tree
+        .entries
+        .iter()
+        .any(|entry| archive::is_idx(entry.file_name())))
+}
+
 fn holds(tree: &Tree) -> Result<bool> {
     Ok(cifar::is_here(tree) || arrays::is_here(tree) || pictures::is_here(tree)?)
 }
@@ -141,8 +153,7 @@ fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
             Sniffed::Safetensors,
         ];
         // An IDX file that is compressed by itself is no archive.
-        let idx = entry.file_name().contains("-idx") || entry.file_name().contains(".idx");
-        if wanted.contains(&what) && !idx {
+        if wanted.contains(&what) && !archive::is_idx(entry.file_name()) {
             found.push((entry.place.path(), what));
         }
     }
