@@ -291,7 +291,7 @@ fn redirects_without_end_and_to_nowhere_are_one_line_each() {
     }
     let most = asked.load(Ordering::Relaxed);
     // Of each download the one file.
-    assert_eq!(most, 2 * (MOST_REDIRECTS + 1));
+    assert_eq!(most, 2 * (MAX_REDIRECTS + 1));
 }
 
 /// A cut-off at each part of an answer leaves nothing, and says so.
@@ -346,7 +346,7 @@ fn what_cannot_be_looked_at_is_not_overwritten() {
     std::fs::create_dir(&path).unwrap();
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
     std::fs::remove_dir(&path).unwrap();
-    crate::data::place::tests::pipe(&path);
+    crate::data::plain::tests::pipe(&path);
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
 }
 

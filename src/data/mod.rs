@@ -24,6 +24,8 @@ pub mod download;
 pub mod emnist;
 #[cfg(feature = "idx")]
 mod event;
+#[cfg(feature = "idx")]
+mod families;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
 #[cfg(feature = "formats")]
@@ -33,15 +35,17 @@ mod gzip;
 #[cfg(feature = "idx")]
 pub mod idx;
 #[cfg(feature = "idx")]
-mod idx_files;
-#[cfg(feature = "idx")]
-mod idx_write;
+mod loaded;
 #[cfg(feature = "idx")]
 pub mod mnist;
+#[cfg(feature = "idx")]
+mod mnist_files;
+#[cfg(feature = "idx")]
+mod place;
 // For the program.
 #[cfg(feature = "idx")]
 #[doc(hidden)]
-pub mod place;
+pub mod plain;
 #[cfg(feature = "idx")]
 pub mod public;
 #[cfg(feature = "idx")]
@@ -54,6 +58,8 @@ mod source;
 pub(crate) mod testing;
 
 // Pictures of one's own.
+#[cfg(feature = "pictures")]
+pub mod decoding;
 #[cfg(feature = "pictures")]
 pub mod fit;
 #[cfg(feature = "pictures")]
@@ -75,9 +81,11 @@ pub use event::Event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
+#[cfg(feature = "idx")]
+pub use loaded::Loaded;
 pub use order::{epoch_order, validation_split};
 #[cfg(feature = "idx")]
-pub use source::{Loaded, load, load_with, meant, read_files};
+pub use source::{load, load_with, meant, read_files};
 
 use ndarray::{Array4, ArrayView4};
 

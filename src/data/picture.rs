@@ -1,13 +1,9 @@
 //! Pictures of any size, as luminance and opacity; see [`super::raster`] for the files.
 
+use super::decoding;
+pub use super::decoding::{MAX_PIXELS, PNG_SIGNATURE};
 use super::fault::Fault;
-use super::raster::{self, Raster};
-
-/// The most pixels a picture may have.
-pub const MOST_PIXELS: u64 = 1 << 25;
-
-/// The first bytes of every PNG file.
-pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+use super::raster::Raster;
 
 /// A picture in grey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +18,13 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG file as [`super::raster::decode`] does.
+/// Decodes a PNG file as [`super::decoding::decode`] does.
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
-/// more than [`MOST_PIXELS`].
+/// more than [`MAX_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
-    raster::decode_png(bytes).map(Picture::from)
+    decoding::decode_png(bytes).map(Picture::from)
 }
 
 impl From<Raster> for Picture {

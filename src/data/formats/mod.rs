@@ -21,8 +21,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
+use super::loaded::Loaded;
 use super::reading::Options;
-use super::{archive, gzip, place, raster, source::Loaded};
+use super::{archive, decoding, gzip, plain};
 use crate::error::{Error, Result};
 use crate::files;
 use tree::Tree;
@@ -43,11 +44,11 @@ enum Sniffed {
 const START: usize = 263;
 
 /// How many files beside each other are looked at for archives.
-const MOST_BESIDE: usize = 256;
+const MAX_BESIDE: usize = 256;
 
 fn sniff(start: &[u8]) -> Sniffed {
     let length = |bytes: &[u8; 8]| (2..1 << 30).contains(&u64::from_le_bytes(*bytes));
-    if raster::is_picture(start) {
+    if decoding::is_picture(start) {
         Sniffed::Picture
     } else if start.starts_with(npy::MAGIC) {
         Sniffed::Npy
@@ -66,7 +67,7 @@ fn sniff(start: &[u8]) -> Sniffed {
 
 fn sniff_file(path: &Path) -> Result<Sniffed> {
     let mut start = Vec::with_capacity(START);
-    place::open(path)?
+    plain::open(path)?
         .take(START as u64)
         .read_to_end(&mut start)
         .map_err(Error::io("read", path))?;
@@ -144,7 +145,7 @@ fn holds(tree: &Tree) -> Result<bool> {
 fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
     let mut found = Vec::new();
     let direct = tree.entries.iter().filter(|entry| entry.parts.len() == 1);
-    for entry in direct.take(MOST_BESIDE) {
+    for entry in direct.take(MAX_BESIDE) {
         let what = sniff(&entry.start(START as u64)?);
         let wanted = [
             Sniffed::Zip,

@@ -2,8 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use std::io::{self, Read};
+
+use ndarray::Array4;
+
+use super::format::*;
 use super::*;
 use crate::data::Dataset;
+use crate::data::fault::Fault;
 use crate::error::{Error, Result};
 
 fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {

@@ -1,26 +1,11 @@
-//! The IDX format: MNIST's own, and that of many sets made in its likeness.
-//!
-//! A file is a four-byte magic (0, 0, element type, number of dimensions), one
-//! big-endian 32-bit length per dimension, then the elements, big-endian, in
-//! row-major order, and nothing after them. It may be compressed by gzip, which
-//! is recognised by its first bytes and not by the file's name.
-//!
-//! Images are unsigned bytes in three dimensions (N, H, W) or four
-//! (N, H, W, C); labels have one dimension and are u8, i16 or i32. QMNIST's have two,
-//! N rows of eight i32, of which the first is the class.
-//!
-//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
-//! that are really there, and never beyond [`LIMIT`].
+//! A file of the format, from its bytes.
 
 use std::io::{self, BufReader, Read};
 
 use ndarray::Array4;
 
-use super::fault::Fault;
-use super::gzip::{Garbage, MAGIC, Members};
-pub(super) use super::idx_files::{join, read_places};
-pub use super::idx_files::{read_dataset, read_images, read_labels, read_split};
-pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
+use super::super::fault::Fault;
+use super::super::gzip::{Garbage, MAGIC, Members};
 use crate::bounded;
 
 /// The most bytes one file may hold once decompressed: 4 GiB.
@@ -180,7 +165,7 @@ pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
 }
 
 /// Wraps `reader` in a gzip decoder if its first two bytes ask for one.
-pub(super) fn decompressed<'r>(
+pub(in super::super) fn decompressed<'r>(
     mut reader: impl Read + 'r,
 ) -> std::result::Result<Box<dyn Read + 'r>, Fault> {
     let mut start = Vec::with_capacity(2);
@@ -277,7 +262,3 @@ fn kind_name(kind: u8) -> String {
         other => format!("unknown type 0x{other:02x}"),
     }
 }
-
-#[cfg(test)]
-#[path = "idx_tests.rs"]
-mod tests;

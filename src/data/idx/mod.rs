@@ -1,0 +1,26 @@
+//! The IDX format: MNIST's own, and that of many sets made in its likeness.
+//!
+//! A file is a four-byte magic (0, 0, element type, number of dimensions), one
+//! big-endian 32-bit length per dimension, then the elements, big-endian, in
+//! row-major order, and nothing after them. It may be compressed by gzip, which
+//! is recognised by its first bytes and not by the file's name.
+//!
+//! Images are unsigned bytes in three dimensions (N, H, W) or four
+//! (N, H, W, C); labels have one dimension and are u8, i16 or i32. QMNIST's have two,
+//! N rows of eight i32, of which the first is the class.
+//!
+//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
+//! that are really there, and never beyond [`LIMIT`].
+
+mod files;
+mod format;
+mod write;
+
+pub(super) use files::{join, read_places};
+pub use files::{read_dataset, read_images, read_labels, read_split};
+pub(super) use format::decompressed;
+pub use format::*;
+pub use write::{encode_images, encode_labels, gzip, write_dataset};
+
+#[cfg(test)]
+mod tests;
