@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Crates of the program, its pictures, pages, servers and files. None may stand below the
 /// library without features.
-const PROGRAM: [&str; 17] = [
+const PROGRAM: [&str; 20] = [
     "base64",
     "clap",
     "clap_complete",
@@ -17,12 +17,15 @@ const PROGRAM: [&str; 17] = [
     "indicatif",
     "kamadak-exif",
     "maud",
+    "md-5",
     "noto-sans-mono-bitmap",
     "png",
     "rawzip",
     "signal-hook",
     "statrs",
+    "tar",
     "ureq",
+    "zune-jpeg",
 ];
 
 /// What the engine stands on.

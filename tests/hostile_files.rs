@@ -155,6 +155,16 @@ fn archives() {
 }
 
 #[test]
+fn data_files() {
+    hold("files");
+}
+
+#[test]
+fn pictures_of_sets() {
+    hold("raster");
+}
+
+#[test]
 fn model_files() {
     hold("model");
 }
@@ -229,6 +239,16 @@ fn seeds_are_sound() {
         bnn_cpu::data::load(choice, Some(&path), None, None, &mut |_| ()).is_ok()
     });
     assert_eq!(sound.count(), 3, "all zips but that of other files");
+    let read = seeds::file_seeds().into_iter().filter(|bytes| {
+        let path = folder.path().join("seed");
+        std::fs::write(&path, bytes).expect("a file");
+        let choice = bnn_cpu::data::DatasetChoice::Files;
+        bnn_cpu::data::load(choice, Some(&path), None, None, &mut |_| ()).is_ok()
+    });
+    assert_eq!(read.count(), 10, "all but the pictures of several sizes");
+    for bytes in seeds::raster_seeds() {
+        bnn_cpu::data::raster::decode(&bytes).expect("a picture");
+    }
     for bytes in packed_seeds() {
         bnn_cpu::packed::PackedNet::from_bytes(&bytes).expect("a packed seed");
     }

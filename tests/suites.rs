@@ -23,6 +23,7 @@ fn subject() -> Subject {
             test: 10_000,
             classes: 10,
             background: None,
+            source: None,
         },
         input: Shape::image(1, 28, 28),
         pixels: Pixels::normalised(of.mean, of.std),

@@ -1,9 +1,11 @@
 //! Flags that choose a data set, shared by several subcommands.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use bnn_cpu::Error;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, digits};
+use bnn_cpu::data::reading::{Options, Resize, Size, Source, SplitBy};
+use bnn_cpu::data::{self, Background, Dataset, DatasetChoice, digits};
 use bnn_cpu::train::{DatasetRecord, PartialData, slug};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -15,20 +17,44 @@ fn choices() -> impl TypedValueParser<Value = DatasetChoice> {
         .try_map(|name| name.parse::<DatasetChoice>())
 }
 
+fn words<T: FromStr<Err = String> + Clone + Send + Sync + 'static>(
+    names: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names.iter().copied()).try_map(|name| name.parse::<T>())
+}
+
 /// Where images come from.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Data set. auto: MNIST, found or fetched, else the built-in digits;
-    /// mnist: MNIST or an error; digits: the built-in digits; idx: the only IDX set
-    /// in --data; emnist-letters and its like, qmnist: that one of those in --data
-    /// [default: auto; of a stored run, its own]
+    /// Data set. auto: MNIST, found or fetched, else the built-in digits, or the files of
+    /// another kind in --data; mnist: MNIST or an error; digits: the built-in digits; files:
+    /// the only set in --data, of whatever kind; idx: the only IDX set there; emnist-letters
+    /// and its like, qmnist: that one of those there [default: auto; of a stored run, its own]
     #[arg(long, value_name = "SET", value_parser = choices())]
     pub dataset: Option<DatasetChoice>,
-    /// Folder with the four IDX files, gzip'd or not, or EMNIST's zip [default:
+    /// The data: a folder with four IDX files or EMNIST's zip; a folder of pictures (PNG,
+    /// JPEG) with a sub-folder for each class, below train/ and test/ or not, or such of
+    /// alphabets with sub-folders of characters; CIFAR's binary files; .npy arrays; or a
+    /// zip, tar, .npz or safetensors file of these. A run remembers it [default:
     /// $BNN_CPU_DATA, else data/mnist, else data/MNIST/raw]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// Make pictures of any size into images of this one: 28, or height and width as 28x32
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<Size>,
+    /// How a picture of other proportions gets that size. crop: its middle fills the image;
+    /// fit: all of it is shown, between margins [default: crop]
+    #[arg(long, value_name = "HOW", value_parser = words::<Resize>(&["crop", "fit"]))]
+    pub resize: Option<Resize>,
+    /// What transparent pictures and margins stand on [default: light]
+    #[arg(long, value_name = "SHADE", value_parser = words::<Background>(&["dark", "light"]))]
+    pub backdrop: Option<Background>,
+    /// How a tenth is held out to test on where pictures have no test/ folder. image: of
+    /// every class, by the content of its images; alphabet: whole alphabets of folders as
+    /// Omniglot's, whose characters training never shows [default: image]
+    #[arg(long, value_name = "UNIT", value_parser = words::<SplitBy>(&["image", "alphabet"]))]
+    pub split_by: Option<SplitBy>,
     /// Address to fetch MNIST from [default: $BNN_CPU_MIRROR, else two public ones]
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
@@ -51,8 +77,40 @@ impl DataArgs {
         Ok(Self {
             dataset: self.dataset.or(set),
             data: self.data.clone().or_else(|| recipe.folder.clone()),
+            size: self.size.or(recipe.size),
+            resize: self.resize.or(recipe.resize),
+            backdrop: self.backdrop.or(recipe.backdrop),
+            split_by: self.split_by.or(recipe.split_by),
             mirror: self.mirror.clone().or_else(|| recipe.mirror.clone()),
         })
+    }
+
+    /// What the flags state of how files become images.
+    pub fn options(&self) -> Options {
+        Options {
+            size: self.size,
+            resize: self.resize,
+            backdrop: self.backdrop,
+            split_by: self.split_by,
+        }
+    }
+
+    /// These flags, and what they do not state as a run's set was read. Its place stands in
+    /// for `--data` where it is still there.
+    fn or_as(&self, source: Option<&Source>) -> Self {
+        let mut args = self.clone();
+        let Some(source) = source else {
+            return args;
+        };
+        let place = PathBuf::from(&source.place);
+        // What is there is looked at when it is read; here a hint is followed or not.
+        if args.data.is_none() && bnn_cpu::files::look(&place).is_ok_and(|found| found.is_some()) {
+            args.data = Some(place);
+        }
+        let options = self.options().over(source.options);
+        (args.size, args.resize) = (options.size, options.resize);
+        (args.backdrop, args.split_by) = (options.backdrop, options.split_by);
+        args
     }
 
     /// `--mirror`, else `$BNN_CPU_MIRROR`.
@@ -68,14 +126,15 @@ impl DataArgs {
 
     /// Whether the flags name a set that is known by its files alone.
     pub fn is_known_by_files(&self) -> bool {
-        self.data.is_some() || self.dataset == Some(DatasetChoice::Idx)
+        let by_files = [Some(DatasetChoice::Files), Some(DatasetChoice::Idx)];
+        self.data.is_some() || by_files.contains(&self.dataset)
     }
 
     /// What `--dataset` names in the names of tables; `None` without it, or where it names
     /// no one set.
     pub fn slug(&self) -> Option<String> {
         match self.dataset? {
-            DatasetChoice::Auto | DatasetChoice::Idx => None,
+            DatasetChoice::Auto | DatasetChoice::Files | DatasetChoice::Idx => None,
             DatasetChoice::Mnist => Some("mnist".into()),
             DatasetChoice::Digits => Some(slug(digits::NAME)),
             other => Some(other.name().into()),
@@ -108,13 +167,20 @@ impl DataArgs {
             None | Some(DatasetChoice::Auto) => own,
             Some(given) => given,
         };
-        if choice.needs_files() && self.data.is_none() && data_env().is_none() {
+        let args = match choice.needs_files() {
+            true => self.or_as(record.source.as_ref()),
+            false => self.clone(),
+        };
+        if choice.needs_files() && args.data.is_none() && data_env().is_none() {
+            let was = record.source.as_ref().map_or(String::new(), |source| {
+                format!(", which was in {} and is there no more", source.place)
+            });
             return Err(Failure::Error(Error::Spec(format!(
-                "the run was made with the IDX set {}; name its folder with --data",
+                "the run was made with the data set {}{was}; name its files with --data",
                 record.name
             ))));
         }
-        let dataset = self.load_choice(choice, progress)?;
+        let dataset = args.load_choice(choice, progress)?;
         match record.difference(&DatasetRecord::of(&dataset)) {
             Some(what) => Err(Failure::Error(Error::Spec(format!(
                 "the run was made with other data: {what}; {remedy}"
@@ -145,11 +211,11 @@ impl DataArgs {
         }
         let (env, mirror) = (data_env(), self.mirror());
         let mut tell = |event: data::Event<'_>| progress.data(event);
-        let loaded = data::load(
+        let loaded = data::load_with(
             choice,
-            self.data.as_deref(),
-            env.as_deref(),
+            (self.data.as_deref(), env.as_deref()),
             mirror.as_deref(),
+            &self.options(),
             &mut tell,
         );
         progress.data_done();
@@ -224,7 +290,7 @@ impl RunDataArgs {
         }
         let choice = match (self.data.dataset, &self.data.data) {
             (Some(choice), _) => choice,
-            (None, Some(_)) => DatasetChoice::Idx,
+            (None, Some(_)) => DatasetChoice::Files,
             (None, None) => DatasetChoice::Auto,
         };
         let dataset = self.data.load_choice(choice, progress)?;

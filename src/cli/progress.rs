@@ -42,6 +42,8 @@ pub struct Progress {
     epochs: usize,
     /// The losses of the steps.
     losses: Curve,
+    /// When the pictures of a set began to be read, and when that was last shown.
+    reading: Option<(Instant, Option<Instant>)>,
     /// The first error of the standard output.
     failed: Outcome,
 }
@@ -65,6 +67,7 @@ impl Progress {
             steps: 0,
             epochs: 0,
             losses: Curve::default(),
+            reading: None,
             failed: Ok(()),
         }
     }
@@ -123,7 +126,33 @@ impl Progress {
         }
     }
 
-    /// How a download goes.
+    /// How reading of pictures goes, once it takes longer than a second.
+    fn reading(&mut self, place: &Path, done: usize, total: usize) {
+        let (begun, shown) = *self.reading.get_or_insert((Instant::now(), None));
+        let wait = if self.json { STEP_EVENT } else { REDRAW };
+        let early = begun.elapsed() < STEP_EVENT;
+        if early || shown.is_some_and(|at| at.elapsed() < wait) {
+            return;
+        }
+        self.reading = Some((begun, Some(Instant::now())));
+        self.emit(json!({
+            "event": "reading", "place": output::path(place), "done": done, "total": total,
+        }));
+        if self.style == Style::Bars {
+            if self.bar.is_none() {
+                let template = "reading pictures [{bar:30}] {pos}/{len}";
+                self.open_bar(total as u64, template);
+            }
+            if let Some(bar) = &self.bar {
+                bar.set_position(done as u64);
+            }
+        } else if shown.is_none() {
+            let total = grouped(total);
+            self.say(&format!("reading {total} pictures in {}", place.display()));
+        }
+    }
+
+    /// How a download goes, or reading.
     pub fn data(&mut self, event: data::Event<'_>) {
         use data::Event;
         match event {
@@ -142,6 +171,7 @@ impl Progress {
                     bar.set_position(bytes);
                 }
             }
+            Event::Reading { place, done, total } => self.reading(place, done, total),
             Event::Failed { url, why, .. } => {
                 self.close_bar();
                 self.emit(json!({ "event": "fetch_failed", "url": url, "why": why }));
@@ -156,8 +186,9 @@ impl Progress {
         }
     }
 
-    /// The end of the downloads.
+    /// The end of the downloads and of reading.
     pub fn data_done(&mut self) {
+        self.reading = None;
         self.close_bar();
     }
 

@@ -2,15 +2,19 @@
 //!
 //! **Invariant:** what an archive says of itself is a claim. Its directory is read entry
 //! by entry up to a limit, whatever number it states, and a member is read for as long
-//! as there is data, whatever size it states.
+//! as there is data, whatever size it states. Nothing is written, and a name that leads
+//! out of the archive is left out all the same.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::bufread::DeflateDecoder;
 use rawzip::{
-    CompressionMethod, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive,
+    CompressionMethod, ErrorKind, FileReader, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive,
     ZipArchiveEntryWayfinder,
 };
 
@@ -21,26 +25,48 @@ use crate::error::Result;
 /// The first bytes of every zip that holds anything.
 pub(super) const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
-/// The most entries that are looked at; EMNIST's archive has 25.
-const MOST_ENTRIES: usize = 4096;
+/// The most entries that are looked at; EMNIST's archive has 25, Omniglot's 20,000.
+pub(super) const MOST_ENTRIES: usize = 1 << 20;
 
 /// The longest name of a member that is taken for a data file.
-const LONGEST_NAME: usize = 256;
+pub(super) const LONGEST_NAME: usize = 512;
+
+/// Bytes of a member that are asked of the disk at a time.
+const BLOCK: usize = 1 << 14;
+
+/// An open zip.
+struct Archive {
+    path: PathBuf,
+    zip: ZipArchive<FileReader>,
+}
 
 /// A file within a zip.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Member {
-    archive: PathBuf,
+    archive: Arc<Archive>,
     /// Its name with the folders above it.
     name: String,
     way: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
+    encrypted: bool,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path().display())
+    }
 }
 
 impl Member {
     /// What messages call it: the archive, and the name within.
     pub(super) fn path(&self) -> PathBuf {
-        self.archive.join(&self.name)
+        self.archive.path.join(&self.name)
+    }
+
+    /// Its name with the folders above it.
+    #[cfg(feature = "formats")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its name without the folders above it.
@@ -64,11 +90,13 @@ impl Member {
         &self,
         parse: impl FnOnce(&mut dyn Read) -> std::result::Result<T, Fault>,
     ) -> std::result::Result<T, Fault> {
-        let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
-        let file = File::open(&self.archive).map_err(Fault::Read)?;
-        let archive = ZipArchive::from_file(file, &mut buffer).map_err(fault)?;
-        let entry = archive.get_entry(self.way).map_err(fault)?;
-        let data = BufReader::new(entry.reader());
+        if self.encrypted {
+            return Err(Fault::Format(
+                "is encrypted within the zip; unpack it, and pack it again without".into(),
+            ));
+        }
+        let entry = self.archive.zip.get_entry(self.way).map_err(fault)?;
+        let data = BufReader::with_capacity(BLOCK, entry.reader());
         match self.method {
             CompressionMethod::STORE => parse(&mut entry.verifying_reader(data)),
             CompressionMethod::DEFLATE => {
@@ -82,46 +110,128 @@ impl Member {
     }
 }
 
+/// What was left out of an archive or a folder, and why.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    /// Symbolic links.
+    pub(super) links: Vec<String>,
+    /// Names that lead out of the archive.
+    pub(super) climbing: Vec<String>,
+    /// Names that are no text, or too long.
+    pub(super) unreadable: usize,
+}
+
+impl Skipped {
+    /// What the user should know, a part of a line each.
+    #[cfg(feature = "formats")]
+    pub(super) fn notes(&self) -> Vec<String> {
+        let some = |names: &[String], what: &str| {
+            let first = names.first()?;
+            Some(format!("{} {what} left out ({first:?})", names.len()))
+        };
+        let unreadable = (self.unreadable > 0).then(|| {
+            format!(
+                "{} names that are no text, or too long, left out",
+                self.unreadable
+            )
+        });
+        [
+            some(&self.links, "symbolic links"),
+            some(&self.climbing, "names that lead out of the archive"),
+            unreadable,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 /// The files in the zip at `path` that may be IDX files, by their names.
 ///
 /// # Errors
 /// One line naming the archive, when it is no zip or its directory is damaged.
 pub(super) fn members(path: &Path) -> Result<Vec<Member>> {
-    let file = place::open(path)?;
-    listed(file, path).map_err(|fault| fault.at(path))
+    let (mut members, _) = entries(path)?;
+    members.retain(|member| is_idx(&member.name));
+    Ok(members)
 }
 
-fn listed(file: File, path: &Path) -> std::result::Result<Vec<Member>, Fault> {
+/// All files in the zip at `path`, and what was left out: what is no plain file, and
+/// what has a name that no file of a folder could have.
+///
+/// # Errors
+/// As [`members`]; also where a name occurs twice, because it cannot be told which file
+/// is meant.
+pub(super) fn entries(path: &Path) -> Result<(Vec<Member>, Skipped)> {
+    let file = place::open(path)?;
+    listed(file, path, MOST_ENTRIES).map_err(|fault| fault.at(path))
+}
+
+fn listed(
+    file: File,
+    path: &Path,
+    most: usize,
+) -> std::result::Result<(Vec<Member>, Skipped), Fault> {
     let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
-    let archive = ZipArchive::from_file(file, &mut buffer).map_err(fault)?;
-    let mut entries = archive.entries(&mut buffer);
-    let (mut members, mut seen) = (Vec::new(), 0);
+    let zip = ZipArchive::from_file(file, &mut buffer).map_err(fault)?;
+    let archive = Arc::new(Archive {
+        path: path.to_path_buf(),
+        zip,
+    });
+    let mut entries = archive.zip.entries(&mut buffer);
+    let (mut members, mut skipped) = (Vec::<Member>::new(), Skipped::default());
+    let mut seen = 0;
     while let Some(entry) = entries.next_entry().map_err(fault)? {
         seen += 1;
-        if seen > MOST_ENTRIES {
+        if seen > most {
             return Err(Fault::Format(format!(
-                "holds more than {MOST_ENTRIES} files; give a zip of the data files alone"
+                "holds more than {most} files; give a zip of the data files alone"
             )));
         }
         let name = entry.file_path();
         let name: &[u8] = name.as_ref();
-        let Some(name) = std::str::from_utf8(name).ok().filter(|n| is_idx(n)) else {
+        let Ok(name) = std::str::from_utf8(name) else {
+            skipped.unreadable += 1;
             continue;
         };
-        members.push(Member {
-            archive: path.to_path_buf(),
-            name: name.to_string(),
-            way: entry.wayfinder(),
-            method: entry.compression_method(),
-        });
+        if name.len() > LONGEST_NAME {
+            skipped.unreadable += 1;
+        } else if climbs(name) {
+            skipped.climbing.push(name.to_string());
+        } else if entry.mode().is_symlink() {
+            skipped.links.push(name.to_string());
+        } else if !entry.is_dir() {
+            members.push(Member {
+                archive: archive.clone(),
+                name: name.to_string(),
+                way: entry.wayfinder(),
+                method: entry.compression_method(),
+                encrypted: entry.flags().is_encrypted(),
+            });
+        }
     }
-    Ok(members)
+    let mut names = BTreeSet::new();
+    if let Some(twice) = members.iter().find(|m| !names.insert(&*m.name)) {
+        return Err(Fault::Format(format!(
+            "holds {:?} twice, so it cannot be told which is meant; pack it again",
+            twice.name
+        )));
+    }
+    Ok((members, skipped))
+}
+
+/// Whether a name leads out of the folder that its archive would be unpacked in, on any
+/// system.
+pub(super) fn climbs(name: &str) -> bool {
+    let odd = |part: &str| matches!(part, ".." | ".");
+    let drive = name.as_bytes().get(1) == Some(&b':');
+    name.starts_with('/') || drive || name.contains(['\\', '\0']) || name.split('/').any(odd)
 }
 
 /// Whether a name ends as those of IDX files do, compressed or not.
-fn is_idx(name: &str) -> bool {
+pub(super) fn is_idx(name: &str) -> bool {
     let plain = name.strip_suffix(".gz").unwrap_or(name);
-    name.len() <= LONGEST_NAME && (plain.ends_with("-ubyte") || plain.ends_with("-int"))
+    plain.ends_with("-ubyte") || plain.ends_with("-int")
 }
 
 fn fault(error: rawzip::Error) -> Fault {

@@ -100,10 +100,37 @@ fn claims_take_no_memory() {
 
 #[test]
 fn an_archive_of_very_many_files_is_refused() {
-    let files: Vec<(&str, &[u8])> = vec![("x-idx1-ubyte", &b""[..]); MOST_ENTRIES + 1];
-    let (_folder, path) = written(&zip(&files[1..], false));
-    assert_eq!(members(&path).unwrap().len(), MOST_ENTRIES);
-    let (_folder, path) = written(&zip(&files, false));
+    let names: Vec<String> = (0..101).map(|i| format!("{i}-idx1-ubyte")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
+    let listed = |files: &[(&str, &[u8])]| {
+        let (_folder, path) = written(&zip(files, false));
+        super::listed(File::open(&path).unwrap(), &path, 100)
+    };
+    assert_eq!(listed(&files[1..]).unwrap().0.len(), 100);
+    let Err(Fault::Format(line)) = listed(&files) else {
+        panic!("101 files were taken");
+    };
+    assert!(line.contains("more than 100 files;"), "{line}");
+}
+
+#[test]
+fn names_that_lead_out_and_names_that_stand_twice() {
+    let files: [(&str, &[u8]); 8] = [
+        ("a/../../x-idx1-ubyte", b"1"),
+        ("/x-idx1-ubyte", b"1"),
+        ("a\\x-idx1-ubyte", b"1"),
+        ("C:x-idx1-ubyte", b"1"),
+        ("..", b"1"),
+        ("./x-idx1-ubyte", b"1"),
+        ("a/x..y-idx1-ubyte", b"1"),
+        ("a/x-idx1-ubyte", b"1"),
+    ];
+    // The writer makes names tidy that it is given as text.
+    for name in files.map(|(name, _)| name) {
+        let inside = matches!(name, "a/x..y-idx1-ubyte" | "a/x-idx1-ubyte");
+        assert_eq!(climbs(name), !inside, "{name}");
+    }
+    let (_folder, path) = written(&zip(&[files[7], files[7]], false));
     let line = members(&path).unwrap_err().to_string();
-    assert!(line.contains("more than 4096 files;"), "{line}");
+    assert!(line.contains("holds \"a/x-idx1-ubyte\" twice"), "{line}");
 }

@@ -11,13 +11,16 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DatasetChoice {
     /// MNIST: found, else fetched, else replaced by the built-in digits, with
-    /// a notice that says so.
+    /// a notice that says so. A named place with files of another kind than IDX is read as
+    /// [`Self::Files`].
     #[default]
     Auto,
     /// MNIST or an error.
     Mnist,
     /// The built-in digits.
     Digits,
+    /// The only set in a named place, of whatever kind its files are.
+    Files,
     /// Any IDX set: the only one in a named folder or zip.
     Idx,
     /// A part of EMNIST, from a named folder or zip.
@@ -28,10 +31,11 @@ pub enum DatasetChoice {
 
 impl DatasetChoice {
     /// Every choice, in the order in which help lists them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Auto,
         Self::Mnist,
         Self::Digits,
+        Self::Files,
         Self::Idx,
         Self::Emnist(Part::ByClass),
         Self::Emnist(Part::ByMerge),
@@ -48,6 +52,7 @@ impl DatasetChoice {
             Self::Auto => "auto",
             Self::Mnist => "mnist",
             Self::Digits => "digits",
+            Self::Files => "files",
             Self::Idx => "idx",
             Self::Emnist(Part::ByClass) => "emnist-byclass",
             Self::Emnist(Part::ByMerge) => "emnist-bymerge",
@@ -69,7 +74,7 @@ impl DatasetChoice {
             QMNIST => Self::Qmnist,
             _ => match name.strip_prefix(EMNIST).and_then(part) {
                 Some(part) => Self::Emnist(part),
-                None => Self::Idx,
+                None => Self::Files,
             },
         }
     }
@@ -77,7 +82,10 @@ impl DatasetChoice {
     /// Whether the set is read from files that the user has to name: it is neither
     /// built in nor fetched.
     pub fn needs_files(self) -> bool {
-        matches!(self, Self::Idx | Self::Emnist(_) | Self::Qmnist)
+        matches!(
+            self,
+            Self::Files | Self::Idx | Self::Emnist(_) | Self::Qmnist
+        )
     }
 
     /// The set to look for among named files; none where any will do.
@@ -85,7 +93,7 @@ impl DatasetChoice {
         match self {
             Self::Emnist(part) => Some(Family::Emnist(part)),
             Self::Qmnist => Some(Family::Qmnist),
-            Self::Auto | Self::Mnist | Self::Digits | Self::Idx => None,
+            Self::Auto | Self::Mnist | Self::Digits | Self::Files | Self::Idx => None,
         }
     }
 }
@@ -117,7 +125,7 @@ mod tests {
         }
         let line = "cifar".parse::<DatasetChoice>().unwrap_err().to_string();
         assert!(
-            line.contains("auto, mnist, digits, idx, emnist-byclass"),
+            line.contains("auto, mnist, digits, files, idx, emnist-byclass"),
             "{line}"
         );
         let parts = DatasetChoice::ALL.iter().filter_map(|c| match c {
@@ -138,9 +146,9 @@ mod tests {
             (digits::NAME, DatasetChoice::Digits),
             ("QMNIST", DatasetChoice::Qmnist),
             ("EMNIST letters", DatasetChoice::Emnist(Part::Letters)),
-            ("EMNIST", DatasetChoice::Idx),
-            ("MNIST (other data)", DatasetChoice::Idx),
-            ("letters", DatasetChoice::Idx),
+            ("EMNIST", DatasetChoice::Files),
+            ("MNIST (other data)", DatasetChoice::Files),
+            ("letters", DatasetChoice::Files),
         ] {
             assert_eq!(DatasetChoice::of_set(name), choice, "{name}");
         }

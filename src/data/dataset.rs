@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use super::reading::Source;
 use super::{Normalisation, Split, digits, known, shape_text};
 use crate::error::{Error, Result};
 
@@ -20,6 +21,11 @@ pub struct Contents {
     pub name: String,
     /// How many classes there are; every label is below it.
     pub classes: usize,
+    /// What the classes are called, in the order of their numbers; empty where the files
+    /// do not say.
+    pub class_names: Vec<String>,
+    /// Where the set was read, where that has to be named to find it again.
+    pub source: Option<Source>,
     /// The images to learn from (and to hold some out of, for validation).
     pub train: Split,
     /// The images to test on, once.
@@ -91,6 +97,8 @@ impl Dataset {
         let contents = Contents {
             name: name.to_string(),
             classes,
+            class_names: Vec::new(),
+            source: None,
             train,
             test,
         };
@@ -125,6 +133,29 @@ impl Dataset {
     #[must_use]
     pub fn marked(mut self, remark: &str) -> Self {
         self.contents.name += &format!(" ({remark})");
+        self
+    }
+
+    /// The same set with a name for each class; none at all where `names` is empty.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when there are names, and not one for each class.
+    pub fn with_class_names(mut self, names: Vec<String>) -> Result<Self> {
+        if !names.is_empty() && names.len() != self.classes {
+            return Err(Error::spec(format!(
+                "{} names were given for {} classes; give one for each",
+                names.len(),
+                self.classes
+            )));
+        }
+        self.contents.class_names = names;
+        Ok(self)
+    }
+
+    /// The same set with where it was read.
+    #[must_use]
+    pub fn read_from(mut self, source: Option<Source>) -> Self {
+        self.contents.source = source;
         self
     }
 

@@ -1,4 +1,4 @@
-//! Fetching MNIST's four files from a public mirror.
+//! Fetching MNIST's four files from a public mirror; see [`super::public`] for other sets.
 //!
 //! A file reaches the disk only after its decompressed content has the known
 //! SHA-256, so a mirror needs no trust and plain `http` is safe to allow.
@@ -37,17 +37,32 @@ pub fn download(
     mirror: Option<&str>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
-    let mirrors = match mirror {
-        Some(mirror) if is_web_address(mirror) => vec![mirror],
-        Some(mirror) => {
-            return Err(Error::spec(format!(
-                "the mirror \"{mirror}\" is not an http:// or https:// address; for files on this machine name their folder"
-            ))
-            .mended_by(&["data"]));
-        }
-        None => MIRRORS.to_vec(),
-    };
+    let mirrors = mirrors(mirror, &MIRRORS)?;
     fetch_all(folder, &mirrors, &FILES, events)
+}
+
+/// The addresses to try: the one that was named, else the public ones.
+///
+/// # Errors
+/// [`Error::Spec`] when `named` is no web address.
+pub(super) fn mirrors<'a>(named: Option<&'a str>, public: &[&'a str]) -> Result<Vec<&'a str>> {
+    match named {
+        Some(mirror) if is_web_address(mirror) => Ok(vec![mirror]),
+        Some(mirror) => Err(Error::spec(format!(
+            "the mirror \"{mirror}\" is not an http:// or https:// address; for files on this machine name their folder"
+        ))
+        .mended_by(&["data"])),
+        None => Ok(public.to_vec()),
+    }
+}
+
+/// What a build without the feature says.
+pub(super) fn no_downloader() -> Error {
+    Error::Network(
+        "this build has no downloader (it was made without the feature `download`); \
+         fetch the files by other means and name their folder"
+            .into(),
+    )
 }
 
 fn is_web_address(text: &str) -> bool {
@@ -64,11 +79,7 @@ fn fetch_all(
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
     if !cfg!(feature = "download") {
-        return Err(Error::Network(
-            "this build has no downloader (it was made without the feature `download`); \
-             fetch the four files by other means and name their folder"
-                .into(),
-        ));
+        return Err(no_downloader());
     }
     // The mirror that worked last is asked first for the next file.
     let mut mirrors = mirrors.to_vec();
@@ -155,38 +166,72 @@ fn fetch(
     file: &str,
     events: &mut dyn FnMut(Event<'_>),
 ) -> std::result::Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    match stream(url, file, SIZE_LIMIT, &mut bytes, events) {
+        Ok(()) => Ok(bytes),
+        Err(Broken::Network(why)) => Err(why),
+        Err(Broken::Disk(error)) => Err(error.to_string()),
+    }
+}
+
+/// Why a body did not arrive.
+#[cfg(feature = "download")]
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The address did not give it: why.
+    Network(String),
+    /// It could not be written.
+    Disk(std::io::Error),
+}
+
+#[cfg(feature = "download")]
+impl From<String> for Broken {
+    fn from(why: String) -> Self {
+        Self::Network(why)
+    }
+}
+
+/// Writes the body at `url`, of at most `most` bytes.
+#[cfg(feature = "download")]
+pub(super) fn stream(
+    url: &str,
+    file: &str,
+    most: u64,
+    sink: &mut impl std::io::Write,
+    events: &mut dyn FnMut(Event<'_>),
+) -> std::result::Result<(), Broken> {
     use std::io::Read;
 
-    let response = follow(url)?;
+    let response = follow(url, most)?;
     let total = response.body().content_length();
-    let too_long = || format!("the file is larger than {SIZE_LIMIT} bytes");
-    if total.is_some_and(|total| total > SIZE_LIMIT) {
+    let too_long = || Broken::Network(format!("the file is larger than {most} bytes"));
+    if total.is_some_and(|total| total > most) {
         return Err(too_long());
     }
     let mut body = response.into_body().into_reader();
-    let mut bytes = Vec::new();
+    let mut received = 0;
     let mut block = vec![0; 1 << 16];
     loop {
         let n = body.read(&mut block).map_err(|e| plain(e.into()))?;
         if n == 0 {
             break;
         }
-        bytes.extend_from_slice(&block[..n]);
-        if bytes.len() as u64 > SIZE_LIMIT {
+        received += n as u64;
+        if received > most {
             return Err(too_long());
         }
+        sink.write_all(&block[..n]).map_err(Broken::Disk)?;
         events(Event::Received {
             file,
-            bytes: bytes.len() as u64,
+            bytes: received,
             total,
         });
     }
     match total {
-        Some(total) if total != bytes.len() as u64 => Err(format!(
-            "the connection ended after {} of {total} bytes",
-            bytes.len()
-        )),
-        _ => Ok(bytes),
+        Some(total) if total != received => Err(Broken::Network(format!(
+            "the connection ended after {received} of {total} bytes"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -196,10 +241,10 @@ const MOST_REDIRECTS: usize = 5;
 
 /// The answer at `url`, or at the address that it sends on to.
 #[cfg(feature = "download")]
-fn follow(url: &str) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
+fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
     let mut url = url.to_string();
     for _ in 0..=MOST_REDIRECTS {
-        let response = agent(&url).get(&url).call().map_err(plain)?;
+        let response = agent(&url, most).get(&url).call().map_err(plain)?;
         let status = response.status();
         if !status.is_redirection() {
             return Ok(response);
@@ -265,17 +310,19 @@ fn fetch(_: &str, _: &str, _: &mut dyn FnMut(Event<'_>)) -> std::result::Result<
 }
 
 /// An agent that gives up: on a dead address after seconds, on a silent server
-/// after half a minute, on a slow one after ten minutes.
+/// after half a minute, on a slow one after ten minutes, or longer for a file of which
+/// `most` bytes are expected at 100 kB a second.
 #[cfg(feature = "download")]
-fn agent(url: &str) -> ureq::Agent {
+fn agent(url: &str, most: u64) -> ureq::Agent {
     use std::time::Duration;
 
+    let slow = Duration::from_secs((most / 100_000).max(600));
     let mut config = ureq::Agent::config_builder()
         .timeout_resolve(Some(Duration::from_secs(5)))
         .timeout_connect(Some(Duration::from_secs(5)))
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(30)))
-        .timeout_global(Some(Duration::from_secs(600)))
+        .timeout_global(Some(slow))
         // They are followed here, where each is looked at.
         .max_redirects(0)
         .max_redirects_will_error(false)

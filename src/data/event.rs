@@ -1,8 +1,8 @@
-//! What happens while a data set is fetched, for a caller that shows progress.
+//! What happens while a data set is fetched or read, for a caller that shows progress.
 
 use std::path::Path;
 
-/// One step of a download. The library prints nothing; a program may.
+/// One step of a download, or of reading. The library prints nothing; a program may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -30,6 +30,15 @@ pub enum Event<'a> {
         url: &'a str,
         /// Why, in one line.
         why: &'a str,
+    },
+    /// More pictures of a set have been read.
+    Reading {
+        /// The folder or archive.
+        place: &'a Path,
+        /// Pictures so far.
+        done: usize,
+        /// Pictures in all.
+        total: usize,
     },
     /// A file has been verified and is on the disk.
     Saved {

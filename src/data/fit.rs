@@ -144,7 +144,7 @@ pub(crate) fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) 
         .flat_map(|y| &ink[y * from..][columns.clone()])
         .copied()
         .collect();
-    let box_of_ink = resize(&cut, columns.len(), (high, wide));
+    let box_of_ink = scaled(&cut, columns.len(), (high, wide));
     let (y, x) = centre_of_mass(&box_of_ink, wide);
     // MNIST's centres lie within half a pixel of the middle.
     let place = |side: usize, centre: f32, len: usize| {
@@ -250,7 +250,7 @@ fn bounds(ink: &[f32], width: usize) -> (std::ops::Range<usize>, std::ops::Range
 }
 
 /// Scales an image of rows of `from` numbers: first its rows, then its columns.
-fn resize(v: &[f32], from: usize, (high, wide): (usize, usize)) -> Vec<f32> {
+pub(super) fn scaled(v: &[f32], from: usize, (high, wide): (usize, usize)) -> Vec<f32> {
     let rows = v.len() / from;
     let across = filter(from, wide);
     let mut half = vec![0.0; rows * wide];

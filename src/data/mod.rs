@@ -10,6 +10,7 @@ mod dataset;
 pub mod digits;
 mod known;
 mod order;
+pub mod reading;
 mod strokes;
 
 // Sets that lie in files.
@@ -25,6 +26,8 @@ pub mod emnist;
 mod event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
+#[cfg(feature = "formats")]
+mod formats;
 #[cfg(feature = "idx")]
 mod gzip;
 #[cfg(feature = "idx")]
@@ -40,6 +43,10 @@ pub mod mnist;
 #[doc(hidden)]
 pub mod place;
 #[cfg(feature = "idx")]
+pub mod public;
+#[cfg(feature = "idx")]
+pub mod recorded;
+#[cfg(feature = "idx")]
 mod sets;
 #[cfg(feature = "idx")]
 mod source;
@@ -53,6 +60,8 @@ pub mod fit;
 mod orientation;
 #[cfg(feature = "pictures")]
 pub mod picture;
+#[cfg(feature = "pictures")]
+pub mod raster;
 #[cfg(feature = "pictures")]
 pub mod sheet;
 
@@ -68,7 +77,7 @@ pub use fault::Fault;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 pub use order::{epoch_order, validation_split};
 #[cfg(feature = "idx")]
-pub use source::{Loaded, load, read_files};
+pub use source::{Loaded, load, load_with, meant, read_files};
 
 use ndarray::{Array4, ArrayView4};
 

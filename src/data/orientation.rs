@@ -4,7 +4,7 @@
 
 use exif::{Error, In, Reader, Tag};
 
-use super::picture::Picture;
+use super::raster::Raster;
 
 /// The eight ways in which a stored picture may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,32 +58,30 @@ impl Orientation {
     }
 
     /// The picture as it is to be shown.
-    pub(super) fn apply(self, picture: Picture) -> Picture {
+    pub(super) fn apply(self, stored: Raster) -> Raster {
         if self == Self::numbered(1) {
-            return picture;
+            return stored;
         }
-        let (stored_width, stored_height) = (picture.width, picture.height);
         let (width, height) = match self.exchanged {
-            true => (stored_height, stored_width),
-            false => (stored_width, stored_height),
+            true => (stored.height, stored.width),
+            false => (stored.width, stored.height),
         };
-        let turn = |stored: &[u8]| -> Vec<u8> {
-            let mut shown = Vec::with_capacity(stored.len());
-            for y in 0..height {
-                let y = if self.upside_down { height - 1 - y } else { y };
-                for x in 0..width {
-                    let x = if self.mirrored { width - 1 - x } else { x };
-                    let (row, column) = if self.exchanged { (x, y) } else { (y, x) };
-                    shown.push(stored[row * stored_width + column]);
-                }
+        let channels = stored.channels;
+        let mut pixels = Vec::with_capacity(stored.pixels.len());
+        for y in 0..height {
+            let y = if self.upside_down { height - 1 - y } else { y };
+            for x in 0..width {
+                let x = if self.mirrored { width - 1 - x } else { x };
+                let (row, column) = if self.exchanged { (x, y) } else { (y, x) };
+                let at = (row * stored.width + column) * channels;
+                pixels.extend_from_slice(&stored.pixels[at..at + channels]);
             }
-            shown
-        };
-        Picture {
+        }
+        Raster {
             width,
             height,
-            luma: turn(&picture.luma),
-            alpha: picture.alpha.as_deref().map(turn),
+            channels,
+            pixels,
         }
     }
 }
@@ -140,18 +138,21 @@ pub(super) mod tests {
         ] {
             for little in [false, true] {
                 let orientation = Orientation::read(&exif(number, little)).unwrap();
-                let picture = orientation.apply(Picture {
+                let picture = orientation.apply(Raster {
                     width: 3,
                     height: 2,
-                    luma: b"abcdef".to_vec(),
-                    alpha: Some(b"ABCDEF".to_vec()),
+                    channels: 2,
+                    pixels: b"aAbBcCdDeEfF".to_vec(),
                 });
-                let rows = picture.luma.chunks(picture.width);
+                let first = |p: &[u8]| p[0];
+                let luma: Vec<u8> = picture.pixels.chunks(2).map(first).collect();
+                let rows = luma.chunks(picture.width);
                 let rows: Vec<_> = rows.map(String::from_utf8_lossy).collect();
                 assert_eq!(rows.join(" "), shown, "{number}");
                 assert_eq!(rows.len(), picture.height);
-                let alpha = picture.alpha.unwrap();
-                assert_eq!(alpha, picture.luma.to_ascii_uppercase());
+                for pixel in picture.pixels.chunks(2) {
+                    assert_eq!(pixel[1], pixel[0].to_ascii_uppercase());
+                }
             }
         }
     }

@@ -1,12 +1,7 @@
-//! Pictures of any size from PNG files, as luminance and opacity.
-//!
-//! **Invariant:** a header is a claim. A picture is refused for its size before
-//! memory is reserved for it.
-
-use std::io::Cursor;
+//! Pictures of any size, as luminance and opacity; see [`super::raster`] for the files.
 
 use super::fault::Fault;
-use super::orientation::Orientation;
+use super::raster::{self, Raster};
 
 /// The most pixels a picture may have.
 pub const MOST_PIXELS: u64 = 1 << 25;
@@ -27,85 +22,39 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without
-/// opacity, interlaced or not, turned as its Exif data say. Of an animation, the first
-/// frame.
+/// Decodes a PNG file as [`super::raster::decode`] does.
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
 /// more than [`MOST_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
-    let fault = |what: String| Fault::Format(what);
-    let mut decoder = png::Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(|e| fault(explain(&e)))?;
-    let (width, height) = reader.info().size();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(fault(format!(
-            "is a picture of {width}x{height}; the limit is {MOST_PIXELS} pixels, make it smaller"
-        )));
+    raster::decode_png(bytes).map(Picture::from)
+}
+
+impl From<Raster> for Picture {
+    fn from(raster: Raster) -> Self {
+        let channels = raster.channels;
+        let luma = |p: &[u8]| match p {
+            [grey] | [grey, _] => *grey,
+            [r, g, b, ..] => luminance(*r, *g, *b),
+            [] => 0,
+        };
+        let opaque = matches!(channels, 1 | 3);
+        let alpha = |p: &[u8]| p[channels - 1];
+        let pixels = || raster.pixels.chunks_exact(channels);
+        Self {
+            width: raster.width,
+            height: raster.height,
+            luma: pixels().map(luma).collect(),
+            alpha: (!opaque).then(|| pixels().map(alpha).collect()),
+        }
     }
-    // The decoder takes for granted that a palette is in colours of three bytes.
-    let palette = reader.info().palette.as_ref().map_or(0, |p| p.len());
-    if palette % 3 != 0 {
-        return Err(fault(format!(
-            "is no sound PNG file: its palette has {palette} bytes, not three a colour"
-        )));
-    }
-    let size = reader.output_buffer_size();
-    let size = size.ok_or_else(|| fault("is too large for this machine".into()))?;
-    let mut pixels = vec![0; size];
-    let frame = reader
-        .next_frame(&mut pixels)
-        .map_err(|e| fault(explain(&e)))?;
-    pixels.truncate(frame.buffer_size());
-    // Exif data may stand behind the pixels.
-    reader.finish().map_err(|e| fault(explain(&e)))?;
-    let orientation = match &reader.info().exif_metadata {
-        Some(exif) => Some(Orientation::read(exif).map_err(|why| {
-            fault(format!(
-                "has Exif data that say which way up it is, and cannot be read ({why}); save it anew without them"
-            ))
-        })?),
-        None => None,
-    };
-    let channels = frame.color_type.samples();
-    let luma = |p: &[u8]| match p {
-        [grey] | [grey, _] => *grey,
-        [r, g, b, ..] => luminance(*r, *g, *b),
-        [] => 0,
-    };
-    let opaque = matches!(channels, 1 | 3);
-    let alpha = |p: &[u8]| p[channels - 1];
-    let picture = Picture {
-        width: frame.width as usize,
-        height: frame.height as usize,
-        luma: pixels.chunks_exact(channels).map(luma).collect(),
-        alpha: (!opaque).then(|| pixels.chunks_exact(channels).map(alpha).collect()),
-    };
-    Ok(match orientation {
-        Some(orientation) => orientation.apply(picture),
-        None => picture,
-    })
 }
 
 /// Luma of Rec. 601, in integers, so that white is 255.
 fn luminance(r: u8, g: u8, b: u8) -> u8 {
     let sum = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     ((sum + 500) / 1000) as u8
-}
-
-/// The decoder's message in terms of the file.
-fn explain(error: &png::DecodingError) -> String {
-    match error {
-        png::DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "is a PNG file cut short; copy it again".into()
-        }
-        png::DecodingError::LimitsExceeded => {
-            "is a PNG file that needs too much memory; make it smaller".into()
-        }
-        other => format!("is no sound PNG file: {other}"),
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub(super) enum Place {
     File(PathBuf),
     /// Within a zip.
     Member(Member),
+    /// Unpacked from a tar: what messages call it, and its content.
+    #[cfg(feature = "formats")]
+    Memory(PathBuf, std::sync::Arc<[u8]>),
 }
 
 impl Place {
@@ -25,6 +28,8 @@ impl Place {
         match self {
             Self::File(path) => path.clone(),
             Self::Member(member) => member.path(),
+            #[cfg(feature = "formats")]
+            Self::Memory(path, _) => path.clone(),
         }
     }
 
@@ -39,6 +44,8 @@ impl Place {
         match self {
             Self::File(path) => parse(&mut open(path)?).map_err(|fault| fault.at(path)),
             Self::Member(member) => member.read(parse),
+            #[cfg(feature = "formats")]
+            Self::Memory(path, bytes) => parse(&mut &bytes[..]).map_err(|fault| fault.at(path)),
         }
     }
 }

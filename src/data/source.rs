@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
+use super::reading::{Options, Source};
 use super::{Dataset, DatasetChoice, digits, download, mnist, sets};
 use crate::error::{Error, Result};
 
@@ -12,7 +13,8 @@ pub struct Loaded {
     /// The data set.
     pub dataset: Dataset,
     /// One line to show prominently: that the built-in digits stand in for MNIST
-    /// without having been asked for, or that EMNIST's images were put upright.
+    /// without having been asked for, that EMNIST's images were put upright, or what was
+    /// done to read other files.
     pub notice: Option<String>,
 }
 
@@ -36,16 +38,31 @@ pub fn load(
     mirror: Option<&str>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Loaded> {
-    load_below(Path::new(""), choice, data_dir, env, mirror, events)
+    load_with(choice, (data_dir, env), mirror, &Options::default(), events)
 }
 
-/// [`load`] with the usual folders taken from below `base`.
+/// [`load`] with what is stated of how files become images. Places are `--data` and
+/// `$BNN_CPU_DATA`.
+///
+/// # Errors
+/// As [`load`]; also [`Error::Spec`] for options that have no effect on the set.
+pub fn load_with(
+    choice: DatasetChoice,
+    places: (Option<&Path>, Option<&Path>),
+    mirror: Option<&str>,
+    options: &Options,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Loaded> {
+    load_below(Path::new(""), choice, places, mirror, options, events)
+}
+
+/// [`load_with`] with the usual folders taken from below `base`.
 fn load_below(
     base: &Path,
     choice: DatasetChoice,
-    data_dir: Option<&Path>,
-    env: Option<&Path>,
+    (data_dir, env): (Option<&Path>, Option<&Path>),
     mirror: Option<&str>,
+    options: &Options,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Loaded> {
     let empty = |path: &&Path| path.as_os_str().is_empty();
@@ -57,15 +74,20 @@ fn load_below(
         dataset,
         notice: None,
     };
+    let choice = meant(choice, data_dir.or(env));
+    if choice != DatasetChoice::Files {
+        refuse_options(options, choice.name())?;
+    }
     match choice {
         DatasetChoice::Digits if data_dir.is_some() => Err(Error::field(
             "data",
             "has no use with the data set digits, which needs no file; leave one of them out",
         )),
         DatasetChoice::Digits => Ok(plain(digits::load())),
-        DatasetChoice::Idx | DatasetChoice::Emnist(_) | DatasetChoice::Qmnist => {
-            Ok(read_files(choice, data_dir, env)?.0)
-        }
+        DatasetChoice::Files
+        | DatasetChoice::Idx
+        | DatasetChoice::Emnist(_)
+        | DatasetChoice::Qmnist => Ok(read_files(choice, data_dir, env, options, events)?.0),
         DatasetChoice::Mnist => find_or_fetch(base, data_dir, env, mirror, events).map(plain),
         DatasetChoice::Auto => match find_or_fetch(base, data_dir, env, mirror, events) {
             Ok(dataset) => Ok(plain(dataset)),
@@ -78,6 +100,51 @@ fn load_below(
             }),
             Err(error) => Err(error),
         },
+    }
+}
+
+/// What a choice stands for where a place is named: [`DatasetChoice::Auto`] for its files,
+/// if they are of another kind than IDX.
+pub fn meant(choice: DatasetChoice, named: Option<&Path>) -> DatasetChoice {
+    match choice {
+        DatasetChoice::Auto if named.is_some_and(is_no_idx) => DatasetChoice::Files,
+        choice => choice,
+    }
+}
+
+/// Whether a named place holds files of a kind that is not IDX, and no IDX files. What is
+/// damaged, or of no kind that is known, is taken for one: the attempt to read it says what
+/// it is.
+#[cfg(feature = "formats")]
+fn is_no_idx(place: &Path) -> bool {
+    let other = || -> Result<bool> {
+        if crate::files::look(place)?.is_none() {
+            return Ok(false);
+        }
+        if super::formats::is_other_file(place)? {
+            return Ok(true);
+        }
+        if sets::others(place, "data")?.is_some() {
+            return Ok(false);
+        }
+        // Some of the four files are a set that lacks one.
+        Ok(super::formats::is_here(place)? || !super::formats::has_idx_names(place)?)
+    };
+    other().unwrap_or(true)
+}
+
+#[cfg(not(feature = "formats"))]
+fn is_no_idx(_: &Path) -> bool {
+    false
+}
+
+/// Options are for files other than IDX.
+fn refuse_options(options: &Options, what: &str) -> Result<()> {
+    match options.stated()[..] {
+        [] => Ok(()),
+        [name, ..] => Err(Error::spec(format!(
+            "{name} has no effect on the data set {what}, whose images are taken as they are; leave it out"
+        ))),
     }
 }
 
@@ -97,32 +164,82 @@ fn find_or_fetch(
 }
 
 /// Reads a set from files that are named: `data_dir`, else `env`
-/// (`$BNN_CPU_DATA`), a folder or a zip. Says where it was found.
+/// (`$BNN_CPU_DATA`), a folder or a file. Says where it was found.
 ///
 /// # Errors
-/// [`Error::Spec`] when no files are named; [`Error::Data`] when they are not there, are
-/// several sets of which none was chosen, or do not hold what they should; [`Error::Io`]
-/// from the operating system.
+/// [`Error::Spec`] when no files are named, or options have no effect on them;
+/// [`Error::Data`] when they are not there, are several sets of which none was chosen, or do
+/// not hold what they should; [`Error::Io`] from the operating system.
 pub fn read_files(
     choice: DatasetChoice,
     data_dir: Option<&Path>,
     env: Option<&Path>,
+    options: &Options,
+    events: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Loaded, PathBuf)> {
     let (place, asked_by) = match (data_dir, env) {
         (Some(place), _) => (place, "data"),
         (None, Some(place)) => (place, "BNN_CPU_DATA"),
         (None, None) => {
-            let what = "needs a folder; name one that holds the four IDX files";
+            let what = "needs a folder; name one that holds its files";
             let what = format!("the data set {} {what}", choice.name());
             return Err(Error::spec(what).mended_by(&["data"]));
         }
     };
+    if choice == DatasetChoice::Files
+        && let Some(loaded) = read_other(place, asked_by, options, events)?
+    {
+        return Ok((loaded, place.to_path_buf()));
+    }
+    refuse_options(options, "in IDX files")?;
     let set = sets::find(place, asked_by, choice.family())?;
+    let dataset = set.read(&name_of(place)?)?;
     let loaded = Loaded {
-        dataset: set.read(&name_of(place)?)?,
+        dataset: dataset.read_from(source(place, Options::default())),
         notice: set.notice(),
     };
     Ok((loaded, place.to_path_buf()))
+}
+
+/// The set in a place that holds no IDX files.
+#[cfg(feature = "formats")]
+fn read_other(
+    place: &Path,
+    asked_by: &str,
+    options: &Options,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Option<Loaded>> {
+    use super::formats;
+    if crate::files::look(place)?.is_some()
+        && !formats::is_other_file(place)?
+        && sets::others(place, asked_by)?.is_some()
+    {
+        return Ok(None);
+    }
+    let name = match crate::files::is_folder(place)? {
+        true => name_of(place)?,
+        false => printable(&formats::name_of(place)),
+    };
+    formats::read(place, &name, asked_by, options, events).map(Some)
+}
+
+#[cfg(not(feature = "formats"))]
+fn read_other(
+    _: &Path,
+    _: &str,
+    _: &Options,
+    _: &mut dyn FnMut(Event<'_>),
+) -> Result<Option<Loaded>> {
+    Ok(None)
+}
+
+/// Where a set was read; `None` where the path is no text.
+pub(super) fn source(place: &Path, options: Options) -> Option<Source> {
+    let place = place.canonicalize().ok()?;
+    Some(Source {
+        place: place.to_str()?.to_string(),
+        options,
+    })
 }
 
 /// What the set in `folder` is called: the folder's or the zip's name, or that of the
@@ -141,6 +258,11 @@ fn name_of(folder: &Path) -> Result<String> {
         Some(name) => name,
         None => return Ok("idx".into()),
     };
+    Ok(printable(&name.to_string_lossy()))
+}
+
+/// A name without characters that would disturb a line of output.
+pub(super) fn printable(name: &str) -> String {
     let plain = |c: char| {
         if disturbs(c) {
             char::REPLACEMENT_CHARACTER
@@ -148,7 +270,7 @@ fn name_of(folder: &Path) -> Result<String> {
             c
         }
     };
-    Ok(name.to_string_lossy().chars().map(plain).collect())
+    name.chars().map(plain).collect()
 }
 
 /// Whether a character moves the cursor, hides, or changes the direction of writing.

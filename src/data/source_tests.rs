@@ -8,10 +8,18 @@ use DatasetChoice::{Auto, Digits, Idx, Mnist};
 /// A mirror that refuses the connection.
 const DEAD: Option<&str> = Some("http://127.0.0.1:9");
 
+/// Nothing is stated of how files become images.
+const NONE: Options = Options {
+    size: None,
+    resize: None,
+    backdrop: None,
+    split_by: None,
+};
+
 #[test]
 fn auto_falls_back_with_a_notice_and_mnist_never_does() {
     let base = tempfile::tempdir().unwrap();
-    let load = |choice| load_below(base.path(), choice, None, None, DEAD, &mut |_| ());
+    let load = |choice| load_below(base.path(), choice, (None, None), DEAD, &NONE, &mut |_| ());
     let loaded = load(Auto).unwrap();
     assert_eq!(loaded.dataset.name, digits::NAME);
     let notice = loaded.notice.unwrap();
@@ -28,13 +36,20 @@ fn auto_does_not_replace_a_folder_or_a_mirror_that_was_mistyped() {
     let base = tempfile::tempdir().unwrap();
     let gone = base.path().join("gone");
     for (data, env) in [(Some(&*gone), None), (None, Some(&*gone))] {
-        let outcome = load_below(base.path(), Auto, data, env, DEAD, &mut |_| ());
+        let outcome = load_below(base.path(), Auto, (data, env), DEAD, &NONE, &mut |_| ());
         assert!(matches!(outcome, Err(Error::Data { .. })));
     }
-    let outcome = load_below(base.path(), Auto, None, None, Some("no-url"), &mut |_| ());
+    let outcome = load_below(
+        base.path(),
+        Auto,
+        (None, None),
+        Some("no-url"),
+        &NONE,
+        &mut |_| (),
+    );
     assert!(matches!(outcome, Err(Error::Mended { .. })));
     let empty = Some(Path::new(""));
-    let outcome = load_below(base.path(), Auto, empty, None, DEAD, &mut |_| ());
+    let outcome = load_below(base.path(), Auto, (empty, None), DEAD, &NONE, &mut |_| ());
     assert!(matches!(outcome, Err(Error::Field { field: "data", .. })));
 }
 
@@ -150,9 +165,17 @@ fn real_mnist_is_fetched_once() {
     let mirror = format!("{}/mnist/", server.url);
     let mut saved = 0;
     let mut count = |event: Event<'_>| saved += u32::from(matches!(event, Event::Saved { .. }));
-    let first = load_below(base.path(), Auto, None, None, Some(&mirror), &mut count).unwrap();
+    let first = load_below(
+        base.path(),
+        Auto,
+        (None, None),
+        Some(&mirror),
+        &NONE,
+        &mut count,
+    )
+    .unwrap();
     assert_eq!((first.notice, saved), (None, 4));
-    let again = load_below(base.path(), Mnist, None, None, DEAD, &mut |_| ()).unwrap();
+    let again = load_below(base.path(), Mnist, (None, None), DEAD, &NONE, &mut |_| ()).unwrap();
     assert_eq!(again.dataset.name, "MNIST");
     assert_eq!(again.dataset.test, first.dataset.test);
 }

@@ -232,6 +232,7 @@ mod tests {
                 test: 10_000,
                 classes: 10,
                 background: None,
+                source: None,
             },
             batch: 64,
             optimiser: OptimiserSpec::Sgd {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::baseline::Baseline;
 use super::partial_model::{ModelSource, PartialModel, partial};
 use super::schedule::SlopeKind;
-use crate::data::Augment;
+use crate::data::reading::{Resize, Size, SplitBy};
+use crate::data::{Augment, Background};
 use crate::error::{Error, Result};
 use crate::model::Init;
 
@@ -62,9 +63,17 @@ partial! {
     PartialData {
         /// The name of the choice, such as `mnist` or `idx`.
         set: String,
-        /// The folder of its files.
+        /// The folder of its files, or the file.
         folder: std::path::PathBuf,
-        /// The address that MNIST is fetched from.
+        /// The size of all images, made of pictures of any.
+        size: Size,
+        /// How pictures get that size.
+        resize: Resize,
+        /// What transparent pictures and margins stand on.
+        backdrop: Background,
+        /// How images to test on are held out.
+        split_by: SplitBy,
+        /// The address that a public set is fetched from.
         mirror: String,
     }
 }

@@ -177,8 +177,11 @@ fn the_data_of_a_resumed_run_must_be_its_own() {
     let place = Place::new();
     place.good(&small("run", &["--epochs", "1"]));
     std::fs::remove_file(place.path("run/test.json")).unwrap();
+    // The set is looked for where it was, and asked for where it is no more.
     let resume = ["train", "--resume", "--out", "run"];
-    place.bad(&resume, 1, "--data");
+    std::fs::rename(place.path("data"), place.path("moved")).unwrap();
+    place.bad(&resume, 1, "is there no more; name its files with --data");
+    std::fs::rename(place.path("moved"), place.path("data")).unwrap();
     let digits = ["eval", "run", "--dataset", "digits"];
     place.bad(&digits, 1, "other data");
     // One image fewer is another set.

@@ -17,6 +17,7 @@ mod infer;
 #[cfg(unix)]
 mod interruption;
 mod lab;
+mod loaders;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;

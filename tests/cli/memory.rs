@@ -70,6 +70,20 @@ fn the_limit_leaves_room_for_honest_work() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 }
 
+/// Twelve pictures of twelve pixels, asked for at a size of which they take 600 MB.
+#[test]
+fn pictures_that_are_asked_for_too_large() {
+    let place = Place::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/colour.zip");
+    let verify = ["data", "verify", "--data", data, "--size"];
+    place.refused(
+        &[&verify[..], &["4096"]].concat(),
+        "12 images of 50331648 bytes, more than this machine has memory for",
+    );
+    let ended = place.limited(&[&verify[..], &["40"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
 #[test]
 fn image_files_that_claim_gigabytes() {
     let place = Place::new();

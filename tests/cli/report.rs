@@ -86,7 +86,7 @@ fn the_page_has_everything_and_needs_nothing() {
         "@media print",
         "body:has(#key2:not(:checked)) .run2",
         "seed-net, both binary, stoch, st, probability",
-        "bnn-cpu train --mode stoch --epochs 2 --batch 16 --lr 0.05 --dataset idx --data DIR",
+        "bnn-cpu train --mode stoch --epochs 2 --batch 16 --lr 0.05 --dataset files --data DIR",
         "packed, images/s",
     ] {
         assert!(html.contains(text), "{text}");

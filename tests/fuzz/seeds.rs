@@ -24,6 +24,8 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "idx" => idx_seeds(),
         "gzip" => gzip_seeds(),
         "archive" => archive_seeds(),
+        "files" => file_seeds(),
+        "raster" => raster_seeds(),
         "model" => specs().iter().map(json).collect(),
         "weights" => weights_seeds(),
         "checkpoint" => checkpoint_seeds(),
@@ -158,6 +160,45 @@ pub fn archive_seeds() -> Vec<Vec<u8>> {
         zip(&letters, false, true),
         zip(&["notes.txt".to_string()], false, false),
     ]
+}
+
+/// Data files of every kind, made by other programs.
+pub fn file_seeds() -> Vec<Vec<u8>> {
+    let names = [
+        "grey.zip",
+        "colour.zip",
+        "jpeg.zip",
+        "sizes.zip",
+        "cifar-100.zip",
+        "cifar-10.tar.gz",
+        "keras.npz",
+        "float.npz",
+        "set.safetensors",
+        "hostile.zip",
+        "hostile.tar",
+    ];
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let read = |name| std::fs::read(data.join(name)).expect("a file of tests/data");
+    names.map(read).to_vec()
+}
+
+/// The pictures of two of them.
+pub fn raster_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for zip in &file_seeds()[..3] {
+        let archive = rawzip::ZipArchive::from_slice(&zip[..]).expect("a zip");
+        let mut entries = archive.entries();
+        while let Some(entry) = entries.next_entry().expect("an entry") {
+            let member = archive.get_entry(entry.wayfinder()).expect("a member");
+            let mut reader = flate2::read::DeflateDecoder::new(member.data());
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut bytes).expect("its content");
+            if bnn_cpu::data::raster::is_picture(&bytes) {
+                seeds.push(bytes);
+            }
+        }
+    }
+    seeds
 }
 
 /// Networks, nearly all of them possible.

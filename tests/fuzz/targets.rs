@@ -11,7 +11,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::fit::Invert;
-use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx};
+use bnn_cpu::data::reading::{Options, Resize};
+use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx, load_with, raster};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -47,6 +48,8 @@ pub const ALL: &[Target] = &[
     target("idx", idx_file),
     target("gzip", gzip_file),
     target("archive", archive_file),
+    target("files", data_file),
+    target("raster", raster_file),
     target("model", model_file),
     target("weights", weights_file),
     target("checkpoint", checkpoint_file),
@@ -123,6 +126,119 @@ pub fn archive_file(bytes: &[u8]) {
         }
     }
     std::fs::remove_file(&path).expect("the temporary file");
+}
+
+/// A data file of any kind, as `--data` names it: as it is, and with the checksums of the
+/// members of a zip and of the headers of a tar made right.
+pub fn data_file(bytes: &[u8]) {
+    let name = format!(
+        "bnn-cpu-files-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let path = std::env::temp_dir().join(name);
+    let size = Options {
+        size: "3x4".parse().ok(),
+        resize: Some(Resize::Fit),
+        ..Options::default()
+    };
+    let mut forms = vec![bytes.to_vec(), with_tar_checksums(bytes)];
+    forms.extend(with_zip_checksums(bytes));
+    for (i, form) in forms.iter().enumerate() {
+        if i > 0 && form == bytes {
+            continue;
+        }
+        std::fs::write(&path, form).expect("a temporary file");
+        for options in [Options::default(), size] {
+            let places = (Some(&*path), None);
+            match load_with(DatasetChoice::Files, places, None, &options, &mut |_| ()) {
+                Ok(loaded) => {
+                    let data = loaded.dataset;
+                    assert!(data.classes > 1 && data.train.shape() == data.test.shape());
+                    assert!(
+                        matches!(data.class_names.len(), 0)
+                            || data.class_names.len() == data.classes
+                    );
+                    let labels = data.train.labels().iter().chain(data.test.labels());
+                    assert!(labels.into_iter().all(|&l| (l as usize) < data.classes));
+                }
+                Err(error) => said(error),
+            }
+        }
+    }
+    std::fs::remove_file(&path).expect("the temporary file");
+}
+
+/// A picture of a set: PNG or JPEG.
+pub fn raster_file(bytes: &[u8]) {
+    let mended = with_png_checksums(bytes);
+    for bytes in [bytes, &mended] {
+        match raster::decode(bytes) {
+            Ok(picture) => {
+                let size = picture.width * picture.height * picture.channels;
+                assert!(size > 0 && picture.pixels.len() == size);
+                assert!((1..=4).contains(&picture.channels));
+            }
+            Err(Fault::Format(what)) => said(what),
+            Err(Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+        }
+    }
+}
+
+/// Four bytes of a file as a number, if they are there.
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(four.try_into().ok()?) as usize)
+}
+
+/// A zip with the checksum of every member that is stored as it is; `None` where it has
+/// none.
+fn with_zip_checksums(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = bytes.to_vec();
+    let entries = bytes.windows(4).enumerate();
+    let entries = entries
+        .filter(|(_, w)| w == b"PK\x01\x02")
+        .map(|(at, _)| at);
+    let mut any = false;
+    for at in entries {
+        let mut mend = || {
+            let (method, size) = (word(bytes, at + 10)? & 0xFFFF, word(bytes, at + 20)?);
+            let local = word(bytes, at + 42)?;
+            let names = word(bytes, local.checked_add(26)?)?;
+            let start = local + 30 + (names & 0xFFFF) + (names >> 16);
+            let data = bytes.get(start..start.checked_add(size)?)?;
+            if method != 0 {
+                return None;
+            }
+            let mut crc = flate2::Crc::new();
+            crc.update(data);
+            for place in [at + 16, local + 14] {
+                let field = mended.get_mut(place..place + 4)?;
+                field.copy_from_slice(&crc.sum().to_le_bytes());
+            }
+            Some(())
+        };
+        any |= mend().is_some();
+    }
+    any.then_some(mended)
+}
+
+/// A tar with the checksum of every header as it should be.
+fn with_tar_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut mended = bytes.to_vec();
+    let mut at = 0;
+    while let Some(header) = mended.get_mut(at..at + 512) {
+        if &header[257..262] != b"ustar" {
+            break;
+        }
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let size = std::str::from_utf8(&header[124..135]).unwrap_or("");
+        let size = usize::from_str_radix(size.trim(), 8).unwrap_or(0);
+        at += 512 + size.min(1 << 30).next_multiple_of(512);
+    }
+    mended
 }
 
 /// The first member of a gzip file with the checksum and length of what it holds.

@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(idx gzip archive model weights checkpoint packed recipe suite picture records requests)
+all=(idx gzip archive files raster model weights checkpoint packed recipe suite picture records requests)
 for extra in tests/fuzz/fuzz_targets/*.rs; do
   name=$(basename "$extra" .rs)
   [[ " ${all[*]} " == *" $name "* ]] || all+=("$name")
@@ -38,7 +38,8 @@ count=tests/fuzz/target/executions.txt
 # The longest input of a target: what its seeds need, and little more.
 longest() {
   case $1 in
-    idx | gzip | archive | picture) echo 2048 ;;
+    idx | gzip | archive | picture | raster) echo 2048 ;;
+    files) echo 16384 ;;
     recipe) echo 512 ;;
     suite) echo 16384 ;;
     *) echo 4096 ;;

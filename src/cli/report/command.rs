@@ -35,9 +35,20 @@ pub fn of(config: &Config) -> Command {
         if config.dataset.name == digits::NAME {
             data.set = Some(DatasetChoice::Digits.name().into());
         } else {
-            data.set = Some(DatasetChoice::Idx.name().into());
+            let choice = DatasetChoice::of_set(&config.dataset.name);
+            data.set = Some(choice.name().into());
             data.folder = Some("DIR".into());
-            notes.push(format!("DIR is the folder of {}.", config.dataset.name));
+            notes.push(format!(
+                "DIR is the folder or the file of {}.",
+                config.dataset.name
+            ));
+            if let Some(source) = &config.dataset.source {
+                let options = source.options;
+                (data.size, data.resize) = (options.size, options.resize);
+                data.backdrop = options.backdrop;
+                // What the files have parts for is not split.
+                data.split_by = options.split_by;
+            }
         }
         recipe.dataset = Some(data);
     }
@@ -70,7 +81,14 @@ fn words(recipe: &PartialConfig) -> (Vec<String>, bool) {
             (false, value) => words.extend([format!("--{}", flag.name), flags::text(value)]),
         }
     }
-    for (flag, field) in [("--dataset", "dataset.set"), ("--data", "dataset.folder")] {
+    for (flag, field) in [
+        ("--dataset", "dataset.set"),
+        ("--data", "dataset.folder"),
+        ("--size", "dataset.size"),
+        ("--resize", "dataset.resize"),
+        ("--backdrop", "dataset.backdrop"),
+        ("--split-by", "dataset.split_by"),
+    ] {
         if let Some(value) = recipe.get(field) {
             words.extend([flag.into(), flags::text(&value)]);
         }
@@ -82,6 +100,7 @@ fn words(recipe: &PartialConfig) -> (Vec<String>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bnn_cpu::data::reading::{Options, Resize, Source};
     use bnn_cpu::model::Pixels;
     use bnn_cpu::tensor::Shape;
     use bnn_cpu::train::{DatasetRecord, Subject};
@@ -97,6 +116,7 @@ mod tests {
                 test: 10_000,
                 classes: 10,
                 background: None,
+                source: None,
             },
             input: Shape::image(1, 28, 28),
             pixels: Pixels::normalised(0.1307, 0.3081),
@@ -159,6 +179,26 @@ mod tests {
         assert!(command.note.contains("save the field `model`"));
         config.dataset.name = "fashion".into();
         config.dataset.sha256 = "5".repeat(64);
-        assert!(of(&config).note.contains("DIR is the folder of fashion"));
+        let command = of(&config);
+        assert!(
+            command
+                .note
+                .contains("DIR is the folder or the file of fashion")
+        );
+        assert!(command.line.ends_with("--dataset files --data DIR"));
+        // How pictures were read is stated, so that the same set is made of them.
+        config.dataset.source = Some(Source {
+            place: "/somewhere".into(),
+            options: Options {
+                size: "9x8".parse().ok(),
+                resize: Some(Resize::Fit),
+                ..Options::default()
+            },
+        });
+        let line = of(&config).line;
+        assert!(
+            line.ends_with("--data DIR --size 9x8 --resize fit"),
+            "{line}"
+        );
     }
 }

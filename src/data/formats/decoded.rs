@@ -1,0 +1,217 @@
+//! Decoding the pictures of a set into one block of memory, on all threads.
+//!
+//! **Invariant:** the block is compared with the memory that is free before it is taken,
+//! and no more than a few pictures are decoded beside it at a time.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::super::event::Event;
+use super::super::raster::{self, Raster};
+use super::super::reading::{Options, Size};
+use super::sized::Form;
+use super::tree::Entry;
+use crate::bounded;
+use crate::data::Background;
+use crate::error::{Error, Result};
+
+/// The most bytes that the file of one picture may have.
+const MOST_OF_FILE: u64 = 64 << 20;
+
+/// The most bytes that all images together may have.
+const MOST_PIXELS: u64 = 64 << 30;
+
+/// Pictures that are decoded between two reports of progress.
+const AT_ONCE: usize = 256;
+
+/// Pictures by which it is guessed whether there is any in colour.
+const GUESSED_BY: usize = 16;
+
+/// Images one behind the other.
+pub(super) struct Decoded {
+    pub(super) pixels: Vec<u8>,
+    /// Height, width, channels.
+    pub(super) shape: (usize, usize, usize),
+    /// How they were read.
+    pub(super) options: Options,
+}
+
+/// What one picture came to.
+enum Outcome {
+    Written,
+    /// Its height and width are not those of the first.
+    OtherSize,
+    /// It is in colour, and there is room for grey alone.
+    Colour,
+}
+
+/// Decodes `pictures`, of which there is one at least.
+pub(super) fn decode(
+    pictures: &[&Entry],
+    options: &Options,
+    place: &std::path::Path,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Decoded> {
+    let first = raster_of(pictures[0])?;
+    let own = Size {
+        height: first.height,
+        width: first.width,
+    };
+    if options.size.is_none() && options.resize.is_some() {
+        return Err(
+            Error::spec("resize has no effect without a size; state one, or leave it out")
+                .mended_by(&["size", "resize"]),
+        );
+    }
+    let mut form = Form {
+        size: options.size.unwrap_or(own),
+        resize: options.resize.unwrap_or_default(),
+        backdrop: options.backdrop.unwrap_or(Background::Light),
+        channels: 1,
+    };
+    let step = pictures.len().div_ceil(GUESSED_BY);
+    for entry in pictures.iter().step_by(step) {
+        if !raster_of(entry)?.is_grey() {
+            form.channels = 3;
+            break;
+        }
+    }
+    let check_size = options.size.is_none();
+    let pixels = loop {
+        match fill(pictures, &form, check_size, place, events)? {
+            Filled::Pixels(pixels) => break pixels,
+            Filled::Colour => form.channels = 3,
+            Filled::OtherSize => return Err(sizes(pictures, place)),
+        }
+    };
+    Ok(Decoded {
+        pixels,
+        shape: (form.size.height, form.size.width, form.channels),
+        options: Options {
+            size: options.size,
+            resize: options.size.map(|_| form.resize),
+            backdrop: Some(form.backdrop),
+            split_by: options.split_by,
+        },
+    })
+}
+
+/// What all pictures came to.
+enum Filled {
+    Pixels(Vec<u8>),
+    OtherSize,
+    Colour,
+}
+
+fn fill(
+    pictures: &[&Entry],
+    form: &Form,
+    check_size: bool,
+    place: &std::path::Path,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Filled> {
+    let Size { height, width } = form.size;
+    let image = height * width * form.channels;
+    let mut pixels = room(pictures.len(), image, place)?;
+    let mut done = 0;
+    for (entries, images) in pictures
+        .chunks(AT_ONCE)
+        .zip(pixels.chunks_mut(AT_ONCE * image))
+    {
+        let outcomes: Vec<Result<Outcome>> = entries
+            .par_iter()
+            .zip(images.par_chunks_exact_mut(image))
+            .map(|(entry, image)| {
+                let raster = raster_of(entry)?;
+                if check_size && (raster.height, raster.width) != (height, width) {
+                    return Ok(Outcome::OtherSize);
+                }
+                if form.channels == 1 && !raster.is_grey() {
+                    return Ok(Outcome::Colour);
+                }
+                form.write(&raster, image);
+                Ok(Outcome::Written)
+            })
+            .collect();
+        // The first in order is told, whichever thread was faster.
+        for outcome in outcomes {
+            match outcome? {
+                Outcome::Written => {}
+                Outcome::OtherSize => return Ok(Filled::OtherSize),
+                Outcome::Colour => return Ok(Filled::Colour),
+            }
+        }
+        done += entries.len();
+        events(Event::Reading {
+            place,
+            done,
+            total: pictures.len(),
+        });
+    }
+    Ok(Filled::Pixels(pixels))
+}
+
+/// Zeros for so many images, if there is memory for them.
+pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Result<Vec<u8>> {
+    let bytes = (count as u64).checked_mul(image as u64);
+    let bytes = bytes.filter(|&bytes| bytes <= MOST_PIXELS);
+    let large = || {
+        Error::data(
+            place,
+            format!(
+                "has {count} images of {image} bytes, more than this machine has memory for; name fewer of them, or a smaller size"
+            ),
+        )
+    };
+    let bytes = bytes.ok_or_else(large)?;
+    // Images to test on are put into a block of their own.
+    if bounded::lacking(bytes.saturating_add(bytes / 4)).is_some() {
+        return Err(large());
+    }
+    let length = usize::try_from(bytes).map_err(|_| large())?;
+    let mut pixels = Vec::new();
+    bounded::attempt(|| pixels.try_reserve_exact(length)).map_err(|_| large())?;
+    pixels.resize(length, 0);
+    Ok(pixels)
+}
+
+fn raster_of(entry: &Entry) -> Result<Raster> {
+    let bytes = entry.bytes(MOST_OF_FILE)?;
+    raster::decode(&bytes).map_err(|fault| fault.at(&entry.place.path()))
+}
+
+/// What is said of pictures of several sizes: the most frequent first.
+fn sizes(pictures: &[&Entry], place: &std::path::Path) -> Error {
+    let all: Result<Vec<(usize, usize)>> = pictures
+        .par_iter()
+        .map(|entry| raster_of(entry).map(|raster| (raster.height, raster.width)))
+        .collect();
+    let all = match all {
+        Ok(all) => all,
+        Err(error) => return error,
+    };
+    let mut counts = BTreeMap::new();
+    for size in all {
+        *counts.entry(size).or_insert(0_usize) += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|&((height, width), count)| (std::cmp::Reverse(count), height, width));
+    let mut seen: Vec<String> = counts
+        .iter()
+        .take(5)
+        .map(|((height, width), count)| format!("{height}x{width} ({count})"))
+        .collect();
+    if counts.len() > seen.len() {
+        seen.push(format!("{} more", counts.len() - seen.len()));
+    }
+    Error::data(
+        place,
+        format!(
+            "holds pictures of {} sizes: {}; state the size that all are to have, as height x width",
+            counts.len(),
+            seen.join(", ")
+        ),
+    )
+    .mended_by(&["size"])
+}

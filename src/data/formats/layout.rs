@@ -1,0 +1,208 @@
+//! From the names of pictures to classes and parts, without opening any.
+//!
+//! ```text
+//! class/picture                     no test pictures: some are held out
+//! train/class/picture  test/class/picture  [val/class/picture]
+//! alphabet/character/picture        as torchvision's Omniglot: classes are characters
+//! ```
+//!
+//! Folders that hold nothing but one other folder do not count, so an archive may hold
+//! the folder or what is in it. Classes are numbered in the order of their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::idx::MAX_CLASSES;
+
+/// Which pictures are of which class, and what for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The names of the classes, sorted; `alphabet/character` where there are alphabets.
+    pub(super) classes: Vec<String>,
+    /// The pictures to learn from, as (index among all files, class).
+    pub(super) train: Vec<(usize, u32)>,
+    /// The pictures to test on; `None` where there is no such folder.
+    pub(super) test: Option<Vec<(usize, u32)>>,
+    /// The alphabet of each class, where there are any.
+    pub(super) alphabets: Option<Vec<String>>,
+    /// The alphabets of Omniglot's second part, which are none of the first.
+    pub(super) evaluation: BTreeSet<String>,
+    /// What the user should know, a part of a line each.
+    pub(super) notes: Vec<String>,
+}
+
+const TRAIN: &[&str] = &["train", "training"];
+const VALIDATION: &[&str] = &["val", "valid", "validation"];
+const TEST: &[&str] = &["test", "testing"];
+/// The two parts of Omniglot, as their archives call them.
+const OMNIGLOT: [&str; 2] = ["images_background", "images_evaluation"];
+
+/// A picture's index among all files, and the folders above it with its own name.
+type Named<'a> = (usize, &'a [String]);
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Sorts pictures, given as their names (folders, then the file's own).
+///
+/// # Errors
+/// What is wrong with the folders, in words that complete "the folder ...".
+pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> {
+    let mut all: Vec<Named> = pictures.iter().map(|(i, p)| (*i, &p[..])).collect();
+    let mut notes = Vec::new();
+    let beside = drop_shallow(&mut all, 2);
+    if all.is_empty() {
+        return Err(
+            "holds pictures and no folders; give it a sub-folder with the pictures of each class"
+                .into(),
+        );
+    }
+    if beside > 0 {
+        notes.push(format!("{beside} pictures beside the folders left out"));
+    }
+    // A folder with nothing but one other folder in it.
+    while tops(&all).len() == 1 && all.iter().all(|(_, parts)| parts.len() > 2) {
+        for (_, parts) in &mut all {
+            *parts = &parts[1..];
+        }
+    }
+    let tops = tops(&all);
+    let part = |names: &[&str]| -> Vec<Named> {
+        let inside = all.iter().filter(|(_, parts)| is_one_of(names, &parts[0]));
+        inside.map(|(i, parts)| (*i, &parts[1..])).collect()
+    };
+    let mut evaluation = BTreeSet::new();
+    if tops.iter().all(|top| is_one_of(&OMNIGLOT, top)) && tops.len() == 2 {
+        let second = part(&OMNIGLOT[1..]);
+        let first: BTreeSet<&str> = part(&OMNIGLOT[..1]).iter().map(|p| &*p.1[0]).collect();
+        for (_, parts) in &second {
+            if first.contains(&*parts[0]) {
+                return Err(format!(
+                    "has the alphabet {:?} in both of Omniglot's parts; fetch them anew",
+                    parts[0]
+                ));
+            }
+            evaluation.insert(parts[0].clone());
+        }
+        return classes(part(&OMNIGLOT), None, evaluation, notes);
+    }
+    let train = part(TRAIN);
+    // A class may be of trains.
+    let in_parts = !train.is_empty() && train.iter().all(|(_, parts)| parts.len() >= 2);
+    if !in_parts {
+        return classes(all, None, evaluation, notes);
+    }
+    let known = |top: &&String| [TRAIN, VALIDATION, TEST].iter().any(|n| is_one_of(n, top));
+    let others: Vec<_> = tops.iter().filter(|top| !known(top)).collect();
+    if !others.is_empty() {
+        notes.push(format!("folders beside train left out: {others:?}"));
+    }
+    let (mut validation, mut test) = (part(VALIDATION), part(TEST));
+    let bare = drop_shallow(&mut test, 2);
+    if bare > 0 {
+        notes.push(format!("{bare} test pictures without a class left out"));
+    }
+    let bare = drop_shallow(&mut validation, 2);
+    if bare > 0 {
+        notes.push(format!(
+            "{bare} validation pictures without a class left out"
+        ));
+    }
+    let mut train = train;
+    let test = match (test.is_empty(), validation.is_empty()) {
+        (true, true) => None,
+        (true, false) => {
+            notes.push("there are no test pictures, so those in val are tested on".into());
+            Some(validation)
+        }
+        (false, true) => Some(test),
+        (false, false) => {
+            notes.push(
+                "pictures in val are learned from as those in train are, and validation images are drawn from both"
+                    .into(),
+            );
+            train.extend(validation);
+            Some(test)
+        }
+    };
+    classes(train, test, evaluation, notes)
+}
+
+/// Takes out what lies fewer than so many names deep, and says how much it was.
+fn drop_shallow(pictures: &mut Vec<Named>, least: usize) -> usize {
+    let before = pictures.len();
+    pictures.retain(|(_, parts)| parts.len() >= least);
+    before - pictures.len()
+}
+
+fn tops(pictures: &[Named]) -> Vec<String> {
+    let tops: BTreeSet<&String> = pictures.iter().map(|(_, parts)| &parts[0]).collect();
+    tops.into_iter().cloned().collect()
+}
+
+/// Numbers the classes, which lie one folder or two deep in every part.
+fn classes(
+    train: Vec<Named>,
+    test: Option<Vec<Named>>,
+    evaluation: BTreeSet<String>,
+    notes: Vec<String>,
+) -> Result<Layout, String> {
+    let both = || train.iter().chain(test.iter().flatten());
+    let depth = train.first().map_or(0, |(_, parts)| parts.len());
+    if let Some((_, other)) = both().find(|(_, parts)| parts.len() != depth) {
+        let first = train.first().map_or(&[][..], |(_, parts)| parts);
+        return Err(format!(
+            "has pictures at different depths, {:?} and {:?}; give every class one folder, or every alphabet folders of characters",
+            first.join("/"),
+            other.join("/")
+        ));
+    }
+    if !(2..=3).contains(&depth) {
+        return Err(format!(
+            "has pictures {} folders deep; give class/picture, or alphabet/character/picture",
+            depth.saturating_sub(1)
+        ));
+    }
+    let name = |parts: &[String]| parts[..depth - 1].join("/");
+    let names: BTreeSet<String> = train.iter().map(|(_, parts)| name(parts)).collect();
+    let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+    if names.len() < 2 {
+        return Err(format!(
+            "has pictures of one class alone, {:?}; a classifier needs at least two",
+            names.first().map_or("", String::as_str)
+        ));
+    }
+    if names.len() > MAX_CLASSES as usize {
+        return Err(format!(
+            "has {} classes; the limit is {MAX_CLASSES}",
+            names.len()
+        ));
+    }
+    let numbered = |pictures: &[Named]| -> Result<Vec<(usize, u32)>, String> {
+        let mut sorted: Vec<&Named> = pictures.iter().collect();
+        sorted.sort_by(|a, b| a.1.cmp(b.1));
+        let number = |(i, parts): &Named| {
+            let name = name(parts);
+            match numbers.get(&*name) {
+                Some(&class) => Ok((*i, class)),
+                None => Err(format!(
+                    "has test pictures of the class {name:?}, which training never shows; give two parts of one set"
+                )),
+            }
+        };
+        sorted.into_iter().map(number).collect()
+    };
+    let alphabet = |name: &String| name.split('/').next().unwrap_or_default().to_string();
+    Ok(Layout {
+        train: numbered(&train)?,
+        test: test.as_deref().map(numbered).transpose()?,
+        alphabets: (depth == 3).then(|| names.iter().map(alphabet).collect()),
+        classes: names.into_iter().collect(),
+        evaluation,
+        notes,
+    })
+}
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

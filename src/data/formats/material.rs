@@ -1,0 +1,90 @@
+//! What every loader makes of its files: images, labels and names, out of which a data set
+//! is made in one way.
+
+use std::path::Path;
+
+use super::super::idx::MAX_CLASSES;
+use super::super::reading::{Options, SplitBy};
+use super::super::source::{Loaded, printable, source};
+use super::held_out;
+use crate::data::{Dataset, Split};
+use crate::error::{Error, Result};
+
+/// Images and labels, those to learn from in front.
+pub(super) struct Material {
+    pub(super) pixels: Vec<u8>,
+    pub(super) labels: Vec<u32>,
+    /// Height, width, channels.
+    pub(super) shape: (usize, usize, usize),
+    /// How many are to learn from; `None` where the files do not say.
+    pub(super) train: Option<usize>,
+    pub(super) classes: usize,
+    /// Empty where there are none.
+    pub(super) names: Vec<String>,
+    /// How the files were read.
+    pub(super) options: Options,
+    /// What the user should know, a part of a line each.
+    pub(super) notes: Vec<String>,
+}
+
+impl Material {
+    /// The data set that is called `name`, with a test part held out where there is none.
+    pub(super) fn finish(mut self, name: &str, place: &Path) -> Result<Loaded> {
+        let front = match self.train {
+            Some(front) => front,
+            None => {
+                let test = held_out::by_image(&self.pixels, &self.labels);
+                let all = self.labels.len();
+                let front = held_out::put_behind(&mut self.pixels, &mut self.labels, &test);
+                self.options.split_by = Some(SplitBy::Image);
+                self.notes.push(format!(
+                    "there are no test images: {} of {all}, a tenth of every class and one at least, chosen by their content, were held out to test on",
+                    all - front
+                ));
+                front
+            }
+        };
+        if front == 0 || front == self.labels.len() {
+            return Err(Error::data(
+                place,
+                "has too few images to hold some out; give two of every class at least",
+            ));
+        }
+        let size = self.shape.0 * self.shape.1 * self.shape.2;
+        let test_pixels = self.pixels.split_off(front * size);
+        let test_labels = self.labels.split_off(front);
+        let at = |error: Error| Error::data(place, error.to_string());
+        let train = Split::from_pixels(self.shape, self.pixels, self.labels).map_err(at)?;
+        let test = Split::from_pixels(self.shape, test_pixels, test_labels).map_err(at)?;
+        let names = self.names.iter().map(|name| printable(name)).collect();
+        let dataset = Dataset::new(name, self.classes, train, test).map_err(at)?;
+        let dataset = dataset.with_class_names(names).map_err(at)?;
+        Ok(Loaded {
+            dataset: dataset.read_from(source(place, self.options)),
+            notice: (!self.notes.is_empty()).then(|| self.notes.join("; ")),
+        })
+    }
+}
+
+/// How many classes labels speak of: one more than the largest of those to learn from.
+///
+/// # Errors
+/// What is wrong with them, in words that complete "the file ...".
+pub(super) fn classes_of(train: &[u32], test: &[u32]) -> std::result::Result<usize, String> {
+    let last = train.iter().copied().max().unwrap_or(0);
+    if last == 0 {
+        return Err("has the label 0 alone; a classifier needs at least two classes".into());
+    }
+    if last >= MAX_CLASSES {
+        return Err(format!(
+            "has the label {last}; labels count from 0 and stay below {MAX_CLASSES}"
+        ));
+    }
+    if let Some(i) = test.iter().position(|&label| label > last) {
+        return Err(format!(
+            "has the test label {} (image {i}), a class that training never shows (its labels end at {last}); give two parts of one set",
+            test[i]
+        ));
+    }
+    Ok(last as usize + 1)
+}
