@@ -157,7 +157,7 @@ impl RunFolder {
     /// # Errors
     /// A run that another process is writing, a damaged configuration, remains of a
     /// run, or a folder that cannot be written.
-    pub(crate) fn open_or_create(path: &Path, config: Config) -> Result<Self> {
+    pub fn open_or_create(path: &Path, config: Config) -> Result<Self> {
         create_folder(path)?;
         // Locked before it is looked at: another process may be doing the same.
         let lock = Self::lock(path)?;
