@@ -219,7 +219,7 @@ fn of_archives(
     options: &Options,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<material::Material> {
-    let tree = Tree::of_all(archives)?;
+    let tree = Tree::of_all(archives, events)?;
     if !holds(&tree)? {
         let what = format!("holds no data set that is known; {}", accepted(asked_by));
         return Err(Error::data(place, what));
@@ -237,7 +237,7 @@ fn of_tree(
         return cifar::read(tree, place, options);
     }
     if arrays::is_here(tree) {
-        return arrays::of_tree(tree, place, options);
+        return arrays::of_tree(tree, place, options, events);
     }
     pictures::read(tree, place, options, events)
 }
