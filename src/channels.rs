@@ -3,7 +3,8 @@
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// See the module's page. A text has one number where there is one, else a list.
+/// A number for all channels of an image, or one for each. In JSON it is one number, or a
+/// list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Channels {
     /// The same number for every channel.

@@ -43,7 +43,8 @@ pub enum Error {
     Mended {
         /// What went wrong.
         error: Box<Error>,
-        /// The names of what to choose otherwise, such as `out`.
+        /// The names of what to choose otherwise: fields of a configuration, such as
+        /// `model.binary`, or arguments, such as `out`.
         by: &'static [&'static str],
     },
     /// A saved run, checkpoint or weight file cannot be used.

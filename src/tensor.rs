@@ -29,7 +29,7 @@ impl Shape {
         Self::image(length, 1, 1)
     }
 
-    /// Numbers in a row; the largest `usize` where there would be more.
+    /// How many numbers a row has; `usize::MAX` where there would be more.
     pub fn len(&self) -> usize {
         self.channels.saturating_mul(self.pixels())
     }
@@ -39,7 +39,7 @@ impl Shape {
         self.len() == 0
     }
 
-    /// Pixels in a row.
+    /// How many pixels a row has.
     pub fn pixels(&self) -> usize {
         self.height.saturating_mul(self.width)
     }
@@ -79,7 +79,7 @@ impl std::fmt::Display for Shape {
 /// Numbers in a cache line; every span of an [`Arena`] starts on one.
 const LINE: usize = 16;
 
-/// `len` rounded up to whole cache lines.
+/// The count of numbers `len`, rounded up to whole cache lines.
 pub fn whole_lines(len: usize) -> usize {
     len.next_multiple_of(LINE)
 }

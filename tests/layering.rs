@@ -1,11 +1,16 @@
 //! The floors of ARCHITECTURE.md, read out of the source: a folder imports only
 //! from lower floors, `unsafe` stays in `src/kernels`, nothing below the command
-//! line prints, and files stay readable.
+//! line prints, and files and functions stay readable.
 //!
 //! The source is cut into tokens first, so comments and texts do not count, and
 //! `super::` and inline modules are followed to where they lead.
 
+#[path = "common/tokens.rs"]
+mod tokens;
+
 use std::path::{Path, PathBuf};
+
+use tokens::{Token, tokens};
 
 /// Each module of the crate's root and its floor. `error` is the ground that
 /// everything stands on, so it has a floor of its own below the first.
@@ -51,105 +56,32 @@ const BUILD: &str = "build.rs";
 /// Lines that a file may have.
 const MAX_LINES: usize = 500;
 
+/// Lines that a function may have.
+const MAX_FUNCTION: usize = 60;
+
+/// Functions that have more, as file and name: those that a list of cases makes long, and
+/// those that are still to be split.
+const LONG: &[(&str, &str)] = &[
+    ("cli/data.rs", "list"),
+    ("estimators/unit.rs", "add_grad"),
+    ("estimators/unit.rs", "record_as"),
+    ("estimators/unit/passes.rs", "backward"),
+    ("layers/conv/backward.rs", "add_grads"),
+    ("layers/conv/forward.rs", "run"),
+    ("layers/conv/grouped/mod.rs", "backward"),
+    ("layers/conv/mod.rs", "build"),
+    ("model/spec.rs", "check"),
+    ("pack/unit.rs", "integer_unit"),
+    ("packed/bit_conv.rs", "new"),
+    ("packed/file.rs", "decode"),
+    ("packed/naive.rs", "follow"),
+    ("packed/pixel_conv.rs", "run"),
+    ("packed/table.rs", "new"),
+];
+
 fn floor(module: &str) -> Option<i32> {
     let found = FLOORS.iter().find(|(name, _)| *name == module);
     found.map(|(_, floor)| *floor)
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Name(String),
-    Mark(char),
-    Text(String),
-}
-
-/// Names, marks and texts; comments, characters, lifetimes and numbers left out.
-fn tokens(text: &str) -> Vec<(usize, Token)> {
-    let c: Vec<char> = text.chars().collect();
-    let (mut i, mut line, mut out) = (0, 1, Vec::new());
-    let at = |i: usize| c.get(i).copied().unwrap_or('\0');
-    while i < c.len() {
-        let begin = i;
-        match c[i] {
-            '/' if at(i + 1) == '/' => {
-                while i < c.len() && c[i] != '\n' {
-                    i += 1;
-                }
-            }
-            '/' if at(i + 1) == '*' => {
-                let mut depth = 0;
-                loop {
-                    match (at(i), at(i + 1)) {
-                        ('/', '*') => (depth, i) = (depth + 1, i + 2),
-                        ('*', '/') => (depth, i) = (depth - 1, i + 2),
-                        _ => i += 1,
-                    }
-                    if depth == 0 || i >= c.len() {
-                        break;
-                    }
-                }
-            }
-            '"' => {
-                i = text_end(&c, i);
-                let text = c[begin..i.min(c.len())].iter().collect();
-                out.push((line, Token::Text(text)));
-            }
-            '\'' if at(i + 1) == '\\' => {
-                i += 3;
-                while i < c.len() && c[i] != '\'' {
-                    i += 1;
-                }
-                i += 1;
-            }
-            '\'' if at(i + 2) == '\'' => i += 3,
-            '\'' => i += 1,
-            x if x.is_alphanumeric() || x == '_' => {
-                while at(i).is_alphanumeric() || at(i) == '_' {
-                    i += 1;
-                }
-                let name: String = c[begin..i].iter().collect();
-                let raw = matches!(&*name, "r" | "br" | "cr");
-                let hashes = c[i.min(c.len())..]
-                    .iter()
-                    .take_while(|&&x| x == '#')
-                    .count();
-                if raw && at(i + hashes) == '"' {
-                    i += hashes + 1;
-                    let end: Vec<char> = std::iter::once('"')
-                        .chain(std::iter::repeat_n('#', hashes))
-                        .collect();
-                    while i < c.len() && !c[i..].starts_with(&end) {
-                        i += 1;
-                    }
-                    i += end.len();
-                    let text = c[begin..i.min(c.len())].iter().collect();
-                    out.push((line, Token::Text(text)));
-                } else if !name.starts_with(|x: char| x.is_ascii_digit()) {
-                    out.push((line, Token::Name(name)));
-                }
-            }
-            x => {
-                if !x.is_whitespace() {
-                    out.push((line, Token::Mark(x)));
-                }
-                i += 1;
-            }
-        }
-        line += c[begin..i.min(c.len())]
-            .iter()
-            .filter(|&&x| x == '\n')
-            .count();
-    }
-    out
-}
-
-/// One past the end of the text that begins at `i`.
-fn text_end(c: &[char], mut i: usize) -> usize {
-    i += 1;
-    while i < c.len() && c[i] != '"' {
-        i += if c[i] == '\\' { 2 } else { 1 };
-    }
-    i + 1
 }
 
 /// A module of the root that a file names, and on which line.
@@ -306,13 +238,10 @@ fn check_names(file: &str, text: &str) -> Vec<String> {
 /// Texts in the language of style sheets, whose own names begin with two dashes.
 const STYLES: &[&str] = &["draw/chart.rs", "draw/page/style.rs"];
 
-/// Errors that still name flags; the rebuilding of networks takes them away.
-const STILL: &[&str] = &["model/place.rs", "model/weights.rs"];
-
 /// The texts of a file below the command line that name its flags: `--` and a letter that no
 /// letter or dash precedes.
 fn check_texts(file: &str, text: &str) -> Vec<String> {
-    let free = [FREE, STYLES, STILL].concat();
+    let free = [FREE, STYLES].concat();
     if file.starts_with("cli/") || free.contains(&file) {
         return Vec::new();
     }
@@ -332,6 +261,76 @@ fn check_texts(file: &str, text: &str) -> Vec<String> {
             wrong.push(format!("src/{file}:{line}: {text} names a flag"));
         }
     }
+    wrong
+}
+
+/// A function with a body: its name, its first line and the number of its lines.
+#[derive(Debug, PartialEq)]
+struct Function {
+    name: String,
+    line: usize,
+    lines: usize,
+}
+
+/// Every function that the tokens hold, those within others as well. Attributes and comments
+/// above it do not count, nor does a declaration without a body.
+fn functions(tokens: &[(usize, Token)]) -> Vec<Function> {
+    let mark = |i: usize, of: &[char]| match tokens.get(i) {
+        Some((_, Token::Mark(m))) => of.contains(m),
+        _ => false,
+    };
+    let mut found = Vec::new();
+    for (i, (line, token)) in tokens.iter().enumerate() {
+        let Some((_, Token::Name(name))) = tokens.get(i + 1) else {
+            continue;
+        };
+        if *token != Token::Name("fn".into()) {
+            continue;
+        }
+        // From `fn` on, brackets of any kind; a body is the first in braces outside of others.
+        let (mut depth, mut body) = (0, false);
+        for (k, (end, _)) in tokens.iter().enumerate().skip(i + 2) {
+            if depth == 0 && mark(k, &[';']) {
+                break;
+            }
+            if mark(k, &['(', '[', '{']) {
+                body |= depth == 0 && mark(k, &['{']);
+                depth += 1;
+            } else if mark(k, &[')', ']', '}']) {
+                depth -= 1;
+            }
+            if body && depth == 0 {
+                found.push(Function {
+                    name: name.clone(),
+                    line: *line,
+                    lines: end - line + 1,
+                });
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The functions of a file that are too long, and those of `exceptions` for it that no function
+/// needs.
+fn check_functions(file: &str, text: &str, exceptions: &[(&str, &str)]) -> Vec<String> {
+    let mut long = functions(&tokens(text));
+    long.retain(|f| f.lines > MAX_FUNCTION);
+    let mut wrong = Vec::new();
+    for (_, name) in exceptions.iter().filter(|(of, _)| *of == file) {
+        let before = long.len();
+        long.retain(|f| f.name != *name);
+        if long.len() == before {
+            wrong.push(format!(
+                "LONG names {name} in src/{file}, where no function of that name is long"
+            ));
+        }
+    }
+    wrong.extend(
+        long.iter()
+            .map(|f| format!("src/{file}:{}: {} has {} lines", f.line, f.name, f.lines)),
+    );
     wrong
 }
 
@@ -454,6 +453,39 @@ fn files_stay_readable() {
         (lines > MAX_LINES).then(|| format!("src/{file}: {lines} lines"))
     };
     assert_none(sources().iter().filter_map(long).collect());
+}
+
+#[test]
+fn functions_stay_readable() {
+    let sources = sources();
+    let mut wrong: Vec<String> = sources
+        .iter()
+        .flat_map(|(f, t)| check_functions(f, t, LONG))
+        .collect();
+    for (file, name) in LONG {
+        if !sources.iter().any(|(f, _)| f == file) {
+            wrong.push(format!("LONG names {name} in src/{file}, which is no file"));
+        }
+    }
+    assert_none(wrong);
+
+    let body = |lines: usize| format!("fn f(x: [u8; 2]) {{{}}}", "\n".repeat(lines - 1));
+    let check = |text: &str, long: &[(&str, &str)]| check_functions("a.rs", text, long).len();
+    assert_eq!(check(&body(MAX_FUNCTION), &[]), 0);
+    assert_eq!(check(&body(MAX_FUNCTION + 1), &[]), 1);
+    let long = format!("trait T {{ fn g(x: [u8; 2]); {} }}", body(MAX_FUNCTION + 1));
+    assert_eq!(check(&long, &[]), 1);
+    assert_eq!(check(&long, &[("a.rs", "f"), ("b.rs", "g")]), 0);
+    // An exception that nothing needs is refused, as is one that is spelt wrong.
+    assert_eq!(check(&body(MAX_FUNCTION), &[("a.rs", "f")]), 1);
+    assert_eq!(check(&long, &[("a.rs", "g")]), 2);
+    // A type is no function, and braces in texts and comments are none.
+    let quiet = format!(
+        "type F = fn(u8); {}",
+        body(9).replace('\n', "\n// }{ \n\"{\";")
+    );
+    let found = functions(&tokens(&quiet));
+    assert_eq!((found.len(), found[0].lines), (1, 17));
 }
 
 #[test]

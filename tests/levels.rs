@@ -235,6 +235,10 @@ fn packed_signs_are_bits_that_mean_signs() {
             let mut logits = vec![0.0; 3];
             runner.logits(&image, &mut logits);
             assert_eq!(bits(&logits), bits(net.logits()), "border {border}");
+            // Bits at once, whatever the border is: no sums are written down.
+            let operations = runner.operations().into_iter();
+            let names: Vec<&str> = operations.filter(|o| o.0 == 1).map(|o| o.1).collect();
+            assert_eq!(names, ["binary conv"], "border {border}");
             let mut output = Vec::new();
             for (stage, layer) in [(0, 2), (1, 4)] {
                 runner.output(stage, &mut output);

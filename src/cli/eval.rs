@@ -1,10 +1,10 @@
 //! `bnn-cpu eval`: loss, accuracy and speed of a run's best weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bnn_cpu::data::{Split, validation_split};
-use bnn_cpu::train::{Evaluator, Reading, RunFolder};
+use bnn_cpu::data::{Dataset, Split, validation_split};
+use bnn_cpu::train::{Config, Evaluator, Reading, RunFolder};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
@@ -45,36 +45,10 @@ pub struct Args {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let mut progress = Progress::new(context);
-    // The weights of a run lie in its folder.
-    let folder = match args.run.file_name() {
-        Some(name) if name == "best.safetensors" => match args.run.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => std::path::Path::new("."),
-        },
-        _ => &args.run,
-    };
+    let folder = folder_of(&args.run);
     let run = RunFolder::open(folder)?;
     let config = run.config();
-    if !config.model.is_stochastic() {
-        let unused = (args.samples > 1).then_some("--samples");
-        if let Some(flag) = unused.or(args.threshold.then_some("--threshold")) {
-            return Err(Failure::usage(format!(
-                "{flag} has no effect on {}, which has no stochastic unit",
-                folder.display()
-            )));
-        }
-    }
-    if args.threshold && args.samples > 1 {
-        return Err(Failure::usage(
-            "--samples has no effect with --threshold, which draws nothing; leave one of them out",
-        ));
-    }
-    if args.split == "val" && config.split_sizes().1 == 0 {
-        return Err(Failure::usage(format!(
-            "--split val: the run in {} held no images out of training",
-            folder.display()
-        )));
-    }
+    args.check(config, folder)?;
     let best = run.best()?;
     let mut net = run.network(context.engine, config.batch)?;
     if best.isa != context.engine.kernels.isa.name() && best.epoch > 0 {
@@ -85,15 +59,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let dataset = args.data.load_for(&config.dataset, &mut progress)?;
     config.check_images(&dataset)?;
-    // The same images and the same noise as the run's own figures.
-    let (split, indices, step): (&Split, Vec<u32>, u64) = if args.split == "val" {
-        let (_, validation) =
-            validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
-        (&dataset.train, validation, best.epoch as u64)
-    } else {
-        let all = (0..dataset.test.len() as u32).collect();
-        (&dataset.test, all, config.epochs as u64 + 1)
-    };
+    let (split, indices, step) = args.images(config, &dataset, best.epoch)?;
     let reading = match args.threshold {
         true => Reading::Threshold,
         false => Reading::Samples(args.samples),
@@ -110,25 +76,90 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "loss": found.loss, "accuracy": found.accuracy, "img_per_s": img_per_s,
         }));
     }
-    let how = match (config.model.is_stochastic(), reading) {
-        (false, _) => String::new(),
-        (true, Reading::Threshold) => ", units read as [x > 0]".into(),
-        (true, Reading::Samples(1)) => ", one sample".into(),
-        (true, Reading::Samples(n)) => format!(", mean of {n} samples"),
-    };
     let title = format!("{} on {}", result::network(config), dataset.name);
     output::line(&output::bold(&title))?;
-    let images = match args.split.as_str() {
-        "val" => "validation",
-        _ => "test",
-    };
+    let images = format!(
+        "{} {} images{}",
+        grouped(found.images),
+        args.split_name(),
+        words(config.model.is_stochastic(), reading)
+    );
     output::pairs(&[
-        (
-            "images",
-            format!("{} {images} images{how}", grouped(found.images)),
-        ),
+        ("images", images),
         ("loss", loss(found.loss)),
         ("accuracy", percent(found.accuracy)),
         ("speed", format!("{} img/s", grouped(img_per_s as usize))),
     ])
+}
+
+/// The folder of the run that is named by its folder or by the weights in it.
+fn folder_of(run: &Path) -> &Path {
+    match run.file_name() {
+        Some(name) if name == "best.safetensors" => match run.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        },
+        _ => run,
+    }
+}
+
+/// How the units of a network were read.
+fn words(stochastic: bool, reading: Reading) -> String {
+    match (stochastic, reading) {
+        (false, _) => String::new(),
+        (true, Reading::Threshold) => ", units read as [x > 0]".into(),
+        (true, Reading::Samples(1)) => ", one sample".into(),
+        (true, Reading::Samples(n)) => format!(", mean of {n} samples"),
+    }
+}
+
+impl Args {
+    /// Refuses flags that say nothing about the run in `folder`.
+    fn check(&self, config: &Config, folder: &Path) -> Outcome {
+        if !config.model.is_stochastic() {
+            let unused = (self.samples > 1).then_some("--samples");
+            if let Some(flag) = unused.or(self.threshold.then_some("--threshold")) {
+                return Err(Failure::usage(format!(
+                    "{flag} has no effect on {}, which has no stochastic unit",
+                    folder.display()
+                )));
+            }
+        }
+        if self.threshold && self.samples > 1 {
+            return Err(Failure::usage(
+                "--samples has no effect with --threshold, which draws nothing; leave one of them out",
+            ));
+        }
+        if self.split == "val" && config.split_sizes().1 == 0 {
+            return Err(Failure::usage(format!(
+                "--split val: the run in {} held no images out of training",
+                folder.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The images of the run's own figures, and the step that keyed their noise there.
+    fn images<'a>(
+        &self,
+        config: &Config,
+        dataset: &'a Dataset,
+        best_epoch: usize,
+    ) -> Outcome<(&'a Split, Vec<u32>, u64)> {
+        if self.split == "val" {
+            let (_, validation) =
+                validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
+            return Ok((&dataset.train, validation, best_epoch as u64));
+        }
+        let all = (0..dataset.test.len() as u32).collect();
+        Ok((&dataset.test, all, config.epochs as u64 + 1))
+    }
+
+    /// The split in words.
+    fn split_name(&self) -> &'static str {
+        match self.split.as_str() {
+            "val" => "validation",
+            _ => "test",
+        }
+    }
 }

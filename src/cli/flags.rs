@@ -196,7 +196,8 @@ pub fn of_field(field: &str) -> Option<String> {
 pub fn told(error: &Error) -> String {
     match error {
         Error::Mended { error, by } => {
-            let flags: Vec<String> = by.iter().map(|name| format!("--{name}")).collect();
+            let flag = |name: &&str| of_field(name).unwrap_or_else(|| format!("--{name}"));
+            let flags: Vec<String> = by.iter().map(flag).collect();
             format!("{} ({})", told(error), flags.join(", "))
         }
         Error::InUse { .. } => format!("{error} (--out)"),

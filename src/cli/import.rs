@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::digits;
+use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network};
 use bnn_cpu::train::{
@@ -55,57 +55,18 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.slope.is_some_and(|a| !(a.is_finite() && a > 0.0)) {
         return Err(Failure::usage("--slope must be a number above 0"));
     }
-    let (tensors, about) = weights::read_any(&args.file)?;
-    let known = match about {
-        Some(_) => weights::read::<BestWeights>(&args.file).ok().map(|r| r.1),
-        None => None,
-    };
-    if known.is_none() && args.model.model.is_none() {
-        return Err(Failure::usage(format!(
-            "{} does not say of which network it is; name it with --model",
-            args.file.display()
-        )));
-    }
+    let (tensors, known) = super::weights::read(&args.file)?;
     let slope = args.slope.or(known.as_ref().map(|known| known.slope));
     let slope = slope.unwrap_or(1.0);
-    // The file's own network, unless the flags name one.
-    let own = known.filter(|_| args.model.model.is_none());
-    match &own {
-        Some(known) => {
-            if let Some(flag) = args.model.contradiction(&known.model)? {
-                return Err(Failure::usage(format!(
-                    "{flag} contradicts {}, which says of which network it is; name another with --model",
-                    args.file.display()
-                )));
-            }
-        }
-        // Any images tell whether the flags make sense.
-        None => drop(args.model.spec_for(&digits::generate(0, 1, 1))?),
-    }
+    let own = args.own_model(known)?;
     train::check_out(args.out.as_deref(), args.force)?;
     let dataset = args.data.load(&mut progress)?;
     let model = match own {
-        Some(known) => known.model,
+        Some(model) => model,
         None => args.model.spec_for(&dataset)?,
     };
-    let mut config = Config::reference(model, DatasetRecord::of(&dataset));
-    config.normalise_by(&dataset);
-    config.slope = SlopeSchedule {
-        start: f64::from(slope),
-        ..SlopeSchedule::new(SlopeKind::None)
-    };
-    // Nothing is trained here, so the rules of a training do not count.
-    config.check_data(&dataset)?;
-    let mut net = Network::new(&config.model, context.engine, 1, false)?;
-    check_tensors(&net, &config.model, &tensors, &args.file)?;
-    weights::import(net.params_mut(), tensors, &args.file)?;
-    let numbers = net.params().values().iter();
-    if !numbers
-        .chain(net.params().buffer_values())
-        .all(|x| x.is_finite())
-    {
-        return Err(Error::checkpoint(&args.file, "holds a number that is not finite").into());
-    }
+    let config = untrained(model, slope, &dataset)?;
+    let net = filled(&config.model, tensors, &args.file, context)?;
     let path = match &args.out {
         Some(path) => path.clone(),
         None => train::default_folder(&config)?,
@@ -135,6 +96,63 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     ))?;
     progress.say(&format!("measure it with: {}", train::hint(run.path())));
     Ok(())
+}
+
+impl Args {
+    /// The network that the file says it is of, unless the flags name one. What the flags say
+    /// is checked before any image is read.
+    fn own_model(&self, known: Option<BestWeights>) -> Outcome<Option<ModelSpec>> {
+        let file = self.file.display();
+        if self.model.model.is_some() {
+            // Any images tell whether the flags make sense.
+            self.model.spec_for(&digits::generate(0, 1, 1))?;
+            return Ok(None);
+        }
+        let Some(known) = known else {
+            return Err(Failure::usage(format!(
+                "{file} does not say of which network it is; name it with --model"
+            )));
+        };
+        if let Some(flag) = self.model.contradiction(&known.model)? {
+            return Err(Failure::usage(format!(
+                "{flag} contradicts {file}, which says of which network it is; name another with --model"
+            )));
+        }
+        Ok(Some(known.model))
+    }
+}
+
+/// The configuration of a run that no training made.
+fn untrained(model: ModelSpec, slope: f32, dataset: &Dataset) -> Outcome<Config> {
+    let mut config = Config::reference(model, DatasetRecord::of(dataset));
+    config.normalise_by(dataset);
+    config.slope = SlopeSchedule {
+        start: f64::from(slope),
+        ..SlopeSchedule::new(SlopeKind::None)
+    };
+    // Nothing is trained here, so the rules of a training do not count.
+    config.check_data(dataset)?;
+    Ok(config)
+}
+
+/// A network of `model` with the tensors of the file at `path`, which must fit it and be finite.
+fn filled(
+    model: &ModelSpec,
+    tensors: Vec<NamedTensor>,
+    path: &Path,
+    context: &Context,
+) -> Outcome<Network> {
+    let mut net = Network::new(model, context.engine, 1, false)?;
+    check_tensors(&net, model, &tensors, path)?;
+    weights::import(net.params_mut(), tensors, path)?;
+    let numbers = net.params().values().iter();
+    if !numbers
+        .chain(net.params().buffer_values())
+        .all(|x| x.is_finite())
+    {
+        return Err(Error::checkpoint(path, "holds a number that is not finite").into());
+    }
+    Ok(net)
 }
 
 /// Names every tensor that is missing, unexpected or of another shape, in one
@@ -171,22 +189,12 @@ fn check_tensors(
     let unexpected = tensors.iter().filter(known).map(|t| t.name.clone());
     let mut unexpected: Vec<String> = unexpected.collect();
     unexpected.sort();
-    let mut faults = Vec::new();
-    for (what, names) in [
-        ("missing", missing),
-        ("unexpected", unexpected),
-        ("of another shape", wrong),
-    ] {
-        if !names.is_empty() {
-            // A file of another model may differ in everything.
-            let more = match names.len() {
-                n if n > 6 => format!(" and {} more", n - 6),
-                _ => String::new(),
-            };
-            let names = names.into_iter().take(6).collect::<Vec<_>>().join(", ");
-            faults.push(format!("{what}: {names}{more}"));
-        }
-    }
+    let faults = [
+        named("missing", &missing),
+        named("unexpected", &unexpected),
+        named("of another shape", &wrong),
+    ];
+    let faults: Vec<String> = faults.into_iter().flatten().collect();
     if faults.is_empty() {
         return Ok(());
     }
@@ -199,4 +207,16 @@ fn check_tensors(
         ),
     )
     .into())
+}
+
+/// The first of some names and how many more there are: a file of another model may differ in
+/// everything.
+fn named(what: &str, names: &[String]) -> Option<String> {
+    let more = match names.len() {
+        0 => return None,
+        n if n > 6 => format!(" and {} more", n - 6),
+        _ => String::new(),
+    };
+    let first = &names[..names.len().min(6)];
+    Some(format!("{what}: {}{more}", first.join(", ")))
 }

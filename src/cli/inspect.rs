@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use bnn_cpu::Error;
 use bnn_cpu::data::Background;
 use bnn_cpu::files;
-use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, weights};
+use bnn_cpu::model::weights::{Data, NamedTensor};
+use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    BestWeights, Config, ModelSource, PartialModel, RunFolder, SlopeKind, is_preset,
+    Config, EpochRecord, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord, is_preset,
 };
 use serde_json::json;
 
 use super::flags::{self, UnitArgs};
 use super::output::{self, Align, Table, grouped, loss, percent};
 use super::recipe::Stated;
-use super::{Context, Failure, Outcome, result};
+use super::{Context, Failure, Outcome, result, weights};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -148,51 +149,46 @@ fn show_run(run: &RunFolder) -> Outcome {
     if let Some(best) = &best
         && let Some(record) = metrics.iter().find(|r| r.epoch == best.epoch)
     {
-        let validation = match (record.val_loss, record.val_accuracy) {
-            (Some(l), Some(a)) => format!("validation loss {}  accuracy {}", loss(l), percent(a)),
-            _ => format!(
-                "training loss {}  accuracy {}",
-                loss(record.train_loss),
-                percent(record.train_accuracy)
-            ),
-        };
-        lines.push(("best epoch", format!("{}: {validation}", best.epoch)));
+        lines.push(("best epoch", best_epoch(record)));
     }
     if let Some(test) = test {
-        lines.push((
-            "test",
-            format!(
-                "loss {}  accuracy {}  on {} images of {}",
-                loss(test.loss),
-                percent(test.accuracy),
-                grouped(test.images),
-                test.dataset
-            ),
-        ));
-        let p = test.provenance;
-        lines.push((
-            "made by",
-            format!(
-                "bnn-cpu {}, {} kernels, {} threads, {}",
-                p.version, p.isa, p.threads, p.machine
-            ),
-        ));
+        lines.extend(tested(&test));
     }
     output::pairs(&lines)
 }
 
+/// The figures of the best epoch in words: on the validation images, where there are any.
+fn best_epoch(record: &EpochRecord) -> String {
+    let figures = match (record.val_loss, record.val_accuracy) {
+        (Some(l), Some(a)) => format!("validation loss {}  accuracy {}", loss(l), percent(a)),
+        _ => format!(
+            "training loss {}  accuracy {}",
+            loss(record.train_loss),
+            percent(record.train_accuracy)
+        ),
+    };
+    format!("{}: {figures}", record.epoch)
+}
+
+/// The test's figures in words, and what they were made by.
+fn tested(test: &TestRecord) -> [(&'static str, String); 2] {
+    let p = &test.provenance;
+    let figures = format!(
+        "loss {}  accuracy {}  on {} images of {}",
+        loss(test.loss),
+        percent(test.accuracy),
+        grouped(test.images),
+        test.dataset
+    );
+    let made_by = format!(
+        "bnn-cpu {}, {} kernels, {} threads, {}",
+        p.version, p.isa, p.threads, p.machine
+    );
+    [("test", figures), ("made by", made_by)]
+}
+
 /// A run's settings in words.
 fn configuration(config: &Config) -> Vec<(&'static str, String)> {
-    let settings = |value: serde_json::Value| match value {
-        serde_json::Value::Object(map) => {
-            let pair = |(key, value): (&String, &serde_json::Value)| {
-                format!(", {} {value}", key.replace('_', " "))
-            };
-            let named = map.iter().filter(|(key, _)| *key != "name");
-            named.map(pair).collect::<String>()
-        }
-        _ => String::new(),
-    };
     let slope = match config.slope.kind {
         SlopeKind::None => format!("{} throughout", config.slope.start),
         kind => format!(
@@ -219,7 +215,7 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
             format!(
                 "{}{}",
                 config.optimiser.name(),
-                settings(output::value(&config.optimiser))
+                settings(&output::value(&config.optimiser))
             ),
         ),
         (
@@ -228,7 +224,7 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
                 "{}, {}{}",
                 config.lr,
                 config.lr_schedule.name(),
-                settings(output::value(&config.lr_schedule))
+                settings(&output::value(&config.lr_schedule))
             ),
         ),
         ("slope", slope),
@@ -244,6 +240,17 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
             ),
         ),
     ]
+}
+
+/// The fields of a setting beside its name, each after a comma.
+fn settings(value: &serde_json::Value) -> String {
+    let Some(map) = value.as_object() else {
+        return String::new();
+    };
+    let named = map.iter().filter(|(key, _)| *key != "name");
+    named
+        .map(|(key, value)| format!(", {} {value}", key.replace('_', " ")))
+        .collect()
 }
 
 /// Sums over the layers.
@@ -312,14 +319,8 @@ fn print_table(rows: &[LayerRow]) -> Outcome {
 
 /// A file of weights: the tensors, and the network where the file names it.
 fn show_weights(path: &Path, context: &Context) -> Outcome {
-    let (mut tensors, about) = weights::read_any(path)?;
+    let (mut tensors, best) = weights::read(path)?;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let best = match about {
-        Some(_) => weights::read::<BestWeights>(path)
-            .ok()
-            .map(|(_, best)| best),
-        None => None,
-    };
     if context.json {
         let list: Vec<_> = tensors
             .iter()
@@ -345,6 +346,15 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
         ])?;
         output::line("")?;
     }
+    print_tensors(&tensors)?;
+    if let Some(best) = best {
+        output::line("")?;
+        print_table(&table(&best.model)?)?;
+    }
+    Ok(())
+}
+
+fn print_tensors(tensors: &[NamedTensor]) -> Outcome {
     let mut out = Table::new(&[
         ("tensor", Align::Left),
         ("shape", Align::Left),
@@ -352,10 +362,10 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
         ("bytes", Align::Right),
     ]);
     let (mut numbers, mut bytes) = (0, 0);
-    for tensor in &tensors {
+    for tensor in tensors {
         let (n, size) = match &tensor.data {
-            weights::Data::F32(x) => (x.len(), 4),
-            weights::Data::I64(x) => (x.len(), 8),
+            Data::F32(x) => (x.len(), 4),
+            Data::I64(x) => (x.len(), 8),
         };
         (numbers, bytes) = (numbers + n, bytes + n * size);
         let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();
@@ -373,10 +383,5 @@ fn show_weights(path: &Path, context: &Context) -> Outcome {
         grouped(numbers),
         grouped(bytes),
     ]);
-    out.print()?;
-    if let Some(best) = best {
-        output::line("")?;
-        print_table(&table(&best.model)?)?;
-    }
-    Ok(())
+    out.print()
 }

@@ -8,10 +8,10 @@ mod table;
 use std::path::PathBuf;
 
 use bnn_cpu::bounded;
-use bnn_cpu::data::{epoch_order, validation_split};
+use bnn_cpu::data::{Dataset, epoch_order, validation_split};
 use bnn_cpu::lab::{Effort, PARTS, Record};
 use bnn_cpu::model::Network;
-use bnn_cpu::train::{Provenance, RunFolder, parse_json};
+use bnn_cpu::train::{Config, Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
 
 use super::data_args::DataArgs;
@@ -20,6 +20,7 @@ use super::model_args::ModelArgs;
 use super::progress::Progress;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
+use plan::Plan;
 use record::{draw, keep_run, write};
 use table::print;
 
@@ -122,59 +123,94 @@ const PARTIAL: &str = ".run.partial";
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     if args.render {
-        let record = parse_json(&bounded::text(&args.record())?, &args.record())?;
-        places::folder(&args.out)?;
-        draw(&args, &record)?;
-        return print(&record, &args, context);
+        return render(&args, context);
     }
     let mut progress = Progress::new(context);
     let stored = match &args.run {
         Some(path) => Some(RunFolder::open(path)?),
         None => None,
     };
-    plan::check(&args, stored.as_ref(), context)?;
-    let along = args.is_along();
-    places::file_and_folder("--out", &args.record())?;
-    if along {
-        places::run_folder(&args.out.join("run"))?;
-        places::run_folder(&args.out.join(PARTIAL))?;
-    }
-    let own = match &stored {
+    let stored = stored.as_ref();
+    plan::check(&args, stored, context)?;
+    args.check_places()?;
+    let own = match stored {
         Some(run) => Some((run.network(context.engine, 1)?, run.best()?)),
         None => None,
     };
-    let dataset = match &stored {
+    let dataset = match stored {
         Some(run) => args.data.load_for(&run.config().dataset, &mut progress)?,
         None => args.data.load(&mut progress)?,
     };
-    let config = plan::config(&args, stored.as_ref(), &dataset)?;
-    match along {
+    let plan = planned(&args, stored, &dataset, context)?;
+    let (mut net, best) = match own {
+        Some((net, best)) => (net, Some(best)),
+        None => (fresh(&plan.config, context)?, None),
+    };
+    plan.check(&args, net.params(), context)?;
+    let mut record = unmeasured(&args, stored, &dataset, &plan, context);
+    let mut trip = Trip {
+        args: &args,
+        context,
+        dataset: &dataset,
+        plan: &plan,
+        stop: signals::stop_flag()?,
+        progress: &mut progress,
+    };
+    let trained_run = trip.measure(best, &mut net, &mut record)?;
+    record.parameters = plan.lab.parameters(net.params())?;
+    write(&args, &record)?;
+    if let Some(run) = trained_run {
+        keep_run(run, &args.out.join("run"))?;
+    }
+    print(&record, &args, context)
+}
+
+/// `--render`: the figures of a record again.
+fn render(args: &Args, context: &Context) -> Outcome {
+    let record = parse_json(&bounded::text(&args.record())?, &args.record())?;
+    places::folder(&args.out)?;
+    draw(args, &record)?;
+    print(&record, args, context)
+}
+
+/// The plan for the first batch of the training images that the data set and the
+/// configuration give, once they are found to fit each other.
+fn planned<'a>(
+    args: &Args,
+    stored: Option<&RunFolder>,
+    dataset: &'a Dataset,
+    context: &Context,
+) -> Outcome<Plan<'a>> {
+    let config = plan::config(args, stored, dataset)?;
+    match args.is_along() {
         true => config
-            .check(&dataset)
-            .map_err(|e| plan::stated(&args).named(e))?,
-        false => config.check_data(&dataset)?,
+            .check(dataset)
+            .map_err(|e| plan::stated(args).named(e))?,
+        false => config.check_data(dataset)?,
     }
     let (train, _) = validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
     let mut images = epoch_order(&train, config.seed, 0);
     images.truncate(args.images);
-    let plan = plan::plan(&args, stored.as_ref(), &dataset, images, context)?;
-    let lab = &plan.lab;
-    let (mut net, best) = match own {
-        Some((net, best)) => (net, Some(best)),
-        None => {
-            let mut net = Network::new(&config.model, context.engine, 1, false)?;
-            net.init(config.init, config.seed);
-            (net, None)
-        }
-    };
-    match (args.own, &plan.long) {
-        (true, _) => plan.check_own(net.params(), context)?,
-        (false, long) => lab.check(net.params(), &plan.contenders, long.as_ref())?,
-    }
-    if along && !args.own {
-        Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
-    }
-    let mut record = Record {
+    plan::plan(args, stored, dataset, images, context)
+}
+
+/// A network with new weights.
+fn fresh(config: &Config, context: &Context) -> Outcome<Network> {
+    let mut net = Network::new(&config.model, context.engine, 1, false)?;
+    net.init(config.init, config.seed);
+    Ok(net)
+}
+
+/// The record before anything is measured.
+fn unmeasured(
+    args: &Args,
+    stored: Option<&RunFolder>,
+    dataset: &Dataset,
+    plan: &Plan<'_>,
+    context: &Context,
+) -> Record {
+    let (config, lab) = (&plan.config, &plan.lab);
+    Record {
         network: format!(
             "{}, {} binary",
             config.model.name,
@@ -185,10 +221,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         probability: lab.probability.name().into(),
         images: lab.images.len(),
         seed: config.seed,
-        weights: match &stored {
+        weights: match stored {
             Some(run) => format!("best weights of {}", run.path().display()),
             None if args.own => "trained: each with its own estimator".into(),
-            None if along => format!("trained: {}", result::network(&config)),
+            None if args.is_along() => format!("trained: {}", result::network(config)),
             None => "new".into(),
         },
         parameters: Vec::new(),
@@ -196,42 +232,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         points: Vec::new(),
         own: Vec::new(),
         provenance: Provenance::here(context.engine.kernels.isa.name()),
-    };
-    let mut trip = Trip {
-        args: &args,
-        context,
-        dataset: &dataset,
-        plan: &plan,
-        stop: signals::stop_flag()?,
-        progress: &mut progress,
-    };
-    let mut trained_run = None;
-    match (best, along) {
-        (Some(best), _) => {
-            let weights = (best.epoch, best.slope);
-            record
-                .points
-                .push(trip.point(weights, net.params_mut(), false)?);
-        }
-        (None, true) if args.own => record.own = trip.own()?,
-        (None, true) => {
-            let (points, run) = trip.along(&config, &mut net)?;
-            record.points = points;
-            trained_run = Some(run);
-        }
-        (None, false) => {
-            let weights = (0, config.slope.at(1, config.epochs));
-            record
-                .points
-                .push(trip.point(weights, net.params_mut(), true)?);
-        }
     }
-    record.parameters = lab.parameters(net.params())?;
-    write(&args, &record)?;
-    if let Some(run) = trained_run {
-        keep_run(run, &args.out.join("run"))?;
-    }
-    print(&record, &args, context)
 }
 
 /// Reads `5%` or `0.05`.
@@ -249,6 +250,16 @@ fn until(text: &str) -> Result<f64, String> {
 }
 
 impl Args {
+    /// Whether the record, and the run of a training, can be written where they belong.
+    fn check_places(&self) -> Outcome {
+        places::file_and_folder("--out", &self.record())?;
+        if self.is_along() {
+            places::run_folder(&self.out.join("run"))?;
+            places::run_folder(&self.out.join(PARTIAL))?;
+        }
+        Ok(())
+    }
+
     /// The file of the record.
     fn record(&self) -> PathBuf {
         self.out.join("lab.json")

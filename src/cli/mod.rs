@@ -34,6 +34,7 @@ mod signals;
 mod table;
 mod train;
 mod verify;
+mod weights;
 
 use std::ffi::OsString;
 use std::io::Write;

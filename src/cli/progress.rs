@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bnn_cpu::data;
-use bnn_cpu::train::{self, EpochRecord};
+use bnn_cpu::train::{self, Config, EpochRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -232,25 +232,11 @@ impl Progress {
                 steps,
                 resumed,
             } => {
-                self.begun = Instant::now();
-                self.epochs = config.epochs;
-                self.steps = steps * config.epochs;
-                self.steps_before = None;
-                self.losses = Curve::default();
                 self.emit(json!({
                     "event": "begin", "run": output::path(run), "resumed": resumed, "epoch": epoch,
                     "epochs": config.epochs, "steps": steps, "config": output::value(config),
                 }));
-                let how = if resumed { "continuing" } else { "training" };
-                let (train, validation) = config.split_sizes();
-                self.say(&format!(
-                    "{how} {} on {} ({} images, {} for validation) in {}",
-                    config.model.name,
-                    config.dataset.name,
-                    grouped(train),
-                    grouped(validation),
-                    run.display()
-                ));
+                self.begin(config, steps, resumed, run);
             }
             Event::Step {
                 epoch,
@@ -289,6 +275,25 @@ impl Progress {
             }
             Event::Test(_) => self.close_bar(),
         }
+    }
+
+    /// Sets the clocks of a training and says what begins.
+    fn begin(&mut self, config: &Config, steps: usize, resumed: bool, run: &Path) {
+        self.begun = Instant::now();
+        self.epochs = config.epochs;
+        self.steps = steps * config.epochs;
+        self.steps_before = None;
+        self.losses = Curve::default();
+        let how = if resumed { "continuing" } else { "training" };
+        let (train, validation) = config.split_sizes();
+        self.say(&format!(
+            "{how} {} on {} ({} images, {} for validation) in {}",
+            config.model.name,
+            config.dataset.name,
+            grouped(train),
+            grouped(validation),
+            run.display()
+        ));
     }
 
     fn step(

@@ -18,13 +18,13 @@ use crate::train::{Evaluation, Evaluator, Reading};
 /// stored (height, width, channel).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Maps {
-    /// Of the example of each class; empty for a class without an image.
+    /// The map of the example of each class; empty for a class without an image.
     pub examples: Vec<Vec<f32>>,
     /// The mean over all images.
     pub mean: Vec<f32>,
 }
 
-/// What a convolution's block hands on.
+/// The maps of one convolution's block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerMaps {
     /// The convolution's name.
@@ -40,9 +40,9 @@ pub struct LayerMaps {
 /// What the network took an image for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guess {
-    /// The image, counted from 0.
+    /// The index of the image in the split.
     pub image: u32,
-    /// Its class.
+    /// The label of the image.
     pub label: u32,
     /// The class with the largest logit.
     pub guess: u32,
@@ -50,7 +50,8 @@ pub struct Guess {
     pub margin: f32,
 }
 
-/// See the module's page.
+/// What a network does on every image of a split: the maps behind each convolution, and its
+/// guesses.
 #[derive(Clone, Debug)]
 pub struct ActivationStatistics {
     /// Loss and accuracy, as the evaluation of the same images gives them.
@@ -132,6 +133,83 @@ impl Sums {
     }
 }
 
+/// A block, and what was seen of it so far.
+struct Seen {
+    block: Block,
+    outputs: Sums,
+    /// Stays 0 where the block samples nothing.
+    probabilities: Sums,
+}
+
+impl Seen {
+    fn new(block: Block, classes: usize) -> Self {
+        let len = block.shape.len();
+        Self {
+            outputs: Sums::new(classes, len),
+            probabilities: Sums::new(classes, len),
+            block,
+        }
+    }
+
+    /// Adds the maps of `images`, which are in the network's rows. `example` gives the class
+    /// that an image is the example of.
+    fn look(&mut self, net: &Network, images: &[u32], example: &dyn Fn(u32) -> Option<usize>) {
+        let len = self.block.shape.len();
+        let outputs = net.layer_output(self.block.output).chunks_exact(len);
+        for (&image, y) in images.iter().zip(outputs) {
+            self.outputs.add(y.iter().copied(), example(image));
+        }
+        let Some(probability) = self.block.sampled else {
+            return;
+        };
+        let slope = net.pass().slope;
+        // A block begins with a convolution, so a unit has a layer below it.
+        let inputs = net.layer_output(self.block.output - 1).chunks_exact(len);
+        for (&image, x) in images.iter().zip(inputs) {
+            let p = x.iter().map(|&x| probability.of(slope, x));
+            self.probabilities.add(p, example(image));
+        }
+    }
+
+    fn maps(self, images: usize) -> LayerMaps {
+        let sampled = self.block.sampled;
+        LayerMaps {
+            probability: sampled.map(|_| self.probabilities.maps(images)),
+            output: self.outputs.maps(images),
+            name: self.block.name,
+            shape: self.block.shape,
+        }
+    }
+}
+
+/// The first image of each class.
+fn first_of_each(split: &Split, classes: usize) -> Vec<Option<u32>> {
+    let mut examples = vec![None; classes];
+    for i in 0..split.len() {
+        let first = &mut examples[split.label(i) as usize];
+        *first = first.or(Some(i as u32));
+    }
+    examples
+}
+
+/// What the network takes the images in its rows for; they are given with their labels.
+fn guess(net: &Network, images: impl Iterator<Item = (u32, u32)>) -> impl Iterator<Item = Guess> {
+    let classes = net.classes();
+    let mut p = vec![0.0; classes];
+    let rows = images.zip(net.logits().chunks_exact(classes));
+    rows.map(move |((image, label), z)| {
+        softmax(z, &mut p);
+        // A row with a NaN is never right; whichever class it is given.
+        let guess = argmax(z).unwrap_or((label as usize + 1) % classes);
+        Guess {
+            image,
+            label,
+            guess: guess as u32,
+            margin: p[guess] - p[label as usize],
+        }
+    })
+}
+
 impl ActivationStatistics {
     /// Looks at all of `split`. Stochastic units are sampled once, with the noise of
     /// (`seed`, `step`); with those of a run's own test, the guesses are the ones
@@ -148,63 +226,25 @@ impl ActivationStatistics {
         }
         let blocks = blocks(net.spec())?;
         let classes = net.classes();
-        let mut examples = vec![None; classes];
-        for i in 0..split.len() {
-            let first = &mut examples[split.label(i) as usize];
-            *first = first.or(Some(i as u32));
-        }
-        let sums = |block: &Block| Sums::new(classes, block.shape.len());
-        let mut outputs: Vec<Sums> = blocks.iter().map(sums).collect();
-        let mut chances: Vec<Sums> = blocks.iter().map(sums).collect();
+        let examples = first_of_each(split, classes);
+        let mut layers: Vec<Seen> = blocks.into_iter().map(|b| Seen::new(b, classes)).collect();
         let mut guesses = Vec::with_capacity(split.len());
-        let mut p = vec![0.0; classes];
         let all: Vec<u32> = (0..split.len() as u32).collect();
-        let mut look = |net: &Network, rows: &[u32]| {
-            let slope = net.pass().slope;
-            for (b, block) in blocks.iter().enumerate() {
-                let len = block.shape.len();
-                let y = net.layer_output(block.output).chunks_exact(len);
-                let x = match block.sampled {
-                    // A block begins with a convolution, so a unit has a layer below it.
-                    Some(_) => net.layer_output(block.output - 1),
-                    None => &[],
-                };
-                for (row, (&image, y)) in rows.iter().zip(y).enumerate() {
-                    let label = split.label(image as usize) as usize;
-                    let example = (examples[label] == Some(image)).then_some(label);
-                    outputs[b].add(y.iter().copied(), example);
-                    if let Some(probability) = block.sampled {
-                        let x = &x[row * len..][..len];
-                        let p = x.iter().map(|&x| probability.of(slope, x));
-                        chances[b].add(p, example);
-                    }
-                }
+        let mut look = |net: &Network, images: &[u32]| {
+            let example = |image: u32| {
+                let label = split.label(image as usize) as usize;
+                (examples[label] == Some(image)).then_some(label)
+            };
+            for layer in &mut layers {
+                layer.look(net, images, &example);
             }
-            for (&image, z) in rows.iter().zip(net.logits().chunks_exact(classes)) {
-                softmax(z, &mut p);
-                let label = split.label(image as usize);
-                // A row with a NaN is never right; whichever class it is given.
-                let guess = argmax(z).unwrap_or((label as usize + 1) % classes);
-                guesses.push(Guess {
-                    image,
-                    label,
-                    guess: guess as u32,
-                    margin: p[guess] - p[label as usize],
-                });
-            }
+            let labels = images.iter().map(|&i| (i, split.label(i as usize)));
+            guesses.extend(guess(net, labels));
         };
         let evaluation =
             Evaluator::default().watch(net, split, &all, Reading::Samples(1), at, &mut look);
-        let layers = blocks.into_iter().zip(outputs).zip(chances);
         Ok(Self {
-            layers: layers
-                .map(|((block, output), chance)| LayerMaps {
-                    probability: block.sampled.map(|_| chance.maps(all.len())),
-                    output: output.maps(all.len()),
-                    name: block.name,
-                    shape: block.shape,
-                })
-                .collect(),
+            layers: layers.into_iter().map(|l| l.maps(all.len())).collect(),
             evaluation,
             examples,
             guesses,

@@ -17,11 +17,11 @@ pub const LINE: usize = 16;
 /// Colours of what is not data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
-    /// Behind everything.
+    /// The colour of the background.
     pub paper: Rgb,
-    /// Text.
+    /// The colour of text.
     pub ink: Rgb,
-    /// Text that matters less, and frames.
+    /// The colour of text that matters less, and of frames.
     pub faint: Rgb,
 }
 
@@ -43,11 +43,11 @@ impl Theme {
 /// Where text stands relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins at the point.
     Start,
-    /// Its middle is there.
+    /// The middle of the text is at the point.
     Middle,
-    /// It ends there.
+    /// The text ends at the point.
     End,
 }
 
@@ -85,7 +85,7 @@ impl Canvas {
         Ok(Self { sheet, theme })
     }
 
-    /// Width and height.
+    /// The width and the height of the picture, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.sheet.width, self.sheet.height)
     }
@@ -107,7 +107,7 @@ impl Canvas {
         }
     }
 
-    /// A filled rectangle; what lies outside the picture is cut off.
+    /// Draws a filled rectangle; what lies outside the picture is cut off.
     pub fn rect(&mut self, (x, y): (usize, usize), width: usize, height: usize, colour: Rgb) {
         for y in y..y + height {
             for x in x..x + width {
@@ -116,7 +116,7 @@ impl Canvas {
         }
     }
 
-    /// A frame of one pixel just outside a rectangle.
+    /// Draws a frame of one pixel just outside a rectangle.
     pub fn frame(&mut self, (x, y): (usize, usize), width: usize, height: usize) {
         let colour = self.theme.faint;
         let (left, top) = (x.saturating_sub(1), y.saturating_sub(1));
@@ -126,12 +126,12 @@ impl Canvas {
         self.rect((x + width, top), 1, height + 2, colour);
     }
 
-    /// Text on one line whose top is at `y`. Characters that the font lacks become `?`.
+    /// Draws text on one line whose top is at `y`. Characters that the font lacks become `?`.
     pub fn text(&mut self, (x, y): (usize, usize), text: &str, anchor: Anchor, ink: Rgb) {
         self.write((x, y), text, anchor, ink, FontWeight::Regular);
     }
 
-    /// The same in bold.
+    /// Draws text as [`Self::text`] does, in bold.
     pub fn bold(&mut self, (x, y): (usize, usize), text: &str, anchor: Anchor, ink: Rgb) {
         self.write((x, y), text, anchor, ink, FontWeight::Bold);
     }

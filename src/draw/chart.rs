@@ -24,16 +24,16 @@ const DASHES: [&str; 4] = ["none", "7 3", "2 3", "9 3 2 3"];
 /// Where colours come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Fixed, for a white page.
+    /// Colours are fixed, for a white page.
     Light,
-    /// Fixed, for a dark page.
+    /// Colours are fixed, for a dark page.
     Dark,
-    /// Variables of the page that the chart stands in.
+    /// Colours are variables of the page that the chart stands in.
     Page,
 }
 
 impl Style {
-    /// Text.
+    /// The colour of text.
     pub fn ink(self) -> &'static str {
         match self {
             Self::Light => "#181a1e",
@@ -42,7 +42,7 @@ impl Style {
         }
     }
 
-    /// Text that matters less.
+    /// The colour of text that matters less.
     pub fn faint(self) -> &'static str {
         match self {
             Self::Light => "#626872",
@@ -51,7 +51,7 @@ impl Style {
         }
     }
 
-    /// Grid lines.
+    /// The colour of grid lines.
     pub fn rule(self) -> &'static str {
         match self {
             Self::Light => "#e3e6ea",
@@ -60,7 +60,7 @@ impl Style {
         }
     }
 
-    /// Behind everything.
+    /// The colour of the background.
     pub fn paper(self) -> &'static str {
         match self {
             Self::Light => "#ffffff",
@@ -69,7 +69,7 @@ impl Style {
         }
     }
 
-    /// The line of run `i`.
+    /// The colour of the line of run `i`.
     pub fn line(self, i: usize) -> String {
         let (light, dark) = LINES[i % LINES.len()];
         match self {
@@ -80,7 +80,7 @@ impl Style {
     }
 }
 
-/// How the line of run `i` is broken.
+/// The `stroke-dasharray` of the line of run `i`; empty for an unbroken line.
 pub fn dash(i: usize) -> &'static str {
     DASHES[i / LINES.len() % DASHES.len()]
 }
@@ -99,13 +99,13 @@ pub struct Line {
 pub struct Chart {
     /// What is shown.
     pub title: &'static str,
-    /// Its unit.
+    /// The unit of what is shown.
     pub unit: &'static str,
     /// Whether the numbers span orders of magnitude.
     pub log: bool,
-    /// What the lines go along.
+    /// What the horizontal axis shows.
     pub along: &'static str,
-    /// Whether that spans orders of magnitude.
+    /// Whether the horizontal axis spans orders of magnitude.
     pub along_log: bool,
     /// The lines; at least one has a point.
     pub lines: Vec<Line>,
@@ -204,7 +204,7 @@ pub(super) fn number(v: f64) -> String {
 }
 
 impl Chart {
-    /// Its elements, for an `<svg>` of [`SIZE`].
+    /// The elements of the chart, for an `<svg>` of [`SIZE`].
     pub fn body(&self, style: Style) -> Markup {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let x = Axis::of(points().map(|p| p.0), self.along_log, 6);

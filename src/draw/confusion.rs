@@ -19,22 +19,26 @@ const MARGIN: usize = 16;
 /// If `counts` is not square.
 pub fn matrix(title: &str, counts: &[usize], classes: usize, theme: Theme) -> Result<Canvas> {
     assert_eq!(counts.len(), classes * classes, "a square matrix");
-    let cell = CELL.max(text_width(&counts.iter().max().unwrap_or(&0).to_string()) + 10);
     let total: usize = counts.iter().sum();
     let right: usize = (0..classes).map(|c| counts[c * classes + c]).sum();
     let off = (0..counts.len()).filter(|i| i / classes != i % classes);
     let most = off.map(|i| counts[i]).max().unwrap_or(0).max(1);
-    let left = MARGIN + 2 * LINE + text_width(&classes.to_string()) + 6;
-    let top = MARGIN + 2 * (LINE + 4) + 8 + 2 * LINE + 6;
-    let recall = text_width("100.00 %") + 18;
     let note = format!(
         "{} of {} right; rows are what the image shows, columns what it was taken for",
         grouped(right),
         grouped(total)
     );
+    let places = Places {
+        cell: CELL.max(text_width(&counts.iter().max().unwrap_or(&0).to_string()) + 10),
+        left: MARGIN + 2 * LINE + text_width(&classes.to_string()) + 6,
+        top: MARGIN + 2 * (LINE + 4) + 8 + 2 * LINE + 6,
+        classes,
+    };
+    let recall = text_width("100.00 %") + 18;
     let widest = text_width(title).max(text_width(&note));
-    let width = (left + cell * classes + recall).max(MARGIN + widest) + MARGIN;
-    let mut canvas = Canvas::new(width, top + cell * classes + MARGIN, theme)?;
+    let width = (places.end() + recall).max(MARGIN + widest) + MARGIN;
+    let height = places.top + places.cell * classes + MARGIN;
+    let mut canvas = Canvas::new(width, height, theme)?;
     canvas.bold((MARGIN, MARGIN), title, Anchor::Start, theme.ink);
     canvas.text(
         (MARGIN, MARGIN + LINE + 4),
@@ -42,38 +46,64 @@ pub fn matrix(title: &str, counts: &[usize], classes: usize, theme: Theme) -> Re
         Anchor::Start,
         theme.faint,
     );
-    let end = left + cell * classes;
-    canvas.text(
-        (left + cell * classes / 2, top - 2 * LINE - 4),
-        "taken for",
-        Anchor::Middle,
-        theme.faint,
-    );
-    canvas.text(
-        (end + 14, top - LINE - 4),
-        "right",
-        Anchor::Start,
-        theme.faint,
-    );
-    canvas.text(
-        (MARGIN, top - LINE - 4),
-        "shows",
-        Anchor::Start,
-        theme.faint,
-    );
-    for i in 0..classes {
-        let middle = top + i * cell + (cell - LINE) / 2;
-        canvas.text((left - 8, middle), &i.to_string(), Anchor::End, theme.ink);
+    places.headings(&mut canvas);
+    for shown in 0..classes {
+        places.row(
+            &mut canvas,
+            shown,
+            &counts[shown * classes..][..classes],
+            most,
+        );
+    }
+    Ok(canvas)
+}
+
+/// Where the cells lie.
+struct Places {
+    /// Side of a cell.
+    cell: usize,
+    /// Left edge of the first column.
+    left: usize,
+    /// Upper edge of the first row.
+    top: usize,
+    classes: usize,
+}
+
+impl Places {
+    /// Right edge of the last column.
+    fn end(&self) -> usize {
+        self.left + self.cell * self.classes
+    }
+
+    /// What rows, columns and the shares beside them are.
+    fn headings(&self, canvas: &mut Canvas) {
+        let faint = canvas.theme.faint;
+        let middle = self.left + self.cell * self.classes / 2;
+        let (upper, lower) = (self.top - 2 * LINE - 4, self.top - LINE - 4);
+        canvas.text((middle, upper), "taken for", Anchor::Middle, faint);
+        canvas.text((self.end() + 14, lower), "right", Anchor::Start, faint);
+        canvas.text((MARGIN, lower), "shows", Anchor::Start, faint);
+    }
+
+    /// The images of the class `shown`: its name beside its row and above its column, how
+    /// often it was taken for each class, and the share that was right. `most` is the number
+    /// of mistakes that has the strongest colour.
+    fn row(&self, canvas: &mut Canvas, shown: usize, counts: &[usize], most: usize) {
+        let theme = canvas.theme;
+        let (cell, y) = (self.cell, self.top + shown * self.cell);
+        let middle = y + (cell - LINE) / 2;
+        let name = shown.to_string();
+        canvas.text((self.left - 8, middle), &name, Anchor::End, theme.ink);
+        let column = self.left + shown * cell + cell / 2;
         canvas.text(
-            (left + i * cell + cell / 2, top - LINE - 4),
-            &i.to_string(),
+            (column, self.top - LINE - 4),
+            &name,
             Anchor::Middle,
             theme.ink,
         );
-        for j in 0..classes {
-            let n = counts[i * classes + j];
-            let at = (left + j * cell, top + i * cell);
-            let (fill, ink) = match (i == j, n) {
+        for (taken, &n) in counts.iter().enumerate() {
+            let x = self.left + taken * cell;
+            let (fill, ink) = match (shown == taken, n) {
                 (true, _) => (mix(theme.paper, theme.faint), theme.ink),
                 (false, 0) => (mix(theme.paper, mix(theme.paper, theme.faint)), theme.faint),
                 (false, n) => {
@@ -81,29 +111,17 @@ pub fn matrix(title: &str, counts: &[usize], classes: usize, theme: Theme) -> Re
                     (colour, colour::readable_on(colour))
                 }
             };
-            canvas.rect(at, cell - 1, cell - 1, fill);
+            canvas.rect((x, y), cell - 1, cell - 1, fill);
             if n > 0 {
-                canvas.text(
-                    (at.0 + cell / 2, middle),
-                    &n.to_string(),
-                    Anchor::Middle,
-                    ink,
-                );
+                canvas.text((x + cell / 2, middle), &n.to_string(), Anchor::Middle, ink);
             }
         }
-        let row = &counts[i * classes..][..classes];
-        let of: usize = row.iter().sum();
+        let of: usize = counts.iter().sum();
         if of > 0 {
-            let share = 100.0 * row[i] as f64 / of as f64;
-            canvas.text(
-                (end + 14, middle),
-                &format!("{share:.2} %"),
-                Anchor::Start,
-                theme.ink,
-            );
+            let share = format!("{:.2} %", 100.0 * counts[shown] as f64 / of as f64);
+            canvas.text((self.end() + 14, middle), &share, Anchor::Start, theme.ink);
         }
     }
-    Ok(canvas)
 }
 
 /// A fifth of the way from `a` to `b`.

@@ -24,23 +24,10 @@ pub fn sheet(
     let &[out, inputs, height, width] = weights.shape() else {
         return Err(Error::spec(format!("{layer} is no convolution")));
     };
-    let plane = |o: usize, i: usize| {
-        let mut values = Vec::with_capacity(height * width);
-        for y in 0..height {
-            for x in 0..width {
-                let w = weights[[o, i, y, x]];
-                values.push(if binary { bits::sign(w) } else { w });
-            }
-        }
-        Some(Plane {
-            width,
-            height,
-            values,
-        })
-    };
     let most = weights.iter().filter(|w| w.is_finite());
     let most = most.fold(0f32, |most, w| most.max(w.abs()));
     let colours = Colours::Around0(if binary { 1.0 } else { most });
+    let plane = |o: usize, i: usize| Some(plane(weights, (o, i), binary));
     let row = |name: String, maps: Vec<Option<Plane>>| Row {
         name,
         maps,
@@ -81,4 +68,19 @@ pub fn sheet(
         cell,
     }
     .draw(theme)
+}
+
+/// The filter from input channel `input` to output channel `out`, or its signs.
+fn plane(weights: &ArrayViewD<'_, f32>, (out, input): (usize, usize), signs: bool) -> Plane {
+    let (height, width) = (weights.shape()[2], weights.shape()[3]);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+    let values = places.map(|(y, x)| {
+        let w = weights[[out, input, y, x]];
+        if signs { bits::sign(w) } else { w }
+    });
+    Plane {
+        width,
+        height,
+        values: values.collect(),
+    }
 }

@@ -70,11 +70,11 @@ impl Plane {
 /// How numbers become colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colours {
-    /// [`colour::sequential`] from the first number to the second.
+    /// The map [`colour::sequential`], from the first number to the second.
     Amount(f32, f32),
-    /// [`colour::diverging`] from minus that number to it.
+    /// The map [`colour::diverging`], from minus that number to that number.
     Around0(f32),
-    /// [`colour::grey`] from 0 to 1, and no bar.
+    /// The map [`colour::grey`], from 0 to 1, without a bar.
     Grey,
 }
 
@@ -113,7 +113,7 @@ impl Colours {
 /// A row of maps in one set of colours.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is.
+    /// The name that stands before the row.
     pub name: String,
     /// Its maps; a place may stay empty.
     pub maps: Vec<Option<Plane>>,
@@ -121,12 +121,12 @@ pub struct Row {
     pub colours: Colours,
 }
 
-/// The picture.
+/// A picture of maps in rows and columns, beside a colour bar.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// First line.
+    /// The first line of the picture.
     pub title: String,
-    /// Lines below it.
+    /// The lines below the title.
     pub notes: Vec<String>,
     /// Names of the columns; none where empty.
     pub columns: Vec<String>,
@@ -138,7 +138,7 @@ pub struct Grid {
     pub cell: usize,
 }
 
-/// A number for the bar's ends, in as few digits as it needs.
+/// A number in as few digits as it needs, for the ends of the colour bar.
 pub fn short(x: f32) -> String {
     let digits = match x.abs() {
         a if a == 0.0 || a >= 100.0 => 0,
@@ -151,69 +151,40 @@ pub fn short(x: f32) -> String {
 }
 
 impl Grid {
-    /// Draws it.
+    /// Draws the picture.
     ///
     /// # Errors
     /// A picture without a map, or too large a one.
     pub fn draw(&self, theme: Theme) -> Result<Canvas> {
-        let planes = || self.rows.iter().flat_map(|r| r.maps.iter().flatten());
-        // A whole number of pixels for each number, the same for every map of its size.
-        let scale = |p: &Plane| (self.cell / p.width.max(p.height)).max(1);
-        let across = planes().map(|p| p.width * scale(p)).max().unwrap_or(0);
-        let most = |row: &Row| row.maps.iter().flatten().map(|p| p.height * scale(p)).max();
-        let columns = self.rows.iter().map(|r| r.maps.len()).max().unwrap_or(0);
-        let names = self
-            .rows
-            .iter()
-            .map(|r| text_width(&r.name))
-            .max()
-            .unwrap_or(0);
-        let left = MARGIN + if names > 0 { names + 10 } else { 0 };
-        let place = |column: usize| {
-            let apart = self.apart.is_some_and(|from| column >= from);
-            left + column * (across + GAP) + if apart { APART - GAP } else { 0 }
-        };
-        let head = MARGIN + (LINE + 4) * (1 + self.notes.len()) + 6;
-        let top = head + if self.columns.is_empty() { 0 } else { LINE + 4 };
-        let height: usize = self
-            .rows
-            .iter()
-            .map(|r| most(r).unwrap_or(LINE) + GAP)
-            .sum();
-        let right = place(columns.max(1) - 1) + across;
-        let bar = self
-            .rows
-            .iter()
-            .find_map(|r| Some((r.colours, r.colours.ends()?)));
-        let bar_at = right + 22;
-        let after = bar.map_or(0, |(_, ends)| {
-            let widest = text_width(&short(ends.0)).max(text_width(&short(ends.1)));
-            22 + BAR + 8 + widest
-        });
-        let lines = std::iter::once(&self.title).chain(&self.notes);
-        let widest = lines.map(|line| text_width(line)).max().unwrap_or(0);
-        let width = (right + after).max(MARGIN + widest) + MARGIN;
-        let mut canvas = Canvas::new(width, top + height.saturating_sub(GAP) + MARGIN, theme)?;
+        let places = Places::of(self);
+        let mut canvas = Canvas::new(places.width, places.height, theme)?;
         canvas.bold((MARGIN, MARGIN), &self.title, Anchor::Start, theme.ink);
         for (i, note) in self.notes.iter().enumerate() {
             let y = MARGIN + (LINE + 4) * (i + 1);
             canvas.text((MARGIN, y), note, Anchor::Start, theme.faint);
         }
         for (column, name) in self.columns.iter().enumerate() {
-            let x = place(column) + across / 2;
-            canvas.text((x, head), name, Anchor::Middle, theme.ink);
+            let x = places.column(column) + places.across / 2;
+            canvas.text((x, places.head), name, Anchor::Middle, theme.ink);
         }
-        let mut y = top;
-        // The bar stands beside the rows that it speaks of.
-        let (mut first, mut last) = (None, top);
+        self.draw_rows(&mut canvas, &places);
+        Ok(canvas)
+    }
+
+    /// The maps, and the bar beside the rows that it speaks of.
+    fn draw_rows(&self, canvas: &mut Canvas, places: &Places) {
+        let mut y = places.top;
+        let (mut first, mut last) = (None, y);
         for row in &self.rows {
-            let height = most(row).unwrap_or(LINE);
+            let height = self.row_height(row);
             let middle = y + (height.saturating_sub(LINE)) / 2;
-            canvas.text((left - 10, middle), &row.name, Anchor::End, theme.ink);
+            let ink = canvas.theme.ink;
+            canvas.text((places.left - 10, middle), &row.name, Anchor::End, ink);
             for (column, plane) in row.maps.iter().enumerate() {
                 let Some(plane) = plane else { continue };
-                let x = place(column) + (across - plane.width * scale(plane)) / 2;
-                canvas.plane((x, y), plane, scale(plane), row.colours);
+                let scale = self.scale(plane);
+                let x = places.column(column) + (places.across - plane.width * scale) / 2;
+                canvas.plane((x, y), plane, scale, row.colours);
             }
             if row.colours.ends().is_some() {
                 first = first.or(Some(y));
@@ -221,15 +192,89 @@ impl Grid {
             }
             y += height + GAP;
         }
-        if let (Some((colours, ends)), Some(first)) = (bar, first) {
-            canvas.bar((bar_at, first), last - first, colours, ends);
+        if let (Some((colours, ends)), Some(first)) = (self.bar(), first) {
+            canvas.bar((places.bar, first), last - first, colours, ends);
         }
-        Ok(canvas)
+    }
+
+    /// A whole number of pixels for each number, the same for every map of its size.
+    fn scale(&self, plane: &Plane) -> usize {
+        (self.cell / plane.width.max(plane.height)).max(1)
+    }
+
+    /// Pixels from the upper edge of a row's maps to the lower one.
+    fn row_height(&self, row: &Row) -> usize {
+        let heights = row.maps.iter().flatten();
+        let heights = heights.map(|p| p.height * self.scale(p));
+        heights.max().unwrap_or(LINE)
+    }
+
+    /// The colours of the bar, which are those of the first row that has a range.
+    fn bar(&self) -> Option<(Colours, (f32, f32))> {
+        let mut rows = self.rows.iter();
+        rows.find_map(|r| Some((r.colours, r.colours.ends()?)))
+    }
+}
+
+/// Where the parts of a picture lie, in pixels.
+struct Places {
+    width: usize,
+    height: usize,
+    /// Left edge of the first column.
+    left: usize,
+    /// Upper edge of the columns' names.
+    head: usize,
+    /// Upper edge of the first row.
+    top: usize,
+    /// Width of a column.
+    across: usize,
+    /// The column that is set apart.
+    apart: Option<usize>,
+    /// Left edge of the bar.
+    bar: usize,
+}
+
+impl Places {
+    fn of(grid: &Grid) -> Self {
+        let planes = grid.rows.iter().flat_map(|r| r.maps.iter().flatten());
+        let across = planes.map(|p| p.width * grid.scale(p)).max().unwrap_or(0);
+        let columns = grid.rows.iter().map(|r| r.maps.len()).max().unwrap_or(0);
+        let names = grid.rows.iter().map(|r| text_width(&r.name));
+        let names = names.max().unwrap_or(0);
+        let head = MARGIN + (LINE + 4) * (1 + grid.notes.len()) + 6;
+        let mut places = Self {
+            width: 0,
+            height: 0,
+            left: MARGIN + if names > 0 { names + 10 } else { 0 },
+            head,
+            top: head + if grid.columns.is_empty() { 0 } else { LINE + 4 },
+            across,
+            apart: grid.apart,
+            bar: 0,
+        };
+        let right = places.column(columns.max(1) - 1) + across;
+        places.bar = right + 22;
+        let after = grid.bar().map_or(0, |(_, ends)| {
+            let widest = text_width(&short(ends.0)).max(text_width(&short(ends.1)));
+            22 + BAR + 8 + widest
+        });
+        let lines = std::iter::once(&grid.title).chain(&grid.notes);
+        let widest = lines.map(|line| text_width(line)).max().unwrap_or(0);
+        places.width = (right + after).max(MARGIN + widest) + MARGIN;
+        let rows: usize = grid.rows.iter().map(|r| grid.row_height(r) + GAP).sum();
+        places.height = places.top + rows.saturating_sub(GAP) + MARGIN;
+        places
+    }
+
+    /// Left edge of a column.
+    fn column(&self, column: usize) -> usize {
+        let apart = self.apart.is_some_and(|from| column >= from);
+        self.left + column * (self.across + GAP) + if apart { APART - GAP } else { 0 }
     }
 }
 
 impl Canvas {
-    /// A map, each number a square of `scale` pixels.
+    /// Draws a map, each number a square of `scale` pixels.
     pub fn plane(&mut self, (x, y): (usize, usize), plane: &Plane, scale: usize, colours: Colours) {
         for (row, line) in plane.values.chunks_exact(plane.width).enumerate() {
             for (column, &value) in line.iter().enumerate() {

@@ -12,9 +12,9 @@ use crate::tensor::Shape;
 /// A network's statistics and what to call it.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// A few words.
+    /// The network in a few words.
     pub name: &'a str,
-    /// What it does.
+    /// What the network does on the images.
     pub statistics: &'a ActivationStatistics,
 }
 

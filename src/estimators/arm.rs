@@ -1,15 +1,4 @@
-//! ARM: augment, REINFORCE, merge.
-//!
-//! ```text
-//! h = [u < p],  h̃ = [1-u < p]
-//! dL/dx = (L(h̃) - L(h)) · a·(u - 1/2)
-//! ```
-//!
-//! The same uniform numbers make a sample and its opposite; their losses' difference
-//! is the signal. Unbiased, for the logistic probability function alone. Cost: one further forward pass
-//! for each binary layer.
-//!
-//! Source: Yin and Zhou, "ARM" (arXiv 1807.11143).
+//! The estimator [`Arm`].
 
 use super::{Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, ScoreFunction, Unit};
 
@@ -19,7 +8,18 @@ pub(super) const OPPOSITE: [Extra; 1] = [Extra {
     above: Emit::Sample,
 }];
 
-/// See the module's page.
+/// ARM: augment, REINFORCE, merge.
+///
+/// ```text
+/// h = [u < p],  h̃ = [1-u < p]
+/// dL/dx = (L(h̃) - L(h)) · a·(u - 1/2)
+/// ```
+///
+/// The same uniform numbers make a sample and its opposite; their losses' difference
+/// is the signal. Unbiased, for the logistic probability function alone. Cost: one further forward pass
+/// for each binary layer.
+///
+/// Source: Yin and Zhou, "ARM" (arXiv 1807.11143).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arm;
 

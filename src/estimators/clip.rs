@@ -1,19 +1,23 @@
-//! The clipped straight-through estimator of binarised networks.
-//!
-//! ```text
-//! dL/dx = dL/dh · a/2 · [|a·x| <= 1]
-//! ```
-//!
-//! Published for outputs -1 and +1 as `dL/dh · [|x| <= 1]`; outputs 0 and 1 are half
-//! as far apart, hence the 1/2. That makes it [`st`](super::StraightThrough) with the
-//! hard sigmoid, except at `|a·x| = 1` exactly. Biased.
-//!
-//! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
+//! The estimator [`ClippedStraightThrough`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-rule_with_probability!(ClippedStraightThrough, HardSigmoid);
+rule_with_probability!(
+    /// The clipped straight-through estimator of binarised networks.
+    ///
+    /// ```text
+    /// dL/dx = dL/dh · a/2 · [|a·x| <= 1]
+    /// ```
+    ///
+    /// Published for outputs -1 and +1 as `dL/dh · [|x| <= 1]`; outputs 0 and 1 are half
+    /// as far apart, hence the 1/2. That makes it [`st`](super::StraightThrough) with the
+    /// hard sigmoid, except at `|a·x| = 1` exactly. Biased.
+    ///
+    /// Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
+    ClippedStraightThrough,
+    HardSigmoid
+);
 
 impl Estimator for ClippedStraightThrough {
     fn info(&self) -> Info {

@@ -1,20 +1,20 @@
-//! DisARM (U2G): ARM with the noise that does not matter summed out.
-//!
-//! ```text
-//! h = [u < p],  h̃ = [1-u < p]
-//! dL/dx = (L(h) - L(h̃)) / 2 · (-1)^h̃ · [h ≠ h̃] · a·σ(|a·x|)
-//! ```
-//!
-//! Given the pair of bits, the expectation of ARM over `u` is known; a unit whose two
-//! bits agree gets nothing. Unbiased, for the logistic probability function alone, with at most ARM's
-//! variance. Cost: one further forward pass for each binary layer.
-//!
-//! Source: Dong, Mnih, Tucker, "DisARM" (arXiv 2006.10680); Yin et al., U2G (same year).
+//! The estimator [`DisArm`].
 
 use super::arm::OPPOSITE;
 use super::{Estimator, Extra, Info, Needs, Outcome, Probability, Rule, ScoreFunction, Unit};
 
-/// See the module's page.
+/// DisARM (U2G): ARM with the noise that does not matter summed out.
+///
+/// ```text
+/// h = [u < p],  h̃ = [1-u < p]
+/// dL/dx = (L(h) - L(h̃)) / 2 · (-1)^h̃ · [h ≠ h̃] · a·σ(|a·x|)
+/// ```
+///
+/// Given the pair of bits, the expectation of ARM over `u` is known; a unit whose two
+/// bits agree gets nothing. Unbiased, for the logistic probability function alone, with at most ARM's
+/// variance. Cost: one further forward pass for each binary layer.
+///
+/// Source: Dong, Mnih, Tucker, "DisARM" (arXiv 2006.10680); Yin et al., U2G (same year).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DisArm;
 

@@ -1,33 +1,4 @@
-//! Double control variates: leave-one-out REINFORCE whose other samples also predict,
-//! to first order, what a sample's own bits do to its loss.
-//!
-//! ```text
-//! K samples h_1 … h_K of an image, g_j = dL/dh at h_j, ḡ_k = mean of g_j over j ≠ k
-//! b_k = ḡ_k·(h_k - p)                                   the control variate of sample k
-//! dL/dx = Σ_k (L(h_k) + α·b_k - mean over j ≠ k of (L(h_j) + α·b_j)) · d log P(h_k)/dx
-//!         - α·ḡ_k·p'                                    over K
-//! ```
-//!
-//! The mean of `L(h_j)` is the image's expected loss (`--baseline loo`, the usual one). The
-//! first control variate is `b_k`, what the loss of these bits should differ from that by;
-//! its mean times the score is `ḡ_k·p'` and is put back. The second one is `b_j` in the
-//! leave-one-out mean, which takes off what the other samples' own bits did to it. It holds
-//! `g_k`, which knows `h_k`, and yet biases nothing: given all other bits the mean of
-//! `h_j - p` is 0. So the sum is unbiased for every `ḡ` and every `α` that was fixed before
-//! the samples were drawn. Binary layers above pass `g` on as straight-through units do.
-//!
-//! **Learned.** `α` is a layer's own and minimises the second moment of its gradient, with
-//! the samples of an image added up as its biases have them: only in that sum do the terms
-//! of different samples meet, which the second control variate is there for. It is near -1
-//! where the loss is nearly linear in the bits. The published form takes gradient steps to
-//! the same end; here `α` is the closed form over moving averages (`scale.rs`).
-//!
-//! Under layers that pass an gradient on without a loss in it (real ones, straight-through
-//! units, a local expectation) `g_j` comes with the gradient itself. Cost: K forward and
-//! backward passes, two of the latter under another score function; at least two samples.
-//! `tests/second_moments.rs` holds the variance against the formula's.
-//!
-//! Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
+//! The estimator [`DoubleCv`].
 
 use super::probability::rule_with_probability;
 use super::scale::{learn, scale};
@@ -36,7 +7,40 @@ use super::{Estimator, Info, Needs, Outcome, Probability, Rule, SavedGrads, Scor
 /// The averages of Σ g₀·c and Σ c² as they begin: no control variate.
 const BEGIN: [f32; 2] = [0.0, 0.0];
 
-rule_with_probability!(DoubleCv, Sigmoid);
+rule_with_probability!(
+    /// Double control variates: leave-one-out REINFORCE whose other samples also predict,
+    /// to first order, what a sample's own bits do to its loss.
+    ///
+    /// ```text
+    /// K samples h_1 … h_K of an image, g_j = dL/dh at h_j, ḡ_k = mean of g_j over j ≠ k
+    /// b_k = ḡ_k·(h_k - p)                                   the control variate of sample k
+    /// dL/dx = Σ_k (L(h_k) + α·b_k - mean over j ≠ k of (L(h_j) + α·b_j)) · d log P(h_k)/dx
+    ///         - α·ḡ_k·p'                                    over K
+    /// ```
+    ///
+    /// The mean of `L(h_j)` is the image's expected loss (`--baseline loo`, the usual one). The
+    /// first control variate is `b_k`, what the loss of these bits should differ from that by;
+    /// its mean times the score is `ḡ_k·p'` and is put back. The second one is `b_j` in the
+    /// leave-one-out mean, which takes off what the other samples' own bits did to it. It holds
+    /// `g_k`, which knows `h_k`, and yet biases nothing: given all other bits the mean of
+    /// `h_j - p` is 0. So the sum is unbiased for every `ḡ` and every `α` that was fixed before
+    /// the samples were drawn. Binary layers above pass `g` on as straight-through units do.
+    ///
+    /// **Learned.** `α` is a layer's own and minimises the second moment of its gradient, with
+    /// the samples of an image added up as its biases have them: only in that sum do the terms
+    /// of different samples meet, which the second control variate is there for. It is near -1
+    /// where the loss is nearly linear in the bits. The published form takes gradient steps to
+    /// the same end; here `α` is the closed form over moving averages (`scale.rs`).
+    ///
+    /// Under layers that pass an gradient on without a loss in it (real ones, straight-through
+    /// units, a local expectation) `g_j` comes with the gradient itself. Cost: K forward and
+    /// backward passes, two of the latter under another score function; at least two samples.
+    /// `tests/second_moments.rs` holds the variance against the formula's.
+    ///
+    /// Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
+    DoubleCv,
+    Sigmoid
+);
 
 impl Estimator for DoubleCv {
     fn info(&self) -> Info {

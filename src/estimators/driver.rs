@@ -1,9 +1,4 @@
-//! Runs a tape with sampled units forwards and backwards: the plan of rows, learning
-//! signals, control-variate passes. It knows no network: any tape does whose root is one
-//! loss a row.
-//!
-//! A step is [`Driver::forward`], then whatever sets the baselines of
-//! [`crate::tape::Signals`], then [`Driver::backward`].
+//! [`Driver`]: a tape with sampled units, run forwards and backwards.
 
 use super::{Plan, Probability};
 use crate::tape::{Mode, Phase, Tape, Value};
@@ -17,7 +12,12 @@ pub struct Recorded {
     pub probability: Probability,
 }
 
-/// See the module's page.
+/// Runs a tape with sampled units forwards and backwards: the plan of rows, learning
+/// signals, control-variate passes. It knows no network: any tape does whose root is one
+/// loss a row.
+///
+/// A step is [`Driver::forward`], then whatever sets the baselines of
+/// [`crate::tape::Signals`], then [`Driver::backward`].
 pub struct Driver {
     /// One loss a row.
     loss: Value,

@@ -1,18 +1,4 @@
-//! The binary Concrete (Gumbel-softmax) estimator.
-//!
-//! ```text
-//! z = a·x - log(u/(1-u)),  r = σ(z/t)
-//! soft:  h = r in training, a bit in evaluation;   dL/dx = dL/dh · r(1-r)·a/t
-//! hard:  h = [z > 0];                              dL/dx = dL/dh · r(1-r)·a/t
-//! ```
-//!
-//! A Bernoulli bit is `[z > 0]` for logistic noise; the relaxed bit `r` has a
-//! derivative, and tends to the bit as the temperature `t` falls, while the
-//! derivative's variance grows. Biased: soft trains another network than it tests,
-//! hard passes the relaxation's derivative through the bit. Noise makes it what it is,
-//! so units are sampled in training also where evaluation thresholds them.
-//!
-//! Source: Jang, Gu, Poole (arXiv 1611.01144); Maddison, Mnih, Teh (1611.00712).
+//! The estimator [`Gumbel`].
 
 use super::probability::{relaxed, relaxed_derivative};
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
@@ -31,10 +17,24 @@ const SOFT: Info = Info {
     ..HARD
 };
 
-/// See the module's page.
+/// The binary Concrete (Gumbel-softmax) estimator.
+///
+/// ```text
+/// z = a·x - log(u/(1-u)),  r = σ(z/t)
+/// soft:  h = r in training, a bit in evaluation;   dL/dx = dL/dh · r(1-r)·a/t
+/// hard:  h = [z > 0];                              dL/dx = dL/dh · r(1-r)·a/t
+/// ```
+///
+/// A Bernoulli bit is `[z > 0]` for logistic noise; the relaxed bit `r` has a
+/// derivative, and tends to the bit as the temperature `t` falls, while the
+/// derivative's variance grows. Biased: soft trains another network than it tests,
+/// hard passes the relaxation's derivative through the bit. Noise makes it what it is,
+/// so units are sampled in training also where evaluation thresholds them.
+///
+/// Source: Jang, Gu, Poole (arXiv 1611.01144); Maddison, Mnih, Teh (1611.00712).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gumbel {
-    /// Emits the relaxed bit in training.
+    /// Whether training emits the relaxed bit `r` (soft) rather than the bit `h` (hard).
     pub soft: bool,
 }
 

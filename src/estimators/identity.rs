@@ -1,19 +1,23 @@
-//! The identity straight-through estimator.
-//!
-//! ```text
-//! dL/dx = dL/dh · a
-//! ```
-//!
-//! The bit is taken for `a·x` itself: nothing saturates, so a unit that is far from
-//! its threshold is still pushed, which helps at first and keeps weights moving
-//! that should have settled. Biased.
-//!
-//! Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
+//! The estimator [`Identity`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
-rule_with_probability!(Identity, HardSigmoid);
+rule_with_probability!(
+    /// The identity straight-through estimator.
+    ///
+    /// ```text
+    /// dL/dx = dL/dh · a
+    /// ```
+    ///
+    /// The bit is taken for `a·x` itself: nothing saturates, so a unit that is far from
+    /// its threshold is still pushed, which helps at first and keeps weights moving
+    /// that should have settled. Biased.
+    ///
+    /// Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
+    Identity,
+    HardSigmoid
+);
 
 impl Estimator for Identity {
     fn info(&self) -> Info {

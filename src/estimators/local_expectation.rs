@@ -1,25 +1,29 @@
-//! Local expectation: the exact difference that each bit of the last layer makes.
-//!
-//! ```text
-//! dL/dx_i = p'(x_i) · (L[h_i = 1] - L[h_i = 0])      the other bits as sampled
-//! ```
-//!
-//! Unbiased, and with the noise of the unit's own bit summed out. In general it costs
-//! two forward passes for each unit; over the last binary layer it is exact and cheap,
-//! because a flip moves the logits by one column of the linear layer above, which
-//! computes the differences ([`crate::layers::LinearOp::record_differences`]) and hands them on in
-//! place of the gradient. Binary layers below need another estimator: write
-//! `disarm+local-expectation`, names from the first layer to the last.
-//!
-//! The default probability function is the logistic: as the difference does not vanish where the hard
-//! sigmoid is flat, units there would be lost for good.
-//!
-//! Source: Titsias and Lázaro-Gredilla, "Local Expectation Gradients" (arXiv 1503.01494).
+//! The estimator [`LocalExpectation`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
-rule_with_probability!(LocalExpectation, Sigmoid);
+rule_with_probability!(
+    /// Local expectation: the exact difference that each bit of the last layer makes.
+    ///
+    /// ```text
+    /// dL/dx_i = p'(x_i) · (L[h_i = 1] - L[h_i = 0])      the other bits as sampled
+    /// ```
+    ///
+    /// Unbiased, and with the noise of the unit's own bit summed out. In general it costs
+    /// two forward passes for each unit; over the last binary layer it is exact and cheap,
+    /// because a flip moves the logits by one column of the linear layer above, which
+    /// computes the differences ([`crate::layers::LinearOp::record_differences`]) and hands them on in
+    /// place of the gradient. Binary layers below need another estimator: write
+    /// `disarm+local-expectation`, names from the first layer to the last.
+    ///
+    /// The default probability function is the logistic: as the difference does not vanish where the hard
+    /// sigmoid is flat, units there would be lost for good.
+    ///
+    /// Source: Titsias and Lázaro-Gredilla, "Local Expectation Gradients" (arXiv 1503.01494).
+    LocalExpectation,
+    Sigmoid
+);
 
 impl Estimator for LocalExpectation {
     fn info(&self) -> Info {

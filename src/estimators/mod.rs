@@ -7,18 +7,29 @@
 //! instead.
 //!
 //! ```text
-//! h ~ Bernoulli(p),  p = s(a·x)      s the hard sigmoid or the logistic ([`Probability`])
+//! h ~ Bernoulli(p),  p = s(a·x)      stochastic units
+//! h = [x > 0]                        deterministic units, and stochastic ones read as thresholds
+//!
+//! x    the pre-activation             a    the slope, which may be annealed over training
+//! h    the bit that is emitted        s    the probability function: hard sigmoid or logistic
+//! p    the probability of a 1         p'   dp/dx = a·s'(a·x)
+//! u    the sample's uniform number, h = [u < p]
+//! L    the loss of the row            dL/dh  the gradient that came from above
+//! σ    the logistic, 1/(1 + e^-x)     t    the temperature of a relaxed bit
 //! ```
+//!
+//! The probability function is [`Probability`]; each estimator's type states its formula in
+//! these letters, whether it is unbiased, its cost and its source.
 //!
 //! A rule that needs the loss somewhere else than at the sample (at the opposite
 //! bits, at the mean, at a relaxed sample) asks for [`Extra`] rows; a rule with
 //! a control variate that has a gradient of its own asks for gradients that a first
 //! replay saves ([`SavedGrads`]).
 //!
-//! To add one: write its file, name it in [`ALL`]; from another crate, call
-//! [`register`]. The tests run over the registry.
+//! To add an estimator to this crate, write its file and name it in [`ALL`]; from another
+//! crate, call [`register`]. The tests run over the registry.
 //!
-//! Left out: PSA (Shekhovtsov 2020, arXiv 2006.03143). Its analytic step needs the next
+//! PSA (Shekhovtsov 2020, arXiv 2006.03143) is left out. Its analytic step needs the next
 //! layer's pre-activation as a linear function of each bit, for then a flip's effect on
 //! every unit above costs one more convolution. In the networks here a max-pool stands
 //! between a convolution and its units, which breaks that line; above the last binary
@@ -91,13 +102,13 @@ pub struct Info {
 /// How an estimator finds a gradient.
 #[derive(Clone, Copy)]
 pub enum Rule<'a> {
-    /// From the gradient of what the unit emitted.
+    /// The rule uses the gradient of what the unit emitted.
     Pathwise(&'a dyn Pathwise),
-    /// From the loss of the row. Such units are sampled in training whatever they do in
-    /// evaluation, for without noise there is no score; a deterministic one is thresholded
+    /// The rule uses the loss of the row. Such units are sampled in training whatever they do
+    /// in evaluation, for without noise there is no score; a deterministic one is thresholded
     /// when it is evaluated.
     ScoreFunction(&'a dyn ScoreFunction),
-    /// It passes none on.
+    /// The unit passes no gradient on.
     NoGradient,
 }
 
@@ -105,15 +116,16 @@ pub enum Rule<'a> {
 /// rule needs before it can give its own. A control-variate pass backwards saves them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavedGrads {
-    /// None.
+    /// The rule needs none.
     None,
-    /// Those of its extra rows.
+    /// The rule needs the gradients in its [`Extra`] rows.
     ExtraRows,
-    /// Those of the samples: a unit is given the mean over the image's other samples.
+    /// The rule needs the gradients in the samples: a unit is given the mean over the image's
+    /// other samples.
     Samples,
 }
 
-/// One unit on the way back.
+/// What a rule is told of one unit in one row, on the way back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Unit {
     /// Slope `a`.
@@ -128,9 +140,9 @@ pub struct Unit {
     pub u: f32,
     /// A second uniform number, independent of the first; 0 unless needed.
     pub v: f32,
-    /// What it emitted.
+    /// What the unit emitted: a bit, or a relaxed bit where the rule asks for one.
     pub h: f32,
-    /// The gradient with respect to what it emitted.
+    /// The gradient of the loss with respect to what the unit emitted.
     pub dh: f32,
     /// The row's learning signal, [`ScoreFunction::learning_signal`].
     pub learning_signal: f32,
@@ -138,7 +150,8 @@ pub struct Unit {
     pub saved_grads: [f32; 2],
 }
 
-/// Many units of one row on the way back: [`Unit`] as slices of equal length.
+/// What a rule is told of many units of one row on the way back: the fields of [`Unit`] as
+/// slices of equal length.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the fields are those of Unit")]
 pub struct Units<'a> {
@@ -180,7 +193,7 @@ pub struct Outcome<'a> {
     pub loss: f32,
     /// Losses of the layer's extra rows.
     pub extra: [f32; 2],
-    /// What the baseline expects.
+    /// The loss that the baseline expects; 0 without a baseline.
     pub baseline: f32,
     /// The weight of the row in the objective.
     pub weight: f32,
@@ -192,39 +205,41 @@ pub struct Outcome<'a> {
     pub saved_grads: [&'a [f32]; 2],
 }
 
-/// Numbers of a row that a rule needs beside pre-activations and bits.
+/// Which numbers of a row a rule needs beside pre-activations and bits; what it does not need
+/// is not computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Probabilities.
+    /// Whether it needs the probabilities `p`.
     pub p: bool,
-    /// The uniform numbers of the sample.
+    /// Whether it needs the uniform numbers `u` of the sample.
     pub u: bool,
-    /// Further uniform numbers.
+    /// Whether it needs further uniform numbers `v`.
     pub v: bool,
 }
 
 /// A rule that carries gradients through a binary unit: what all rules have. It is a
 /// [`Pathwise`] or a [`ScoreFunction`] as well, as its [`rule`](Self::rule) says.
 pub trait Estimator: Send + Sync {
-    /// Name, formula, bias, cost, source.
+    /// The rule's name, formula, bias, cost and source.
     fn info(&self) -> Info;
 
-    /// Probabilities of bits.
+    /// The probability function of the rule's units.
     fn probability(&self) -> Probability;
 
-    /// Where its gradient comes from.
+    /// Which kind of rule it is, and so where its gradient comes from.
     fn rule(&self) -> Rule<'_>;
 
     /// The gradient with respect to `x`. The control part of a score-function rule is
     /// added to it, see [`ScoreFunction::control_part`].
     fn grad(&self, unit: Unit) -> f32;
 
-    /// Numbers of a row that [`Self::grad`] or the row's learning signal use.
+    /// The numbers of a row that [`Self::grad`] or the row's learning signal use.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// [`Self::grad`] of many units, added to `dx`; a rule with a kernel overrides it.
+    /// Adds [`Self::grad`] of many units to `dx`. A rule for which there is a SIMD kernel
+    /// overrides this.
     fn grads(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
         for (i, dx) in dx.iter_mut().enumerate() {
             *dx += self.grad(units.at(i));
@@ -251,7 +266,7 @@ pub trait Pathwise: Estimator {
         false
     }
 
-    /// Whether the temperature of a run is its temperature.
+    /// Whether the rule depends on the temperature of a run.
     fn has_temperature(&self) -> bool {
         false
     }
@@ -267,17 +282,17 @@ pub trait Pathwise: Estimator {
 /// A rule that uses the loss of the row. It may ask for the loss elsewhere than at the
 /// sample, and have a control variate of mean zero whose scale is learned.
 pub trait ScoreFunction: Estimator {
-    /// Extra rows of a sample, at most two.
+    /// The further evaluations of a sample that the rule asks for, at most two.
     fn extras(&self) -> &'static [Extra] {
         &[]
     }
 
-    /// The gradients that it needs first.
+    /// The gradients that a control-variate pass has to save before the rule can give its own.
     fn saved_grads(&self) -> SavedGrads {
         SavedGrads::None
     }
 
-    /// Samples of an image that it needs at least.
+    /// The least number of samples of an image that the rule works with.
     fn min_samples(&self) -> usize {
         1
     }
@@ -299,12 +314,14 @@ pub trait ScoreFunction: Estimator {
         0.0
     }
 
-    /// Learned numbers of a layer, as they begin.
+    /// The initial values of the numbers that the rule learns for each layer; empty where it
+    /// learns none.
     fn learned(&self) -> &'static [f32] {
         &[]
     }
 
-    /// Temperature of relaxed bits, and scale of the control part, at a step.
+    /// The temperature of relaxed bits and the scale of the control part at step `step`, given
+    /// the temperature of the run and the layer's learned numbers.
     fn control(&self, temperature: f32, _learned: &[f32], _step: u64) -> (f32, f32) {
         (temperature, 0.0)
     }

@@ -1,16 +1,4 @@
-//! MuProp: the score function less a first-order Taylor baseline, plus its mean.
-//!
-//! ```text
-//! h̄ = p,  L̄ = L(h̄),  ḡ = dL/dh at h̄
-//! dL/dx = (L - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
-//! ```
-//!
-//! The loss at the mean is a baseline of its own, better than the mean of other rows:
-//! it knows the image. The expansion is about the layer's own mean given the sample below it, with the
-//! layers above at their means; the sum runs over the row's units. Unbiased. Cost: for
-//! each binary layer one further forward pass, and one further backward pass in all.
-//!
-//! Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
+//! The estimator [`MuProp`].
 
 use super::probability::rule_with_probability;
 use super::{
@@ -23,7 +11,23 @@ const MEAN: [Extra; 1] = [Extra {
     above: Emit::Mean,
 }];
 
-rule_with_probability!(MuProp, Sigmoid);
+rule_with_probability!(
+    /// MuProp: the score function less a first-order Taylor baseline, plus its mean.
+    ///
+    /// ```text
+    /// h̄ = p,  L̄ = L(h̄),  ḡ = dL/dh at h̄
+    /// dL/dx = (L - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
+    /// ```
+    ///
+    /// The loss at the mean is a baseline of its own, better than the mean of other rows:
+    /// it knows the image. The expansion is about the layer's own mean given the sample below it, with the
+    /// layers above at their means; the sum runs over the row's units. Unbiased. Cost: for
+    /// each binary layer one further forward pass, and one further backward pass in all.
+    ///
+    /// Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
+    MuProp,
+    Sigmoid
+);
 
 impl Estimator for MuProp {
     fn info(&self) -> Info {

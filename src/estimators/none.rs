@@ -1,18 +1,22 @@
-//! No gradient through the unit: the ablation.
-//!
-//! ```text
-//! dL/dx = 0
-//! ```
-//!
-//! Every layer below keeps its initial weights; what is left is a trained top over
-//! random features. Six rows of the study that is reproduced here, published as
-//! REINFORCE, are this.
+//! The estimator [`NoGradient`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Probability, Rule, Unit};
 use crate::kernels::Elementwise;
 
-rule_with_probability!(NoGradient, HardSigmoid);
+rule_with_probability!(
+    /// No gradient through the unit: the ablation.
+    ///
+    /// ```text
+    /// dL/dx = 0
+    /// ```
+    ///
+    /// Every layer below keeps its initial weights; what is left is a trained top over
+    /// random features. Six rows of the study that is reproduced here, published as
+    /// REINFORCE, are this.
+    NoGradient,
+    HardSigmoid
+);
 
 impl Estimator for NoGradient {
     fn info(&self) -> Info {

@@ -17,7 +17,7 @@ pub enum Emit {
     Sample,
     /// The antithetic bit, `[1 - u < p]`.
     Opposite,
-    /// Its probability.
+    /// The unit's probability `p` instead of a bit.
     Mean,
     /// A relaxed bit, with the sample's noise.
     Relaxed,
@@ -32,21 +32,21 @@ impl Emit {
     }
 }
 
-/// A row that an estimator asks for beside the sample's.
+/// A further evaluation that an estimator asks for beside the sample: what is emitted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extra {
-    /// What the layer emits there.
+    /// What the estimator's own layer emits there.
     pub here: Emit,
-    /// What the layers above emit there.
+    /// What the binary layers above it emit there.
     pub above: Emit,
 }
 
-/// The part of one layer.
+/// What one layer emits in each particle, and which particles are evaluated for its sake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Particles {
     /// What the layer emits in each particle.
     pub emits: Vec<Emit>,
-    /// The particles that the layer owns.
+    /// The particles that are there for the layer's own estimator.
     pub own: Range<usize>,
 }
 
@@ -93,7 +93,7 @@ impl Particles {
         }
     }
 
-    /// Particles of a sample.
+    /// The number of particles of a sample.
     pub fn count(&self) -> usize {
         self.emits.len()
     }

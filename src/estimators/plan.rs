@@ -1,5 +1,4 @@
-//! The plan of a graph's sampled layers: which rows an image needs, what each layer emits
-//! in each of them, and which replays backwards a gradient takes.
+//! [`Plan`]: which rows the sampled layers of a graph need.
 
 use std::sync::Arc;
 
@@ -10,22 +9,22 @@ use super::{Estimator, Particles, SavedGrads, samples};
 pub struct Unit {
     /// Its estimator.
     pub estimator: Arc<dyn Estimator>,
-    /// Units of one row.
+    /// The number of units in one row.
     pub len: usize,
-    /// The layer's part of the address of its noise.
+    /// The key of the layer's noise.
     pub noise: usize,
     /// The numbers of the binary layers before it that it depends on, however far below.
     pub depends_on: Vec<usize>,
 }
 
-/// The part of one layer in a plan.
+/// What a plan says of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// What it emits in each particle.
     pub particles: Particles,
     /// Where its bits begin in the number of an outcome, where outcomes are enumerated.
     pub first_bit: usize,
-    /// Its part of the address of its noise.
+    /// The key of its noise.
     pub noise: usize,
 }
 
@@ -40,7 +39,8 @@ impl Part {
     }
 }
 
-/// See the module's page.
+/// The plan of a graph's sampled layers: which rows an image needs, what each layer emits
+/// in each of them, and which replays backwards a gradient takes.
 #[derive(Clone)]
 pub struct Plan {
     units: Vec<Unit>,

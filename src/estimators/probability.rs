@@ -1,29 +1,29 @@
-//! The probability that a unit fires, as a function of its pre-activation.
-//!
-//! ```text
-//! hard-sigmoid  p = (clip(a·x, -1, 1) + 1) / 2      p' = a/2 where |a·x| < 1, else 0
-//! sigmoid       p = 1 / (1 + exp(-a·x))             p' = a·p(1-p)
-//! score         d log P(h)/dx = (h - p)/(p(1-p))·p'; for the sigmoid that is a·(h - p)
-//! ```
-//!
-//! The hard sigmoid is the reference's, and saturates: outside its ramp a unit
-//! never explores and passes nothing. Its score grows without bound towards the
-//! ends of the ramp, which the logistic's does not: score functions want the
-//! logistic, and the exact antithetic rules (ARM, DisARM) and relaxations
-//! (Concrete, REBAR) are derived for it alone.
+//! The probability function of binary units, and the arithmetic of relaxed bits.
 
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::logistic;
 
-/// See the module's page.
+/// The probability that a unit fires, as a function of its pre-activation.
+///
+/// ```text
+/// hard-sigmoid  p = (clip(a·x, -1, 1) + 1) / 2      p' = a/2 where |a·x| < 1, else 0
+/// sigmoid       p = 1 / (1 + exp(-a·x))             p' = a·p(1-p)
+/// score         d log P(h)/dx = (h - p)/(p(1-p))·p'; for the sigmoid that is a·(h - p)
+/// ```
+///
+/// The hard sigmoid is the reference's, and saturates: outside its ramp a unit
+/// never explores and passes nothing. Its score grows without bound towards the
+/// ends of the ramp, which the logistic's does not: score functions want the
+/// logistic, and the exact antithetic rules (ARM, DisARM) and relaxations
+/// (Concrete, REBAR) are derived for it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probability {
-    /// The reference's.
+    /// The hard sigmoid, that of the reference program.
     HardSigmoid,
-    /// The logistic.
+    /// The logistic function.
     Sigmoid,
 }
 
@@ -39,7 +39,7 @@ impl Probability {
         }
     }
 
-    /// `p`
+    /// `p`, the probability of a 1 at the pre-activation `x` and the slope `a = slope`.
     #[inline(always)]
     pub fn of(self, slope: f32, x: f32) -> f32 {
         match self {
@@ -48,7 +48,7 @@ impl Probability {
         }
     }
 
-    /// `p'`, given `p`.
+    /// `p' = dp/dx`, given `p`.
     #[inline(always)]
     pub fn derivative(self, slope: f32, x: f32, p: f32) -> f32 {
         match self {
@@ -58,7 +58,7 @@ impl Probability {
         }
     }
 
-    /// `d log P(h)/dx`, given `p`.
+    /// The score `d log P(h)/dx` of the bit `h`, given `p`.
     #[inline(always)]
     pub fn score(self, slope: f32, x: f32, p: f32, h: f32) -> f32 {
         match self {
@@ -71,7 +71,7 @@ impl Probability {
         }
     }
 
-    /// [`Self::of`] in double precision.
+    /// [`Self::of`] in double precision, for tests and exact expectations.
     pub fn exact(self, slope: f32, x: f32) -> f64 {
         let x = f64::from(slope) * f64::from(x);
         match self {
@@ -155,11 +155,11 @@ pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
 
 /// A rule whose only setting is the probability function, by default the one named.
 macro_rules! rule_with_probability {
-    ($name:ident, $default:ident) => {
-        /// See the module's page.
+    ($(#[$doc:meta])* $name:ident, $default:ident) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name {
-            /// Probabilities of bits.
+            /// The probability function of the units.
             pub probability: super::Probability,
         }
 

@@ -1,36 +1,4 @@
-//! REBAR: the score function less a relaxed control variate, plus its mean.
-//!
-//! ```text
-//! z = a·x - logit(u),  h = [z > 0],  z̃ ~ z given h,  r = σ(z/t)
-//! dL/dx = (L(h) - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
-//! ```
-//!
-//! The loss at a relaxed sample that agrees with the bit is a control variate of the
-//! score; its mean is made up for along two reparameterised paths, that of `z` and that
-//! of `z̃`. Unbiased for every `η` and `t` that were fixed before the sample was drawn.
-//! Layers above are relaxed with their own noise. Logistic probability function.
-//!
-//! **Tied noise.** Only the distribution of `z̃` given the bit matters to the mean, so its
-//! uniform number `v` may be a function of `u`: `v = u/p` for a 1 and `(u - p)/(1 - p)` for
-//! a 0, as the authors have it. Then `z̃` is `z`, the two relaxed rows are one row, and only
-//! the derivatives of the two paths differ (`z̃`'s is taken with `v` fixed).
-//!
-//! Which form is the default was measured. On the seed network with new weights (16 images
-//! of MNIST, 600 draws, `cargo run --example rebar_noise FOLDER 600`) the tied form has 0.94
-//! of the other's variance with the last layer binary, 0.94 with the first and 1.01 with
-//! both, where a draw takes 25 ms instead of 55. On the small net of
-//! `tests/second_moments.rs` it has 1.00 of it in the first layer and 1.13 in the last, with
-//! 3 rows a sample instead of 5. So variance times cost is less everywhere: noise is tied.
-//! Cost: for each binary layer one further forward pass, and one further backward pass in
-//! all; untied, two further forward passes a layer.
-//!
-//! **Learned.** `η` minimises Σ g², the second moment of the gradient over the layer's
-//! units (`scale.rs`). `log t` is learned from the same
-//! quantity by two-point (Kiefer-Wolfowitz) steps: even and odd steps work at a slightly
-//! lower and a slightly higher temperature, and it moves towards the better. Each step
-//! uses averages of earlier steps alone, so nothing of this biases the gradient.
-//!
-//! Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
+//! The estimator [`Rebar`].
 
 use super::probability::{chain_of, conditional, relaxed, relaxed_derivative};
 use super::scale::{NEW, learn, scale};
@@ -83,7 +51,39 @@ const UNTIED: Info = Info {
     ..TIED
 };
 
-/// See the module's page.
+/// REBAR: the score function less a relaxed control variate, plus its mean.
+///
+/// ```text
+/// z = a·x - logit(u),  h = [z > 0],  z̃ ~ z given h,  r = σ(z/t)
+/// dL/dx = (L(h) - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
+/// ```
+///
+/// The loss at a relaxed sample that agrees with the bit is a control variate of the
+/// score; its mean is made up for along two reparameterised paths, that of `z` and that
+/// of `z̃`. Unbiased for every `η` and `t` that were fixed before the sample was drawn.
+/// Layers above are relaxed with their own noise. Logistic probability function.
+///
+/// **Tied noise.** Only the distribution of `z̃` given the bit matters to the mean, so its
+/// uniform number `v` may be a function of `u`: `v = u/p` for a 1 and `(u - p)/(1 - p)` for
+/// a 0, as the authors have it. Then `z̃` is `z`, the two relaxed rows are one row, and only
+/// the derivatives of the two paths differ (`z̃`'s is taken with `v` fixed).
+///
+/// Which form is the default was measured. On the seed network with new weights (16 images
+/// of MNIST, 600 draws, `cargo run --example rebar_noise FOLDER 600`) the tied form has 0.94
+/// of the other's variance with the last layer binary, 0.94 with the first and 1.01 with
+/// both, where a draw takes 25 ms instead of 55. On the small net of
+/// `tests/second_moments.rs` it has 1.00 of it in the first layer and 1.13 in the last, with
+/// 3 rows a sample instead of 5. So variance times cost is less everywhere: noise is tied.
+/// Cost: for each binary layer one further forward pass, and one further backward pass in
+/// all; untied, two further forward passes a layer.
+///
+/// **Learned.** `η` minimises Σ g², the second moment of the gradient over the layer's
+/// units (`scale.rs`). `log t` is learned from the same
+/// quantity by two-point (Kiefer-Wolfowitz) steps: even and odd steps work at a slightly
+/// lower and a slightly higher temperature, and it moves towards the better. Each step
+/// uses averages of earlier steps alone, so nothing of this biases the gradient.
+///
+/// Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
 #[derive(Clone, Copy, Debug)]
 pub struct Rebar {
     /// Whether `z̃` is made of the noise of the sample, rather than of its own. The default

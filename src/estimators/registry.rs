@@ -87,7 +87,7 @@ pub fn register(make: Make) -> Result<()> {
     Ok(())
 }
 
-/// Every estimator that is known.
+/// Every estimator of this crate, and those that were registered.
 pub fn all() -> Vec<Arc<dyn Estimator>> {
     makes().iter().filter_map(|make| make(None)).collect()
 }

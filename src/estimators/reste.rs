@@ -1,18 +1,4 @@
-//! ReSTE: the step replaced by a power function.
-//!
-//! ```text
-//! dL/dx = dL/dh · a/2 · (1/o)·|y|^(1/o - 1)     y = a·x, m <= |y| <= t
-//!                   a/2 · m^(1/o - 1)           |y| < m: the chord's slope
-//!                   0                           |y| > t
-//! o = 3, m = 0.1, t = 1.5
-//! ```
-//!
-//! `sign(y)·|y|^(1/o)` is the identity at `o = 1` and tends to the sign as `o` grows. Its
-//! slope has no bound at 0, so the rule is truncated there and beyond `t`. The
-//! publication raises `o` from 1 to 3 over the training; here it is 3 throughout, and
-//! the slope `a` is what anneals. Published for outputs -1 and +1, halved here. Biased.
-//!
-//! Source: Wu et al., "Estimator Meets Equilibrium Perspective" (arXiv 2308.06689).
+//! The estimator [`ReSte`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
@@ -21,7 +7,25 @@ const POWER: f32 = 1.0 / 3.0;
 const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
 
-rule_with_probability!(ReSte, HardSigmoid);
+rule_with_probability!(
+    /// ReSTE: the step replaced by a power function.
+    ///
+    /// ```text
+    /// dL/dx = dL/dh · a/2 · (1/o)·|y|^(1/o - 1)     y = a·x, m <= |y| <= t
+    ///                   a/2 · m^(1/o - 1)           |y| < m: the chord's slope
+    ///                   0                           |y| > t
+    /// o = 3, m = 0.1, t = 1.5
+    /// ```
+    ///
+    /// `sign(y)·|y|^(1/o)` is the identity at `o = 1` and tends to the sign as `o` grows. Its
+    /// slope has no bound at 0, so the rule is truncated there and beyond `t`. The
+    /// publication raises `o` from 1 to 3 over the training; here it is 3 throughout, and
+    /// the slope `a` is what anneals. Published for outputs -1 and +1, halved here. Biased.
+    ///
+    /// Source: Wu et al., "Estimator Meets Equilibrium Perspective" (arXiv 2308.06689).
+    ReSte,
+    HardSigmoid
+);
 
 impl Estimator for ReSte {
     fn info(&self) -> Info {

@@ -1,24 +1,28 @@
-//! The straight-through estimator.
-//!
-//! ```text
-//! dL/dx = dL/dh · s'(x)
-//! ```
-//!
-//! The bit's gradient is taken for the gradient of its probability, and passes
-//! through the probability function: with the hard sigmoid, `a/2` where `|a·x| < 1`, else nothing.
-//! Biased: the loss is not linear in the bit. Cost: one forward and one backward
-//! pass. The hard sigmoid is its default, as in the study that is reproduced here:
-//! a bounded rule has no unbounded score to fear.
-//!
-//! Source: Hinton, Coursera lectures (2012); Bengio, Léonard, Courville,
-//! "Estimating or Propagating Gradients Through Stochastic Neurons" (arXiv
-//! 1308.3432).
+//! The estimator [`StraightThrough`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit, Units};
 use crate::kernels::Elementwise;
 
-rule_with_probability!(StraightThrough, HardSigmoid);
+rule_with_probability!(
+    /// The straight-through estimator.
+    ///
+    /// ```text
+    /// dL/dx = dL/dh · s'(x)
+    /// ```
+    ///
+    /// The bit's gradient is taken for the gradient of its probability, and passes
+    /// through the probability function: with the hard sigmoid, `a/2` where `|a·x| < 1`, else nothing.
+    /// Biased: the loss is not linear in the bit. Cost: one forward and one backward
+    /// pass. The hard sigmoid is its default, as in the study that is reproduced here:
+    /// a bounded rule has no unbounded score to fear.
+    ///
+    /// Source: Hinton, Coursera lectures (2012); Bengio, Léonard, Courville,
+    /// "Estimating or Propagating Gradients Through Stochastic Neurons" (arXiv
+    /// 1308.3432).
+    StraightThrough,
+    HardSigmoid
+);
 
 impl Estimator for StraightThrough {
     fn info(&self) -> Info {

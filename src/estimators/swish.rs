@@ -1,13 +1,4 @@
-//! SwishSign: the step replaced by the derivative-shaped "SignSwish".
-//!
-//! ```text
-//! dL/dx = dL/dh · a/2 · β(2 - βy·tanh(βy/2)) / (1 + cosh(βy)),   y = a·x,  β = 5
-//! ```
-//!
-//! A smooth bump that turns slightly negative on its flanks. Published for outputs -1
-//! and +1, halved here for 0 and 1. Biased.
-//!
-//! Source: Darabi et al., "BNN+" (arXiv 1812.11800).
+//! The estimator [`SwishSign`].
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
@@ -16,7 +7,20 @@ use crate::kernels::elementwise::exp;
 /// Sharpness of the bump.
 const BETA: f32 = 5.0;
 
-rule_with_probability!(SwishSign, HardSigmoid);
+rule_with_probability!(
+    /// SwishSign: the step replaced by the derivative-shaped "SignSwish".
+    ///
+    /// ```text
+    /// dL/dx = dL/dh · a/2 · β(2 - βy·tanh(βy/2)) / (1 + cosh(βy)),   y = a·x,  β = 5
+    /// ```
+    ///
+    /// A smooth bump that turns slightly negative on its flanks. Published for outputs -1
+    /// and +1, halved here for 0 and 1. Biased.
+    ///
+    /// Source: Darabi et al., "BNN+" (arXiv 1812.11800).
+    SwishSign,
+    HardSigmoid
+);
 
 impl Estimator for SwishSign {
     fn info(&self) -> Info {

@@ -39,7 +39,8 @@ use crate::layers::{Input, Layer, LayerSpec};
 use crate::model::{INPUT, ModelSpec, Pixels, Source};
 use crate::tensor::Shape;
 
-/// A network under construction; see the module's page.
+/// A network under construction. [`Graph::input`] gives its first [`Node`], whose methods add
+/// layers; [`Graph::compile`] makes a [`Model`] of it.
 #[derive(Clone)]
 pub struct Graph {
     inner: Rc<RefCell<Inner>>,
@@ -55,8 +56,8 @@ struct Inner {
 }
 
 impl Graph {
-    /// A network whose images have that shape: (channels, height, width), or the length of
-    /// a vector.
+    /// Begins a network whose images have that shape: (channels, height, width), or the length
+    /// of a vector.
     pub fn new(input: impl Into<Shape>) -> Self {
         let inner = Inner {
             name: "graph".into(),
@@ -70,7 +71,7 @@ impl Graph {
         }
     }
 
-    /// The images.
+    /// The node of the images, which the first layers follow.
     pub fn input(&self) -> Node {
         Node {
             graph: self.clone(),
@@ -85,12 +86,13 @@ impl Graph {
         self.push(LayerSpec::named(name, Input { shape }), Vec::new())
     }
 
-    /// Calls the network by a name in records and messages.
+    /// Sets the name by which records and messages call the network.
     pub fn set_name(&self, name: &str) {
         self.inner.borrow_mut().name = name.into();
     }
 
-    /// Says how bytes become the network's input; fractions of 255 where nothing is said.
+    /// Sets how the bytes of images become the numbers that enter the network. Without this
+    /// call they are divided by 255.
     pub fn set_pixels(&self, pixels: Pixels) {
         self.inner.borrow_mut().pixels = Some(pixels);
     }
@@ -105,18 +107,19 @@ impl Graph {
         }
     }
 
-    /// A layer of any kind over those inputs.
+    /// Adds a layer of any kind that reads those nodes.
     pub fn layer(&self, layer: impl Layer, inputs: &[&Node]) -> Node {
         self.push(layer.into(), inputs.iter().map(|node| node.at).collect())
     }
 
-    /// A layer of any kind with a name, which the names of its parameters begin with.
+    /// Adds a layer of any kind with a name, which is the prefix of its parameters' names.
     pub fn named(&self, name: &str, layer: impl Layer, inputs: &[&Node]) -> Node {
         let sources = inputs.iter().map(|node| node.at).collect();
         self.push(LayerSpec::named(name, layer), sources)
     }
 
-    /// The network as data: what is written to a file, and read by the program.
+    /// The network as data, in the form in which it is written to a JSON file and read by the
+    /// program.
     pub fn spec(&self) -> ModelSpec {
         let inner = self.inner.borrow();
         let mut layers = inner.layers.clone();

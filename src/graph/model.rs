@@ -11,16 +11,16 @@ use crate::train::{Baseline, BaselineState};
 /// How a [`Model`] is made.
 #[derive(Clone, Copy)]
 pub struct Options {
-    /// The kernels; the fastest of this machine where absent.
+    /// The kernels to use; where absent, the fastest that this machine has.
     pub engine: Option<Engine>,
     /// Samples of an image in a step, at least as many as the estimators need.
     pub samples: usize,
-    /// What score-function estimators subtract from a loss; what suits the samples where
-    /// absent.
+    /// The baseline that score-function estimators subtract from a loss; where absent, one
+    /// that suits the estimators and the number of samples.
     pub baseline: Option<Baseline>,
-    /// How weights begin.
+    /// The initialiser of the weights.
     pub init: Init,
-    /// Of weights and noise.
+    /// The seed of the initial weights and of the noise of stochastic units.
     pub seed: u64,
 }
 
@@ -39,7 +39,7 @@ impl Default for Options {
 /// Rows of images, one after the other, each stored (height, width, channel): bytes, which
 /// become the network's input as its spec says, or numbers, which are the input.
 pub trait Rows {
-    /// Numbers of all rows.
+    /// How many bytes or numbers all rows have together.
     fn len(&self) -> usize;
 
     /// Whether there are none.
@@ -47,7 +47,7 @@ pub trait Rows {
         self.len() == 0
     }
 
-    /// Sets the network's live rows.
+    /// Writes the rows into the network's input, whose live rows they are.
     fn set(&self, net: &mut Network);
 }
 
@@ -94,7 +94,8 @@ impl Rows for Vec<f32> {
     }
 }
 
-/// A network with what a training step needs beside it; see [`crate::graph`].
+/// A network together with what a training step needs beside it: noise, baselines and the
+/// number of the step. [`crate::graph`] has an example.
 pub struct Model {
     net: Network,
     baseline: BaselineState,
@@ -103,7 +104,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The network of that spec for batches of up to `batch` images.
+    /// Builds the network of that spec for batches of up to `batch` images.
     ///
     /// # Errors
     /// A spec that describes no network, or a batch of 0.
@@ -161,7 +162,7 @@ impl Model {
         Ok(())
     }
 
-    /// Sets the images of the next pass; how many they are.
+    /// Sets the images of the next pass, and returns how many they are.
     ///
     /// # Errors
     /// No whole image, or more than a batch may have.
@@ -238,7 +239,8 @@ impl Model {
         Ok(loss)
     }
 
-    /// The class of each image, units thresholded; `None` where a logit is no number.
+    /// The class of each image, with every binary unit read as `[x > 0]`; `None` where a logit
+    /// is not a number.
     ///
     /// # Errors
     /// Images that do not fit, or a network that is no classifier.
@@ -259,7 +261,8 @@ impl Model {
             .collect())
     }
 
-    /// The network on packed bits.
+    /// Packs the network into bits: a [`PackedNet`] classifies images with integer sums
+    /// instead of floats, wherever weights are binary.
     ///
     /// # Errors
     /// One line that names the layer that cannot be packed, and why.

@@ -10,14 +10,17 @@ use crate::layers::{
 };
 use crate::model::Source;
 
-/// See the module's page. A layer without a method here follows by [`Node::then`].
+/// The output of a layer of a [`Graph`] under construction. Its methods add the layers that
+/// read it and return their outputs; a layer that has no method here is added by
+/// [`Node::then`].
 #[derive(Clone)]
 pub struct Node {
     pub(super) graph: Graph,
     pub(super) at: Source,
 }
 
-/// What names a gradient estimator: its name, or the estimator itself.
+/// Whatever can stand for a gradient estimator: its name, such as `"st"`, or the estimator
+/// itself.
 pub trait Rule {
     /// A binary layer with that estimator.
     fn layer(self, mode: Firing) -> Binary;
@@ -36,17 +39,19 @@ impl<E: Estimator + 'static> Rule for E {
 }
 
 impl Node {
-    /// A layer of any kind, without a name.
+    /// Adds a layer of any kind that reads this node, without a name.
     pub fn then(&self, layer: impl Layer) -> Node {
         self.graph.layer(layer, &[self])
     }
 
-    /// A layer of any kind with a name.
+    /// Adds a layer of any kind that reads this node, with a name.
     pub fn then_named(&self, name: &str, layer: impl Layer) -> Node {
         self.graph.named(name, layer, &[self])
     }
 
-    /// A convolution with stride 1 that keeps the size of the image, for an odd `kernel`.
+    /// Adds a convolution of `kernel` x `kernel` pixels, with stride 1 and a zero border of
+    /// `kernel / 2` pixels, which keeps the size of the image where `kernel` is odd. Settings
+    /// beside these: [`Node::then_named`] with a [`Conv`].
     pub fn conv(&self, name: &str, channels: usize, kernel: usize) -> Node {
         let conv = Conv {
             padding: (kernel / 2).into(),
@@ -55,73 +60,77 @@ impl Node {
         self.then_named(name, conv)
     }
 
-    /// A fully connected layer.
+    /// Adds a fully connected layer with `out` outputs, real weights and a bias.
     pub fn linear(&self, name: &str, out: usize) -> Node {
         self.then_named(name, Linear::new(out))
     }
 
-    /// Batch normalisation.
+    /// Adds batch normalisation, channel by channel, with PyTorch's defaults.
     pub fn batch_norm(&self, name: &str) -> Node {
         self.then_named(name, BatchNorm::default())
     }
 
-    /// Max-pool over windows side by side.
+    /// Adds max-pooling over windows of `kernel` x `kernel` pixels, side by side.
     pub fn max_pool(&self, kernel: usize) -> Node {
         self.then(MaxPool::new(kernel))
     }
 
-    /// Average pool over windows side by side.
+    /// Adds average pooling over windows of `kernel` x `kernel` pixels, side by side.
     pub fn avg_pool(&self, kernel: usize) -> Node {
         self.then(AvgPool::new(kernel))
     }
 
-    /// The mean of each channel.
+    /// Adds the mean of each channel over the whole image.
     pub fn global_avg_pool(&self) -> Node {
         self.then(GlobalAvgPool {})
     }
 
-    /// Dropout with probability `p`.
+    /// Adds dropout: in training each number becomes 0 with probability `p`.
     pub fn dropout(&self, p: f32) -> Node {
         self.then(Dropout { p })
     }
 
-    /// `max(x, 0)`
+    /// Adds a rectifier, `max(x, 0)`.
     pub fn relu(&self) -> Node {
         let function = Function::Relu;
         self.then(Activation { function })
     }
 
-    /// Bits `[x > 0]` with that gradient estimator.
+    /// Adds a binary activation that emits `[x > 0]`, 0 or 1, with that gradient estimator.
     pub fn binary(&self, rule: impl Rule) -> Node {
         self.then(rule.layer(Firing::Deterministic))
     }
 
-    /// Random bits with that gradient estimator.
+    /// Adds a stochastic binary activation with that gradient estimator: it emits 1 with the
+    /// probability that the estimator's probability function gives, else 0.
     pub fn stochastic(&self, rule: impl Rule) -> Node {
         self.then(rule.layer(Firing::Stochastic))
     }
 
-    /// The sum with another value of the same shape.
+    /// Adds a layer that sums this node and another of the same shape, number by number.
     pub fn add(&self, other: &Node) -> Node {
         self.graph.layer(Add {}, &[self, other])
     }
 
-    /// The channels of another value beside these.
+    /// Adds a layer that puts the channels of another node behind these; height and width must
+    /// be the same.
     pub fn concat(&self, other: &Node) -> Node {
         self.graph.layer(Concat {}, &[self, other])
     }
 
-    /// The loss of these logits against the labels of the batch.
+    /// Adds the loss: the softmax cross-entropy of these logits against the labels of the
+    /// batch.
     pub fn cross_entropy(&self) -> Node {
         self.then(CrossEntropy::default())
     }
 
-    /// A loss of the program's own against the labels of the batch.
+    /// Adds a loss of the program's own against the labels of the batch.
     pub fn own_loss(&self, loss: impl RowLoss) -> Node {
         self.then(OwnLoss(loss))
     }
 
-    /// The mean squared difference from a target.
+    /// Adds the loss: the mean squared difference from a target, such as a
+    /// [`Graph::further_input`].
     pub fn mse(&self, target: &Node) -> Node {
         self.graph.layer(Mse {}, &[self, target])
     }

@@ -3,9 +3,9 @@
 use crate::model::Network;
 use crate::train::{Optimiser, OptimiserSpec};
 
-/// Whatever turns gradients into new weights.
+/// An optimiser, which turns gradients into new weights.
 pub trait Optimise {
-    /// One step on the gradients that the network holds.
+    /// Takes one step with the gradients that the network holds.
     fn step(&mut self, net: &mut Network);
 }
 
@@ -46,7 +46,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Adam with that learning rate.
+    /// Adam with that learning rate, and PyTorch's defaults for everything else.
     pub fn new(lr: f64) -> Self {
         let spec = OptimiserSpec::Adam {
             beta1: 0.9,
@@ -67,7 +67,7 @@ impl Optimise for Adam {
     }
 }
 
-/// Stochastic gradient descent with momentum.
+/// Stochastic gradient descent with momentum, in PyTorch's form: `b = μb + g`, `w -= lr·b`.
 pub struct Sgd {
     /// The learning rate, which may be changed between steps.
     pub lr: f64,

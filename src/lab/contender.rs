@@ -4,10 +4,11 @@ use crate::error::{Error, Result};
 use crate::model::ModelSpec;
 use crate::train::{Baseline, Config};
 
-/// Something to be measured: an estimator, its baseline, its samples.
+/// Something to be measured: an estimator, its baseline and its number of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contender {
-    /// A name or a list of names.
+    /// The estimator's name, or a list of names joined by `+`, from the first binary layer to
+    /// the last.
     pub estimator: String,
     /// Its baseline; the usual one where absent.
     pub baseline: Option<Baseline>,
@@ -68,7 +69,8 @@ impl Contender {
         self.baseline.unwrap_or(usual)
     }
 
-    /// Makes it what a configuration trains with; `spec` is the network with its estimators.
+    /// Makes a configuration train with this estimator, baseline and number of samples; `spec`
+    /// is the network with its estimators.
     pub fn train_in(&self, config: &mut Config, spec: ModelSpec) {
         config.baseline = self.baseline_in(&spec);
         config.samples = self.samples;

@@ -12,13 +12,13 @@ use crate::model::{LayerSpec, ModelSpec, Network, Placement};
 use crate::tape::{Mode, Noise, Params, Units};
 use crate::train::{Baseline, BaselineState};
 
-/// Bits whose outcomes are enumerated at most.
+/// The most bits an image whose outcomes are enumerated: 2 to that power passes.
 pub const MAX_BITS: usize = 12;
 
 /// Passes that bring the running statistics of new weights near those of the batch.
 const SETTLE: u64 = 100;
 
-/// A batch and a network whose gradient is asked for.
+/// A network, its weights aside, and a batch: what gradients are measured of.
 pub struct Lab<'a> {
     /// The network; its binary units are placed anew for each estimator.
     pub model: ModelSpec,
@@ -26,20 +26,20 @@ pub struct Lab<'a> {
     pub placement: Placement,
     /// The probability function of all estimators.
     pub probability: Probability,
-    /// Kernels.
+    /// The kernels.
     pub engine: Engine,
-    /// Where the images are from.
+    /// The split that the images are from.
     pub split: &'a Split,
-    /// Their indices.
+    /// The indices of the images in the split.
     pub images: Vec<u32>,
-    /// Of the noise.
+    /// The seed of the noise.
     pub seed: u64,
-    /// Slope.
+    /// The slope of binary units and hard sigmoids.
     pub slope: f32,
-    /// Temperature of relaxed bits.
+    /// The temperature of relaxed bits.
     pub temperature: f32,
-    /// Only parameters whose name begins with one of these; all below the last binary
-    /// layer where empty.
+    /// The prefixes of the names of the parameters that are looked at; where there are none,
+    /// all parameters below the last binary layer are.
     pub layers: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Lab<'_> {
         Ok(spec)
     }
 
-    /// Binary units of an image.
+    /// The number of binary units that an image passes.
     pub fn bits(&self) -> Result<usize> {
         let spec = self.spec("st")?;
         Ok(spec.units()?.iter().map(|unit| unit.len).sum())
@@ -195,7 +195,7 @@ impl Lab<'_> {
         self.check_contenders(params, contenders)
     }
 
-    /// The same of what needs no reference.
+    /// Whether what needs no reference can be measured.
     ///
     /// # Errors
     /// As [`Self::measure_own`], without any draw.

@@ -10,15 +10,15 @@ use super::moments::PARTS;
 /// What an estimator's gradient was like; see [`super`] for the formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// As a share of the reference's norm.
+    /// The bias, as a share of the reference's norm.
     pub bias: f64,
     /// What of the bias could be chance: the root of the standard error of its square.
     pub bias_error: f64,
-    /// Summed over parameters.
+    /// The variance of a draw, summed over parameters.
     pub variance: f64,
-    /// Mean over parameters.
+    /// The variance of a draw, as a mean over parameters.
     pub variance_per_parameter: f64,
-    /// Of one draw.
+    /// The signal-to-noise ratio of one draw.
     pub snr: f64,
     /// Mean cosine of a draw with the reference.
     pub cosine: f64,
@@ -36,41 +36,41 @@ pub struct Figures {
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
-    /// Of the mean of the draws, as a share of the reference's norm.
+    /// The standard error of the mean of the draws, as a share of the reference's norm.
     pub mean: f64,
     /// The smallest bias that could be told from chance, as a share of the reference's norm:
     /// its square is two standard errors that the square has where there is no bias. The
     /// reference's own error is in it.
     pub resolution: f64,
-    /// Of the variance, summed over parameters.
+    /// The standard error of the variance, summed over parameters.
     pub variance: f64,
     /// The root of the standard error of the square of the signal-to-noise ratio.
     pub snr: f64,
-    /// Of the mean cosine of a draw.
+    /// The standard error of the mean cosine of a draw.
     pub cosine: f64,
-    /// Of the cosine of the mean.
+    /// The standard error of the cosine of the mean.
     pub cosine_of_mean: f64,
-    /// Of the norm.
+    /// The standard error of the norm.
     pub norm: f64,
 }
 
 /// What can be said of an estimator's gradient without a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Summed over parameters.
+    /// The variance of a draw, summed over parameters.
     pub variance: f64,
-    /// Its standard error.
+    /// The standard error of the variance.
     pub variance_error: f64,
-    /// Mean over parameters.
+    /// The variance of a draw, as a mean over parameters.
     pub variance_per_parameter: f64,
-    /// Signal-to-noise ratio of one draw.
+    /// The signal-to-noise ratio of one draw.
     pub snr: f64,
-    /// The root of the standard error of its square.
+    /// The root of the standard error of the square of that ratio.
     pub snr_error: f64,
 }
 
-/// From where to where a root goes when its square is one standard error less or more;
-/// `error` is the root of that standard error.
+/// The interval of a root whose square is one standard error less or more; `error` is the root
+/// of that standard error.
 pub fn around(root: f64, error: f64) -> (f64, f64) {
     let (square, error) = (root.powi(2), error.powi(2));
     ((square - error).max(0.0).sqrt(), (square + error).sqrt())
@@ -96,12 +96,13 @@ impl Figures {
         noted.unwrap_or(2f64.sqrt() * self.bias_error)
     }
 
-    /// Whether the bias is told from chance.
+    /// Whether the bias is above what could be chance.
     pub fn is_biased(&self) -> bool {
         self.bias > self.resolution()
     }
 
-    /// The draws whose mean has a standard error of that share of a gradient with that norm.
+    /// The number of draws whose mean has a standard error of `share` times `norm`, the norm
+    /// of the gradient.
     pub fn draws_for(&self, share: f64, norm: f64) -> f64 {
         (self.variance / (share * norm).powi(2)).ceil()
     }

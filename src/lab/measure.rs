@@ -13,6 +13,7 @@ use super::moments::Target;
 use super::{Contender, Lab, Measured, Moments, OwnPoint, PARTS, Point, Reference, Scattered};
 use crate::error::{Error, Result};
 use crate::estimators::SavedGrads;
+use crate::model::Network;
 use crate::tape::Params;
 
 /// How much is drawn.
@@ -20,18 +21,19 @@ use crate::tape::Params;
 pub struct Effort {
     /// Draws before those that count, in which baselines and control variates settle.
     pub warm_up: usize,
-    /// Draws of each contender.
+    /// The number of draws of each contender.
     pub draws: usize,
-    /// Draws of the long run.
+    /// The number of draws of the reference, where that is a long run of an estimator.
     pub reference_draws: usize,
-    /// More of both, until the standard error of the mean is below that share of the
-    /// reference's norm; `None` for no more.
+    /// Where stated, draws go on beyond both numbers until the standard error of the mean is
+    /// below this share of the reference's norm.
     pub until: Option<f64>,
-    /// At most that many times `draws` and `reference_draws`.
+    /// With `until`, the draws are at most this many times `draws` and `reference_draws`.
     pub most: usize,
 }
 
-/// Told of each draw: whose it is, its number, and of how many. It may stop the work.
+/// Is told of each draw: whose it is, its number, and of how many. An error that it returns
+/// stops the measurement.
 pub type On<'a> = &'a mut dyn FnMut(&str, usize, usize) -> Result<()>;
 
 /// What one long row of draws came to.
@@ -141,22 +143,7 @@ impl Lab<'_> {
         enough(long.map_or(effort.draws, |_| effort.draws.min(effort.reference_draws)))?;
         let looked_at = self.looked_at(params)?;
         let all = &looked_at.all();
-        let (reference, target_name) = match long {
-            None => {
-                on("enumeration", 0, 1)?;
-                (self.enumerate(params, &looked_at)?, "enumeration".into())
-            }
-            Some(contender) => {
-                let drawn = self.run(
-                    (contender, &mut self.bench(contender, params)?),
-                    (&looked_at, None),
-                    ("the reference", 1 << 40, effort.warm_up),
-                    |moments| effort.of_reference(moments, all),
-                    on,
-                )?;
-                (drawn.moments, drawn.name)
-            }
-        };
+        let (reference, target_name) = self.reference(params, &looked_at, effort, long, on)?;
         let target = reference.target(&looked_at.groups);
         let norm = reference.norm_of_mean(all);
         let share = |x: f64| if norm > 0.0 { x / norm } else { 0.0 };
@@ -170,23 +157,7 @@ impl Lab<'_> {
                 |moments| effort.of_contender(moments, all, norm),
                 on,
             )?;
-            let all = bench.net.spec().estimators()?;
-            let groups = looked_at.names.iter().zip(&looked_at.groups);
-            let figures = groups.enumerate().map(|(number, (name, group))| {
-                let figures = drawn.moments.figures(number, group, &reference);
-                (name.clone(), figures)
-            });
-            let (milliseconds, milliseconds_error) = median(&drawn.times);
-            estimators.push(Measured {
-                unbiased: all.iter().all(|e| e.info().unbiased),
-                draws: drawn.moments.draws(),
-                forward: bench.net.pass().group.size(),
-                backward: 1 + usize::from(all.iter().any(|e| e.saved_grads() != SavedGrads::None)),
-                milliseconds,
-                milliseconds_error: Some(milliseconds_error),
-                figures: figures.collect(),
-                name: drawn.name,
-            });
+            estimators.push(measured(drawn, &bench.net, &looked_at, &reference)?);
         }
         let error = match long {
             Some(_) => share(reference.error_of_mean(all)),
@@ -204,6 +175,31 @@ impl Lab<'_> {
             },
             estimators,
         })
+    }
+
+    /// The moments that the estimators are measured against, and what they are of: all
+    /// outcomes (`None`), or draws of an estimator.
+    fn reference(
+        &self,
+        params: &Params,
+        looked_at: &LookedAt,
+        effort: &Effort,
+        long: Option<&Contender>,
+        on: On<'_>,
+    ) -> Result<(Moments, String)> {
+        let Some(contender) = long else {
+            on("enumeration", 0, 1)?;
+            return Ok((self.enumerate(params, looked_at)?, "enumeration".into()));
+        };
+        let all = &looked_at.all();
+        let drawn = self.run(
+            (contender, &mut self.bench(contender, params)?),
+            (looked_at, None),
+            ("the reference", 1 << 40, effort.warm_up),
+            |moments| effort.of_reference(moments, all),
+            on,
+        )?;
+        Ok((drawn.moments, drawn.name))
     }
 
     /// Measures what needs no reference at weights that a contender was trained to: its
@@ -251,6 +247,32 @@ impl Lab<'_> {
             estimators,
         })
     }
+}
+
+/// The figures of an estimator of the network `net`, parameter by parameter, and its cost.
+fn measured(
+    drawn: Drawn,
+    net: &Network,
+    looked_at: &LookedAt,
+    reference: &Moments,
+) -> Result<Measured> {
+    let all = net.spec().estimators()?;
+    let groups = looked_at.names.iter().zip(&looked_at.groups);
+    let figures = groups.enumerate().map(|(number, (name, group))| {
+        let figures = drawn.moments.figures(number, group, reference);
+        (name.clone(), figures)
+    });
+    let (milliseconds, milliseconds_error) = median(&drawn.times);
+    Ok(Measured {
+        unbiased: all.iter().all(|e| e.info().unbiased),
+        draws: drawn.moments.draws(),
+        forward: net.pass().group.size(),
+        backward: 1 + usize::from(all.iter().any(|e| e.saved_grads() != SavedGrads::None)),
+        milliseconds,
+        milliseconds_error: Some(milliseconds_error),
+        figures: figures.collect(),
+        name: drawn.name,
+    })
 }
 
 /// A gradient of `len` zeros that is known exactly.

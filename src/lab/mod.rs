@@ -73,11 +73,11 @@ pub struct Measured {
 /// What the estimators were measured against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// `enumeration`, or the label of the long run, as that of [`Measured::name`].
+    /// `enumeration`, or the estimator of the long run in the form of [`Measured::name`].
     pub name: String,
     /// Draws of the long run; 1 of an enumeration.
     pub draws: usize,
-    /// `|r|`
+    /// The norm `|r|` of the reference gradient.
     pub norm: f64,
     /// The standard error of `r` as a share of its norm; 0 of an enumeration.
     pub error: f64,
@@ -103,7 +103,7 @@ pub struct Point {
 /// What one estimator's gradient was like where there is no reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scattered {
-    /// As that of [`Measured::name`].
+    /// The estimator, in the form of [`Measured::name`].
     pub name: String,
     /// Draws.
     pub draws: usize,
@@ -131,7 +131,7 @@ pub struct OwnPoint {
 /// A training with an estimator, and what was measured on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trajectory {
-    /// The estimator, as that of [`Measured::name`].
+    /// The estimator, in the form of [`Measured::name`].
     pub name: String,
     /// The points.
     pub points: Vec<OwnPoint>,
@@ -166,6 +166,6 @@ pub struct Record {
     /// Trainings with each estimator, where those were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<Trajectory>,
-    /// Where the figures come from.
+    /// The machine and the build that the figures come from.
     pub provenance: Provenance,
 }

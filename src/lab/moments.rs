@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Parts that the draws are dealt out to. Their means are independent, whatever the
-/// numbers of one gradient have to do with one another.
+/// The number of parts that the draws are dealt out to. Their means are independent of one
+/// another, however the numbers within one gradient depend on each other.
 pub const PARTS: usize = 10;
 
 /// For each part of the draws, a sum against what each part leaves out, and against the
@@ -35,7 +35,7 @@ pub struct Target {
 }
 
 impl Moments {
-    /// Of gradients with `len` numbers, in `groups` groups.
+    /// No draws yet of gradients with `len` numbers, in `groups` groups.
     pub fn new(len: usize, groups: usize) -> Self {
         Self {
             draws: 0,
@@ -80,12 +80,12 @@ impl Moments {
         }
     }
 
-    /// Draws so far.
+    /// The number of draws so far.
     pub fn draws(&self) -> usize {
         self.draws
     }
 
-    /// The mean.
+    /// The mean of the draws.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }

@@ -1,11 +1,4 @@
-//! Activations without a binary unit: ReLU, hard sigmoid and sigmoid.
-//!
-//! ```text
-//! relu          y = max(x, 0)                      dx += dy·[x > 0]
-//! hard sigmoid  y = (clip(a·x, -1, 1) + 1) / 2     dx += dy·a/2·[|a·x| < 1]
-//! sigmoid       y = 1 / (1 + exp(-a·x))            dx += dy·a·y·(1 - y)
-//! ```
-//! The slope `a` is that of the pass: slope annealing raises it over training.
+//! The layer [`Activation`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +21,14 @@ pub enum Function {
     Sigmoid,
 }
 
-/// The layer of a spec.
+/// Activations without a binary unit: ReLU, hard sigmoid and sigmoid.
+///
+/// ```text
+/// relu          y = max(x, 0)                      dx += dy·[x > 0]
+/// hard sigmoid  y = (clip(a·x, -1, 1) + 1) / 2     dx += dy·a/2·[|a·x| < 1]
+/// sigmoid       y = 1 / (1 + exp(-a·x))            dx += dy·a·y·(1 - y)
+/// ```
+/// The slope `a` is that of the pass: slope annealing raises it over training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
@@ -68,7 +68,7 @@ impl Layer for Activation {
     }
 }
 
-/// The op; see the module's page.
+/// The op of an [`Activation`] layer on a tape.
 pub struct ActivationOp {
     function: Function,
     len: usize,

@@ -1,8 +1,4 @@
-//! The sum of several inputs of one shape.
-//!
-//! ```text
-//! y = x_0 + x_1 + ...          dx_i += dy
-//! ```
+//! The layer [`Add`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +8,11 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// The sum of several inputs of one shape.
+///
+/// ```text
+/// y = x_0 + x_1 + ...          dx_i += dy
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Add {}

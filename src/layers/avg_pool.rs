@@ -1,12 +1,4 @@
-//! Means over windows, without padding; rows and columns that do not fill a window are
-//! left out, as in PyTorch's `avg_pool2d`.
-//!
-//! ```text
-//! y = (Σ over the window) / n          dx += dy / n, for n pixels of a window
-//! ```
-//!
-//! The sum is divided once, so that over whole numbers below 2^24 it is the exact sum's
-//! nearest quotient: packing evaluates the same function.
+//! The layer [`AvgPool`] and its op.
 
 use std::sync::Arc;
 
@@ -19,7 +11,18 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-pool_spec!(AvgPool);
+pool_spec!(
+    /// Means over windows, without padding; rows and columns that do not fill a window are
+    /// left out, as in PyTorch's `avg_pool2d`.
+    ///
+    /// ```text
+    /// y = (Σ over the window) / n          dx += dy / n, for n pixels of a window
+    /// ```
+    ///
+    /// The sum is divided once, so that over whole numbers below 2^24 it is the exact sum's
+    /// nearest quotient: packing evaluates the same function.
+    AvgPool
+);
 
 impl Layer for AvgPool {
     fn kind(&self) -> &'static str {

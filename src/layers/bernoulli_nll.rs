@@ -1,18 +1,18 @@
-//! The negative log-likelihood of Bernoulli variables, summed over a row: PyTorch's
-//! `BCEWithLogitsLoss(reduction="sum")`.
-//!
-//! ```text
-//! L = Σ_i log(1 + exp(z_i)) - t_i·z_i          dz_i += dL·(σ(z_i) - t_i)          dt_i += -dL·z_i
-//! ```
-//!
-//! The first input is the logits `z`, the second the targets `t` within [0, 1].
+//! The layer [`BernoulliNll`] and its op.
 
 use serde::{Deserialize, Serialize};
 
 use super::pair_loss::{Term, pair_loss, sigmoid, softplus};
 use crate::tensor::Shape;
 
-/// The layer of a spec: inputs are the logits and the target.
+/// The negative log-likelihood of Bernoulli variables, summed over a row: PyTorch's
+/// `BCEWithLogitsLoss(reduction="sum")`.
+///
+/// ```text
+/// L = Σ_i log(1 + exp(z_i)) - t_i·z_i          dz_i += dL·(σ(z_i) - t_i)          dt_i += -dL·z_i
+/// ```
+///
+/// The first input is the logits `z`, the second the targets `t` within [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BernoulliNll {}

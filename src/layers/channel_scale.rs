@@ -1,20 +1,4 @@
-//! What follows the integer sums of a layer with binary weights: a scale for
-//! each output channel, and a bias.
-//!
-//! ```text
-//! y  = α·x + b            α[o] = mean |V[o]| over the channel's latent weights V,
-//!                         or 1 without a scale
-//! dx += α·dy              db += Σ dy
-//! dV[o, i] += sign(V[o, i])/n · Σ x·dy      n weights a channel
-//! ```
-//!
-//! The scale is applied after the sum, not to the weights, so that the sum stays
-//! an exact integer, and the whole is one monotone function of it (multiplied and
-//! added with two roundings) that folds into batch norm. The gradient of α is
-//! the whole derivative, of which XNOR-Net's formula keeps the diagonal.
-//!
-//! Source: Rastegari et al., "XNOR-Net" (arXiv 1603.05279), whose α is the least-
-//! squares scale of sign(V) for V.
+//! The layer [`ChannelScale`] and its op.
 
 use crate::bits;
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
@@ -23,7 +7,23 @@ use crate::tensor::Shape;
 /// Pixels that are summed in f32 before they join the f64 sum.
 const BLOCK: usize = 256;
 
-/// The layer; see the module's page.
+/// What follows the integer sums of a layer with binary weights: a scale for
+/// each output channel, and a bias.
+///
+/// ```text
+/// y  = α·x + b            α[o] = mean |V[o]| over the channel's latent weights V,
+///                         or 1 without a scale
+/// dx += α·dy              db += Σ dy
+/// dV[o, i] += sign(V[o, i])/n · Σ x·dy      n weights a channel
+/// ```
+///
+/// The scale is applied after the sum, not to the weights, so that the sum stays
+/// an exact integer, and the whole is one monotone function of it (multiplied and
+/// added with two roundings) that folds into batch norm. The gradient of α is
+/// the whole derivative, of which XNOR-Net's formula keeps the diagonal.
+///
+/// Source: Rastegari et al., "XNOR-Net" (arXiv 1603.05279), whose α is the least-
+/// squares scale of sign(V) for V.
 pub struct ChannelScale {
     shape: Shape,
     /// The latent weights whose mean magnitude is the scale.
@@ -74,7 +74,8 @@ impl ChannelScale {
     }
 }
 
-/// The scale of one channel, shared with lowering: `mean |V|`.
+/// The scale of one channel, `mean |V|` over its latent weights. Training and packing share
+/// this function.
 pub fn channel_scale(latent: &[f32]) -> f32 {
     let sum: f64 = latent.iter().map(|&v| f64::from(v.abs())).sum();
     (sum / latent.len() as f64) as f32

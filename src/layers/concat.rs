@@ -1,8 +1,4 @@
-//! The channels of several inputs side by side, as `torch.cat(..., dim=1)`.
-//!
-//! ```text
-//! y[pixel] = x_0[pixel], x_1[pixel], ...          dx_i += dy's channels of input i
-//! ```
+//! The layer [`Concat`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +8,11 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// The channels of several inputs side by side, as `torch.cat(..., dim=1)`.
+///
+/// ```text
+/// y[pixel] = x_0[pixel], x_1[pixel], ...          dx_i += dy's channels of input i
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concat {}
@@ -69,7 +69,7 @@ impl Layer for Concat {
 }
 
 struct ConcatOp {
-    /// Of each input.
+    /// The channels of each input.
     channels: Vec<usize>,
     output: Shape,
     scratch: Vec<()>,

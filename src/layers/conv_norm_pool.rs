@@ -1,10 +1,4 @@
-//! A convolution, the batch norm behind it and the max-pool behind that, as one layer.
-//!
-//! The numbers are those of [`ConvOp`] and [`NormPool`] one after the other, to the bit.
-//! What one op can do that two cannot: the sums of batch norm's statistics are taken of
-//! an image while the convolution's output is still in the near caches, and batch norm's
-//! gradient, the greatest of a training step, is made one image at a time where the
-//! convolution needs it and never written to memory as a whole.
+//! The layer [`ConvNormPool`] and its op.
 
 use crate::error::Result;
 use crate::tape::{Backward, Forward, Mode, Op, Tape, Value};
@@ -17,7 +11,13 @@ use super::sides::Sides;
 use super::weights::Terms;
 use super::window::Window;
 
-/// The layer; see the module's page.
+/// A convolution, the batch norm behind it and the max-pool behind that, as one layer.
+///
+/// The numbers are those of [`ConvOp`] and [`NormPool`] one after the other, to the bit.
+/// What one op can do that two cannot: the sums of batch norm's statistics are taken of
+/// an image while the convolution's output is still in the near caches, and batch norm's
+/// gradient, the greatest of a training step, is made one image at a time where the
+/// convolution needs it and never written to memory as a whole.
 pub struct ConvNormPool {
     conv: ConvOp,
     behind: NormPool,
@@ -26,8 +26,8 @@ pub struct ConvNormPool {
 }
 
 impl ConvNormPool {
-    /// Whether the three layers can be one: an input of that shape, the convolution's
-    /// channels, window and terms, and the pool's kernel and stride.
+    /// Whether the three layers can be computed as one, given the shape of the input, the
+    /// convolution's channels, window and terms, and the pool's kernel and stride.
     pub fn supports(
         input: Shape,
         (channels, window, terms): (usize, Window, Terms),

@@ -1,13 +1,4 @@
-//! Log-softmax and negative log-likelihood in one layer, a loss for each row.
-//!
-//! ```text
-//! L = log Σ_j exp(z_j - m) + m - z_label,  m = max z
-//! dz_j += dL·(softmax(z)_j - t_j)          t = [j = label]
-//! ```
-//! With label smoothing ε the target is `t = (1-ε)[j = label] + ε/K` for `K` classes and
-//! `L = Σ_j -t_j log softmax(z)_j`, as PyTorch's.
-//! Rows keep their own losses, so that a score-function estimator can weigh each
-//! row by its own signal.
+//! The layer [`CrossEntropy`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +7,18 @@ use crate::error::{Error, Result};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec: the loss of logits against the classes of the batch.
+/// Log-softmax and negative log-likelihood in one layer, a loss for each row.
+///
+/// ```text
+/// L = log Σ_j exp(z_j - m) + m - z_label,  m = max z
+/// dz_j += dL·(softmax(z)_j - t_j)          t = [j = label]
+/// ```
+/// With label smoothing ε the target is `t = (1-ε)[j = label] + ε/K` for `K` classes and
+/// `L = Σ_j -t_j log softmax(z)_j`, as PyTorch's.
+/// Rows keep their own losses, so that a score-function estimator can weigh each
+/// row by its own signal.
+///
+/// Its input is the logits, (classes); the labels are the batch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrossEntropy {
@@ -67,7 +69,7 @@ impl Layer for CrossEntropy {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`CrossEntropy`] layer on a tape.
 pub struct CrossEntropyOp {
     classes: usize,
     smoothing: f32,

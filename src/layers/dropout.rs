@@ -1,14 +1,4 @@
-//! Dropout: in training each number is 0 with probability `p`, else divided by `1 - p`;
-//! in evaluation nothing happens.
-//!
-//! ```text
-//! y = x·m / (1 - p),  m = [u >= p]          dx += dy·m / (1 - p)
-//! ```
-//!
-//! The uniform numbers `u` come from the stream addressed (seed, step, draw, key of the
-//! layer, sample), so all rows of a sample share them.
-//!
-//! Source: Srivastava et al. 2014.
+//! The layer [`Dropout`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +9,17 @@ use crate::random::fill_uniform;
 use crate::tape::{Backward, Forward, Mode, Op, Pass, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// Dropout: in training each number is 0 with probability `p`, else divided by `1 - p`;
+/// in evaluation nothing happens.
+///
+/// ```text
+/// y = x·m / (1 - p),  m = [u >= p]          dx += dy·m / (1 - p)
+/// ```
+///
+/// The uniform numbers `u` come from the stream addressed (seed, step, draw, key of the
+/// layer, sample), so all rows of a sample share them.
+///
+/// Source: Srivastava et al. 2014.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {

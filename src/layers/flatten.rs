@@ -1,10 +1,4 @@
-//! An image as one vector in PyTorch's order (channel, height, width), as
-//! `torch.flatten(x, 1)`. A linear layer needs none before it: it reads an image in that
-//! order by itself. It says something before a concatenation with a vector.
-//!
-//! ```text
-//! y[c·h·w + i·w + j] = x[c, i, j]          dx[c, i, j] += dy[c·h·w + i·w + j]
-//! ```
+//! The layer [`Flatten`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +8,13 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// An image as one vector in PyTorch's order (channel, height, width), as
+/// `torch.flatten(x, 1)`. A linear layer needs none before it: it reads an image in that
+/// order by itself. It says something before a concatenation with a vector.
+///
+/// ```text
+/// y[c·h·w + i·w + j] = x[c, i, j]          dx[c, i, j] += dy[c·h·w + i·w + j]
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}

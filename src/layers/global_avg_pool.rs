@@ -1,5 +1,4 @@
-//! The mean of each channel over the whole image, as `adaptive_avg_pool2d(x, 1)`; see
-//! [`super::AvgPool`] for the formula.
+//! The layer [`GlobalAvgPool`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,8 @@ use crate::pack::{Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// The mean of each channel over the whole image, as `adaptive_avg_pool2d(x, 1)`; see
+/// [`super::AvgPool`] for the formula.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAvgPool {}

@@ -1,5 +1,4 @@
-//! A further input of a network beside its images: numbers that the caller sets, one row
-//! an image ([`crate::model::Network::input_of_mut`]). Targets of a regression are one.
+//! The layer [`Input`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// A further input of a network beside its images: numbers that the caller sets, one row
+/// an image ([`crate::model::Network::input_of_mut`]). Targets of a regression are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {

@@ -1,23 +1,24 @@
-//! The Kullback-Leibler divergence of Bernoulli variables, summed over a row.
-//!
-//! ```text
-//! q = σ(a·x),  p = σ(a·y) (1/2 without a second input)      a the slope of the pass
-//! L = Σ_i q log(q/p) + (1-q) log((1-q)/(1-p))
-//!   = Σ_i q·a(x - y) - log(1 + exp(a·x)) + log(1 + exp(a·y))
-//! dx += dL·a·q(1-q)·a(x - y)          dy += dL·a·(p - q)
-//! ```
-//!
-//! The inputs are pre-activations: those of a stochastic binary layer with the logistic
-//! probability function have these probabilities, so that the divergence of latent bits
-//! from their prior is this layer beside the binary one.
+//! The layer [`KlBernoulli`] and its op.
 
 use serde::{Deserialize, Serialize};
 
 use super::pair_loss::{Term, pair_loss, sigmoid, softplus};
 use crate::tensor::Shape;
 
-/// The layer of a spec: inputs are the pre-activations of `q`, and of `p` where that is
-/// not 1/2.
+/// The Kullback-Leibler divergence of Bernoulli variables, summed over a row.
+///
+/// ```text
+/// q = σ(a·x),  p = σ(a·y) (1/2 without a second input)      a the slope of the pass
+/// L = Σ_i q log(q/p) + (1-q) log((1-q)/(1-p))
+///   = Σ_i q·a(x - y) - log(1 + exp(a·x)) + log(1 + exp(a·y))
+/// dx += dL·a·q(1-q)·a(x - y)          dy += dL·a·(p - q)
+/// ```
+///
+/// The inputs are pre-activations: those of a stochastic binary layer with the logistic
+/// probability function have these probabilities, so that the divergence of latent bits
+/// from their prior is this layer beside the binary one.
+///
+/// The first input is that of `q`; the second, which may be left out, that of `p`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KlBernoulli {}

@@ -1,9 +1,4 @@
-//! What a layer is: one trait, implemented in the layer's own file.
-//!
-//! A layer is data (its settings, read from a spec) and six answers: the shape of its
-//! output, the tensors it has, what it costs, how much memory it takes, how it is recorded
-//! on a tape and how it is packed. Parsing, `inspect`, memory, training and packing follow
-//! from them. To add one, write its file and name it in [`super::registry`].
+//! [`Layer`]: what a layer is.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -22,9 +17,9 @@ use crate::tensor::Shape;
 /// The shapes around a layer.
 #[derive(Clone, Debug)]
 pub struct Shapes {
-    /// Of each input.
+    /// The shape of each input.
     pub inputs: Vec<Shape>,
-    /// Of the output.
+    /// The shape of the output.
     pub output: Shape,
 }
 
@@ -44,23 +39,30 @@ pub struct Recorder<'a> {
     pub tape: &'a mut Tape,
     /// The layer's name, the prefix of its parameters' names; empty where it has none.
     pub name: &'a str,
-    /// The layer's part of the address of its noise.
+    /// The key of the layer's noise: what tells it from the noise of other layers in the same
+    /// pass ([`crate::tape::Pass::noise`]).
     pub noise: usize,
-    /// The estimator, the part in the plan and the number (from 1) of a sampled layer.
+    /// Of a sampled layer: its estimator, what the plan says of it, and its number among the
+    /// sampled layers, from 1.
     pub unit: Option<(Arc<dyn Estimator>, Part, usize)>,
     /// Whether a sampled layer makes nothing of the gradient of its output.
     pub ignores_gradient: bool,
-    /// The levels of the layer's input where that is the bits of an estimator that asks for
-    /// what each bit does to the loss ([`Pathwise::needs_differences`]).
+    /// The levels of the layer's input, where that is the bits of an estimator that asks for
+    /// what each bit does to the loss ([`crate::estimators::Pathwise::needs_differences`]).
     pub loss_differences: Option<Levels>,
 }
 
-/// A layer; see the module's page.
+/// What a layer is: one trait, implemented in the layer's own file.
+///
+/// A layer is data (its settings, read from a spec) and six answers: the shape of its
+/// output, the tensors it has, what it costs, how much memory it takes, how it is recorded
+/// on a tape and how it is packed. Parsing, `inspect`, memory, training and packing follow
+/// from them. To add one, write its file and name it in [`super::registry`].
 pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
     /// The layer's `type` in a spec.
     fn kind(&self) -> &'static str;
 
-    /// How many inputs it has.
+    /// How many inputs the layer may have.
     fn arity(&self) -> RangeInclusive<usize> {
         1..=1
     }
@@ -97,23 +99,23 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
         None
     }
 
-    /// Multiply-adds for one row.
+    /// The multiply-adds that one row costs; 0 where they do not count.
     fn multiply_adds(&self, _shapes: &Shapes) -> usize {
         0
     }
 
-    /// Numbers of 32 bits, at most, that a tape holds for the layer at `rows` rows, its
-    /// output included.
+    /// An upper bound of the 32-bit numbers that a tape holds for the layer at `rows` rows,
+    /// its output included; networks that need more memory than there is are refused by it.
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         values(shapes, rows, if training { 2 } else { 1 })
     }
 
-    /// Whether the output is bits, 0 and 1 or -1 and +1, where each input is or is not.
+    /// Whether the output is bits, 0 and 1 or -1 and +1, given which inputs are bits.
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
         false
     }
 
-    /// Whether the output is one loss a row, and so may end a network.
+    /// Whether the output is one loss a row, with which a network may end.
     fn is_loss(&self) -> bool {
         false
     }
@@ -154,7 +156,8 @@ pub fn same_shapes(name: &str, inputs: &[Shape]) -> Result<()> {
     }
 }
 
-/// Numbers of an output at `rows` rows, `each` times.
+/// The count of numbers in an output at `rows` rows, `each` times: a usual answer of
+/// [`Layer::memory`].
 pub fn values(shapes: &Shapes, rows: usize, each: u64) -> u64 {
     product(&[rows as u64, shapes.output.len() as u64, each])
 }

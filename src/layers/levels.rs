@@ -1,19 +1,19 @@
-//! What a binary unit emits: its bit, or the bit as one of two signs.
-//!
-//! ```text
-//! y = 2h - 1          dh += 2 dy
-//! ```
-//!
-//! Estimators know bits alone: a unit of signs is a unit of bits with this behind it. Also
-//! where a row emits no bit but a probability or a relaxed bit, `y` is `2h - 1` of it. The
-//! product with 2 is exact and there is one rounding behind it, none of a bit.
+//! The levels of binary units, [`Levels`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 
-/// The two numbers that a binary unit emits.
+/// What a binary unit emits: its bit, or the bit as one of two signs.
+///
+/// ```text
+/// y = 2h - 1          dh += 2 dy
+/// ```
+///
+/// Estimators know bits alone: a unit of signs is a unit of bits with this behind it. Also
+/// where a row emits no bit but a probability or a relaxed bit, `y` is `2h - 1` of it. The
+/// product with 2 is exact and there is one rounding behind it, none of a bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Levels {
     /// 0 and 1: the bit itself.
@@ -55,7 +55,7 @@ impl Levels {
         }
     }
 
-    /// From one level to the other: what a change of the bit is multiplied by.
+    /// The distance between the two levels, by which a change of the bit is multiplied.
     pub fn step(self) -> f32 {
         match self {
             Levels::Bits => 1.0,

@@ -1,10 +1,4 @@
-//! Max-pool over windows, without padding; rows and columns that do not
-//! fill a window are left out, as in PyTorch.
-//!
-//! ```text
-//! y = max over the window          dx[argmax] += dy
-//! ```
-//! The first of equal maxima (in row order) takes the gradient.
+//! The layer [`MaxPool`] and its op.
 
 use std::sync::Arc;
 
@@ -18,7 +12,16 @@ use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 
-pool_spec!(MaxPool);
+pool_spec!(
+    /// Max-pool over windows, without padding; rows and columns that do not
+    /// fill a window are left out, as in PyTorch.
+    ///
+    /// ```text
+    /// y = max over the window          dx[argmax] += dy
+    /// ```
+    /// The first of equal maxima (in row order) takes the gradient.
+    MaxPool
+);
 
 impl Layer for MaxPool {
     fn kind(&self) -> &'static str {
@@ -61,7 +64,7 @@ impl Layer for MaxPool {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`MaxPool`] layer on a tape.
 pub struct MaxPoolOp {
     input: Shape,
     output: Shape,

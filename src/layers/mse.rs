@@ -1,15 +1,17 @@
-//! Mean squared error, as PyTorch's `MSELoss` for each row.
-//!
-//! ```text
-//! L = 1/n Σ_i (x_i - t_i)²          dx_i += dL·2(x_i - t_i)/n          dt_i += -dx_i
-//! ```
+//! The layer [`Mse`] and its op.
 
 use serde::{Deserialize, Serialize};
 
 use super::pair_loss::{Term, pair_loss};
 use crate::tensor::Shape;
 
-/// The layer of a spec: inputs are the prediction and the target.
+/// Mean squared error, as PyTorch's `MSELoss` for each row.
+///
+/// ```text
+/// L = 1/n Σ_i (x_i - t_i)²          dx_i += dL·2(x_i - t_i)/n          dt_i += -dx_i
+/// ```
+///
+/// The first input is the prediction `x`, the second the target `t`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mse {}

@@ -1,17 +1,4 @@
-//! Batch norm and the max-pool behind it, in one pass over memory each way.
-//!
-//! The numbers are those of the two layers one after the other ([`BatchNormOp`],
-//! [`super::MaxPool`]): forwards to the bit; backwards but for the order in which
-//! the two sums of batch norm's gradient are added up. Only maxima have a gradient,
-//! so those sums run over the pooled image, a quarter of the pixels:
-//!
-//! ```text
-//! y  = max over the window of (x·s + t)       at = the x of the maximum
-//! dβ = Σ dy,  dγ = Σ dy·(at - μ) / √(σ² + ε)
-//! dx = a·dy·[x is the window's maximum] + b·x + d
-//! ```
-//! with `a`, `b`, `d` of batch norm. What lies between the two layers is never
-//! written down.
+//! The layer [`NormPool`] and its op.
 
 use crate::error::Result;
 use crate::kernels::elementwise::Pool;
@@ -23,7 +10,20 @@ use super::batch_norm::{BatchNormOp, Statistics};
 use super::max_pool::MaxPoolOp;
 use super::sides::Sides;
 
-/// The layer; see the module's page.
+/// Batch norm and the max-pool behind it, in one pass over memory each way.
+///
+/// The numbers are those of the two layers one after the other ([`BatchNormOp`],
+/// [`super::MaxPool`]): forwards to the bit; backwards but for the order in which
+/// the two sums of batch norm's gradient are added up. Only maxima have a gradient,
+/// so those sums run over the pooled image, a quarter of the pixels:
+///
+/// ```text
+/// y  = max over the window of (x·s + t)       at = the x of the maximum
+/// dβ = Σ dy,  dγ = Σ dy·(at - μ) / √(σ² + ε)
+/// dx = a·dy·[x is the window's maximum] + b·x + d
+/// ```
+/// with `a`, `b`, `d` of batch norm. What lies between the two layers is never
+/// written down.
 pub struct NormPool {
     pub(super) norm: BatchNormOp,
     pool: Pool,
@@ -34,7 +34,7 @@ pub struct NormPool {
 }
 
 impl NormPool {
-    /// Whether the two layers can be one, for an input of that shape.
+    /// Whether the two layers can be computed as one, for an input of that shape.
     pub fn supports(input: Shape, kernel: impl Into<Sides>, stride: impl Into<Sides>) -> bool {
         let (kernel, stride) = (kernel.into(), stride.into());
         MaxPoolOp::output("", input, kernel, stride).is_ok() && pool(input, kernel, stride).fuses()

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
-/// A loss of one row.
+/// A loss that a program defines itself, for one row of numbers and its label.
 pub trait RowLoss: Clone + Debug + Send + Sync + 'static {
     /// The loss of a row `x` of numbers, stored (height, width, channel), with that label;
     /// its gradient goes into `dx`, which holds zeros.

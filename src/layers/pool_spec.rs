@@ -2,8 +2,8 @@
 
 /// Makes the layer of a spec.
 macro_rules! pool_spec {
-    ($name:ident) => {
-        /// The layer of a spec.
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name {

@@ -1,12 +1,4 @@
-//! A rectifier whose slope below zero is learned, one for each channel; PyTorch's `PReLU`
-//! with as many parameters as channels.
-//!
-//! ```text
-//! y  = x where x > 0, else a·x          a[c] begins at 0.25
-//! dx += dy·(1 where x > 0, else a)      da[c] += Σ_rows,pixels dy·x·[x <= 0]
-//! ```
-//!
-//! Source: He et al. 2015 (arXiv 1502.01852).
+//! The layer [`Prelu`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +14,17 @@ const INITIAL: f32 = 0.25;
 /// Pixels that are summed in f32 before they join the f64 sum.
 const BLOCK: usize = 256;
 
-/// The layer of a spec, with the parameter `weight` (channels).
+/// A rectifier whose slope below zero is learned, one for each channel; PyTorch's `PReLU`
+/// with as many parameters as channels.
+///
+/// ```text
+/// y  = x where x > 0, else a·x          a[c] begins at 0.25
+/// dx += dy·(1 where x > 0, else a)      da[c] += Σ_rows,pixels dy·x·[x <= 0]
+/// ```
+///
+/// Source: He et al. 2015 (arXiv 1502.01852).
+///
+/// Its parameter is `weight`, (channels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prelu {}
@@ -52,7 +54,7 @@ impl Layer for Prelu {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`Prelu`] layer on a tape.
 pub struct PreluOp {
     shape: Shape,
     slope: ParamId,

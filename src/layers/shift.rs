@@ -1,11 +1,4 @@
-//! A learned offset a channel: the threshold of ReActNet's RSign, where a binary layer
-//! follows.
-//!
-//! ```text
-//! y = x + b          dx += dy          db += Σ_rows,pixels dy
-//! ```
-//!
-//! Source: Liu et al., "ReActNet" (arXiv 2003.03488).
+//! The layer [`Shift`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +10,16 @@ use crate::pack::{Map, Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// The layer of a spec.
+/// A learned offset a channel: the threshold of ReActNet's RSign, where a binary layer
+/// follows.
+///
+/// ```text
+/// y = x + b          dx += dy          db += Σ_rows,pixels dy
+/// ```
+///
+/// Source: Liu et al., "ReActNet" (arXiv 2003.03488).
+///
+/// Its parameter is `bias`, (channels).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shift {}

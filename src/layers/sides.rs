@@ -34,7 +34,7 @@ impl Sides {
         *self == Self::ONE
     }
 
-    /// The one number of a window that is packed.
+    /// The side of a square window; packed layers have no others.
     ///
     /// # Errors
     /// Sides that differ: no packed form is known of them.
@@ -58,7 +58,8 @@ impl Sides {
         self.height.max(self.width)
     }
 
-    /// Their product: the pixels of a window. The largest number where it is larger.
+    /// The product of both numbers, the pixels of a window; `usize::MAX` where it would be
+    /// larger.
     pub fn area(&self) -> usize {
         self.height.saturating_mul(self.width)
     }

@@ -43,7 +43,7 @@ impl LayerSpec {
         }
     }
 
-    /// The same with those inputs.
+    /// Names the layers that it reads, in the order of its inputs.
     #[must_use]
     pub fn with_inputs<N: Into<String>>(self, inputs: impl IntoIterator<Item = N>) -> Self {
         let inputs = inputs.into_iter().map(Into::into).collect();
@@ -65,12 +65,13 @@ impl LayerSpec {
         self.get::<L>().is_some()
     }
 
-    /// Puts another layer in its place, under the same name and with the same inputs.
+    /// Puts another layer in the place of this one, under the same name and with the same
+    /// inputs.
     pub fn set(&mut self, layer: impl Layer) {
         self.layer = Arc::new(layer);
     }
 
-    /// Changes the layer, if it is of that kind; whether it is.
+    /// Changes the layer, if it is of that kind, and returns whether it is.
     pub fn update<L: Layer + Clone>(&mut self, change: impl FnOnce(&mut L)) -> bool {
         let Some(mut layer) = self.get::<L>().cloned() else {
             return false;
@@ -86,12 +87,13 @@ impl LayerSpec {
         !self.layer.tensors(&inputs).is_empty()
     }
 
-    /// Its name, or the kind of a layer without one.
+    /// The layer's name, or its kind where it has none.
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or_else(|| self.layer.label())
     }
 
-    /// Fills in what the layer leaves to another of its settings.
+    /// Writes out every setting that the layer leaves to another of its settings, such as a
+    /// stride that is the kernel's size.
     pub fn settle(&mut self) {
         if let Some(settled) = self.layer.settled() {
             self.layer = settled;

@@ -18,7 +18,7 @@ impl TensorSpec {
         }
     }
 
-    /// The numbers that it holds; the largest number where they cannot be counted.
+    /// How many numbers it holds; `u64::MAX` where there would be more.
     pub fn len(&self) -> usize {
         self.shape.iter().fold(1, |n, &s| n.saturating_mul(s))
     }
@@ -46,7 +46,7 @@ impl Tensors {
         self.params.is_empty() && self.buffers.is_empty() && self.counters.is_empty()
     }
 
-    /// Adds those of the layer `name`.
+    /// Adds the tensors of the layer `name`, whose names get that prefix.
     pub fn extend_with(&mut self, name: &str, of: Tensors) {
         let full = |t: TensorSpec| TensorSpec {
             name: format!("{name}.{}", t.name),
@@ -59,7 +59,7 @@ impl Tensors {
     }
 }
 
-/// A product, or the largest number where it is larger.
+/// The product of the factors, or `u64::MAX` where it is larger.
 pub fn product(factors: &[u64]) -> u64 {
     factors.iter().fold(1, |a, &b| a.saturating_mul(b))
 }

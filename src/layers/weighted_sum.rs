@@ -1,8 +1,4 @@
-//! A loss that is a weighted sum of others, row by row.
-//!
-//! ```text
-//! L = Σ_k w_k·L_k          dL_k += w_k·dL
-//! ```
+//! The layer [`WeightedSum`] and its op.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +7,13 @@ use crate::error::{Error, Result};
 use crate::tape::{Backward, Forward, Op, Value};
 use crate::tensor::Shape;
 
-/// The layer of a spec: inputs are losses.
+/// A loss that is a weighted sum of others, row by row.
+///
+/// ```text
+/// L = Σ_k w_k·L_k          dL_k += w_k·dL
+/// ```
+///
+/// Its inputs are the losses `L_k`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightedSum {

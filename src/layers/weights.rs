@@ -1,16 +1,4 @@
-//! Real and binary weights.
-//!
-//! ```text
-//! real     W = V              dV += dW
-//! binary   W = sign(V)        dV += dW·[|V| <= 1]
-//! ```
-//!
-//! `V` is the parameter that is stored and trained. A binary layer's is called
-//! latent: the gradient passes straight through the sign, and not at all where
-//! the latent weight has left [-1, 1], which the optimiser's step keeps it from
-//! doing ([`crate::tape::Params::clip_latents`]).
-//!
-//! Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
+//! Real and binary weights, [`Weights`].
 
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +11,26 @@ use crate::packed::Product;
 use crate::tape::{ParamId, Tape, Value};
 use crate::tensor::Shape;
 
-/// What a layer multiplies by.
+/// Real and binary weights.
+///
+/// ```text
+/// real     W = V              dV += dW
+/// binary   W = sign(V)        dV += dW·[|V| <= 1]
+/// ```
+///
+/// `V` is the parameter that is stored and trained. A binary layer's is called
+/// latent: the gradient passes straight through the sign, and not at all where
+/// the latent weight has left [-1, 1], which the optimiser's step keeps it from
+/// doing ([`crate::tape::Params::clip_latents`]).
+///
+/// Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
     /// The parameter itself.
     #[default]
     Real,
-    /// Its sign, +1 or -1; see [`bits::sign`].
+    /// The sign of the parameter, +1 or -1 ([`bits::sign`]).
     Binary,
 }
 
@@ -46,7 +46,7 @@ impl Weights {
         }
     }
 
-    /// Whether they are the real ones.
+    /// Whether they are [`Weights::Real`].
     pub fn is_real(&self) -> bool {
         *self == Weights::Real
     }
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// What a layer with weights is made of, beside its sizes.
+/// Which terms a convolution or a linear layer has, beside its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Whether it has a bias.

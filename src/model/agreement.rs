@@ -15,9 +15,9 @@ pub struct Difference {
     pub name: String,
     /// Whether its outputs are bits.
     pub bits: bool,
-    /// Numbers compared.
+    /// How many numbers were compared.
     pub numbers: u64,
-    /// Numbers that differ (in their bits, for reals).
+    /// How many of them differ; reals differ where any bit of them does.
     pub differing: u64,
     /// The largest difference, for reals.
     pub largest: f32,
@@ -26,11 +26,11 @@ pub struct Difference {
 /// How two networks compare.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
-    /// Images compared.
+    /// How many images were compared.
     pub images: usize,
     /// One entry a stage of bits or reals; the last is the logits.
     pub stages: Vec<Difference>,
-    /// Images whose logits are not the same to the bit.
+    /// How many images have logits that are not the same to the bit.
     pub logits: usize,
     /// The images whose predictions differ: their numbers.
     pub predictions: Vec<usize>,

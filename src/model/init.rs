@@ -1,16 +1,4 @@
-//! Initial weights.
-//!
-//! ```text
-//! kaiming uniform   U(±gain·√(3 / fan_in))     kaiming normal  N(0, gain²/fan_in)
-//! xavier uniform    U(±√(6 / (fan_in + fan_out)))
-//! xavier normal     N(0, 2 / (fan_in + fan_out))
-//! ```
-//! `pytorch`, the default of its layers, is Kaiming uniform with a = √5, which
-//! comes to `U(±1/√fan_in)`. Biases are `U(±1/√fan_in)` under `pytorch` and zero
-//! otherwise. Batch norm starts at γ = 1, β = 0. A parameter for which its layer states an
-//! initial value ([`crate::tape::Entry::initial`]) begins with that under each of them.
-//!
-//! Source: He et al. 2015 (arXiv 1502.01852); Glorot and Bengio 2010.
+//! [`Init`]: initial weights.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -19,7 +7,19 @@ use crate::error::{Error, Result};
 use crate::random::{keyed, purpose, uniform};
 use crate::tape::Params;
 
-/// An initialiser.
+/// Initial weights.
+///
+/// ```text
+/// kaiming uniform   U(±gain·√(3 / fan_in))     kaiming normal  N(0, gain²/fan_in)
+/// xavier uniform    U(±√(6 / (fan_in + fan_out)))
+/// xavier normal     N(0, 2 / (fan_in + fan_out))
+/// ```
+/// `pytorch`, the default of its layers, is Kaiming uniform with a = √5, which
+/// comes to `U(±1/√fan_in)`. Biases are `U(±1/√fan_in)` under `pytorch` and zero
+/// otherwise. Batch norm starts at γ = 1, β = 0. A parameter for which its layer states an
+/// initial value ([`crate::tape::Entry::initial`]) begins with that under each of them.
+///
+/// Source: He et al. 2015 (arXiv 1502.01852); Glorot and Bengio 2010.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
@@ -71,7 +71,8 @@ impl Init {
             })
     }
 
-    /// Fills every parameter; the stream of each is keyed by (seed, its number).
+    /// Draws every parameter. The random stream of each is keyed by the seed and the
+    /// parameter's number.
     pub fn apply(self, params: &mut Params, seed: u64) {
         let entries = params.entries().to_vec();
         let values = params.values_mut();

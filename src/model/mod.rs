@@ -3,6 +3,7 @@
 
 mod agreement;
 mod binarise;
+mod encoding;
 mod init;
 mod memory;
 mod network;
@@ -15,6 +16,7 @@ mod spec;
 mod table;
 mod tensors;
 mod topology;
+mod units;
 pub mod weights;
 
 pub use agreement::{Difference, Verification, verify};

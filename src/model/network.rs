@@ -48,7 +48,7 @@ impl Network {
         Self::record(spec, engine, batch, training, 1)
     }
 
-    /// A network in training that samples each image that many times.
+    /// Builds a network for training that samples each image `samples` times.
     ///
     /// # Errors
     /// As [`Self::new`], and no sample at all.
@@ -120,7 +120,7 @@ impl Network {
         self.tape.params.clip_latents();
     }
 
-    /// Rows that a batch may have.
+    /// The most images that a batch may have.
     pub fn capacity(&self) -> usize {
         self.tape.capacity()
     }
@@ -183,7 +183,8 @@ impl Network {
         });
     }
 
-    /// Chunks that the rows are cut into, at most: scratch that parallel work needs.
+    /// The most chunks that the rows are cut into, and so the number of scratches that
+    /// [`Self::set_images`] needs.
     pub fn chunks(&self) -> usize {
         self.tape.chunks(self.input)
     }
@@ -217,8 +218,8 @@ impl Network {
         self.driver.forward_watched(&mut self.tape, done);
     }
 
-    /// After a pass that enumerated outcomes: weighs each by its probability
-    /// ([`Driver::weigh_outcomes`]).
+    /// Weighs each outcome by its probability, after a pass that enumerated all outcomes of
+    /// the bits ([`Driver::weigh_outcomes`]).
     ///
     /// # Panics
     /// If the pass enumerated nothing.
@@ -275,7 +276,7 @@ impl Network {
         self.tape.value(self.output(i))
     }
 
-    /// What layer `i` of the spec reads first: all its rows, (height, width, channel).
+    /// The first input of layer `i` of the spec: all its rows, (height, width, channel).
     ///
     /// # Panics
     /// As [`Self::layer_output`], of the layer that it reads.
@@ -311,22 +312,22 @@ impl Network {
             .count()
     }
 
-    /// Settings of the next pass.
+    /// The settings of the next pass.
     pub fn pass(&self) -> &Pass {
         &self.tape.pass
     }
 
-    /// Settings of the next pass, to write.
+    /// The settings of the next pass, to write.
     pub fn pass_mut(&mut self) -> &mut Pass {
         &mut self.tape.pass
     }
 
-    /// Labels of the next pass.
+    /// The labels of the next pass.
     pub fn batch(&self) -> &Batch {
         &self.tape.batch
     }
 
-    /// Labels of the next pass, to write.
+    /// The labels of the next pass, to write.
     pub fn batch_mut(&mut self) -> &mut Batch {
         &mut self.tape.batch
     }

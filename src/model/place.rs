@@ -67,9 +67,10 @@ impl ModelSpec {
             .collect();
         if places.is_empty() && placement != Placement::None {
             return Err(Error::spec(format!(
-                "model {}: no hard sigmoid or binary layer to make binary; add one or use --binary none",
+                "model {}: no hard sigmoid or binary layer to make binary; add one, or choose that none is",
                 self.name
-            )));
+            ))
+            .mended_by(&["model.binary"]));
         }
         let binary = |n: usize| match placement {
             Placement::None => false,
@@ -108,7 +109,7 @@ impl ModelSpec {
         self.check_estimators()
     }
 
-    /// Sets the levels of every binary layer.
+    /// Sets the levels, 0 and 1 or -1 and +1, that every binary layer emits.
     pub fn set_levels(&mut self, to: Levels) {
         for layer in &mut self.layers {
             layer.update::<Binary>(|unit| unit.levels = to);
@@ -176,25 +177,26 @@ impl ModelSpec {
         names.join("+")
     }
 
-    /// Whether a baseline lowers the variance of any of its estimators.
+    /// Whether a baseline lowers the variance of any of the network's estimators.
     pub fn takes_baseline(&self) -> bool {
         self.estimators()
             .is_ok_and(|all| all.iter().any(|e| e.takes_baseline()))
     }
 
-    /// Samples of an image that its estimators need at least.
+    /// The least number of samples of an image that the network's estimators work with.
     pub fn min_samples(&self) -> usize {
         let all = self.estimators().unwrap_or_default();
         all.iter().map(|e| e.min_samples()).max().unwrap_or(1)
     }
 
-    /// Whether the temperature of a run means anything to any of its estimators.
+    /// Whether any of the network's estimators depends on the temperature of a run.
     pub fn has_temperature(&self) -> bool {
         self.estimators()
             .is_ok_and(|all| all.iter().any(|e| e.has_temperature()))
     }
 
-    /// The plan of its rows in training.
+    /// The plan of the rows that the network has in training: which evaluations its estimators
+    /// ask for.
     ///
     /// # Errors
     /// As [`Self::units`].
@@ -204,7 +206,7 @@ impl ModelSpec {
 
     /// Whether the estimators have a meaning where they stand.
     pub(super) fn check_estimators(&self) -> Result<()> {
-        let fail = |what: String| Err(Error::spec(format!("model {}: {what}", self.name)));
+        let fail = |what: String| Error::spec(format!("model {}: {what}", self.name));
         let below = self.binary_below();
         let rule = |i: usize| self.layers[i].get::<Binary>().map(Binary::rule).transpose();
         let all = self.estimators()?;
@@ -217,9 +219,10 @@ impl ModelSpec {
             if let Some(estimator) = rule(i)? {
                 let name = estimator.info().name;
                 if estimator.needs_differences() && !self.is_below_the_logits(i) {
-                    return fail(format!(
-                        "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose --binary last, or another estimator"
-                    ));
+                    let what = format!(
+                        "{name} works only in the last binary layer, directly below a last linear layer of real weights, where a flip moves the logits by one column; choose the last layer alone, or another estimator"
+                    );
+                    return Err(fail(what).mended_by(&["model.binary", "model.estimator"]));
                 }
                 if estimator.probability() == Probability::Sigmoid {
                     continue;
@@ -228,11 +231,12 @@ impl ModelSpec {
                     if let Some(below) = rule(b)?
                         && relaxes(&below)
                     {
-                        return fail(format!(
-                            "{} relaxes the layers above it, and {name} there has the {} probability function; use --probability sigmoid, or an estimator that has it",
+                        let what = format!(
+                            "{} relaxes the layers above it, and {name} there has the {} probability function; choose sigmoid, or an estimator that has it",
                             below.info().name,
                             estimator.probability().name()
-                        ));
+                        );
+                        return Err(fail(what).mended_by(&["model.probability", "model.estimator"]));
                     }
                 }
             } else if let Some(norm) = layer.get::<BatchNorm>()
@@ -240,11 +244,11 @@ impl ModelSpec {
                 && norm.statistics.is_batch()
                 && let Some(extra) = all.iter().find(|e| !e.extras().is_empty())
             {
-                return fail(format!(
+                return Err(fail(format!(
                     "layer {}: {} evaluates rows that are no samples, which batch statistics would mix with the others; give the layer running statistics",
                     layer.label(),
                     extra.info().name
-                ));
+                )));
             }
         }
         Ok(())

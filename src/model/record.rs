@@ -36,13 +36,7 @@ pub(super) fn record(
     let mut units = Vec::new();
     while values.len() < layers.len() {
         let i = values.len();
-        let of = |source: &Source| match source {
-            Source::Input => input,
-            // Only a layer that no other one but the next reads is computed with it.
-            Source::Layer(j) => values[*j].expect("a layer that is read has an output"),
-        };
-        let inputs: Vec<Value> = topology.inputs[i].iter().map(of).collect();
-        let inputs = tape.align(&inputs);
+        let inputs = tape.align(&inputs_of(&topology.inputs[i], input, &values));
         if fuse
             && let Some(&x) = inputs.first()
             && let Some((fused, count)) = record_fused(tape, layers, topology, i, x)?
@@ -62,10 +56,7 @@ pub(super) fn record(
             let (x, probability) = (inputs[0], estimator.probability());
             units.push(Recorded { x, probability });
         }
-        let loss_differences = topology.inputs[i].iter().find_map(|source| match source {
-            Source::Layer(j) => needs_differences(&layers[*j]),
-            Source::Input => None,
-        });
+        let loss_differences = read_differences(layers, &topology.inputs[i]);
         let mut to = Recorder {
             name: layer.name.as_deref().unwrap_or_default(),
             noise: keys[i],
@@ -78,24 +69,43 @@ pub(super) fn record(
         values.push(Some(y));
         ends.push(tape.nodes());
     }
-    let last = values[layers.len() - 1].expect("the last layer has an output");
-    let loss = match layers[layers.len() - 1].layer().is_loss() {
-        true => last,
-        false => CrossEntropyOp::record(tape, last),
-    };
     Ok(OnTape {
+        loss: record_loss(tape, layers, &values),
         layers: values,
         ends,
-        loss,
         units,
     })
 }
 
-/// The levels of a layer's bits, where their estimator asks for what each bit does to the
-/// loss.
-fn needs_differences(layer: &LayerSpec) -> Option<Levels> {
-    let unit = layer.get::<Binary>()?;
-    unit.rule().ok()?.needs_differences().then_some(unit.levels)
+/// The values of a layer's sources, out of the outputs of the layers before it.
+fn inputs_of(sources: &[Source], input: Value, outputs: &[Option<Value>]) -> Vec<Value> {
+    let of = |source: &Source| match source {
+        Source::Input => input,
+        // Only a layer that no other one but the next reads is computed with it.
+        Source::Layer(j) => outputs[*j].expect("a layer that is read has an output"),
+    };
+    sources.iter().map(of).collect()
+}
+
+/// The loss: the last layer where it is one, else the cross-entropy of what it gives.
+fn record_loss(tape: &mut Tape, layers: &[LayerSpec], values: &[Option<Value>]) -> Value {
+    let last = values[layers.len() - 1].expect("the last layer has an output");
+    match layers[layers.len() - 1].layer().is_loss() {
+        true => last,
+        false => CrossEntropyOp::record(tape, last),
+    }
+}
+
+/// The levels of the bits among the sources whose estimator asks for what each bit does to the
+/// loss; `None` without any.
+fn read_differences(layers: &[LayerSpec], sources: &[Source]) -> Option<Levels> {
+    sources.iter().find_map(|source| match source {
+        Source::Layer(j) => {
+            let unit = layers[*j].get::<Binary>()?;
+            unit.rule().ok()?.needs_differences().then_some(unit.levels)
+        }
+        Source::Input => None,
+    })
 }
 
 /// Records layer `i` together with those behind it that are one op with it, as far as

@@ -24,10 +24,11 @@ const KEY: &str = "bnn-cpu";
 /// The newest file format that this version reads and writes. Format 1 had no seal.
 const FORMAT: u32 = seal::FORMAT;
 
-/// No file larger than this is read as weights.
+/// The bytes of the largest file that is read as weights.
 pub const MAX_BYTES: u64 = 16 << 30;
 
-/// While a file is read its bytes and the tensors made of them are both there.
+/// How many times the size of a file is in memory while it is read: its bytes, and the tensors
+/// made of them.
 pub const COPIES: u64 = 2;
 
 /// What the metadata says of a file.
@@ -336,7 +337,7 @@ pub fn decode_any(bytes: &[u8], path: &Path) -> Result<Opened<Option<String>>> {
     if text.is_none() && file.is_ours() {
         return Err(Error::checkpoint(
             path,
-            "is no file of weights, but another of this program's; a packed network goes to `bnn-cpu infer --model`",
+            "is no file of weights, but another of this program's, such as a packed network",
         ));
     }
     let mut origin = None;

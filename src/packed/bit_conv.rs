@@ -2,7 +2,7 @@
 
 use super::epilogue::{Channel, Epilogue};
 use super::layout::{Rows, set};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::Kernels;
 use crate::kernels::packed::{LANES, Terms};

@@ -14,8 +14,8 @@
 
 use super::bit_conv::ConvSpec;
 use super::layer::{Kind, Product};
-use super::plan::{Cx, Op};
-use super::table::WindowSpec;
+use super::op::{Cx, Op};
+use super::window_spec::WindowSpec;
 use crate::tensor::Shape;
 
 impl Product {

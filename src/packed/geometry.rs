@@ -4,7 +4,7 @@ use super::bit_conv::ConvSpec;
 use super::epilogue::Channel;
 use super::flow::Flow;
 use super::layer::{Product, Stage, Step, Thresholds};
-use super::table::WindowSpec;
+use super::window_spec::WindowSpec;
 
 /// A convolution's geometry; of a linear layer the shapes alone count.
 pub(super) fn conv<'a>(

@@ -1,8 +1,8 @@
 //! Several values as one: their sum, or their channels side by side.
 
 use super::layout::Rows;
+use super::op::{Cx, Op};
 use super::places::copy_image;
-use super::plan::{Cx, Op};
 use super::scratch::Scratch;
 use crate::tensor::Shape;
 

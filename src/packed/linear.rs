@@ -1,6 +1,6 @@
 //! Binary weights over a vector of bits: differing bits are counted.
 
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 
 /// The layer: `sum = inputs - differing - (how many weights are -1)`.
 pub(super) struct BitLinear {

@@ -57,6 +57,7 @@ mod layer;
 mod layout;
 mod linear;
 mod naive;
+mod op;
 mod pixel_conv;
 mod places;
 mod plan;
@@ -69,14 +70,15 @@ mod runner;
 mod scratch;
 mod steps;
 mod table;
+mod window_spec;
 mod windows;
 
 pub use flow::{Flow, sums_of};
 pub use layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Thresholds, Weights};
 pub use naive::Values;
+pub use op::Reading;
 pub(crate) use ranges::Ranges;
 pub use runner::Runner;
-pub use steps::Reading;
 
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@
 use super::PackedNet;
 use super::flow::Flow;
 use super::layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Weights};
-use super::steps::Reading;
+use super::op::Reading;
 use super::windows;
 use crate::tensor::Shape;
 

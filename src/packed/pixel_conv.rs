@@ -2,7 +2,7 @@
 //! where the sums fit 16 bits, dot products of patches where they do not.
 
 use super::bit_conv::{ConvSpec, OutputLayout};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;

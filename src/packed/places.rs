@@ -1,7 +1,7 @@
 //! Where the values of a run lie, and how bits come from one order into another.
 
 use super::layout::{Nibbles, Place, Rows, copy_bits, get};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use crate::tensor::Shape;
 
 /// Where a stage's output lies.

@@ -3,29 +3,12 @@
 use super::PackedNet;
 use super::layer::Kind;
 use super::layout::{Place, get};
+use super::op::{Cx, Op, Reading};
 use super::places::Output;
 use super::planner::Planner;
 use super::scratch::{Scratch, Sizes};
-use super::steps::Reading;
 use crate::kernels::Kernels;
 use crate::tensor::Shape;
-
-/// What an operation is given.
-pub(super) struct Cx<'a> {
-    pub image: &'a [u8],
-    pub kernels: &'static Kernels,
-    pub reading: Reading,
-    pub s: &'a mut Scratch,
-}
-
-/// One operation on one image.
-pub(super) trait Op: Send + Sync {
-    /// Its kind, for profiles.
-    fn name(&self) -> &'static str;
-
-    /// Does it.
-    fn run(&self, cx: &mut Cx<'_>);
-}
 
 /// The operations of a network; made once, shared by threads.
 pub struct Plan {

@@ -13,7 +13,8 @@ use super::planner::Planner;
 use super::real::{CutPool2, RealConv, ToNibbles, ToRows, real_threshold};
 use super::row_conv::RowConv;
 use super::steps::Source;
-use super::table::{TableConv, WindowSpec};
+use super::table::TableConv;
+use super::window_spec::WindowSpec;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::ROW;
 

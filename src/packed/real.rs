@@ -2,9 +2,9 @@
 //! sums into bits.
 
 use super::layout::{Nibbles, Rows, get, set};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
-use super::table::WindowSpec;
+use super::window_spec::WindowSpec;
 use crate::kernels::gemm::{Patches, Store, pack_panels, panel_len};
 use crate::tensor::Shape;
 

@@ -4,7 +4,7 @@
 use super::bit_conv::ConvSpec;
 use super::epilogue::{Channel, Epilogue};
 use super::layout::Rows;
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::PackedNet;
+use super::op::Reading;
 use super::plan::Plan;
 use super::scratch::Scratch;
-use super::steps::Reading;
 use crate::kernels::Engine;
 
 /// Images that a thread takes at a time.

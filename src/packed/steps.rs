@@ -3,47 +3,14 @@
 
 use super::layer::{Function, Step, Thresholds};
 use super::layout::{Place, set};
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use super::windows::{add_windows, extreme, flatten, for_windows};
 use crate::bits;
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::Pool;
-use crate::random::{self, fill_uniform};
+use crate::random::fill_uniform;
 use crate::tensor::Shape;
-
-/// How stochastic units are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
-    /// As `[x > 0]`.
-    #[default]
-    Threshold,
-    /// As samples, whose noise has this address; see [`crate::random::unit_noise`].
-    Sample {
-        /// The run's seed.
-        seed: u64,
-        /// Which pass.
-        step: u64,
-        /// Which draw of the pass.
-        draw: u64,
-        /// Which row of the batch.
-        row: usize,
-    },
-}
-
-impl Reading {
-    pub(super) fn noise(self, node: usize) -> Option<rand_xoshiro::Xoshiro256PlusPlus> {
-        match self {
-            Reading::Threshold => None,
-            Reading::Sample {
-                seed,
-                step,
-                draw,
-                row,
-            } => Some(random::unit_noise((seed, step, draw), node, row)),
-        }
-    }
-}
 
 /// Where the steps read.
 #[derive(Clone, Copy, Debug)]

@@ -14,48 +14,14 @@
 //! to its sums.
 
 use super::counts::Classes;
-use super::layout::Nibbles;
-use super::plan::{Cx, Op};
+use super::op::{Cx, Op};
 use super::scratch::Sizes;
+use super::window_spec::WindowSpec;
 use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
-use crate::tensor::Shape;
 
 /// Bytes of tables in use together, and of sums: both stay in the first-level
 /// cache.
 const CACHE: usize = 16 << 10;
-
-/// A window over bits: a convolution, or a linear layer as one window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WindowSpec {
-    pub input: Shape,
-    pub output: Shape,
-    pub kernel: (usize, usize),
-    pub stride: usize,
-    pub padding: usize,
-    pub border: i8,
-}
-
-impl WindowSpec {
-    /// How the input's nibbles must lie, and how many bytes they take.
-    pub fn nibbles(&self) -> (Nibbles, usize) {
-        let groups = self.input.channels.div_ceil(4);
-        let row = self.input.width + 2 * self.padding;
-        let nibbles = Nibbles {
-            origin: (self.padding * row + self.padding) * groups,
-            row,
-            groups,
-        };
-        (
-            nibbles,
-            (self.input.height + 2 * self.padding) * row * groups,
-        )
-    }
-
-    /// Inputs of one output.
-    pub fn depth(&self) -> usize {
-        self.kernel.0 * self.kernel.1 * self.input.channels
-    }
-}
 
 /// The layer.
 pub(super) struct TableConv {

@@ -7,7 +7,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The names of a server.
+/// The names by which requests may address a server: addresses, `localhost`, and what the user
+/// has named.
 #[derive(Clone, Debug)]
 pub struct Hosts {
     bound: IpAddr,
@@ -15,7 +16,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// Those of a server that listens on `bound`, and further `names`.
+    /// The names of a server that listens on `bound`, and the further `names`.
     pub fn new(bound: SocketAddr, names: Vec<String>) -> Self {
         Self {
             bound: bound.ip().to_canonical(),
@@ -23,7 +24,7 @@ impl Hosts {
         }
     }
 
-    /// Whether a `Host` is one of them. The port may be any: behind a tunnel it is
+    /// Whether a `Host` field names this server. The port may be any: behind a tunnel it is
     /// another than here.
     pub fn allow(&self, host: &str) -> bool {
         let Some(name) = without_port(host) else {
@@ -44,7 +45,7 @@ impl Hosts {
         }
     }
 
-    /// Whether an `Origin` is the page that `host` itself serves.
+    /// Whether an `Origin` field names the page that `host` itself serves.
     pub fn is_own(&self, origin: &str, host: &str) -> bool {
         let rest = origin
             .strip_prefix("http://")

@@ -28,12 +28,12 @@ pub struct Request<'a> {
     pub close: bool,
 }
 
-/// Bytes that a request may have.
+/// The bytes that the parts of a request may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Its line and header fields.
+    /// The most bytes of the request line and the header fields.
     pub head: usize,
-    /// Its body.
+    /// The most bytes of the body.
     pub body: usize,
 }
 
@@ -56,18 +56,8 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
     let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut fields);
-    let begin = &bytes[..bytes.len().min(sizes.head)];
-    let length = match head.parse(begin) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if bytes.len() < sizes.head => return Ok(None),
-        Ok(httparse::Status::Partial) => {
-            return refuse(431, "the request line and header fields are too long");
-        }
-        Err(httparse::Error::TooManyHeaders) => {
-            return refuse(431, "there are too many header fields");
-        }
-        Err(httparse::Error::Version) => return refuse(400, "send HTTP/1.1"),
-        Err(error) => return refuse(400, &format!("this is no HTTP request: {error}")),
+    let Some(length) = parse_head(&mut head, bytes, sizes)? else {
+        return Ok(None);
     };
     let (Some(method), Some(target)) = (head.method, head.path) else {
         return refuse(400, "this is no HTTP request");
@@ -112,6 +102,26 @@ pub fn parse(bytes: &[u8], sizes: Sizes) -> Result<Option<(Request<'_>, usize)>,
         close: found.close,
     };
     Ok(Some((request, length + body.len())))
+}
+
+/// Parses the request line and the header fields, and gives the number of their bytes; `None`
+/// if they are not whole yet.
+fn parse_head<'b>(
+    head: &mut httparse::Request<'_, 'b>,
+    bytes: &'b [u8],
+    sizes: Sizes,
+) -> Result<Option<usize>, Response> {
+    let refuse = |status, why: &str| Err(Response::refusal(status, why).closing());
+    match head.parse(&bytes[..bytes.len().min(sizes.head)]) {
+        Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
+        Ok(httparse::Status::Partial) if bytes.len() < sizes.head => Ok(None),
+        Ok(httparse::Status::Partial) => {
+            refuse(431, "the request line and header fields are too long")
+        }
+        Err(httparse::Error::TooManyHeaders) => refuse(431, "there are too many header fields"),
+        Err(httparse::Error::Version) => refuse(400, "send HTTP/1.1"),
+        Err(error) => refuse(400, &format!("this is no HTTP request: {error}")),
+    }
 }
 
 /// The authority of a target in absolute form (RFC 9112, 3.2.2), `None` of one in origin
@@ -211,7 +221,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is sent back.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
@@ -227,7 +237,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A body that was asked for.
+    /// The response 200 with a body that was asked for.
     pub fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
@@ -238,7 +248,7 @@ impl Response {
         }
     }
 
-    /// A status and one line that says why.
+    /// A response with a status of failure and one line that says why.
     pub fn refusal(status: u16, why: &str) -> Self {
         let clean: String = why
             .chars()
@@ -250,7 +260,7 @@ impl Response {
         }
     }
 
-    /// The same, with the end of the connection.
+    /// The same response, which ends the connection.
     pub fn closing(self) -> Self {
         Self {
             close: true,
@@ -258,7 +268,7 @@ impl Response {
         }
     }
 
-    /// The same, with a header field.
+    /// The same response with a further header field.
     pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
         self.fields.push((name, value));
         self

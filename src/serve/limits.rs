@@ -5,28 +5,29 @@ use std::time::Duration;
 
 use super::http::Sizes;
 
-/// What a server puts up with.
+/// The limits of a server on requests, connections, time and peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of a request.
+    /// The bytes that a request may have.
     pub sizes: Sizes,
-    /// Connections at a time.
+    /// The connections that may be open at a time.
     pub connections: usize,
-    /// Connections at a time of one peer: an IPv4 address, or an IPv6 network of 64
-    /// bits. All clients behind a reverse proxy are one.
+    /// The connections that one peer may have open at a time. A peer is an IPv4 address, or an
+    /// IPv6 network of 64 bits; all clients behind a reverse proxy are one.
     pub per_peer: usize,
     /// How long a connection may wait for a whole request when others want its place.
     pub grace: Duration,
-    /// From the first byte of a request to its last, and the same for a response.
+    /// How long a request may take from its first byte to its last; a response may take as
+    /// long.
     pub patience: Duration,
-    /// Without a request.
+    /// How long a connection may stay without a request.
     pub idle: Duration,
-    /// Requests of one peer a second, on average.
+    /// The requests that one peer may send a second, on average.
     pub rate: f64,
-    /// Requests of one peer at once, after a rest.
+    /// The requests that one peer may send at once, after a rest.
     pub burst: f64,
-    /// Peers whose requests are counted at a time; of more, those that have asked
-    /// least of late are forgotten.
+    /// The number of peers whose requests are counted at a time. Where there are more, those
+    /// that have asked least of late are forgotten.
     pub peers: usize,
 }
 

@@ -68,7 +68,7 @@ impl Drawing {
 pub struct Form {
     /// The likeliest class, the first of equals; `None` where a logit is no number.
     pub class: Option<usize>,
-    /// Of each class.
+    /// The probability of each class.
     pub probabilities: Vec<f32>,
     /// Microseconds of a pass on one thread: the median of several.
     pub us: f64,
@@ -81,20 +81,20 @@ pub struct Agreement {
     pub class: bool,
     /// The largest difference of a logit.
     pub logit: f32,
-    /// Bits that differ.
+    /// The number of bits that differ.
     pub bits: usize,
 }
 
 /// What the network makes of a drawing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// What it was shown: (height, width).
+    /// The image that the network was shown: (height, width), a byte a pixel.
     pub image: Vec<u8>,
-    /// On bits.
+    /// What the packed form says.
     pub packed: Form,
-    /// In floats; none of a packed file, which has no such form.
+    /// What the float form says; `None` of a packed file, which has no such form.
     pub float: Option<Form>,
-    /// Where there are two.
+    /// How the two forms agree, where there are two.
     pub agreement: Option<Agreement>,
     /// The bits of each binary layer, after its pooling: (channel, height, width),
     /// a `0` or `1` each.
@@ -108,9 +108,9 @@ pub struct BitLayer {
     pub name: String,
     /// Its channels.
     pub channels: usize,
-    /// Of a channel.
+    /// The height of a channel.
     pub height: usize,
-    /// Of a channel.
+    /// The width of a channel.
     pub width: usize,
 }
 
@@ -127,9 +127,9 @@ pub struct About {
     pub isa: &'static str,
     /// Classes that it tells apart.
     pub classes: usize,
-    /// Of an image.
+    /// The height of an image.
     pub height: usize,
-    /// Of an image.
+    /// The width of an image.
     pub width: usize,
     /// Whether there is a float form beside the packed one.
     pub float: bool,
@@ -148,6 +148,33 @@ pub struct Reader {
     /// Whether the network was trained on dark ink on a light ground: drawings are light
     /// on dark, and are inverted for it.
     light_ground: bool,
+}
+
+/// Makes a network read one image at a time, its units as samples of that noise or, without
+/// any, as thresholds.
+fn read_one(net: &mut Network, noise: Option<Noise>) {
+    let pass = net.pass_mut();
+    pass.mode = Mode::Eval;
+    pass.units = match noise {
+        Some(_) => Units::Sample,
+        None => Units::Threshold,
+    };
+    pass.noise = noise.unwrap_or(pass.noise);
+    net.set_rows(1);
+}
+
+/// The binary layers of a network, by name and shape.
+fn bit_layers(packed: &PackedNet) -> Vec<BitLayer> {
+    let layers = binary(packed).map(|i| {
+        let shape = packed.flows()[i].output().0;
+        BitLayer {
+            name: packed.stages()[i].name.clone(),
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+        }
+    });
+    layers.collect()
 }
 
 impl Reader {
@@ -188,24 +215,8 @@ impl Reader {
                     "{source}: its two forms are of different networks"
                 )));
             }
-            let pass = net.pass_mut();
-            pass.mode = Mode::Eval;
-            pass.units = match noise {
-                Some(_) => Units::Sample,
-                None => Units::Threshold,
-            };
-            pass.noise = noise.unwrap_or(pass.noise);
-            net.set_rows(1);
+            read_one(net, noise);
         }
-        let layers = binary(&packed).map(|i| {
-            let shape = packed.flows()[i].output().0;
-            BitLayer {
-                name: packed.stages()[i].name.clone(),
-                channels: shape.channels,
-                height: shape.height,
-                width: shape.width,
-            }
-        });
         let reading = packed.is_stochastic().then_some(match noise {
             Some(_) => "one sample of its stochastic units, the same noise for every drawing",
             None => "stochastic units read as [x > 0]",
@@ -220,7 +231,7 @@ impl Reader {
                 height: input.height,
                 width: input.width,
                 float: float.is_some(),
-                layers: layers.collect(),
+                layers: bit_layers(&packed),
             },
             runner,
             float,
@@ -231,7 +242,7 @@ impl Reader {
         })
     }
 
-    /// What the network is.
+    /// What the page says of the network.
     pub fn about(&self) -> &About {
         &self.about
     }

@@ -55,7 +55,7 @@ impl Stopper {
 }
 
 impl Server {
-    /// Listens on `address`; port 0 is any that is free.
+    /// Makes a server that listens on `address`; with port 0 it takes any port that is free.
     ///
     /// # Errors
     /// An address that cannot be had, or no room for the threads of so many connections.
@@ -82,12 +82,12 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.stopper.address
     }
 
-    /// What ends it.
+    /// A handle that ends the server from another thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }

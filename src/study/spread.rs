@@ -12,7 +12,8 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// See the module's page.
+/// The mean of some figures, their standard deviation, and the 95 % interval of the mean; the
+/// module's page has the formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Figures; 0 in tables from before it was noted.
@@ -28,7 +29,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one figure.
+    /// The spread of some figures; `None` without any.
     pub fn of(figures: &[f64]) -> Option<Self> {
         let n = figures.len() as f64;
         if figures.is_empty() {

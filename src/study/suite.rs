@@ -268,16 +268,22 @@ mod tests {
         }
     }
 
+    /// Reads a suite that may name the recipe `r.json`.
+    fn parse(text: &str) -> Result<Suite> {
+        let recipe = |name: &str| -> Result<PartialConfig> {
+            assert_eq!(name, "r.json");
+            PartialConfig::parse(r#"{"lr": 0.5, "epochs": 7}"#, Path::new(name))
+        };
+        Suite::parse(text, Path::new("s.json"), &recipe)
+    }
+
+    /// A suite of those rows.
+    fn rows(rows: &str) -> String {
+        format!(r#"{{"name": "s", "about": "", "rows": {rows}}}"#)
+    }
+
     #[test]
     fn a_bad_suite_is_one_line_that_names_the_file_and_what_is_wrong() {
-        let parse = |text: &str| {
-            let recipe = |name: &str| -> Result<PartialConfig> {
-                assert_eq!(name, "r.json");
-                PartialConfig::parse(r#"{"lr": 0.5, "epochs": 7}"#, Path::new(name))
-            };
-            Suite::parse(text, Path::new("s.json"), &recipe)
-        };
-        let rows = |rows: &str| format!(r#"{{"name": "s", "about": "", "rows": {rows}}}"#);
         for (text, what) in [
             ("[]".to_string(), "not a suite"),
             (
@@ -323,6 +329,10 @@ mod tests {
             assert!(error.contains(what) && error.contains("s.json"), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_grid_is_rows_over_a_recipe() {
         let grid = r#"[{"id": "a", "title": "A", "recipe": "r.json", "grid": [
             [{"id": "x", "title": "X"}, {"title": "Y", "settings": {"lr": 0.25}}]]}]"#;
         let suite = parse(&rows(grid)).unwrap();

@@ -49,14 +49,14 @@ pub struct TableRow {
     pub seeds: Vec<u64>,
     /// Test accuracy in per cent.
     pub percent: Option<Spread>,
-    /// The same of each seed.
+    /// The test accuracy of each seed, in per cent.
     #[serde(default)]
     pub percents: Vec<f64>,
     /// Points of accuracy above the row without a gradient and the same settings, seed by
     /// seed.
     #[serde(default)]
     pub over_none: Option<Spread>,
-    /// The same above the straight-through row.
+    /// Points of accuracy above the straight-through row with the same settings, seed by seed.
     #[serde(default)]
     pub over_st: Option<Spread>,
     /// Test loss.
@@ -194,7 +194,7 @@ impl Table {
         }
     }
 
-    /// As JSON with a seal.
+    /// The table as JSON with a seal.
     ///
     /// # Errors
     /// Figures that JSON cannot hold.

@@ -11,27 +11,27 @@ use crate::tape::{Mode, Units};
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Timing {
-    /// Images a call.
+    /// The number of images that a call is given.
     pub batch: usize,
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
     /// Images a second, the median of the repeats.
     pub img_per_s: f64,
     /// Microseconds a call: the median, and the 5th and 95th percentile of the
     /// repeats.
     pub us: [f64; 3],
-    /// Repeats.
+    /// The number of repeats.
     pub repeats: usize,
 }
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Before the first repeat.
+    /// How long calls warm up before the first repeat.
     pub warm_up: Duration,
     /// Each repeat takes at least this long.
     pub repeat: Duration,
-    /// How many.
+    /// The number of repeats.
     pub repeats: usize,
 }
 

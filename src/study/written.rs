@@ -107,7 +107,7 @@ const COLUMNS: [Column; 17] = [
 ];
 
 impl Table {
-    /// As Markdown.
+    /// The table as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!(
             "# {}: the {} suite\n\n{} Accuracy and loss: mean ± standard deviation over n seeds; \
@@ -151,7 +151,7 @@ impl Table {
         text
     }
 
-    /// As CSV with a header line.
+    /// The table as CSV with a header line.
     pub fn csv(&self) -> String {
         let mut text = String::from(
             "dataset,suite,row,group,probability,statistics,samples,evaluations,seeds,accuracy_percent,accuracy_deviation,accuracy_half_width_95,published_percent,difference,over_none,over_none_half_width_95,over_st,over_st_half_width_95,loss,loss_deviation,published_loss,percent_of_16,percent_threshold,seconds,accuracy_percent_of_each_seed\n",

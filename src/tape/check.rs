@@ -69,21 +69,7 @@ pub fn gradient_check(
             } else {
                 below(&mut rng, analytic.len() as u64) as usize
             };
-            let at = leaf_mut(tape, leaf)[i];
-            let mut f = |x: f32| {
-                leaf_mut(tape, leaf)[i] = x;
-                tape.forward();
-                let y = tape.value(root);
-                y.iter()
-                    .zip(&weights)
-                    .map(|(&y, &w)| f64::from(y) * f64::from(w))
-                    .sum::<f64>()
-            };
-            let (up, down) = (f(at + h), f(at - h));
-            leaf_mut(tape, leaf)[i] = at;
-            // The step that was really made, after rounding.
-            let step = f64::from(at + h) - f64::from(at - h);
-            let numeric = (up - down) / step;
+            let numeric = central_difference(tape, (leaf, i), root, &weights, h);
             let exact = f64::from(analytic[i]);
             let size = exact.abs().max(numeric.abs()).max(scale / 10.0).max(1e-12);
             let error = (exact - numeric).abs() / size;
@@ -101,6 +87,31 @@ pub fn gradient_check(
         }
     }
     result
+}
+
+/// `(f(x + h) - f(x - h)) / 2h` in coordinate `i` of a leaf.
+fn central_difference(
+    tape: &mut Tape,
+    (leaf, i): (Leaf, usize),
+    root: Value,
+    weights: &[f32],
+    h: f32,
+) -> f64 {
+    let at = leaf_mut(tape, leaf)[i];
+    let mut f = |x: f32| {
+        leaf_mut(tape, leaf)[i] = x;
+        tape.forward();
+        let y = tape.value(root);
+        y.iter()
+            .zip(weights)
+            .map(|(&y, &w)| f64::from(y) * f64::from(w))
+            .sum::<f64>()
+    };
+    let (up, down) = (f(at + h), f(at - h));
+    leaf_mut(tape, leaf)[i] = at;
+    // The step that was really made, after rounding.
+    let step = f64::from(at + h) - f64::from(at - h);
+    (up - down) / step
 }
 
 fn leaf_mut(tape: &mut Tape, leaf: Leaf) -> &mut [f32] {

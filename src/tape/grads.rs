@@ -53,7 +53,7 @@ pub struct Grad<'a> {
 }
 
 impl Grad<'_> {
-    /// How its rows are cut.
+    /// How the gradient's rows are cut.
     pub fn rows(&self) -> Rows {
         self.rows
     }

@@ -41,7 +41,7 @@ pub use rows::{LEAVES, Pool, Rows, reduce};
 use crate::kernels::Engine;
 use crate::tensor::{Arena, Shape, whole_lines};
 
-/// A value on the tape.
+/// The handle of a value on the tape: an input, or the output of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
@@ -226,7 +226,7 @@ impl Tape {
         Rows::chunks_of(self.cut(value).live)
     }
 
-    /// Rows that a chunk of `value` has at most.
+    /// The most rows that a chunk of `value` has.
     pub fn chunk(&self, value: Value) -> usize {
         self.cut(value).most_of_chunk()
     }
@@ -237,7 +237,7 @@ impl Tape {
         self.image_rows.with_live(live)
     }
 
-    /// How rows are cut in a full batch where images have groups of rows.
+    /// How the rows of a full batch are cut where images have groups of rows.
     pub fn full(&self) -> Rows {
         self.full
     }
@@ -303,7 +303,7 @@ impl Tape {
         &self.grads.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
-    /// Nodes recorded so far; the number of the next one.
+    /// The number of nodes recorded so far, which is the number that the next one gets.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }

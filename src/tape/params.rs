@@ -24,8 +24,8 @@ pub struct Entry {
     /// Whether the network uses its signs alone (binary weights), so that it is
     /// kept within [-1, 1].
     pub latent: bool,
-    /// What all its numbers begin as, where its layer says so itself and leaves nothing to
-    /// an initialiser.
+    /// The number that all of it begins as, where its layer states one; else an initialiser
+    /// draws it.
     pub initial: Option<f32>,
 }
 
@@ -197,7 +197,7 @@ impl Params {
         &mut self.buffer_values
     }
 
-    /// Changes whenever a parameter may have changed, so that an op knows when
+    /// A number that changes whenever a parameter may have changed, so that an op knows when
     /// to pack its weights again.
     pub fn version(&self) -> u64 {
         self.version

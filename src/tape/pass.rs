@@ -35,7 +35,8 @@ pub enum Phase {
     ControlVariate,
 }
 
-/// Where the noise of a pass comes from. Node and row complete the address.
+/// Which noise a pass draws. Every random number is a function of these three, the key of its
+/// layer and its sample, so that a pass can be repeated to the bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
     /// The run's seed.
@@ -55,26 +56,26 @@ pub struct Noise {
 /// sample, for an estimator's sake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Live images.
+    /// The number of live images.
     pub images: usize,
-    /// Samples of an image.
+    /// The number of samples of an image.
     pub samples: usize,
-    /// Rows of a sample.
+    /// The number of particles of a sample, and so of its rows.
     pub particles: usize,
 }
 
 impl Group {
-    /// Rows of an image.
+    /// The number of rows of an image.
     pub fn size(&self) -> usize {
         self.samples * self.particles
     }
 
-    /// Rows in all.
+    /// The number of rows in all.
     pub fn rows(&self) -> usize {
         self.images * self.size()
     }
 
-    /// Primary rows.
+    /// The number of primary rows.
     pub fn primary(&self) -> usize {
         self.images * self.samples
     }
@@ -93,9 +94,9 @@ impl Group {
 /// Everything that a pass over the tape is told beside its numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
-    /// Kernels in use.
+    /// The kernels in use.
     pub engine: Engine,
-    /// Live rows of the node at work and how they are cut.
+    /// The live rows of the node at work, and how they are cut.
     pub rows: Rows,
     /// How rows belong to images.
     pub group: Group,
@@ -107,11 +108,12 @@ pub struct Pass {
     pub phase: Phase,
     /// Whether a control-variate pass came before this replay.
     pub grads_saved: bool,
-    /// Slope `a` of every hard sigmoid, sigmoid and binary unit.
+    /// The slope `a` of every hard sigmoid, sigmoid and binary unit: their pre-activations are
+    /// multiplied by it.
     pub slope: f32,
-    /// Temperature of relaxed bits.
+    /// The temperature of relaxed bits ([`crate::estimators::Gumbel`]).
     pub temperature: f32,
-    /// Address of the noise.
+    /// Which noise the pass draws.
     pub noise: Noise,
     /// Whether the samples of an image are all outcomes of its bits instead of draws:
     /// bit `i` of the network is bit `i` of the sample's number.
@@ -131,7 +133,7 @@ pub struct Batch {
 pub struct Signals {
     /// The loss of each row.
     pub losses: Vec<f32>,
-    /// What an estimator takes from the loss of each primary row.
+    /// The baseline that score-function estimators subtract from the loss of each primary row.
     pub baselines: Vec<f32>,
     /// The weight of each primary row's loss in the objective: one over the primary rows,
     /// or the probability of its outcome over the images.

@@ -1,11 +1,4 @@
-//! Work over the rows of a batch, in parallel and with the same bits on any
-//! number of threads.
-//!
-//! **Invariant.** Rows are cut into *leaves*, runs of consecutive rows that the batch's
-//! capacity sets alone; sums over rows are sums over leaves, added up in the one tree of
-//! [`crate::kernels::tree`]. Parallel work is cut into *chunks* of whole leaves. A chunk
-//! writes its own rows and its own scratch, and what it has summed is a node of the tree.
-//! No result depends on which thread ran a chunk, or when.
+//! [`Rows`]: work over the rows of a batch, cut into leaves and chunks.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +14,15 @@ pub const LEAVES: usize = 32;
 /// scratch of partial gradients for every leaf.
 const CHUNKS: usize = 16;
 
+/// Work over the rows of a batch, in parallel and with the same bits on any
+/// number of threads.
+///
+/// **Invariant.** Rows are cut into *leaves*, runs of consecutive rows that the batch's
+/// capacity sets alone; sums over rows are sums over leaves, added up in the one tree of
+/// [`crate::kernels::tree`]. Parallel work is cut into *chunks* of whole leaves. A chunk
+/// writes its own rows and its own scratch, and what it has summed is a node of the tree.
+/// No result depends on which thread ran a chunk, or when.
+///
 /// The live rows of a batch and how they are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
@@ -31,7 +33,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// All rows of a batch of `capacity`.
+    /// The cut of a full batch of `capacity` rows.
     pub fn new(capacity: usize) -> Self {
         Self {
             live: capacity,
@@ -39,7 +41,7 @@ impl Rows {
         }
     }
 
-    /// The same cut with so many rows in use.
+    /// The same cut with `live` rows in use.
     pub fn with_live(self, live: usize) -> Self {
         Self { live, ..self }
     }

@@ -1,18 +1,4 @@
-//! What the units of a network are doing, read off a few images after each epoch:
-//! how many are saturated, and how many bits the epoch changed.
-//!
-//! A unit is **saturated** where its probability (or value) `p` is nearly that of a
-//! certain bit: for the hard sigmoid `|a·x| >= 1`, outside its ramp, where its
-//! derivative is 0; for the logistic `p` outside (0.05, 0.95), that is
-//! `|a·x| >= log 19`. A saturated unit passes hardly any gradient, and as settling
-//! units sharpen, their share rises.
-//!
-//! A **bit** is `[x > 0]`, also of stochastic units: sampled bits would differ from
-//! epoch to epoch by their noise alone. The share that changes falls as training
-//! settles.
-//!
-//! The images are the first [`IMAGES`] held out for validation (of training images
-//! where none are), so an epoch is told apart from the next by its weights only.
+//! [`Activity`]: what the units of a network are doing.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +10,27 @@ use crate::model::weights::{Data, NamedTensor};
 use crate::model::{ModelSpec, Network};
 use crate::tape::{Mode, Units};
 
-/// Images that are looked at.
+/// The most images that are looked at.
 pub const IMAGES: usize = 256;
 
 /// `log(0.95 / 0.05)`: where the logistic counts as saturated.
 const LOGISTIC_SATURATES: f32 = 2.944_439;
 
-/// The bits at the end of the last epoch, an image's from a new word on; empty
-/// before the first.
+/// What the units of a network are doing, read off a few images after each epoch:
+/// how many are saturated, and how many bits the epoch changed.
+///
+/// A unit is **saturated** where its probability (or value) `p` is nearly that of a
+/// certain bit: for the hard sigmoid `|a·x| >= 1`, outside its ramp, where its
+/// derivative is 0; for the logistic `p` outside (0.05, 0.95), that is
+/// `|a·x| >= log 19`. A saturated unit passes hardly any gradient, and as settling
+/// units sharpen, their share rises.
+///
+/// A **bit** is `[x > 0]`, also of stochastic units: sampled bits would differ from
+/// epoch to epoch by their noise alone. The share that changes falls as training
+/// settles.
+///
+/// The images are the first [`IMAGES`] held out for validation (of training images
+/// where none are), so an epoch is told apart from the next by its weights only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     bits: Vec<u64>,
@@ -41,9 +40,9 @@ pub struct Activity {
 /// one next to the input.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shares {
-    /// Of all units.
+    /// The share of all units.
     pub all: f64,
-    /// Of each layer's.
+    /// The share of each layer's units.
     pub layers: BTreeMap<String, f64>,
 }
 

@@ -1,21 +1,4 @@
-//! Baselines: what a score-function estimator expects of a row's loss, so that only
-//! the surprise is credited to its bits.
-//!
-//! ```text
-//! none   0
-//! batch  the mean loss of the batch's other rows
-//! ema    a moving average of the batches before
-//! nvil   the same average, and a small network of image and label that predicts
-//!        what is left: inputs + classes -> 64, ReLU -> 1, least squares, Adam 0.001
-//! loo    the mean loss of the image's other samples
-//! ```
-//!
-//! None depends on the row's own bits, so none biases the gradient: the mean of the
-//! whole batch, the row itself included, would shrink it by 1 - 1/N. Where rows are
-//! not kept apart (batch statistics above the bits) that holds approximately. NVIL's
-//! division by the deviation of the signal rescales the gradient and is left out.
-//!
-//! Source: Mnih and Gregor (arXiv 1402.0030); Kool et al. 2019 (leave-one-out).
+//! [`Baseline`]: what a score-function estimator expects of a loss.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,20 +10,37 @@ use crate::model::{Init, Network};
 use crate::tape::{Tape, Value};
 use crate::tensor::Shape;
 
-/// See the module's page.
+/// Baselines: what a score-function estimator expects of a row's loss, so that only
+/// the surprise is credited to its bits.
+///
+/// ```text
+/// none   0
+/// batch  the mean loss of the batch's other rows
+/// ema    a moving average of the batches before
+/// nvil   the same average, and a small network of image and label that predicts
+///        what is left: inputs + classes -> 64, ReLU -> 1, least squares, Adam 0.001
+/// loo    the mean loss of the image's other samples
+/// ```
+///
+/// None depends on the row's own bits, so none biases the gradient: the mean of the
+/// whole batch, the row itself included, would shrink it by 1 - 1/N. Where rows are
+/// not kept apart (batch statistics above the bits) that holds approximately. NVIL's
+/// division by the deviation of the signal rescales the gradient and is left out.
+///
+/// Source: Mnih and Gregor (arXiv 1402.0030); Kool et al. 2019 (leave-one-out).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Baseline {
-    /// Nothing is expected.
+    /// No baseline: the whole loss is credited to the bits.
     #[default]
     None,
-    /// The batch's other rows.
+    /// The mean loss of the batch's other rows.
     Batch,
-    /// Earlier batches.
+    /// A moving average of the losses of earlier batches.
     Ema,
-    /// A network's prediction.
+    /// That average, and a small network's prediction of what is left.
     Nvil,
-    /// The image's other samples.
+    /// The mean loss of the image's other samples (leave one out).
     Loo,
 }
 
@@ -213,7 +213,7 @@ impl BaselineState {
         self.weight = (1.0 - NEW) * self.weight + NEW;
     }
 
-    /// What it has learned, for a checkpoint.
+    /// What the baseline has learned, for a checkpoint.
     pub fn state(&self) -> Vec<Vec<f32>> {
         let mut state = vec![split(self.average), split(self.weight)];
         if let Some(net) = &self.net {
@@ -224,7 +224,8 @@ impl BaselineState {
         state
     }
 
-    /// Puts back what [`Self::state`] gave; `false` if it is of another baseline.
+    /// Puts back what [`Self::state`] gave, and returns whether it is of this kind of
+    /// baseline.
     pub fn restore(&mut self, state: &[Vec<f32>]) -> bool {
         let now = self.state();
         let fits =

@@ -41,7 +41,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A run that has done nothing.
+    /// The progress of a run that has done nothing.
     pub fn new() -> Self {
         Self {
             epoch: 1,
@@ -253,29 +253,13 @@ impl Checkpoint {
         if !activity.import(bits.map(|i| rest.remove(i))) {
             return Err(Error::checkpoint(path, "holds no sound bits of its units"));
         }
-        let of = |prefix: &str| -> Vec<Vec<f32>> {
-            let states = (0..rest.len()).map_while(|i| {
-                let name = format!("{prefix}{i}");
-                match rest.iter().find(|t| t.name == name).map(|t| &t.data) {
-                    Some(Data::F32(data)) => Some(data.clone()),
-                    _ => None,
-                }
-            });
-            states.collect()
-        };
-        let (found, learned) = (of(OPTIMISER), of(BASELINE));
-        let state = optimiser.state_mut();
-        let fits = found.len() + learned.len() == rest.len()
-            && found.len() == state.len()
-            && found.iter().zip(&*state).all(|(a, b)| a.len() == b.len());
-        if !fits {
+        let (states, learned) = (numbered(&rest, OPTIMISER), numbered(&rest, BASELINE));
+        let none_left = states.len() + learned.len() == rest.len();
+        if !none_left || !restore_optimiser(optimiser, &states) {
             return Err(Error::checkpoint(
                 path,
                 "is of another optimiser than the run's config.json",
             ));
-        }
-        for (state, found) in state.iter_mut().zip(&found) {
-            state.copy_from_slice(found);
         }
         let kept = match baseline {
             Some(baseline) => baseline.restore(&learned),
@@ -289,4 +273,29 @@ impl Checkpoint {
         }
         Ok(checkpoint)
     }
+}
+
+/// The states that are called `prefix` and a number, from 0 on.
+fn numbered(tensors: &[NamedTensor], prefix: &str) -> Vec<Vec<f32>> {
+    let states = (0..tensors.len()).map_while(|i| {
+        let name = format!("{prefix}{i}");
+        match tensors.iter().find(|t| t.name == name).map(|t| &t.data) {
+            Some(Data::F32(data)) => Some(data.clone()),
+            _ => None,
+        }
+    });
+    states.collect()
+}
+
+/// Gives the optimiser its states; whether they are as many and as long as its own.
+fn restore_optimiser(optimiser: &mut Optimiser, found: &[Vec<f32>]) -> bool {
+    let state = optimiser.state_mut();
+    let same_length = |(a, b): (&Vec<f32>, &Vec<f32>)| a.len() == b.len();
+    if found.len() != state.len() || !found.iter().zip(&*state).all(same_length) {
+        return false;
+    }
+    for (state, found) in state.iter_mut().zip(found) {
+        state.copy_from_slice(found);
+    }
+    true
 }

@@ -8,25 +8,25 @@ use crate::layers::{loss_of_mean, softmax};
 use crate::model::{Network, argmax};
 use crate::tape::{Mode, Noise, Units};
 
-/// How the bits of stochastic units are read. Deterministic networks read the
-/// same every way.
+/// How the bits of stochastic units are read in an evaluation. For a deterministic network all
+/// ways are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
-    /// The mean of the class probabilities over that many samples.
+    /// Units are sampled, and the class probabilities are the mean over that many samples.
     Samples(usize),
-    /// `[x > 0]`
+    /// Every unit is 1 where `x > 0`, else 0.
     Threshold,
 }
 
 /// Loss and accuracy on a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Images.
+    /// The number of images.
     pub images: usize,
-    /// Mean negative log-likelihood.
+    /// The mean negative log-likelihood of the labels, in nats.
     pub loss: f64,
-    /// Share classified right.
+    /// The share of images that are classified right, from 0 to 1.
     pub accuracy: f64,
 }
 
@@ -38,9 +38,9 @@ const FIRST_DRAW: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub struct Evaluator {
     probabilities: Vec<f32>,
-    /// Of one sample.
+    /// The class probabilities of one sample.
     of_sample: Vec<f32>,
-    /// Of every image of a batch, sample by sample.
+    /// The loss of every sample of every image of a batch.
     losses: Vec<f32>,
 }
 
@@ -93,50 +93,18 @@ impl Evaluator {
             for (row, &i) in chunk.iter().enumerate() {
                 net.set_row(row, split.image(i as usize), split.label(i as usize));
             }
-            let at = |sample: u64| Noise {
+            let noise = Noise {
                 seed,
                 step: step << 32 | number as u64,
-                draw: FIRST_DRAW + sample,
+                draw: FIRST_DRAW,
             };
-            if samples == 1 {
-                net.pass_mut().noise = at(0);
-                net.forward();
-                seen(net, chunk);
-                let losses = net.losses();
-                loss += net.pass().samples().sum(|row| f64::from(losses[row]));
-                right += net.correct();
-                continue;
-            }
-            let classes = net.classes();
-            self.probabilities.clear();
-            self.probabilities.resize(chunk.len() * classes, 0.0);
-            self.of_sample.resize(classes, 0.0);
-            self.losses.clear();
-            self.losses.resize(chunk.len() * samples, 0.0);
-            for sample in 0..samples {
-                net.pass_mut().noise = at(sample as u64);
-                net.forward();
-                seen(net, chunk);
-                for (row, &loss) in net.losses().iter().enumerate() {
-                    self.losses[row * samples + sample] = loss;
-                }
-                let logits = net.logits().chunks_exact(classes);
-                for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
-                    softmax(z, &mut self.of_sample);
-                    for (p, &of_sample) in p.iter_mut().zip(&self.of_sample) {
-                        *p += of_sample;
-                    }
-                }
-            }
-            for (row, p) in self.probabilities.chunks_exact(classes).enumerate() {
-                let label = net.batch().labels[row] as usize;
-                right += usize::from(argmax(p) == Some(label));
-            }
-            // Of the losses, not of the probabilities, which may be too small for floats.
-            loss += net.pass().samples().sum(|row| {
-                let of_row = &self.losses[row * samples..][..samples];
-                f64::from(loss_of_mean(of_row))
-            });
+            let mut see = |net: &Network| seen(net, chunk);
+            let (sum, correct) = match samples {
+                1 => one_sample(net, noise, &mut see),
+                _ => self.mean_of_samples(net, (chunk.len(), samples), noise, &mut see),
+            };
+            loss += sum;
+            right += correct;
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units, pass.noise) = before;
@@ -146,4 +114,61 @@ impl Evaluator {
             accuracy: right as f64 / indices.len() as f64,
         }
     }
+
+    /// The losses' sum and the number of right answers where the probabilities of a batch of
+    /// `rows` images are the mean over `samples` passes.
+    fn mean_of_samples(
+        &mut self,
+        net: &mut Network,
+        (rows, samples): (usize, usize),
+        first: Noise,
+        see: &mut dyn FnMut(&Network),
+    ) -> (f64, usize) {
+        let classes = net.classes();
+        self.probabilities.clear();
+        self.probabilities.resize(rows * classes, 0.0);
+        self.of_sample.resize(classes, 0.0);
+        self.losses.clear();
+        self.losses.resize(rows * samples, 0.0);
+        for sample in 0..samples {
+            net.pass_mut().noise = Noise {
+                draw: first.draw + sample as u64,
+                ..first
+            };
+            net.forward();
+            see(net);
+            for (row, &loss) in net.losses().iter().enumerate() {
+                self.losses[row * samples + sample] = loss;
+            }
+            let logits = net.logits().chunks_exact(classes);
+            for (z, p) in logits.zip(self.probabilities.chunks_exact_mut(classes)) {
+                softmax(z, &mut self.of_sample);
+                for (p, &of_sample) in p.iter_mut().zip(&self.of_sample) {
+                    *p += of_sample;
+                }
+            }
+        }
+        let labels = &net.batch().labels;
+        let predicted = self.probabilities.chunks_exact(classes).map(argmax);
+        let right = predicted
+            .zip(labels)
+            .filter(|(p, label)| *p == Some(**label as usize));
+        let right = right.count();
+        // Of the losses, not of the probabilities, which may be too small for floats.
+        let loss = net.pass().samples().sum(|row| {
+            let of_row = &self.losses[row * samples..][..samples];
+            f64::from(loss_of_mean(of_row))
+        });
+        (loss, right)
+    }
+}
+
+/// The losses' sum and the number of right answers in one pass over a batch.
+fn one_sample(net: &mut Network, noise: Noise, see: &mut dyn FnMut(&Network)) -> (f64, usize) {
+    net.pass_mut().noise = noise;
+    net.forward();
+    see(net);
+    let losses = net.losses();
+    let loss = net.pass().samples().sum(|row| f64::from(losses[row]));
+    (loss, net.correct())
 }

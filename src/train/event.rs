@@ -17,7 +17,7 @@ pub enum Event<'a> {
         /// Whether a checkpoint was found.
         resumed: bool,
     },
-    /// A step is done.
+    /// A step of the optimiser is done.
     Step {
         /// The epoch, from 1.
         epoch: usize,

@@ -18,12 +18,12 @@ pub struct Flips {
     signs: Vec<u64>,
 }
 
-/// The shares of an epoch.
+/// The flip ratio of an epoch: the share of binary weights whose sign it changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlipRatio {
-    /// Of all binary weights.
+    /// The share of all binary weights.
     pub all: f64,
-    /// Of each layer's, by the name of its parameter.
+    /// The share of each layer's, by the name of its parameter.
     pub layers: BTreeMap<String, f64>,
 }
 

@@ -20,17 +20,20 @@ pub struct Best {
     pub about: BestWeights,
 }
 
-/// Watches a training loop. An error of an observer ends the loop.
+/// Watches a training loop, which itself writes no file, and keeps of it what shall last; the
+/// folder of a run ([`crate::train::RunFolder`]) is one. An error of an observer ends the
+/// loop.
 ///
 /// Any `FnMut(Event<'_>)` is one that keeps nothing.
 pub trait Observer {
-    /// Something happened.
+    /// Is told what happened.
     ///
     /// # Errors
     /// What the observer could not do; training ends with it.
     fn event(&mut self, event: Event<'_>) -> Result<()>;
 
-    /// The epoch just finished is the best so far; its checkpoint follows.
+    /// Is given the weights of the epoch just finished, the best so far; its checkpoint
+    /// follows.
     ///
     /// # Errors
     /// What the observer could not do; training ends with it.
@@ -38,8 +41,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// The state can be gone on from: at the end of each epoch (where `about().progress.step`
-    /// is 0), each minute within one, and before an interruption.
+    /// Is given a state from which training can be continued: at the end of each epoch (where
+    /// `about().progress.step` is 0), each minute within one, and before an interruption.
     ///
     /// # Errors
     /// What the observer could not do; training ends with it.

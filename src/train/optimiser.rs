@@ -1,16 +1,4 @@
-//! Optimisers, in PyTorch's form: one pass over flat parameters.
-//!
-//! ```text
-//! SGD    g += λw;  b = μb + g;  w -= lr·(nesterov ? g + μb : b)
-//! Adam   g += λw;  m += (1-β₁)(g - m);  v = β₂v + (1-β₂)g²
-//!        w -= lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)
-//! AdamW  w *= 1 - lr·λ, then as Adam with λ = 0
-//! ```
-//! A `b` or `m` of magnitude below 1e-30 becomes 0, and so does a subnormal `v`: the
-//! state of a weight without gradient ends, instead of lingering at numbers that are
-//! slow to compute with ([`crate::kernels::elementwise::TINY`]).
-//!
-//! Source: Kingma and Ba (arXiv 1412.6980); Loshchilov and Hutter (1711.05101).
+//! Optimisers, in PyTorch's form; [`OptimiserSpec`] states their formulas.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,7 +7,19 @@ use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::{Adam, Sgd};
 
-/// Which optimiser, and its settings beside the learning rate.
+/// Optimisers, in PyTorch's form: one pass over flat parameters.
+///
+/// ```text
+/// SGD    g += λw;  b = μb + g;  w -= lr·(nesterov ? g + μb : b)
+/// Adam   g += λw;  m += (1-β₁)(g - m);  v = β₂v + (1-β₂)g²
+///        w -= lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε)
+/// AdamW  w *= 1 - lr·λ, then as Adam with λ = 0
+/// ```
+/// A `b` or `m` of magnitude below 1e-30 becomes 0, and so does a subnormal `v`: the
+/// state of a weight without gradient ends, instead of lingering at numbers that are
+/// slow to compute with ([`crate::kernels::elementwise::TINY`]).
+///
+/// Source: Kingma and Ba (arXiv 1412.6980); Loshchilov and Hutter (1711.05101).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum OptimiserSpec {
@@ -78,7 +78,7 @@ impl OptimiserSpec {
         },
     ];
 
-    /// The learning rate that it usually has.
+    /// The learning rate that a configuration has by default with this optimiser.
     pub fn usual_rate(&self) -> f64 {
         match self {
             Self::Sgd { .. } => 0.1,

@@ -1,11 +1,4 @@
-//! A configuration of which only some settings are stated: a recipe, a row of a suite, or
-//! what a command line overrides. Its fields are nested as [`super::Config`]'s are, and written as
-//! JSON:
-//!
-//! ```json
-//! {"about": "...", "model": {"from": "xnor-net"}, "lr": 0.005,
-//!  "optimiser": {"name": "adam"}, "lr_schedule": {"name": "one-cycle", "rise": 0.1}}
-//! ```
+//! [`PartialConfig`]: a configuration of which only some settings are stated.
 
 use std::path::Path;
 
@@ -21,7 +14,14 @@ use crate::error::{Error, Result};
 use crate::model::Init;
 
 partial! {
-    /// See the module's page.
+    /// A configuration of which only some settings are stated: a recipe, a row of a suite, or
+    /// what a command line overrides. Its fields are nested as [`super::Config`]'s are, and written as
+    /// JSON:
+    ///
+    /// ```json
+    /// {"about": "...", "model": {"from": "xnor-net"}, "lr": 0.005,
+    ///  "optimiser": {"name": "adam"}, "lr_schedule": {"name": "one-cycle", "rise": 0.1}}
+    /// ```
     PartialConfig {
         /// What it is for, in a line.
         about: String,
@@ -51,7 +51,7 @@ partial! {
         augment: Augment,
         /// Share of the training images kept for validation.
         val_fraction: f64,
-        /// Of weights, split, order, noise and augmentation.
+        /// The seed of weights, split, order, noise and augmentation.
         seed: u64,
         /// How weights begin.
         init: Init,
@@ -59,7 +59,7 @@ partial! {
 }
 
 partial! {
-    /// Where images come from.
+    /// The settings that say where images come from.
     PartialData {
         /// The name of the choice, such as `mnist` or `idx`.
         set: String,
@@ -83,9 +83,9 @@ partial! {
     PartialOptimiser {
         /// `sgd`, `adam` or `adamw`.
         name: String,
-        /// Of sgd.
+        /// The momentum of `sgd`.
         momentum: f64,
-        /// Of sgd: Nesterov's look-ahead.
+        /// Whether `sgd` looks ahead, after Nesterov.
         nesterov: bool,
         /// L2 penalty; for adamw the decay of the weight itself.
         weight_decay: f64,
@@ -103,17 +103,17 @@ partial! {
     PartialLrSchedule {
         /// `constant`, `step`, `cosine` or `one-cycle`.
         name: String,
-        /// Of step: epochs between two changes.
+        /// For `step`: the epochs between two changes.
         every: usize,
-        /// Of step: what the rate is multiplied by.
+        /// For `step`: what the rate is multiplied by.
         factor: f64,
-        /// Of cosine: the last rate.
+        /// For `cosine`: the last rate.
         min: f64,
-        /// Of one-cycle: share of the steps that go up.
+        /// For `one-cycle`: the share of the steps that go up.
         rise: f64,
-        /// Of one-cycle: the first rate is the peak divided by this.
+        /// For `one-cycle`: the first rate is the peak divided by this.
         start_divisor: f64,
-        /// Of one-cycle: the last rate is the first divided by this.
+        /// For `one-cycle`: the last rate is the first divided by this.
         final_divisor: f64,
     }
 }

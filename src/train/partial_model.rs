@@ -81,7 +81,7 @@ impl From<&str> for ModelSource {
 }
 
 impl ModelSource {
-    /// Whether it is no preset, so that it has activations of its own.
+    /// Whether it is no preset, but a network that states its own activations.
     pub fn is_own(&self) -> bool {
         match self {
             Self::Named(name) => !is_preset(name),

@@ -1,11 +1,11 @@
-//! The binary units of a network in the words that placed them: which activations are
-//! binary, how they fire, and what estimates their gradients.
+//! [`Placed`]: the binary units of a network in words.
 
 use crate::estimators::{Firing, Probability};
 use crate::layers::{Activation, Binary, Function, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
-/// See the module's page.
+/// The binary units of a network in the words that placed them: which activations are
+/// binary, how they fire, and what estimates their gradients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Placed {
     /// The model's name.

@@ -32,21 +32,21 @@ pub struct EpochRecord {
     /// weight is binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flip_ratio: Option<f64>,
-    /// The same for each layer, by the name of its parameter.
+    /// That share in each layer, by the name of its parameter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flip_ratios: BTreeMap<String, f64>,
     /// Share of units that are saturated after the epoch
     /// ([`Activity`](super::Activity)); absent where no unit saturates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturated: Option<f64>,
-    /// The same for each layer of units: `activation1`, `activation2`, ...
+    /// That share in each layer of units: `activation1`, `activation2`, ...
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub saturated_layers: BTreeMap<String, f64>,
     /// Share of the binary units' bits that the epoch changed; absent where no unit
     /// is binary, and in the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bit_flips: Option<f64>,
-    /// The same for each binary layer.
+    /// That share in each binary layer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bit_flips_layers: BTreeMap<String, f64>,
 }
@@ -117,7 +117,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Of this process.
+    /// What this process and machine are, with kernels of that instruction set.
     pub fn here(isa: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -129,7 +129,7 @@ impl Provenance {
         }
     }
 
-    /// In words: system, processor, kernels and threads.
+    /// The system, the processor, the kernels and the threads, in words.
     pub fn words(&self) -> String {
         let threads = if self.threads == 1 {
             "thread"
@@ -240,7 +240,7 @@ pub struct TestRecord {
     pub threshold: Option<Evaluation>,
     /// Seconds of training and validation, summed over the epochs.
     pub train_seconds: f64,
-    /// Where the figures come from.
+    /// The machine and the build that the figures come from.
     pub provenance: Provenance,
 }
 

@@ -1,48 +1,40 @@
-//! Schedules of the learning rate (by step) and of the slope (by epoch).
-//!
-//! ```text
-//! learning rate at step t of T (t from 0), e the epoch of t (from 1):
-//!   constant   lr
-//!   step       lr·factor^⌊(e-1)/every⌋
-//!   cosine     min + (lr - min)·(1 + cos(π·t/T))/2
-//!   one-cycle  from lr/25 up to lr over the first 30 % of the steps and down to
-//!              lr/25e4, both along a cosine (Smith 2018, arXiv 1803.09820); the peak
-//!              is at step p = 0.3·T - 1, the end at step T - 1, as in PyTorch. Where
-//!              p is 0 or less nothing goes up; the last step has the last rate
-//!              whatever p is
-//! slope at epoch e of E (e from 1):
-//!   none       start
-//!   linear     min(max, start + rate·(e-1))        Chung et al. (arXiv 1609.01704)
-//!   exp        min(max, start·rate^(e-1))
-//!   step       min(max, start·2^⌊(e-1)/rate⌋)
-//!   cosine     start + (max - start)·(1 - cos(π·(e-1)/(E-1)))/2; start where E = 1
-//! temperature of epoch e:
-//!              max(min, start·rate^(e-1))
-//! ```
+//! Schedules of the learning rate (by step), and of slope and temperature (by epoch).
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How the learning rate changes; see the module's page.
+/// How the learning rate changes. At step `t` of `T` (`t` from 0), in epoch `e` (from 1) and
+/// with the learning rate `lr` of the configuration, it is
+///
+/// ```text
+/// constant   lr
+/// step       lr·factor^⌊(e-1)/every⌋
+/// cosine     min + (lr - min)·(1 + cos(π·t/T))/2
+/// one-cycle  from lr/25 up to lr over the first 30 % of the steps and down to
+///            lr/25e4, both along a cosine (Smith 2018, arXiv 1803.09820); the peak
+///            is at step p = 0.3·T - 1, the end at step T - 1, as in PyTorch. Where
+///            p is 0 or less nothing goes up; the last step has the last rate
+///            whatever p is
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LrSchedule {
-    /// Always the same.
+    /// The rate is always the same.
     Constant,
-    /// Multiplied by `factor` after every `every` epochs.
+    /// The rate is multiplied by `factor` after every `every` epochs.
     Step {
         /// Epochs between two changes.
         every: usize,
         /// What the rate is multiplied by.
         factor: f64,
     },
-    /// Down to `min` along half a cosine.
+    /// The rate goes down to `min` along half a cosine.
     Cosine {
         /// The last rate.
         min: f64,
     },
-    /// Up and down again within the run.
+    /// The rate goes up and down again within the run.
     OneCycle {
         /// Share of the steps that go up.
         rise: f64,
@@ -192,19 +184,27 @@ fn between(a: f64, b: f64, share: f64) -> f64 {
     b + (a - b) * (1.0 + libm::cos(std::f64::consts::PI * share)) / 2.0
 }
 
-/// The form of a slope schedule; see the module's page.
+/// The form of a [`SlopeSchedule`]. The slope of epoch `e` of `E` (`e` from 1) is
+///
+/// ```text
+/// none       start
+/// linear     min(max, start + rate·(e-1))        Chung et al. (arXiv 1609.01704)
+/// exp        min(max, start·rate^(e-1))
+/// step       min(max, start·2^⌊(e-1)/rate⌋)
+/// cosine     start + (max - start)·(1 - cos(π·(e-1)/(E-1)))/2; start where E = 1
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlopeKind {
-    /// No annealing.
+    /// The slope is `start` throughout.
     None,
-    /// A constant step an epoch.
+    /// The slope grows by `rate` an epoch.
     Linear,
-    /// A constant factor an epoch.
+    /// The slope is multiplied by `rate` an epoch.
     Exp,
-    /// Doubled every `rate` epochs.
+    /// The slope is doubled every `rate` epochs.
     Step,
-    /// From `start` to `max` over the run along half a cosine.
+    /// The slope goes from `start` to `max` over the run, along half a cosine.
     Cosine,
 }
 
@@ -238,7 +238,7 @@ pub struct SlopeSchedule {
     pub kind: SlopeKind,
     /// The slope of the first epoch.
     pub start: f64,
-    /// What `kind` makes of it.
+    /// The number that the formula of [`SlopeKind`] calls `rate`.
     pub rate: f64,
     /// The slope never passes this.
     pub max: f64,
@@ -320,15 +320,16 @@ impl SlopeSchedule {
     }
 }
 
-/// How the temperature of relaxed bits changes; see the module's page.
+/// How the temperature of relaxed bits changes: in epoch `e` (from 1) it is
+/// `max(min, start·rate^(e-1))`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemperatureSchedule {
     /// The temperature of the first epoch.
     pub start: f64,
-    /// What it is multiplied by from epoch to epoch.
+    /// The number that the temperature is multiplied by from epoch to epoch.
     pub rate: f64,
-    /// It never falls below this.
+    /// The temperature never falls below this.
     pub min: f64,
 }
 

@@ -1,5 +1,4 @@
-//! What runs are of: a data set as far as their configurations name it, so that a
-//! configuration can be made from records alone.
+//! [`Subject`] and [`DatasetRecord`]: data sets as records name them.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +82,8 @@ impl DatasetRecord {
     }
 }
 
-/// See the module's page.
+/// What runs are of: a data set as far as their configurations name it, so that a
+/// configuration can be made from records alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     /// The data set.

@@ -14,7 +14,7 @@ use super::batch::{Scratch, fill};
 use super::checkpoint::{Checkpoint, Progress};
 use super::clock::{Instant, rate};
 use super::config::Config;
-use super::evaluate::{Evaluator, Reading};
+use super::evaluate::{Evaluation, Evaluator, Reading};
 use super::event::Event;
 use super::flips::Flips;
 use super::lints::warnings;
@@ -119,75 +119,79 @@ impl<'a> Training<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self> {
         config.check(dataset)?;
-        let mut net = Network::sampled(&config.model, engine, config.batch, config.samples)?;
-        let mut optimiser = Optimiser::new(config.optimiser, net.params().values().len());
-        let mut baseline = match config.baseline {
+        let net = Network::sampled(&config.model, engine, config.batch, config.samples)?;
+        let baseline = match config.baseline {
             Baseline::None => None,
             kind => Some(BaselineState::new(kind, engine, &net, config.seed)?),
         };
-        let mut flips = Flips::of(net.params());
-        let mut activity = Activity::default();
-        let isa = engine.kernels.isa.name().to_string();
-        let data = dataset.fingerprint();
-        let resumed = found.is_some();
-        let mut best = None;
-        let progress = if let Some(found) = found {
-            let (file, checkpoint) = (&found.file, found.checkpoint);
-            best = found.best;
-            let (params, baseline) = (net.params_mut(), baseline.as_mut());
-            let (model, seen) = (&config.model, (&mut flips, &mut activity));
-            let found = Checkpoint::restore(
-                (checkpoint.tensors, checkpoint.about),
-                file,
-                model,
-                params,
-                &mut optimiser,
-                baseline,
-                seen,
-            )?;
-            found.check(config, &data, best.as_ref().map(|best| &best.about), file)?;
-            if found.isa != isa {
-                observer.event(Event::Warning(format!(
-                    "the run was made with {} kernels and goes on with {isa}: its bits will differ from an unbroken run's; force the old ones to avoid that",
-                    found.isa
-                )))?;
-            }
-            found.progress
-        } else {
-            for line in warnings(config) {
-                observer.event(Event::Warning(line))?;
-            }
-            net.init(config.init, config.seed);
-            flips = Flips::of(net.params());
-            Progress::new()
-        };
         let (train, validation) =
             validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
-        observer.event(Event::Begin {
-            config,
-            epoch: progress.epoch,
-            steps: config.steps_per_epoch(),
-            resumed,
-        })?;
         let scratch = (0..net.chunks()).map(|_| Scratch::default()).collect();
-        Ok(Self {
+        let mut work = Self {
             config,
             dataset,
-            net,
-            optimiser,
+            optimiser: Optimiser::new(config.optimiser, net.params().values().len()),
             baseline,
-            flips,
-            activity,
-            progress,
+            flips: Flips::of(net.params()),
+            activity: Activity::default(),
+            progress: Progress::new(),
             train,
             validation,
             evaluator: Evaluator::default(),
             scratch,
-            isa,
-            data,
+            isa: engine.kernels.isa.name().to_string(),
+            data: dataset.fingerprint(),
             saved: Instant::now(),
-            best,
-        })
+            best: None,
+            net,
+        };
+        let resumed = found.is_some();
+        match found {
+            Some(found) => work.resume(found, observer)?,
+            None => work.begin(observer)?,
+        }
+        observer.event(Event::Begin {
+            config,
+            epoch: work.progress.epoch,
+            steps: config.steps_per_epoch(),
+            resumed,
+        })?;
+        Ok(work)
+    }
+
+    /// Draws the first weights, and warns of settings that hardly train.
+    fn begin(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        for line in warnings(self.config) {
+            observer.event(Event::Warning(line))?;
+        }
+        self.net.init(self.config.init, self.config.seed);
+        self.flips = Flips::of(self.net.params());
+        Ok(())
+    }
+
+    /// Goes on where an earlier run was left.
+    fn resume(&mut self, found: Found, observer: &mut dyn Observer) -> Result<()> {
+        let (file, checkpoint) = (&found.file, found.checkpoint);
+        self.best = found.best;
+        let checkpoint = Checkpoint::restore(
+            (checkpoint.tensors, checkpoint.about),
+            file,
+            &self.config.model,
+            self.net.params_mut(),
+            &mut self.optimiser,
+            self.baseline.as_mut(),
+            (&mut self.flips, &mut self.activity),
+        )?;
+        let best = self.best.as_ref().map(|best| &best.about);
+        checkpoint.check(self.config, &self.data, best, file)?;
+        if checkpoint.isa != self.isa {
+            observer.event(Event::Warning(format!(
+                "the run was made with {} kernels and goes on with {}: its bits will differ from an unbroken run's; force the old ones to avoid that",
+                checkpoint.isa, self.isa
+            )))?;
+        }
+        self.progress = checkpoint.progress;
+        Ok(())
     }
 
     /// Trains what is left of the epoch under way.
@@ -279,24 +283,55 @@ impl<'a> Training<'a> {
 
     /// Validates, keeps the weights if they are the best, and saves.
     fn finish_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let config = self.config;
         let epoch = self.progress.epoch;
         let begun = Instant::now();
         self.check_numbers(observer)?;
-        let validation = if self.validation.is_empty() {
-            None
-        } else {
-            observer.event(Event::Validating { epoch })?;
-            let at = (config.seed, epoch as u64);
-            let (net, split) = (&mut self.net, &self.dataset.train);
-            Some(
-                self.evaluator
-                    .evaluate(net, split, &self.validation, Reading::Samples(1), at),
-            )
-        };
-        if validation.is_some_and(|v| !v.loss.is_finite()) {
-            return Err(diverged("the validation loss", &self.progress, observer));
+        let validation = self.validate(observer)?;
+        let record = self.record(validation, begun);
+        // Without validation images there is nothing to choose by: the last counts.
+        let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
+        let best = validation.is_none() || self.progress.best.is_none_or(|(_, b)| loss < b);
+        if best {
+            self.progress.best = Some((epoch, record.val_loss.unwrap_or(record.train_loss)));
+            self.keep_best(observer)?;
         }
+        let mut history = std::mem::take(&mut self.progress.history);
+        history.push(record);
+        self.progress = Progress {
+            epoch: epoch + 1,
+            best: self.progress.best,
+            history,
+            ..Progress::default()
+        };
+        self.save(observer)?;
+        match self.progress.history.last() {
+            Some(record) => observer.event(Event::Epoch { record, best }),
+            None => Ok(()),
+        }
+    }
+
+    /// Loss and accuracy on the validation images, where there are any.
+    fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<Evaluation>> {
+        if self.validation.is_empty() {
+            return Ok(None);
+        }
+        let epoch = self.progress.epoch;
+        observer.event(Event::Validating { epoch })?;
+        let at = (self.config.seed, epoch as u64);
+        let (net, split) = (&mut self.net, &self.dataset.train);
+        let reading = Reading::Samples(1);
+        let found = self
+            .evaluator
+            .evaluate(net, split, &self.validation, reading, at);
+        match found.loss.is_finite() {
+            true => Ok(Some(found)),
+            false => Err(diverged("the validation loss", &self.progress, observer)),
+        }
+    }
+
+    /// The record of the epoch, whose end began at `begun`.
+    fn record(&mut self, validation: Option<Evaluation>, begun: Instant) -> EpochRecord {
+        let (config, epoch) = (self.config, self.progress.epoch);
         let watched = match self.validation.is_empty() {
             true => &self.train,
             false => &self.validation,
@@ -305,7 +340,7 @@ impl<'a> Training<'a> {
         let (saturated, bit_flips) = self.activity.measure(net, split, watched);
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
         let flips = self.flips.measure(self.net.params());
-        let record = EpochRecord {
+        EpochRecord {
             epoch,
             train_loss: self.progress.loss_sum / self.progress.seen as f64,
             train_accuracy: self.progress.right as f64 / self.sampled(),
@@ -321,39 +356,25 @@ impl<'a> Training<'a> {
             saturated_layers: saturated.map_or_else(Default::default, |s| s.layers),
             bit_flips: bit_flips.as_ref().map(|s| s.all),
             bit_flips_layers: bit_flips.map_or_else(Default::default, |s| s.layers),
-        };
-        // Without validation images there is nothing to choose by: the last counts.
-        let loss = record.val_loss.unwrap_or(f64::NEG_INFINITY);
-        let best = validation.is_none() || self.progress.best.is_none_or(|(_, b)| loss < b);
-        if best {
-            self.progress.best = Some((epoch, record.val_loss.unwrap_or(record.train_loss)));
-            let about = BestWeights {
-                model: config.model.clone(),
-                dataset: config.dataset.name.clone(),
-                data_sha256: self.data.clone(),
-                background: config.dataset.background,
-                seed: config.seed,
-                epoch,
-                slope: config.slope.at(epoch, config.epochs),
-                isa: self.isa.clone(),
-            };
-            let tensors = weights::export(self.net.params());
-            let kept = self.best.insert(Best { tensors, about });
-            observer.best(kept)?;
         }
-        let mut history = std::mem::take(&mut self.progress.history);
-        history.push(record);
-        self.progress = Progress {
-            epoch: epoch + 1,
-            best: self.progress.best,
-            history,
-            ..Progress::default()
+    }
+
+    /// Keeps the weights as the best so far.
+    fn keep_best(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let (config, epoch) = (self.config, self.progress.epoch);
+        let about = BestWeights {
+            model: config.model.clone(),
+            dataset: config.dataset.name.clone(),
+            data_sha256: self.data.clone(),
+            background: config.dataset.background,
+            seed: config.seed,
+            epoch,
+            slope: config.slope.at(epoch, config.epochs),
+            isa: self.isa.clone(),
         };
-        self.save(observer)?;
-        match self.progress.history.last() {
-            Some(record) => observer.event(Event::Epoch { record, best }),
-            None => Ok(()),
-        }
+        let tensors = weights::export(self.net.params());
+        let kept = self.best.insert(Best { tensors, about });
+        observer.best(kept)
     }
 
     /// Tests the best weights, once.

@@ -179,11 +179,11 @@ fn packed(run: &RunFolder) -> Result<Option<String>> {
 /// What sealing a run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sealed {
-    /// The run had seals.
+    /// The run had seals already.
     Before,
-    /// It has them now. The fingerprint of its data was in its checkpoint.
+    /// The run has seals now. The fingerprint of its data was in its checkpoint.
     Now,
-    /// It has them now. The fingerprint of its data is that of a set at hand with the
+    /// The run has seals now. The fingerprint of its data is that of a set at hand with the
     /// name and the counts that the run noted.
     WithDataAtHand,
 }
@@ -222,6 +222,72 @@ pub fn seal_run(
     Ok(how)
 }
 
+/// The runs that files say they are of, as far as they say so.
+type Origins = Vec<Option<Origin>>;
+
+/// The best weights of a run, sealed or not, where there are any; so below.
+fn read_best(run: &RunFolder, origins: &mut Origins) -> Result<Option<Opened<BestWeights>>> {
+    let Some(bytes) = run.read(BEST, weights::MAX_BYTES)? else {
+        return Ok(None);
+    };
+    let file = run.file(BEST);
+    let opened: Opened<BestWeights> = weights::decode(&bytes, &file)?;
+    weights::check(&run.config().model, &opened.tensors, &file)?;
+    origins.push(opened.origin.clone());
+    Ok(Some(opened))
+}
+
+fn read_checkpoint(
+    run: &RunFolder,
+    best: Option<&Opened<BestWeights>>,
+    origins: &mut Origins,
+) -> Result<Option<Opened<Checkpoint>>> {
+    let Some(bytes) = run.read(CHECKPOINT, weights::MAX_BYTES)? else {
+        return Ok(None);
+    };
+    let file = run.file(CHECKPOINT);
+    let opened: Opened<Checkpoint> = weights::decode(&bytes, &file)?;
+    let (about, best) = (&opened.about, best.map(|b| &b.about));
+    about.check(run.config(), &about.data, best, &file)?;
+    origins.push(opened.origin.clone());
+    Ok(Some(opened))
+}
+
+fn read_metrics(run: &RunFolder, origins: &mut Origins) -> Result<Option<Vec<metrics::Line>>> {
+    let Some(bytes) = run.read(METRICS, bounded::MAX_TEXT)? else {
+        return Ok(None);
+    };
+    let lines = metrics::lines(&bytes, &run.file(METRICS))?;
+    origins.extend(lines.iter().map(|line| line.origin.clone()));
+    Ok(Some(lines))
+}
+
+fn read_test(run: &RunFolder, origins: &mut Origins) -> Result<Option<TestRecord>> {
+    let Some(bytes) = run.read(TEST, bounded::MAX_TEXT)? else {
+        return Ok(None);
+    };
+    let file = run.file(TEST);
+    let opened = seal::open(&bounded::decode(bytes, &file)?)
+        .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
+    origins.push(opened.origin);
+    let record: TestRecord = serde_json::from_value(opened.content)
+        .map_err(|e| Error::checkpoint(&file, format!("is damaged: {e}")))?;
+    record
+        .check(run.config())
+        .map_err(|what| Error::checkpoint(&file, what))?;
+    Ok(Some(record))
+}
+
+fn read_packed(run: &RunFolder, origins: &mut Origins) -> Result<Option<PackedNet>> {
+    let Some(bytes) = run.read(PACKED, MAX_PACKED)? else {
+        return Ok(None);
+    };
+    let file = run.file(PACKED);
+    let net = PackedNet::from_bytes(&bytes).map_err(|e| Error::checkpoint(&file, e.to_string()))?;
+    origins.push(net.lineage().and_then(|lineage| lineage.run.clone()));
+    Ok(Some(net))
+}
+
 /// The content of a run's files, whether they have seals yet or not.
 struct Unsealed {
     best: Option<Opened<BestWeights>>,
@@ -235,52 +301,12 @@ struct Unsealed {
 
 impl Unsealed {
     fn read(run: &RunFolder) -> Result<Self> {
-        let most = weights::MAX_BYTES;
-        let mut ids: Vec<Option<Origin>> = Vec::new();
-        let mut best: Option<Opened<BestWeights>> = None;
-        if let Some(bytes) = run.read(BEST, most)? {
-            let file = run.file(BEST);
-            let opened: Opened<BestWeights> = weights::decode(&bytes, &file)?;
-            weights::check(&run.config().model, &opened.tensors, &file)?;
-            ids.push(opened.origin.clone());
-            best = Some(opened);
-        }
-        let mut checkpoint: Option<Opened<Checkpoint>> = None;
-        if let Some(bytes) = run.read(CHECKPOINT, most)? {
-            let file = run.file(CHECKPOINT);
-            let opened: Opened<Checkpoint> = weights::decode(&bytes, &file)?;
-            let (about, best) = (&opened.about, best.as_ref().map(|b| &b.about));
-            about.check(run.config(), &about.data, best, &file)?;
-            ids.push(opened.origin.clone());
-            checkpoint = Some(opened);
-        }
-        let mut metrics = None;
-        if let Some(bytes) = run.read(METRICS, bounded::MAX_TEXT)? {
-            let lines = metrics::lines(&bytes, &run.file(METRICS))?;
-            ids.extend(lines.iter().map(|line| line.origin.clone()));
-            metrics = Some(lines);
-        }
-        let mut test = None;
-        if let Some(bytes) = run.read(TEST, bounded::MAX_TEXT)? {
-            let file = run.file(TEST);
-            let opened = seal::open(&bounded::decode(bytes, &file)?)
-                .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
-            ids.push(opened.origin);
-            let record: TestRecord = serde_json::from_value(opened.content)
-                .map_err(|e| Error::checkpoint(&file, format!("is damaged: {e}")))?;
-            record
-                .check(run.config())
-                .map_err(|what| Error::checkpoint(&file, what))?;
-            test = Some(record);
-        }
-        let mut packed = None;
-        if let Some(bytes) = run.read(PACKED, MAX_PACKED)? {
-            let file = run.file(PACKED);
-            let net = PackedNet::from_bytes(&bytes)
-                .map_err(|e| Error::checkpoint(&file, e.to_string()))?;
-            ids.push(net.lineage().and_then(|lineage| lineage.run.clone()));
-            packed = Some(net);
-        }
+        let mut ids = Vec::new();
+        let best = read_best(run, &mut ids)?;
+        let checkpoint = read_checkpoint(run, best.as_ref(), &mut ids)?;
+        let metrics = read_metrics(run, &mut ids)?;
+        let test = read_test(run, &mut ids)?;
+        let packed = read_packed(run, &mut ids)?;
         let mut ids: Vec<String> = ids.into_iter().flatten().map(|o| o.run_id).collect();
         ids.dedup();
         if ids.len() > 1 {

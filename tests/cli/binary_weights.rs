@@ -18,6 +18,10 @@ fn flips_are_metrics_and_the_run_packs_to_the_same_bits() {
         assert!(most > 0.0, "no weight changed its sign: {epoch}");
     }
     place.good(&["pack", "runs/net", "--output", "net.packed"]);
+    let import = place.run(&["import", "net.packed", "--model", "mlp"]);
+    assert_eq!(import.code, Some(1));
+    let hint = "is a packed network, not a file of weights; `bnn-cpu infer --model` reads it";
+    assert!(import.err.contains(hint), "{}", import.err);
     let model = ["infer", "--model", "runs/net", "--data", "data"];
     let shown = place.good(&[&model[..], &["--verify", "--json"]].concat());
     let report = &shown.json()[0];

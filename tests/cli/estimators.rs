@@ -167,6 +167,14 @@ fn combinations_without_a_meaning_are_refused_in_one_line() {
             "only in the last binary layer",
         ),
         (
+            &["--estimator", "local-expectation", "--binary", "first"],
+            "or another estimator (--binary, --estimator)",
+        ),
+        (
+            &["--estimator", "rebar+st"],
+            "or an estimator that has it (--probability, --estimator)",
+        ),
+        (
             &["--estimator", "st+arm", "--binary", "last"],
             "names 2 estimators for 1 binary layer",
         ),

@@ -15,6 +15,9 @@ use super::inputs::Images;
 /// Images that single calls are timed on, at most.
 const SINGLES: usize = 1000;
 
+/// Least time of the passes that a throughput is measured on.
+const PASSES: Duration = Duration::from_millis(300);
+
 /// Calls that warm up.
 const WARM_UP: usize = 20;
 
@@ -57,6 +60,17 @@ pub fn latency(classifier: &mut Classifier, images: &[u8], pixels: usize) -> Lat
         p90_us: at(&us, 0.9),
         p99_us: at(&us, 0.99),
     }
+}
+
+/// Images per second in passes over all of them, for at least [`PASSES`].
+pub fn throughput(classifier: &mut Classifier, images: &Images) -> f64 {
+    let mut logits = vec![0.0; images.len() * classifier.classes()];
+    let (begun, mut passes) = (Instant::now(), 0);
+    while passes == 0 || begun.elapsed() < PASSES {
+        classifier.logits(&images.pixels, &mut logits);
+        passes += 1;
+    }
+    (passes * images.len()) as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// The number that a share of the sorted numbers do not pass.
@@ -131,33 +145,7 @@ pub fn bench(
     images: &Images,
     context: &Context,
 ) -> Outcome {
-    let pixels = images.pixels.len() / images.len();
-    let all = rayon::current_num_threads();
-    let mut threads = vec![1, all];
-    threads.dedup();
-    let mut timings = Vec::new();
-    for &threads in &threads {
-        for batch in BATCHES {
-            let taken: Vec<u8> = images
-                .pixels
-                .iter()
-                .copied()
-                .cycle()
-                .take(batch * pixels)
-                .collect();
-            let time = || time_one(source, (packed, threshold), context.engine, &taken, batch);
-            let us = match threads {
-                n if n == all => time()?,
-                n => bounded::pool(n)?.install(time)?,
-            };
-            timings.push(Timing {
-                batch,
-                threads,
-                img_per_s: batch as f64 * 1e6 / us,
-                us_per_call: us,
-            });
-        }
-    }
+    let timings = timings(source, (packed, threshold), images, context.engine)?;
     let isa = context.engine.kernels.isa.name();
     if context.json {
         return output::json(&json!({
@@ -185,6 +173,43 @@ pub fn bench(
         ]);
     }
     table.print()
+}
+
+/// The timing of each batch size, on one thread and on all.
+fn timings(
+    source: &Source,
+    form: (bool, bool),
+    images: &Images,
+    engine: Engine,
+) -> Outcome<Vec<Timing>> {
+    let pixels = images.pixels.len() / images.len();
+    let all = rayon::current_num_threads();
+    let mut threads = vec![1, all];
+    threads.dedup();
+    let mut timings = Vec::new();
+    for &threads in &threads {
+        for batch in BATCHES {
+            let taken: Vec<u8> = images
+                .pixels
+                .iter()
+                .copied()
+                .cycle()
+                .take(batch * pixels)
+                .collect();
+            let time = || time_one(source, form, engine, &taken, batch);
+            let us = match threads {
+                n if n == all => time()?,
+                n => bounded::pool(n)?.install(time)?,
+            };
+            timings.push(Timing {
+                batch,
+                threads,
+                img_per_s: batch as f64 * 1e6 / us,
+                us_per_call: us,
+            });
+        }
+    }
+    Ok(timings)
 }
 
 /// Microseconds of a call on a batch, the median of the repeats.

@@ -6,7 +6,6 @@ mod measure;
 mod show;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
@@ -199,23 +198,9 @@ fn summary(
     logits: &[f32],
     context: &Context,
 ) -> Outcome {
-    // As an evaluation has them, from the same functions.
-    let rows = logits.chunks_exact(classifier.classes());
-    let (mut sum, mut right) = (0.0, 0);
-    for (row, &label) in rows.zip(&images.labels) {
-        sum += f64::from(row_loss(row, label as usize));
-        right += usize::from(argmax(row) == Some(label as usize));
-    }
-    let accuracy = right as f64 / images.len() as f64;
-    let mean_loss = sum / images.len() as f64;
+    let (mean_loss, accuracy) = judged(logits, classifier.classes(), &images.labels);
     // The first pass, which gave the answers, was the warm-up.
-    let mut logits = vec![0.0; images.len() * classifier.classes()];
-    let (begun, mut passes) = (Instant::now(), 0);
-    while passes == 0 || begun.elapsed() < Duration::from_millis(300) {
-        classifier.logits(&images.pixels, &mut logits);
-        passes += 1;
-    }
-    let img_per_s = (passes * images.len()) as f64 / begun.elapsed().as_secs_f64();
+    let img_per_s = measure::throughput(classifier, images);
     let mut one = source.classifier(context.engine, packed, threshold, 1)?;
     let pixels = images.pixels.len() / images.len();
     let latency = measure::latency(&mut one, &images.pixels, pixels);
@@ -255,6 +240,17 @@ fn summary(
             ),
         ),
     ])
+}
+
+/// The mean loss and the accuracy of logits, as an evaluation has them, from the same functions.
+fn judged(logits: &[f32], classes: usize, labels: &[u32]) -> (f64, f64) {
+    let (mut sum, mut right) = (0.0, 0);
+    for (row, &label) in logits.chunks_exact(classes).zip(labels) {
+        sum += f64::from(row_loss(row, label as usize));
+        right += usize::from(argmax(row) == Some(label as usize));
+    }
+    let images = labels.len() as f64;
+    (sum / images, right as f64 / images)
 }
 
 /// `--verify`: the float graph and the bits beside each other.

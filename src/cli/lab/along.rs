@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
-use bnn_cpu::lab::{Contender, Lab, Point, Trajectory};
+use bnn_cpu::lab::{Contender, Lab, Point, Record, Trajectory};
 use bnn_cpu::model::{Network, weights};
 use bnn_cpu::tape::Params;
-use bnn_cpu::train::{self, Config, EpochRecord, Event, RunFolder};
+use bnn_cpu::train::{self, BestWeights, Config, EpochRecord, Event, RunFolder};
 
 use super::super::progress::Progress;
 use super::super::{Context, Outcome};
@@ -35,8 +35,39 @@ type Visit<'a> =
     &'a mut dyn FnMut(At, &mut Params, bool, Option<&EpochRecord>) -> Result<(), Error>;
 
 impl Trip<'_> {
+    /// Fills the record with what the flags ask for: one point at a run's best weights or at
+    /// new ones, or the points of trainings. Where all contenders are measured along one
+    /// training, its run is given back.
+    pub fn measure(
+        &mut self,
+        best: Option<BestWeights>,
+        net: &mut Network,
+        record: &mut Record,
+    ) -> Outcome<Option<RunFolder>> {
+        let config = &self.plan.config;
+        match best {
+            Some(best) => {
+                let weights = (best.epoch, best.slope);
+                let point = self.point(weights, net.params_mut(), false)?;
+                record.points.push(point);
+            }
+            None if self.args.own => record.own = self.own()?,
+            None if self.args.is_along() => {
+                let (points, run) = self.along(config, net)?;
+                record.points = points;
+                return Ok(Some(run));
+            }
+            None => {
+                let weights = (0, config.slope.at(1, config.epochs));
+                let point = self.point(weights, net.params_mut(), true)?;
+                record.points.push(point);
+            }
+        }
+        Ok(None)
+    }
+
     /// Measures every contender at those weights.
-    pub fn point(&mut self, at: At, params: &mut Params, new: bool) -> Result<Point, Error> {
+    fn point(&mut self, at: At, params: &mut Params, new: bool) -> Result<Point, Error> {
         let (plan, effort) = (self.plan, self.args.effort());
         let lab = self.lab(at, params, new)?;
         let long = plan.long.as_ref();
@@ -78,11 +109,7 @@ impl Trip<'_> {
     }
 
     /// Measures along one training, whose run it gives back.
-    pub fn along(
-        &mut self,
-        config: &Config,
-        net: &mut Network,
-    ) -> Outcome<(Vec<Point>, RunFolder)> {
+    fn along(&mut self, config: &Config, net: &mut Network) -> Outcome<(Vec<Point>, RunFolder)> {
         let mut points = Vec::new();
         let (args, context, dataset, stop) = (self.args, self.context, self.dataset, self.stop);
         let run = train(
@@ -102,7 +129,7 @@ impl Trip<'_> {
 
     /// Trains with each contender, one after the other, and measures its own gradient, and
     /// ST's, on the way.
-    pub fn own(&mut self) -> Outcome<Vec<Trajectory>> {
+    fn own(&mut self) -> Outcome<Vec<Trajectory>> {
         let plan = self.plan;
         let st = [Contender::parse("st")?];
         let effort = self.args.effort();

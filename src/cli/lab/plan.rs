@@ -157,8 +157,23 @@ impl Plan<'_> {
         Ok(config)
     }
 
+    /// Whether all that is planned can be measured with those parameters, and trained where
+    /// trainings belong to it.
+    pub fn check(&self, args: &Args, params: &Params, context: &Context) -> Result<(), Error> {
+        if args.own {
+            return self.check_own(params, context);
+        }
+        let long = self.long.as_ref();
+        self.lab.check(params, &self.contenders, long)?;
+        if args.is_along() {
+            let config = &self.config;
+            Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+        }
+        Ok(())
+    }
+
     /// Whether a training with each contender can be carried out and measured.
-    pub fn check_own(&self, params: &Params, context: &Context) -> Result<(), Error> {
+    fn check_own(&self, params: &Params, context: &Context) -> Result<(), Error> {
         self.lab.check_contenders(params, &self.contenders)?;
         for contender in &self.contenders {
             let config = self.own_config(contender)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::heatmap::{self, Subject};
 use bnn_cpu::layers::{Conv, LayerSpec};
 use bnn_cpu::train::RunFolder;
@@ -44,36 +45,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    if args.compare != (args.runs.len() > 1) {
-        return Err(Failure::usage(match args.compare {
-            true => "--compare needs at least two runs",
-            false => {
-                "more than one run; lay them side by side with --compare, or draw one at a time"
-            }
-        }));
-    }
-    let runs: Vec<RunFolder> = args
-        .runs
-        .iter()
-        .map(|path| RunFolder::open(path))
-        .collect::<Result<_, _>>()?;
-    for (run, path) in runs.iter().zip(&args.runs).skip(1) {
-        let first = &runs[0].config().dataset;
-        if let Some(what) = first.difference(&run.config().dataset) {
-            return Err(Failure::usage(format!(
-                "{} and {} were made with different images ({what}); compare runs on the same ones",
-                args.runs[0].display(),
-                path.display()
-            )));
-        }
-    }
-    let has_maps = |layer: &LayerSpec| layer.is::<Conv>();
-    if !runs[0].config().model.layers.iter().any(has_maps) {
-        return Err(Failure::usage(format!(
-            "{} has no convolution, so there are no maps to draw",
-            args.runs[0].display()
-        )));
-    }
+    let runs = args.open()?;
     let folder = match (&args.picture.out, args.compare) {
         (None, true) => PathBuf::from("pictures"),
         _ => args.picture.folder(&runs[0]),
@@ -94,27 +66,75 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             statistics: &looked.statistics,
         })
         .collect();
-    let theme = args.picture.theme();
-    for (i, layer) in looked[0].statistics.layers.iter().enumerate() {
-        let end = if args.compare { "-compared" } else { "" };
-        let canvas = heatmap::layer(&subjects, i, &dataset.test, theme)?;
-        pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;
-        let canvas = heatmap::layer_mean(&subjects, i, theme)?;
-        pictures.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
-        if args.channels {
-            let canvas = heatmap::channels(subjects[0], i, false, theme)?;
-            pictures.png(&format!("{}-channels.png", layer.name), &canvas)?;
-            if layer.probability.is_some() {
-                let canvas = heatmap::channels(subjects[0], i, true, theme)?;
-                pictures.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
-            }
-        }
-    }
+    args.draw(&subjects, &dataset, &mut pictures)?;
     pictures.write(
         "heatmap",
         json!({ "runs": output::paths(&args.runs) }),
         context,
     )
+}
+
+impl Args {
+    /// The runs, when their maps can be drawn, and beside each other.
+    fn open(&self) -> Outcome<Vec<RunFolder>> {
+        if self.compare != (self.runs.len() > 1) {
+            return Err(Failure::usage(match self.compare {
+                true => "--compare needs at least two runs",
+                false => {
+                    "more than one run; lay them side by side with --compare, or draw one at a time"
+                }
+            }));
+        }
+        let runs: Vec<RunFolder> = self
+            .runs
+            .iter()
+            .map(|path| RunFolder::open(path))
+            .collect::<Result<_, _>>()?;
+        for (run, path) in runs.iter().zip(&self.runs).skip(1) {
+            let first = &runs[0].config().dataset;
+            if let Some(what) = first.difference(&run.config().dataset) {
+                return Err(Failure::usage(format!(
+                    "{} and {} were made with different images ({what}); compare runs on the same ones",
+                    self.runs[0].display(),
+                    path.display()
+                )));
+            }
+        }
+        let has_maps = |layer: &LayerSpec| layer.is::<Conv>();
+        if !runs[0].config().model.layers.iter().any(has_maps) {
+            return Err(Failure::usage(format!(
+                "{} has no convolution, so there are no maps to draw",
+                self.runs[0].display()
+            )));
+        }
+        Ok(runs)
+    }
+
+    /// The pictures of each convolution of the first network.
+    fn draw(
+        &self,
+        subjects: &[Subject<'_>],
+        dataset: &Dataset,
+        pictures: &mut Pictures,
+    ) -> Outcome {
+        let theme = self.picture.theme();
+        let end = if self.compare { "-compared" } else { "" };
+        for (i, layer) in subjects[0].statistics.layers.iter().enumerate() {
+            let canvas = heatmap::layer(subjects, i, &dataset.test, theme)?;
+            pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;
+            let canvas = heatmap::layer_mean(subjects, i, theme)?;
+            pictures.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
+            if self.channels {
+                let canvas = heatmap::channels(subjects[0], i, false, theme)?;
+                pictures.png(&format!("{}-channels.png", layer.name), &canvas)?;
+                if layer.probability.is_some() {
+                    let canvas = heatmap::channels(subjects[0], i, true, theme)?;
+                    pictures.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A name for each run: its network, and its folder where networks alone do not tell.

@@ -84,17 +84,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             });
         }
     }
-    let mut layers: Vec<Layers> = Vec::new();
-    for (name, model) in &sources.models {
-        let rows = table(model)?;
-        match layers.iter_mut().find(|known| alike(&known.rows, &rows)) {
-            Some(known) => known.names.push(name.clone()),
-            None => layers.push(Layers {
-                names: vec![name.clone()],
-                rows,
-            }),
-        }
-    }
+    let layers = layers(&sources)?;
     let report = Report {
         title: args.title.clone().unwrap_or_else(|| sources.title()),
         tables: sources.tables,
@@ -123,6 +113,22 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         args.out.display(),
         output::grouped(html.len())
     ))
+}
+
+/// The layer tables of the networks, one for all networks whose tables are alike.
+fn layers(sources: &Sources) -> Outcome<Vec<Layers>> {
+    let mut layers: Vec<Layers> = Vec::new();
+    for (name, model) in &sources.models {
+        let rows = table(model)?;
+        match layers.iter_mut().find(|known| alike(&known.rows, &rows)) {
+            Some(known) => known.names.push(name.clone()),
+            None => layers.push(Layers {
+                names: vec![name.clone()],
+                rows,
+            }),
+        }
+    }
+    Ok(layers)
 }
 
 impl Args {

@@ -10,17 +10,41 @@ use crate::pack::{Map, Packed, Packer};
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// See [`super::BatchNormOp`] for what it computes.
+/// Batch normalisation, with PyTorch's conventions.
+///
+/// ```text
+/// training:    μ, σ² = mean and biased variance of the batch, for each channel
+///              running ← (1 - m)·running + m·(μ, σ²·n/(n-1))
+/// evaluation:  μ, σ² = running
+/// running statistics in training:  as evaluation; running is updated afterwards
+/// y  = x·s + t                 s = γ / √(σ² + ε),  t = β - μ·s
+/// dγ = Σ dy·x̂,  dβ = Σ dy      x̂ = (x - μ) / √(σ² + ε)
+/// dx = s·(dy - dβ/n - x̂·dγ/n)  training
+/// dx = s·dy                    evaluation, running statistics
+/// ```
+///
+/// Batch statistics make each row's output depend on all rows. Between sampled bits
+/// and the loss that would bias every estimator that weighs a row's bits by the row's
+/// own loss; there, [`Statistics::Running`] keeps rows apart in training too.
+///
+/// Evaluation multiplies and adds with two roundings, never fused: for a given
+/// channel it is one monotone function of `x`, and lowering scans that same
+/// function.
+///
+/// Statistics are summed as f32 over a block of pixels, relative to a pixel of
+/// the leaf (so that a large mean does not cancel), then as f64 over blocks; leaves of
+/// rows are merged by Chan's formula in the one tree of [`crate::tape::tree`], as the
+/// sums of the gradient are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNorm {
-    /// Added to the variance.
+    /// The number `ε` that is added to the variance.
     #[serde(default = "eps")]
     pub eps: f64,
-    /// Weight of a batch in the running statistics.
+    /// The weight `m` of a batch in the running statistics.
     #[serde(default = "momentum")]
     pub momentum: f64,
-    /// What training normalises by.
+    /// Which statistics training normalises by.
     #[serde(default)]
     pub statistics: Statistics,
 }

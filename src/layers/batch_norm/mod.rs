@@ -1,28 +1,4 @@
-//! Batch normalisation, with PyTorch's conventions.
-//!
-//! ```text
-//! training:    μ, σ² = mean and biased variance of the batch, for each channel
-//!              running ← (1 - m)·running + m·(μ, σ²·n/(n-1))
-//! evaluation:  μ, σ² = running
-//! running statistics in training:  as evaluation; running is updated afterwards
-//! y  = x·s + t                 s = γ / √(σ² + ε),  t = β - μ·s
-//! dγ = Σ dy·x̂,  dβ = Σ dy      x̂ = (x - μ) / √(σ² + ε)
-//! dx = s·(dy - dβ/n - x̂·dγ/n)  training
-//! dx = s·dy                    evaluation, running statistics
-//! ```
-//!
-//! Batch statistics make each row's output depend on all rows. Between sampled bits
-//! and the loss that would bias every estimator that weighs a row's bits by the row's
-//! own loss; there, [`Statistics::Running`] keeps rows apart in training too.
-//!
-//! Evaluation multiplies and adds with two roundings, never fused: for a given
-//! channel it is one monotone function of `x`, and lowering scans that same
-//! function.
-//!
-//! Statistics are summed as f32 over a block of pixels, relative to a pixel of
-//! the leaf (so that a large mean does not cancel), then as f64 over blocks; leaves of
-//! rows are merged by Chan's formula in the one tree of [`crate::tape::tree`], as the
-//! sums of the gradient are.
+//! The op of [`BatchNorm`], which states the formulas.
 
 mod layer;
 
@@ -40,14 +16,15 @@ pub use layer::BatchNorm;
 /// Pixels that are summed in f32 before they join the f64 sum.
 const BLOCK: usize = 256;
 
-/// What training normalises by.
+/// Which statistics batch norm normalises by in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Statistics {
-    /// Those of the batch.
+    /// Training normalises by the statistics of the batch, as usual.
     #[default]
     Batch,
-    /// The running ones, as of the step before.
+    /// Training normalises by the running statistics of the step before, so that no row
+    /// depends on another.
     Running,
 }
 
@@ -58,7 +35,7 @@ impl Statistics {
     }
 }
 
-/// The op; see the module's page.
+/// The op of a [`BatchNorm`] layer on a tape.
 pub struct BatchNormOp {
     shape: Shape,
     statistics: Statistics,
@@ -397,8 +374,8 @@ impl BatchNormOp {
     }
 }
 
-/// The scale and shift of one channel in evaluation, shared with lowering:
-/// `y = x·scale + shift`, multiplied and added with two roundings.
+/// The scale and the shift of one channel in evaluation: `y = x·scale + shift`, multiplied and
+/// added with two roundings. Training, evaluation and packing share this function.
 pub fn scale_and_shift(gamma: f32, beta: f32, mean: f32, var: f32, eps: f64) -> (f32, f32) {
     let inverse = inverse_deviation(f64::from(var), eps);
     let scale = gamma * inverse;

@@ -13,11 +13,24 @@ use crate::packed::Product;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// See [`super::LinearOp`] for what it computes.
+/// Fully connected layer.
+///
+/// ```text
+/// y = x·Wᵀ + b          dx += dy·W          dW += dyᵀ·x          db += Σ_rows dy
+/// ```
+///
+/// `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
+/// height, width), while a row of `x` is stored (height, width, channel): the
+/// order changes where the weights are packed, so `x` is never copied.
+///
+/// Over the bits of a layer whose estimator is a local expectation the layer hands on,
+/// in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
+/// ([`super::LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
+/// which the chain rule doubles on the way to the bit ([`crate::layers::Levels`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// Outputs.
+    /// The number of outputs.
     pub out: usize,
     /// Whether it has a bias.
     #[serde(default = "yes")]
@@ -45,7 +58,7 @@ impl Linear {
         }
     }
 
-    /// What it is made of.
+    /// Its weights, bias and scale together, as the op takes them.
     pub fn terms(&self) -> Terms {
         Terms {
             bias: self.bias,

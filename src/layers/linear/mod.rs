@@ -1,37 +1,14 @@
-//! Fully connected layer.
+//! The op of [`Linear`], which states the formulas.
 //!
-//! ```text
-//! y = x·Wᵀ + b          dx += dy·W          dW += dyᵀ·x          db += Σ_rows dy
-//! ```
-//!
-//! `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
-//! height, width), while a row of `x` is stored (height, width, channel): the
-//! order changes where the weights are packed, so `x` is never copied.
-//!
-//! Over the bits of a layer whose estimator is a local expectation the layer hands on,
-//! in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
-//! ([`LinearOp::record_differences`]); over signs half of `dL·(L[x_i = +1] - L[x_i = -1])`,
-//! which the chain rule doubles on the way to the bit ([`super::Levels`]).
-//!
-//! The weight gradient is added up over leaves of rows in the one tree of
-//! [`crate::tape::tree`]: by our own kernel within registers
-//! ([`crate::kernels::Kernels::transposed_in_tree`]), so that the nodes take no memory.
-//! Of very large layers a leaf's product is matrixmultiply's, unless the instruction set
-//! is forced; then each thread at work holds log2(leaves) nodes more, each of a block's
-//! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
+//! How the weight gradient is computed is said in `weight_grad`.
 
 mod layer;
-
-use rayon::prelude::*;
+mod weight_grad;
 
 use crate::error::{Error, Result};
-use crate::kernels::Engine;
-use crate::kernels::NR;
-use crate::kernels::gemm::{
-    Layout, Patches, Store, pack_panels, panel_len, prefer_matrixmultiply, sgemm,
-};
+use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
 use crate::tape::tree::{self, Step};
-use crate::tape::{Backward, Forward, LEAVES, Op, ParamId, Phase, Pool, Rows, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::levels::Levels;
@@ -44,12 +21,7 @@ pub use layer::Linear;
 /// through the whole tree of its block.
 const BLOCK: usize = 112;
 
-/// Outputs and inputs whose gradients are handed on at a time; whole panels are whole
-/// multiples of the outputs.
-const ROWS: usize = NR / 2;
-const INPUTS: usize = 64;
-
-/// The op; see the module's page.
+/// The op of a [`Linear`] layer on a tape.
 pub struct LinearOp {
     depth: usize,
     out: usize,
@@ -213,113 +185,6 @@ impl LinearOp {
                 let dl = dl / step;
                 for (dx, &d) in dx.iter_mut().zip(&*d) {
                     *dx += dl * d;
-                }
-            }
-        });
-    }
-
-    /// `dW = dyᵀ·x` over the live rows, in PyTorch's order, and what passes of it
-    /// to the gradient of `weight`.
-    fn add_weight_grad(
-        &mut self,
-        engine: Engine,
-        x: &[f32],
-        dy: &[f32],
-        cut: Rows,
-        (weight, grad): (&[f32], &mut [f32]),
-    ) {
-        let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
-        let dense = !engine.forced && prefer_matrixmultiply(cut.live, depth, out);
-        // (depth, out) of a block: row-major, or in panels.
-        let block_len = if dense {
-            BLOCK * out
-        } else {
-            panel_len(BLOCK, out)
-        };
-        let leaves = cut.leaves();
-        let mut starts = [0; LEAVES + 1];
-        for (i, start) in starts[..=leaves].iter_mut().enumerate() {
-            *start = cut.start_of_leaf(i);
-        }
-        let starts = &starts[..=leaves];
-        if !dense {
-            pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
-        }
-        let blocks = depth.div_ceil(BLOCK);
-        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
-        self.weight_grad[..blocks * block_len]
-            .par_chunks_mut(block_len)
-            .enumerate()
-            .for_each(|(b, d)| {
-                let first = b * BLOCK;
-                let width = BLOCK.min(depth - first);
-                let x = &x[first..];
-                if !dense {
-                    return kernels.transposed_in_tree(
-                        starts,
-                        (x, depth),
-                        width,
-                        grad_output,
-                        out,
-                        d,
-                    );
-                }
-                let leaf = |i: usize, d: &mut [f32]| {
-                    let rows = cut.of_leaf(i);
-                    let layout = Layout {
-                        rows: rows.len(),
-                        columns: width,
-                        row_step: depth,
-                        col_step: 1,
-                    };
-                    let a = (&x[rows.start * depth..], layout.transposed());
-                    let g = Layout::row_major(rows.len(), out);
-                    let g = (&dy[rows.start * out..], g);
-                    sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
-                };
-                let (add, len) = (kernels.ew.add, width * out);
-                nodes.with(|nodes| {
-                    for step in tree::steps(leaves) {
-                        match step {
-                            Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
-                            Step::Leaf { leaf: i, to } => {
-                                leaf(i, &mut nodes[(to - 1) * len..][..len]);
-                            }
-                            Step::Merge { into: 0 } => add(&nodes[..len], &mut d[..len]),
-                            Step::Merge { into } => {
-                                let (left, right) = tree::pair(nodes, len, into - 1);
-                                add(right, left);
-                            }
-                        }
-                    }
-                });
-            });
-        // Some rows of one panel a task, and of them some inputs at a time: what is read of
-        // the panels then stays in the first-level cache for all of the rows.
-        let rows = weight.par_chunks(ROWS * depth);
-        let rows = rows.zip(grad.par_chunks_mut(ROWS * depth)).enumerate();
-        let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
-        rows.for_each(|(task, (weight, grad))| {
-            let j = task * ROWS;
-            for first in (0..depth).step_by(INPUTS) {
-                let inputs = first..depth.min(first + INPUTS);
-                let mut places = [0; INPUTS];
-                for (place, &k) in places.iter_mut().zip(&stored[inputs.clone()]) {
-                    let (block, k) = (k / BLOCK, k % BLOCK);
-                    let width = BLOCK.min(depth - block * BLOCK);
-                    let at = if dense {
-                        k * out + j
-                    } else {
-                        (j / NR * width + k) * NR + j % NR
-                    };
-                    *place = block * block_len + at;
-                }
-                let each = weight.chunks_exact(depth).zip(grad.chunks_exact_mut(depth));
-                for (j, (weight, grad)) in each.enumerate() {
-                    let numbers = weight[inputs.clone()].iter().zip(&mut grad[inputs.clone()]);
-                    for ((&w, grad), &place) in numbers.zip(&places) {
-                        *grad += weights.pullback(w, weight_grad[place + j]);
-                    }
                 }
             }
         });

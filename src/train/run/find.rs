@@ -51,7 +51,7 @@ impl RunFolder {
         Ok(found.into_iter().rev().map(|(_, path)| path).collect())
     }
 
-    /// The first of [`Self::newest_first`].
+    /// The newest run in `parent`: the first of [`Self::newest_first`]; `None` without any.
     ///
     /// # Errors
     /// As [`Self::newest_first`].

@@ -1,19 +1,4 @@
-//! A run's folder: its files, and the lock that keeps it to one writer.
-//!
-//! | file | content |
-//! |---|---|
-//! | `config.json` | everything that the result depends on |
-//! | `checkpoint.safetensors` | the state to resume from |
-//! | `best.safetensors` | the weights with the best validation loss |
-//! | `metrics.jsonl`, `metrics.csv` | a record for each epoch |
-//! | `test.json` | the one test of the best weights; the run is complete |
-//! | `best.packed` | the best weights on bits, where `pack` was asked for them |
-//!
-//! **The files belong together.** Every file that is read again has a seal
-//! ([`crate::seal`], [`crate::container`]) and names the run, by a random id, and the
-//! configuration, by its hash. A file of another run, or of a run with another
-//! configuration, is refused. A run whose `config.json` has no seal was made before
-//! there were seals; its files are read as they are, and nothing vouches for them.
+//! [`RunFolder`]: the folder of a run.
 
 mod find;
 mod read;
@@ -71,7 +56,7 @@ pub const PACKED: &str = "best.packed";
 pub const METRICS: &str = "metrics.jsonl";
 /// The records of epochs, for spreadsheets; never read again.
 pub const METRICS_CSV: &str = "metrics.csv";
-/// The test.
+/// The test of the best weights.
 pub const TEST: &str = "test.json";
 
 /// The files of a run, in the order in which replacing it removes them: at every
@@ -79,7 +64,22 @@ pub const TEST: &str = "test.json";
 /// of the checkpoint, so they outlive it; the configuration goes last.
 pub const FILES: [&str; 7] = [TEST, PACKED, METRICS, METRICS_CSV, CHECKPOINT, BEST, CONFIG];
 
-/// A run's folder; see the module's page.
+/// A run's folder: its files, and the lock that keeps it to one writer.
+///
+/// | file | content |
+/// |---|---|
+/// | `config.json` | everything that the result depends on |
+/// | `checkpoint.safetensors` | the state to resume from |
+/// | `best.safetensors` | the weights with the best validation loss |
+/// | `metrics.jsonl`, `metrics.csv` | a record for each epoch |
+/// | `test.json` | the one test of the best weights; the run is complete |
+/// | `best.packed` | the best weights on bits, where `pack` was asked for them |
+///
+/// **The files belong together.** Every file that is read again has a seal
+/// ([`crate::seal`], [`crate::container`]) and names the run, by a random id, and the
+/// configuration, by its hash. A file of another run, or of a run with another
+/// configuration, is refused. A run whose `config.json` has no seal was made before
+/// there were seals; its files are read as they are, and nothing vouches for them.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -276,7 +276,7 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// What the run is.
+    /// The configuration of the run.
     pub fn config(&self) -> &Config {
         &self.config
     }

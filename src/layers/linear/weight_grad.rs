@@ -1,0 +1,145 @@
+//! The gradient of the weights, `dW = dyᵀ·x`.
+//!
+//! It is added up over leaves of rows in the one tree of
+//! [`crate::tape::tree`]: by our own kernel within registers
+//! ([`crate::kernels::Kernels::transposed_in_tree`]), so that the nodes take no memory.
+//! Of very large layers a leaf's product is matrixmultiply's, unless the instruction set
+//! is forced; then each thread at work holds log2(leaves) nodes more, each of a block's
+//! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
+
+use rayon::prelude::*;
+
+use super::{BLOCK, LinearOp};
+use crate::kernels::gemm::{Layout, pack_panels, panel_len, prefer_matrixmultiply, sgemm};
+use crate::kernels::{Engine, NR};
+use crate::tape::tree::{self, Step};
+use crate::tape::{LEAVES, Rows};
+
+/// Outputs and inputs whose gradients are handed on at a time; whole panels are whole
+/// multiples of the outputs.
+const ROWS: usize = NR / 2;
+const INPUTS: usize = 64;
+
+impl LinearOp {
+    /// `dW = dyᵀ·x` over the live rows, in PyTorch's order, and what passes of it
+    /// to the gradient of `weight`.
+    pub(super) fn add_weight_grad(
+        &mut self,
+        engine: Engine,
+        x: &[f32],
+        dy: &[f32],
+        cut: Rows,
+        (weight, grad): (&[f32], &mut [f32]),
+    ) {
+        let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
+        let dense = !engine.forced && prefer_matrixmultiply(cut.live, depth, out);
+        let leaves = cut.leaves();
+        let mut starts = [0; LEAVES + 1];
+        for (i, start) in starts[..=leaves].iter_mut().enumerate() {
+            *start = cut.start_of_leaf(i);
+        }
+        let starts = &starts[..=leaves];
+        if !dense {
+            pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
+        }
+        let block_len = block_len(out, dense);
+        let blocks = depth.div_ceil(BLOCK);
+        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
+        self.weight_grad[..blocks * block_len]
+            .par_chunks_mut(block_len)
+            .enumerate()
+            .for_each(|(b, d)| {
+                let first = b * BLOCK;
+                let width = BLOCK.min(depth - first);
+                let x = (&x[first..], depth);
+                if !dense {
+                    return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
+                }
+                let add = kernels.ew.add;
+                nodes.with(|nodes| transposed_in_tree(cut, x, width, (dy, out), d, nodes, add));
+            });
+        self.hand_on(dense, weight, grad);
+    }
+
+    /// Adds what the weights pass on of the gradients in the blocks of `self.weight_grad`.
+    fn hand_on(&self, dense: bool, weight: &[f32], grad: &mut [f32]) {
+        let (depth, out) = (self.depth, self.out);
+        let block_len = block_len(out, dense);
+        // Some rows of one panel a task, and of them some inputs at a time: what is read of
+        // the panels then stays in the first-level cache for all of the rows.
+        let rows = weight.par_chunks(ROWS * depth);
+        let rows = rows.zip(grad.par_chunks_mut(ROWS * depth)).enumerate();
+        let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
+        rows.for_each(|(task, (weight, grad))| {
+            let j = task * ROWS;
+            for first in (0..depth).step_by(INPUTS) {
+                let inputs = first..depth.min(first + INPUTS);
+                let mut places = [0; INPUTS];
+                for (place, &k) in places.iter_mut().zip(&stored[inputs.clone()]) {
+                    let (block, k) = (k / BLOCK, k % BLOCK);
+                    let width = BLOCK.min(depth - block * BLOCK);
+                    let at = if dense {
+                        k * out + j
+                    } else {
+                        (j / NR * width + k) * NR + j % NR
+                    };
+                    *place = block * block_len + at;
+                }
+                let each = weight.chunks_exact(depth).zip(grad.chunks_exact_mut(depth));
+                for (j, (weight, grad)) in each.enumerate() {
+                    let numbers = weight[inputs.clone()].iter().zip(&mut grad[inputs.clone()]);
+                    for ((&w, grad), &place) in numbers.zip(&places) {
+                        *grad += weights.pullback(w, weight_grad[place + j]);
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The length of a block of (inputs, out) gradients: row-major, or in panels.
+fn block_len(out: usize, dense: bool) -> usize {
+    match dense {
+        true => BLOCK * out,
+        false => panel_len(BLOCK, out),
+    }
+}
+
+/// `xᵀ·dy` of `width` columns of `x`, whose rows are `step` apart: each leaf's product by
+/// matrixmultiply, row-major, added up over leaves in `d` and, for the nodes beside the first,
+/// in `nodes`.
+fn transposed_in_tree(
+    cut: Rows,
+    (x, step): (&[f32], usize),
+    width: usize,
+    (dy, out): (&[f32], usize),
+    d: &mut [f32],
+    nodes: &mut [f32],
+    add: fn(&[f32], &mut [f32]),
+) {
+    let leaf = |i: usize, d: &mut [f32]| {
+        let rows = cut.of_leaf(i);
+        let layout = Layout {
+            rows: rows.len(),
+            columns: width,
+            row_step: step,
+            col_step: 1,
+        };
+        let a = (&x[rows.start * step..], layout.transposed());
+        let g = Layout::row_major(rows.len(), out);
+        let g = (&dy[rows.start * out..], g);
+        sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
+    };
+    let len = width * out;
+    for step in tree::steps(cut.leaves()) {
+        match step {
+            Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
+            Step::Leaf { leaf: i, to } => leaf(i, &mut nodes[(to - 1) * len..][..len]),
+            Step::Merge { into: 0 } => add(&nodes[..len], &mut d[..len]),
+            Step::Merge { into } => {
+                let (left, right) = tree::pair(nodes, len, into - 1);
+                add(right, left);
+            }
+        }
+    }
+}
