@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::emnist::Part;
-use super::sets::{EMNIST, Family, QMNIST};
-use super::{digits, mnist};
+use super::family::{EMNIST, Family, QMNIST};
+use super::known;
 use crate::error::{Error, Result};
 
 /// Which data set is wanted.
@@ -69,8 +69,8 @@ impl DatasetChoice {
     pub fn of_set(name: &str) -> Self {
         let part = |word| Part::ALL.into_iter().find(|part| part.name() == word);
         match name {
-            mnist::NAME => Self::Mnist,
-            digits::NAME => Self::Digits,
+            known::NAME => Self::Mnist,
+            known::DIGITS => Self::Digits,
             QMNIST => Self::Qmnist,
             _ => match name.strip_prefix(EMNIST).and_then(part) {
                 Some(part) => Self::Emnist(part),
@@ -143,7 +143,7 @@ mod tests {
     fn a_stored_name_tells_how_to_load_the_set() {
         for (name, choice) in [
             ("MNIST", DatasetChoice::Mnist),
-            (digits::NAME, DatasetChoice::Digits),
+            (known::DIGITS, DatasetChoice::Digits),
             ("QMNIST", DatasetChoice::Qmnist),
             ("EMNIST letters", DatasetChoice::Emnist(Part::Letters)),
             ("EMNIST", DatasetChoice::Files),

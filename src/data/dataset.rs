@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use super::reading::Source;
-use super::{Normalisation, Split, digits, known, shape_text};
+use super::{Normalisation, Split, known, shape_text};
 use crate::error::{Error, Result};
 
 /// What a data set holds. It is read through a [`Dataset`], which lets nobody change it.
@@ -118,7 +118,7 @@ impl Dataset {
     pub fn renamed(mut self, name: &str) -> Self {
         self.contents.name = if self.may_be_mnist() && self.is_mnist() {
             known::NAME.into()
-        } else if [known::NAME, digits::NAME]
+        } else if [known::NAME, known::DIGITS]
             .iter()
             .any(|other| letters(other) == letters(name))
         {

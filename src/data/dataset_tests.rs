@@ -1,6 +1,7 @@
 use ndarray::Array4;
 
 use super::*;
+use crate::data::digits;
 
 fn split(values: &[u8], labels: &[u32]) -> Split {
     let images = Array4::from_shape_vec((labels.len(), 1, 2, 1), values.to_vec()).unwrap();

@@ -18,8 +18,7 @@ use super::strokes::{GLYPHS, Point};
 use super::{Dataset, Split};
 use crate::random::{below, between, keyed, purpose};
 
-/// The name in [`Contents::name`](super::Contents::name); it says that this is not MNIST.
-pub const NAME: &str = "built-in digits (synthetic)";
+pub use super::known::DIGITS as NAME;
 
 /// Height and width of an image.
 pub const SIDE: usize = 28;

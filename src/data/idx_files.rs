@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 
-use super::idx::{parse_images, parse_labels};
+use super::idx_parse::{parse_images, parse_labels};
 use super::place::{self, Place};
 use super::{Dataset, Split, shape_text};
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use ndarray::ArrayView4;
 
 use super::Dataset;
-use super::idx::{INT, SHORT, UNSIGNED_BYTE};
+use super::idx_parse::{INT, SHORT, UNSIGNED_BYTE};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 

@@ -15,3 +15,6 @@ pub const NORMALISATION: Normalisation = Normalisation {
     mean: 0.1307,
     std: 0.3081,
 };
+
+/// What the built-in digits are called.
+pub const DIGITS: &str = "built-in digits (synthetic)";

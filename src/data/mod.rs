@@ -24,6 +24,8 @@ pub mod download;
 pub mod emnist;
 #[cfg(feature = "idx")]
 mod event;
+#[cfg(feature = "idx")]
+mod family;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
 #[cfg(feature = "formats")]
@@ -35,9 +37,17 @@ pub mod idx;
 #[cfg(feature = "idx")]
 mod idx_files;
 #[cfg(feature = "idx")]
+mod idx_parse;
+#[cfg(feature = "idx")]
 mod idx_write;
 #[cfg(feature = "idx")]
+mod loaded;
+#[cfg(feature = "idx")]
 pub mod mnist;
+#[cfg(feature = "idx")]
+mod mnist_files;
+#[cfg(feature = "idx")]
+mod opened;
 // For the program.
 #[cfg(feature = "idx")]
 #[doc(hidden)]
@@ -75,9 +85,11 @@ pub use event::Event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
+#[cfg(feature = "idx")]
+pub use loaded::Loaded;
 pub use order::{epoch_order, validation_split};
 #[cfg(feature = "idx")]
-pub use source::{Loaded, load, load_with, meant, read_files};
+pub use source::{load, load_with, meant, read_files};
 
 use ndarray::{Array4, ArrayView4};
 

@@ -3,11 +3,7 @@
 use super::fault::Fault;
 use super::raster::{self, Raster};
 
-/// The most pixels a picture may have.
-pub const MOST_PIXELS: u64 = 1 << 25;
-
-/// The first bytes of every PNG file.
-pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+pub use super::raster::{MOST_PIXELS, PNG_SIGNATURE};
 
 /// A picture in grey.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,13 @@
-//! Where a data file lies, and looking at it without being fooled: a look that fails is
-//! an error, never taken for an absent file, and what is no plain file is not waited for.
+//! Where a data file lies, on the disk or within an archive.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::archive::Member;
 use super::fault::Fault;
-use crate::error::{Error, Result};
-use crate::files;
+use crate::error::Result;
+
+pub use super::opened::{is_file, open};
 
 /// A data file.
 #[derive(Debug, Clone)]
@@ -46,92 +45,6 @@ impl Place {
             Self::Member(member) => member.read(parse),
             #[cfg(feature = "formats")]
             Self::Memory(path, bytes) => parse(&mut &bytes[..]).map_err(|fault| fault.at(path)),
-        }
-    }
-}
-
-/// Whether a plain file is at `path`; a folder is none.
-///
-/// # Errors
-/// [`Error::Io`] when that cannot be found out; [`Error::Data`] for a pipe, a socket or
-/// a device, which might be waited for without end.
-pub fn is_file(path: &Path) -> Result<bool> {
-    match files::look(path)? {
-        None => Ok(false),
-        Some(there) if there.is_file() => Ok(true),
-        Some(there) if there.is_dir() => Ok(false),
-        Some(_) => Err(Error::data(
-            path,
-            "is a pipe, a socket or a device; name a plain file",
-        )),
-    }
-}
-
-/// Opens a plain file for reading.
-///
-/// # Errors
-/// [`Error::Data`] when there is none, or something else is there; [`Error::Io`] when
-/// it cannot be opened.
-pub fn open(path: &Path) -> Result<File> {
-    if !is_file(path)? {
-        return Err(Error::data(
-            path,
-            match files::look(path)? {
-                Some(_) => "is a folder; name a file in it",
-                None => "no such file; check the path, or fetch the file",
-            },
-        ));
-    }
-    File::open(path).map_err(Error::io("open", path))
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// Makes a pipe with a name.
-    #[cfg(unix)]
-    pub(in super::super) fn pipe(path: &Path) {
-        let made = std::process::Command::new("mkfifo").arg(path).status();
-        assert!(made.unwrap().success());
-    }
-
-    #[test]
-    fn only_what_is_not_there_is_absent() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("file"), b"x").unwrap();
-        assert!(is_file(&at("file")).unwrap());
-        assert!(!is_file(&at("nothing")).unwrap());
-        assert!(!is_file(folder.path()).unwrap());
-        let line = open(&at("nothing")).unwrap_err().to_string();
-        assert!(line.contains("nothing: no such file;"), "{line}");
-        let line = open(folder.path()).unwrap_err().to_string();
-        assert!(line.contains("is a folder;"), "{line}");
-        #[cfg(unix)]
-        {
-            // A link in a circle is neither there nor absent; nor is a file below a file.
-            std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
-            for path in [at("loop"), at("file/below")] {
-                assert!(matches!(is_file(&path), Err(Error::Io { .. })));
-                assert!(matches!(open(&path), Err(Error::Io { .. })));
-            }
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn pipes_and_devices_are_refused_and_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
-        pipe(&path);
-        for path in [&*path, Path::new("/dev/zero")] {
-            for line in [is_file(path).unwrap_err(), open(path).unwrap_err()] {
-                assert!(
-                    line.to_string()
-                        .contains("is a pipe, a socket or a device;")
-                );
-            }
         }
     }
 }

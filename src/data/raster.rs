@@ -8,11 +8,16 @@ use std::io::Cursor;
 
 use super::fault::Fault;
 use super::orientation::Orientation;
-use super::picture::{MOST_PIXELS, PNG_SIGNATURE};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// The most pixels a picture may have.
+pub const MOST_PIXELS: u64 = 1 << 25;
+
+/// The first bytes of every PNG file.
+pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 /// The first bytes of every JPEG file.
 const JPEG_START: [u8; 3] = [0xFF, 0xD8, 0xFF];
@@ -62,6 +67,18 @@ pub fn decode(bytes: &[u8]) -> Result<Raster, Fault> {
         decode_jpeg(bytes)
     } else {
         Err(fault("is no PNG or JPEG picture; save it anew as one"))
+    }
+}
+
+/// A picture turned the way in which it is to be shown.
+fn turned(stored: Raster, orientation: Orientation) -> Raster {
+    let (size, channels) = ((stored.height, stored.width), stored.channels);
+    let ((height, width), pixels) = orientation.apply(size, channels, stored.pixels);
+    Raster {
+        width,
+        height,
+        channels,
+        pixels,
     }
 }
 
@@ -119,7 +136,7 @@ pub(super) fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
         pixels,
     };
     Ok(match orientation {
-        Some(orientation) => orientation.apply(raster),
+        Some(orientation) => turned(raster, orientation),
         None => raster,
     })
 }
@@ -177,7 +194,7 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Raster, Fault> {
     };
     let orientation = decoder.exif().and_then(|exif| Orientation::read(exif).ok());
     Ok(match orientation {
-        Some(orientation) => orientation.apply(raster),
+        Some(orientation) => turned(raster, orientation),
         None => raster,
     })
 }

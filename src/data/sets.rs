@@ -4,35 +4,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::archive::{self, Member};
-use super::emnist::{self, Part};
+use super::emnist;
+use super::family::{EMNIST, Family, QMNIST};
+use super::mnist_files::FILES;
 use super::place::{self, Place};
-use super::{Dataset, DatasetChoice, idx, mnist};
+use super::{Dataset, DatasetChoice, idx};
 use crate::error::{Error, Result};
 use crate::files;
 
 /// What EMNIST's archive is called where it comes from.
 const ARCHIVES: [&str; 2] = ["gzip.zip", "emnist-gzip.zip"];
 
-/// Sets whose files have names of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    /// Any set whose files are named as MNIST's are.
-    Usual,
-    /// A part of EMNIST.
-    Emnist(Part),
-    /// QMNIST.
-    Qmnist,
-}
-
 impl Family {
-    fn all() -> impl Iterator<Item = Self> {
-        let emnist = Part::ALL.map(Self::Emnist);
-        [Self::Usual]
-            .into_iter()
-            .chain(emnist)
-            .chain([Self::Qmnist])
-    }
-
     /// What it is, and how it is asked for.
     fn described(self) -> String {
         match self {
@@ -49,7 +32,7 @@ impl Family {
     fn names(self) -> [Vec<String>; 4] {
         let both = |name: String| vec![name.clone(), name.replacen("-idx", ".idx", 1)];
         match self {
-            Self::Usual => [0, 1, 2, 3].map(|i| both(mnist::FILES[i].name.into())),
+            Self::Usual => [0, 1, 2, 3].map(|i| both(FILES[i].name.into())),
             Self::Emnist(part) => [
                 "train-images-idx3-ubyte",
                 "train-labels-idx1-ubyte",
@@ -149,12 +132,6 @@ impl Set {
         }
     }
 }
-
-/// What QMNIST is called.
-pub(super) const QMNIST: &str = "QMNIST";
-
-/// How the names of EMNIST's parts begin.
-pub(super) const EMNIST: &str = "EMNIST ";
 
 /// The set in `place`, a folder or a zip: the one of that `family`, or the only one.
 /// `asked_by` is the setting that named the place.

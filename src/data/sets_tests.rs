@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::DatasetChoice::{Auto, Emnist, Idx, Mnist, Qmnist};
+use crate::data::emnist::Part;
 use crate::data::idx::{encode_images, encode_labels, gzip};
 use crate::data::testing::zip;
 use crate::data::{Loaded, load};
@@ -260,7 +261,7 @@ fn a_file_that_cannot_be_looked_at_is_not_an_absent_one() {
         assert!(matches!(error, Error::Io { .. }), "{error}");
     }
     std::fs::remove_file(&path).unwrap();
-    place::tests::pipe(&path);
+    crate::data::opened::tests::pipe(&path);
     for choice in [Idx, Auto] {
         assert!(refused(choice, base.path()).contains("is a pipe, a socket or a device"));
     }

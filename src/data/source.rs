@@ -3,20 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
-use super::reading::{Options, Source};
+pub use super::loaded::Loaded;
+use super::loaded::{printable, source};
+use super::reading::Options;
 use super::{Dataset, DatasetChoice, digits, download, mnist, sets};
 use crate::error::{Error, Result};
-
-/// A data set, and what the user must be told about it.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The data set.
-    pub dataset: Dataset,
-    /// One line to show prominently: that the built-in digits stand in for MNIST
-    /// without having been asked for, that EMNIST's images were put upright, or what was
-    /// done to read other files.
-    pub notice: Option<String>,
-}
 
 /// Loads what `choice` asks for.
 ///
@@ -233,15 +224,6 @@ fn read_other(
     Ok(None)
 }
 
-/// Where a set was read; `None` where the path is no text.
-pub(super) fn source(place: &Path, options: Options) -> Option<Source> {
-    let place = place.canonicalize().ok()?;
-    Some(Source {
-        place: place.to_str()?.to_string(),
-        options,
-    })
-}
-
 /// What the set in `folder` is called: the folder's or the zip's name, or that of the
 /// folder above `raw`, where torchvision keeps its files. Bytes that are no text and characters that
 /// would disturb a line of output are replaced.
@@ -259,25 +241,6 @@ fn name_of(folder: &Path) -> Result<String> {
         None => return Ok("idx".into()),
     };
     Ok(printable(&name.to_string_lossy()))
-}
-
-/// A name without characters that would disturb a line of output.
-pub(super) fn printable(name: &str) -> String {
-    let plain = |c: char| {
-        if disturbs(c) {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    name.chars().map(plain).collect()
-}
-
-/// Whether a character moves the cursor, hides, or changes the direction of writing.
-fn disturbs(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

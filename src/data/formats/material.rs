@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::super::idx::MAX_CLASSES;
+use super::super::loaded::{Loaded, printable, source};
 use super::super::reading::{Options, SplitBy};
-use super::super::source::{Loaded, printable, source};
 use super::held_out;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};

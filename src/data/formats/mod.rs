@@ -21,8 +21,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
+use super::loaded::Loaded;
 use super::reading::Options;
-use super::{archive, gzip, place, raster, source::Loaded};
+use super::{archive, gzip, place, raster};
 use crate::error::{Error, Result};
 use crate::files;
 use tree::Tree;
