@@ -247,7 +247,7 @@ fn seeds_are_sound() {
     });
     assert_eq!(read.count(), 10, "all but the pictures of several sizes");
     for bytes in seeds::raster_seeds() {
-        bnn_cpu::data::decoding::decode(&bytes).expect("a picture");
+        bnn_cpu::data::raster::decode(&bytes).expect("a picture");
     }
     for bytes in packed_seeds() {
         bnn_cpu::packed::PackedNet::from_bytes(&bytes).expect("a packed seed");

@@ -139,6 +139,10 @@ impl Progress {
             "event": "reading", "place": output::path(place), "done": done, "total": total,
         }));
         if self.style == Style::Bars {
+            // The bar of a file that was unpacked has no end.
+            if self.bar.as_ref().is_some_and(|bar| bar.length() == Some(0)) {
+                self.close_bar();
+            }
             if self.bar.is_none() {
                 let template = "reading pictures [{bar:30}] {pos}/{len}";
                 self.open_bar(total as u64, template);
@@ -149,6 +153,31 @@ impl Progress {
         } else if shown.is_none() {
             let total = grouped(total);
             self.say(&format!("reading {total} pictures in {}", place.display()));
+        }
+    }
+
+    /// How a large file is read, once it takes longer than a second.
+    fn unpacking(&mut self, place: &Path, bytes: u64) {
+        let (begun, shown) = *self.reading.get_or_insert((Instant::now(), None));
+        let wait = if self.json { STEP_EVENT } else { REDRAW };
+        let early = begun.elapsed() < STEP_EVENT;
+        if early || shown.is_some_and(|at| at.elapsed() < wait) {
+            return;
+        }
+        self.reading = Some((begun, Some(Instant::now())));
+        self.emit(json!({
+            "event": "unpacking", "place": output::path(place), "bytes": bytes,
+        }));
+        if self.style == Style::Bars {
+            if self.bar.is_none() {
+                self.open_bar(0, "reading {prefix} {bytes}");
+            }
+            if let Some(bar) = &self.bar {
+                bar.set_prefix(output::clean(&place.display().to_string()));
+                bar.set_position(bytes);
+            }
+        } else if shown.is_none() {
+            self.say(&format!("reading {}", place.display()));
         }
     }
 
@@ -171,6 +200,7 @@ impl Progress {
                     bar.set_position(bytes);
                 }
             }
+            Event::Unpacked { place, bytes } => self.unpacking(place, bytes),
             Event::Reading { place, done, total } => self.reading(place, done, total),
             Event::Failed { url, why, .. } => {
                 self.close_bar();

@@ -19,7 +19,7 @@ use rawzip::{
 };
 
 use super::fault::Fault;
-use super::plain;
+use super::opened;
 use crate::error::Result;
 
 /// The first bytes of every zip that holds anything.
@@ -163,7 +163,7 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>> {
 /// As [`members`]; also where a name occurs twice, because it cannot be told which file
 /// is meant.
 pub(super) fn entries(path: &Path) -> Result<(Vec<Member>, Skipped)> {
-    let file = plain::open(path)?;
+    let file = opened::open(path)?;
     listed(file, path, MAX_ENTRIES).map_err(|fault| fault.at(path))
 }
 

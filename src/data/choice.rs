@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::emnist::Part;
-use super::families::{EMNIST, Family, QMNIST};
+use super::family::{EMNIST, Family, QMNIST};
 use super::known;
 use crate::error::{Error, Result};
 

@@ -8,8 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
-use super::mnist;
-use super::mnist_files::{FILES, KnownFile};
+use super::mnist::{self, FILES, KnownFile};
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};

@@ -346,7 +346,7 @@ fn what_cannot_be_looked_at_is_not_overwritten() {
     std::fs::create_dir(&path).unwrap();
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
     std::fs::remove_dir(&path).unwrap();
-    crate::data::plain::tests::pipe(&path);
+    crate::data::opened::tests::pipe(&path);
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
 }
 

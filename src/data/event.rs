@@ -40,6 +40,13 @@ pub enum Event<'a> {
         /// Pictures in all.
         total: usize,
     },
+    /// More of a file that holds many images has been read.
+    Unpacked {
+        /// The file.
+        place: &'a Path,
+        /// Bytes so far, decompressed.
+        bytes: u64,
+    },
     /// A file has been verified and is on the disk.
     Saved {
         /// Where it was written.

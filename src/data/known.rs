@@ -1,13 +1,10 @@
-//! What MNIST and the built-in digits are known by. The engine compares every set with it, also where no file of
+//! What MNIST is known by. The engine compares every set with it, also where no file of
 //! MNIST can be read.
 
 use super::Normalisation;
 
 /// The name in [`Contents::name`](super::Contents::name).
 pub const NAME: &str = "MNIST";
-
-/// What the built-in digits are called; it says that they are not MNIST.
-pub const DIGITS: &str = "built-in digits (synthetic)";
 
 /// [`Dataset::fingerprint`](super::Dataset::fingerprint) of MNIST: a set that has it is
 /// MNIST, and no other is.
@@ -18,3 +15,6 @@ pub const NORMALISATION: Normalisation = Normalisation {
     mean: 0.1307,
     std: 0.3081,
 };
+
+/// What the built-in digits are called.
+pub const DIGITS: &str = "built-in digits (synthetic)";

@@ -1,4 +1,4 @@
-//! A data set that was read, and how it is told of.
+//! A data set as it was read: what must be said of it, what it is called, where it was.
 
 use std::path::Path;
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use ndarray::Array4;
 use sha2::{Digest, Sha256};
 
-use super::mnist_files::{FILES, KnownFile};
-use super::{Dataset, Fault, Split, idx, plain, sets};
+use super::{Dataset, Fault, Split, idx, place, sets};
 use crate::error::{Error, Result};
 use crate::files;
 
 pub use super::known::{FINGERPRINT, NAME, NORMALISATION};
+pub(super) use super::mnist_files::{FILES, KnownFile};
 
 /// Where MNIST is looked for when no folder is named; the first is also where
 /// a download goes.
@@ -96,7 +96,7 @@ fn files_in(folder: &Path) -> Result<std::result::Result<Found, &'static KnownFi
         ];
         let before = found.len();
         for path in names.map(|name| folder.join(name)) {
-            if plain::is_file(&path)? {
+            if place::is_file(&path)? {
                 found.push(path);
                 break;
             }
@@ -147,7 +147,7 @@ fn verified<T>(
     known: &KnownFile,
     parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, Fault>,
 ) -> Result<T> {
-    let plain = idx::decompressed(plain::open(path)?).map_err(|fault| fault.at(path))?;
+    let plain = idx::decompressed(place::open(path)?).map_err(|fault| fault.at(path))?;
     let mut hashing = Hashing {
         inner: plain,
         hasher: Sha256::new(),

@@ -1,4 +1,4 @@
-//! The four files of MNIST.
+//! The four files of MNIST, and what each is known by.
 
 /// One of the four files.
 #[derive(Debug)]

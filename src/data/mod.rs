@@ -25,7 +25,7 @@ pub mod emnist;
 #[cfg(feature = "idx")]
 mod event;
 #[cfg(feature = "idx")]
-mod families;
+mod family;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
 #[cfg(feature = "formats")]
@@ -35,17 +35,23 @@ mod gzip;
 #[cfg(feature = "idx")]
 pub mod idx;
 #[cfg(feature = "idx")]
+mod idx_files;
+#[cfg(feature = "idx")]
+mod idx_parse;
+#[cfg(feature = "idx")]
+mod idx_write;
+#[cfg(feature = "idx")]
 mod loaded;
 #[cfg(feature = "idx")]
 pub mod mnist;
 #[cfg(feature = "idx")]
 mod mnist_files;
 #[cfg(feature = "idx")]
-mod place;
+mod opened;
 // For the program.
 #[cfg(feature = "idx")]
 #[doc(hidden)]
-pub mod plain;
+pub mod place;
 #[cfg(feature = "idx")]
 pub mod public;
 #[cfg(feature = "idx")]
@@ -58,8 +64,6 @@ mod source;
 pub(crate) mod testing;
 
 // Pictures of one's own.
-#[cfg(feature = "pictures")]
-pub mod decoding;
 #[cfg(feature = "pictures")]
 pub mod fit;
 #[cfg(feature = "pictures")]

@@ -4,8 +4,6 @@
 
 use exif::{Error, In, Reader, Tag};
 
-use super::raster::Raster;
-
 /// The eight ways in which a stored picture may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orientation {
@@ -57,32 +55,32 @@ impl Orientation {
         }
     }
 
-    /// The picture as it is to be shown.
-    pub(super) fn apply(self, stored: Raster) -> Raster {
+    /// The picture as it is to be shown: its height and width, and its pixels of so many
+    /// `channels`.
+    pub(super) fn apply(
+        self,
+        (stored_height, stored_width): (usize, usize),
+        channels: usize,
+        stored: Vec<u8>,
+    ) -> ((usize, usize), Vec<u8>) {
         if self == Self::numbered(1) {
-            return stored;
+            return ((stored_height, stored_width), stored);
         }
-        let (width, height) = match self.exchanged {
-            true => (stored.height, stored.width),
-            false => (stored.width, stored.height),
+        let (height, width) = match self.exchanged {
+            true => (stored_width, stored_height),
+            false => (stored_height, stored_width),
         };
-        let channels = stored.channels;
-        let mut pixels = Vec::with_capacity(stored.pixels.len());
+        let mut pixels = Vec::with_capacity(stored.len());
         for y in 0..height {
             let y = if self.upside_down { height - 1 - y } else { y };
             for x in 0..width {
                 let x = if self.mirrored { width - 1 - x } else { x };
                 let (row, column) = if self.exchanged { (x, y) } else { (y, x) };
-                let at = (row * stored.width + column) * channels;
-                pixels.extend_from_slice(&stored.pixels[at..at + channels]);
+                let at = (row * stored_width + column) * channels;
+                pixels.extend_from_slice(&stored[at..at + channels]);
             }
         }
-        Raster {
-            width,
-            height,
-            channels,
-            pixels,
-        }
+        ((height, width), pixels)
     }
 }
 
@@ -138,19 +136,15 @@ pub(super) mod tests {
         ] {
             for little in [false, true] {
                 let orientation = Orientation::read(&exif(number, little)).unwrap();
-                let picture = orientation.apply(Raster {
-                    width: 3,
-                    height: 2,
-                    channels: 2,
-                    pixels: b"aAbBcCdDeEfF".to_vec(),
-                });
+                let stored = b"aAbBcCdDeEfF".to_vec();
+                let ((height, width), pixels) = orientation.apply((2, 3), 2, stored);
                 let first = |p: &[u8]| p[0];
-                let luma: Vec<u8> = picture.pixels.chunks(2).map(first).collect();
-                let rows = luma.chunks(picture.width);
+                let luma: Vec<u8> = pixels.chunks(2).map(first).collect();
+                let rows = luma.chunks(width);
                 let rows: Vec<_> = rows.map(String::from_utf8_lossy).collect();
                 assert_eq!(rows.join(" "), shown, "{number}");
-                assert_eq!(rows.len(), picture.height);
-                for pixel in picture.pixels.chunks(2) {
+                assert_eq!(rows.len(), height);
+                for pixel in pixels.chunks(2) {
                     assert_eq!(pixel[1], pixel[0].to_ascii_uppercase());
                 }
             }

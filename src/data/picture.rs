@@ -1,9 +1,9 @@
 //! Pictures of any size, as luminance and opacity; see [`super::raster`] for the files.
 
-use super::decoding;
-pub use super::decoding::{MAX_PIXELS, PNG_SIGNATURE};
 use super::fault::Fault;
-use super::raster::Raster;
+use super::raster::{self, Raster};
+
+pub use super::raster::{MAX_PIXELS, PNG_SIGNATURE};
 
 /// A picture in grey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +18,13 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG file as [`super::decoding::decode`] does.
+/// Decodes a PNG file as [`super::raster::decode`] does.
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
 /// more than [`MAX_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
-    decoding::decode_png(bytes).map(Picture::from)
+    raster::decode_png(bytes).map(Picture::from)
 }
 
 impl From<Raster> for Picture {

@@ -1,12 +1,13 @@
-//! Where a data file lies: on the disk, within an archive, or in memory.
+//! Where a data file lies, on the disk or within an archive.
 
 use std::io::Read;
 use std::path::PathBuf;
 
 use super::archive::Member;
 use super::fault::Fault;
-use super::plain;
 use crate::error::Result;
+
+pub use super::opened::{is_file, open};
 
 /// A data file.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl Place {
         parse: impl FnOnce(&mut dyn Read) -> std::result::Result<T, Fault>,
     ) -> Result<T> {
         match self {
-            Self::File(path) => parse(&mut plain::open(path)?).map_err(|fault| fault.at(path)),
+            Self::File(path) => parse(&mut open(path)?).map_err(|fault| fault.at(path)),
             Self::Member(member) => member.read(parse),
             #[cfg(feature = "formats")]
             Self::Memory(path, bytes) => parse(&mut &bytes[..]).map_err(|fault| fault.at(path)),

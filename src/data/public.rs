@@ -243,7 +243,7 @@ mod fetching {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::data::{download, plain, recorded};
+    use crate::data::{download, place, recorded};
     use crate::error::Error;
     use crate::files::write_atomic;
 
@@ -300,7 +300,7 @@ mod fetching {
         events: &mut dyn FnMut(Event<'_>),
     ) -> Result<Check> {
         let noted = recorded::read(folder)?.remove(known.name);
-        if plain::is_file(path)? {
+        if place::is_file(path)? {
             let digests = digests_of(path)?;
             if let Ok(check) = judge(known, noted.as_deref(), &digests) {
                 recorded::note(folder, known.name, &digests.sha256)?;
@@ -385,7 +385,7 @@ mod fetching {
     }
 
     fn digests_of(path: &Path) -> Result<Digests> {
-        let mut file = plain::open(path)?;
+        let mut file = place::open(path)?;
         let mut hashing = Hashing::new(io::sink());
         let mut block = vec![0; 1 << 16];
         loop {

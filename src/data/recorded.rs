@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::plain;
+use super::place;
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, write_atomic_bytes};
@@ -23,7 +23,7 @@ pub const FILE: &str = "sha256sums.txt";
 pub fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     let path = folder.join(FILE);
     let mut sums = BTreeMap::new();
-    if files::look(&path)?.is_none() || !plain::is_file(&path)? {
+    if files::look(&path)?.is_none() || !place::is_file(&path)? {
         return Ok(sums);
     }
     for (i, line) in bounded::text(&path)?.lines().enumerate() {
@@ -84,7 +84,7 @@ pub fn check(folder: &Path) -> Result<usize> {
 }
 
 fn digest(path: &Path) -> Result<String> {
-    let mut file = plain::open(path)?;
+    let mut file = place::open(path)?;
     let mut hash = Sha256::new();
     let mut block = vec![0; 1 << 16];
     loop {

@@ -5,15 +5,58 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{self, Member};
 use super::emnist;
-use super::families::{EMNIST, Family, QMNIST};
-use super::place::Place;
-use super::plain;
-use super::{Dataset, idx};
+use super::family::{EMNIST, Family, QMNIST};
+use super::mnist_files::FILES;
+use super::place::{self, Place};
+use super::{Dataset, DatasetChoice, idx};
 use crate::error::{Error, Result};
 use crate::files;
 
 /// What EMNIST's archive is called where it comes from.
 const ARCHIVES: [&str; 2] = ["gzip.zip", "emnist-gzip.zip"];
+
+impl Family {
+    /// What it is, and how it is asked for.
+    fn described(self) -> String {
+        match self {
+            Self::Usual => "files named as MNIST's (idx)".into(),
+            Self::Emnist(part) => {
+                let choice = DatasetChoice::Emnist(part).name();
+                format!("EMNIST {} ({choice})", part.name())
+            }
+            Self::Qmnist => "QMNIST (qmnist)".into(),
+        }
+    }
+
+    /// For each of the four files, its possible names, without `.gz`.
+    fn names(self) -> [Vec<String>; 4] {
+        let both = |name: String| vec![name.clone(), name.replacen("-idx", ".idx", 1)];
+        match self {
+            Self::Usual => [0, 1, 2, 3].map(|i| both(FILES[i].name.into())),
+            Self::Emnist(part) => [
+                "train-images-idx3-ubyte",
+                "train-labels-idx1-ubyte",
+                "test-images-idx3-ubyte",
+                "test-labels-idx1-ubyte",
+            ]
+            .map(|end| both(format!("emnist-{}-{end}", part.name()))),
+            // The labels come with where each image is from, or as MNIST's do.
+            Self::Qmnist => {
+                let images = |part| both(format!("qmnist-{part}-images-idx3-ubyte"));
+                let labels = |part| {
+                    let name = |end| both(format!("qmnist-{part}-labels-{end}"));
+                    [name("idx2-int"), name("idx1-ubyte")].concat()
+                };
+                [
+                    images("train"),
+                    labels("train"),
+                    images("test"),
+                    labels("test"),
+                ]
+            }
+        }
+    }
+}
 
 /// A folder or the inside of a zip.
 enum Store {
@@ -30,7 +73,7 @@ impl Store {
             match self {
                 Self::Folder(folder) => {
                     let path = folder.join(name);
-                    if plain::is_file(&path)? {
+                    if place::is_file(&path)? {
                         return Ok(Some(Place::File(path)));
                     }
                 }
@@ -168,13 +211,13 @@ fn stores(place: &Path, asked_by: &str) -> Result<Vec<Store>> {
         let mut stores = vec![Store::Folder(place.to_path_buf())];
         for name in ARCHIVES {
             let path = place.join(name);
-            if plain::is_file(&path)? {
+            if place::is_file(&path)? {
                 stores.push(Store::Zip(archive::members(&path)?));
             }
         }
         return Ok(stores);
     }
-    let what = match plain::is_file(place)? {
+    let what = match place::is_file(place)? {
         true if is_zip(place)? => return Ok(vec![Store::Zip(archive::members(place)?)]),
         true => "is a file",
         false => "no such folder",
@@ -187,7 +230,7 @@ fn stores(place: &Path, asked_by: &str) -> Result<Vec<Store>> {
 
 fn is_zip(path: &Path) -> Result<bool> {
     let mut start = Vec::with_capacity(4);
-    let file = plain::open(path)?;
+    let file = place::open(path)?;
     file.take(4)
         .read_to_end(&mut start)
         .map_err(Error::io("read", path))?;

@@ -1,7 +1,6 @@
 //! Which sets are found where, and what is said where none or several are.
 
 use super::*;
-use crate::data::DatasetChoice;
 use crate::data::DatasetChoice::{Auto, Emnist, Idx, Mnist, Qmnist};
 use crate::data::emnist::Part;
 use crate::data::idx::{encode_images, encode_labels, gzip};
@@ -262,7 +261,7 @@ fn a_file_that_cannot_be_looked_at_is_not_an_absent_one() {
         assert!(matches!(error, Error::Io { .. }), "{error}");
     }
     std::fs::remove_file(&path).unwrap();
-    plain::tests::pipe(&path);
+    crate::data::opened::tests::pipe(&path);
     for choice in [Idx, Auto] {
         assert!(refused(choice, base.path()).contains("is a pipe, a socket or a device"));
     }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
-use super::loaded::{Loaded, printable, source};
+pub use super::loaded::Loaded;
+use super::loaded::{printable, source};
 use super::reading::Options;
 use super::{Dataset, DatasetChoice, digits, download, mnist, sets};
 use crate::error::{Error, Result};

@@ -152,7 +152,7 @@ fn real_mnist_is_fetched_once() {
     };
     let found = mnist::find_in(&folder, "BNN_CPU_DATA").unwrap();
     let server = serve(move |path| {
-        let place = crate::data::mnist_files::FILES
+        let place = mnist::FILES
             .iter()
             .position(|known| path == format!("/mnist/{}.gz", known.name));
         match place.map(|place| std::fs::read(&found.files[place]).unwrap()) {

@@ -193,7 +193,7 @@ pub fn raster_seeds() -> Vec<Vec<u8>> {
             let mut reader = flate2::read::DeflateDecoder::new(member.data());
             let mut bytes = Vec::new();
             std::io::Read::read_to_end(&mut reader, &mut bytes).expect("its content");
-            if bnn_cpu::data::decoding::is_picture(&bytes) {
+            if bnn_cpu::data::raster::is_picture(&bytes) {
                 seeds.push(bytes);
             }
         }

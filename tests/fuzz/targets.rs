@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::fit::Invert;
 use bnn_cpu::data::reading::{Options, Resize};
-use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, decoding, idx, load_with};
+use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx, load_with, raster};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
 use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
@@ -173,7 +173,7 @@ pub fn data_file(bytes: &[u8]) {
 pub fn raster_file(bytes: &[u8]) {
     let mended = with_png_checksums(bytes);
     for bytes in [bytes, &mended] {
-        match decoding::decode(bytes) {
+        match raster::decode(bytes) {
             Ok(picture) => {
                 let size = picture.width * picture.height * picture.channels;
                 assert!(size > 0 && picture.pixels.len() == size);

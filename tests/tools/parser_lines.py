@@ -10,7 +10,7 @@ import sys
 # File, and the functions that read what others wrote; None is the whole file.
 PARSERS = {
     "src/bounded.rs": ["fill"],
-    "src/data/idx.rs": [
+    "src/data/idx_parse.rs": [
         "from", "fault", "parse_images", "parse_labels", "decompressed", "read",
         "elements", "word", "kind_name",
     ],

@@ -6,7 +6,7 @@ use bnn_cpu::Error;
 use bnn_cpu::bounded;
 use bnn_cpu::data::fit::{Invert, fit};
 use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
-use bnn_cpu::data::{Background, Fault, idx, plain};
+use bnn_cpu::data::{Background, Fault, idx, place};
 use bnn_cpu::files;
 use bnn_cpu::tensor::Shape;
 
@@ -63,7 +63,7 @@ impl Images {
     }
 
     fn add_file(&mut self, path: &Path, ink: Ink, shape: Shape) -> Outcome {
-        let bytes = bounded::read_open(plain::open(path)?, path, MAX_BYTES, COPIES)?;
+        let bytes = bounded::read_open(place::open(path)?, path, MAX_BYTES, COPIES)?;
         self.add(path, &bytes, ink, shape)
     }
 

@@ -4,14 +4,16 @@
 //! labels. The part is a word of its name: `train_images`, `x_test`, `kmnist-test-labels`.
 //! Without such a word, the arrays are one part, of which some images are held out.
 
+use std::io::Read;
 use std::path::Path;
 
+use super::super::event::Event;
 use super::super::place::Place;
 use super::super::reading::Options;
 use super::material::{Material, classes_of};
 use super::npy;
 use super::numbers::{Array, Scale};
-use super::tree::{Entry, Tree};
+use super::tree::{Entry, Telling, Tree};
 use super::without_effect;
 use crate::error::{Error, Result};
 use crate::files;
@@ -63,13 +65,20 @@ pub(super) fn is_here(tree: &Tree) -> bool {
 }
 
 /// Reads all arrays of a folder or of `.npz` files.
-pub(super) fn of_tree(tree: &Tree, place: &Path, options: &Options) -> Result<Material> {
+pub(super) fn of_tree(
+    tree: &Tree,
+    place: &Path,
+    options: &Options,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<Material> {
     without_effect(options, "arrays")?;
     let mut arrays = Vec::new();
     for entry in tree.entries.iter().filter(|entry| is_npy(entry)) {
         let name = entry.parts.join("/");
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_string();
-        arrays.push((name, entry.place.read(|reader| npy::read(reader))?));
+        let path = entry.place.path();
+        let read = |reader: &mut dyn Read| npy::read(Telling::new(reader, &path, events));
+        arrays.push((name, entry.place.read(read)?));
     }
     joined(arrays, place, options, tree.skipped.notes())
 }

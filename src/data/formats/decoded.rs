@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::super::decoding;
 use super::super::event::Event;
-use super::super::raster::Raster;
-
+use super::super::raster::{self, Raster};
 use super::super::reading::{Options, Size};
 use super::sized::Form;
 use super::tree::Entry;
@@ -180,7 +178,7 @@ pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Resul
 
 fn raster_of(entry: &Entry) -> Result<Raster> {
     let bytes = entry.bytes(MAX_OF_FILE)?;
-    decoding::decode(&bytes).map_err(|fault| fault.at(&entry.place.path()))
+    raster::decode(&bytes).map_err(|fault| fault.at(&entry.place.path()))
 }
 
 /// What is said of pictures of several sizes: the most frequent first.

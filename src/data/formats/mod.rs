@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use super::event::Event;
 use super::loaded::Loaded;
 use super::reading::Options;
-use super::{archive, decoding, gzip, plain};
+use super::{archive, gzip, place, raster};
 use crate::error::{Error, Result};
 use crate::files;
 use tree::Tree;
@@ -48,7 +48,7 @@ const MAX_BESIDE: usize = 256;
 
 fn sniff(start: &[u8]) -> Sniffed {
     let length = |bytes: &[u8; 8]| (2..1 << 30).contains(&u64::from_le_bytes(*bytes));
-    if decoding::is_picture(start) {
+    if raster::is_picture(start) {
         Sniffed::Picture
     } else if start.starts_with(npy::MAGIC) {
         Sniffed::Npy
@@ -67,7 +67,7 @@ fn sniff(start: &[u8]) -> Sniffed {
 
 fn sniff_file(path: &Path) -> Result<Sniffed> {
     let mut start = Vec::with_capacity(START);
-    plain::open(path)?
+    place::open(path)?
         .take(START as u64)
         .read_to_end(&mut start)
         .map_err(Error::io("read", path))?;
@@ -220,7 +220,7 @@ fn of_archives(
     options: &Options,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<material::Material> {
-    let tree = Tree::of_all(archives)?;
+    let tree = Tree::of_all(archives, events)?;
     if !holds(&tree)? {
         let what = format!("holds no data set that is known; {}", accepted(asked_by));
         return Err(Error::data(place, what));
@@ -238,7 +238,7 @@ fn of_tree(
         return cifar::read(tree, place, options);
     }
     if arrays::is_here(tree) {
-        return arrays::of_tree(tree, place, options);
+        return arrays::of_tree(tree, place, options, events);
     }
     pictures::read(tree, place, options, events)
 }

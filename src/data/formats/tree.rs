@@ -4,14 +4,14 @@
 //! [`MAX_ENTRIES`](super::super::archive::MAX_ENTRIES) files, none lies outside, and no
 //! link is followed.
 
-use std::io::{Read, Take};
+use std::io::{self, Read, Take};
 use std::path::{Path, PathBuf};
 
 use super::super::archive::{self, LONGEST_NAME, MAX_ENTRIES, Skipped};
+use super::super::event::Event;
 use super::super::fault::Fault;
 use super::super::idx;
-use super::super::place::Place;
-use super::super::plain;
+use super::super::place::{self, Place};
 use crate::bounded;
 use crate::error::{Error, Result};
 
@@ -133,11 +133,12 @@ impl Tree {
     }
 
     /// The files in a tar, compressed by gzip or not, unpacked into memory.
-    pub(super) fn of_tar(path: &Path) -> Result<Self> {
-        let file = plain::open(path)?;
+    pub(super) fn of_tar(path: &Path, events: &mut dyn FnMut(Event<'_>)) -> Result<Self> {
+        let file = place::open(path)?;
         let mut tree = Self::default();
         let plain = idx::decompressed(file).map_err(|fault| fault.at(path))?;
         // As much is decompressed, whatever lies between the files.
+        let plain = Telling::new(plain, path, events);
         let plain = plain.take(2 * MAX_UNPACKED);
         tree.unpack(plain, path).map_err(|fault| fault.at(path))?;
         tree.sort();
@@ -207,12 +208,12 @@ impl Tree {
 
     /// The files of several archives side by side: each is as if it had been unpacked into
     /// a folder of its own name, unless it holds that folder.
-    pub(super) fn of_all(archives: &[PathBuf]) -> Result<Self> {
+    pub(super) fn of_all(archives: &[PathBuf], events: &mut dyn FnMut(Event<'_>)) -> Result<Self> {
         let mut all = Self::default();
         for path in archives {
             let mut tree = match super::sniff_file(path)? {
                 super::Sniffed::Zip => Self::of_zip(path)?,
-                _ => Self::of_tar(path)?,
+                _ => Self::of_tar(path, events)?,
             };
             let stem = super::stem(path);
             let own = tree.entries.iter().all(|entry| entry.parts[0] == stem);
@@ -232,6 +233,44 @@ impl Tree {
 
     fn sort(&mut self) {
         self.entries.sort_by(|a, b| a.parts.cmp(&b.parts));
+    }
+}
+
+/// Bytes between two reports of progress.
+const REPORT: u64 = 1 << 20;
+
+/// A reader that tells how far it has come.
+pub(super) struct Telling<'a, R> {
+    inner: R,
+    place: &'a Path,
+    bytes: u64,
+    events: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl<'a, R> Telling<'a, R> {
+    /// Tells of what is read of a file at `place`.
+    pub(super) fn new(inner: R, place: &'a Path, events: &'a mut dyn FnMut(Event<'_>)) -> Self {
+        Self {
+            inner,
+            place,
+            bytes: 0,
+            events,
+        }
+    }
+}
+
+impl<R: Read> Read for Telling<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        let before = self.bytes;
+        self.bytes += n as u64;
+        if before / REPORT != self.bytes / REPORT {
+            (self.events)(Event::Unpacked {
+                place: self.place,
+                bytes: self.bytes,
+            });
+        }
+        Ok(n)
     }
 }
 

@@ -46,6 +46,21 @@ fn folders_that_are_too_deep_are_refused() {
     assert!(line.contains("more than 8 folders deep;"), "{line}");
 }
 
+#[test]
+fn a_reader_tells_how_far_it_has_come() {
+    let mut told = Vec::new();
+    let mut tell = |event: Event<'_>| match event {
+        Event::Unpacked { bytes, .. } => told.push(bytes),
+        other => panic!("{other:?}"),
+    };
+    let three = io::repeat(7).take(3 * REPORT + 5);
+    let mut reader = Telling::new(three, Path::new("a"), &mut tell);
+    let copied = io::copy(&mut reader, &mut io::sink()).unwrap();
+    assert_eq!(copied, 3 * REPORT + 5);
+    assert_eq!(told.len(), 3);
+    assert!(told.is_sorted() && told[0] >= REPORT);
+}
+
 /// A tar of one member whose header states `size`.
 fn tar_of(content: &[u8], size: u64, kind: tar::EntryType) -> Vec<u8> {
     let mut header = tar::Header::new_gnu();
@@ -62,7 +77,7 @@ fn tar_line(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tar");
     std::fs::write(&path, bytes).unwrap();
-    let line = Tree::of_tar(&path).unwrap_err().to_string();
+    let line = Tree::of_tar(&path, &mut |_| ()).unwrap_err().to_string();
     assert!(line.contains("a.tar: ") && line.contains(';'), "{line}");
     line
 }
@@ -75,7 +90,7 @@ fn a_tar_is_read_compressed_or_not_and_its_sizes_are_claims() {
     whole.extend([0; 1024]);
     for bytes in [whole.clone(), gzip(&whole)] {
         std::fs::write(&path, bytes).unwrap();
-        let tree = Tree::of_tar(&path).unwrap();
+        let tree = Tree::of_tar(&path, &mut |_| ()).unwrap();
         assert_eq!(names(&tree), ["a/b.bin"]);
         assert_eq!(tree.entries[0].bytes(512).unwrap(), [7; 512]);
         let line = tree.entries[0].bytes(511).unwrap_err().to_string();
@@ -91,5 +106,5 @@ fn a_tar_is_read_compressed_or_not_and_its_sizes_are_claims() {
     let mut sparse = tar_of(&[], 0, tar::EntryType::GNUSparse);
     sparse.extend([0; 1024]);
     std::fs::write(&path, sparse).unwrap();
-    assert!(Tree::of_tar(&path).map_or(true, |tree| tree.entries.is_empty()));
+    assert!(Tree::of_tar(&path, &mut |_| ()).map_or(true, |tree| tree.entries.is_empty()));
 }

@@ -1,5 +1,5 @@
-//! Looking at data files without being fooled: a look that fails is an error, never taken
-//! for an absent file, and what is no plain file is not waited for.
+//! Looking at a file without being fooled: a look that fails is an error, never taken for
+//! an absent file, and what is no plain file is not waited for.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Writing the IDX format; see [`super::super::idx`] for what it is.
+//! Writing the IDX format; see [`super::idx`] for what it is.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,8 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ndarray::ArrayView4;
 
-use super::super::Dataset;
-use super::format::{INT, SHORT, UNSIGNED_BYTE};
+use super::Dataset;
+use super::idx_parse::{INT, SHORT, UNSIGNED_BYTE};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 

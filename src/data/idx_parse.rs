@@ -1,11 +1,14 @@
-//! A file of the format, from its bytes.
+//! Reading the bytes of IDX files; see [`super::idx`] for the format.
+//!
+//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
+//! that are really there, and never beyond [`LIMIT`].
 
 use std::io::{self, BufReader, Read};
 
 use ndarray::Array4;
 
-use super::super::fault::Fault;
-use super::super::gzip::{Garbage, MAGIC, Members};
+use super::fault::Fault;
+use super::gzip::{Garbage, MAGIC, Members};
 use crate::bounded;
 
 /// The most bytes one file may hold once decompressed: 4 GiB.
@@ -165,7 +168,7 @@ pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
 }
 
 /// Wraps `reader` in a gzip decoder if its first two bytes ask for one.
-pub(in super::super) fn decompressed<'r>(
+pub(super) fn decompressed<'r>(
     mut reader: impl Read + 'r,
 ) -> std::result::Result<Box<dyn Read + 'r>, Fault> {
     let mut start = Vec::with_capacity(2);

@@ -1,14 +1,13 @@
 //! Sets of IDX files: pairs of images and labels, with errors that name the file at
-//! fault; see [`super::super::idx`] for the format.
+//! fault; see [`super::idx`] for the format.
 
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 
-use super::super::place::Place;
-use super::super::plain;
-use super::super::{Dataset, Split, shape_text};
-use super::format::{parse_images, parse_labels};
+use super::idx_parse::{parse_images, parse_labels};
+use super::place::{self, Place};
+use super::{Dataset, Split, shape_text};
 use crate::error::{Error, Result};
 
 /// [`parse_images`] from a file.
@@ -16,7 +15,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_images(path: &Path) -> Result<Array4<u8>> {
-    parse_images(plain::open(path)?).map_err(|fault| fault.at(path))
+    parse_images(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// [`parse_labels`] from a file.
@@ -24,7 +23,7 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>> {
 /// # Errors
 /// One line naming the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
-    parse_labels(plain::open(path)?).map_err(|fault| fault.at(path))
+    parse_labels(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
 /// Reads images and their labels; `classes` bounds the labels where known.
@@ -43,7 +42,7 @@ pub fn read_split(images: &Path, labels: &Path, classes: Option<u32>) -> Result<
 }
 
 /// Pairs parsed images and labels, with errors that name the files.
-pub(in super::super) fn join(
+pub(super) fn join(
     images: Array4<u8>,
     labels: Vec<u32>,
     images_path: &Path,
@@ -89,7 +88,7 @@ pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
 }
 
 /// [`read_dataset`] for files that may lie within a zip, whose images are `turned`.
-pub(in super::super) fn read_places(
+pub(super) fn read_places(
     name: &str,
     files: &[Place; 4],
     turned: fn(Array4<u8>) -> Array4<u8>,

@@ -12,15 +12,12 @@
 //! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
 //! that are really there, and never beyond [`LIMIT`].
 
-mod files;
-mod format;
-mod write;
-
-pub(super) use files::{join, read_places};
-pub use files::{read_dataset, read_images, read_labels, read_split};
-pub(super) use format::decompressed;
-pub use format::*;
-pub use write::{encode_images, encode_labels, gzip, write_dataset};
+pub(super) use super::idx_files::{join, read_places};
+pub use super::idx_files::{read_dataset, read_images, read_labels, read_split};
+pub(super) use super::idx_parse::decompressed;
+pub use super::idx_parse::{LIMIT, MAX_CLASSES, parse_images, parse_labels};
+pub use super::idx_write::{encode_images, encode_labels, gzip, write_dataset};
 
 #[cfg(test)]
+#[path = "idx_tests.rs"]
 mod tests;

@@ -1,15 +1,12 @@
 //! Tests of the IDX reader: what it takes, and each thing it refuses.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use std::io::{self, Read};
-
-use ndarray::Array4;
-
-use super::format::*;
+use super::super::fault::Fault;
+use super::super::idx_parse::*;
 use super::*;
 use crate::data::Dataset;
-use crate::data::fault::Fault;
 use crate::error::{Error, Result};
 
 fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {
@@ -279,7 +276,7 @@ fn a_failing_disk_is_not_called_damage() {
 fn set(folder: &Path, train: &[u32], test: &[u32]) -> [PathBuf; 4] {
     let paths = ["a", "b", "c", "d"].map(|name| folder.join(name));
     for (i, labels) in [train, test].into_iter().enumerate() {
-        let images = Array4::<u8>::zeros((labels.len(), 3, 2, 1));
+        let images = ndarray::Array4::<u8>::zeros((labels.len(), 3, 2, 1));
         std::fs::write(&paths[2 * i], encode_images(images.view()).unwrap()).unwrap();
         std::fs::write(&paths[2 * i + 1], encode_labels(labels).unwrap()).unwrap();
     }
@@ -317,7 +314,7 @@ fn a_set_whose_files_disagree() {
     assert!(line(read_dataset("x", &crossed)).contains("1 labels for the 2 images"));
     let out = read_split(images, labels, Some(1)).unwrap_err().to_string();
     assert!(out.contains("label 1 is 1, outside"), "{out}");
-    let wide = Array4::<u8>::zeros((1, 3, 3, 1));
+    let wide = ndarray::Array4::<u8>::zeros((1, 3, 3, 1));
     std::fs::write(test_images, encode_images(wide.view()).unwrap()).unwrap();
     assert!(line(read_dataset("x", &files)).contains("3x3"));
 }
