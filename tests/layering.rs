@@ -62,7 +62,6 @@ const MAX_FUNCTION: usize = 60;
 /// Functions that have more, as file and name: those that a list of cases makes long, and
 /// those that are still to be split.
 const LONG: &[(&str, &str)] = &[
-    ("cli/data.rs", "list"),
     ("estimators/unit.rs", "add_grad"),
     ("estimators/unit.rs", "record_as"),
     ("estimators/unit/passes.rs", "backward"),

@@ -3,10 +3,10 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::super::fault::Fault;
-use super::super::idx_parse::*;
 use super::*;
 use crate::data::Dataset;
+use crate::data::Fault;
+use crate::data::idx_parse::*;
 use crate::error::{Error, Result};
 
 fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {
