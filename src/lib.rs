@@ -1,7 +1,7 @@
 //! Train neural networks with binary activations on ordinary CPUs.
 //!
-//! A binary unit emits 0 or 1, so it has no useful derivative: a gradient
-//! *estimator* takes its place. This crate holds the networks, the estimators,
+//! A binary unit emits one of two numbers, 0 or 1 (or -1 or +1), so it has no useful
+//! derivative: a gradient *estimator* takes its place. This crate holds the networks, the estimators,
 //! a reverse-mode engine with hand-written SIMD kernels, and the training loop;
 //! the `bnn-cpu` program is a thin shell over it.
 //!
@@ -34,11 +34,26 @@
 //! - [`prelude`]: the names that most programs need. `examples/own_data.rs` trains on images
 //!   of one's own, `examples/train_in_memory.rs` reads what training reports, and
 //!   `examples/packed_inference.rs` packs a network into bits and classifies.
+//! - [`graph`]: a network written in a program layer by layer, and a training loop of its own.
 //! - [`train`]: configurations, and runs that are kept in a folder and resumed.
-//! - [`model`]: what a network is; [`data`]: what it learns from; [`estimators`]: gradients of
-//!   binary units, also one's own; [`pack`] and [`packed`]: inference on bits.
+//! - [`model`]: what a network is, as data; [`data`]: what it learns from; [`estimators`]:
+//!   gradients of binary units, also a program's own; [`pack`] and [`packed`]: inference on bits.
 //! - [`tape`], [`layers`], [`kernels`]: the engine below, floor by floor as ARCHITECTURE.md in
 //!   the repository draws it.
+//!
+//! # For those who know PyTorch or Larq
+//!
+//! - Parameters have the names, shapes and order of PyTorch's `state_dict`, and files of
+//!   weights are safetensors, so they can be exchanged with it. Shapes are written (channels,
+//!   height, width); values in memory are stored (height, width, channel).
+//! - What Larq calls an input quantizer is a layer here, [`layers::Binary`], and what its
+//!   gradient is, an estimator: `ste_sign` is `st-clip`, `approx_sign` is `approx-sign` and
+//!   `swish_sign` is `swish-sign`, each with the levels -1 and +1 ([`layers::Levels`]; by
+//!   default a unit emits 0 or 1). A kernel quantizer is [`layers::Weights::Binary`] of a
+//!   convolution or a linear layer.
+//! - A binary unit may be deterministic or stochastic ([`estimators::Firing`]). Its
+//!   pre-activation is multiplied by a slope, 1 unless it is annealed.
+//! - Each type of a layer and of an estimator states its formula and its source.
 //!
 //! # Features
 //!

@@ -26,7 +26,7 @@ use crate::error::Result;
 pub(super) const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
 /// The most entries that are looked at; EMNIST's archive has 25, Omniglot's 20,000.
-pub(super) const MOST_ENTRIES: usize = 1 << 20;
+pub(super) const MAX_ENTRIES: usize = 1 << 20;
 
 /// The longest name of a member that is taken for a data file.
 pub(super) const LONGEST_NAME: usize = 512;
@@ -164,7 +164,7 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>> {
 /// is meant.
 pub(super) fn entries(path: &Path) -> Result<(Vec<Member>, Skipped)> {
     let file = opened::open(path)?;
-    listed(file, path, MOST_ENTRIES).map_err(|fault| fault.at(path))
+    listed(file, path, MAX_ENTRIES).map_err(|fault| fault.at(path))
 }
 
 fn listed(

@@ -237,13 +237,13 @@ pub(super) fn stream(
 
 /// How often an address may send on to another.
 #[cfg(feature = "download")]
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// The answer at `url`, or at the address that it sends on to.
 #[cfg(feature = "download")]
 fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
     let mut url = url.to_string();
-    for _ in 0..=MOST_REDIRECTS {
+    for _ in 0..=MAX_REDIRECTS {
         let response = agent(&url, most).get(&url).call().map_err(plain)?;
         let status = response.status();
         if !status.is_redirection() {
@@ -256,7 +256,7 @@ fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq
         url = redirected(&url, location)?;
     }
     Err(format!(
-        "the server sent on to another address more than {MOST_REDIRECTS} times"
+        "the server sent on to another address more than {MAX_REDIRECTS} times"
     ))
 }
 

@@ -291,7 +291,7 @@ fn redirects_without_end_and_to_nowhere_are_one_line_each() {
     }
     let most = asked.load(Ordering::Relaxed);
     // Of each download the one file.
-    assert_eq!(most, 2 * (MOST_REDIRECTS + 1));
+    assert_eq!(most, 2 * (MAX_REDIRECTS + 1));
 }
 
 /// A cut-off at each part of an answer leaves nothing, and says so.

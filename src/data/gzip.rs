@@ -12,7 +12,7 @@ use flate2::bufread::GzDecoder;
 pub(super) const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
 /// The most bytes after the last member that are looked at: 4 GiB.
-const MOST_AFTER: u64 = 4 << 30;
+const MAX_AFTER: u64 = 4 << 30;
 
 /// What lies after the last member: so many bytes, not all of them zero.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Garbage(u64);
 impl fmt::Display for Garbage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            0..=MOST_AFTER => write!(f, "has {} bytes of garbage after the gzip data", self.0),
+            0..=MAX_AFTER => write!(f, "has {} bytes of garbage after the gzip data", self.0),
             _ => write!(f, "goes on for more than 4 GiB after the gzip data"),
         }
     }
@@ -83,7 +83,7 @@ impl<R: BufRead> Read for Members<R> {
 /// The reader's, and [`Garbage`] when there is anything but zeros.
 fn only_zeros(mut rest: impl BufRead) -> io::Result<()> {
     let (mut length, mut zeros) = (0, true);
-    while length <= MOST_AFTER {
+    while length <= MAX_AFTER {
         let some = match rest.fill_buf() {
             Ok(some) => some,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -97,7 +97,7 @@ fn only_zeros(mut rest: impl BufRead) -> io::Result<()> {
         length += n as u64;
         rest.consume(n);
     }
-    if zeros && length <= MOST_AFTER {
+    if zeros && length <= MAX_AFTER {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, Garbage(length)))

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::raster::{self, Raster};
 
-pub use super::raster::{MOST_PIXELS, PNG_SIGNATURE};
+pub use super::raster::{MAX_PIXELS, PNG_SIGNATURE};
 
 /// A picture in grey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Picture {
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
-/// more than [`MOST_PIXELS`].
+/// more than [`MAX_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
     raster::decode_png(bytes).map(Picture::from)
 }

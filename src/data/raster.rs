@@ -14,7 +14,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// The most pixels a picture may have.
-pub const MOST_PIXELS: u64 = 1 << 25;
+pub const MAX_PIXELS: u64 = 1 << 25;
 
 /// The first bytes of every PNG file.
 pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
@@ -24,7 +24,7 @@ const JPEG_START: [u8; 3] = [0xFF, 0xD8, 0xFF];
 
 /// The most passes over its pixels that a JPEG file may make; cameras and programs
 /// make ten.
-const MOST_SCANS: usize = 64;
+const MAX_SCANS: usize = 64;
 
 /// A decoded picture, turned the way in which it is to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn is_picture(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Fault::Format`] for bytes that are neither, or no whole file, or for a picture of
-/// more than [`MOST_PIXELS`].
+/// more than [`MAX_PIXELS`].
 pub fn decode(bytes: &[u8]) -> Result<Raster, Fault> {
     if bytes.starts_with(&PNG_SIGNATURE) {
         decode_png(bytes)
@@ -88,10 +88,10 @@ fn fault(what: impl Into<String>) -> Fault {
 
 fn check_size(width: usize, height: usize) -> Result<(), Fault> {
     match width as u64 * height as u64 {
-        1..=MOST_PIXELS => Ok(()),
+        1..=MAX_PIXELS => Ok(()),
         0 => Err(fault("is a picture without pixels; leave it out")),
         _ => Err(fault(format!(
-            "is a picture of {width}x{height}; the limit is {MOST_PIXELS} pixels, make it smaller"
+            "is a picture of {width}x{height}; the limit is {MAX_PIXELS} pixels, make it smaller"
         ))),
     }
 }
@@ -161,7 +161,7 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Raster, Fault> {
         .set_use_unsafe(false)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_max_scans(MOST_SCANS);
+        .jpeg_set_max_scans(MAX_SCANS);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|e| explain_jpeg(&e))?;
     let (width, height) = decoder

@@ -8,7 +8,7 @@ const GAP: usize = 2;
 /// The brightness of the gaps: told apart from black and from white.
 const GAP_VALUE: u8 = 96;
 /// The most pixels a sheet may have.
-const MOST_PIXELS: usize = 100_000_000;
+const MAX_PIXELS: usize = 100_000_000;
 
 /// An uncompressed picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn contact_sheet(
         .filter(|&(width, height)| {
             width
                 .checked_mul(height)
-                .is_some_and(|pixels| pixels <= MOST_PIXELS)
+                .is_some_and(|pixels| pixels <= MAX_PIXELS)
         })
         .ok_or_else(|| {
             Error::spec("the contact sheet would exceed 100 million pixels; show fewer samples or lower the scale")

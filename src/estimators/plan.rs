@@ -110,7 +110,7 @@ impl Plan {
     /// Whether a gradient needs a control-variate pass first. A gradient that the replay
     /// itself brings is as good for a rule that uses the other samples' gradients, unless
     /// a layer above adds a loss to it, which knows the bits that it is set against.
-    pub fn needs_control_variate_pass(&self) -> bool {
+    pub(crate) fn needs_control_variate_pass(&self) -> bool {
         let carries_loss = |i: usize| {
             let mut above = self.units.iter().filter(|u| u.depends_on.contains(&i));
             above.any(|u| u.estimator.score_function().is_some())
@@ -125,7 +125,7 @@ impl Plan {
     }
 
     /// Whether that pass is of the samples as well.
-    pub fn saves_grads_of_samples(&self) -> bool {
+    pub(crate) fn saves_grads_of_samples(&self) -> bool {
         self.saves_grads(|grads| grads == SavedGrads::Samples)
     }
 

@@ -60,7 +60,7 @@ impl Contender {
     }
 
     /// The baseline of a network with its estimators: its own, or the usual one.
-    pub fn baseline_in(&self, spec: &ModelSpec) -> Baseline {
+    pub(crate) fn baseline_in(&self, spec: &ModelSpec) -> Baseline {
         let usual = match (spec.takes_baseline(), self.samples) {
             (false, _) => Baseline::None,
             (true, 1) => Baseline::Batch,

@@ -100,13 +100,13 @@ impl Moments {
     }
 
     /// The standard error of the mean of the numbers `group`: that of each, as a norm.
-    pub fn error_of_mean(&self, group: &Range<usize>) -> f64 {
+    pub(crate) fn error_of_mean(&self, group: &Range<usize>) -> f64 {
         let variance: f64 = group.clone().map(|i| self.variance(i)).sum();
         (variance / self.draws as f64).sqrt()
     }
 
     /// The norm of the mean of the numbers `group`.
-    pub fn norm_of_mean(&self, group: &Range<usize>) -> f64 {
+    pub(crate) fn norm_of_mean(&self, group: &Range<usize>) -> f64 {
         norm(&self.mean[group.clone()])
     }
 

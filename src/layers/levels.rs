@@ -11,7 +11,7 @@ use crate::tape::{Backward, Forward, Op, Tape, Value};
 /// y = 2h - 1          dh += 2 dy
 /// ```
 ///
-/// Estimators know bits alone: a unit of signs is a unit of bits with this behind it. Also
+/// Estimators know bits alone: a unit of signs is a unit of bits followed by this formula. Also
 /// where a row emits no bit but a probability or a relaxed bit, `y` is `2h - 1` of it. The
 /// product with 2 is exact and there is one rounding behind it, none of a bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,7 +20,8 @@ pub enum Levels {
     #[default]
     #[serde(rename = "0/1")]
     Bits,
-    /// -1 and +1, as Larq's `ste_sign` and torch's `sign` of what is not 0.
+    /// -1 and +1: the sign of `x`, as Larq's `ste_sign` and `torch.sign` give it, except that
+    /// `x = 0` gives -1.
     #[serde(rename = "-1/+1")]
     Signs,
 }

@@ -42,16 +42,16 @@ mod window;
 pub use activation::{Activation, ActivationOp, Function};
 pub use add::Add;
 pub use avg_pool::AvgPool;
-pub use batch_norm::{BatchNorm, BatchNormOp, Statistics, scale_and_shift};
+pub use batch_norm::{BatchNorm, BatchNormOp, Statistics};
 pub use bernoulli_nll::BernoulliNll;
-pub use binary::{Binary, own_probability};
-pub use channel_scale::{ChannelScale, channel_scale};
+pub use binary::Binary;
+pub(crate) use binary::own_probability;
+pub(crate) use channel_scale::{ChannelScale, channel_scale};
 pub use concat::Concat;
 pub use conv::{Conv, ConvOp, GroupedConvOp};
-pub use conv_norm_pool::ConvNormPool;
-pub use cross_entropy::{
-    CrossEntropy, CrossEntropyOp, log_softmax, loss_of_mean, row_loss, softmax,
-};
+pub(crate) use conv_norm_pool::ConvNormPool;
+pub(crate) use cross_entropy::loss_of_mean;
+pub use cross_entropy::{CrossEntropy, CrossEntropyOp, log_softmax, row_loss, softmax};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;

@@ -82,7 +82,7 @@ impl LayerSpec {
     }
 
     /// Whether it has tensors, which take its name as their prefix.
-    pub fn has_parameters(&self) -> bool {
+    pub(crate) fn has_parameters(&self) -> bool {
         let inputs = vec![Shape::vector(1); *self.layer.arity().start()];
         !self.layer.tensors(&inputs).is_empty()
     }

@@ -47,7 +47,7 @@ impl Tensors {
     }
 
     /// Adds the tensors of the layer `name`, whose names get that prefix.
-    pub fn extend_with(&mut self, name: &str, of: Tensors) {
+    pub(crate) fn extend_with(&mut self, name: &str, of: Tensors) {
         let full = |t: TensorSpec| TensorSpec {
             name: format!("{name}.{}", t.name),
             ..t

@@ -77,8 +77,9 @@ pub struct Terms {
     pub bias: bool,
     /// Real or binary weights.
     pub weights: Weights,
-    /// Whether binary weights have a scale for each output channel; see
-    /// [`super::ChannelScale`].
+    /// Whether binary weights have a scale for each output channel, by which its integer sums
+    /// are multiplied: `α = mean |V|` over the channel's latent weights `V` (XNOR-Net, arXiv
+    /// 1603.05279).
     pub scale: bool,
 }
 

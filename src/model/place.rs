@@ -22,7 +22,7 @@ const BELOW: &str = "disarm";
 ///
 /// # Errors
 /// More names than layers, or an unknown name.
-pub fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
+pub(crate) fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
     let mut names: Vec<String> = list.split('+').map(Into::into).collect();
     for name in &names {
         estimators::by_name(name, None)?;
@@ -139,7 +139,7 @@ impl ModelSpec {
 
     /// What the first batch norm above the first binary layer normalises by in training;
     /// `None` where there is none.
-    pub fn statistics_above(&self) -> Option<Statistics> {
+    pub(crate) fn statistics_above(&self) -> Option<Statistics> {
         let below = self.binary_below();
         let mut above = self.layers.iter().zip(below).filter(|(_, b)| !b.is_empty());
         above.find_map(|(layer, _)| layer.get::<BatchNorm>().map(|norm| norm.statistics))

@@ -132,7 +132,7 @@ impl Topology {
     }
 
     /// Whether layer `i + 1` reads layer `i`, and no other layer does.
-    pub fn leads_on(&self, i: usize) -> bool {
+    pub(crate) fn leads_on(&self, i: usize) -> bool {
         self.readers[i] == 1
             && self
                 .inputs

@@ -54,7 +54,7 @@ impl ModelSpec {
 
     /// The key of each layer's noise: its number, where binary weights with a scale or a bias
     /// count twice. How layers are computed together does not change it.
-    pub fn noise_keys(&self) -> Vec<usize> {
+    pub(crate) fn noise_keys(&self) -> Vec<usize> {
         let mut key = 0;
         let mut keys = Vec::new();
         for layer in &self.layers {

@@ -150,7 +150,7 @@ pub fn check(model: &ModelSpec, tensors: &[NamedTensor], path: &Path) -> Result<
 ///
 /// # Errors
 /// A tensor with one that is not; `path` is named in the message.
-pub fn check_finite(tensors: &[NamedTensor], path: &Path) -> Result<()> {
+pub(crate) fn check_finite(tensors: &[NamedTensor], path: &Path) -> Result<()> {
     let wrong = tensors.iter().find(|t| match &t.data {
         Data::F32(x) => x.iter().any(|x| !x.is_finite()),
         Data::I64(_) => false,
@@ -186,7 +186,7 @@ fn other_shape(tensor: &NamedTensor, wanted: &[usize], path: &Path) -> Error {
 pub struct Opened<T> {
     /// The tensors.
     pub tensors: Vec<NamedTensor>,
-    /// What the file says about them; for [`open_any`] a JSON text, or nothing in a
+    /// What the file says about them; of [`decode_any`] a JSON text, or nothing in a
     /// file of another program.
     pub about: T,
     /// The run that the file says it is of.
@@ -200,7 +200,7 @@ pub struct Opened<T> {
 ///
 /// # Errors
 /// Tensors or texts that cannot be encoded; `path` is named in the message.
-pub fn encode(
+pub(crate) fn encode(
     path: &Path,
     tensors: &[NamedTensor],
     about: &impl Serialize,
@@ -296,7 +296,7 @@ pub fn read_any(path: &Path) -> Result<(Vec<NamedTensor>, Option<String>)> {
 ///
 /// # Errors
 /// As [`read_any`].
-pub fn open_any(path: &Path) -> Result<Opened<Option<String>>> {
+pub(crate) fn open_any(path: &Path) -> Result<Opened<Option<String>>> {
     let opened = decode_any(&bounded::read(path, MAX_BYTES, COPIES)?, path)?;
     say_unsealed(path, opened.sealed, opened.about.is_some());
     Ok(opened)
@@ -327,7 +327,8 @@ pub fn parse_any(bytes: &[u8], path: &Path) -> Result<(Vec<NamedTensor>, Option<
     Ok((opened.tensors, opened.about))
 }
 
-/// The content of the file `path`, as [`open_any`] gives it.
+/// The content of the file `path`, as [`read_any`] gives it, with everything that the file
+/// says.
 ///
 /// # Errors
 /// As [`read_any`].

@@ -47,7 +47,7 @@ impl Rows {
     }
 
     /// Chunks that a batch of `capacity` is cut into: the number of scratches an op needs.
-    pub fn chunks_of(capacity: usize) -> usize {
+    pub(crate) fn chunks_of(capacity: usize) -> usize {
         let rows = Self::new(capacity);
         rows.all_leaves().div_ceil(rows.leaves_of_chunk())
     }
@@ -58,7 +58,7 @@ impl Rows {
     }
 
     /// Leaves of a chunk; the last may have fewer.
-    pub fn leaves_of_chunk(&self) -> usize {
+    pub(crate) fn leaves_of_chunk(&self) -> usize {
         self.all_leaves().div_ceil(CHUNKS)
     }
 
@@ -70,17 +70,17 @@ impl Rows {
     }
 
     /// Where leaf `i` begins, or where the last one in use ends.
-    pub fn start_of_leaf(&self, i: usize) -> usize {
+    pub(crate) fn start_of_leaf(&self, i: usize) -> usize {
         (i * self.capacity / self.all_leaves()).min(self.live)
     }
 
     /// The rows of leaf `i`.
-    pub fn of_leaf(&self, i: usize) -> Range<usize> {
+    pub(crate) fn of_leaf(&self, i: usize) -> Range<usize> {
         self.start_of_leaf(i)..self.start_of_leaf(i + 1)
     }
 
     /// The leaf that begins with `row`, counted from the first one of its chunk.
-    pub fn leaf_that_begins(&self, row: usize) -> Option<usize> {
+    pub(crate) fn leaf_that_begins(&self, row: usize) -> Option<usize> {
         let leaf = self.leaf_with(row);
         (self.start_of_leaf(leaf) == row).then_some(leaf % self.leaves_of_chunk())
     }
@@ -92,7 +92,7 @@ impl Rows {
 
     /// The leaves of a chunk's rows, cut down to the rows in use, each with its number
     /// within the chunk.
-    pub fn leaves_in(
+    pub(crate) fn leaves_in(
         &self,
         chunk: Range<usize>,
     ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
@@ -114,13 +114,13 @@ impl Rows {
     }
 
     /// The chunk that `row` is in, and the row's number within it.
-    pub fn chunk_with(&self, row: usize) -> (usize, usize) {
+    pub(crate) fn chunk_with(&self, row: usize) -> (usize, usize) {
         let chunk = self.leaf_with(row) / self.leaves_of_chunk();
         (chunk, row - self.of_chunk(chunk).start)
     }
 
     /// Rows that a chunk has at most.
-    pub fn most_of_chunk(&self) -> usize {
+    pub(crate) fn most_of_chunk(&self) -> usize {
         (self.leaves_of_chunk() * self.capacity).div_ceil(self.all_leaves())
     }
 

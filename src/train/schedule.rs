@@ -115,7 +115,7 @@ impl LrSchedule {
     ///
     /// # Errors
     /// One line with the rate that is none.
-    pub fn check_rates(&self, lr: f64, epochs: usize) -> Result<()> {
+    pub(crate) fn check_rates(&self, lr: f64, epochs: usize) -> Result<()> {
         let extremes = match *self {
             Self::Constant => [lr; 3],
             Self::Step { every, factor } => {
@@ -144,7 +144,7 @@ impl LrSchedule {
     }
 
     /// The rate at step `t` (from 0) of `total` steps, `per_epoch` in an epoch. It is
-    /// finite and not negative where [`Self::check`] and [`Self::check_rates`] find
+    /// finite and not negative where [`Self::check`] finds
     /// nothing wrong, however few the steps are.
     pub fn at(&self, lr: f64, t: u64, per_epoch: u64, total: u64) -> f64 {
         match *self {

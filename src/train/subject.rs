@@ -111,7 +111,7 @@ impl Subject {
 
     /// Says what the pixels are where the network does not; before binary weights they are
     /// integers.
-    pub fn describe_pixels(&self, model: &mut ModelSpec) {
+    pub(crate) fn describe_pixels(&self, model: &mut ModelSpec) {
         let pixels = match model.binary_first() {
             Some(_) => Pixels::Integer,
             None => self.pixels.clone(),

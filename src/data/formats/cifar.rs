@@ -24,10 +24,10 @@ const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 
 /// The most bytes of one file: ten times CIFAR-100's.
-const MOST_OF_FILE: u64 = 2 << 30;
+const MAX_OF_FILE: u64 = 2 << 30;
 
 /// The most bytes of a list of names.
-const MOST_NAMES: u64 = 1 << 16;
+const MAX_NAMES: u64 = 1 << 16;
 
 /// Which part of the set a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ struct Images {
 impl Images {
     fn read(&mut self, entry: &Entry, place: &Path) -> Result<()> {
         let at = |what: String| Error::data(entry.place.path(), what);
-        let bytes = entry.bytes(MOST_OF_FILE)?;
+        let bytes = entry.bytes(MAX_OF_FILE)?;
         let of_ten = bytes.len().is_multiple_of(1 + 3 * PLANE);
         let of_hundred = bytes.len().is_multiple_of(2 + 3 * PLANE);
         let labels = match (of_ten, of_hundred) {
@@ -171,7 +171,7 @@ fn names(tree: &Tree, file: &str) -> Result<Vec<String>> {
     let Some(entry) = tree.entries.iter().find(|e| e.file_name() == file) else {
         return Ok(Vec::new());
     };
-    let bytes = entry.bytes(MOST_NAMES)?;
+    let bytes = entry.bytes(MAX_NAMES)?;
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.map(String::from).collect())

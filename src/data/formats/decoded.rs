@@ -17,10 +17,10 @@ use crate::data::Background;
 use crate::error::{Error, Result};
 
 /// The most bytes that the file of one picture may have.
-const MOST_OF_FILE: u64 = 64 << 20;
+const MAX_OF_FILE: u64 = 64 << 20;
 
 /// The most bytes that all images together may have.
-const MOST_PIXELS: u64 = 64 << 30;
+const MAX_PIXELS: u64 = 64 << 30;
 
 /// Pictures that are decoded between two reports of progress.
 const AT_ONCE: usize = 256;
@@ -155,7 +155,7 @@ fn fill(
 /// Zeros for so many images, if there is memory for them.
 pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Result<Vec<u8>> {
     let bytes = (count as u64).checked_mul(image as u64);
-    let bytes = bytes.filter(|&bytes| bytes <= MOST_PIXELS);
+    let bytes = bytes.filter(|&bytes| bytes <= MAX_PIXELS);
     let large = || {
         Error::data(
             place,
@@ -177,7 +177,7 @@ pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Resul
 }
 
 fn raster_of(entry: &Entry) -> Result<Raster> {
-    let bytes = entry.bytes(MOST_OF_FILE)?;
+    let bytes = entry.bytes(MAX_OF_FILE)?;
     raster::decode(&bytes).map_err(|fault| fault.at(&entry.place.path()))
 }
 

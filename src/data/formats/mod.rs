@@ -44,7 +44,7 @@ enum Sniffed {
 const START: usize = 263;
 
 /// How many files beside each other are looked at for archives.
-const MOST_BESIDE: usize = 256;
+const MAX_BESIDE: usize = 256;
 
 fn sniff(start: &[u8]) -> Sniffed {
     let length = |bytes: &[u8; 8]| (2..1 << 30).contains(&u64::from_le_bytes(*bytes));
@@ -145,7 +145,7 @@ fn holds(tree: &Tree) -> Result<bool> {
 fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
     let mut found = Vec::new();
     let direct = tree.entries.iter().filter(|entry| entry.parts.len() == 1);
-    for entry in direct.take(MOST_BESIDE) {
+    for entry in direct.take(MAX_BESIDE) {
         let what = sniff(&entry.start(START as u64)?);
         let wanted = [
             Sniffed::Zip,

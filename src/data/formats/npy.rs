@@ -20,7 +20,7 @@ use crate::bounded;
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// The longest description, which is NumPy's own limit too.
-const MOST_HEADER: usize = 10_000;
+const MAX_HEADER: usize = 10_000;
 
 /// The most bytes of numbers: 64 GiB.
 const MOST: u64 = 64 << 30;
@@ -56,9 +56,9 @@ pub(super) fn read(mut reader: impl Read) -> Result<Array, Fault> {
             )));
         }
     };
-    if length > MOST_HEADER {
+    if length > MAX_HEADER {
         return Err(fault(format!(
-            "has a description of {length} bytes, over the limit of {MOST_HEADER}; save the array alone, without fields"
+            "has a description of {length} bytes, over the limit of {MAX_HEADER}; save the array alone, without fields"
         )));
     }
     let header = exactly(&mut reader, length)?;

@@ -1,13 +1,13 @@
 //! The files of a folder, a zip or a tar, as one list of names.
 //!
 //! **Invariant:** whatever an archive or a folder claims, the list has at most
-//! [`MOST_ENTRIES`](super::super::archive::MOST_ENTRIES) files, none lies outside, and no
+//! [`MAX_ENTRIES`](super::super::archive::MAX_ENTRIES) files, none lies outside, and no
 //! link is followed.
 
 use std::io::{self, Read, Take};
 use std::path::{Path, PathBuf};
 
-use super::super::archive::{self, LONGEST_NAME, MOST_ENTRIES, Skipped};
+use super::super::archive::{self, LONGEST_NAME, MAX_ENTRIES, Skipped};
 use super::super::event::Event;
 use super::super::fault::Fault;
 use super::super::idx;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 const DEEPEST: usize = 8;
 
 /// The most bytes that the files of a tar may have together.
-const MOST_UNPACKED: u64 = 4 << 30;
+const MAX_UNPACKED: u64 = 4 << 30;
 
 /// A file.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Tree {
                 });
             }
             above.pop();
-            if self.entries.len() > MOST_ENTRIES {
+            if self.entries.len() > MAX_ENTRIES {
                 return Err(Error::data(folder, too_many()));
             }
         }
@@ -139,7 +139,7 @@ impl Tree {
         let plain = idx::decompressed(file).map_err(|fault| fault.at(path))?;
         // As much is decompressed, whatever lies between the files.
         let plain = Telling::new(plain, path, events);
-        let plain = plain.take(2 * MOST_UNPACKED);
+        let plain = plain.take(2 * MAX_UNPACKED);
         tree.unpack(plain, path).map_err(|fault| fault.at(path))?;
         tree.sort();
         Ok(tree)
@@ -151,7 +151,7 @@ impl Tree {
         for entry in archive.entries().map_err(tar_fault)? {
             let mut entry = entry.map_err(tar_fault)?;
             seen += 1;
-            if seen > MOST_ENTRIES {
+            if seen > MAX_ENTRIES {
                 return Err(Fault::Format(too_many()));
             }
             let kind = entry.header().entry_type();
@@ -180,7 +180,7 @@ impl Tree {
             }
             // A claim, which is compared with what is there.
             let size = entry.size();
-            if size > MOST_UNPACKED - unpacked {
+            if size > MAX_UNPACKED - unpacked {
                 return Err(Fault::Format(
                     "holds more than 4 GiB of files; unpack it, and name the folder".into(),
                 ));
@@ -280,7 +280,7 @@ fn is_hidden(name: &str) -> bool {
 }
 
 fn too_many() -> String {
-    format!("holds more than {MOST_ENTRIES} files; name a folder of the data files alone")
+    format!("holds more than {MAX_ENTRIES} files; name a folder of the data files alone")
 }
 
 fn tar_fault(error: std::io::Error) -> Fault {

@@ -38,7 +38,8 @@ pub struct Linear {
     /// Real or binary weights.
     #[serde(default)]
     pub weights: Weights,
-    /// Whether binary weights have a scale for each output.
+    /// Whether binary weights have a scale for each output, `mean |V|` over its latent weights
+    /// ([`crate::layers::Terms::scale`]).
     #[serde(default)]
     pub scale: bool,
 }
