@@ -62,12 +62,6 @@ const MAX_FUNCTION: usize = 60;
 /// Functions that have more, as file and name: those that a list of cases makes long, and
 /// those that are still to be split.
 const LONG: &[(&str, &str)] = &[
-    ("cli/data/list.rs", "run"),
-    ("data/formats/arrays.rs", "joined"),
-    ("data/formats/layout.rs", "classes"),
-    ("data/formats/layout.rs", "sort"),
-    ("data/formats/npy.rs", "read"),
-    ("data/public.rs", "file"),
     ("estimators/unit.rs", "add_grad"),
     ("estimators/unit.rs", "record_as"),
     ("estimators/unit/passes.rs", "backward"),

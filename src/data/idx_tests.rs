@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::data::Dataset;
-use crate::data::fault::Fault;
-use crate::data::idx_parse::*;
+use crate::data::Fault;
 use crate::error::{Error, Result};
 
 fn header(kind: u8, lengths: &[u32]) -> Vec<u8> {

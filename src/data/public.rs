@@ -314,28 +314,8 @@ mod fetching {
                 file: known.name,
                 url: &url,
             });
-            // What failed beside the disk.
-            let mut why = None;
-            let mut outcome = None;
-            let written = write_atomic(path, |file: &mut BufWriter<_>| {
-                let mut hashing = Hashing::new(file);
-                let fetched = download::stream(&url, known.name, known.most, &mut hashing, events);
-                let judged = fetched.and_then(|()| {
-                    let digests = hashing.digests();
-                    let check = judge(known, noted.as_deref(), &digests)?;
-                    Ok((check, digests))
-                });
-                match judged {
-                    Ok(judged) => outcome = Some(judged),
-                    Err(download::Broken::Disk(error)) => return Err(error),
-                    Err(download::Broken::Network(what)) => {
-                        why = Some(what);
-                        return Err(io::Error::other("not fetched"));
-                    }
-                }
-                Ok(())
-            });
-            if let Some(why) = why {
+            let (written, outcome) = from(&url, known, path, noted.as_deref(), events);
+            if let Some(Err(why)) = outcome {
                 let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
                 events(Event::Failed {
                     file: known.name,
@@ -346,7 +326,7 @@ mod fetching {
                 continue;
             }
             written?;
-            if let Some((check, digests)) = outcome {
+            if let Some(Ok((check, digests))) = outcome {
                 recorded::note(folder, known.name, &digests.sha256)?;
                 events(Event::Saved { path });
                 return Ok(check);
@@ -358,6 +338,39 @@ mod fetching {
             reasons.join(" | "),
             folder.display()
         )))
+    }
+
+    /// What an address gave: how it is known, or why it is not taken.
+    type Given = Option<std::result::Result<(Check, Digests), String>>;
+
+    /// Writes what an address gives, if it is the file. What the disk says, and what the
+    /// network says, which is nothing where the disk failed.
+    fn from(
+        url: &str,
+        known: &PublicFile,
+        path: &Path,
+        noted: Option<&str>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> (Result<()>, Given) {
+        let mut given = None;
+        let written = write_atomic(path, |file: &mut BufWriter<_>| {
+            let mut hashing = Hashing::new(file);
+            let fetched = download::stream(url, known.name, known.most, &mut hashing, events);
+            let judged = fetched.and_then(|()| {
+                let digests = hashing.digests();
+                Ok((judge(known, noted, &digests)?, digests))
+            });
+            match judged {
+                Ok(judged) => given = Some(Ok(judged)),
+                Err(download::Broken::Disk(error)) => return Err(error),
+                Err(download::Broken::Network(what)) => {
+                    given = Some(Err(what));
+                    return Err(io::Error::other("not fetched"));
+                }
+            }
+            Ok(())
+        });
+        (written, given)
     }
 
     /// How a file with these digests is known; an error where it is another.

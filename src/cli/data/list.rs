@@ -1,8 +1,9 @@
 //! `bnn-cpu data list`: what data sets there are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::emnist::Part;
+use bnn_cpu::data::public::PublicSet;
 use bnn_cpu::data::{self, DatasetChoice, digits, mnist, public};
 use bnn_cpu::files;
 use serde_json::json;
@@ -49,7 +50,14 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         }));
         return output::json(&json!({ "event": "data", "sets": sets }));
     }
-    let place = match &folder {
+    readable(folder.as_deref(), other).print()?;
+    output::line("")?;
+    fetchable(&fetched).print()
+}
+
+/// The sets that can be read, by what asks for them.
+fn readable(folder: Option<&Path>, other: Option<&Path>) -> Table {
+    let place = match folder {
         Some(folder) => folder.display().to_string(),
         None => "not here; get it with: bnn-cpu data fetch".into(),
     };
@@ -104,10 +112,13 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         DatasetChoice::Qmnist,
         ["QMNIST", "60,000", "60,000", classes, size, "--data DIR"],
     ));
-    table.print()?;
-    output::line("")?;
+    table
+}
+
+/// The sets that can be fetched, and how those that are here are read.
+fn fetchable(fetched: &[(&PublicSet, Option<PathBuf>)]) -> Table {
     let mut table = self::table("data fetch");
-    for (set, folder) in &fetched {
+    for (set, folder) in fetched {
         let place = match folder {
             Some(folder) => super::fetch::usage(set, folder),
             None => "not here".into(),
@@ -116,7 +127,7 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         let cells = [set.name, set.title, train, test, classes, size, &place];
         table.row(cells.map(String::from).to_vec());
     }
-    table.print()
+    table
 }
 
 fn table(first: &'static str) -> Table {

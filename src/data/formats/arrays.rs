@@ -165,6 +165,27 @@ pub(super) fn joined(
     if !unused.is_empty() {
         notes.push(format!("arrays left out: {unused:?}"));
     }
+    let (joined, front) = stacked(train, validation, test, &mut notes).map_err(at)?;
+    let (learned, tested) = joined.labels.split_at(front);
+    Ok(Material {
+        classes: classes_of(learned, tested).map_err(at)?,
+        pixels: joined.pixels,
+        labels: joined.labels,
+        shape: joined.shape.unwrap_or_default(),
+        train: test.is_some().then_some(front),
+        names: Vec::new(),
+        options: *options,
+        notes,
+    })
+}
+
+/// The parts one behind the other, and how many images are to learn from.
+fn stacked(
+    train: Pair<'_>,
+    validation: Option<Pair<'_>>,
+    test: Option<Pair<'_>>,
+    notes: &mut Vec<String>,
+) -> std::result::Result<(Joined, usize), String> {
     let scale = train.images.1.scale();
     if scale == Scale::Unit {
         notes.push("pixels are whole numbers divided by 255, and were read as those".into());
@@ -179,25 +200,15 @@ pub(super) fn joined(
         scale,
         ..Joined::default()
     };
-    joined.add(train).map_err(at)?;
+    joined.add(train)?;
     if let Some(pair) = validation {
-        joined.add(pair).map_err(at)?;
+        joined.add(pair)?;
     }
     let front = joined.labels.len();
     if let Some(pair) = test {
-        joined.add(pair).map_err(at)?;
+        joined.add(pair)?;
     }
-    let (learned, tested) = joined.labels.split_at(front);
-    Ok(Material {
-        classes: classes_of(learned, tested).map_err(at)?,
-        pixels: joined.pixels,
-        labels: joined.labels,
-        shape: joined.shape.unwrap_or_default(),
-        train: test.is_some().then_some(front),
-        names: Vec::new(),
-        options: *options,
-        notes,
-    })
+    Ok((joined, front))
 }
 
 /// Images and their labels.

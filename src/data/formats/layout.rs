@@ -71,33 +71,50 @@ pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> 
         let inside = all.iter().filter(|(_, parts)| is_one_of(names, &parts[0]));
         inside.map(|(i, parts)| (*i, &parts[1..])).collect()
     };
-    let mut evaluation = BTreeSet::new();
     if tops.iter().all(|top| is_one_of(&OMNIGLOT, top)) && tops.len() == 2 {
-        let second = part(&OMNIGLOT[1..]);
-        let first: BTreeSet<&str> = part(&OMNIGLOT[..1]).iter().map(|p| &*p.1[0]).collect();
-        for (_, parts) in &second {
-            if first.contains(&*parts[0]) {
-                return Err(format!(
-                    "has the alphabet {:?} in both of Omniglot's parts; fetch them anew",
-                    parts[0]
-                ));
-            }
-            evaluation.insert(parts[0].clone());
-        }
-        return classes(part(&OMNIGLOT), None, evaluation, notes);
+        let evaluation = second_part(&part(&OMNIGLOT[..1]), &part(&OMNIGLOT[1..]))?;
+        let layout = classes(part(&OMNIGLOT), None, notes)?;
+        return Ok(Layout {
+            evaluation,
+            ..layout
+        });
     }
     let train = part(TRAIN);
     // A class may be of trains.
     let in_parts = !train.is_empty() && train.iter().all(|(_, parts)| parts.len() >= 2);
     if !in_parts {
-        return classes(all, None, evaluation, notes);
+        return classes(all, None, notes);
     }
     let known = |top: &&String| [TRAIN, VALIDATION, TEST].iter().any(|n| is_one_of(n, top));
     let others: Vec<_> = tops.iter().filter(|top| !known(top)).collect();
     if !others.is_empty() {
         notes.push(format!("folders beside train left out: {others:?}"));
     }
-    let (mut validation, mut test) = (part(VALIDATION), part(TEST));
+    let (train, test) = joined(train, part(VALIDATION), part(TEST), &mut notes);
+    classes(train, test, notes)
+}
+
+/// The alphabets of Omniglot's second part, if none of them is in the first.
+fn second_part(first: &[Named], second: &[Named]) -> Result<BTreeSet<String>, String> {
+    let known: BTreeSet<&str> = first.iter().map(|(_, parts)| &*parts[0]).collect();
+    let twice = second.iter().find(|(_, parts)| known.contains(&*parts[0]));
+    match twice {
+        Some((_, parts)) => Err(format!(
+            "has the alphabet {:?} in both of Omniglot's parts; fetch them anew",
+            parts[0]
+        )),
+        None => Ok(second.iter().map(|(_, parts)| parts[0].clone()).collect()),
+    }
+}
+
+/// What is learned from and what is tested on, of three parts of which the last two may be
+/// empty.
+fn joined<'a>(
+    mut train: Vec<Named<'a>>,
+    mut validation: Vec<Named<'a>>,
+    mut test: Vec<Named<'a>>,
+    notes: &mut Vec<String>,
+) -> (Vec<Named<'a>>, Option<Vec<Named<'a>>>) {
     let bare = drop_shallow(&mut test, 2);
     if bare > 0 {
         notes.push(format!("{bare} test pictures without a class left out"));
@@ -108,24 +125,22 @@ pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> 
             "{bare} validation pictures without a class left out"
         ));
     }
-    let mut train = train;
-    let test = match (test.is_empty(), validation.is_empty()) {
-        (true, true) => None,
+    match (test.is_empty(), validation.is_empty()) {
+        (true, true) => (train, None),
         (true, false) => {
             notes.push("there are no test pictures, so those in val are tested on".into());
-            Some(validation)
+            (train, Some(validation))
         }
-        (false, true) => Some(test),
+        (false, true) => (train, Some(test)),
         (false, false) => {
             notes.push(
                 "pictures in val are learned from as those in train are, and validation images are drawn from both"
                     .into(),
             );
             train.extend(validation);
-            Some(test)
+            (train, Some(test))
         }
-    };
-    classes(train, test, evaluation, notes)
+    }
 }
 
 /// Takes out what lies fewer than so many names deep, and says how much it was.
@@ -144,7 +159,6 @@ fn tops(pictures: &[Named]) -> Vec<String> {
 fn classes(
     train: Vec<Named>,
     test: Option<Vec<Named>>,
-    evaluation: BTreeSet<String>,
     notes: Vec<String>,
 ) -> Result<Layout, String> {
     let both = || train.iter().chain(test.iter().flatten());
@@ -163,8 +177,7 @@ fn classes(
             depth.saturating_sub(1)
         ));
     }
-    let name = |parts: &[String]| parts[..depth - 1].join("/");
-    let names: BTreeSet<String> = train.iter().map(|(_, parts)| name(parts)).collect();
+    let names: BTreeSet<String> = train.iter().map(|(_, parts)| class_of(parts)).collect();
     let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
     if names.len() < 2 {
         return Err(format!(
@@ -178,29 +191,39 @@ fn classes(
             names.len()
         ));
     }
-    let numbered = |pictures: &[Named]| -> Result<Vec<(usize, u32)>, String> {
-        let mut sorted: Vec<&Named> = pictures.iter().collect();
-        sorted.sort_by(|a, b| a.1.cmp(b.1));
-        let number = |(i, parts): &Named| {
-            let name = name(parts);
-            match numbers.get(&*name) {
-                Some(&class) => Ok((*i, class)),
-                None => Err(format!(
-                    "has test pictures of the class {name:?}, which training never shows; give two parts of one set"
-                )),
-            }
-        };
-        sorted.into_iter().map(number).collect()
-    };
     let alphabet = |name: &String| name.split('/').next().unwrap_or_default().to_string();
     Ok(Layout {
-        train: numbered(&train)?,
-        test: test.as_deref().map(numbered).transpose()?,
+        train: numbered(&train, &numbers)?,
+        test: test.map(|test| numbered(&test, &numbers)).transpose()?,
         alphabets: (depth == 3).then(|| names.iter().map(alphabet).collect()),
         classes: names.into_iter().collect(),
-        evaluation,
+        evaluation: BTreeSet::new(),
         notes,
     })
+}
+
+/// The name of the class of a picture: the folders above it.
+fn class_of(parts: &[String]) -> String {
+    parts[..parts.len() - 1].join("/")
+}
+
+/// Pictures in the order of their names, with the numbers of their classes.
+fn numbered(
+    pictures: &[Named],
+    numbers: &BTreeMap<&str, u32>,
+) -> Result<Vec<(usize, u32)>, String> {
+    let mut sorted: Vec<&Named> = pictures.iter().collect();
+    sorted.sort_by(|a, b| a.1.cmp(b.1));
+    let number = |(i, parts): &Named| {
+        let name = class_of(parts);
+        match numbers.get(&*name) {
+            Some(&class) => Ok((*i, class)),
+            None => Err(format!(
+                "has test pictures of the class {name:?}, which training never shows; give two parts of one set"
+            )),
+        }
+    };
+    sorted.into_iter().map(number).collect()
 }
 
 #[cfg(test)]

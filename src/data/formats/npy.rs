@@ -67,6 +67,18 @@ pub(super) fn read(mut reader: impl Read) -> Result<Array, Fault> {
     let (descr, fortran, shape) =
         header.ok_or_else(|| fault("has a description that NumPy does not write; save it anew"))?;
     let (kind, big_endian) = kind(&descr)?;
+    let bytes = numbers(reader, kind, &shape)?;
+    Ok(Array {
+        kind,
+        shape,
+        fortran,
+        big_endian,
+        bytes,
+    })
+}
+
+/// The numbers of an array of that shape: exactly as many as it has.
+fn numbers(reader: impl Read, kind: Kind, shape: &[usize]) -> Result<Vec<u8>, Fault> {
     let size = kind.size() as u64;
     let promised = shape
         .iter()
@@ -90,13 +102,7 @@ pub(super) fn read(mut reader: impl Read) -> Result<Array, Fault> {
         found if found > promised => Err(fault(format!(
             "goes on after the {promised} bytes of data that it promises; copy it again"
         ))),
-        _ => Ok(Array {
-            kind,
-            shape,
-            fortran,
-            big_endian,
-            bytes,
-        }),
+        _ => Ok(bytes),
     }
 }
 
