@@ -65,15 +65,15 @@ pub(crate) mod testing;
 
 // Pictures of one's own.
 #[cfg(feature = "pictures")]
-pub mod fit;
+pub mod contact_sheet;
 #[cfg(feature = "pictures")]
 mod orientation;
 #[cfg(feature = "pictures")]
 pub mod picture;
 #[cfg(feature = "pictures")]
-pub mod raster;
+pub mod preprocess;
 #[cfg(feature = "pictures")]
-pub mod sheet;
+pub mod raster;
 
 pub use augment::Augment;
 pub use background::Background;

@@ -2,7 +2,7 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-use crate::data::sheet::Sheet;
+use crate::data::contact_sheet::ContactSheet;
 use crate::error::{Error, Result};
 
 /// Red, green, blue.
@@ -54,7 +54,7 @@ pub enum Anchor {
 /// A picture under way.
 #[derive(Clone, Debug)]
 pub struct Canvas {
-    sheet: Sheet,
+    sheet: ContactSheet,
     /// Its colours.
     pub theme: Theme,
 }
@@ -76,7 +76,7 @@ impl Canvas {
                 "a picture of {width}x{height} pixels cannot be made; show less at once"
             )));
         }
-        let sheet = Sheet {
+        let sheet = ContactSheet {
             width,
             height,
             channels: 3,

@@ -83,6 +83,34 @@ struct Scratch {
     node: [f64; 3],
 }
 
+impl Scratch {
+    /// Scratch for `len` units; with totals where samples of an image are added up.
+    fn new(len: usize, totals: bool) -> Self {
+        let row = || vec![0.0; len];
+        Self {
+            p: row(),
+            u: row(),
+            v: row(),
+            zeros: row(),
+            saved_grads: row(),
+            totals: [0, 1].map(|_| vec![0.0; if totals { len } else { 0 }]),
+            sums: [0.0; 3],
+            node: [0.0; 3],
+        }
+    }
+}
+
+/// Registers a layer's learned numbers, where it has any, as the buffer `{name}.controls`.
+fn add_learned(tape: &mut Tape, name: &str, begin: &[f32]) -> Option<BufferId> {
+    if begin.is_empty() {
+        return None;
+    }
+    let name = format!("{name}.controls");
+    let id = tape.params.add_buffer(name, &[begin.len()], 0.0);
+    tape.params.buffer_mut(id).copy_from_slice(begin);
+    Some(id)
+}
+
 /// Adds a gradient and its control part to Σ g², Σ g·c and Σ c².
 fn learn_from(sums: &mut [f64; 3], g: f32, control: f32) {
     let (g, control) = (f64::from(g), f64::from(control));
@@ -120,14 +148,7 @@ impl BinaryUnit {
             first_bit,
             noise,
         } = part;
-        let begin = estimator.learned();
-        let controls = (!begin.is_empty()).then(|| {
-            let id = tape
-                .params
-                .add_buffer(format!("{name}.controls"), &[begin.len()], 0.0);
-            tape.params.buffer_mut(id).copy_from_slice(begin);
-            id
-        });
+        let controls = add_learned(tape, name, estimator.learned());
         let saved_grads = if estimator.saved_grads() != SavedGrads::None {
             tape.full().live / particles.count() * len
         } else {
@@ -157,16 +178,7 @@ impl BinaryUnit {
             control_variates: vec![0.0; control_variates],
             images: Rows::new(tape.capacity()),
             scratch: (0..tape.chunks(x).max(Rows::chunks_of(tape.full().live)))
-                .map(|_| Scratch {
-                    p: vec![0.0; len],
-                    u: vec![0.0; len],
-                    v: vec![0.0; len],
-                    zeros: vec![0.0; len],
-                    saved_grads: vec![0.0; len],
-                    totals: [0, 1].map(|_| vec![0.0; if draws_control_variates { len } else { 0 }]),
-                    sums: [0.0; 3],
-                    node: [0.0; 3],
-                })
+                .map(|_| Scratch::new(len, draws_control_variates))
                 .collect(),
         };
         let bits = op.particles.emits.iter().all(|e| e.is_bit()) && !op.estimator.relaxes();
@@ -226,15 +238,11 @@ impl BinaryUnit {
         }
     }
 
-    /// The gradient that a row passes to its `x`, added to `dx`.
-    fn add_grad(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch, dx: &mut [f32]) {
-        let (pass, signals, len) = (cx.pass, cx.signals, self.len);
+    /// Computes the numbers of a row that the rule needs beside pre-activations and bits.
+    fn prepare(&self, pass: &Pass, row: usize, x: &[f32], scratch: &mut Scratch) {
         let (estimator, needs) = (&self.estimator, self.estimator.needs());
-        let ew = &pass.engine.kernels.ew;
-        let x = &cx.x[self.input_row(pass, row) * len..][..len];
-        let range = row * len..(row + 1) * len;
         if needs.p {
-            let probability = estimator.probability();
+            let (probability, ew) = (estimator.probability(), &pass.engine.kernels.ew);
             probability.probabilities(ew, pass.slope, x, &mut scratch.p);
         }
         if needs.u {
@@ -243,6 +251,35 @@ impl BinaryUnit {
         if needs.v {
             fill_uniform(&mut pass.noise(self.noise + SECOND, row), &mut scratch.v);
         }
+    }
+
+    /// The losses of the extra rows of a primary row.
+    fn extra_losses(&self, cx: &View<'_>, row: usize) -> [f32; 2] {
+        let primary = cx.pass.group.primary();
+        [0, 1].map(|i| match self.particles.own.clone().nth(i) {
+            Some(particle) if row < primary => cx.signals.losses[particle * primary + row],
+            _ => 0.0,
+        })
+    }
+
+    /// What the control part of a row is made from: its control variate, or the weighted
+    /// losses of its extra rows.
+    fn control_signals(&self, cx: &View<'_>, row: usize, extra: [f32; 2]) -> [f32; 2] {
+        if self.control_variates.is_empty() {
+            return extra.map(|loss| loss * cx.signals.weights[row]);
+        }
+        let group = cx.pass.group;
+        let at = group.image(row) * group.samples + row / group.images;
+        [self.control_variates[at], 0.0]
+    }
+
+    /// The gradient that a row passes to its `x`, added to `dx`.
+    fn add_grad(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch, dx: &mut [f32]) {
+        let (pass, signals, len) = (cx.pass, cx.signals, self.len);
+        let (estimator, ew) = (&self.estimator, &pass.engine.kernels.ew);
+        let x = &cx.x[self.input_row(pass, row) * len..][..len];
+        let range = row * len..(row + 1) * len;
+        self.prepare(pass, row, x, scratch);
         let saved_grads = if estimator.saved_grads() == SavedGrads::Samples {
             self.others(pass, row, &mut scratch.saved_grads);
             [&*scratch.saved_grads, &*scratch.zeros]
@@ -253,11 +290,7 @@ impl BinaryUnit {
                     .unwrap_or(&scratch.zeros)
             })
         };
-        let primary = pass.group.primary();
-        let extra = [0, 1].map(|i| match self.particles.own.clone().nth(i) {
-            Some(particle) if row < primary => signals.losses[particle * primary + row],
-            _ => 0.0,
-        });
+        let extra = self.extra_losses(cx, row);
         let h = &cx.h[range.clone()];
         let score_function = estimator.score_function();
         let learning_signal = score_function.map_or(0.0, |rule| {
@@ -287,13 +320,7 @@ impl BinaryUnit {
             return estimator.grads(ew, units, dx);
         };
         let draws_control_variates = !self.control_variates.is_empty();
-        let controls = if draws_control_variates {
-            let group = pass.group;
-            let at = group.image(row) * group.samples + row / group.images;
-            [self.control_variates[at], 0.0]
-        } else {
-            extra.map(|loss| loss * signals.weights[row])
-        };
+        let controls = self.control_signals(cx, row, extra);
         for (i, dx) in dx.iter_mut().enumerate() {
             let unit = units.at(i);
             let control = rule.control_part(unit, controls);

@@ -178,10 +178,27 @@ impl ModelSpec {
         let (Some(last), Some(shape)) = (self.layers.last(), shapes.last()) else {
             return fail("there are no layers".into());
         };
+        self.check_logits(&shapes)?;
+        if last.layer().is_loss() && shape.output.len() != 1 {
+            return fail("its loss must be one number a row".into());
+        }
+        let bits = self.makes_bits().last().copied().unwrap_or(false);
+        if !last.layer().is_loss()
+            && (shape.output.pixels() != 1 || bits || last.is::<Activation>())
+        {
+            return fail("the last layer must be linear, one output for each class".into());
+        }
+        self.check_estimators()?;
+        self.check_pixels()
+    }
+
+    /// Whether all losses against labels tell the same classes apart, and read a layer.
+    fn check_logits(&self, shapes: &[Shapes]) -> Result<()> {
+        let fail = |what: String| Err(Error::spec(format!("model {}: {what}", self.name)));
         let classes = |(layer, shapes): (&LayerSpec, &Shapes)| {
             layer.layer().reads_logits().then(|| shapes.input().len())
         };
-        let mut classes = self.layers.iter().zip(&shapes).filter_map(classes);
+        let mut classes = self.layers.iter().zip(shapes).filter_map(classes);
         let first = classes.next();
         if let Some(other) = classes.find(|other| Some(*other) != first) {
             return fail(format!(
@@ -199,17 +216,7 @@ impl ModelSpec {
                 "layer {name}: it takes the images for logits; name a layer as its input"
             ));
         }
-        if last.layer().is_loss() && shape.output.len() != 1 {
-            return fail("its loss must be one number a row".into());
-        }
-        let bits = self.makes_bits().last().copied().unwrap_or(false);
-        if !last.layer().is_loss()
-            && (shape.output.pixels() != 1 || bits || last.is::<Activation>())
-        {
-            return fail("the last layer must be linear, one output for each class".into());
-        }
-        self.check_estimators()?;
-        self.check_pixels()
+        Ok(())
     }
 
     /// For each layer, whether its output is bits.

@@ -89,13 +89,7 @@ impl Packer<'_> {
                 },
             );
         }
-        // Channels side by side may have fewer integers than the widest.
-        let mut p = vec![0.0; channels * (integers.reach + 1)];
-        for (c, p) in p.chunks_exact_mut(integers.reach + 1).enumerate() {
-            for (p, &x) in p.iter_mut().zip(scan.values(c)) {
-                *p = probability(x);
-            }
-        }
+        let p = probabilities(&scan, (channels, integers.reach), probability);
         let node = self.noise;
         push(
             x,
@@ -138,4 +132,20 @@ fn and(rises: &[Option<bool>], thresholds: &[ChannelThreshold]) -> Vec<bool> {
     pairs
         .map(|(rises, t)| rises.is_some_and(|r| r == t.inverted) && !t.constant)
         .collect()
+}
+
+/// The probability of a 1 for every sum of every channel.
+fn probabilities(
+    scan: &Scan,
+    (channels, reach): (usize, usize),
+    probability: &dyn Fn(f32) -> f32,
+) -> Vec<f32> {
+    // Channels side by side may have fewer integers than the widest.
+    let mut p = vec![0.0; channels * (reach + 1)];
+    for (c, p) in p.chunks_exact_mut(reach + 1).enumerate() {
+        for (p, &x) in p.iter_mut().zip(scan.values(c)) {
+            *p = probability(x);
+        }
+    }
+    p
 }

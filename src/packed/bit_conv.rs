@@ -143,6 +143,31 @@ impl BitConv {
         sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
     }
 
+    /// Channels shared out evenly to groups, and as many groups to a block as fit the cache;
+    /// without their terms.
+    fn blocks(spec: &ConvSpec<'_>) -> Vec<Block> {
+        let (channels, plane) = (spec.input.channels, Self::plane(spec));
+        let count = channels.div_ceil(Self::group_size(spec));
+        let mut blocks: Vec<Block> = Vec::new();
+        let (mut first, mut held) = (0, usize::MAX);
+        for g in 0..count {
+            let b = (channels - first).div_ceil(count - g);
+            let bytes = plane << (b - 1);
+            if held.saturating_add(bytes) > CACHE {
+                held = 0;
+                blocks.push(Block {
+                    groups: Vec::new(),
+                    terms: Vec::new(),
+                });
+            }
+            held += bytes;
+            let last = blocks.len() - 1;
+            blocks[last].groups.push((first, b));
+            first += b;
+        }
+        blocks
+    }
+
     pub fn new(
         spec: &ConvSpec<'_>,
         from: usize,
@@ -160,59 +185,28 @@ impl BitConv {
         let positive =
             |o: usize, c: usize, tap: usize| (spec.positive)(o, c * taps + tap) != negate(o);
 
-        // Channels shared out evenly, then as many groups as fit the cache.
-        let count = channels.div_ceil(Self::group_size(spec));
-        let mut groups = Vec::new();
-        let mut first = 0;
-        for g in 0..count {
-            let b = (channels - first).div_ceil(count - g);
-            groups.push((first, b));
-            first += b;
-        }
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut held = usize::MAX;
-        for (first, b) in groups {
-            let bytes = plane << (b - 1);
-            if held.saturating_add(bytes) > CACHE {
-                held = 0;
-                blocks.push(Block {
-                    groups: Vec::new(),
-                    terms: Vec::new(),
-                });
-            }
-            held += bytes;
-            let last = blocks.len() - 1;
-            blocks[last].groups.push((first, b));
-        }
+        let mut blocks = Self::blocks(spec);
         for block in &mut blocks {
             for o in 0..spec.output.channels {
                 let terms = Self::terms(spec, &block.groups, plane, |c, tap| positive(o, c, tap));
                 block.terms.push(terms);
             }
         }
-        let sections: usize = blocks.iter().map(|b| b.terms[0].len()).sum();
-        let sections = sections + usize::from(extra.is_some());
-        let outputs = if blocks.len() == 1 {
-            1
-        } else {
-            spec.output.channels
-        };
+        let terms = blocks.iter().map(|b| b.terms[0].len());
+        let sections = terms.sum::<usize>() + usize::from(extra.is_some());
+        let (one, all) = (blocks.len() == 1, spec.output.channels);
+        let outputs = if one { 1 } else { all };
         let planes = blocks.iter().map(|b| b.bytes(plane)).max().unwrap_or(0);
-        let most = 6.max(
-            blocks
-                .iter()
-                .flat_map(|b| &b.groups)
-                .map(|g| g.1)
-                .max()
-                .unwrap_or(0),
-        );
+        let groups = blocks.iter().flat_map(|b| &b.groups);
+        let most = groups.map(|g| g.1).max().unwrap_or(0).max(6);
+        let inputs = || 0..channels * taps;
+        let negative = |o: usize| {
+            inputs()
+                .filter(|i| !positive(o, i / taps, i % taps))
+                .count()
+        };
         let negative = (0..spec.output.channels)
-            .map(|o| {
-                (0..channels * taps)
-                    .filter(|i| !positive(o, i / taps, i % taps))
-                    .count()
-            })
-            .map(|n| n as i32)
+            .map(|o| negative(o) as i32)
             .collect();
         Self {
             from,

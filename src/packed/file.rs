@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, Pixels, Product, Stage, Step, Weights};
@@ -55,6 +56,46 @@ enum Slot<'a> {
     Reals(&'a mut Vec<f32>),
     Ints(&'a mut Vec<i32>),
     Flags(&'a mut Vec<bool>),
+}
+
+impl Slot<'_> {
+    /// Fills it with the numbers of a tensor.
+    ///
+    /// # Errors
+    /// A tensor of another type or shape, or flags that are neither 0 nor 1, in words.
+    fn fill(
+        self,
+        name: &str,
+        shape: &[usize],
+        view: &TensorView<'_>,
+    ) -> std::result::Result<(), String> {
+        let dtype = match self {
+            Slot::Words(_) => Dtype::U64,
+            Slot::Reals(_) => Dtype::F32,
+            Slot::Ints(_) => Dtype::I32,
+            Slot::Flags(_) => Dtype::U8,
+        };
+        if view.shape() != shape || view.dtype() != dtype {
+            return Err(format!(
+                "tensor {name} is {:?} {:?} where its stage has {dtype:?} {shape:?}",
+                view.dtype(),
+                view.shape()
+            ));
+        }
+        let data = view.data();
+        match self {
+            Slot::Words(x) => *x = words(data, u64::from_le_bytes),
+            Slot::Reals(x) => *x = words(data, f32::from_le_bytes),
+            Slot::Ints(x) => *x = words(data, i32::from_le_bytes),
+            Slot::Flags(x) => {
+                if let Some(&b) = data.iter().find(|&&b| b > 1) {
+                    return Err(format!("tensor {name} holds {b}, not 0 or 1"));
+                }
+                *x = data.iter().map(|&b| b == 1).collect();
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Calls `visit` for each tensor: its name, shape and numbers.
@@ -212,31 +253,7 @@ impl PackedNet {
                 .tensors
                 .tensor(&name)
                 .map_err(|_| fail(format!("there is no tensor {name}")))?;
-            let dtype = match slot {
-                Slot::Words(_) => Dtype::U64,
-                Slot::Reals(_) => Dtype::F32,
-                Slot::Ints(_) => Dtype::I32,
-                Slot::Flags(_) => Dtype::U8,
-            };
-            if view.shape() != shape || view.dtype() != dtype {
-                return Err(fail(format!(
-                    "tensor {name} is {:?} {:?} where its stage has {dtype:?} {shape:?}",
-                    view.dtype(),
-                    view.shape()
-                )));
-            }
-            let data = view.data();
-            match slot {
-                Slot::Words(x) => *x = words(data, u64::from_le_bytes),
-                Slot::Reals(x) => *x = words(data, f32::from_le_bytes),
-                Slot::Ints(x) => *x = words(data, i32::from_le_bytes),
-                Slot::Flags(x) => {
-                    if let Some(&b) = data.iter().find(|&&b| b > 1) {
-                        return Err(fail(format!("tensor {name} holds {b}, not 0 or 1")));
-                    }
-                    *x = data.iter().map(|&b| b == 1).collect();
-                }
-            }
+            slot.fill(&name, &shape, &view).map_err(fail)?;
             read += 1;
             Ok(())
         })?;

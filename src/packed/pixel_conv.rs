@@ -92,19 +92,12 @@ impl PixelConv {
     }
 }
 
-impl Op for PixelConv {
-    fn name(&self) -> &'static str {
-        "pixel conv"
-    }
-
-    fn run(&self, cx: &mut Cx<'_>) {
-        let mut pixels = std::mem::take(&mut cx.s.shorts[self.pixels]);
-        let mut table = std::mem::take(&mut cx.s.shorts[self.table]);
-        let mut sums = std::mem::take(&mut cx.s.shorts[self.sums]);
-        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+impl PixelConv {
+    /// Writes the image into planes of 16-bit integers, a channel each.
+    fn load(&self, image: &[u8], pixels: &mut [i16]) {
         let (channels, height, width) = (self.input.channels, self.input.height, self.input.width);
         let plane = height * self.pitch;
-        for (y, row) in cx.image.chunks_exact(width * channels).enumerate() {
+        for (y, row) in image.chunks_exact(width * channels).enumerate() {
             for c in 0..channels {
                 let out = &mut pixels[c * plane + y * self.pitch + self.padding..][..width];
                 if channels == 1 {
@@ -118,6 +111,22 @@ impl Op for PixelConv {
                 }
             }
         }
+    }
+}
+
+impl Op for PixelConv {
+    fn name(&self) -> &'static str {
+        "pixel conv"
+    }
+
+    fn run(&self, cx: &mut Cx<'_>) {
+        let mut pixels = std::mem::take(&mut cx.s.shorts[self.pixels]);
+        let mut table = std::mem::take(&mut cx.s.shorts[self.table]);
+        let mut sums = std::mem::take(&mut cx.s.shorts[self.sums]);
+        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        let channels = self.input.channels;
+        let plane = self.input.height * self.pitch;
+        self.load(cx.image, &mut pixels);
         // Rows of padding stay zero in the table.
         let patterns = (self.rows * self.lanes) << (self.kernel - 1);
         for c in 0..channels {

@@ -85,21 +85,7 @@ impl TableConv {
                 _ => CACHE / (64 * width),
             };
             for lookups in lookups.chunks(together) {
-                let mut table = vec![0.0; lookups.len() * 16 * width];
-                for (row, out) in table.chunks_exact_mut(width).enumerate() {
-                    let ((tap, g), bits) = (lookups[row / 16], row % 16);
-                    for (o, out) in (first..channels).zip(out) {
-                        let sum: f64 = (0..4)
-                            .filter(|j| 4 * g + j < spec.input.channels)
-                            .filter(|j| signs || bits >> j & 1 == 1)
-                            .map(|j| {
-                                let w = f64::from(weight(o, (4 * g + j) * taps + tap));
-                                if bits >> j & 1 == 1 { w } else { -w }
-                            })
-                            .sum();
-                        *out = sum as f32;
-                    }
-                }
+                let table = block_table((spec, signs), &weight, lookups, (first, width));
                 let offset =
                     |&(tap, g): &(usize, usize)| at(tap / kernel.1, tap % kernel.1) + g as u32;
                 blocks.push(Block {
@@ -111,25 +97,6 @@ impl TableConv {
             }
             first += width;
         }
-        // The bits of the border are 0, which is what a sign of -1 is.
-        let border = f64::from(spec.border) + if signs { 1.0 } else { 0.0 };
-        let varies = spec.padding > 0 && border != 0.0;
-        let positions = if varies { starts.len() } else { 1 };
-        let mut first_sums = vec![0.0; positions * step];
-        let outside = varies.then(|| {
-            let weight = |o: usize, i: usize| f64::from(weight(o, i));
-            Classes::new(spec, weight, |_, outside| border * outside)
-        });
-        for (p, to) in first_sums.chunks_exact_mut(step).enumerate() {
-            to[..channels].copy_from_slice(bias);
-            if let Some(outside) = &outside {
-                let (y, x) = (p / spec.output.width, p % spec.output.width);
-                let outside = outside.at(y * spec.stride, x * spec.stride);
-                for (to, &outside) in to.iter_mut().zip(outside) {
-                    *to = (f64::from(*to) + outside) as f32;
-                }
-            }
-        }
         Self {
             from,
             to,
@@ -137,10 +104,67 @@ impl TableConv {
             sums: sizes.reals(starts.len() * step),
             step,
             starts,
-            bias: first_sums,
+            bias: first_sums((spec, signs), &weight, bias, step),
             blocks,
         }
     }
+}
+
+/// The partial sums of a block: for each look-up and each of the 16 patterns of its bits,
+/// those of `width` outputs from the first one on.
+fn block_table(
+    (spec, signs): (&WindowSpec, bool),
+    weight: &impl Fn(usize, usize) -> f32,
+    lookups: &[(usize, usize)],
+    (first, width): (usize, usize),
+) -> Vec<f32> {
+    let taps = spec.kernel.0 * spec.kernel.1;
+    let mut table = vec![0.0; lookups.len() * 16 * width];
+    for (row, out) in table.chunks_exact_mut(width).enumerate() {
+        let ((tap, g), bits) = (lookups[row / 16], row % 16);
+        for (o, out) in (first..spec.output.channels).zip(out) {
+            let sum: f64 = (0..4)
+                .filter(|j| 4 * g + j < spec.input.channels)
+                .filter(|j| signs || bits >> j & 1 == 1)
+                .map(|j| {
+                    let w = f64::from(weight(o, (4 * g + j) * taps + tap));
+                    if bits >> j & 1 == 1 { w } else { -w }
+                })
+                .sum();
+            *out = sum as f32;
+        }
+    }
+    table
+}
+
+/// What the sums begin with: the bias, and what lies outside of the image, which is one row
+/// for each position where that differs between positions.
+fn first_sums(
+    (spec, signs): (&WindowSpec, bool),
+    weight: &impl Fn(usize, usize) -> f32,
+    bias: &[f32],
+    step: usize,
+) -> Vec<f32> {
+    // The bits of the border are 0, which is what a sign of -1 is.
+    let border = f64::from(spec.border) + if signs { 1.0 } else { 0.0 };
+    let varies = spec.padding > 0 && border != 0.0;
+    let positions = if varies { spec.output.pixels() } else { 1 };
+    let mut first = vec![0.0; positions * step];
+    let outside = varies.then(|| {
+        let weight = |o: usize, i: usize| f64::from(weight(o, i));
+        Classes::new(spec, weight, |_, outside| border * outside)
+    });
+    for (p, to) in first.chunks_exact_mut(step).enumerate() {
+        to[..bias.len()].copy_from_slice(bias);
+        if let Some(outside) = &outside {
+            let (y, x) = (p / spec.output.width, p % spec.output.width);
+            let outside = outside.at(y * spec.stride, x * spec.stride);
+            for (to, &outside) in to.iter_mut().zip(outside) {
+                *to = (f64::from(*to) + outside) as f32;
+            }
+        }
+    }
+    first
 }
 
 impl Op for TableConv {

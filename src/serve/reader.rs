@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::fit::centre;
+use crate::data::preprocess::centre;
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::layers::log_softmax;

@@ -15,7 +15,13 @@ pub struct Grads<'a> {
 }
 
 impl Grads<'_> {
-    /// The gradient of input `i`, or `None` where nothing asks for it (images).
+    /// Whether anything asks for the gradient of input `i`; nothing does of images.
+    pub fn wants(&self, i: usize) -> bool {
+        self.places[self.inputs[i].0].wants_grad
+    }
+
+    /// The gradient of input `i`, or `None` where nothing asks for it. A node takes it once:
+    /// the first node that does writes it, and all others add to it.
     pub fn of(&mut self, i: usize) -> Option<Grad<'_>> {
         let value = self.inputs[i].0;
         let place = &self.places[value];

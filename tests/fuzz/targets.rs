@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bnn_cpu::data::emnist::Part;
-use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::preprocess::Invert;
 use bnn_cpu::data::reading::{Options, Resize};
 use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx, load_with, raster};
 use bnn_cpu::estimators::Firing;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::{Augment, Split, sheet};
+use bnn_cpu::data::contact_sheet::contact_sheet;
+use bnn_cpu::data::{Augment, Split};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -71,11 +72,11 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
     let last = split.len().min(args.first.saturating_add(args.count));
     let indices: Vec<usize> = (args.first..last).collect();
     let png = if args.augment == Augment::None {
-        sheet::contact_sheet(split, &indices, args.columns, args.scale)?.to_png()?
+        contact_sheet(split, &indices, args.columns, args.scale)?.to_png()?
     } else {
         let varied = varied(split, &indices, args)?;
         let all: Vec<usize> = (0..varied.len()).collect();
-        sheet::contact_sheet(&varied, &all, args.columns, args.scale)?.to_png()?
+        contact_sheet(&varied, &all, args.columns, args.scale)?.to_png()?
     };
     write_atomic_bytes(&args.out, &png)?;
     let count = indices.len();

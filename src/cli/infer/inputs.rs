@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::bounded;
-use bnn_cpu::data::fit::{Invert, fit};
 use bnn_cpu::data::picture::{PNG_SIGNATURE, Picture, decode_png};
+use bnn_cpu::data::preprocess::{Invert, preprocess};
 use bnn_cpu::data::{Background, Fault, idx, place};
 use bnn_cpu::files;
 use bnn_cpu::tensor::Shape;
@@ -79,7 +79,7 @@ impl Images {
         }
         if bytes.starts_with(&PNG_SIGNATURE) {
             let picture = decode_png(bytes).map_err(at)?;
-            return self.fit(name, picture, ink, shape, at);
+            return self.preprocess(name, picture, ink, shape, at);
         }
         let idx = matches!(bytes, [0, 0, _, 1..=4, ..] | [0x1f, 0x8b, ..]);
         if !idx {
@@ -116,12 +116,12 @@ impl Images {
                 luma: image.to_vec(),
                 alpha: None,
             };
-            self.fit(name, picture, ink, shape, at)?;
+            self.preprocess(name, picture, ink, shape, at)?;
         }
         Ok(())
     }
 
-    fn fit(
+    fn preprocess(
         &mut self,
         name: String,
         picture: Picture,
@@ -135,7 +135,8 @@ impl Images {
             )))
             .into());
         }
-        let image = fit(&picture, invert, background, (shape.height, shape.width)).map_err(at)?;
+        let image =
+            preprocess(&picture, invert, background, (shape.height, shape.width)).map_err(at)?;
         self.pixels.extend(image);
         self.names.push(name);
         Ok(())

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
-use bnn_cpu::data::fit::Invert;
+use bnn_cpu::data::preprocess::Invert;
 use bnn_cpu::layers::row_loss;
 use bnn_cpu::model::argmax;
 use bnn_cpu::model::verify;

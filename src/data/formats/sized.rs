@@ -3,7 +3,7 @@
 //! Scaling weighs pixels by a triangle, as `BILINEAR` of Pillow does; sums have one order,
 //! so that the same picture gives the same bytes on every machine.
 
-use super::super::fit::scaled;
+use super::super::preprocess::scaled;
 use super::super::raster::Raster;
 use super::super::reading::{Resize, Size};
 use crate::data::Background;

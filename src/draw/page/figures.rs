@@ -12,7 +12,7 @@ use super::super::curves::{Course, charts, inline};
 use super::super::grid::{Colours, Plane, short};
 use super::super::heatmap::{image, mean_image};
 use super::{Report, Subject};
-use crate::data::sheet::Sheet;
+use crate::data::contact_sheet::ContactSheet;
 use crate::study::grouped;
 use crate::train::EpochRecord;
 
@@ -23,7 +23,7 @@ const OPEN: usize = 2;
 
 /// A plane as a PNG in a data URI.
 fn uri(plane: &Plane, colours: Colours) -> String {
-    let sheet = Sheet {
+    let sheet = ContactSheet {
         width: plane.width,
         height: plane.height,
         channels: 3,

@@ -1,68 +1,98 @@
 //! The unit on a tape: what it emits on the way forwards, and the gradients that it adds on
 //! the way back.
 
-use super::{BinaryUnit, SECOND, View, add};
+use super::{BinaryUnit, SECOND, Scratch, View, add};
 use crate::estimators::probability::{conditional, relaxed};
 use crate::estimators::{Emit, Rule, SavedGrads};
 use crate::random::fill_uniform;
 use crate::tape::{Backward, Forward, Op, Pass, Phase, tree};
 
+impl BinaryUnit {
+    /// What the units of a row emit where they are sampled.
+    fn emit_row(&self, pass: &Pass, row: usize, x: &[f32], h: &mut [f32], scratch: &mut Scratch) {
+        let (ew, temperature) = (&pass.engine.kernels.ew, self.control.0);
+        let (emit, probability) = (self.emit(pass, row), self.estimator.probability());
+        if emit == Emit::Mean {
+            return probability.probabilities(ew, pass.slope, x, h);
+        }
+        self.draw(pass, row, &mut scratch.u);
+        if emit == Emit::Relaxed {
+            for (i, h) in h.iter_mut().enumerate() {
+                *h = relaxed(pass.slope, temperature, x[i], scratch.u[i]);
+            }
+            return;
+        }
+        probability.probabilities(ew, pass.slope, x, &mut scratch.p);
+        if emit == Emit::Conditional {
+            fill_uniform(&mut pass.noise(self.noise + SECOND, row), &mut scratch.v);
+            for (i, h) in h.iter_mut().enumerate() {
+                let bit = if scratch.u[i] < scratch.p[i] {
+                    1.0
+                } else {
+                    0.0
+                };
+                let (u, _) = conditional(scratch.p[i], scratch.v[i], bit);
+                *h = relaxed(pass.slope, temperature, x[i], u);
+            }
+            return;
+        }
+        if emit == Emit::Opposite {
+            scratch.u.iter_mut().for_each(|u| *u = 1.0 - *u);
+        }
+        (ew.bernoulli)(&scratch.p, &scratch.u, h);
+    }
+
+    /// The rows that gradients come from, from the first on: a score-function rule acts in
+    /// primary rows alone.
+    fn end_of_rows(&self, pass: &Pass) -> usize {
+        match self.estimator.rule() {
+            Rule::ScoreFunction(_) if pass.phase == Phase::Gradient => pass.group.primary(),
+            _ => pass.rows.live,
+        }
+    }
+
+    /// Saves the gradients of what it emitted that its rule needs first.
+    fn save_grads(&mut self, pass: &Pass, dy: &[f32]) {
+        let control_variate = pass.phase == Phase::ControlVariate;
+        match self.estimator.saved_grads() {
+            SavedGrads::Samples if control_variate || !pass.grads_saved => {
+                self.save_grads_of_samples(pass, dy);
+            }
+            SavedGrads::ExtraRows if control_variate => {
+                let rows = pass.group.primary() * self.len;
+                let own = self.particles.own.clone();
+                for (saved, particle) in self.saved_grads.iter_mut().zip(own) {
+                    saved[..rows].copy_from_slice(&dy[particle * rows..][..rows]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Op for BinaryUnit {
     fn forward(&mut self, cx: Forward<'_>) {
         let (len, pass) = (self.len, cx.pass);
         self.control = self.control_of(cx.params, pass);
-        let temperature = self.control.0;
         let x = cx.x(0);
-        let ew = &pass.engine.kernels.ew;
+        let step = pass.engine.kernels.ew.step;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let (this, probability, sample) =
-            (&*self, self.estimator.probability(), self.samples(pass));
-        pass.rows
-            .write(cx.y, len, &mut scratch, |rows, h, scratch| {
-                for (row, h) in rows.zip(h.chunks_exact_mut(len)) {
-                    let x = &x[this.input_row(pass, row) * len..][..len];
-                    if !sample {
-                        (ew.step)(x, h);
-                        continue;
-                    }
-                    let emit = this.emit(pass, row);
-                    if emit == Emit::Mean {
-                        probability.probabilities(ew, pass.slope, x, h);
-                        continue;
-                    }
-                    this.draw(pass, row, &mut scratch.u);
-                    if emit == Emit::Relaxed {
-                        for (i, h) in h.iter_mut().enumerate() {
-                            *h = relaxed(pass.slope, temperature, x[i], scratch.u[i]);
-                        }
-                        continue;
-                    }
-                    probability.probabilities(ew, pass.slope, x, &mut scratch.p);
-                    match emit {
-                        Emit::Opposite => scratch.u.iter_mut().for_each(|u| *u = 1.0 - *u),
-                        Emit::Conditional => {
-                            fill_uniform(&mut pass.noise(this.noise + SECOND, row), &mut scratch.v);
-                            for (i, h) in h.iter_mut().enumerate() {
-                                let bit = if scratch.u[i] < scratch.p[i] {
-                                    1.0
-                                } else {
-                                    0.0
-                                };
-                                let (u, _) = conditional(scratch.p[i], scratch.v[i], bit);
-                                *h = relaxed(pass.slope, temperature, x[i], u);
-                            }
-                            continue;
-                        }
-                        _ => {}
-                    }
-                    (ew.bernoulli)(&scratch.p, &scratch.u, h);
+        let (this, sample) = (&*self, self.samples(pass));
+        let rows = pass.rows;
+        rows.write(cx.y, len, &mut scratch, |rows, h, scratch| {
+            for (row, h) in rows.zip(h.chunks_exact_mut(len)) {
+                let x = &x[this.input_row(pass, row) * len..][..len];
+                match sample {
+                    true => this.emit_row(pass, row, x, h, scratch),
+                    false => step(x, h),
                 }
-            });
+            }
+        });
         self.scratch = scratch;
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
-        let (pass, len, primary) = (cx.pass, self.len, cx.pass.group.primary());
+        let (pass, len) = (cx.pass, self.len);
         let view = View {
             x: cx.x(0),
             h: cx.y(),
@@ -71,18 +101,7 @@ impl Op for BinaryUnit {
             signals: cx.signals,
         };
         let control_variate = pass.phase == Phase::ControlVariate;
-        if self.estimator.saved_grads() == SavedGrads::Samples
-            && (control_variate || !pass.grads_saved)
-        {
-            self.save_grads_of_samples(pass, cx.dy);
-        } else if control_variate && self.estimator.saved_grads() == SavedGrads::ExtraRows {
-            for (saved_grads, particle) in
-                self.saved_grads.iter_mut().zip(self.particles.own.clone())
-            {
-                let from = particle * primary * len;
-                saved_grads[..primary * len].copy_from_slice(&cx.dy[from..][..primary * len]);
-            }
-        }
+        self.save_grads(pass, cx.dy);
         // Nothing is added, so the tape spares the layers below their gradients.
         if matches!(self.estimator.rule(), Rule::NoGradient) {
             return;
@@ -96,11 +115,7 @@ impl Op for BinaryUnit {
         let mut chunks = 0;
         if let Some(dx) = cx.grads.of(0) {
             let this = &*self;
-            // A score-function rule acts in primary rows alone.
-            let last = match this.estimator.rule() {
-                Rule::ScoreFunction(_) if !control_variate => primary,
-                _ => pass.rows.live,
-            };
+            let last = this.end_of_rows(pass);
             let cut = dx.rows();
             chunks = cut.chunks();
             dx.add(&mut scratch, |targets, dx, scratch| {
@@ -108,10 +123,9 @@ impl Op for BinaryUnit {
                 for (i, leaf) in cut.leaves_in(targets) {
                     scratch.sums = [0.0; 3];
                     for (target, dx) in leaf.zip(&mut each) {
-                        let step = if this.expands {
-                            pass.group.images
-                        } else {
-                            pass.group.rows()
+                        let step = match this.expands {
+                            true => pass.group.images,
+                            false => pass.group.rows(),
                         };
                         for row in (target..last).step_by(step) {
                             if control_variate {

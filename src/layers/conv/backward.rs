@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::NR;
-use crate::tape::{Backward, reduce};
+use crate::kernels::gemm::Patches;
+use crate::kernels::winograd::Winograd;
+use crate::kernels::{Kernels, NR};
+use crate::tape::{Backward, Params, reduce};
 use crate::tensor::Arena;
 
 use super::super::panels;
@@ -51,50 +53,71 @@ impl Scratch {
     }
 }
 
+/// Adds `dW` of one image, whose border is around it, to the sums of its leaf.
+fn add_sums(
+    kernels: &Kernels,
+    (winograd, patches): (&Option<[Winograd; 2]>, &Patches),
+    a: &[f32],
+    g: &[f32],
+    sums: &mut PartialSums,
+    tiles: &mut [f32],
+) {
+    let (channels, to) = (sums.bias_grad.len(), &mut sums.weight_grad);
+    match winograd {
+        Some([shape, _]) => kernels.winograd_transposed(shape, a, g, to, tiles),
+        None => kernels.transposed(patches, a, g, channels, to),
+    }
+}
+
 impl ConvOp {
+    /// Packs the turned weights `W'[(u', v', o), c]` for the pass backwards, where the weights
+    /// have changed.
+    fn pack_backward_weights(&mut self, params: &Params, kernels: &Kernels) {
+        if self.backward_version == params.version() {
+            return;
+        }
+        let (weight, weights) = (params.value(self.weight), self.weights);
+        let (taps, channels) = (self.window.kernel.area(), self.input.channels);
+        let out = self.output.channels;
+        panels::fill(&mut self.backward_weights, (taps * out, channels), |row| {
+            let (tap, o) = (row / out, row % out);
+            let from = &weight[o * channels * taps + taps - 1 - tap..];
+            move |c| weights.effective(from[c * taps])
+        });
+        if let Some([_, shape]) = &self.winograd {
+            let panels = &self.backward_weights;
+            kernels.winograd_weights(shape, panels, &mut self.backward_points);
+        }
+        self.backward_version = params.version();
+    }
+
     /// Adds to the gradients of the input and of the parameters what follows from the
     /// gradient `dy` of the output.
     pub(in crate::layers) fn add_grads(&mut self, mut cx: Backward<'_>, dy: &OutputGrad<'_>) {
-        let x = cx.x(0);
-        let kernels = cx.pass.engine.kernels;
+        let (x, kernels) = (cx.x(0), cx.pass.engine.kernels);
+        if cx.grads.wants(0) {
+            self.pack_backward_weights(cx.params, kernels);
+        }
         let (input, output, window) = (self.input, self.output, self.window);
         let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
-        let zeros = &self.zeros;
-        let patches = self.patches();
+        let (zeros, patches) = (&self.zeros, self.patches());
 
-        // dW and db: a leaf's sums, to which a row's are added.
-        let parameters = |x: &[f32], g: &[f32], partial: &mut PartialSums, s: &mut Working<'_>| {
-            let a = bordered(x, input, window.padding, border, s.padded);
-            if let Some([shape, _]) = winograd {
-                kernels.winograd_transposed(shape, a, g, &mut partial.weight_grad, s.tiles);
-            } else {
-                kernels.transposed(&patches, a, g, output.channels, &mut partial.weight_grad);
-            }
-            (kernels.ew.channel_sums)(g, zeros, &mut partial.bias_grad, &mut partial.unused);
-        };
-        // One image after the other, each through all that its gradient is for. A chunk is
-        // a leaf or two, which become one node while they are in the near caches.
+        // One image after the other, each through all that its gradient is for.
         let (all, add) = (cx.pass.rows, kernels.ew.add);
+        let channel_sums = kernels.ew.channel_sums;
         let images = |chunk: Range<usize>,
                       partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
             pool.with(|scratch| {
                 let (grad_output, second, mut working) = scratch.split();
-                for (i, leaf) in all.leaves_in(chunk) {
-                    let sums = if i == 0 { &mut *partial } else { &mut *second };
-                    sums.weight_grad.fill(0.0);
-                    sums.bias_grad.fill(0.0);
-                    for row in leaf {
-                        let g = dy.of(row, output.len(), grad_output);
-                        let x = &x[row * input.len()..][..input.len()];
-                        parameters(x, g, sums, &mut working);
-                        data(row, g, &mut working);
-                    }
-                    if i > 0 {
-                        add(&second.weight_grad, &mut partial.weight_grad);
-                        add(&second.bias_grad, &mut partial.bias_grad);
-                    }
-                }
+                partial.become_sums(second, (all, chunk), add, |row, sums| {
+                    let g = dy.of(row, output.len(), grad_output);
+                    let x = &x[row * input.len()..][..input.len()];
+                    let a = bordered(x, input, window.padding, border, working.padded);
+                    add_sums(kernels, (winograd, &patches), a, g, sums, working.tiles);
+                    channel_sums(g, zeros, &mut sums.bias_grad, &mut sums.unused);
+                    data(row, g, &mut working);
+                });
             });
         };
 
@@ -103,32 +126,17 @@ impl ConvOp {
                 images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
-                if self.backward_version != cx.params.version() {
-                    // W'[(u', v', o), c], the turned weights.
-                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
-                    let (taps, channels) = (window.kernel.area(), input.channels);
-                    let size = (taps * output.channels, channels);
-                    panels::fill(&mut self.backward_weights, size, |row| {
-                        let (tap, o) = (row / output.channels, row % output.channels);
-                        let from = &weight[o * channels * taps + taps - 1 - tap..];
-                        move |c| weights.effective(from[c * taps])
-                    });
-                    if let Some([_, shape]) = winograd {
-                        let panels = &self.backward_weights;
-                        kernels.winograd_weights(shape, panels, &mut self.backward_points);
-                    }
-                    self.backward_version = cx.params.version();
-                }
-                let spread_patches = self.spread_patches();
+                let patches = self.spread_patches();
                 let dilated_width = self.dilated.1;
                 let (weights, points) = (&self.backward_weights, &self.backward_points);
                 let data = |dx: &mut [f32], g: &[f32], s: &mut Working<'_>, store| {
                     dilate(g, output, window, dilated_width, s.dilated);
                     let (a, columns) = (&*s.dilated, input.channels);
-                    if let Some([_, shape]) = winograd {
-                        kernels.winograd_product(shape, a, points, None, dx, store, s.tiles);
-                    } else {
-                        kernels.product(&spread_patches, a, weights, columns, None, dx, store);
+                    match winograd {
+                        None => kernels.product(&patches, a, weights, columns, None, dx, store),
+                        Some([_, shape]) => {
+                            kernels.winograd_product(shape, a, points, None, dx, store, s.tiles);
+                        }
                     }
                 };
                 dx.store(&mut self.partials, |rows, dx, partial, store| {
@@ -140,7 +148,12 @@ impl ConvOp {
                 });
             }
         }
+        self.add_parameter_grads(&mut cx);
+    }
 
+    /// Adds the chunks' sums to the gradients of the bias and of the weights.
+    fn add_parameter_grads(&mut self, cx: &mut Backward<'_>) {
+        let (kernels, window) = (cx.pass.engine.kernels, self.window);
         let partials = &mut self.partials[..cx.pass.rows.chunks()];
         if let Some(bias) = self.bias {
             let sum = reduce(partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
@@ -150,12 +163,12 @@ impl ConvOp {
         }
         reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
         let mut sum: &[f32] = &self.partials[0].weight_grad;
-        if let Some([shape, _]) = winograd {
+        if let Some([shape, _]) = &self.winograd {
             kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;
         }
         let (weight, grad) = cx.params.value_and_grad(self.weight);
-        let (taps, channels) = (window.kernel.area(), input.channels);
+        let (taps, channels) = (window.kernel.area(), self.input.channels);
         let (depth, weights) = (taps * channels, self.weights);
         let rows = weight.par_chunks_exact(depth);
         let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();

@@ -1,6 +1,7 @@
 //! The forward pass of [`ConvOp`].
 
 use crate::kernels::gemm::Store;
+use crate::kernels::winograd::Winograd;
 use crate::tape::Forward;
 
 use super::super::panels;
@@ -8,6 +9,29 @@ use super::super::window::{bordered, bordered_patterns};
 use super::{ConvOp, Scratch};
 
 impl ConvOp {
+    /// Packs the weights for the pass forwards, where they have changed.
+    fn pack_forward_weights(&mut self, cx: &Forward<'_>, winograd: Option<&[Winograd; 2]>) {
+        let kernels = cx.pass.engine.kernels;
+        if self.version == cx.params.version() {
+            return;
+        }
+        let (weight, weights) = (cx.params.value(self.weight), self.weights);
+        let (taps, channels) = (self.window.kernel.area(), self.input.channels);
+        let size = (taps * channels, self.output.channels);
+        panels::fill(&mut self.forward_weights, size, |row| {
+            let (tap, c) = (row / channels, row % channels);
+            let from = &weight[c * taps + tap..];
+            move |o| weights.effective(from[o * channels * taps])
+        });
+        if let Some([shape, _]) = winograd {
+            kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
+        }
+        if let Some(shape) = &self.lookup {
+            kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
+        }
+        self.version = cx.params.version();
+    }
+
     /// Computes the output of the live rows into `y`; then, while a row is in the near
     /// caches, calls `done(row, its output, the partial of its chunk)`.
     pub(in crate::layers) fn run<S: Send>(
@@ -24,23 +48,7 @@ impl ConvOp {
         let forward = self
             .winograd
             .filter(|_| self.weights.is_real() && lookup.is_none());
-        if self.version != cx.params.version() {
-            let (weight, weights) = (cx.params.value(self.weight), self.weights);
-            let (taps, channels) = (self.window.kernel.area(), self.input.channels);
-            let size = (taps * channels, self.output.channels);
-            panels::fill(&mut self.forward_weights, size, |row| {
-                let (tap, c) = (row / channels, row % channels);
-                let from = &weight[c * taps + tap..];
-                move |o| weights.effective(from[o * channels * taps])
-            });
-            if let Some([shape, _]) = &forward {
-                kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
-            }
-            if let Some(shape) = &lookup {
-                kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);
-            }
-            self.version = cx.params.version();
-        }
+        self.pack_forward_weights(cx, forward.as_ref());
         let x = cx.x(0);
         let bias = self.bias.map(|bias| cx.params.value(bias));
         let patches = self.patches();

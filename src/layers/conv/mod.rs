@@ -30,6 +30,7 @@ mod backward;
 mod forward;
 mod grouped;
 mod layer;
+mod partial_sums;
 
 use crate::error::Result;
 use crate::kernels::gemm::{Patches, panel_len};
@@ -44,6 +45,7 @@ use super::window::{Window, fill_border};
 pub(super) use backward::OutputGrad;
 pub use grouped::GroupedConvOp;
 pub use layer::Conv;
+use partial_sums::PartialSums;
 
 /// The op; see the module's page.
 pub struct ConvOp {
@@ -78,14 +80,6 @@ pub struct ConvOp {
     pool: Pool<Scratch>,
 }
 
-/// The partial sums of a leaf, or of a chunk's leaves together.
-struct PartialSums {
-    /// Partial `dW`, in panels or at Winograd's points.
-    weight_grad: Arena,
-    bias_grad: Vec<f32>,
-    unused: Vec<f32>,
-}
-
 /// What one thread works with.
 struct Scratch {
     /// An input image in its border.
@@ -101,6 +95,30 @@ struct Scratch {
     /// Sums of a leaf that joins those of the chunk's first one; empty where a chunk is
     /// one leaf. Threads at work have one each; the others' memory is never touched.
     leaf: PartialSums,
+}
+
+/// Registers the weights, of a shape whose first number is that of the outputs, and a bias.
+fn add_params(
+    tape: &mut Tape,
+    name: &str,
+    shape: &[usize],
+    bias: bool,
+) -> (ParamId, Option<ParamId>) {
+    let weight = tape.params.add(format!("{name}.weight"), shape);
+    let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &shape[..1]));
+    (weight, bias)
+}
+
+/// The border of an image, filled, around pixels that are yet to come.
+fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Arena {
+    let mut padded = Arena::zeros(height * width * input.channels);
+    fill_border(
+        &window,
+        input,
+        (width, input.channels),
+        padded.as_mut_slice(),
+    );
+    padded
 }
 
 impl ConvOp {
@@ -144,33 +162,18 @@ impl ConvOp {
         let output = Self::output(name, input, channels, window)?;
         let (taps, kernel) = (window.kernel.area(), window.kernel);
         let depth = taps * input.channels;
-        let weight = tape.params.add(
-            format!("{name}.weight"),
-            &[channels, input.channels, kernel.height, kernel.width],
-        );
-        let bias = terms.bias_in_sum();
-        let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
+        let size = [channels, input.channels, kernel.height, kernel.width];
+        let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);
         let (border, dilated) = match &winograd {
             Some([forward, backward]) => (forward.bordered(), backward.bordered()),
             None => (window.bordered(input), window.dilated(input)),
         };
         let grad_len = winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len());
-        let partial = |used: bool| PartialSums {
-            weight_grad: Arena::zeros(if used { grad_len } else { 0 }),
-            bias_grad: vec![0.0; channels],
-            unused: vec![0.0; channels],
-        };
-        let partials = (0..tape.chunks(x)).map(|_| partial(true)).collect();
+        let partial = |used: bool| PartialSums::new(if used { grad_len } else { 0 }, channels);
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
-        let padded = || {
-            let mut padded = Arena::zeros(border.0 * border.1 * input.channels);
-            let pixels = (border.1, input.channels);
-            fill_border(&window, input, pixels, padded.as_mut_slice());
-            padded
-        };
         let scratch = |patterns: usize| Scratch {
-            padded: padded(),
+            padded: padded(input, window, border),
             dilated: Arena::zeros(dilated.0 * dilated.1 * channels),
             tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
             patterns: vec![Pattern::default(); patterns],
@@ -178,7 +181,6 @@ impl ConvOp {
             leaf: partial(pairs),
         };
         let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
-        let back_depth = taps * channels;
         let mut op = Self {
             input,
             output,
@@ -187,7 +189,7 @@ impl ConvOp {
             weight,
             bias,
             forward_weights: Arena::zeros(panel_len(depth, channels)),
-            backward_weights: Arena::zeros(panel_len(back_depth, input.channels)),
+            backward_weights: Arena::zeros(panel_len(taps * channels, input.channels)),
             version: u64::MAX,
             backward_version: u64::MAX,
             winograd,
@@ -199,21 +201,27 @@ impl ConvOp {
             zeros: vec![0.0; channels],
             lookup: None,
             tables: Arena::default(),
-            partials,
+            partials: (0..tape.chunks(x)).map(|_| partial(true)).collect(),
             pool: Pool::new(0, || scratch(0)),
         };
-        // The border of an image of bits is the bit 0.
-        if tape.is_bits(x) && window.border == 0 {
-            op.lookup = Lookup::new(&op.patches(), input.channels, channels);
-        }
-        if let Some(lookup) = &op.lookup {
-            op.tables = Arena::zeros(lookup.tables_len());
-        }
-        let patterns = op
-            .lookup
-            .map_or(0, |_| border.0 * border.1 * input.channels / GROUP);
+        let patterns = op.prepare_lookup(tape.is_bits(x));
         op.pool = Pool::new(tape.chunks(x), || scratch(patterns));
         Ok(op)
+    }
+
+    /// Sums over bits by look-ups, where that is quicker; the patterns of an image in its
+    /// border.
+    fn prepare_lookup(&mut self, bits: bool) -> usize {
+        let (inputs, border) = (self.input.channels, self.border);
+        // The border of an image of bits is the bit 0.
+        if bits && self.window.border == 0 {
+            self.lookup = Lookup::new(&self.patches(), inputs, self.output.channels);
+        }
+        let Some(lookup) = &self.lookup else {
+            return 0;
+        };
+        self.tables = Arena::zeros(lookup.tables_len());
+        border.0 * border.1 * inputs / GROUP
     }
 
     /// The output shape.

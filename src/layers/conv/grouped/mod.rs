@@ -19,6 +19,7 @@ mod products;
 
 use std::ops::Range;
 
+use super::PartialSums;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Store;
@@ -26,7 +27,7 @@ use crate::layers::layer::Shapes;
 use crate::layers::tensor_spec::product;
 use crate::layers::weights::{Terms, Weights};
 use crate::layers::window::Window;
-use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value, reduce};
+use crate::tape::{Backward, Forward, Op, ParamId, Params, Pool, Tape, Value, reduce};
 use crate::tensor::{Arena, Shape};
 use direct::Direct;
 use products::Products;
@@ -161,13 +162,6 @@ pub struct GroupedConvOp {
     pool: Pool<Scratch>,
 }
 
-/// The partial sums of a leaf, or of a chunk's leaves together.
-struct PartialSums {
-    weight_grad: Arena,
-    bias_grad: Vec<f32>,
-    unused: Vec<f32>,
-}
-
 /// What one thread works with, and the sums of a leaf that joins those of the chunk's
 /// first one; empty where a chunk is one leaf.
 struct Scratch {
@@ -212,11 +206,7 @@ impl GroupedConvOp {
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[channels]));
         let way = way(of);
         let sizes = way.sizes();
-        let partial = |used: bool| PartialSums {
-            weight_grad: Arena::zeros(if used { sizes.weights } else { 0 }),
-            bias_grad: vec![0.0; channels],
-            unused: vec![0.0; channels],
-        };
+        let partial = |used: bool| PartialSums::new(if used { sizes.weights } else { 0 }, channels);
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
         let [image, dilated, output, input] = sizes.working;
         let bordered = || {
@@ -300,6 +290,20 @@ impl GroupedConvOp {
     }
 }
 
+impl GroupedConvOp {
+    /// Puts the weights where the pass backwards reads them, where they have changed.
+    fn place_backward_weights(&mut self, params: &Params) {
+        if self.backward_version == params.version() {
+            return;
+        }
+        let (weight, weights) = (params.value(self.weight), self.weights);
+        self.of.each_weight(|number, at| {
+            self.backward_weights[self.way.turned(at)] = weights.effective(weight[number]);
+        });
+        self.backward_version = params.version();
+    }
+}
+
 impl Op for GroupedConvOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let kernels = cx.pass.engine.kernels;
@@ -326,56 +330,32 @@ impl Op for GroupedConvOp {
     }
 
     fn backward(&mut self, mut cx: Backward<'_>) {
+        if cx.grads.wants(0) {
+            self.place_backward_weights(cx.params);
+        }
         let (x, dy, kernels) = (cx.x(0), cx.dy, cx.pass.engine.kernels);
         let (input, output) = (self.of.input.len(), self.of.output.len());
         let (way, pool, zeros) = (&self.way, &self.pool, &self.zeros);
-        // One image after the other, each through all that its gradient is for. A chunk is
-        // a leaf or two, which become one node of the tree.
-        let (all, add) = (cx.pass.rows, kernels.ew.add);
+        // One image after the other, each through all that its gradient is for.
+        let (all, add, sums_of) = (cx.pass.rows, kernels.ew.add, kernels.ew.channel_sums);
         let images = |chunk: Range<usize>,
                       partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working)| {
-            pool.with(
-                |Scratch {
-                     working,
-                     leaf: second,
-                 }| {
-                    for (i, leaf) in all.leaves_in(chunk) {
-                        let sums = if i == 0 { &mut *partial } else { &mut *second };
-                        sums.weight_grad.fill(0.0);
-                        sums.bias_grad.fill(0.0);
-                        for row in leaf {
-                            let g = &dy[row * output..][..output];
-                            let x = &x[row * input..][..input];
-                            way.gradient(kernels, x, g, &mut sums.weight_grad, working);
-                            (kernels.ew.channel_sums)(
-                                g,
-                                zeros,
-                                &mut sums.bias_grad,
-                                &mut sums.unused,
-                            );
-                            data(row, g, working);
-                        }
-                        if i > 0 {
-                            add(&second.weight_grad, &mut partial.weight_grad);
-                            add(&second.bias_grad, &mut partial.bias_grad);
-                        }
-                    }
-                },
-            );
+            pool.with(|Scratch { working, leaf }| {
+                partial.become_sums(leaf, (all, chunk), add, |row, sums| {
+                    let g = &dy[row * output..][..output];
+                    let x = &x[row * input..][..input];
+                    way.gradient(kernels, x, g, &mut sums.weight_grad, working);
+                    sums_of(g, zeros, &mut sums.bias_grad, &mut sums.unused);
+                    data(row, g, working);
+                });
+            });
         };
         match cx.grads.of(0) {
             None => all.each(&mut self.partials, |rows, partial| {
                 images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
-                if self.backward_version != cx.params.version() {
-                    let (weight, weights) = (cx.params.value(self.weight), self.weights);
-                    self.of.each_weight(|number, at| {
-                        self.backward_weights[way.turned(at)] = weights.effective(weight[number]);
-                    });
-                    self.backward_version = cx.params.version();
-                }
                 let weights = &*self.backward_weights;
                 dx.store(&mut self.partials, |rows, dx, partial, store| {
                     let first = rows.start;

@@ -76,7 +76,7 @@ const LEAST_CONTRAST: f32 = 16.0;
 ///
 /// # Errors
 /// [`Fault::Format`] for a picture in which nothing stands out.
-pub fn fit(
+pub fn preprocess(
     picture: &Picture,
     invert: Invert,
     background: Background,
@@ -299,5 +299,5 @@ fn centre_of_mass(v: &[f32], width: usize) -> (f32, f32) {
 }
 
 #[cfg(test)]
-#[path = "fit_tests.rs"]
+#[path = "preprocess_tests.rs"]
 mod tests;

@@ -12,7 +12,7 @@ const MAX_PIXELS: usize = 100_000_000;
 
 /// An uncompressed picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheet {
+pub struct ContactSheet {
     /// Pixels per row.
     pub width: usize,
     /// Rows.
@@ -35,7 +35,7 @@ pub fn contact_sheet(
     indices: &[usize],
     columns: usize,
     scale: usize,
-) -> Result<Sheet> {
+) -> Result<ContactSheet> {
     if indices.is_empty() || columns == 0 || scale == 0 {
         return Err(Error::spec(
             "a contact sheet needs at least one sample, one column and a scale of 1",
@@ -78,7 +78,7 @@ pub fn contact_sheet(
             }
         }
     }
-    Ok(Sheet {
+    Ok(ContactSheet {
         width,
         height,
         channels,
@@ -86,7 +86,7 @@ pub fn contact_sheet(
     })
 }
 
-impl Sheet {
+impl ContactSheet {
     /// The picture as a PNG file.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ fn digit(seed: u64) -> Vec<u8> {
             .collect(),
         alpha: None,
     };
-    fit(&large, Invert::No, Background::Dark, MNIST).unwrap()
+    preprocess(&large, Invert::No, Background::Dark, MNIST).unwrap()
 }
 
 /// A picture with the image somewhere on it, each pixel `times` wide.
@@ -55,7 +55,7 @@ fn what_was_fitted_once_stays_as_it_is() {
         for at in [(0, 0), (3, 17), (40, 1)] {
             let moved = paste(&digit, at, 1, 0, 255);
             assert_eq!(
-                fit(&moved, Invert::Auto, Background::Dark, MNIST).unwrap(),
+                preprocess(&moved, Invert::Auto, Background::Dark, MNIST).unwrap(),
                 digit,
                 "{seed}"
             );
@@ -68,11 +68,11 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
     let digit = digit(3);
     for (paper, ink) in [(255, 0), (0, 255), (200, 40), (30, 240)] {
         let picture = paste(&digit, (4, 4), 1, paper, ink);
-        let fitted = fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
+        let fitted = preprocess(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
         assert!(differ(&fitted, &digit) <= 2, "{paper} {ink}");
         let forced = if paper > ink { Invert::Yes } else { Invert::No };
         assert_eq!(
-            fit(&picture, forced, Background::Dark, MNIST).unwrap(),
+            preprocess(&picture, forced, Background::Dark, MNIST).unwrap(),
             fitted
         );
     }
@@ -85,7 +85,7 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
             ..shape
         };
         assert_eq!(
-            fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap(),
+            preprocess(&picture, Invert::Auto, Background::Dark, MNIST).unwrap(),
             digit,
             "{ink}"
         );
@@ -96,7 +96,7 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
         ..shape
     };
     assert_eq!(
-        fit(&opaque, Invert::Auto, Background::Dark, MNIST).unwrap(),
+        preprocess(&opaque, Invert::Auto, Background::Dark, MNIST).unwrap(),
         digit
     );
 }
@@ -105,7 +105,7 @@ fn dark_ink_grey_paper_and_transparency_come_to_the_same() {
 fn size_does_not_matter() {
     let digit = digit(5);
     for times in [2, 3, 10] {
-        let fitted = fit(
+        let fitted = preprocess(
             &paste(&digit, (7, 3), times, 0, 255),
             Invert::Auto,
             Background::Dark,
@@ -129,7 +129,7 @@ fn noise_of_the_paper_is_not_ink() {
     for (i, v) in picture.luma.iter_mut().enumerate() {
         *v = v.saturating_add((i * 7919 % 13) as u8);
     }
-    let fitted = fit(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
+    let fitted = preprocess(&picture, Invert::Auto, Background::Dark, MNIST).unwrap();
     let bounds = |image: &[u8]| {
         let ink: Vec<f32> = image.iter().map(|&v| f32::from(v / 64)).collect();
         super::bounds(&ink, 28)
@@ -149,7 +149,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
     for y in 10..190 {
         line.luma[y * 300 + 40] = 0;
     }
-    let fitted = fit(&line, Invert::Auto, Background::Dark, MNIST).unwrap();
+    let fitted = preprocess(&line, Invert::Auto, Background::Dark, MNIST).unwrap();
     let inked: Vec<usize> = (0..784).filter(|&i| fitted[i] > 0).collect();
     assert_eq!(inked, (4..24).map(|y| y * 28 + 14).collect::<Vec<_>>());
 
@@ -157,7 +157,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
         luma: vec![90; 60_000],
         ..line.clone()
     };
-    let Err(Fault::Format(what)) = fit(&blank, Invert::Auto, Background::Dark, MNIST) else {
+    let Err(Fault::Format(what)) = preprocess(&blank, Invert::Auto, Background::Dark, MNIST) else {
         panic!("a blank picture has ink");
     };
     assert!(what.contains("stands out"), "{what}");
@@ -169,8 +169,8 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
             alpha: None,
         };
         // Whatever it is taken for, it is no reason to panic.
-        let _ = fit(&picture, Invert::Auto, Background::Dark, MNIST);
-        let _ = fit(&picture, Invert::Yes, Background::Dark, (5, 9));
+        let _ = preprocess(&picture, Invert::Auto, Background::Dark, MNIST);
+        let _ = preprocess(&picture, Invert::Yes, Background::Dark, (5, 9));
     }
     let own = Picture {
         width: 28,
@@ -179,7 +179,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
         alpha: None,
     };
     assert_eq!(
-        fit(&own, Invert::Auto, Background::Dark, MNIST).unwrap(),
+        preprocess(&own, Invert::Auto, Background::Dark, MNIST).unwrap(),
         own.luma
     );
 }
@@ -191,7 +191,7 @@ fn ink_comes_out_on_the_background_of_the_training_images() {
     let negative: Vec<u8> = digit.iter().map(|v| 255 - v).collect();
     for (paper, ink) in [(255, 0), (0, 255), (230, 30)] {
         let picture = paste(&digit, (4, 9), 2, paper, ink);
-        let on = |background, invert| fit(&picture, invert, background, MNIST).unwrap();
+        let on = |background, invert| preprocess(&picture, invert, background, MNIST).unwrap();
         let dark = on(Background::Dark, Invert::Auto);
         let light = on(Background::Light, Invert::Auto);
         assert!(differ(&dark.iter().map(|v| 255 - v).collect::<Vec<_>>(), &light) == 0);
@@ -213,7 +213,7 @@ fn ink_comes_out_on_the_background_of_the_training_images() {
         }
     }
     assert_eq!(
-        fit(&framed, Invert::Auto, Background::Light, MNIST).unwrap(),
+        preprocess(&framed, Invert::Auto, Background::Light, MNIST).unwrap(),
         negative
     );
     // The digit as opacity, in whatever colour.
@@ -224,7 +224,7 @@ fn ink_comes_out_on_the_background_of_the_training_images() {
             alpha: Some(shape.luma.clone()),
             ..shape
         };
-        let fitted = fit(&picture, Invert::Auto, Background::Light, MNIST).unwrap();
+        let fitted = preprocess(&picture, Invert::Auto, Background::Light, MNIST).unwrap();
         assert_eq!(fitted, negative, "{ink}");
     }
 }
@@ -254,7 +254,10 @@ fn a_picture_of_the_networks_own_size_is_taken_as_it_is() {
                     (Invert::No, &luma),
                     (Invert::Yes, &negative),
                 ] {
-                    assert_eq!(&fit(picture, invert, background, MNIST).unwrap(), image);
+                    assert_eq!(
+                        &preprocess(picture, invert, background, MNIST).unwrap(),
+                        image
+                    );
                 }
             }
         }
@@ -274,7 +277,7 @@ fn a_picture_of_the_networks_own_size_is_taken_as_it_is() {
             luma: vec![ink; 784],
             alpha: Some(alpha.clone()),
         };
-        let image = fit(&picture, Invert::Auto, background, MNIST).unwrap();
+        let image = preprocess(&picture, Invert::Auto, background, MNIST).unwrap();
         assert_eq!(
             (image[40], image[41]),
             (at, elsewhere),
