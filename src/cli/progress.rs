@@ -126,15 +126,24 @@ impl Progress {
         }
     }
 
-    /// How reading of pictures goes, once it takes longer than a second.
-    fn reading(&mut self, place: &Path, done: usize, total: usize) {
+    /// Whether it is time to show how reading goes, and whether nothing of it was shown yet:
+    /// only what takes longer than a second is shown, and not more often than it can be seen.
+    fn shows_reading(&mut self) -> Option<bool> {
         let (begun, shown) = *self.reading.get_or_insert((Instant::now(), None));
         let wait = if self.json { STEP_EVENT } else { REDRAW };
         let early = begun.elapsed() < STEP_EVENT;
         if early || shown.is_some_and(|at| at.elapsed() < wait) {
-            return;
+            return None;
         }
         self.reading = Some((begun, Some(Instant::now())));
+        Some(shown.is_none())
+    }
+
+    /// How reading of pictures goes.
+    fn reading(&mut self, place: &Path, done: usize, total: usize) {
+        let Some(first) = self.shows_reading() else {
+            return;
+        };
         self.emit(json!({
             "event": "reading", "place": output::path(place), "done": done, "total": total,
         }));
@@ -150,21 +159,17 @@ impl Progress {
             if let Some(bar) = &self.bar {
                 bar.set_position(done as u64);
             }
-        } else if shown.is_none() {
+        } else if first {
             let total = grouped(total);
             self.say(&format!("reading {total} pictures in {}", place.display()));
         }
     }
 
-    /// How a large file is read, once it takes longer than a second.
+    /// How a large file is read.
     fn unpacking(&mut self, place: &Path, bytes: u64) {
-        let (begun, shown) = *self.reading.get_or_insert((Instant::now(), None));
-        let wait = if self.json { STEP_EVENT } else { REDRAW };
-        let early = begun.elapsed() < STEP_EVENT;
-        if early || shown.is_some_and(|at| at.elapsed() < wait) {
+        let Some(first) = self.shows_reading() else {
             return;
-        }
-        self.reading = Some((begun, Some(Instant::now())));
+        };
         self.emit(json!({
             "event": "unpacking", "place": output::path(place), "bytes": bytes,
         }));
@@ -176,7 +181,7 @@ impl Progress {
                 bar.set_prefix(output::clean(&place.display().to_string()));
                 bar.set_position(bytes);
             }
-        } else if shown.is_none() {
+        } else if first {
             self.say(&format!("reading {}", place.display()));
         }
     }

@@ -331,10 +331,14 @@ impl Cell {
         let test = run
             .test()?
             .ok_or_else(|| Error::checkpoint(run.path(), "is not finished"))?;
+        let mut config = run.config().clone();
+        // A cell is published: its fingerprint says what the data are, and where they lay is
+        // nobody's business.
+        config.dataset.source = None;
         let record = CellRecord {
             suite: suite.into(),
             row: self.row.id.clone(),
-            config: run.config().clone(),
+            config,
             test,
             history: run.metrics()?,
             inferred: Vec::new(),

@@ -54,6 +54,11 @@ fn the_hash_of_the_data_stands_in_every_record() {
     );
     assert_eq!(cell["config"]["dataset"]["sha256"], sha256);
     assert_eq!(cell["test"]["data_sha256"], sha256);
+    // A run notes where its data lay; a cell, which is published, does not.
+    let source = |record: &serde_json::Value| record["config"]["dataset"]["source"].clone();
+    let run = json(&place, "run/config.json");
+    assert!(run["dataset"]["source"]["place"].is_string(), "{run}");
+    assert!(source(&cell).is_null(), "{cell}");
     assert!(cell["run_id"].as_str().unwrap().len() == 32);
     place.good(&[
         "lab",

@@ -3,6 +3,8 @@
 
     python3 tests/tools/sweep.py PROGRAM GRID.json OUT.json
 
+Grids of this project are in data/sweeps, their logs in results/sweeps.
+
 No run of a sweep looks at a test image (`bnn-cpu train --no-test`). GRID.json holds
 
     {"row": "...", "base": ["--binary", "none", ...], "seeds": [1, 2],
