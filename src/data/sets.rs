@@ -219,13 +219,10 @@ fn stores(place: &Path, asked_by: &str) -> Result<Vec<Store>> {
     }
     let what = match place::is_file(place)? {
         true if is_zip(place)? => return Ok(vec![Store::Zip(archive::members(place)?)]),
-        true => "is a file",
-        false => "no such folder",
+        true => "is a file; ASKED must name a folder with the four IDX files, or a zip of them",
+        false => "no such folder; ASKED must name a data set's files, their folder or an archive",
     };
-    Err(Error::data(
-        place,
-        format!("{what}; {asked_by} must name a folder with the four IDX files, or a zip of them"),
-    ))
+    Err(Error::data(place, what.replacen("ASKED", asked_by, 1)))
 }
 
 fn is_zip(path: &Path) -> Result<bool> {
