@@ -33,6 +33,39 @@ pub(super) fn fill<F: Fn(usize) -> f32>(
     });
 }
 
+/// Fills the panels of a (depth, columns) matrix of `weight`, which is (columns, depth):
+/// the number in row `k` and column `j` is `map(weight[j][order[k]])`. A column at a time is
+/// written, which reads consecutive numbers where the order is nearly that of the weights.
+/// Columns beyond the last are left as they are.
+pub(super) fn fill_transposed(
+    panels: &mut [f32],
+    (depth, columns): (usize, usize),
+    weight: &[f32],
+    order: &[usize],
+    map: impl Fn(f32) -> f32 + Sync,
+) {
+    let (order, weight) = (&order[..depth], &weight[..depth * columns]);
+    let panels = &mut panels[..panel_len(depth, columns)];
+    let tasks = panels.par_chunks_mut(ROWS * NR).enumerate();
+    tasks.for_each(|(task, rows)| {
+        let (mut rows, _) = rows.as_chunks_mut::<NR>();
+        let mut at = task * ROWS;
+        // The rows of a task may lie in two panels or more.
+        while !rows.is_empty() {
+            let (panel, k) = (at / depth, at % depth);
+            let (here, rest) = rows.split_at_mut(rows.len().min(depth - k));
+            let columns = weight[panel * NR * depth..].chunks_exact(depth);
+            for (j, from) in columns.take(NR).enumerate() {
+                for (to, &i) in here.iter_mut().zip(&order[k..]) {
+                    to[j] = map(from[i]);
+                }
+            }
+            at += here.len();
+            rows = rest;
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +83,21 @@ mod tests {
             }
             let filled = panels.iter().filter(|&&x| x >= 0.0).count();
             assert_eq!(filled, depth * columns);
+        }
+    }
+
+    #[test]
+    fn a_transposed_matrix_is_filled_as_its_numbers_one_by_one() {
+        for (depth, columns) in [(1, 1), (3, 16), (70, 17), (64, 33), (200, 5), (5, 100)] {
+            let weight: Vec<f32> = (0..depth * columns).map(|i| i as f32).collect();
+            let order: Vec<usize> = (0..depth).map(|k| (k * 3 + 1) % depth).collect();
+            let [mut got, mut want] = [(); 2].map(|()| vec![-1.0; panel_len(depth, columns)]);
+            fill_transposed(&mut got, (depth, columns), &weight, &order, |w| 2.0 * w);
+            fill(&mut want, (depth, columns), |k| {
+                let (order, weight) = (&order, &weight);
+                move |j| 2.0 * weight[j * depth + order[k]]
+            });
+            assert_eq!(got, want, "{depth}, {columns}");
         }
     }
 }

@@ -78,11 +78,15 @@ impl Placed {
         })
     }
 
-    /// The parts of a name for the run: `seed-net`, `both`, `det`, `st`.
+    /// The parts of a name for the run: `seed-net`, `both`, `det`, `st`, and `signs` where the
+    /// units emit -1 and +1.
     pub fn words(&self) -> Vec<&str> {
         let mut words = vec![self.model.as_str(), placement_name(self.placement)];
         if let Some((mode, estimator)) = &self.binary {
             words.extend([firing_name(*mode), estimator.as_str()]);
+        }
+        if self.levels == Some(Levels::Signs) {
+            words.push("signs");
         }
         words
     }
@@ -133,7 +137,9 @@ mod tests {
         let mut signs = spec("seed-net", Placement::Both, Firing::Deterministic);
         assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Bits));
         signs.set_levels(Levels::Signs);
-        assert_eq!(Placed::of(&signs).unwrap().levels, Some(Levels::Signs));
+        let row = Placed::of(&signs).unwrap();
+        assert_eq!(row.levels, Some(Levels::Signs));
+        assert_eq!(row.words(), ["seed-net", "both", "det", "st", "signs"]);
         // Placing anew changes how units fire, not what they emit.
         signs
             .place(Placement::Last, Firing::Stochastic, "st")

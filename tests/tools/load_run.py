@@ -10,6 +10,7 @@ to be compared with the run's test.json.
 """
 
 import argparse
+import json
 import pathlib
 
 import numpy as np
@@ -20,6 +21,9 @@ from seednet import BINARY, SeedNet, normalise
 
 
 def load(run: pathlib.Path, binary: str) -> SeedNet:
+    layers = json.loads((run / "config.json").read_text())["model"]["layers"]
+    if any(layer.get("levels", "0/1") != "0/1" for layer in layers):
+        raise SystemExit(f"{run}: its units emit -1 and +1; this script knows those of 0 and 1")
     weights = load_file(run / "best.safetensors")
     net = SeedNet(binary=binary)
     net.load_state_dict(weights)

@@ -5,6 +5,7 @@
 mod layer;
 mod weight_grad;
 
+use crate::bits;
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
 use crate::tape::tree::{self, Step};
@@ -196,11 +197,13 @@ impl Op for LinearOp {
         let (depth, out) = (self.depth, self.out);
         if self.version != cx.params.version() {
             let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
-            let weights = self.weights;
-            panels::fill(&mut self.forward_weights, (depth, out), |k| {
-                let from = &weight[inverse[k]..];
-                move |j| weights.effective(from[j * depth])
-            });
+            let (panels, size) = (&mut self.forward_weights, (depth, out));
+            match self.weights {
+                Weights::Real => panels::fill_transposed(panels, size, weight, inverse, |w| w),
+                Weights::Binary => {
+                    panels::fill_transposed(panels, size, weight, inverse, bits::sign);
+                }
+            }
             self.version = cx.params.version();
         }
         let x = cx.x(0);

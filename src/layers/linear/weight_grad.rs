@@ -85,11 +85,21 @@ impl LinearOp {
                     };
                     *place = block * block_len + at;
                 }
+                // Gathered first, so that both the gathering and the sums read and write
+                // consecutive numbers.
+                let mut gathered = [[0.0; INPUTS]; ROWS];
+                let outputs = ROWS.min(out - j);
+                for (i, &place) in places[..inputs.len()].iter().enumerate() {
+                    let from = &weight_grad[place..][..outputs];
+                    for (to, &from) in gathered.iter_mut().zip(from) {
+                        to[i] = from;
+                    }
+                }
                 let each = weight.chunks_exact(depth).zip(grad.chunks_exact_mut(depth));
-                for (j, (weight, grad)) in each.enumerate() {
-                    let numbers = weight[inputs.clone()].iter().zip(&mut grad[inputs.clone()]);
-                    for ((&w, grad), &place) in numbers.zip(&places) {
-                        *grad += weights.pullback(w, weight_grad[place + j]);
+                for ((weight, grad), gathered) in each.zip(&gathered) {
+                    let numbers = weight[inputs.clone()].iter().zip(gathered);
+                    for (grad, (&w, &dw)) in grad[inputs.clone()].iter_mut().zip(numbers) {
+                        *grad += weights.pullback(w, dw);
                     }
                 }
             }
