@@ -1,9 +1,8 @@
-//! AVX-512's kernels of packed inference that are not written once.
+//! The kernels of packed inference that are written for AVX-512 alone.
 //!
-//! VPOPCNTDQ counts the differing bits of linear layers and VNNI makes the dot
-//! products of pixels, each where the machine has it. BITALG's 16-bit counts have
-//! no place: an XOR, a count and an addition would do 512 bit operations where one
-//! addition of planes does 64 lanes times 5 or 6 bits.
+//! VPOPCNTDQ counts the differing bits of linear layers and VNNI computes the dot products of
+//! pixels, if the processor has them. BITALG's 16-bit counts are not used: an XOR, a count and an
+//! addition do 512 bit operations, whereas one addition of planes does 64 lanes times 5 or 6 bits.
 
 use std::arch::x86_64::*;
 
@@ -22,7 +21,7 @@ const OTHERS: Packed = Packed {
     ..avx2::packed::PACKED
 };
 
-/// Bytes of a register.
+/// Size of a register in bytes.
 const BYTES: usize = 64;
 
 fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
@@ -102,7 +101,7 @@ fn differ_of(x: &[u64], w: &[u64], out: &mut [i32]) {
 /// AVX-512, and checked lengths; rows of 16 or 32 numbers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    // SAFETY: the caller's promises; the widths are those of the rows.
+    // SAFETY: guaranteed by the caller; the widths are those of the rows.
     unsafe {
         match l.width {
             16 => all::<__m512, 8, 1>(nibbles, l, out),
