@@ -159,7 +159,7 @@ pub(crate) mod testing {
             what.contains("which way up") && what.contains("save it anew"),
             "{what}"
         );
-        // Chunks of other kinds and what follows the end are no matter.
+        // Chunks of other kinds, and bytes after the end, are ignored.
         let mut other = with_chunk(&stored, b"prVt", b"?", false);
         other.extend(b"and more");
         assert_eq!(decode_png(&other).unwrap().luma, b"abcdef");

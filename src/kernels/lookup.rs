@@ -4,6 +4,7 @@
 //! Four neighbouring channels of an image of bits form one of 16 patterns. For each tap and each
 //! group of four channels, a table holds the 16 possible sums of their weights; an output is the
 //! sum of one table entry per group:
+//!
 //! ```text
 //! T[g][n] = Σ_{i < 4} bit_i(n) · W[4g + i]        n = 0 ... 15, for every output
 //! y[p]    = bias + Σ_g T[g][ pattern of group g in patch p ]

@@ -77,7 +77,6 @@ impl Scan {
     ///
     /// # Errors
     /// The index of the first channel whose values are not monotone or contain a NaN.
-    /// The first channel that does none of these, or has a NaN.
     pub fn rises(&self) -> Result<Vec<Option<bool>>, usize> {
         let one = |(c, values): (usize, &Vec<f32>)| {
             let pairs = || values.windows(2).map(|w| (w[0], w[1]));

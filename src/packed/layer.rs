@@ -192,8 +192,8 @@ pub enum Step {
         #[serde(rename = "cut")]
         thresholds: Thresholds,
     },
-    /// Turns integers into random bits, or into bits by thresholds if [`Reading::Threshold`] is
-    /// chosen.
+    /// Turns integers into random bits, or into bits by thresholds if
+    /// [`Reading::Threshold`](super::Reading::Threshold) is chosen.
     Draw {
         /// The index of the binary unit in the key of the noise ([`crate::random::unit_noise`]).
         node: usize,
@@ -279,7 +279,8 @@ pub enum Step {
     Signs,
     /// Turns reals into bits: `[x > 0]`.
     Fire,
-    /// Turns reals into random bits, or into `[x > 0]` if [`Reading::Threshold`] is chosen.
+    /// Turns reals into random bits, or into `[x > 0]` if
+    /// [`Reading::Threshold`](super::Reading::Threshold) is chosen.
     Sample {
         /// The index of the binary unit in the key of the noise ([`crate::random::unit_noise`]).
         node: usize,

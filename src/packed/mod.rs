@@ -18,7 +18,7 @@
 //! ```
 //!
 //! **Equality with the trained network.** Sums of weights ±1 over bits or bytes are integers below
-//! 2^24, which f32 represents exactly in any order of summation, so the count of bits equals the
+//! 2^24, which f32 represents exactly in any order of summation, so counting bits gives exactly the
 //! sum of the float network. The operations that follow the sum (scale, bias, batch norm, an
 //! activation) are one function of it for each channel; packing evaluates this function at every
 //! sum that can occur and stores the sum at which its sign changes. With real weights this is
@@ -26,6 +26,7 @@
 //! measured ([`crate::model::verify`]) and not guaranteed. Joins and average pooling add integers
 //! as integers, and all other numbers by the float operations of the trained network in the same
 //! order.
+//!
 //! **Encoding** of a packed file ([`PackedNet::to_bytes`]): a safetensors file with a seal
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds a JSON object with: `format` (2;
 //! or 3 if stages name what they read, join values, make integers or have the steps `sum_pool`,
@@ -296,7 +297,7 @@ impl Step {
 }
 
 /// Returns an upper bound of the bytes that a runner needs on one thread: weights in the layout of
-/// the kernels, with columns rounded up to [`PANEL`] and with tables of four numbers per weight,
+/// the kernels, with columns rounded up to `PANEL` and with tables of four numbers per weight,
 /// and the values of every stage, which are stored several times.
 fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
     const PANEL: usize = 32;

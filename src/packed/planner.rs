@@ -81,8 +81,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns whether a layer over bits is computed row by row
-    /// ([`RowConv`](super::row_conv::RowConv)).
+    /// Returns whether a layer over bits is computed row by row ([`RowConv`]).
     pub fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
         bits_of_sums(stage).is_some()
             && !stage.product.varies(flow.input().1)

@@ -96,7 +96,6 @@ impl Runner {
     /// # Panics
     /// Panics if the length of `images` is not a multiple of an image's, or `out` does not have one
     /// row of logits per image.
-    /// If `images` are not whole images or `out` has not a row for each.
     pub fn batch(&self, images: &[u8], out: &mut [f32]) {
         assert!(images.len().is_multiple_of(self.pixels), "whole images");
         assert_eq!(out.len() / self.classes, images.len() / self.pixels);

@@ -1,8 +1,7 @@
 //! The files of a folder, a zip archive or a tar archive, as a list of names.
 //!
 //! **Invariant:** whatever an archive or a folder contains, the list has at most
-//! [`MAX_ENTRIES`](super::super::archive::MAX_ENTRIES) files, none lies outside of the folder or
-//! archive, and no link is followed.
+//! [`MAX_ENTRIES`] files, none lies outside of the folder or archive, and no link is followed.
 
 use std::io::{self, Read, Take};
 use std::path::{Path, PathBuf};

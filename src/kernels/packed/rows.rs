@@ -10,9 +10,9 @@
 //! total[r][j]     = edge[j] + Σ_dx part[dx][r][j + dx]      0 beyond column 15
 //! bit[r][j]       = [total >= t]  or  [total <= t]
 //! ```
+//!
 //! Totals saturate at 255. Sums of up to 509 bits are still compared exactly: if the threshold is
 //! above 255, the negated weights are used, whose sum is the number of missing matches.
-//! threshold is above 255, the opposite weights count what is missing from it.
 
 #![allow(
     clippy::needless_range_loop,

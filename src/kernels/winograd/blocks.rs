@@ -26,7 +26,7 @@ macro_rules! by_kernel {
 
 /// # Safety
 /// The processor has the instruction set, and the slices have the lengths that the methods of
-/// [`Kernels`] assert.
+/// [`Kernels`](crate::kernels::Kernels) assert.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn weights<V: Vector>(
     shape: &Winograd,

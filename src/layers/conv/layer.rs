@@ -15,9 +15,9 @@ use crate::tape::{Rows, Value};
 use crate::tensor::Shape;
 
 /// A two-dimensional convolution, as `torch.nn.Conv2d`, with real or binary weights.
-/// [`ConvOp`](super::ConvOp) states the formula, and [`GroupedConvOp`] that with groups or
-/// dilation. Kernel, stride, padding and dilation are written as one number if they are equal in
-/// height and width, else as `[height, width]`.
+/// [`ConvOp`] states the formula, and [`GroupedConvOp`] that with groups or dilation. Kernel, stride,
+/// padding and dilation are written as one number if they are equal in height and width, else as
+/// `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {

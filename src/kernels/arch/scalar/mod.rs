@@ -127,7 +127,7 @@ impl Micro for Plain {
                 }
             }
             for (j, sum) in sum[..t.width].iter().enumerate() {
-                // SAFETY: see above.
+                // SAFETY: the tile's addresses are valid for its patches and width.
                 unsafe { *t.d.add(i * NR + j) += sum };
             }
         }
