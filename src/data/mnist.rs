@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(found(base, None, None), None);
         fill(&base.join("data/MNIST/raw"), &PLAIN);
         assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
-        // A folder with only some of the files is passed over.
+        // A folder with only some of the files is skipped.
         fill(&base.join("data/mnist"), &PLAIN[..3]);
         assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
         fill(&base.join("data/mnist"), &PLAIN);
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!((&*data.name, data.classes), (NAME, 10));
         assert_eq!(data.normalisation(), NORMALISATION);
         assert_eq!(data.renamed("built-in digits").name, NAME);
-        // One label is another: the rest does not matter.
+        // A set that differs from MNIST in one label is not MNIST.
         let data = idx::read_dataset("letters", &found.files).unwrap();
         let mut labels = data.test.labels().to_vec();
         labels[9_999] = (labels[9_999] + 1) % 10;

@@ -46,7 +46,7 @@ pub fn open(path: &Path) -> Result<File> {
 pub(super) mod tests {
     use super::*;
 
-    /// Makes a pipe with a name.
+    /// Makes a named pipe.
     #[cfg(unix)]
     pub(in super::super) fn pipe(path: &Path) {
         let made = std::process::Command::new("mkfifo").arg(path).status();
@@ -67,7 +67,7 @@ pub(super) mod tests {
         assert!(line.contains("is a folder;"), "{line}");
         #[cfg(unix)]
         {
-            // A link in a circle is neither there nor absent; nor is a file below a file.
+            // The check fails for a loop of links, and for a path below a file.
             std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
             for path in [at("loop"), at("file/below")] {
                 assert!(matches!(is_file(&path), Err(Error::Io { .. })));

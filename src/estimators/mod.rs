@@ -8,13 +8,13 @@
 //!
 //! ```text
 //! h ~ Bernoulli(p),  p = s(a·x)      stochastic units
-//! h = [x > 0]                        deterministic units, and stochastic ones read as thresholds
+//! h = [x > 0]                        deterministic units, and stochastic ones that are thresholded
 //!
 //! x    the pre-activation             a    the slope, which may be annealed over training
 //! h    the bit that is emitted        s    the probability function: hard sigmoid or logistic
 //! p    the probability of a 1         p'   dp/dx = a·s'(a·x)
 //! u    the sample's uniform number, h = [u < p]
-//! L    the loss of the row            dL/dh  the gradient that came from above
+//! L    the loss of the row            dL/dh  the gradient from the layer above
 //! σ    the logistic, 1/(1 + e^-x)     t    the temperature of a relaxed bit
 //! ```
 //!

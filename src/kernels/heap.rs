@@ -101,7 +101,7 @@ mod tests {
     fn what_fails_is_heard_of_and_what_succeeds_is_not() {
         let heap = Heap::new(|bytes| HEARD.store(bytes, Ordering::Relaxed));
         let small = Layout::array::<u64>(4).unwrap();
-        // Half of all addresses: no machine has that.
+        // No machine has that much memory: it is half of the address space.
         let giant = Layout::array::<u8>(isize::MAX as usize - 64).unwrap();
         let heard = || HEARD.swap(0, Ordering::Relaxed);
         // SAFETY: the layouts have sizes, and each block is used within its own and freed

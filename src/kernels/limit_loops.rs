@@ -29,7 +29,7 @@ pub(in crate::kernels) const CACHED: usize = 16 << 10;
 pub(in crate::kernels) const CHAINS: usize = 12;
 
 /// # Safety
-/// The machine has the instruction set.
+/// The processor has the instruction set.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn fma<V: Vector>(rounds: usize) -> f32 {
     let mut first = [0.0; 16];
@@ -49,7 +49,7 @@ pub(in crate::kernels) unsafe fn fma<V: Vector>(rounds: usize) -> f32 {
 }
 
 /// # Safety
-/// The machine has the instruction set.
+/// The processor has the instruction set.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn loads<B: Bytes>(data: &[u8], rounds: usize) -> u8 {
     let mut first = [0; 64];

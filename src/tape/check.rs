@@ -45,8 +45,7 @@ pub fn gradient_check(
         .iter()
         .map(|_| uniform(rng.next_u64()) * 2.0 - 1.0)
         .collect();
-    // The backward pass runs twice: values left by the first pass must not change the gradients of
-    // the second.
+    // Values left by the first pass must not change the gradients of the second.
     for _ in 0..2 {
         tape.params.grads_mut().fill(0.0);
         tape.backward_from(root, |grad| grad.copy_from_slice(&weights));

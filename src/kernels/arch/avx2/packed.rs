@@ -64,7 +64,7 @@ fn differing(x: &[u64], w: &[u64], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn dot_products(x: &[u8], w: &[i8], out: &mut [i32]) {
     let whole = x.len() / BYTES * BYTES;
@@ -96,7 +96,7 @@ unsafe fn dot_products(x: &[u8], w: &[i8], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn sums_of_entries(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
     // SAFETY: guaranteed by the caller; the widths are those of the rows.
@@ -110,7 +110,7 @@ unsafe fn sums_of_entries(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn cut_windows(
     rows: &[f32],

@@ -59,7 +59,7 @@ fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) {
 }
 
 /// # Safety
-/// AVX-512 BW; at most 8 words of `x`, and 4 numbers of `order` for each of `out`.
+/// The processor has AVX-512 BW; `x` has at most 8 words, and `order` 4 numbers for each of `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn gather_of(x: &[u64], order: &[u16], out: &mut [u64]) {
     let words = |n: usize| ((1u32 << n) - 1) as u8;
@@ -98,7 +98,7 @@ fn differ_of(x: &[u64], w: &[u64], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX-512, and checked lengths; rows of 16 or 32 numbers.
+/// The processor has AVX-512, the lengths were checked, and rows have 16 or 32 numbers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
     // SAFETY: guaranteed by the caller; the widths are those of the rows.
@@ -111,7 +111,7 @@ unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 }
 
 /// # Safety
-/// AVX-512 BW and VNNI, and checked lengths.
+/// The processor has AVX-512 BW and VNNI, and the lengths were checked.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn dot_of(x: &[u8], w: &[i8], out: &mut [i32]) {
     for (o, out) in out.iter_mut().enumerate() {

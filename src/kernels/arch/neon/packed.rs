@@ -20,7 +20,7 @@ compiled! { ["neon"]
 }
 
 /// # Safety
-/// NEON, and checked lengths.
+/// The processor has NEON, and the lengths were checked.
 #[inline(always)]
 unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
     // SAFETY: guaranteed by the caller; the widths are those of the rows.

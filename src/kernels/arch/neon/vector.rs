@@ -24,7 +24,7 @@ impl Vector for float32x4_t {
 }
 
 /// # Safety
-/// NEON; `lanes` numbers, at most 4, are readable.
+/// The processor has NEON; `lanes` numbers, at most 4, are readable.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn load_first(from: *const f32, lanes: usize) -> float32x4_t {
@@ -37,7 +37,7 @@ unsafe fn load_first(from: *const f32, lanes: usize) -> float32x4_t {
 }
 
 /// # Safety
-/// NEON; `lanes` numbers, at most 4, are writable.
+/// The processor has NEON; `lanes` numbers, at most 4, are writable.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn store_first(x: float32x4_t, mut to: *mut f32, lanes: usize) {
