@@ -80,8 +80,8 @@ pub(super) fn join(
 /// `files` are the training images and labels, then the test images and labels.
 ///
 /// # Errors
-/// As [`read_split`]; also [`Error::Data`] if the shapes of the two image files differ, the test
-/// set has a class that the training set lacks, or there is only one class.
+/// As [`read_split`]; also [`Error::Data`] if the shapes of the two image files differ, a test
+/// label is above the largest training label, or all training labels are 0.
 pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
     let places = files.clone().map(Place::File);
     read_places(name, &places, |images| images)

@@ -21,8 +21,8 @@ pub(super) struct Epilogue {
 }
 
 impl Epilogue {
-    /// Combines one channel's bits into `out` by OR: the bit of a window is 1 if any of its bits is
-    /// 1. With `invert` the results are inverted.
+    /// Combines one channel's bits into `out` by OR: the bit of a window is the OR of its bits,
+    /// inverted with `invert`.
     pub fn channel(
         &self,
         kernels: &Kernels,

@@ -3,8 +3,8 @@
 use crate::kernels::packed::common::{deposit, window};
 use crate::tensor::Shape;
 
-/// The layout of bits in rows: the bit (channel, row, column) is at `origin + c · channel + y · row
-/// + x` of a stream of 64-bit words.
+/// The layout of bits in rows: the bit (channel, row, column) is at
+/// `origin + c · channel + y · row + x` of a stream of 64-bit words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
     pub origin: usize,

@@ -38,8 +38,8 @@ impl Grads<'_> {
         let (slice, beyond) =
             self.past[place.offset..][..reach * width].split_at_mut(rows.live * width);
         if !begun {
-            // These rows are not computed by this node, but are by another node that reads the same
-            // value or by a node below.
+            // This node does not compute these rows, but another node that reads the value may add
+            // to them.
             beyond.fill(0.0);
         }
         Some(Grad {

@@ -1,7 +1,7 @@
 //! Decoding of the pictures of a data set into one block of memory, on all threads.
 //!
 //! **Invariant:** the size of the block is compared with the free memory before it is allocated,
-//! and only one picture per thread is decoded beside it at a time.
+//! and at most one decoded picture per thread is in memory beside it.
 
 use std::collections::BTreeMap;
 

@@ -7,8 +7,8 @@
 //! `x` outside of the image is the border value of the window, 0 by default.
 //!
 //! With `G` groups there are `n = C/G` input and `m = O/G` output channels in a group. `part(o)` is
-//! the first input channel `n·⌊o/m⌋` of the group of output channel `o`, and `c` runs from 0 to `n
-//! - 1`. Kernel, stride `s`, padding `p` and dilation `d` can differ between height and width.
+//! the first input channel `n·⌊o/m⌋` of the group of output channel `o`, and `c` runs from 0 to
+//! `n - 1`. Kernel, stride `s`, padding `p` and dilation `d` can differ between height and width.
 //!
 //! There are two algorithms. [`Direct`] makes a pass over all channels for each input channel of a
 //! group, and serves groups of few channels such as depthwise convolutions; [`Products`] computes a
