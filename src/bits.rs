@@ -1,26 +1,26 @@
-//! Floor 1: the two rules that make bits of real numbers. Training, packing and
-//! lowering use these and no others.
+//! The two functions that make bits of real numbers (floor 1). Training, packing and lowering use
+//! these functions only.
 //!
 //! ```text
-//! bit of an activation   h = [x > 0]                  a tie, and a NaN, is 0
-//! sign of a weight       +1 for w >= 0 (so -0 too), -1 for w < 0
+//! bit of an activation   h = [x > 0]                  0 for x = 0 and for NaN
+//! sign of a weight       +1 for w >= 0 (so for -0), -1 for w < 0
 //! ```
 //!
-//! Where a layer's weights and inputs are bits (or pixels, the integers 0..255),
-//! every sum that it makes is an integer; below 2^24 such a sum is exact in f32
-//! in any order of summation, fused or not.
+//! If the weights of a layer are binary and its inputs are bits (or pixels, the integers 0..=255),
+//! every sum is an integer; a sum below 2^24 is exact in f32 in any order of summation, with or
+//! without fused multiply-add.
 
-/// The bit of an activation: `x > 0`.
+/// Returns the bit of an activation: `x > 0`.
 ///
-/// The kernels state the same rule (`step` of [`crate::kernels::Elementwise`]);
-/// a test compares the two on every instruction set.
+/// The kernels implement the same function (`step` of [`crate::kernels::Elementwise`]); a test
+/// compares the two on every instruction set.
 #[inline]
 pub fn bit(x: f32) -> bool {
     x > 0.0
 }
 
-/// The binary weight of a latent one: +1 or -1; NaN for NaN, so that a latent
-/// weight that is lost shows in the loss instead of passing for a weight.
+/// Returns the binary weight of a latent weight: +1 or -1. The result for NaN is NaN, so that an
+/// invalid latent weight is visible in the loss.
 #[inline]
 pub fn sign(latent: f32) -> f32 {
     match is_positive(latent) {
@@ -30,17 +30,16 @@ pub fn sign(latent: f32) -> f32 {
     }
 }
 
-/// Whether [`sign`] is +1: the bit that stands for a weight. `None` for NaN,
-/// which has no bit.
+/// Returns whether [`sign`] is +1, which is the bit that represents the weight; `None` for NaN.
 #[inline]
 pub fn is_positive(latent: f32) -> Option<bool> {
     (!latent.is_nan()).then_some(latent >= 0.0)
 }
 
-/// Latent weights as bits: bit `i % 64` of word `i / 64` is 1 where the sign of
-/// weight `i` is +1. Bits beyond the last weight are 0.
+/// Packs the signs of latent weights into words: bit `i % 64` of word `i / 64` is 1 if the sign of
+/// weight `i` is +1. Unused bits are 0.
 ///
-/// A NaN has no bit; it is given 0, so a caller looks for it first.
+/// The bit of a NaN is 0; callers that must not accept NaN have to check for it.
 pub fn pack_signs(latent: &[f32]) -> Vec<u64> {
     let word = |latent: &[f32]| {
         let bits = latent.iter().enumerate();

@@ -1,40 +1,40 @@
 //! Keyed random numbers: every random choice is a pure function of a key.
 //!
-//! A key is a short list of words, such as (purpose, seed, epoch, index). Two
-//! different keys give unrelated streams, so no generator state has to be
-//! stored for a run to be resumed, and no result depends on which thread drew
-//! a number. The conversions are written out here because a library's own may
-//! change between its versions, and with them every seeded result.
+//! A key is a short list of words, such as (purpose, seed, epoch, index). Different keys give
+//! independent streams, so a run can be resumed without a stored generator state, and no result
+//! depends on which thread drew a number. The conversions to floats and ranges are implemented
+//! here, because those of a library could change between its versions and thereby change all seeded
+//! results.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// The odd step of SplitMix64: 2^64 divided by the golden ratio.
+/// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Turns an eight-letter name into the first word of a key, so that streams
-/// drawn for different purposes never coincide.
+/// Returns the first word of a key for the purpose `name`, so that streams for different purposes
+/// never coincide.
 pub const fn purpose(name: &[u8; 8]) -> u64 {
     u64::from_le_bytes(*name)
 }
 
-/// SplitMix64's finaliser (Stafford's mix 13): a bijection on 64 bits in which
-/// each input bit moves about half of the output bits.
+/// The finaliser of SplitMix64 (Stafford's mix 13): a bijection on 64 bits in which each input bit
+/// changes about half of the output bits.
 const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
 
-/// The generator that belongs to the key `parts`.
+/// Returns the generator for the key `parts`.
 ///
-/// The order and the number of the parts matter: `[1, 2]`, `[2, 1]` and
-/// `[1, 2, 0]` are three different keys.
+/// The order and the number of the parts matter: `[1, 2]`, `[2, 1]` and `[1, 2, 0]` are three
+/// different keys.
 pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
     let mut state = mix(STEP ^ parts.len() as u64);
     for &part in parts {
-        // A part is mixed before it is folded in, so that small differences in
-        // two parts (seed and epoch both near zero) cannot cancel.
+        // Each part is mixed before it is combined, so that small differences in two parts (for
+        // example seed and epoch near zero) cannot cancel.
         state = mix(state.wrapping_add(STEP) ^ mix(part.wrapping_add(STEP)));
     }
     let mut seed = [0_u8; 32];
@@ -45,11 +45,11 @@ pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::from_seed(seed)
 }
 
-/// 64 bits from the operating system: for names that no other process takes, never for
+/// Returns 64 random bits from the operating system. They serve for unique file names and never for
 /// anything that a result depends on.
 ///
 /// # Errors
-/// An operating system that gives none.
+/// If the operating system provides none.
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub fn entropy() -> std::io::Result<u64> {
     use rand::TryRng;
@@ -58,7 +58,8 @@ pub fn entropy() -> std::io::Result<u64> {
         .map_err(std::io::Error::other)
 }
 
-/// WebAssembly without a system, which has no files to name either.
+/// Returns an error: WebAssembly without an operating system has no source of entropy, and no files
+/// to name.
 ///
 /// # Errors
 /// Always.
@@ -67,8 +68,8 @@ pub fn entropy() -> std::io::Result<u64> {
     Err(std::io::Error::other("there is no system to ask for it"))
 }
 
-/// The generator of the binary units' noise: of draw `draw` at step `step`, at the
-/// place `node` of the network, for the row `row` of the batch.
+/// Returns the generator of the noise of binary units, for draw `draw` of forward pass `step`, the
+/// unit with index `node` in the network, and row `row` of the batch.
 pub fn unit_noise(
     (seed, step, draw): (u64, u64, u64),
     node: usize,
@@ -85,28 +86,28 @@ pub fn unit_noise(
     ])
 }
 
-/// Maps a random word to `[0, 1)`: its top 24 bits, each value exact in `f32`.
+/// Maps a random word to `[0, 1)`: its top 24 bits divided by 2^24, which is exact in `f32`.
 #[inline]
 pub fn uniform(word: u64) -> f32 {
     (word >> 40) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// A number in `0..n`, by multiply and shift. `n` must not be zero.
+/// Returns a number in `0..n` by Lemire's multiply-and-shift method. `n` must not be zero.
 ///
-/// The bias is below `n / 2^64`, far under anything a run could show.
+/// The bias of a result is below `n / 2^64`.
 #[inline]
 pub fn below(rng: &mut Xoshiro256PlusPlus, n: u64) -> u64 {
     debug_assert!(n > 0, "an empty range has no members");
     ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
 }
 
-/// A number in `[low, high)`, uniform.
+/// Returns a uniformly distributed number in `[low, high)`.
 #[inline]
 pub fn between(rng: &mut Xoshiro256PlusPlus, low: f32, high: f32) -> f32 {
     low + (high - low) * uniform(rng.next_u64())
 }
 
-/// Fills `out` with uniform numbers in `[0, 1)`, two from each 64-bit word.
+/// Fills `out` with uniformly distributed numbers in `[0, 1)`, two from each 64-bit word.
 #[inline]
 pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
     let mut pairs = out.chunks_exact_mut(2);
@@ -120,7 +121,7 @@ pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
     }
 }
 
-/// Puts `items` in random order (Fisher-Yates, from the last place down).
+/// Shuffles `items` by the Fisher-Yates algorithm, from the last position down.
 pub(crate) fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let chosen = below(rng, last as u64 + 1) as usize;
@@ -142,8 +143,8 @@ mod tests {
         assert_eq!(firsts.len(), keys.len());
     }
 
-    /// Seeded results are part of what the crate promises: these numbers may
-    /// only change together with a note that old seeds give new results.
+    /// Seeded results are part of the crate's stable behaviour: these numbers may change only
+    /// together with a changelog entry that says that old seeds give new results.
     #[test]
     fn the_stream_is_pinned() {
         let mut rng = keyed(&[purpose(b"pinned\0\0"), 7, 3]);
@@ -165,7 +166,7 @@ mod tests {
         for _ in 0..100_000 {
             tenths[(uniform(rng.next_u64()) * 10.0) as usize] += 1;
         }
-        // Standard deviation of a cell is 95; 500 is over five of them.
+        // The standard deviation of a cell is 95, so 500 is more than five standard deviations.
         assert!(
             tenths.iter().all(|&n| n.abs_diff(10_000) < 500),
             "{tenths:?}"
@@ -182,7 +183,7 @@ mod tests {
             .windows(2)
             .map(|w| (f64::from(w[0]) - 0.5) * (f64::from(w[1]) - 0.5));
         let covariance = pairs.sum::<f64>() / n;
-        // Five standard errors of each: √(1/12n), and 1/(12·√n).
+        // The tolerances are five standard errors: √(1/12n) and 1/(12·√n).
         assert!((mean - 0.5).abs() < 5.0 * (1.0 / 12.0 / n).sqrt(), "{mean}");
         assert!(covariance.abs() < 5.0 / 12.0 / n.sqrt(), "{covariance}");
     }

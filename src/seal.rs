@@ -1,46 +1,45 @@
-//! Seals: a SHA-256 over everything that a file says, stated in the file itself.
+//! Seals: a SHA-256 of the whole content of a file, stated in the file itself.
 //!
-//! A sealed text is a JSON object whose first key is `sha256`. The digest is that of
-//! the whole text with the 64 digits of the digest read as zeros, so that no byte is
-//! outside it. Beside the digest the object states the format and, for a file of a run,
-//! which run it is of ([`Origin`]). [`crate::container`] seals safetensors files by the
-//! same rule.
+//! A sealed text is a JSON object whose first key is `sha256`. The digest is that of the whole text
+//! with the 64 digits of the digest replaced by zeros, so it covers every byte. The object also
+//! states the format and, for a file of a run, the run that it belongs to ([`Origin`]).
+//! [`crate::container`] seals safetensors files in the same way.
 //!
-//! A text without any key of a seal was written before there were seals, or by another
-//! program; it opens as unsealed, and the caller decides what that means. A text with
-//! some keys of a seal but no sound digest is damaged: one flipped bit in a key must not
-//! turn a sealed file into an unsealed one.
+//! A text without any key of a seal was written before there were seals, or by another program; it
+//! is opened as unsealed, and the caller decides whether to accept it. A text with some keys of a
+//! seal but without a correct digest is damaged: one changed bit in a key must not turn a sealed
+//! file into an unsealed one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// The format of sealed files; files before it had no seal.
+/// The format of sealed files; files of format 1 had no seal.
 pub(crate) const FORMAT: u32 = 2;
 
-/// What stands in the place of the digest while it is computed.
+/// The digits that replace the digest while it is computed.
 pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// How a sealed text begins: with line breaks, and on one line.
+/// The first characters of a sealed text: with line breaks, and on one line.
 const STARTS: [&str; 2] = ["{\n  \"sha256\": \"", "{\"sha256\":\""];
 
-/// Which run a file is of.
+/// The run that a file belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The run's random name: 32 hexadecimal digits.
+    /// The random identifier of the run: 32 hexadecimal digits.
     pub run_id: String,
-    /// SHA-256 of the run's configuration as compact JSON.
+    /// SHA-256 of the run's configuration, written as compact JSON, in hexadecimal.
     pub config_sha256: String,
 }
 
-/// What a text said, and how far it can be believed.
+/// The content of an opened text, and whether it was sealed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
     /// The content, without the keys of the seal.
     pub content: Value,
-    /// Whether the text had a seal, which was found sound.
+    /// Whether the text had a seal, which was verified.
     pub sealed: bool,
-    /// The run that the text says it is of.
+    /// The run that the text states, if it states one.
     pub origin: Option<Origin>,
 }
 
@@ -55,18 +54,18 @@ struct Sealed<'a, T> {
     content: &'a T,
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 of `bytes` in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Returns `bytes` in lower-case hexadecimal digits.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The digest of `bytes` with the 64 of them from `at` on read as zeros; `None` where
-/// there are not as many.
+/// Returns the digest of `bytes` with the 64 bytes from index `at` on replaced by zeros; `None` if
+/// there are fewer.
 pub(crate) fn digest_around(bytes: &[u8], at: usize) -> Option<String> {
     let end = at.checked_add(ZEROS.len())?;
     let mut hash = Sha256::new();
@@ -76,10 +75,10 @@ pub(crate) fn digest_around(bytes: &[u8], at: usize) -> Option<String> {
     Some(hexadecimal(&hash.finalize()))
 }
 
-/// A value as a sealed text of several lines.
+/// Writes a value as a sealed text of several lines.
 ///
 /// # Errors
-/// A value that is no JSON object.
+/// If the value is not a JSON object.
 pub fn text(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Result<String> {
     let sealed = Sealed {
         sha256: ZEROS,
@@ -90,10 +89,10 @@ pub fn text(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Re
     Ok(fill(serde_json::to_string_pretty(&sealed)? + "\n"))
 }
 
-/// A value as a sealed text of one line, without the line break.
+/// Writes a value as a sealed text of one line, without the line break at its end.
 ///
 /// # Errors
-/// A value that is no JSON object.
+/// If the value is not a JSON object.
 pub fn line(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Result<String> {
     let sealed = Sealed {
         sha256: ZEROS,
@@ -104,8 +103,8 @@ pub fn line(content: &impl Serialize, origin: Option<&Origin>) -> serde_json::Re
     Ok(fill(serde_json::to_string(&sealed)?))
 }
 
-/// The text with the digest of its content where its seal says that it is; a text
-/// without a seal stays as it is.
+/// Writes the digest of a text's content into its seal; a text without a seal is returned
+/// unchanged.
 pub fn fill(mut text: String) -> String {
     let start = STARTS.iter().find(|start| text.starts_with(**start));
     if let Some(at) = start.map(|start| start.len())
@@ -117,11 +116,11 @@ pub fn fill(mut text: String) -> String {
     text
 }
 
-/// The content of a text that [`text()`] or [`line()`] made, or of an unsealed one.
+/// Opens a text that [`text()`] or [`line()`] made, or an unsealed one.
 ///
 /// # Errors
-/// What is wrong, in words that complete "the file ...": a text that is no JSON object,
-/// that differs from what was sealed, or that is of a newer format.
+/// What is wrong, in words that complete "the file ...": the text is not a JSON object, its content
+/// differs from the digest, or it has a newer format.
 pub fn open(text: &str) -> Result<Opened, Fault> {
     let value: Value = serde_json::from_str(text).map_err(Fault::Syntax)?;
     let Value::Object(mut map) = value else {
@@ -161,7 +160,7 @@ pub fn open(text: &str) -> Result<Opened, Fault> {
     })
 }
 
-/// What is said of bytes whose digest is not the one that they state.
+/// The message for bytes whose digest differs from the one that they state.
 pub(crate) const DIFFERS: &str =
     "is damaged: its content differs from the SHA-256 that it states; restore it from a copy";
 
@@ -177,12 +176,12 @@ fn origin(map: &mut Map<String, Value>) -> Option<Origin> {
     })
 }
 
-/// Why a text could not be opened.
+/// The reason why a text could not be opened.
 #[derive(Debug)]
 pub enum Fault {
-    /// It is no JSON.
+    /// The text is not valid JSON.
     Syntax(serde_json::Error),
-    /// It is JSON, but not as it was written.
+    /// The text is valid JSON that differs from what was sealed, or has a newer format.
     Damaged(String),
 }
 

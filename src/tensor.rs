@@ -1,12 +1,12 @@
-//! Floor 1: shapes, and one block of memory for all values of a tape.
+//! Shapes of values, and the block of memory that holds all values of a tape (floor 1).
 
 use serde::{Deserialize, Serialize};
 
-/// The shape of one row (one sample) of a value. Numbers are stored
-/// (height, width, channel); a vector is one pixel of many channels.
+/// The shape of one row (one sample) of a value. Its numbers are stored as (height, width,
+/// channel); a vector is an image of one pixel with many channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
     /// Height in pixels.
     pub height: usize,
@@ -15,7 +15,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// An image of `channels` x `height` x `width`.
+    /// Returns the shape of an image.
     pub const fn image(channels: usize, height: usize, width: usize) -> Self {
         Self {
             channels,
@@ -24,42 +24,42 @@ impl Shape {
         }
     }
 
-    /// A vector of `length` numbers.
+    /// Returns the shape of a vector of `length` numbers.
     pub fn vector(length: usize) -> Self {
         Self::image(length, 1, 1)
     }
 
-    /// How many numbers a row has; `usize::MAX` where there would be more.
+    /// Returns the number of elements of a row; `usize::MAX` if the product overflows.
     pub fn len(&self) -> usize {
         self.channels.saturating_mul(self.pixels())
     }
 
-    /// Whether a row holds no numbers.
+    /// Returns whether a row has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many pixels a row has.
+    /// Returns the number of pixels of a row.
     pub fn pixels(&self) -> usize {
         self.height.saturating_mul(self.width)
     }
 
-    /// Where the number at PyTorch's flat (channel, height, width) position
-    /// `chw` is stored.
+    /// Returns the storage index of the element whose index in PyTorch's order (channel, height,
+    /// width) is `chw`.
     pub fn stored_at(&self, chw: usize) -> usize {
         let (channel, pixel) = (chw / self.pixels(), chw % self.pixels());
         pixel * self.channels + channel
     }
 }
 
-/// (channels, height, width)
+/// Makes the shape of (channels, height, width).
 impl From<[usize; 3]> for Shape {
     fn from([channels, height, width]: [usize; 3]) -> Self {
         Self::image(channels, height, width)
     }
 }
 
-/// A vector of that length.
+/// Makes the shape of a vector of that length.
 impl From<usize> for Shape {
     fn from(length: usize) -> Self {
         Self::vector(length)
@@ -76,15 +76,15 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// Numbers in a cache line; every span of an [`Arena`] starts on one.
+/// Number of 32-bit floats in a cache line.
 const LINE: usize = 16;
 
-/// The count of numbers `len`, rounded up to whole cache lines.
+/// Returns `len`, a number of 32-bit floats, rounded up to whole cache lines.
 pub fn whole_lines(len: usize) -> usize {
     len.next_multiple_of(LINE)
 }
 
-/// One zeroed allocation that starts on a cache line.
+/// A zero-initialised allocation of 32-bit floats that starts on a cache line.
 #[derive(Debug, Default)]
 pub struct Arena {
     memory: Vec<f32>,
@@ -93,21 +93,21 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// `len` zeros.
+    /// Allocates `len` zeros.
     pub fn zeros(len: usize) -> Self {
         let memory = vec![0.0; len + LINE];
         let start = memory.as_ptr().align_offset(LINE * size_of::<f32>());
-        // `align_offset` may decline (usize::MAX); alignment is for speed alone.
+        // `align_offset` may return `usize::MAX`; without alignment the result is only slower.
         let start = if start <= LINE { start } else { 0 };
         Self { memory, start, len }
     }
 
-    /// All numbers.
+    /// Returns all numbers.
     pub fn as_slice(&self) -> &[f32] {
         &self.memory[self.start..self.start + self.len]
     }
 
-    /// All numbers, to write.
+    /// Returns all numbers, mutably.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         &mut self.memory[self.start..self.start + self.len]
     }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn pytorch_order_maps_to_storage_order() {
-        // (C,H,W) = (2,1,3): channel 1, pixel 2 is PyTorch's last number and ours.
+        // For (C,H,W) = (2,1,3), the element at channel 1 and pixel 2 is the last in both orders.
         let shape = Shape::image(2, 1, 3);
         let order: Vec<_> = (0..6).map(|i| shape.stored_at(i)).collect();
         assert_eq!(order, [0, 2, 4, 1, 3, 5]);

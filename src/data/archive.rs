@@ -1,9 +1,9 @@
-//! Data files within a zip, read where they are: nothing is unpacked to the disk.
+//! Reading of data files from a zip archive in place: no file is unpacked to the disk.
 //!
-//! **Invariant:** what an archive says of itself is a claim. Its directory is read entry
-//! by entry up to a limit, whatever number it states, and a member is read for as long
-//! as there is data, whatever size it states. Nothing is written, and a name that leads
-//! out of the archive is left out all the same.
+//! **Invariant:** nothing that an archive states about itself is trusted. The central directory is
+//! read entry by entry up to [`MAX_ENTRIES`], whatever count it states, and a member is read until
+//! its data end, whatever size it states. Nothing is written to the disk, and members whose names
+//! would lead out of the folder of an unpacked archive are nevertheless left out.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,29 +22,29 @@ use super::fault::Fault;
 use super::opened;
 use crate::error::Result;
 
-/// The first bytes of every zip that holds anything.
+/// The first bytes of every zip archive that has at least one member.
 pub(super) const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
-/// The most entries that are looked at; EMNIST's archive has 25, Omniglot's 20,000.
+/// The largest number of entries that is accepted; EMNIST's archive has 25, Omniglot's 20,000.
 pub(super) const MAX_ENTRIES: usize = 1 << 20;
 
-/// The longest name of a member that is taken for a data file.
+/// The longest member name, in bytes, that is accepted.
 pub(super) const LONGEST_NAME: usize = 512;
 
-/// Bytes of a member that are asked of the disk at a time.
+/// Number of bytes that are read from the disk at a time.
 const BLOCK: usize = 1 << 14;
 
-/// An open zip.
+/// An open zip archive.
 struct Archive {
     path: PathBuf,
     zip: ZipArchive<FileReader>,
 }
 
-/// A file within a zip.
+/// A file within a zip archive.
 #[derive(Clone)]
 pub(super) struct Member {
     archive: Arc<Archive>,
-    /// Its name with the folders above it.
+    /// Path of the member within the archive, with its folders.
     name: String,
     way: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
@@ -58,27 +58,28 @@ impl fmt::Debug for Member {
 }
 
 impl Member {
-    /// What messages call it: the archive, and the name within.
+    /// Returns the path that messages show: the path of the archive followed by [`Self::name`].
     pub(super) fn path(&self) -> PathBuf {
         self.archive.path.join(&self.name)
     }
 
-    /// Its name with the folders above it.
+    /// Returns the path of the member within the archive, with its folders.
     #[cfg(feature = "formats")]
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its name without the folders above it.
+    /// Returns the name of the member without its folders.
     pub(super) fn file_name(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
-    /// What `parse` makes of its content, which is checked against the archive's
-    /// checksum where `parse` reads to the end.
+    /// Decompresses the member, gives the bytes to `parse` and returns its result. The CRC-32 of
+    /// the archive is compared if `parse` reads up to the end.
     ///
     /// # Errors
-    /// One line naming the archive and the member.
+    /// One line that names the archive and the member, if the member cannot be decompressed or
+    /// `parse` returns a [`Fault`].
     pub(super) fn read<T>(
         &self,
         parse: impl FnOnce(&mut dyn Read) -> std::result::Result<T, Fault>,
@@ -110,19 +111,19 @@ impl Member {
     }
 }
 
-/// What was left out of an archive or a folder, and why.
+/// Entries of an archive or a folder that were left out, sorted by the reason.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// Symbolic links.
+    /// Names of symbolic links.
     pub(super) links: Vec<String>,
-    /// Names that lead out of the archive.
+    /// Names that would lead out of the folder of an unpacked archive.
     pub(super) climbing: Vec<String>,
-    /// Names that are no text, or too long.
+    /// Number of names that are not UTF-8 or longer than [`LONGEST_NAME`].
     pub(super) unreadable: usize,
 }
 
 impl Skipped {
-    /// What the user should know, a part of a line each.
+    /// Returns a phrase for each reason, which a notice to the user joins into one line.
     #[cfg(feature = "formats")]
     pub(super) fn notes(&self) -> Vec<String> {
         let some = |names: &[String], what: &str| {
@@ -146,22 +147,22 @@ impl Skipped {
     }
 }
 
-/// The files in the zip at `path` that may be IDX files, by their names.
+/// Lists the members of the zip archive at `path` whose names end as those of IDX files do.
 ///
 /// # Errors
-/// One line naming the archive, when it is no zip or its directory is damaged.
+/// One line that names the archive, if it is not a zip archive or its central directory is damaged.
 pub(super) fn members(path: &Path) -> Result<Vec<Member>> {
     let (mut members, _) = entries(path)?;
     members.retain(|member| is_idx(&member.name));
     Ok(members)
 }
 
-/// All files in the zip at `path`, and what was left out: what is no plain file, and
-/// what has a name that no file of a folder could have.
+/// Lists all members of the zip archive at `path`, and the entries that were left out: symbolic
+/// links, and names that no file below a folder can have.
 ///
 /// # Errors
-/// As [`members`]; also where a name occurs twice, because it cannot be told which file
-/// is meant.
+/// As [`members`]; also if two members have the same name, because it cannot be told which one is
+/// meant.
 pub(super) fn entries(path: &Path) -> Result<(Vec<Member>, Skipped)> {
     let file = opened::open(path)?;
     listed(file, path, MAX_ENTRIES).map_err(|fault| fault.at(path))
@@ -220,15 +221,15 @@ fn listed(
     Ok((members, skipped))
 }
 
-/// Whether a name leads out of the folder that its archive would be unpacked in, on any
-/// system.
+/// Returns whether a name would lead out of the folder that its archive is unpacked into, on any
+/// operating system.
 pub(super) fn climbs(name: &str) -> bool {
     let odd = |part: &str| matches!(part, ".." | ".");
     let drive = name.as_bytes().get(1) == Some(&b':');
     name.starts_with('/') || drive || name.contains(['\\', '\0']) || name.split('/').any(odd)
 }
 
-/// Whether a name ends as those of IDX files do, compressed or not.
+/// Returns whether a name ends as those of IDX files do, with or without `.gz`.
 pub(super) fn is_idx(name: &str) -> bool {
     let plain = name.strip_suffix(".gz").unwrap_or(name);
     plain.ends_with("-ubyte") || plain.ends_with("-int")

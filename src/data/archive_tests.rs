@@ -1,4 +1,4 @@
-//! Archives as they are, and archives that lie.
+//! Tests of sound and of malicious zip archives.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::data::idx::{encode_labels, gzip, parse_labels};
 use crate::data::testing::zip;
 
-/// A zip on the disk.
+/// Writes a zip archive to the disk.
 fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.zip");
@@ -18,7 +18,7 @@ fn labels() -> Vec<u32> {
     (0..5_000).map(|i| i * i % 251).collect()
 }
 
-/// The message that reading the first member of a zip, or its directory, ends in.
+/// Returns the message with which reading the directory or the first member of a zip archive fails.
 fn refused(bytes: &[u8]) -> String {
     let (_folder, path) = written(bytes);
     let read = members(&path).and_then(|all| match all.first() {
@@ -64,7 +64,7 @@ fn what_is_cut_short_or_damaged_is_refused() {
     for end in (0..whole.len()).step_by(37) {
         assert!(refused(&whole[..end]).contains("cut short"), "{end}");
     }
-    // Every part of the data is under a checksum.
+    // A checksum covers every part of the data.
     for at in (60..whole.len() - 150).step_by(101) {
         let mut spoiled = whole.clone();
         spoiled[at] ^= 0x10;
@@ -78,18 +78,18 @@ fn what_is_cut_short_or_damaged_is_refused() {
     assert!(refused(&method).contains("by method 12;"));
 }
 
-/// Sizes and counts that the archive states are not believed.
+/// Sizes and counts that the archive states are not trusted.
 #[test]
 fn claims_take_no_memory() {
     let plain = encode_labels(&labels()).unwrap();
     let whole = zip(&[("x-idx1-ubyte", &plain)], true);
     let at = |magic: &[u8]| whole.windows(4).position(|w| w == magic).unwrap();
     let (entry, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
-    // The size of the content, unpacked: nearly 4 GiB.
+    // The stated size of the decompressed content is nearly 4 GiB.
     let mut large = whole.clone();
     large[entry + 24..entry + 28].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
     refused(&large);
-    // The number of entries.
+    // The stated number of entries is too large.
     let mut many = whole.clone();
     many[end + 8..end + 12].copy_from_slice(&[0xFE, 0xFF, 0xFE, 0xFF]);
     let (_folder, path) = written(&many);
@@ -125,7 +125,7 @@ fn names_that_lead_out_and_names_that_stand_twice() {
         ("a/x..y-idx1-ubyte", b"1"),
         ("a/x-idx1-ubyte", b"1"),
     ];
-    // The writer makes names tidy that it is given as text.
+    // The writer normalises names that it is given as text.
     for name in files.map(|(name, _)| name) {
         let inside = matches!(name, "a/x..y-idx1-ubyte" | "a/x-idx1-ubyte");
         assert_eq!(climbs(name), !inside, "{name}");

@@ -1,8 +1,8 @@
-//! Random changes to training images that leave their class as it is.
+//! Data augmentation: random changes to training images that leave their class unchanged.
 //!
-//! Each output pixel takes its value from a place in the input, by bilinear
-//! interpolation; places outside the image are 0. What differs between the
-//! kinds is only the map from output to input places.
+//! The value of each output pixel is taken from a position in the input by bilinear interpolation;
+//! positions outside of the image are 0. The kinds of augmentation differ only in the map from
+//! output positions to input positions.
 
 use std::str::FromStr;
 
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::random::{below, between, keyed, purpose};
 
-/// How training images are varied from epoch to epoch (`--augment`).
+/// The kind of data augmentation: how training images are varied from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Augment {
-    /// Images stay as they are.
+    /// Images are not changed.
     #[default]
     None,
-    /// Moved by whole pixels, up to 2 each way.
+    /// Images are shifted by whole pixels, by up to 2 in each direction.
     Shift,
-    /// Rotated by up to 12 degrees, scaled by 0.9 to 1.1, sheared by up to 0.1
-    /// and moved by up to 2 pixels.
+    /// Images are rotated by up to 12 degrees, scaled by 0.9 to 1.1, sheared by up to 0.1 and
+    /// shifted by up to 2 pixels.
     Affine,
-    /// Bent by a smooth random field of up to 2 pixels.
+    /// Images are deformed by a smooth random displacement field of up to 2 pixels.
     Elastic,
 }
 
@@ -37,24 +37,24 @@ const ROTATION: f32 = 12.0 * core::f32::consts::PI / 180.0;
 const SCALE: (f32, f32) = (0.9, 1.1);
 /// Largest shear.
 const SHEAR: f32 = 0.1;
-/// Largest displacement of a knot of the bending field, in pixels.
+/// Largest displacement of a knot of the elastic displacement field, in pixels.
 const BEND: f32 = 2.0;
-/// Pixels between two knots of the bending field.
+/// Distance between two knots of the elastic displacement field, in pixels.
 const SPACING: usize = 7;
 
-/// Buffers kept from one image to the next, so that a warm call allocates
-/// nothing.
+/// Buffers that [`Augment::apply`] reuses from one image to the next, so that it does not allocate
+/// after its first call.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    /// Displacements (x, y) of the bending field's knots, row by row.
+    /// Displacements (x, y) of the knots of the displacement field, row by row, in pixels.
     knots: Vec<(f32, f32)>,
 }
 
 impl Augment {
-    /// Every kind, in the order in which help lists them.
+    /// All kinds, in the order in which the help lists them.
     pub const ALL: [Self; 4] = [Self::None, Self::Shift, Self::Affine, Self::Elastic];
 
-    /// The word for it on the command line.
+    /// Returns the name of this kind on the command line and in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -64,15 +64,15 @@ impl Augment {
         }
     }
 
-    /// Writes the varied form of `image` to `out`.
+    /// Writes the augmented form of `image` to `out`.
     ///
-    /// Both hold (H, W, C) pixels of the `shape` (height, width, channels).
-    /// The result depends on the image and on (`seed`, `epoch`, `index`) only.
-    /// In images under 9 pixels a side the shifts and bends are smaller, down
-    /// to none in a single pixel.
+    /// Both slices hold bytes stored as (height, width, channel); `shape` is (height, width,
+    /// channels). The result depends on the image and on (`seed`, `epoch`, `index`) only. In images
+    /// with a side of less than 9 pixels the shifts and displacements are smaller, down to none in
+    /// a side of one pixel.
     ///
     /// # Panics
-    /// When `image` or `out` has another length than `shape` says.
+    /// Panics if the length of `image` or `out` is not height x width x channels.
     #[allow(clippy::too_many_arguments, reason = "the key, the image, the buffers")]
     pub fn apply(
         self,
@@ -123,7 +123,8 @@ impl FromStr for Augment {
     }
 }
 
-/// The largest shift along a side: [`SHIFT`], or a quarter of a small side.
+/// Returns the largest shift along a side of `side` pixels: [`SHIFT`], or a quarter of a small
+/// side.
 fn largest_shift(side: usize) -> usize {
     SHIFT.min(side.saturating_sub(1) / 4)
 }
@@ -133,7 +134,7 @@ fn whole_shift(rng: &mut Xoshiro256PlusPlus, side: usize) -> isize {
     below(rng, 2 * most as u64 + 1) as isize - most as isize
 }
 
-/// Moves `image` by (`dx`, `dy`) whole pixels; what comes in from outside is 0.
+/// Shifts `image` by (`dx`, `dy`) whole pixels; pixels that come from outside of the image are 0.
 fn shift(
     image: &[u8],
     (height, width, channels): (usize, usize, usize),
@@ -156,7 +157,7 @@ fn shift(
     }
 }
 
-/// Fills `out` from the input places that `source` gives for each (x, y).
+/// Fills `out`, taking pixel (x, y) from the input position that `source` gives for (x, y).
 fn warp(
     image: &[u8],
     shape: (usize, usize, usize),
@@ -172,8 +173,8 @@ fn warp(
     }
 }
 
-/// Interpolates one pixel of `image` at the place (`u`, `v`). The four weights
-/// add up to 1, so the sum stays within a byte.
+/// Interpolates one pixel of `image` bilinearly at the position (`u`, `v`). The four weights add up
+/// to 1, so the result is at most 255.
 #[inline]
 fn sample(
     image: &[u8],
@@ -190,7 +191,8 @@ fn sample(
         fx * fy,
     ];
     let (right, bottom) = (left.saturating_add(1), top.saturating_add(1));
-    // Most places have four neighbours; they need no test of each.
+    // Nearly all positions have four neighbours inside the image, so these are not tested one by
+    // one.
     if left >= 0 && top >= 0 && (right as usize) < width && (bottom as usize) < height {
         let upper = &image[(top as usize * width + left as usize) * channels..];
         let lower = &upper[width * channels..];
@@ -207,7 +209,7 @@ fn sample(
         }
         return;
     }
-    // Where the pixel at (column, row) starts; nothing where there is none.
+    // The index at which the pixel at (column, row) starts, or `None` outside of the image.
     let inside = |column: i32, row: i32| {
         let column = usize::try_from(column).ok().filter(|&c| c < width)?;
         let row = usize::try_from(row).ok().filter(|&r| r < height)?;
@@ -226,15 +228,15 @@ fn sample(
     }
 }
 
-/// The integer at or below `x`. Written out because `f32::floor` is a call
-/// into a library on processors that are not known to have the instruction.
+/// Returns the largest integer that is not above `x`. `f32::floor` is not used because it is a
+/// library call on processors that may lack the instruction for it.
 #[inline]
 fn floor(x: f32) -> i32 {
     let truncated = x as i32;
     truncated.saturating_sub(i32::from(x < truncated as f32))
 }
 
-/// An affine map from output places to input places.
+/// An affine map from output positions to input positions.
 #[derive(Debug, Clone, Copy)]
 struct Affine {
     matrix: [f32; 4],
@@ -255,8 +257,8 @@ impl Affine {
         Self::new((height, width), angle, scale, shear, shift)
     }
 
-    /// Rotates by `angle` (radians), shears, enlarges by `scale` about the
-    /// middle of the image, then moves by `shift` pixels.
+    /// Makes the inverse of this map: rotate by `angle` (radians), shear, scale by `scale` about
+    /// the middle of the image, then shift by `shift` pixels.
     fn new(
         (height, width): (usize, usize),
         angle: f32,
@@ -289,7 +291,7 @@ impl Affine {
     }
 }
 
-/// A displacement field: random on a coarse grid of knots, bilinear between.
+/// A displacement field: random on a coarse grid of knots, interpolated bilinearly between them.
 #[derive(Debug)]
 struct Field<'a> {
     knots: &'a [(f32, f32)],
@@ -305,7 +307,7 @@ impl<'a> Field<'a> {
     ) -> Self {
         let most = |side: usize| BEND.min(side.saturating_sub(1) as f32 / 4.0);
         let (across, down) = (most(width), most(height));
-        // One knot beyond the last pixel, so that each pixel has four corners.
+        // There is one knot beyond the last pixel, so that every pixel lies between four knots.
         let (columns, rows) = ((width - 1) / SPACING + 2, (height - 1) / SPACING + 2);
         knots.clear();
         knots.extend(

@@ -1,10 +1,10 @@
-//! Tests of [`super`]: what each kind of augmentation may and may not do.
+//! Tests of the image transformations.
 
 use super::*;
 
 const SHAPE: (usize, usize, usize) = (28, 28, 1);
 
-/// A soft blob well inside a 28x28 image.
+/// Returns a blurred spot well inside of a 28x28 image.
 fn blob() -> Vec<u8> {
     (0..28 * 28)
         .map(|i| {
@@ -47,8 +47,8 @@ fn the_key_alone_decides() {
         let first = varied(kind, (1, 2, 3), &image);
         assert_eq!(first, varied(kind, (1, 2, 3), &image), "{kind:?}");
         for part in 0..3 {
-            // Of 20 other keys in each part, most must give another image
-            // (two whole shifts are alike once in 25).
+            // Of 20 other keys in each position, most must give another image; two random shifts
+            // are equal once in 25 cases.
             let differs = (10..30).filter(|&other| {
                 let mut key = [1, 2, 3];
                 key[part] = other;
@@ -67,8 +67,8 @@ fn floor_is_the_floor() {
     }
 }
 
-/// An image with a border of zeros around it takes the fast path where the
-/// bare image takes the careful one, and must give the same.
+/// An image with a border of zeros takes the fast path where the image without it takes the path
+/// that checks each neighbour; both must give the same values.
 #[test]
 fn both_ways_of_sampling_agree() {
     let image: Vec<u8> = (0..4 * 5 * 2).map(|i| (i * 53 + 7) as u8).collect();
@@ -85,7 +85,7 @@ fn both_ways_of_sampling_agree() {
         sample(&image, (4, 5, 2), (u, v), &mut bare);
         sample(&framed, (8, 9, 2), (u + 2.0, v + 2.0), &mut wide);
         for (a, b) in bare.iter().zip(wide) {
-            // Adding 2 rounds the place, by far less than a grey level.
+            // Adding 2 rounds the position, which changes the value by far less than a grey level.
             assert!(a.abs_diff(b) <= 1, "{u} {v}: {bare:?} {wide:?}");
         }
     }
@@ -124,7 +124,8 @@ fn nothing_changes_where_the_parameters_are_nothing() {
 
 #[test]
 fn the_affine_map_does_what_its_parameters_say() {
-    // An output place that the forward map reaches has its origin as source.
+    // The source of an output position that the forward map reaches is the input position it came
+    // from.
     let forward = |x: f32, y: f32, angle: f32, scale: f32, shear: f32| {
         let (sheared, y) = (x + shear * y, y);
         let (sin, cos) = angle.sin_cos();
@@ -166,7 +167,7 @@ fn the_mass_stays_about_the_same() {
         let mut total = 0.0;
         for index in 0..200 {
             let ratio = mass(&varied(kind, (5, 0, index), &image)) / mass(&image);
-            // A scale of 0.9 or 1.1 alone makes 0.81 or 1.21 of an area.
+            // A scale of 0.9 or 1.1 changes an area by a factor of 0.81 or 1.21.
             assert!((0.55..1.7).contains(&ratio), "{kind:?} {index}: {ratio}");
             total += ratio;
         }

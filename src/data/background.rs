@@ -1,23 +1,23 @@
-//! Whether the images of a data set are light ink on dark or dark ink on light.
+//! Whether the images of a data set are light on a dark background or dark on a light one.
 
 use serde::{Deserialize, Serialize};
 
 use super::Split;
 
-/// What the ink of a data set stands on.
+/// The brightness of the background of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Background {
-    /// Black or nearly, as MNIST's.
+    /// The background is black or nearly black, as in MNIST.
     #[default]
     Dark,
-    /// White or nearly, as scanned paper.
+    /// The background is white or nearly white, as on scanned paper.
     Light,
 }
 
 impl Background {
-    /// That of the images to learn from: the side on which more than half of all pixels
-    /// at their edges lie.
+    /// Returns the background of the training images: [`Background::Light`] if more than half of
+    /// all values in the outermost rows and columns of all images are above 127.
     pub fn of(train: &Split) -> Self {
         let (height, width, channels) = train.shape();
         let row = width * channels;
@@ -44,7 +44,7 @@ impl Background {
     }
 }
 
-/// Whether a pixel is nearer to white than to black.
+/// Returns whether a value is nearer to white (255) than to black (0).
 pub(super) fn is_light(pixel: u8) -> bool {
     pixel > 127
 }
@@ -68,7 +68,7 @@ mod tests {
                 let within = (1..4).contains(&y) && (1..5).contains(&x);
                 match (within, n) {
                     (true, _) => inside,
-                    // One image of three is another way.
+                    // One image in three has another border.
                     (false, 2) => odd,
                     (false, _) => edge,
                 }

@@ -1,4 +1,4 @@
-//! Which data set is wanted (`--dataset`).
+//! The choice of a data set (`--dataset`).
 
 use std::str::FromStr;
 
@@ -7,30 +7,30 @@ use super::family::{EMNIST, Family, QMNIST};
 use super::known;
 use crate::error::{Error, Result};
 
-/// Which data set is wanted.
+/// The data set to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DatasetChoice {
-    /// MNIST: found, else fetched, else replaced by the built-in digits, with
-    /// a notice that says so. A named place with files of another kind than IDX is read as
-    /// [`Self::Files`].
+    /// MNIST from the disk, else downloaded, else replaced by the built-in digits with a notice
+    /// that says so. If a place is named and it holds files of another format than IDX, it is read
+    /// as [`Self::Files`].
     #[default]
     Auto,
-    /// MNIST or an error.
+    /// MNIST; its absence is an error.
     Mnist,
-    /// The built-in digits.
+    /// The synthetic built-in digits ([`digits`](super::digits)).
     Digits,
-    /// The only set in a named place, of whatever kind its files are.
+    /// The only data set in the named place, in any supported file format.
     Files,
-    /// Any IDX set: the only one in a named folder or zip.
+    /// The only data set of IDX files in the named folder or zip archive.
     Idx,
-    /// A part of EMNIST, from a named folder or zip.
+    /// A split of EMNIST from the named folder or zip archive.
     Emnist(Part),
-    /// QMNIST, from a named folder.
+    /// QMNIST from the named folder.
     Qmnist,
 }
 
 impl DatasetChoice {
-    /// Every choice, in the order in which help lists them.
+    /// All choices, in the order in which the help lists them.
     pub const ALL: [Self; 12] = [
         Self::Auto,
         Self::Mnist,
@@ -46,7 +46,7 @@ impl DatasetChoice {
         Self::Qmnist,
     ];
 
-    /// The word for it on the command line.
+    /// Returns the name of this choice on the command line and in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -64,8 +64,8 @@ impl DatasetChoice {
         }
     }
 
-    /// The choice that gives a set which is called `name`
-    /// ([`Contents::name`](super::Contents::name)).
+    /// Returns the choice that loads the data set with this name
+    /// ([`Contents::name`](super::Contents::name)); for an unknown name [`Self::Files`].
     pub fn of_set(name: &str) -> Self {
         let part = |word| Part::ALL.into_iter().find(|part| part.name() == word);
         match name {
@@ -79,8 +79,8 @@ impl DatasetChoice {
         }
     }
 
-    /// Whether the set is read from files that the user has to name: it is neither
-    /// built in nor fetched.
+    /// Returns whether the data set is read from files that the user has to name, because it is
+    /// neither built in nor downloaded.
     pub fn needs_files(self) -> bool {
         matches!(
             self,
@@ -88,7 +88,7 @@ impl DatasetChoice {
         )
     }
 
-    /// The set to look for among named files; none where any will do.
+    /// Returns the family of file names to look for, or `None` if the data set may have any names.
     pub(super) fn family(self) -> Option<Family> {
         match self {
             Self::Emnist(part) => Some(Family::Emnist(part)),

@@ -1,35 +1,35 @@
-//! Contact sheets: many samples in one picture.
+//! Contact sheets: pictures that show many samples in a grid.
 
 use super::Split;
 use crate::error::{Error, Result};
 
-/// Pixels between two samples, and around them all.
+/// Width of the gaps between two samples and around the grid, in pixels.
 const GAP: usize = 2;
-/// The brightness of the gaps: told apart from black and from white.
+/// Brightness of the gaps, which differs from black and from white.
 const GAP_VALUE: u8 = 96;
-/// The most pixels a sheet may have.
+/// The largest number of pixels that a sheet may have.
 const MAX_PIXELS: usize = 100_000_000;
 
-/// An uncompressed picture.
+/// An uncompressed picture of 8 bits a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactSheet {
-    /// Pixels per row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// 1 (grey) or 3 (red, green, blue).
+    /// Number of channels: 1 (grey) or 3 (red, green, blue).
     pub channels: usize,
-    /// (height, width, channels).
+    /// Pixels, stored as (height, width, channel).
     pub pixels: Vec<u8>,
 }
 
-/// Lays the samples `indices` of `split` out in rows of `columns`, each pixel
-/// enlarged to `scale` by `scale`. Images of three channels are shown in
-/// colour; of any other number of channels the first is shown in grey.
+/// Draws the samples `indices` of `split` in a grid of `columns` columns, each pixel enlarged to
+/// `scale` x `scale` pixels. Images of three channels are drawn in colour; of images with any other
+/// number of channels the first channel is drawn in grey.
 ///
 /// # Errors
-/// [`Error::Spec`] when nothing is asked for, an index is beyond the split, or
-/// the picture would be larger than 100 million pixels.
+/// [`Error::Spec`] if `indices` is empty, `columns` or `scale` is 0, an index is not below the
+/// length of `split`, or the picture would have more than 100 million pixels.
 pub fn contact_sheet(
     split: &Split,
     indices: &[usize],
@@ -87,10 +87,11 @@ pub fn contact_sheet(
 }
 
 impl ContactSheet {
-    /// The picture as a PNG file.
+    /// Encodes the picture as a PNG file.
     ///
     /// # Errors
-    /// [`Error::Spec`] when the fields contradict each other.
+    /// [`Error::Spec`] if `pixels` does not have the length that `width`, `height` and `channels`
+    /// require.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let color = if self.channels == 3 {
             png::ColorType::Rgb

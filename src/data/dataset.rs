@@ -1,8 +1,8 @@
-//! A data set: images to learn from, images to test on, and what they are.
+//! A data set: training images, test images, and what is known of them.
 //!
-//! **Invariant:** a set is what its content says, never what it is called. Its name,
-//! its normalisation and its fingerprint are settled from the images when it is made,
-//! and the images cannot be changed afterwards.
+//! **Invariant:** a data set is identified by its content and not by its name. The name, the
+//! normalisation and the fingerprint are determined from the images when the data set is made, and
+//! the images cannot be changed afterwards.
 
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -13,28 +13,28 @@ use super::reading::Source;
 use super::{Normalisation, Split, known, shape_text};
 use crate::error::{Error, Result};
 
-/// What a data set holds. It is read through a [`Dataset`], which lets nobody change it.
+/// The content of a data set. It is read through a [`Dataset`], which does not allow changes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Contents {
-    /// What a report calls it.
+    /// Name of the data set, as reports show it.
     pub name: String,
-    /// How many classes there are; every label is below it.
+    /// Number of classes; every label is below it.
     pub classes: usize,
-    /// What the classes are called, in the order of their numbers; empty where the files
-    /// do not say.
+    /// Names of the classes, in the order of their labels; empty if the files do not name the
+    /// classes.
     pub class_names: Vec<String>,
-    /// Where the set was read, where that has to be named to find it again.
+    /// Where the data set was read, if that has to be stated to find it again.
     pub source: Option<Source>,
-    /// The images to learn from (and to hold some out of, for validation).
+    /// Training images, of which some may be held out for validation.
     pub train: Split,
-    /// The images to test on, once.
+    /// Test images, which a run evaluates once.
     pub test: Split,
 }
 
-/// A training set and a test set of one image shape.
+/// A training set and a test set of images with one shape.
 ///
-/// Its fields are those of [`Contents`], for reading only:
+/// A data set dereferences to [`Contents`], whose fields can be read and not changed:
 ///
 /// ```
 /// let digits = bnn_cpu::data::digits::generate(1, 20, 10);
@@ -61,22 +61,23 @@ impl Deref for Dataset {
 }
 
 impl Dataset {
-    /// Joins a training and a test set, each of labelled images in memory
-    /// ([`Split::new`] from an array (n, height, width, channels), [`Split::from_pixels`]
-    /// from bytes); `classes` is how many classes there are, and labels count from 0.
+    /// Joins a training set and a test set of labelled images in memory ([`Split::new`] makes one
+    /// from an array (n, height, width, channels), [`Split::from_pixels`] from bytes). `classes` is
+    /// the number of classes; labels count from 0.
     ///
-    /// MNIST's images are called MNIST and have its published normalisation, whatever
-    /// `name` is. Any other set has the normalisation of `train`, and a name that would
-    /// make it pass for MNIST or for the built-in digits gets "(other data)" after it.
+    /// If the images are MNIST's, the data set is named MNIST and has MNIST's published
+    /// normalisation, whatever `name` is. Any other data set is normalised by the mean and the
+    /// standard deviation of `train`; if `name` could be mistaken for MNIST or for the built-in
+    /// digits, "(other data)" is appended.
     ///
     /// # Errors
-    /// [`Error::Spec`] when the image shapes differ or a label is not below
+    /// [`Error::Spec`] if the image shapes of the two sets differ or a label is not below
     /// `classes`.
     pub fn new(name: &str, classes: usize, train: Split, test: Split) -> Result<Self> {
         Ok(Self::named(name, classes, train, test)?.renamed(name))
     }
 
-    /// [`Dataset::new`] for a set that may bear any name.
+    /// As [`Dataset::new`], without a check of the name.
     pub(super) fn named(name: &str, classes: usize, train: Split, test: Split) -> Result<Self> {
         if train.shape() != test.shape() {
             return Err(Error::spec(format!(
@@ -113,7 +114,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// The same set under another name, by the rules of [`Dataset::new`].
+    /// Returns the same data set under another name, by the rules of [`Dataset::new`].
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
         self.contents.name = if self.may_be_mnist() && self.is_mnist() {
@@ -129,17 +130,19 @@ impl Dataset {
         self
     }
 
-    /// The same set with a remark behind its name, as in `digits (not the run's MNIST)`.
+    /// Returns the same data set with a remark appended to its name in brackets, as in `digits (not
+    /// the run's MNIST)`.
     #[must_use]
     pub fn marked(mut self, remark: &str) -> Self {
         self.contents.name += &format!(" ({remark})");
         self
     }
 
-    /// The same set with a name for each class; none at all where `names` is empty.
+    /// Returns the same data set with a name for each class, in the order of the labels. An empty
+    /// `names` removes the names.
     ///
     /// # Errors
-    /// [`Error::Spec`] when there are names, and not one for each class.
+    /// [`Error::Spec`] if `names` is not empty and its length is not the number of classes.
     pub fn with_class_names(mut self, names: Vec<String>) -> Result<Self> {
         if !names.is_empty() && names.len() != self.classes {
             return Err(Error::spec(format!(
@@ -152,15 +155,15 @@ impl Dataset {
         Ok(self)
     }
 
-    /// The same set with where it was read.
+    /// Returns the same data set with the place where it was read.
     #[must_use]
     pub fn read_from(mut self, source: Option<Source>) -> Self {
         self.contents.source = source;
         self
     }
 
-    /// SHA-256 of all images and labels, in hexadecimal: two sets with the same one
-    /// are the same to a network. It is computed when it is first asked for, and kept.
+    /// Returns the SHA-256 of all images and labels, in hexadecimal. Two data sets with the same
+    /// fingerprint are the same to a network. It is computed at the first call and kept.
     pub fn fingerprint(&self) -> String {
         self.kept_fingerprint().to_string()
     }
@@ -182,19 +185,20 @@ impl Dataset {
         })
     }
 
-    /// Whether the images and labels are MNIST's, all of them in their order.
+    /// Returns whether all images and labels are MNIST's, in MNIST's order.
     pub fn is_mnist(&self) -> bool {
         self.kept_fingerprint() == known::FINGERPRINT
     }
 
-    /// Whether it is worth computing the fingerprint to learn if the set is MNIST: the
-    /// fingerprint covers these numbers too.
+    /// Returns whether the counts and the image shape are MNIST's. If they are not, the set is not
+    /// MNIST and its fingerprint need not be computed.
     fn may_be_mnist(&self) -> bool {
         (self.train.len(), self.test.len(), self.shape()) == (60_000, 10_000, (28, 28, 1))
     }
 
-    /// What a network's input is shifted and scaled by, channel by channel; of one channel
-    /// it is [`Self::normalisation`].
+    /// Returns the normalisation of each channel of the input. For images of one channel this is
+    /// [`Self::normalisation`] alone; otherwise each has the mean and deviation of its channel in
+    /// the training images.
     pub fn normalisations(&self) -> Vec<Normalisation> {
         match self.shape() {
             (_, _, 1) => vec![self.normalisation],
@@ -202,18 +206,18 @@ impl Dataset {
         }
     }
 
-    /// What a network's input is shifted and scaled by where all channels have the same.
+    /// Returns the normalisation that is common to all channels of the input.
     pub fn normalisation(&self) -> Normalisation {
         self.normalisation
     }
 
-    /// (height, width, channels) of every image.
+    /// Returns (height, width, channels) of every image.
     pub fn shape(&self) -> (usize, usize, usize) {
         self.train.shape()
     }
 }
 
-/// The letters and digits of a name, in lower case: what a hasty reader sees of it.
+/// Returns the letters and digits of a name in lower case, by which similar names are recognised.
 fn letters(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())

@@ -1,14 +1,14 @@
-//! Built-in digits: a synthetic stand-in for MNIST that needs no file.
+//! Built-in digits: a synthetic replacement for MNIST that needs no file.
 //!
-//! A sample starts as the skeleton of a digit (`strokes.rs`). Its points are
-//! shaken, joined by splines, bent by a smooth random field, moved by a random
-//! affine map, and drawn by a pen of random width; faint clutter and noise come
-//! on top. The set is made so that a linear classifier does visibly worse on it
-//! than a small convolutional network; `data/README.md` has the figures.
+//! A sample starts as the skeleton of a digit (`strokes.rs`), a list of control points. They are
+//! displaced at random, joined by splines, deformed by a smooth random field, transformed by a
+//! random affine map, and drawn by a pen of random width; faint clutter and noise are added. A
+//! linear classifier is visibly less accurate on these images than a small convolutional network;
+//! `data/README.md` states by how much.
 //!
-//! **Invariant:** a sample is a pure function of (seed, part, index), the same
-//! on any number of threads and on any machine: only IEEE basic arithmetic and
-//! `libm`'s portable functions are used, never the system's `sin` or `exp`.
+//! **Invariant:** a sample is a pure function of (seed, part, index), identical on any number of
+//! threads and on any machine: only IEEE basic arithmetic and the portable functions of `libm` are
+//! used, never the `sin` or `exp` of the operating system.
 
 use ndarray::Array4;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -20,22 +20,23 @@ use crate::random::{below, between, keyed, purpose};
 
 pub use super::known::DIGITS as NAME;
 
-/// Height and width of an image.
+/// Height and width of an image, in pixels.
 pub const SIDE: usize = 28;
 
-/// The seed of the set that [`load`] returns. Fixed, so that everyone trains
-/// and tests on the same images whatever the seed of their run.
+/// The seed of the data set that [`load`] returns. It does not depend on the seed of a run, so that
+/// all runs train and test on the same images.
 pub const SEED: u64 = 20_130_815;
 
-/// The full set: 60,000 training and 10,000 test images, as in MNIST.
+/// Returns the full data set: 60,000 training and 10,000 test images, as many as MNIST has.
 pub fn load() -> Dataset {
     generate(SEED, 60_000, 10_000)
 }
 
-/// Makes a set of 28x28 grey images of the ten digits.
+/// Makes a data set of 28x28 grey images of the ten digits.
 ///
-/// Sample `i` of either part shows the digit `i % 10`, so every run of ten is
-/// balanced. A count of 0 is raised to 1, because a split cannot be empty.
+/// Sample `i` of the training set and of the test set shows the digit `i % 10`, so every ten
+/// consecutive samples show each digit once. A count of 0 is raised to 1, because a [`Split`]
+/// cannot be empty.
 pub fn generate(seed: u64, n_train: usize, n_test: usize) -> Dataset {
     let train = part(seed, 0, n_train.max(1));
     let test = part(seed, 1, n_test.max(1));
@@ -58,17 +59,17 @@ fn part(seed: u64, part: u64, count: usize) -> Split {
     Split::new(images, labels.collect()).expect("there is a label for each image")
 }
 
-/// How far a sample may stray from its skeleton. Angles in radians, lengths in
-/// pixels, or in parts of the glyph's box where it says so.
+/// Ranges of the random variation. Angles are in radians; lengths are in pixels, or in units of the
+/// glyph's box where a constant says so.
 mod range {
-    /// Standard deviation of a control point's shake, in the glyph's box.
+    /// Standard deviation of the displacement of a control point, in units of the glyph's box.
     pub const SHAKE: f32 = 0.028;
-    /// Largest displacement by the bending field, in the glyph's box.
+    /// Largest displacement by the deforming field, in units of the glyph's box.
     pub const BEND: f32 = 0.085;
     pub const ROTATION: f32 = 0.24;
     pub const SHEAR: f32 = 0.30;
     pub const HEIGHT: (f32, f32) = (16.0, 21.0);
-    /// Width of the glyph's box as a part of its height.
+    /// Ratio of the width of the glyph's box to its height.
     pub const ASPECT: (f32, f32) = (0.62, 1.0);
     pub const SHIFT: f32 = 1.7;
     pub const HALF_WIDTH: (f32, f32) = (0.55, 1.55);
@@ -79,14 +80,14 @@ mod range {
     pub const NOISE: f32 = 0.05;
 }
 
-/// Points along the bending field's side: displacements are drawn on a grid
-/// over the glyph's box and interpolated between.
+/// Number of knots along each side of the deforming field: displacements are drawn at random on a
+/// grid over the glyph's box and interpolated between.
 const FIELD: usize = 4;
 
-/// Line segments a span between two control points is drawn with.
+/// Number of line segments by which the span between two control points is drawn.
 const STEPS: usize = 6;
 
-/// The buffers for drawing one sample, kept from one to the next.
+/// The buffers for drawing a sample, which are reused for the next.
 #[derive(Default)]
 struct Pen {
     /// Darkness of each pixel, 0 to 1.
@@ -115,7 +116,7 @@ impl Pen {
                 self.control.push(moved);
             }
             self.spline();
-            // The pen's pressure changes a little from stroke to stroke.
+            // The width of the pen varies a little from stroke to stroke.
             let half_width = half_width * between(rng, 0.85, 1.15);
             for point in &mut self.curve {
                 *point = placing.apply(field.apply(*point));
@@ -131,8 +132,8 @@ impl Pen {
         }
     }
 
-    /// Joins the control points by a Catmull-Rom spline into `curve`. The end
-    /// points count twice, so the curve reaches them.
+    /// Joins the control points by a Catmull-Rom spline and writes it to `curve`. The end points
+    /// count twice, so that the curve reaches them.
     fn spline(&mut self) {
         self.curve.clear();
         let last = self.control.len() - 1;
@@ -150,7 +151,7 @@ impl Pen {
         self.curve.push(self.control[last]);
     }
 
-    /// A few faint scratches that belong to no digit.
+    /// Draws a few faint scratches that are not part of a digit.
     fn clutter(&mut self, rng: &mut Xoshiro256PlusPlus) {
         for _ in 0..below(rng, range::MAX_CLUTTER + 1) {
             let start = (
@@ -170,7 +171,7 @@ impl Pen {
     }
 }
 
-/// One coordinate of the Catmull-Rom spline between `b` and `c`, at `t` in 0..1.
+/// Returns one coordinate of the Catmull-Rom spline between `b` and `c`, at `t` in 0..1.
 fn catmull_rom(a: f32, b: f32, c: f32, d: f32, t: f32) -> f32 {
     let linear = c - a;
     let square = 2.0 * a - 5.0 * b + 4.0 * c - d;
@@ -178,7 +179,7 @@ fn catmull_rom(a: f32, b: f32, c: f32, d: f32, t: f32) -> f32 {
     b + 0.5 * t * (linear + t * (square + t * cube))
 }
 
-/// A smooth random displacement of the glyph's box.
+/// A smooth random displacement field over the glyph's box.
 struct Field {
     knots: [[Point; FIELD]; FIELD],
 }
@@ -208,8 +209,8 @@ impl Field {
     }
 }
 
-/// The grid cell of a coordinate and the place in it, eased so that the field
-/// has no creases where cells meet.
+/// Returns the grid cell of a coordinate and the position within the cell, smoothed so that the
+/// field has no creases where cells meet.
 fn cell(coordinate: f32) -> (usize, f32) {
     let scaled = coordinate.clamp(0.0, 1.0) * (FIELD - 1) as f32;
     let index = (scaled as usize).min(FIELD - 2);
@@ -217,7 +218,7 @@ fn cell(coordinate: f32) -> (usize, f32) {
     (index, t * t * (3.0 - 2.0 * t))
 }
 
-/// The affine map from the glyph's box to the image's pixels.
+/// The affine map from the glyph's box to the pixels of the image.
 struct Placing {
     matrix: [f32; 4],
     centre: Point,
@@ -252,9 +253,9 @@ impl Placing {
     }
 }
 
-/// Draws a line with round ends. A pixel's ink is how much of it the line
-/// covers, taken from the distance between its centre and the line; where
-/// lines overlap the darker one stands.
+/// Draws a line with round ends. The ink of a pixel is the share of it that the line covers,
+/// estimated from the distance between its centre and the line; where lines overlap, the larger ink
+/// is kept.
 fn line(ink: &mut [f32], from: Point, to: Point, half_width: f32, strength: f32) {
     let reach = half_width + 0.5;
     let (x0, x1) = pixels_between(from.0, to.0, reach);
@@ -278,7 +279,7 @@ fn line(ink: &mut [f32], from: Point, to: Point, half_width: f32, strength: f32)
     }
 }
 
-/// The half-open range of pixels within `reach` of the span from `a` to `b`.
+/// Returns the half-open range of pixels that are within `reach` of the span from `a` to `b`.
 fn pixels_between(a: f32, b: f32, reach: f32) -> (usize, usize) {
     let low = (a.min(b) - reach).clamp(0.0, SIDE as f32);
     let high = (a.max(b) + reach + 1.0).clamp(0.0, SIDE as f32);
@@ -289,8 +290,8 @@ fn within(rng: &mut Xoshiro256PlusPlus, (low, high): (f32, f32)) -> f32 {
     between(rng, low, high)
 }
 
-/// Close to a standard normal: the sum of four uniform numbers, scaled. It
-/// needs no logarithm and never strays beyond 3.5.
+/// Returns a number that is close to normally distributed: the scaled sum of four uniform numbers.
+/// It needs no logarithm, and its magnitude is at most 3.5.
 fn normal(rng: &mut Xoshiro256PlusPlus) -> f32 {
     let sum: f32 = (0..4).map(|_| between(rng, -0.5, 0.5)).sum();
     // The variance of the sum is 4 / 12.
@@ -310,9 +311,9 @@ mod tests {
             .collect()
     }
 
-    /// The same images on every machine: if this fails on one, arithmetic there
-    /// differs; if it fails after an edit, every published figure on this set
-    /// belongs to the old one.
+    /// The images are the same on every machine. If this fails on one machine, its arithmetic
+    /// differs; if it fails after a change of the code, all published figures on this data set are
+    /// out of date.
     #[test]
     fn the_images_are_pinned() {
         let data = generate(SEED, 1_000, 200);

@@ -1,9 +1,9 @@
-//! Fetching MNIST's four files from a public mirror; see [`super::public`] for other sets.
+//! Download of MNIST's four files from a public mirror; [`super::public`] downloads other data
+//! sets.
 //!
-//! A file reaches the disk only after its decompressed content has the known
-//! SHA-256, so a mirror needs no trust and plain `http` is safe to allow.
-//! Without the feature `download` the same functions exist and say that the
-//! build cannot fetch.
+//! A file is written to the disk only if its decompressed content has the known SHA-256. Mirrors
+//! therefore need not be trusted, and plain `http` is allowed. Without the cargo feature `download`
+//! the same functions exist and return an error that says that the build cannot download.
 
 use std::path::{Path, PathBuf};
 
@@ -13,25 +13,25 @@ use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
 
-/// The mirrors, in the order in which they are tried.
+/// The public mirrors, in the order in which they are tried.
 pub const MIRRORS: [&str; 2] = [
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ];
 
-/// The most bytes a compressed file may have; the largest has 9.9 million.
+/// The largest size of a compressed file, in bytes; MNIST's largest has 9.9 million.
 const SIZE_LIMIT: u64 = 64 << 20;
 
-/// Fetches the four gzip'd files of MNIST into `folder`, making it if needed.
+/// Downloads the four gzip files of MNIST into `folder`, which is created if it does not exist.
 ///
-/// `mirror` (`--mirror`, `$BNN_CPU_MIRROR`) replaces the public [`MIRRORS`];
-/// the files' names with `.gz` are appended to it. A file that is already in
-/// `folder` and intact is not fetched again.
+/// `mirror` (`--mirror`, `$BNN_CPU_MIRROR`) replaces the public [`MIRRORS`]; the names of the files
+/// with `.gz` are appended to it. A file that is already in `folder` and intact is not downloaded
+/// again. `events` is called with the progress.
 ///
 /// # Errors
-/// [`Error::Network`] when no mirror gives one of the files, or the build has
-/// no downloader; [`Error::Spec`] when `mirror` is not an `http` or `https`
-/// address; [`Error::Io`] when `folder` cannot be written.
+/// [`Error::Network`] if a file cannot be downloaded from any mirror, or the build has no
+/// downloader; [`Error::Spec`] if `mirror` is not an `http` or `https` address; [`Error::Io`] if
+/// `folder` cannot be written.
 pub fn download(
     folder: &Path,
     mirror: Option<&str>,
@@ -41,10 +41,10 @@ pub fn download(
     fetch_all(folder, &mirrors, &FILES, events)
 }
 
-/// The addresses to try: the one that was named, else the public ones.
+/// Returns the addresses to try: the one that was `named`, else the `public` ones.
 ///
 /// # Errors
-/// [`Error::Spec`] when `named` is no web address.
+/// [`Error::Spec`] if `named` is not an `http` or `https` address.
 pub(super) fn mirrors<'a>(named: Option<&'a str>, public: &[&'a str]) -> Result<Vec<&'a str>> {
     match named {
         Some(mirror) if is_web_address(mirror) => Ok(vec![mirror]),
@@ -56,7 +56,7 @@ pub(super) fn mirrors<'a>(named: Option<&'a str>, public: &[&'a str]) -> Result<
     }
 }
 
-/// What a build without the feature says.
+/// Returns the error of a build without the cargo feature `download`.
 pub(super) fn no_downloader() -> Error {
     Error::Network(
         "this build has no downloader (it was made without the feature `download`); \
@@ -81,7 +81,7 @@ fn fetch_all(
     if !cfg!(feature = "download") {
         return Err(no_downloader());
     }
-    // The mirror that worked last is asked first for the next file.
+    // The mirror that gave the last file is asked first for the next one.
     let mut mirrors = mirrors.to_vec();
     for known in files {
         let path = packed_path(folder, known);
@@ -97,11 +97,12 @@ fn fetch_all(
     Ok(())
 }
 
-/// Whether the file is here already. One that is damaged, or too large to be it, is not.
+/// Returns whether the file is already there and intact. A damaged file, or one that is too large,
+/// is not.
 ///
 /// # Errors
-/// [`Error::Data`] when something else than a file is in its place; [`Error::Io`] when it
-/// cannot be read, because then it cannot be told whether it is intact.
+/// [`Error::Data`] if something other than a file is in its place; [`Error::Io`] if it cannot be
+/// read, because then it cannot be told whether it is intact.
 fn is_intact(path: &Path, known: &KnownFile) -> Result<bool> {
     match files::look(path)? {
         None => Ok(false),
@@ -121,7 +122,7 @@ fn packed_path(folder: &Path, known: &KnownFile) -> PathBuf {
     folder.join(format!("{}.gz", known.name))
 }
 
-/// The verified bytes of a file, and the place of the mirror that gave them.
+/// Returns the verified bytes of a file, and the index of the mirror that gave them.
 fn fetch_from_any(
     mirrors: &[&str],
     known: &KnownFile,
@@ -159,7 +160,7 @@ fn fetch_from_any(
     )))
 }
 
-/// The body at `url`, or why there is none.
+/// Returns the response body at `url`, or the reason why there is none.
 #[cfg(feature = "download")]
 fn fetch(
     url: &str,
@@ -174,13 +175,13 @@ fn fetch(
     }
 }
 
-/// Why a body did not arrive.
+/// The reason why a response body was not received.
 #[cfg(feature = "download")]
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The address did not give it: why.
+    /// The server did not send it; the text says why.
     Network(String),
-    /// It could not be written.
+    /// It could not be written to the disk.
     Disk(std::io::Error),
 }
 
@@ -191,7 +192,7 @@ impl From<String> for Broken {
     }
 }
 
-/// Writes the body at `url`, of at most `most` bytes.
+/// Writes the response body at `url` to `sink`, and fails if it has more than `most` bytes.
 #[cfg(feature = "download")]
 pub(super) fn stream(
     url: &str,
@@ -235,11 +236,11 @@ pub(super) fn stream(
     }
 }
 
-/// How often an address may send on to another.
+/// The largest number of redirects that are followed.
 #[cfg(feature = "download")]
 const MAX_REDIRECTS: usize = 5;
 
-/// The answer at `url`, or at the address that it sends on to.
+/// Returns the response at `url`, or at the address that `url` redirects to.
 #[cfg(feature = "download")]
 fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
     let mut url = url.to_string();
@@ -260,7 +261,7 @@ fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq
     ))
 }
 
-/// The address that `location`, sent by the server at `url`, means.
+/// Returns the address that the header `location`, sent by the server at `url`, stands for.
 #[cfg(feature = "download")]
 fn redirected(url: &str, location: &str) -> std::result::Result<String, String> {
     if is_web_address(location) {
@@ -289,7 +290,7 @@ fn redirected(url: &str, location: &str) -> std::result::Result<String, String> 
     Ok(format!("{scheme}://{server}{between}{location}"))
 }
 
-/// A network error in plain words, without the system's error number.
+/// Returns a network error in plain words, without the error number of the operating system.
 #[cfg(feature = "download")]
 fn plain(error: ureq::Error) -> String {
     let text = match error {
@@ -309,9 +310,8 @@ fn fetch(_: &str, _: &str, _: &mut dyn FnMut(Event<'_>)) -> std::result::Result<
     Err("this build has no downloader".into())
 }
 
-/// An agent that gives up: on a dead address after seconds, on a silent server
-/// after half a minute, on a slow one after ten minutes, or longer for a file of which
-/// `most` bytes are expected at 100 kB a second.
+/// Makes an HTTP agent with time limits: seconds for a connection, half a minute without data, and
+/// ten minutes in all, or longer for a file of which `most` bytes are expected at 100 kB a second.
 #[cfg(feature = "download")]
 fn agent(url: &str, most: u64) -> ureq::Agent {
     use std::time::Duration;
@@ -323,11 +323,11 @@ fn agent(url: &str, most: u64) -> ureq::Agent {
         .timeout_recv_response(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(30)))
         .timeout_global(Some(slow))
-        // They are followed here, where each is looked at.
+        // `follow` follows redirects itself and checks each address.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("bnn-cpu/", env!("CARGO_PKG_VERSION")));
-    // A mirror on this machine is not reachable through a proxy elsewhere.
+    // A mirror on this machine is never reached through a proxy on another one.
     let on_this_machine = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     if on_this_machine.iter().any(|start| url.starts_with(start)) {
         config = config.proxy(None);

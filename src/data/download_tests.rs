@@ -1,4 +1,4 @@
-//! Fetching from a server on this machine: good, bad, absent and malicious ones.
+//! Tests of downloads from local servers: correct, faulty, absent and malicious ones.
 
 use super::*;
 use crate::data::idx::gzip;
@@ -27,8 +27,8 @@ fn two_files() -> ([KnownFile; 2], [Vec<u8>; 2]) {
     (files, contents.map(|content| gzip(&content)))
 }
 
-/// Runs a download of the two files and returns its outcome, its events as
-/// text, and the names of what it left in the folder.
+/// Runs a download of the two files. Returns its outcome, its events as text, and the names of the
+/// files in the folder afterwards.
 fn run(mirrors: &[&str]) -> (Result<()>, Vec<String>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("deep/mnist");
@@ -92,8 +92,8 @@ fn intact_files_are_kept_and_damaged_ones_fetched() {
     );
 }
 
-/// Each kind of bad mirror, then a good one: the good one serves both
-/// files, and the bad one is asked once only.
+/// For each kind of faulty mirror followed by a correct one, the correct one serves both files, and
+/// the faulty one is asked only once.
 #[test]
 fn the_next_mirror_stands_in_for_a_bad_one() {
     type Bad = fn(&str) -> Reply;
@@ -176,8 +176,8 @@ fn a_mirror_must_be_a_web_address() {
     }
 }
 
-/// A server that sends the first file from elsewhere: `step` gives the status and the
-/// address for a path.
+/// A server that redirects requests for the first file: `step` gives the status and the address for
+/// a path.
 fn redirecting(step: impl Fn(&str) -> (u16, String) + Send + 'static) -> String {
     serve(move |path| {
         let (status, location) = step(path);
@@ -199,7 +199,7 @@ fn redirects_are_followed_to_another_path_and_another_server() {
             "{log:?}"
         );
     }
-    // Three steps, the addresses without a server's name.
+    // There are three redirects, whose addresses are relative.
     let (_, packed) = two_files();
     let server = serve(move |path| match path {
         "/a/b/one.gz" => Reply::ok(&packed[0]),
@@ -243,7 +243,7 @@ fn an_address_that_a_server_sends_on_to_is_understood_as_a_browser_does() {
     }
 }
 
-/// However far a redirect leads, what arrives is checked.
+/// The content is verified, however many redirects lead to it.
 #[test]
 fn a_redirect_to_another_file_is_found_out() {
     let other = serve(|_| Reply::ok(&gzip(b"another file"))).url;
@@ -285,16 +285,16 @@ fn redirects_without_end_and_to_nowhere_are_one_line_each() {
         let line = error.to_string();
         assert!(line.contains(why) && !line.contains('\n'), "{why}: {line}");
         assert!(left.is_empty() && log.len() == 2, "{log:?}");
-        // A good mirror stands in for it.
+        // A correct mirror replaces it.
         let good = serve(good()).url;
         run(&[&mirror, &good]).0.unwrap();
     }
     let most = asked.load(Ordering::Relaxed);
-    // Of each download the one file.
+    // Each of the downloads asks for one file.
     assert_eq!(most, 2 * (MAX_REDIRECTS + 1));
 }
 
-/// A cut-off at each part of an answer leaves nothing, and says so.
+/// An answer that is cut off anywhere leaves no file and gives an error that says so.
 #[test]
 fn an_answer_cut_off_anywhere_leaves_nothing() {
     let whole = &two_files().1[0];
@@ -307,7 +307,7 @@ fn an_answer_cut_off_anywhere_leaves_nothing() {
     }
 }
 
-/// A file of 3 GB that takes no place on the disk is replaced, not read.
+/// A file of 3 GB (sparse on the disk) is downloaded again without being read.
 #[test]
 fn a_file_too_large_to_be_the_one_is_fetched_anew() {
     let server = serve(good());
@@ -318,8 +318,8 @@ fn a_file_too_large_to_be_the_one_is_fetched_anew() {
     large.set_len(3 << 30).unwrap();
     fetch_all(folder.path(), &[&server.url], &files, &mut |_| ()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), packed[0]);
-    // The file itself, padded with zeros up to what is read at most, is the file. One
-    // byte more is not read, so it cannot be told.
+    // The right file padded with zeros up to the largest size that is read is intact. One more byte
+    // is not read, so the file cannot be verified.
     for (length, intact) in [(SIZE_LIMIT, true), (SIZE_LIMIT + 1, false)] {
         std::fs::write(&path, &packed[0]).unwrap();
         let padded = std::fs::File::options().write(true).open(&path).unwrap();
@@ -350,14 +350,14 @@ fn what_cannot_be_looked_at_is_not_overwritten() {
     assert!(line().contains("one.gz: is in the place of"), "{}", line());
 }
 
-/// The new file is whole before it has its name: nothing else is ever seen beside it.
+/// A file has all its bytes before it gets its name: no partial file is ever seen under that name.
 #[test]
 fn files_are_written_whole() {
     let server = serve(good());
     let folder = tempfile::tempdir().unwrap();
     let (files, packed) = two_files();
     std::fs::write(folder.path().join("one.gz"), b"the old one").unwrap();
-    // A link that was made to the old file shows that it was replaced, not written over.
+    // A hard link to the old file shows that the file was replaced and not overwritten.
     let old = folder.path().join("old");
     std::fs::hard_link(folder.path().join("one.gz"), &old).unwrap();
     fetch_all(folder.path(), &[&server.url], &files, &mut |_| ()).unwrap();

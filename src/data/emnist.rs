@@ -1,33 +1,33 @@
-//! EMNIST: letters and digits cut six ways out of NIST's forms, in MNIST's format.
+//! EMNIST: handwritten letters and digits of NIST's forms in six splits, in MNIST's file format.
 //!
-//! Its files hold every image with rows and columns exchanged, so the images are put
-//! upright when they are read. Labels are taken as they are, as torchvision takes them:
-//! the letters of the part `letters` count from 1, and class 0 stays empty.
+//! Its files store every image transposed (rows and columns exchanged), so images are transposed
+//! when they are read. Labels are not changed, as in torchvision: the letters of the split
+//! `letters` count from 1, and class 0 stays empty.
 //!
 //! Source: Cohen, Afshar, Tapson and van Schaik, "EMNIST: an extension of MNIST to
 //! handwritten letters" (2017).
 
 use ndarray::{Array4, Axis};
 
-/// One of the six ways in which EMNIST is cut.
+/// One of the six splits of EMNIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// 62 classes: digits, capital and small letters.
+    /// 62 classes: digits, capital letters and small letters.
     ByClass,
-    /// 47 classes: letters whose capital looks like the small one are merged.
+    /// 47 classes: letters whose capital form looks like the small one are merged.
     ByMerge,
-    /// The 47 classes, equally often each.
+    /// The 47 classes of [`Self::ByMerge`], each with the same number of images.
     Balanced,
-    /// 26 letters, counted from 1.
+    /// 26 classes of letters, whose labels count from 1.
     Letters,
-    /// Ten digits, 240,000 of them to learn from.
+    /// Ten classes of digits, with 240,000 training images.
     Digits,
-    /// Ten digits, as many as MNIST has.
+    /// Ten classes of digits, with as many images as MNIST has.
     Mnist,
 }
 
 impl Part {
-    /// Every part, in the order in which EMNIST lists them.
+    /// All splits, in the order in which EMNIST lists them.
     pub const ALL: [Self; 6] = [
         Self::ByClass,
         Self::ByMerge,
@@ -37,7 +37,7 @@ impl Part {
         Self::Mnist,
     ];
 
-    /// The word for it in the files' names.
+    /// Returns the name of the split as it occurs in the names of EMNIST's files.
     pub fn name(self) -> &'static str {
         match self {
             Self::ByClass => "byclass",
@@ -49,7 +49,7 @@ impl Part {
         }
     }
 
-    /// What was done to the set on loading, in one line for the user.
+    /// Returns one line that tells the user how the images and labels were read.
     pub(super) fn notice(self) -> String {
         let labels = match self {
             Self::Letters => "; its labels count from 1, as in PyTorch, so class 0 stays empty",
@@ -61,14 +61,14 @@ impl Part {
     }
 }
 
-/// Exchanges rows and columns of every image.
+/// Transposes every image: (N, H, W, C) becomes (N, W, H, C) with rows and columns exchanged.
 pub(super) fn upright(mut images: Array4<u8>) -> Array4<u8> {
     let (_, height, width, _) = images.dim();
     if height != width {
         let exchanged = images.permuted_axes([0, 2, 1, 3]);
         return exchanged.as_standard_layout().into_owned();
     }
-    // Square images need no second copy of what may be half a gigabyte.
+    // Square images are transposed in place; a copy could take half a gigabyte.
     for mut image in images.axis_iter_mut(Axis(0)) {
         for y in 0..height {
             for x in 0..y {

@@ -1,55 +1,56 @@
-//! What happens while a data set is fetched or read, for a caller that shows progress.
+//! Progress events of downloading and reading a data set.
 
 use std::path::Path;
 
-/// One step of a download, or of reading. The library prints nothing; a program may.
+/// One step of a download, or of reading files. The library prints nothing itself; a program can
+/// show these events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A file is being asked for.
+    /// A file is requested from a server.
     Asking {
-        /// The file's name.
+        /// Name of the file.
         file: &'a str,
-        /// The address.
+        /// Address of the file.
         url: &'a str,
     },
-    /// More of a file has come in.
+    /// More bytes of a file have been received.
     Received {
-        /// The file's name.
+        /// Name of the file.
         file: &'a str,
-        /// Bytes so far, compressed.
+        /// Number of compressed bytes received so far.
         bytes: u64,
-        /// Bytes in all, where the server says so.
+        /// Size of the file in bytes, if the server states it.
         total: Option<u64>,
     },
-    /// An address did not give the file; the next one, if any, is tried.
+    /// A server did not send the file; the next mirror, if any, is tried.
     Failed {
-        /// The file's name.
+        /// Name of the file.
         file: &'a str,
-        /// The address.
+        /// Address of the file.
         url: &'a str,
-        /// Why, in one line.
+        /// The reason, in one line.
         why: &'a str,
     },
-    /// More pictures of a set have been read.
+    /// More pictures of a data set have been read.
     Reading {
         /// The folder or archive.
         place: &'a Path,
-        /// Pictures so far.
+        /// Number of pictures read so far.
         done: usize,
-        /// Pictures in all.
+        /// Number of pictures in all.
         total: usize,
     },
-    /// More of a file that holds many images has been read.
+    /// More bytes of a file that holds many images have been decompressed.
     Unpacked {
         /// The file.
         place: &'a Path,
-        /// Bytes so far, decompressed.
+        /// Number of decompressed bytes so far.
         bytes: u64,
     },
-    /// A file has been verified and is on the disk.
+    /// A file has been verified and written to the disk.
     Saved {
-        /// Where it was written.
+        /// Path of the written file.
         path: &'a Path,
     },
 }

@@ -1,26 +1,26 @@
-//! Sets that are known by the names of their files.
+//! Data sets that are recognised by the names of their files.
 
 use super::emnist::Part;
 
-/// What QMNIST is called.
+/// The name of QMNIST in [`Contents::name`](super::Contents::name).
 pub(super) const QMNIST: &str = "QMNIST";
 
-/// How the names of EMNIST's parts begin.
+/// The first part of the names of EMNIST's splits in [`Contents::name`](super::Contents::name).
 pub(super) const EMNIST: &str = "EMNIST ";
 
-/// Sets whose files have names of their own.
+/// The names that the files of a data set have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
-    /// Any set whose files are named as MNIST's are.
+    /// MNIST's names, which many other data sets use.
     Usual,
-    /// A part of EMNIST.
+    /// The names of a split of EMNIST.
     Emnist(Part),
-    /// QMNIST.
+    /// The names of QMNIST.
     Qmnist,
 }
 
 impl Family {
-    /// Every family, in the order in which they are looked for.
+    /// Returns all families, in the order in which they are looked for.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         let emnist = Part::ALL.map(Self::Emnist);
         [Self::Usual]

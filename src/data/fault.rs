@@ -1,18 +1,19 @@
-//! Why a data file could not be read: what parsers of bytes say, who know no file's name.
+//! The error of parsers that read bytes and do not know the name of the file.
 
 use std::io;
 
-/// Why bytes could not be read as a data file.
+/// The reason why bytes could not be read as a data file.
 #[derive(Debug)]
 pub enum Fault {
-    /// The bytes are not what they should be: what is wrong, and the remedy.
+    /// The bytes do not have the expected format. The text says what is wrong and what to do, in
+    /// words that complete "the file ...".
     Format(String),
-    /// The bytes could not be fetched.
+    /// The underlying reader failed.
     Read(io::Error),
 }
 
 impl Fault {
-    /// The error for the user, naming the file.
+    /// Returns the error for the user, which names the file.
     #[cfg(feature = "idx")]
     pub(super) fn at(self, path: &std::path::Path) -> crate::error::Error {
         use crate::error::Error;

@@ -1,20 +1,22 @@
-//! Reading gzip as `gzip` itself does: one member after another, then nothing or zeros.
+//! Decompression of gzip files as `gzip` itself does it: members one after another, then the end of
+//! the file or zeros.
 //!
-//! A disk image or a tape pads a file with zeros, so any number of them may follow the
-//! last member. Anything else after it is called garbage, not a damaged stream.
+//! Any number of zeros may follow the last member, because disk images and tapes pad files with
+//! them. Other bytes after the last member are reported as garbage, and not as a damaged stream.
 
 use std::fmt;
 use std::io::{self, BufRead, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// The first bytes of every member.
+/// The first bytes of every gzip member.
 pub(super) const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
-/// The most bytes after the last member that are looked at: 4 GiB.
+/// The largest number of bytes after the last member that are checked: 4 GiB.
 const MAX_AFTER: u64 = 4 << 30;
 
-/// What lies after the last member: so many bytes, not all of them zero.
+/// The error of a file that has bytes other than zeros after its last member; the number says how
+/// many bytes follow the member.
 #[derive(Debug)]
 pub(super) struct Garbage(u64);
 
@@ -29,17 +31,17 @@ impl fmt::Display for Garbage {
 
 impl std::error::Error for Garbage {}
 
-/// A reader in front of which two bytes were put back.
+/// A reader with two bytes put back in front of it.
 type PutBack<R> = io::Chain<Cursor<[u8; 2]>, R>;
 
-/// Decompresses all members of a gzip file.
+/// A reader that decompresses all members of a gzip file, one after another.
 pub(super) struct Members<R> {
-    /// The member that is being read; none after the last.
+    /// The member that is being read; `None` after the last one.
     member: Option<GzDecoder<PutBack<R>>>,
 }
 
 impl<R: BufRead> Members<R> {
-    /// Reads from `reader`, out of which the [`MAGIC`] of the first member was taken.
+    /// Makes a reader from a `reader` that has already consumed the [`MAGIC`] of the first member.
     pub(super) fn after_magic(reader: R) -> Self {
         Self {
             member: Some(member(reader)),
@@ -61,7 +63,7 @@ impl<R: BufRead> Read for Members<R> {
             if n > 0 {
                 return Ok(n);
             }
-            // The decoder has compared the checksum and stands behind the member.
+            // The decoder has checked the CRC-32 and has consumed exactly the bytes of the member.
             if let Some(ended) = self.member.take() {
                 let (_, mut rest) = ended.into_inner().into_inner();
                 let mut start = Vec::with_capacity(2);
@@ -77,10 +79,10 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Reads up to the end.
+/// Reads up to the end of the file.
 ///
 /// # Errors
-/// The reader's, and [`Garbage`] when there is anything but zeros.
+/// The error of the reader, or [`Garbage`] if a byte is not zero.
 fn only_zeros(mut rest: impl BufRead) -> io::Result<()> {
     let (mut length, mut zeros) = (0, true);
     while length <= MAX_AFTER {
@@ -108,7 +110,7 @@ mod tests {
     use super::super::idx::gzip;
     use super::*;
 
-    /// What is read out of a file, at most `step` bytes of the file at a time.
+    /// Decompresses `file`, of which at most `step` bytes are read at a time.
     fn read(file: &[u8], step: usize) -> Result<Vec<u8>, String> {
         let reader = io::BufReader::with_capacity(step, &file[2..]);
         let mut plain = Vec::new();
@@ -118,7 +120,7 @@ mod tests {
         }
     }
 
-    /// As `gzip -t` judges these files.
+    /// `gzip -t` accepts and refuses the same files.
     #[test]
     fn members_and_zeros_are_read_and_garbage_is_called_garbage() {
         let one = gzip(b"one");

@@ -1,15 +1,14 @@
-//! The IDX format: MNIST's own, and that of many sets made in its likeness.
+//! The IDX format: the file format of MNIST and of many data sets modelled on it.
 //!
-//! A file is a four-byte magic (0, 0, element type, number of dimensions), one
-//! big-endian 32-bit length per dimension, then the elements, big-endian, in
-//! row-major order, and nothing after them. It may be compressed by gzip, which
-//! is recognised by its first bytes and not by the file's name.
+//! A file is a four-byte magic (0, 0, element type, number of dimensions), one big-endian 32-bit
+//! length per dimension, then the elements, big-endian, in row-major order, and nothing after them.
+//! A file may be compressed by gzip, which is recognised by its first bytes and not by its name.
 //!
-//! Images are unsigned bytes in three dimensions (N, H, W) or four
-//! (N, H, W, C); labels have one dimension and are u8, i16 or i32. QMNIST's have two,
-//! N rows of eight i32, of which the first is the class.
+//! Images are unsigned bytes in three dimensions (N, H, W) or four (N, H, W, C); labels have one
+//! dimension and are u8, i16 or i32. QMNIST's labels have two dimensions, N rows of eight i32, of
+//! which the first is the class.
 //!
-//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
+//! **Invariant:** the lengths that a header states are not trusted. Memory grows with the bytes
 //! that are really there, and never beyond [`LIMIT`].
 
 pub(super) use super::idx_files::{join, read_places};

@@ -1,5 +1,5 @@
-//! Sets of IDX files: pairs of images and labels, with errors that name the file at
-//! fault; see [`super::idx`] for the format.
+//! Data sets of IDX files: pairs of an image file and a label file, read with errors that name the
+//! faulty file. [`super::idx`] describes the format.
 
 use std::path::{Path, PathBuf};
 
@@ -10,26 +10,26 @@ use super::place::{self, Place};
 use super::{Dataset, Split, shape_text};
 use crate::error::{Error, Result};
 
-/// [`parse_images`] from a file.
+/// Reads the images of an IDX file as an array (N, H, W, C), by [`parse_images`].
 ///
 /// # Errors
-/// One line naming the file, as [`Error::Data`] or [`Error::Io`].
+/// One line that names the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_images(path: &Path) -> Result<Array4<u8>> {
     parse_images(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
-/// [`parse_labels`] from a file.
+/// Reads the labels of an IDX file, by [`parse_labels`].
 ///
 /// # Errors
-/// One line naming the file, as [`Error::Data`] or [`Error::Io`].
+/// One line that names the file, as [`Error::Data`] or [`Error::Io`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>> {
     parse_labels(place::open(path)?).map_err(|fault| fault.at(path))
 }
 
-/// Reads images and their labels; `classes` bounds the labels where known.
+/// Reads an image file and its label file. Labels must be below `classes` if it is stated.
 ///
 /// # Errors
-/// As [`read_images`] and [`read_labels`]; also [`Error::Data`] when the counts
+/// As [`read_images`] and [`read_labels`]; also [`Error::Data`] if the numbers of images and labels
 /// differ or a label is not below `classes`.
 pub fn read_split(images: &Path, labels: &Path, classes: Option<u32>) -> Result<Split> {
     join(
@@ -41,7 +41,7 @@ pub fn read_split(images: &Path, labels: &Path, classes: Option<u32>) -> Result<
     )
 }
 
-/// Pairs parsed images and labels, with errors that name the files.
+/// Joins parsed images and labels to a split, with errors that name the files.
 pub(super) fn join(
     images: Array4<u8>,
     labels: Vec<u32>,
@@ -74,20 +74,21 @@ pub(super) fn join(
     Split::new(images, labels).map_err(|error| Error::data(images_path, error.to_string()))
 }
 
-/// Reads the four files of a set, finding the number of classes in its labels.
+/// Reads the four files of a data set. The number of classes is the largest training label plus
+/// one.
 ///
 /// `files` are the training images and labels, then the test images and labels.
 ///
 /// # Errors
-/// As [`read_split`]; also [`Error::Data`] when the shapes of the two image
-/// files differ, when the test set has a class that training never shows, or
-/// when there is only one class.
+/// As [`read_split`]; also [`Error::Data`] if the shapes of the two image files differ, a test
+/// label is above the largest training label, or all training labels are 0.
 pub fn read_dataset(name: &str, files: &[PathBuf; 4]) -> Result<Dataset> {
     let places = files.clone().map(Place::File);
     read_places(name, &places, |images| images)
 }
 
-/// [`read_dataset`] for files that may lie within a zip, whose images are `turned`.
+/// As [`read_dataset`], for files that may lie within a zip archive; `turned` is applied to the
+/// images of both parts.
 pub(super) fn read_places(
     name: &str,
     files: &[Place; 4],

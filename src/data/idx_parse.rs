@@ -1,6 +1,6 @@
-//! Reading the bytes of IDX files; see [`super::idx`] for the format.
+//! Parsing of IDX files; [`super::idx`] describes the format.
 //!
-//! **Invariant:** a header is a claim, not a fact. Memory grows with the bytes
+//! **Invariant:** the lengths that a header states are not trusted. Memory grows with the bytes
 //! that are really there, and never beyond [`LIMIT`].
 
 use std::io::{self, BufReader, Read};
@@ -11,17 +11,18 @@ use super::fault::Fault;
 use super::gzip::{Garbage, MAGIC, Members};
 use crate::bounded;
 
-/// The most bytes one file may hold once decompressed: 4 GiB.
+/// The largest number of bytes of one file once it is decompressed: 4 GiB.
 pub const LIMIT: u64 = 4 << 30;
 
-/// The most classes a label file may speak of. A label above it is taken for
-/// a damaged file, before anyone makes a layer of that width.
+/// The bound of labels: a label that is not below this number is reported as a damaged file, so
+/// that no output layer of such a width is made.
 pub const MAX_CLASSES: u32 = 1 << 20;
 
 /// How many bytes of a file are read at a time.
 const BLOCK: usize = 1 << 16;
 
-/// Numbers that QMNIST has for each image: the class, then where the image is from.
+/// Number of columns in a label file of QMNIST: the class, then seven numbers on the image's
+/// origin.
 const QMNIST_COLUMNS: u32 = 8;
 
 pub(super) const UNSIGNED_BYTE: u8 = 0x08;
@@ -29,8 +30,8 @@ pub(super) const SHORT: u8 = 0x0B;
 pub(super) const INT: u8 = 0x0C;
 
 impl From<io::Error> for Fault {
-    /// An error with a system code is the disk's; any other comes from the
-    /// gzip decoder and means that the content is damaged.
+    /// An error with an error code of the operating system is a failed read; any other comes from
+    /// the gzip decoder and means that the content is damaged.
     fn from(error: io::Error) -> Self {
         let garbage = error.get_ref().and_then(|e| e.downcast_ref::<Garbage>());
         if let Some(garbage) = garbage {
@@ -51,13 +52,13 @@ fn fault(what: impl Into<String>) -> Fault {
     Fault::Format(what.into())
 }
 
-/// Reads images, raw or gzip'd, as (N, H, W, C); C is 1 in a 3-dimensional file.
+/// Parses images, compressed by gzip or not, as (N, H, W, C); C is 1 in a 3-dimensional file.
 ///
-/// Pure: the result depends on the bytes of `reader` only.
+/// The result depends on the bytes of `reader` only.
 ///
 /// # Errors
-/// [`Fault::Format`] when the bytes are not an image file that is complete,
-/// not empty, and within [`LIMIT`]; [`Fault::Read`] when `reader` fails.
+/// [`Fault::Format`] if the bytes are not a complete image file with at least one image and at most
+/// [`LIMIT`] bytes; [`Fault::Read`] if `reader` fails.
 pub fn parse_images(reader: impl Read) -> std::result::Result<Array4<u8>, Fault> {
     let mut reader = decompressed(reader)?;
     let header = Header::read(&mut reader)?;
@@ -100,14 +101,13 @@ pub fn parse_images(reader: impl Read) -> std::result::Result<Array4<u8>, Fault>
     Array4::from_shape_vec(shape, pixels).map_err(|error| fault(error.to_string()))
 }
 
-/// Reads labels, raw or gzip'd: one number an image, or the first of the eight that
-/// QMNIST has for each.
+/// Parses labels, compressed by gzip or not: one number per image, or the first of QMNIST's eight.
 ///
-/// Pure: the result depends on the bytes of `reader` only.
+/// The result depends on the bytes of `reader` only.
 ///
 /// # Errors
-/// [`Fault::Format`] when the bytes are not a complete label file, or a label
-/// is negative or not below [`MAX_CLASSES`]; [`Fault::Read`] when `reader` fails.
+/// [`Fault::Format`] if the bytes are not a complete label file, or a label is negative or not
+/// below [`MAX_CLASSES`]; [`Fault::Read`] if `reader` fails.
 pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
     let mut reader = decompressed(reader)?;
     let header = Header::read(&mut reader)?;
@@ -167,7 +167,7 @@ pub fn parse_labels(reader: impl Read) -> std::result::Result<Vec<u32>, Fault> {
     Ok(labels)
 }
 
-/// Wraps `reader` in a gzip decoder if its first two bytes ask for one.
+/// Decompresses `reader` if its first two bytes are those of gzip, else returns it unchanged.
 pub(super) fn decompressed<'r>(
     mut reader: impl Read + 'r,
 ) -> std::result::Result<Box<dyn Read + 'r>, Fault> {
@@ -182,7 +182,7 @@ pub(super) fn decompressed<'r>(
     })
 }
 
-/// The start of an IDX file.
+/// The header of an IDX file: element type and lengths of the dimensions.
 struct Header {
     kind: u8,
     lengths: Vec<u32>,
@@ -203,7 +203,8 @@ impl Header {
         Ok(Self { kind, lengths })
     }
 
-    /// The bytes after the header: exactly as many as it promises.
+    /// Reads the elements, of `size` bytes each: exactly as many as the lengths of the header
+    /// require.
     fn elements(&self, reader: &mut impl Read, size: u64) -> std::result::Result<Vec<u8>, Fault> {
         let product = |total: u64, &length: &u32| total.checked_mul(u64::from(length));
         let promised = self
@@ -223,8 +224,8 @@ impl Header {
                 "its header claims {promised} bytes of data, more than this machine has memory free; it is damaged, or must be split"
             )));
         }
-        // One byte more than promised is read: it shows a file that is too long,
-        // and reaching the end makes gzip compare its checksum.
+        // One byte more than required is read: it shows a file that is too long, and at the end of
+        // the file the gzip decoder compares its checksum.
         let bytes = bounded::fill(reader, promised)?;
         let found = bytes.len() as u64;
         if found < promised {

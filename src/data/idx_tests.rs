@@ -1,4 +1,4 @@
-//! Tests of the IDX reader: what it takes, and each thing it refuses.
+//! Tests of what the IDX reader accepts and of each error it returns.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -167,7 +167,7 @@ fn trailing_bytes() {
 #[test]
 fn gzip_cut_short_at_every_length() {
     let whole = gzip(&image_file());
-    // Two bytes are enough to be taken for gzip.
+    // Two bytes are enough to be recognised as gzip.
     for end in 2..whole.len() {
         assert!(refused(&whole[..end]).contains("cut short"), "{end}");
     }
@@ -220,9 +220,9 @@ fn labels_out_of_range() {
     assert!(refused_labels(&huge).contains("2147483647"));
 }
 
-/// Claims beyond the limit are refused from the header alone; claims within it
-/// cost no more memory than the bytes that are there. A reader that allocated
-/// by the header would need 4 GiB here, and this test counts what it asks for.
+/// Stated sizes above the limit are refused after the header; below it they take no more memory
+/// than the bytes that are there. A reader that allocated what the header states would need 4 GiB
+/// here; this test records the sizes of the buffers.
 #[test]
 fn headers_that_promise_billions() {
     assert!(refused(&header(0x08, &[u32::MAX; 3])).contains("4 GiB"));
@@ -240,7 +240,7 @@ fn headers_that_promise_billions() {
     assert!(reader.largest < 1 << 20, "a buffer of {}", reader.largest);
 }
 
-/// Notes the largest buffer it was asked to fill.
+/// A reader that records the size of the largest buffer it was asked to fill.
 struct Counting<'a> {
     inner: &'a [u8],
     largest: usize,
@@ -255,7 +255,7 @@ impl Read for Counting<'_> {
 
 #[test]
 fn a_small_gzip_file_cannot_fill_the_memory() {
-    // A megabyte of zeros behind a header that promises twelve bytes.
+    // A megabyte of zeros follows a header that states twelve bytes.
     let mut bomb = header(0x08, &[2, 2, 3]);
     bomb.resize(1 << 20, 0);
     assert!(refused(&gzip(&bomb)).contains("goes on after"));
@@ -325,7 +325,7 @@ fn a_missing_file_and_a_folder() {
         .unwrap_err()
         .to_string();
     assert!(line.contains("gone: no such file;"), "{line}");
-    // Opening or reading a folder fails in the operating system's words.
+    // Opening or reading a folder fails with the message of the operating system.
     assert!(matches!(
         read_images(folder.path()),
         Err(Error::Data { .. })

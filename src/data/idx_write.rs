@@ -1,4 +1,4 @@
-//! Writing the IDX format; see [`super::idx`] for what it is.
+//! Writing of IDX files; [`super::idx`] describes the format.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::idx_parse::{INT, SHORT, UNSIGNED_BYTE};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 
-/// Images (N, H, W, C) as IDX bytes: three dimensions if C is 1, else four.
+/// Encodes images (N, H, W, C) as IDX bytes, with three dimensions if C is 1, else four.
 ///
 /// # Errors
-/// [`Error::Spec`] when a dimension does not fit the format's 32 bits.
+/// [`Error::Spec`] if a dimension does not fit the 32 bits of the format.
 pub fn encode_images(images: ArrayView4<'_, u8>) -> Result<Vec<u8>> {
     let shape = images.shape();
     let rank = if shape[3] == 1 { 3 } else { 4 };
@@ -32,10 +32,10 @@ pub fn encode_images(images: ArrayView4<'_, u8>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Labels as IDX bytes, in the narrowest of u8, i16 and i32 that holds them.
+/// Encodes labels as IDX bytes, in the narrowest of u8, i16 and i32 that holds all of them.
 ///
 /// # Errors
-/// [`Error::Spec`] when there are too many labels, or one is beyond `i32`.
+/// [`Error::Spec`] if there are too many labels for the format, or one does not fit an `i32`.
 pub fn encode_labels(labels: &[u32]) -> Result<Vec<u8>> {
     let count = u32::try_from(labels.len())
         .map_err(|_| Error::spec(format!("{} labels do not fit IDX's 32 bits", labels.len())))?;
@@ -54,19 +54,18 @@ pub fn encode_labels(labels: &[u32]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Compresses `bytes` by gzip; no time stamp goes in, so that the same bytes
-/// always give the same file.
+/// Compresses `bytes` by gzip. No time stamp is written, so equal bytes give equal files.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
     written.expect("writing to memory does not fail")
 }
 
-/// Writes `dataset` into `folder` as four gzip'd files with MNIST's names.
+/// Writes `dataset` into `folder` as four gzip files with MNIST's names.
 ///
 /// # Errors
-/// [`Error::Io`] when a file cannot be written; [`Error::Spec`] as
-/// [`encode_images`] and [`encode_labels`].
+/// [`Error::Io`] if a file cannot be written; [`Error::Spec`] as [`encode_images`] and
+/// [`encode_labels`].
 pub fn write_dataset(dataset: &Dataset, folder: &Path) -> Result<()> {
     for (prefix, split) in [("train", &dataset.train), ("t10k", &dataset.test)] {
         let images = gzip(&encode_images(split.images())?);

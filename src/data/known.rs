@@ -1,20 +1,20 @@
-//! What MNIST is known by. The engine compares every set with it, also where no file of
-//! MNIST can be read.
+//! Constants by which MNIST is recognised. Every data set is compared with them, also in builds
+//! that cannot read MNIST's files.
 
 use super::Normalisation;
 
-/// The name in [`Contents::name`](super::Contents::name).
+/// The name of MNIST in [`Contents::name`](super::Contents::name).
 pub const NAME: &str = "MNIST";
 
-/// [`Dataset::fingerprint`](super::Dataset::fingerprint) of MNIST: a set that has it is
-/// MNIST, and no other is.
+/// The [`Dataset::fingerprint`](super::Dataset::fingerprint) of MNIST: a data set is MNIST if and
+/// only if it has this fingerprint.
 pub const FINGERPRINT: &str = "5ac2405e66bb51b9ebb36b9ccc2e2801ef62115f0c55c4fbc8c31140d3f4877b";
 
-/// The constants the literature normalises MNIST by.
+/// The constants by which MNIST is normalised in the literature.
 pub const NORMALISATION: Normalisation = Normalisation {
     mean: 0.1307,
     std: 0.3081,
 };
 
-/// What the built-in digits are called.
+/// The name of the built-in digits in [`Contents::name`](super::Contents::name).
 pub const DIGITS: &str = "built-in digits (synthetic)";

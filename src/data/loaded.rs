@@ -1,22 +1,22 @@
-//! A data set as it was read: what must be said of it, what it is called, where it was.
+//! The result of loading a data set: the set, its name and place, and a notice to the user.
 
 use std::path::Path;
 
 use super::Dataset;
 use super::reading::{Options, Source};
 
-/// A data set, and what the user must be told about it.
+/// A data set, and what the user has to be told about it.
 #[derive(Debug)]
 pub struct Loaded {
     /// The data set.
     pub dataset: Dataset,
-    /// One line to show prominently: that the built-in digits stand in for MNIST
-    /// without having been asked for, that EMNIST's images were put upright, or what was
-    /// done to read other files.
+    /// One line to show prominently, if there is one: that the built-in digits replace MNIST
+    /// without having been asked for, that EMNIST's images were transposed, or how other files were
+    /// read.
     pub notice: Option<String>,
 }
 
-/// Where a set was read; `None` where the path is no text.
+/// Returns where a data set was read; `None` if the path is not UTF-8.
 pub(super) fn source(place: &Path, options: Options) -> Option<Source> {
     let place = place.canonicalize().ok()?;
     Some(Source {
@@ -25,7 +25,7 @@ pub(super) fn source(place: &Path, options: Options) -> Option<Source> {
     })
 }
 
-/// A name without characters that would disturb a line of output.
+/// Returns a name without control characters and others that would garble a line of output.
 pub(super) fn printable(name: &str) -> String {
     let plain = |c: char| {
         if disturbs(c) {
@@ -37,7 +37,7 @@ pub(super) fn printable(name: &str) -> String {
     name.chars().map(plain).collect()
 }
 
-/// Whether a character moves the cursor, hides, or changes the direction of writing.
+/// Returns whether a character moves the cursor, is invisible, or changes the direction of writing.
 fn disturbs(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

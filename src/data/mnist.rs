@@ -1,4 +1,4 @@
-//! MNIST on the disk: finding the four files, checking them, loading them.
+//! MNIST on the disk: finding its four files, verifying them and loading them.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,33 +13,32 @@ use crate::files;
 pub use super::known::{FINGERPRINT, NAME, NORMALISATION};
 pub(super) use super::mnist_files::{FILES, KnownFile};
 
-/// Where MNIST is looked for when no folder is named; the first is also where
-/// a download goes.
+/// The folders in which MNIST is looked for if no folder is named; it is downloaded into the first.
 pub const FOLDERS: [&str; 2] = ["data/mnist", "data/MNIST/raw"];
 
-/// The four files of a set, training images and labels first, and their folder.
+/// The paths of the four files of a data set, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The folder they lie in.
+    /// The folder that holds the files.
     pub folder: PathBuf,
     /// Training images and labels, then test images and labels.
     pub files: [PathBuf; 4],
 }
 
-/// Looks for the four files: in `explicit` (`--data`), else in `env`
-/// (`$BNN_CPU_DATA`), else in each of [`FOLDERS`] below the working folder.
+/// Looks for MNIST's four files in `explicit` (`--data`), else in `env` (`$BNN_CPU_DATA`), else in
+/// each of [`FOLDERS`] below the working directory.
 ///
-/// Only names are compared here. `None` means that no folder was named and
-/// none of the usual ones holds the files.
+/// Only names are compared. The result is `None` if no folder was named and none of [`FOLDERS`] has
+/// the files.
 ///
 /// # Errors
-/// [`Error::Data`] when the named folder lacks one of the files: a folder that
-/// was asked for is never replaced by another.
+/// [`Error::Data`] if the named folder lacks one of the files; a named folder is never replaced by
+/// another.
 pub fn find(explicit: Option<&Path>, env: Option<&Path>) -> Result<Option<Found>> {
     find_below(Path::new(""), explicit, env)
 }
 
-/// [`find`] with the usual folders taken from below `base`.
+/// As [`find`], with [`FOLDERS`] below `base`.
 pub(super) fn find_below(
     base: &Path,
     explicit: Option<&Path>,
@@ -59,11 +58,11 @@ pub(super) fn find_below(
     Ok(None)
 }
 
-/// The four files in `folder`; `asked_by` is the setting that named it.
+/// Finds MNIST's four files in `folder`; `asked_by` is the name of the setting that named it.
 ///
 /// # Errors
-/// [`Error::Data`] naming the folder and the first file it lacks, or the other sets it
-/// holds; [`Error::Io`] when it cannot be looked at.
+/// [`Error::Data`] that names the folder and the first file that is missing, or the other data sets
+/// that the folder holds; [`Error::Io`] if the folder cannot be read.
 pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
     let missing = match files_in(folder)? {
         Ok(found) => return Ok(found),
@@ -79,8 +78,8 @@ pub fn find_in(folder: &Path, asked_by: &str) -> Result<Found> {
     Err(Error::data(folder, what))
 }
 
-/// The four files in `folder`, or the first one that is missing. An unpacked
-/// file is preferred, because it is faster to read.
+/// Returns the four files in `folder`, or the first one that is missing. An uncompressed file is
+/// preferred to a compressed one, because it is read faster.
 fn files_in(folder: &Path) -> Result<std::result::Result<Found, &'static KnownFile>> {
     if !files::look(folder)?.is_some_and(|there| there.is_dir()) {
         return Ok(Err(&FILES[0]));
@@ -112,11 +111,11 @@ fn files_in(folder: &Path) -> Result<std::result::Result<Found, &'static KnownFi
     }))
 }
 
-/// Loads MNIST and verifies the content of each file.
+/// Loads MNIST and verifies the SHA-256 of each decompressed file.
 ///
 /// # Errors
-/// [`Error::Data`] naming the file, when it is not readable as IDX or is not
-/// the original; [`Error::Io`] when it cannot be read.
+/// [`Error::Data`] that names the file, if it is not an IDX file or not the original; [`Error::Io`]
+/// if it cannot be read.
 pub fn load(found: &Found) -> Result<Dataset> {
     let [train_images, train_labels, test_images, test_labels] = &found.files;
     let (train, test) = rayon::join(
@@ -141,7 +140,7 @@ fn load_split(
     idx::join(images, labels, images_path, labels_path, Some(10))
 }
 
-/// Parses a file while hashing what the parser reads, decompressed.
+/// Parses a file and hashes the decompressed bytes that the parser reads.
 fn verified<T>(
     path: &Path,
     known: &KnownFile,
@@ -166,7 +165,7 @@ fn verified<T>(
     Ok(value)
 }
 
-/// Checks that `bytes`, gzip'd or not, are the file `known`.
+/// Checks that `bytes`, compressed by gzip or not, are the file `known`.
 ///
 /// # Errors
 /// What is wrong, in words that complete "the file ...".
@@ -192,7 +191,7 @@ pub(super) fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), 
     }
 }
 
-/// Hashes all that is read through it.
+/// A reader that hashes all bytes that are read through it.
 struct Hashing<R> {
     inner: R,
     hasher: Sha256,
@@ -258,7 +257,7 @@ mod tests {
         assert_eq!(found(base, None, None), None);
         fill(&base.join("data/MNIST/raw"), &PLAIN);
         assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
-        // A folder with only some of the files is passed over.
+        // A folder with only some of the files is skipped.
         fill(&base.join("data/mnist"), &PLAIN[..3]);
         assert_eq!(found(base, None, None), Some(base.join("data/MNIST/raw")));
         fill(&base.join("data/mnist"), &PLAIN);
@@ -333,7 +332,7 @@ mod tests {
         assert_eq!((&*data.name, data.classes), (NAME, 10));
         assert_eq!(data.normalisation(), NORMALISATION);
         assert_eq!(data.renamed("built-in digits").name, NAME);
-        // One label is another: the rest does not matter.
+        // A set that differs from MNIST in one label is not MNIST.
         let data = idx::read_dataset("letters", &found.files).unwrap();
         let mut labels = data.test.labels().to_vec();
         labels[9_999] = (labels[9_999] + 1) % 10;

@@ -1,13 +1,13 @@
-//! The four files of MNIST, and what each is known by.
+//! The names, sizes and digests of MNIST's four files.
 
-/// One of the four files.
+/// What is known of one of the four files.
 #[derive(Debug)]
 pub(super) struct KnownFile {
     /// The original name, without `.gz`.
     pub name: &'static str,
-    /// The name some unpacking programs make of it.
+    /// The name with a dot for the second hyphen, which some unpacking programs give the file.
     pub dotted: &'static str,
-    /// Bytes once decompressed.
+    /// Size of the decompressed file, in bytes.
     pub size: u64,
     /// SHA-256 of the decompressed file, in hexadecimal.
     pub sha256: &'static str,

@@ -1,8 +1,7 @@
-//! Data sets: labelled images in memory, and where they come from.
+//! Data sets: labelled images in memory, the loaders that read them, and the built-in digits.
 //!
-//! Everything random here is keyed (see [`crate::random`]): the split, the
-//! order of an epoch, an augmented image and a built-in digit are pure
-//! functions of a seed and a position.
+//! All random choices are keyed ([`crate::random`]): the validation split, the order of an epoch,
+//! an augmented image and a built-in digit are pure functions of a seed and a position.
 
 pub mod augment;
 mod background;
@@ -13,7 +12,7 @@ mod order;
 pub mod reading;
 mod strokes;
 
-// Sets that lie in files.
+// Data sets in files.
 #[cfg(feature = "idx")]
 mod archive;
 #[cfg(feature = "idx")]
@@ -48,7 +47,7 @@ pub mod mnist;
 mod mnist_files;
 #[cfg(feature = "idx")]
 mod opened;
-// For the program.
+// Modules that the command line uses.
 #[cfg(feature = "idx")]
 #[doc(hidden)]
 pub mod place;
@@ -63,7 +62,7 @@ mod source;
 #[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
 
-// Pictures of one's own.
+// Pictures given by the user, and pictures of samples.
 #[cfg(feature = "pictures")]
 pub mod contact_sheet;
 #[cfg(feature = "pictures")]
@@ -95,7 +94,7 @@ use ndarray::{Array4, ArrayView4};
 
 use crate::error::{Error, Result};
 
-/// Images of one shape with a label each.
+/// Labelled images of one shape, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// (N, height, width, channels), in standard (row-major) layout.
@@ -104,11 +103,11 @@ pub struct Split {
 }
 
 impl Split {
-    /// Joins `images` (N, H, W, C) and their `labels`.
+    /// Joins `images` (N, H, W, C) and their `labels`, one per image.
     ///
     /// # Errors
-    /// [`Error::Spec`] when there are no pixels, when the counts differ, or
-    /// when there are more than `u32::MAX` images.
+    /// [`Error::Spec`] if there are no pixels, the numbers of images and labels differ, or there
+    /// are more than `u32::MAX` images.
     pub fn new(images: Array4<u8>, labels: Vec<u32>) -> Result<Self> {
         let count = images.dim().0;
         if images.is_empty() {
@@ -137,9 +136,9 @@ impl Split {
         Ok(Self { images, labels })
     }
 
-    /// Images that lie one behind the other: `pixels` holds those of each image, of
-    /// `shape` (height, width, channels), in (height, width, channel) order, 0 to 255;
-    /// `labels` holds one class an image, counted from 0. Slices are copied.
+    /// Makes a split from consecutive images: `pixels` holds the bytes of each image, of `shape`
+    /// (height, width, channels), stored as (height, width, channel); `labels` holds one class per
+    /// image, counted from 0. Slices are copied.
     ///
     /// ```
     /// use bnn_cpu::data::Split;
@@ -154,7 +153,7 @@ impl Split {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Spec`] when the pixels are not those of one image a label, and as
+    /// [`Error::Spec`] if the number of pixels is not that of one image per label, and as
     /// [`Split::new`].
     pub fn from_pixels(
         shape: (usize, usize, usize),
@@ -164,7 +163,7 @@ impl Split {
         let (pixels, labels) = (pixels.into(), labels.into());
         let (height, width, channels) = shape;
         let found = pixels.len();
-        // An array whose size no memory could hold is refused, too.
+        // This also refuses a shape whose size in bytes overflows.
         let images = Array4::from_shape_vec((labels.len(), height, width, channels), pixels);
         let images = images.map_err(|_| {
             Error::spec(format!(
@@ -176,67 +175,65 @@ impl Split {
         Self::new(images, labels)
     }
 
-    /// How many images there are; at least one.
+    /// Returns the number of images, which is at least one.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Always false: a split without images cannot be made.
+    /// Returns false always: a split without images cannot be made.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// (height, width, channels) of every image.
+    /// Returns (height, width, channels) of every image.
     pub fn shape(&self) -> (usize, usize, usize) {
         let (_, height, width, channels) = self.images.dim();
         (height, width, channels)
     }
 
-    /// All images, (N, H, W, C).
+    /// Returns all images as an array (N, H, W, C).
     pub fn images(&self) -> ArrayView4<'_, u8> {
         self.images.view()
     }
 
-    /// All pixels in (N, H, W, C) order.
+    /// Returns all pixels, stored as (N, H, W, C).
     pub fn pixels(&self) -> &[u8] {
         self.images
             .as_slice()
             .expect("the constructor keeps standard layout")
     }
 
-    /// The pixels of image `i` in (H, W, C) order. Panics if `i >= len()`.
+    /// Returns the pixels of image `i`, stored as (H, W, C). Panics if `i >= len()`.
     pub fn image(&self, i: usize) -> &[u8] {
         let size = self.pixels().len() / self.len();
         &self.pixels()[i * size..][..size]
     }
 
-    /// The label of image `i`. Panics if `i >= len()`.
+    /// Returns the label of image `i`. Panics if `i >= len()`.
     pub fn label(&self, i: usize) -> u32 {
         self.labels[i]
     }
 
-    /// All labels.
+    /// Returns all labels, one per image.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 }
 
-/// What is subtracted from a pixel, and what the difference is divided by,
-/// after the pixel was scaled to `[0, 1]`: `(x / 255 - mean) / std`.
+/// The normalisation of pixels x of 0..=255: `(x / 255 - mean) / std`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalisation {
-    /// Mean of the training pixels / 255.
+    /// Mean of x / 255 over the training pixels.
     pub mean: f32,
-    /// Standard deviation of the training pixels / 255; positive.
+    /// Standard deviation of x / 255 over the training pixels; positive.
     pub std: f32,
 }
 
 impl Normalisation {
-    /// The figures of `split`, over all pixels and channels together.
+    /// Computes mean and standard deviation of `split`, over all pixels and channels together.
     ///
-    /// The sums are exact integers, so the result does not depend on the order
-    /// of summation. Images of one single value get a `std` of 1, so that
-    /// dividing by it stays harmless.
+    /// The sums are exact integers, so the result does not depend on the order of summation. If all
+    /// pixels have the same value, `std` is 1, so that no division by 0 occurs.
     pub fn of(split: &Split) -> Self {
         let mut histogram = [0_u64; 256];
         for &pixel in split.pixels() {
@@ -245,7 +242,7 @@ impl Normalisation {
         Self::of_histogram(&histogram)
     }
 
-    /// The figures of each channel of `split`.
+    /// Computes mean and standard deviation of each channel of `split`.
     pub fn of_each(split: &Split) -> Vec<Self> {
         let (_, _, channels) = split.shape();
         let mut histograms = vec![[0_u64; 256]; channels];
@@ -257,7 +254,7 @@ impl Normalisation {
         histograms.iter().map(Self::of_histogram).collect()
     }
 
-    /// The figures of bytes that occur so often.
+    /// Computes mean and standard deviation from the number of occurrences of each byte.
     fn of_histogram(histogram: &[u64; 256]) -> Self {
         let (mut count, mut sum, mut squares) = (0_u128, 0_u128, 0_u128);
         for (value, &times) in (0_u128..).zip(histogram) {
@@ -265,7 +262,7 @@ impl Normalisation {
             sum += value * u128::from(times);
             squares += value * value * u128::from(times);
         }
-        // Variance = (count * squares - sum^2) / count^2; exact up to here.
+        // Variance = (count * squares - sum^2) / count^2; up to here all numbers are exact.
         let spread = (count * squares - sum * sum) as f64;
         let std = spread.sqrt() / count as f64 / 255.0;
         Self {
@@ -275,7 +272,7 @@ impl Normalisation {
     }
 }
 
-/// "28x28" or, with several channels, "32x32x3": height, width, channels.
+/// Writes a shape (height, width, channels) as "28x28" or, with several channels, "32x32x3".
 pub(crate) fn shape_text((height, width, channels): (usize, usize, usize)) -> String {
     if channels == 1 {
         format!("{height}x{width}")

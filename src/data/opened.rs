@@ -1,5 +1,5 @@
-//! Looking at a file without being fooled: a look that fails is an error, never taken for
-//! an absent file, and what is no plain file is not waited for.
+//! Checks of what lies at a path, and opening of files. A check that fails is an error and is never
+//! taken for an absent file; pipes, sockets and devices are refused, because reading could block.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Whether a plain file is at `path`; a folder is none.
+/// Returns whether a regular file is at `path`; for a folder the result is false.
 ///
 /// # Errors
-/// [`Error::Io`] when that cannot be found out; [`Error::Data`] for a pipe, a socket or
-/// a device, which might be waited for without end.
+/// [`Error::Io`] if the check fails; [`Error::Data`] for a pipe, a socket or a device, on which
+/// reading could block for ever.
 pub fn is_file(path: &Path) -> Result<bool> {
     match files::look(path)? {
         None => Ok(false),
@@ -24,11 +24,11 @@ pub fn is_file(path: &Path) -> Result<bool> {
     }
 }
 
-/// Opens a plain file for reading.
+/// Opens a regular file for reading.
 ///
 /// # Errors
-/// [`Error::Data`] when there is none, or something else is there; [`Error::Io`] when
-/// it cannot be opened.
+/// [`Error::Data`] if nothing is at `path`, or something that is not a regular file; [`Error::Io`]
+/// if the file cannot be opened.
 pub fn open(path: &Path) -> Result<File> {
     if !is_file(path)? {
         return Err(Error::data(
@@ -46,7 +46,7 @@ pub fn open(path: &Path) -> Result<File> {
 pub(super) mod tests {
     use super::*;
 
-    /// Makes a pipe with a name.
+    /// Makes a named pipe.
     #[cfg(unix)]
     pub(in super::super) fn pipe(path: &Path) {
         let made = std::process::Command::new("mkfifo").arg(path).status();
@@ -67,7 +67,7 @@ pub(super) mod tests {
         assert!(line.contains("is a folder;"), "{line}");
         #[cfg(unix)]
         {
-            // A link in a circle is neither there nor absent; nor is a file below a file.
+            // The check fails for a loop of links, and for a path below a file.
             std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
             for path in [at("loop"), at("file/below")] {
                 assert!(matches!(is_file(&path), Err(Error::Io { .. })));

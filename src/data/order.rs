@@ -1,17 +1,16 @@
-//! Which samples are for validation, and in what order an epoch visits the rest.
+//! The validation split, and the order in which an epoch visits the training samples.
 
 use super::Split;
 use crate::error::{Error, Result};
 use crate::random::{keyed, purpose, shuffle};
 
-/// Splits `0..n` at random into `(train, validation)`, both ascending.
+/// Splits `0..n` at random into `(train, validation)`, both in ascending order.
 ///
-/// The validation part has `round(n * fraction)` members. The split depends
-/// on `n`, `fraction` and `seed` only.
+/// The validation part has `round(n * fraction)` members. The split depends on `n`, `fraction` and
+/// `seed` only.
 ///
 /// # Errors
-/// [`Error::Spec`] when `fraction` is not in `[0, 1)`, or when it would leave
-/// nothing to train on.
+/// [`Error::Spec`] if `fraction` is not in `[0, 1)`, or no training sample would be left.
 pub fn validation_split(n: usize, fraction: f64, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
     if !(0.0..1.0).contains(&fraction) {
         return Err(Error::spec(format!(
@@ -38,10 +37,10 @@ pub fn validation_split(n: usize, fraction: f64, seed: u64) -> Result<(Vec<u32>,
     Ok((train, validation))
 }
 
-/// The order in which epoch number `epoch` visits `indices`.
+/// Returns the order in which epoch number `epoch` visits `indices`.
 ///
-/// Keyed by `(seed, epoch)`: a resumed run needs no generator state to go on
-/// exactly as an unbroken one.
+/// The order depends on `(seed, epoch)` and `indices` only, so a resumed run needs no state of a
+/// random number generator to continue exactly as an uninterrupted one.
 pub fn epoch_order(indices: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
     let mut order = indices.to_vec();
     shuffle(
@@ -52,11 +51,12 @@ pub fn epoch_order(indices: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
 }
 
 impl Split {
-    /// Batches of up to `size` images in a random order that `seed` sets: bytes, each image
-    /// stored (height, width, channel), and labels. The last batch may be smaller.
+    /// Returns an iterator over batches of up to `size` images in a random order that `seed`
+    /// determines. A batch is its pixels, stored as (N, height, width, channel), and its labels.
+    /// The last batch may be smaller.
     ///
     /// # Panics
-    /// If `size` is 0.
+    /// Panics if `size` is 0.
     pub fn batches(
         &self,
         size: usize,

@@ -1,31 +1,31 @@
-//! Which way up a picture is to be shown, as its Exif data say.
+//! The orientation of a picture according to its Exif data.
 //!
 //! Source: CIPA DC-008 (Exif 2.32), tag 274, Orientation.
 
 use exif::{Error, In, Reader, Tag};
 
-/// The eight ways in which a stored picture may lie.
+/// One of the eight orientations of a stored picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orientation {
-    /// The stored rows are the shown columns.
+    /// Stored rows are the columns of the displayed picture.
     exchanged: bool,
-    /// The shown picture begins with the last stored row (column, if exchanged).
+    /// The displayed picture begins with the last stored row (column, if `exchanged`).
     upside_down: bool,
-    /// Each shown row begins with the last stored column (row, if exchanged).
+    /// Each displayed row begins with the last stored column (row, if `exchanged`).
     mirrored: bool,
 }
 
 impl Orientation {
-    /// What a chunk of Exif data says. Data without an orientation, or with a number that
-    /// the standard reserves, mean a picture as it is stored.
+    /// Parses a chunk of Exif data. Data without an orientation, or with a reserved number, give
+    /// the orientation in which the picture is stored.
     ///
     /// # Errors
-    /// Why the data cannot be read.
+    /// The reason why the data cannot be parsed.
     pub(super) fn read(exif: &[u8]) -> Result<Self, String> {
-        // Some programs copy what stands before the data in a JPEG file.
+        // Some programs copy the prefix of Exif data in JPEG files.
         let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
         let mut reader = Reader::new();
-        // Damage elsewhere in the data is no matter.
+        // Damage in other parts of the data does not matter.
         let exif = match reader.continue_on_error(true).read_raw(exif.to_vec()) {
             Ok(whole) => whole,
             Err(Error::PartialResult(part)) => part.into_inner().0,
@@ -37,7 +37,8 @@ impl Orientation {
     }
 
     fn numbered(number: u32) -> Self {
-        // Where the first stored row and the first stored column are shown:
+        // The sides at which the first stored row and the first stored column are displayed follow
+        // each number.
         let (exchanged, upside_down, mirrored) = match number {
             2 => (false, false, true), // top, right
             3 => (false, true, true),  // bottom, right
@@ -55,8 +56,8 @@ impl Orientation {
         }
     }
 
-    /// The picture as it is to be shown: its height and width, and its pixels of so many
-    /// `channels`.
+    /// Turns a stored picture: returns the height, the width and the pixels of the displayed
+    /// picture, with `channels` bytes per pixel.
     pub(super) fn apply(
         self,
         (stored_height, stored_width): (usize, usize),
@@ -88,7 +89,7 @@ impl Orientation {
 pub(super) mod tests {
     use super::*;
 
-    /// Exif data that state an orientation, in either order of bytes.
+    /// Returns Exif data that state an orientation, in little-endian or big-endian byte order.
     pub(in super::super) fn exif(number: u16, little: bool) -> Vec<u8> {
         let two = |n: u16| {
             if little {
@@ -119,7 +120,7 @@ pub(super) mod tests {
         bytes
     }
 
-    /// Where the letters of a stored picture of three columns and two rows are shown.
+    /// Tests where the letters of a stored picture of three columns and two rows are displayed.
     #[test]
     fn all_eight_orientations() {
         for (number, shown) in [

@@ -1,28 +1,29 @@
-//! Pictures of any size, as luminance and opacity; see [`super::raster`] for the files.
+//! Pictures of any size in luminance and opacity; [`super::raster`] decodes the files.
 
 use super::fault::Fault;
 use super::raster::{self, Raster};
 
 pub use super::raster::{MAX_PIXELS, PNG_SIGNATURE};
 
-/// A picture in grey.
+/// A grey picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Luminance, row by row: 0 black, 255 white.
+    /// Luminance of each pixel, row by row: 0 is black, 255 is white.
     pub luma: Vec<u8>,
-    /// Opacity, row by row, where the file has any.
+    /// Opacity of each pixel, row by row: 0 is transparent, 255 is opaque. `None` if the file has
+    /// no opacity.
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG file as [`super::raster::decode`] does.
+/// Decodes a PNG file, as [`super::raster::decode`] does, and converts it to grey.
 ///
 /// # Errors
-/// [`Fault::Format`] for bytes that are no whole PNG file, or for a picture of
-/// more than [`MAX_PIXELS`].
+/// [`Fault::Format`] if the bytes are not a complete PNG file, or the picture has more than
+/// [`MAX_PIXELS`].
 pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
     raster::decode_png(bytes).map(Picture::from)
 }
@@ -47,7 +48,7 @@ impl From<Raster> for Picture {
     }
 }
 
-/// Luma of Rec. 601, in integers, so that white is 255.
+/// Returns the luma of Rec. 601 in integer arithmetic, in which white is 255.
 fn luminance(r: u8, g: u8, b: u8) -> u8 {
     let sum = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
     ((sum + 500) / 1000) as u8
@@ -158,7 +159,7 @@ pub(crate) mod testing {
             what.contains("which way up") && what.contains("save it anew"),
             "{what}"
         );
-        // Chunks of other kinds and what follows the end are no matter.
+        // Chunks of other kinds, and bytes after the end, are ignored.
         let mut other = with_chunk(&stored, b"prVt", b"?", false);
         other.extend(b"and more");
         assert_eq!(decode_png(&other).unwrap().luma, b"abcdef");

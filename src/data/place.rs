@@ -1,4 +1,4 @@
-//! Where a data file lies, on the disk or within an archive.
+//! The place of a data file: on the disk, within a zip archive or in memory.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use crate::error::Result;
 
 pub use super::opened::{is_file, open};
 
-/// A data file.
+/// A data file at its place.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    /// On the disk.
+    /// A file on the disk.
     File(PathBuf),
-    /// Within a zip.
+    /// A member of a zip archive.
     Member(Member),
-    /// Unpacked from a tar: what messages call it, and its content.
+    /// A file unpacked from a tar archive: the path that messages show, and the content.
     #[cfg(feature = "formats")]
     Memory(PathBuf, std::sync::Arc<[u8]>),
 }
 
 impl Place {
-    /// What messages call it.
+    /// Returns the path that messages show.
     pub(super) fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -32,10 +32,10 @@ impl Place {
         }
     }
 
-    /// What `parse` makes of its content.
+    /// Gives the content of the file to `parse` and returns its result.
     ///
     /// # Errors
-    /// One line naming the file, when it cannot be read or `parse` refuses it.
+    /// One line that names the file, if it cannot be read or `parse` returns a [`Fault`].
     pub(super) fn read<T>(
         &self,
         parse: impl FnOnce(&mut dyn Read) -> std::result::Result<T, Fault>,

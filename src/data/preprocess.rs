@@ -1,13 +1,13 @@
-//! Making a picture what a network of digits was trained on, as MNIST was made:
-//! ink on the background that the training images have, scaled with its proportions
-//! kept into a box of 20x20, and placed in 28x28 with its centre of mass in the middle.
+//! Conversion of a picture to an image like those of MNIST: ink on the background that the training
+//! images have, scaled with its aspect ratio kept into a box of 20x20 pixels, and placed in 28x28
+//! pixels with its centre of mass in the middle.
 //!
 //! ```text
 //! ink    = (brightness - paper) / (brightest - paper), cut off at 0
 //! paper  = median of the border + 4·(its 9th decile - median)
 //! ```
 //!
-//! A picture that already has the network's size is neither scaled nor moved. Source: LeCun,
+//! A picture that already has the network's input size is neither scaled nor moved. Source: LeCun,
 //! Cortes and Burges, "The MNIST database of handwritten digits".
 
 use super::background::{Background, is_light};
@@ -15,24 +15,25 @@ use super::fault::Fault;
 use super::picture::Picture;
 use std::str::FromStr;
 
-/// Whether dark and light change places before anything else.
+/// Whether a picture is inverted (x becomes 255 - x) first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Invert {
-    /// Where the border is on the other side than the background of the training
-    /// images; a picture of the network's own size is taken as it is.
+    /// Inverts the picture if the brightness of its border differs from the background of the
+    /// training images; a picture of the network's input size with an opaque border is not
+    /// inverted.
     #[default]
     Auto,
-    /// Always.
+    /// Always inverts the picture.
     Yes,
-    /// Never.
+    /// Never inverts the picture.
     No,
 }
 
 impl Invert {
-    /// Every choice.
+    /// All choices.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Yes, Self::No];
 
-    /// The word for it on the command line.
+    /// Returns the name of this choice on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -52,12 +53,12 @@ impl FromStr for Invert {
 }
 
 impl Background {
-    /// The other one.
+    /// Returns the other background.
     fn opposite(self) -> Self {
         Self::from_light(self == Self::Dark)
     }
 
-    /// A pixel of it.
+    /// Returns the value of a pixel of this background: 0 or 255.
     fn paper(self) -> u8 {
         match self {
             Self::Dark => 0,
@@ -66,16 +67,16 @@ impl Background {
     }
 }
 
-/// Share of the side that the ink fills: 20 of 28 pixels.
+/// Ratio of the box that the ink fills to the side of the image: 20 of 28 pixels.
 const FILL: (usize, usize) = (20, 28);
-/// Less contrast than this is no ink.
+/// The smallest contrast between ink and paper that is accepted, of 255.
 const LEAST_CONTRAST: f32 = 16.0;
 
-/// The picture as an image of `height` x `width` bytes, its ink on the `background` of
-/// the images that the network was trained on.
+/// Converts a picture to an image of `height` x `width` bytes, in one channel, whose ink is on the
+/// `background` of the images that the network was trained on.
 ///
 /// # Errors
-/// [`Fault::Format`] for a picture in which nothing stands out.
+/// [`Fault::Format`] if nothing in the picture stands out from its background.
 pub fn preprocess(
     picture: &Picture,
     invert: Invert,
@@ -86,11 +87,11 @@ pub fn preprocess(
     let inverted = match invert {
         Invert::Yes => true,
         Invert::No => false,
-        // What is opaque up to the edge is an image as those of the data set are.
+        // An opaque picture of the network's size is assumed to be made like the training images.
         Invert::Auto if own && has_paper(picture) => false,
         Invert::Auto => of_picture(picture) != background,
     };
-    // What is transparent is paper: the network's, once the picture is inverted.
+    // Transparent pixels are paper: they have the background of the network after the inversion.
     let paper = if inverted {
         background.opposite()
     } else {
@@ -103,7 +104,7 @@ pub fn preprocess(
     if own {
         return Ok(image);
     }
-    // From here to the end ink is light.
+    // Until the end of this function ink is light.
     if background == Background::Light {
         flip(&mut image);
     }
@@ -124,11 +125,11 @@ pub fn preprocess(
     Ok(fitted)
 }
 
-/// Ink of any extent (rows of `from` numbers, 0 for none, some above it) as an
-/// image of `height` x `width` bytes.
+/// Scales and centres ink (rows of `from` numbers, 0 without ink, at least one above 0) in an image
+/// of `height` x `width` bytes.
 ///
 /// # Panics
-/// If there is no ink, or no whole rows.
+/// Panics if no number is above 0, or the length is not a multiple of `from`.
 pub(crate) fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) -> Vec<u8> {
     let (rows, columns) = bounds(ink, from);
     let side = |of: usize| (of * FILL.0 / FILL.1).max(1);
@@ -146,7 +147,7 @@ pub(crate) fn centre(ink: &[f32], from: usize, (height, width): (usize, usize)) 
         .collect();
     let box_of_ink = scaled(&cut, columns.len(), (high, wide));
     let (y, x) = centre_of_mass(&box_of_ink, wide);
-    // MNIST's centres lie within half a pixel of the middle.
+    // The centre of mass of MNIST's images is within half a pixel of the middle.
     let place = |side: usize, centre: f32, len: usize| {
         let at = ((side / 2) as f32 - centre - 0.5).ceil();
         (at.max(0.0) as usize).min(side - len)
@@ -168,19 +169,19 @@ fn flip(image: &mut [u8]) {
     }
 }
 
-/// Whether the edge is opaque, at least half of it.
+/// Returns whether at least half of the pixels at the border are opaque.
 fn has_paper(picture: &Picture) -> bool {
     let alpha = picture.alpha.as_deref();
     alpha.is_none_or(|alpha| quantile(&border(alpha, picture.width), 0.5) > 127.0)
 }
 
-/// What the ink of a picture stands on.
+/// Returns the background of a picture.
 fn of_picture(picture: &Picture) -> Background {
     let luma = &picture.luma;
     match &picture.alpha {
         Some(alpha) if !has_paper(picture) => {
-            // The paper is transparent, so what is opaque is ink, and stands out from
-            // the other side.
+            // The paper is transparent, so the opaque pixels are ink, and the background is the
+            // opposite of their brightness.
             let weight: u64 = alpha.iter().map(|&a| u64::from(a)).sum();
             let pixels = luma.iter().zip(alpha);
             let sum: u64 = pixels.map(|(&v, &a)| u64::from(v) * u64::from(a)).sum();
@@ -193,7 +194,7 @@ fn of_picture(picture: &Picture) -> Background {
     }
 }
 
-/// The picture laid on paper of that brightness.
+/// Blends the picture with a background of the brightness `paper`, by its opacity.
 fn on_paper(picture: &Picture, paper: u8) -> Vec<u8> {
     let Some(alpha) = &picture.alpha else {
         return picture.luma.clone();
@@ -205,7 +206,7 @@ fn on_paper(picture: &Picture, paper: u8) -> Vec<u8> {
     picture.luma.iter().zip(alpha).map(mix).collect()
 }
 
-/// The pixels of the four edges.
+/// Returns the pixels of the outermost rows and columns.
 fn border(v: &[u8], width: usize) -> Vec<u8> {
     let rows = v.chunks_exact(width);
     let last = rows.len() - 1;
@@ -219,14 +220,14 @@ fn border(v: &[u8], width: usize) -> Vec<u8> {
     rows.enumerate().flat_map(edge).collect()
 }
 
-/// The value that a share of the numbers do not pass.
+/// Returns the quantile of the numbers for a share of 0..=1.
 fn quantile(v: &[u8], share: f32) -> f32 {
     let mut sorted = v.to_vec();
     sorted.sort_unstable();
     f32::from(sorted[((sorted.len() - 1) as f32 * share) as usize])
 }
 
-/// Up to where brightness is the paper's.
+/// Returns the brightness up to which a pixel is paper; the formula is at the head of this file.
 fn paper(light: &[u8], width: usize) -> f32 {
     let border = border(light, width);
     let (median, high) = (quantile(&border, 0.5), quantile(&border, 0.9));
@@ -237,7 +238,7 @@ fn brightest(light: &[u8]) -> f32 {
     f32::from(light.iter().copied().max().unwrap_or(0))
 }
 
-/// The rows and columns that hold ink; there is some.
+/// Returns the range of rows and of columns that hold ink; there must be some.
 fn bounds(ink: &[f32], width: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
     let (mut y0, mut y1, mut x0, mut x1) = (usize::MAX, 0, usize::MAX, 0);
     for (y, row) in ink.chunks_exact(width).enumerate() {
@@ -249,7 +250,7 @@ fn bounds(ink: &[f32], width: usize) -> (std::ops::Range<usize>, std::ops::Range
     (y0..y1, x0..x1)
 }
 
-/// Scales an image of rows of `from` numbers: first its rows, then its columns.
+/// Scales an image of rows of `from` numbers to (`high`, `wide`): first its rows, then its columns.
 pub(super) fn scaled(v: &[f32], from: usize, (high, wide): (usize, usize)) -> Vec<f32> {
     let rows = v.len() / from;
     let across = filter(from, wide);
@@ -269,8 +270,9 @@ pub(super) fn scaled(v: &[f32], from: usize, (high, wide): (usize, usize)) -> Ve
     out
 }
 
-/// For each of `to` numbers made of `from`: the first that it is made of, and
-/// their weights, a triangle as wide as a pixel of the coarser grid to each side.
+/// Returns, for each of `to` output numbers, the index of the first of the `from` input numbers
+/// that it is a mean of, and their weights: a triangle whose half-width is a pixel of the coarser
+/// grid.
 fn filter(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
     let scale = from as f32 / to as f32;
     let reach = scale.max(1.0);
@@ -287,7 +289,7 @@ fn filter(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
         .collect()
 }
 
-/// (row, column) of the centre of mass.
+/// Returns the centre of mass as (row, column).
 fn centre_of_mass(v: &[f32], width: usize) -> (f32, f32) {
     let (mut y, mut x, mut mass) = (0.0, 0.0, 0.0);
     for (i, &v) in v.iter().enumerate() {

@@ -3,8 +3,8 @@ use crate::data::digits;
 
 const MNIST: (usize, usize) = (28, 28);
 
-/// Ink of a digit as MNIST would have it: 20 pixels in its longer side, its
-/// centre of mass in the middle, the brightest 255.
+/// Returns ink of a digit as in MNIST: 20 pixels along its longer side, its centre of mass in the
+/// middle, the largest value 255.
 fn digit(seed: u64) -> Vec<u8> {
     let set = digits::generate(seed, 1, 1);
     let large = Picture {
@@ -24,7 +24,7 @@ fn digit(seed: u64) -> Vec<u8> {
     preprocess(&large, Invert::No, Background::Dark, MNIST).unwrap()
 }
 
-/// A picture with the image somewhere on it, each pixel `times` wide.
+/// Returns a picture that contains the image at a position, each pixel `times` wide.
 fn paste(image: &[u8], at: (usize, usize), times: usize, paper: u8, ink: u8) -> Picture {
     let (width, height) = (28 * times + at.1 + 9, 28 * times + at.0 + 5);
     let mut luma = vec![paper; width * height];
@@ -168,7 +168,7 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
             luma: (0..width * height).map(|i| (i * 5) as u8).collect(),
             alpha: None,
         };
-        // Whatever it is taken for, it is no reason to panic.
+        // However the arguments are chosen, there is no panic.
         let _ = preprocess(&picture, Invert::Auto, Background::Dark, MNIST);
         let _ = preprocess(&picture, Invert::Yes, Background::Dark, (5, 9));
     }
@@ -184,7 +184,8 @@ fn odd_shapes_fit_and_blank_ones_are_refused() {
     );
 }
 
-/// A set of dark ink on light paper: what is fitted is what it would be of the negative.
+/// For training images of dark ink on light paper the result is the negative of the result for the
+/// negative.
 #[test]
 fn ink_comes_out_on_the_background_of_the_training_images() {
     let digit = digit(4);
@@ -196,14 +197,14 @@ fn ink_comes_out_on_the_background_of_the_training_images() {
         let light = on(Background::Light, Invert::Auto);
         assert!(differ(&dark.iter().map(|v| 255 - v).collect::<Vec<_>>(), &light) == 0);
         assert_eq!((dark[0], light[0]), (0, 255), "{paper} {ink}");
-        // Inverted exactly when the border is on the other side.
+        // The picture is inverted if and only if its border differs from the background.
         for (background, auto) in [(Background::Dark, dark), (Background::Light, light)] {
             let same = (paper > 127) == (background == Background::Light);
             let forced = if same { Invert::No } else { Invert::Yes };
             assert_eq!(on(background, forced), auto);
         }
     }
-    // What was fitted once is found again, on light paper too.
+    // An image that was fitted once is not changed by fitting it again, on light paper too.
     let picture = paste(&negative, (3, 5), 1, 0, 255);
     let mut framed = picture.clone();
     for (i, v) in framed.luma.iter_mut().enumerate() {
@@ -231,7 +232,7 @@ fn ink_comes_out_on_the_background_of_the_training_images() {
 
 #[test]
 fn a_picture_of_the_networks_own_size_is_taken_as_it_is() {
-    // Off the centre, of little contrast, and on either paper.
+    // The picture is off the centre, of low contrast, and on light or dark paper.
     for paper in [250_u8, 5] {
         let luma: Vec<u8> = (0..784)
             .map(|i| if i == 40 { 128 } else { paper })
@@ -262,7 +263,7 @@ fn a_picture_of_the_networks_own_size_is_taken_as_it_is() {
             }
         }
     }
-    // Ink on nothing has no paper of its own: it is laid on the network's.
+    // A picture of ink with a transparent background gets the background of the network.
     let mut alpha = vec![0; 784];
     alpha[40] = 255;
     for (ink, background, at, elsewhere) in [

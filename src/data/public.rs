@@ -1,10 +1,9 @@
-//! Public data sets beside MNIST that can be fetched: what they are, where from, and what
-//! their files are known by.
+//! Public data sets other than MNIST that can be downloaded: their mirrors, files and digests.
 //!
-//! The publishers state an MD5 for each file, and no better digest. It tells a damaged or
-//! exchanged file: nobody has found a second file for a given MD5, although pairs of files
-//! with one MD5 can be made. The SHA-256 of what was accepted is recorded beside the files
-//! ([`super::recorded`]), and later looks compare them with that.
+//! The publishers state an MD5 for each file, and no better digest. It detects a damaged or
+//! exchanged file: pairs of files with the same MD5 can be made, but no method is known to make a
+//! second file with the MD5 of a given one. The SHA-256 of an accepted file is recorded beside it
+//! ([`super::recorded`]), and later checks compare the file with it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,31 +12,31 @@ use super::emnist::Part;
 use super::event::Event;
 use crate::error::Result;
 
-/// A data set that can be fetched.
+/// A data set that can be downloaded.
 #[derive(Debug)]
 pub struct PublicSet {
-    /// The word for it on the command line, and the name of its folder.
+    /// The name of the data set on the command line, and of its folder.
     pub name: &'static str,
-    /// What it is called.
+    /// The full name of the data set.
     pub title: &'static str,
-    /// Training images, test images, classes, and the size of an image, as published.
+    /// Numbers of training images, test images and classes, and the image size, as published.
     pub figures: [&'static str; 4],
-    /// The choice that reads it from its folder; `None` where that needs no choice.
+    /// The choice that reads the data set from its folder; `None` if no choice need be stated.
     pub choice: Option<DatasetChoice>,
-    /// Where it is fetched from, in the order in which the addresses are tried.
+    /// The addresses of the mirrors, in the order in which they are tried.
     pub mirrors: &'static [&'static str],
-    /// Its files.
+    /// The files of the data set.
     pub files: &'static [PublicFile],
 }
 
-/// A file of a set.
+/// A file of a public data set.
 #[derive(Debug)]
 pub struct PublicFile {
-    /// Its name, which is appended to the address of a mirror.
+    /// Name of the file, which is appended to the address of a mirror.
     pub name: &'static str,
-    /// The MD5 that its publishers state, where they do.
+    /// The MD5 that the publishers state, in hexadecimal; `None` if they state none.
     pub md5: Option<&'static str>,
-    /// The most bytes it may have.
+    /// The largest size that is accepted, in bytes.
     pub most: u64,
 }
 
@@ -49,7 +48,7 @@ const fn file(name: &'static str, md5: &'static str, most_mib: u64) -> PublicFil
     }
 }
 
-/// Every set but MNIST.
+/// All public data sets other than MNIST.
 pub const SETS: &[PublicSet] = &[
     PublicSet {
         name: "fashion-mnist",
@@ -165,31 +164,32 @@ pub const SETS: &[PublicSet] = &[
     },
 ];
 
-/// The set of that name.
+/// Returns the public data set of that name.
 pub fn find(name: &str) -> Option<&'static PublicSet> {
     SETS.iter().find(|set| set.name == name)
 }
 
 impl PublicSet {
-    /// Where it is fetched to, and looked for, where no folder is named.
+    /// Returns the folder into which the data set is downloaded, and in which it is looked for, if
+    /// no folder is named.
     pub fn folder(&self) -> PathBuf {
         Path::new("data").join(self.name)
     }
 }
 
-/// How a file was checked.
+/// The digest by which a file was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
-    /// Against the MD5 that its publishers state.
+    /// The MD5 that the publishers state.
     Published,
-    /// Against the SHA-256 recorded when it was first fetched.
+    /// The SHA-256 that was recorded when the file was first downloaded.
     Recorded,
-    /// Against nothing: nobody states what it must be. Its SHA-256 was recorded.
+    /// No digest, because none is published or recorded. The SHA-256 of the file was recorded.
     FirstUse,
 }
 
-/// Fetches the files of `set` into `folder`, making it if needed. Files that are there and
-/// as they should be are not fetched again. `mirror` replaces the public addresses.
+/// Downloads the files of `set` into `folder`, which is created if it does not exist. Files that
+/// are there and intact are not downloaded again. `mirror` replaces the public addresses.
 ///
 /// # Errors
 /// As [`super::download::download`].
@@ -229,7 +229,7 @@ fn fetch_files(
     });
     let done: Result<Vec<_>> = all.collect();
     if done.is_err() && is_new {
-        // Nothing was fetched where the folder can be removed: it is empty.
+        // The folder can be removed only if it is empty, which means that no file was downloaded.
         let _ = std::fs::remove_dir(folder);
     }
     done
@@ -247,7 +247,7 @@ mod fetching {
     use crate::error::Error;
     use crate::files::write_atomic;
 
-    /// Both digests of what is written through it.
+    /// A writer that computes both digests of the bytes that are written through it.
     struct Hashing<W> {
         inner: W,
         md5: Md5,
@@ -285,13 +285,13 @@ mod fetching {
         }
     }
 
-    /// In hexadecimal.
+    /// The MD5 and the SHA-256 of a file, in hexadecimal.
     struct Digests {
         md5: String,
         sha256: String,
     }
 
-    /// A file that is as it should be, fetched unless it was here.
+    /// Verifies the file at `path`, which is downloaded first unless an intact one is there.
     pub(super) fn file(
         known: &PublicFile,
         folder: &Path,
@@ -340,11 +340,12 @@ mod fetching {
         )))
     }
 
-    /// What an address gave: how it is known, or why it is not taken.
+    /// What a mirror sent: how it was verified and its digests, or the reason why it was refused.
+    /// `None` if the disk failed before that was known.
     type Given = Option<std::result::Result<(Check, Digests), String>>;
 
-    /// Writes what an address gives, if it is the file. What the disk says, and what the
-    /// network says, which is nothing where the disk failed.
+    /// Writes what a mirror sends to `path` if it is the right file. Returns the result of writing,
+    /// and what the mirror sent.
     fn from(
         url: &str,
         known: &PublicFile,
@@ -373,7 +374,7 @@ mod fetching {
         (written, given)
     }
 
-    /// How a file with these digests is known; an error where it is another.
+    /// Returns how a file with these digests is verified, or an error if it is another file.
     fn judge(
         known: &PublicFile,
         noted: Option<&str>,

@@ -1,4 +1,4 @@
-//! Fetching public sets from a server on this machine.
+//! Tests of downloading public data sets from a local server.
 
 use super::*;
 use crate::data::recorded;
@@ -53,7 +53,7 @@ fn a_published_digest_is_compared_and_the_better_one_recorded() {
     assert_eq!(left(&folder), ["a.zip", recorded::FILE]);
     assert_eq!(recorded::read(&folder).unwrap()["a.zip"], ABC_SHA256);
     assert_eq!(recorded::check(&folder).unwrap(), 1);
-    // What is there is not fetched again, unless it is damaged.
+    // A file that is there is not downloaded again, unless it is damaged.
     let (outcome, asked) = run(&folder, Some(ABC_MD5), b"abc");
     assert_eq!((outcome.unwrap().len(), asked), (1, 0));
     std::fs::write(&path, b"abd").unwrap();
@@ -94,7 +94,7 @@ fn without_a_published_digest_the_first_use_counts() {
     assert_eq!(check(b"abc").unwrap()[0].1, Check::Recorded);
 }
 
-/// What is fetched is what a loader reads, and every digest is one.
+/// A downloaded file is the file that a loader reads, and every digest has the right form.
 #[test]
 fn every_set_has_files_with_digests_and_addresses() {
     for set in SETS {

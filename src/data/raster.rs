@@ -1,8 +1,8 @@
-//! Decoding of picture files, PNG and JPEG, told apart by their first bytes.
+//! Decoding of PNG and JPEG files, which are told apart by their first bytes.
 //!
-//! **Invariant:** a header is a claim. A picture is refused for its size before
-//! memory is reserved for it. The same file gives the same pixels on every machine, so
-//! the JPEG decoder is built without its instruction sets.
+//! **Invariant:** a picture that states too large a size is refused before memory is allocated for
+//! it. The same file gives the same pixels on every machine; therefore the JPEG decoder is built
+//! without code for particular instruction sets.
 
 use std::io::Cursor;
 
@@ -13,7 +13,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// The most pixels a picture may have.
+/// The largest number of pixels of a picture.
 pub const MAX_PIXELS: u64 = 1 << 25;
 
 /// The first bytes of every PNG file.
@@ -22,25 +22,26 @@ pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// The first bytes of every JPEG file.
 const JPEG_START: [u8; 3] = [0xFF, 0xD8, 0xFF];
 
-/// The most passes over its pixels that a JPEG file may make; cameras and programs
-/// make ten.
+/// The largest number of scans of a JPEG file; cameras and programs write about ten.
 const MAX_SCANS: usize = 64;
 
-/// A decoded picture, turned the way in which it is to be shown.
+/// A decoded picture, turned to the orientation in which it is displayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raster {
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// 1 (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (with opacity).
+    /// Number of channels: 1 (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (red, green,
+    /// blue, opacity).
     pub channels: usize,
-    /// (height, width, channels).
+    /// Pixels, stored as (height, width, channel).
     pub pixels: Vec<u8>,
 }
 
 impl Raster {
-    /// Whether no pixel has a colour, however the file stores them.
+    /// Returns whether the picture has no colour: it has fewer than three channels, or red, green
+    /// and blue are equal in every pixel.
     pub fn is_grey(&self) -> bool {
         self.channels < 3
             || self
@@ -50,16 +51,16 @@ impl Raster {
     }
 }
 
-/// Whether a file begins as a picture does that [`decode`] reads.
+/// Returns whether a file begins with the first bytes of a format that [`decode`] reads.
 pub fn is_picture(start: &[u8]) -> bool {
     start.starts_with(&PNG_SIGNATURE) || start.starts_with(&JPEG_START)
 }
 
-/// Decodes a PNG or a JPEG file.
+/// Decodes a PNG or JPEG file.
 ///
 /// # Errors
-/// [`Fault::Format`] for bytes that are neither, or no whole file, or for a picture of
-/// more than [`MAX_PIXELS`].
+/// [`Fault::Format`] if the bytes are not a complete file of either format, or the picture has more
+/// than [`MAX_PIXELS`].
 pub fn decode(bytes: &[u8]) -> Result<Raster, Fault> {
     if bytes.starts_with(&PNG_SIGNATURE) {
         decode_png(bytes)
@@ -70,7 +71,7 @@ pub fn decode(bytes: &[u8]) -> Result<Raster, Fault> {
     }
 }
 
-/// A picture turned the way in which it is to be shown.
+/// Turns a picture to the orientation in which it is displayed.
 fn turned(stored: Raster, orientation: Orientation) -> Raster {
     let (size, channels) = ((stored.height, stored.width), stored.channels);
     let ((height, width), pixels) = orientation.apply(size, channels, stored.pixels);
@@ -96,16 +97,16 @@ fn check_size(width: usize, height: usize) -> Result<(), Fault> {
     }
 }
 
-/// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without
-/// opacity, interlaced or not, turned as its Exif data say. Of an animation, the first
-/// frame.
+/// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without opacity, interlaced
+/// or not. The picture is turned as its Exif data state. Of an animation, the first frame is
+/// decoded.
 pub(super) fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(|e| explain_png(&e))?;
     let (width, height) = reader.info().size();
     check_size(width as usize, height as usize)?;
-    // The decoder takes for granted that a palette is in colours of three bytes.
+    // The decoder assumes, without a check, that a palette is a multiple of three bytes.
     let palette = reader.info().palette.as_ref().map_or(0, |p| p.len());
     if palette % 3 != 0 {
         return Err(fault(format!(
@@ -119,7 +120,7 @@ pub(super) fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
         .next_frame(&mut pixels)
         .map_err(|e| explain_png(&e))?;
     pixels.truncate(frame.buffer_size());
-    // Exif data may stand behind the pixels.
+    // Exif data may follow the pixels.
     reader.finish().map_err(|e| explain_png(&e))?;
     let orientation = match &reader.info().exif_metadata {
         Some(exif) => Some(Orientation::read(exif).map_err(|why| {
@@ -141,7 +142,7 @@ pub(super) fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
     })
 }
 
-/// The decoder's message in terms of the file.
+/// Returns a fault that describes the decoder's error in terms of the file.
 fn explain_png(error: &png::DecodingError) -> Fault {
     fault(match error {
         png::DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -154,8 +155,8 @@ fn explain_png(error: &png::DecodingError) -> Fault {
     })
 }
 
-/// Decodes a JPEG file, grey or in colour, turned as its Exif data say. Exif data that
-/// cannot be read are passed over, as every viewer of pictures does.
+/// Decodes a grey or colour JPEG file and turns it as its Exif data state. Exif data that cannot be
+/// parsed are ignored, as picture viewers do.
 fn decode_jpeg(bytes: &[u8]) -> Result<Raster, Fault> {
     let options = DecoderOptions::new_safe()
         .set_use_unsafe(false)
@@ -168,8 +169,8 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Raster, Fault> {
         .dimensions()
         .ok_or_else(|| fault("is a JPEG file without a size; copy it again"))?;
     check_size(width, height)?;
-    // The decoder fills in what a file that is cut short lacks. Every whole one has an end
-    // behind its last pixels; a thumbnail in front of them has its own.
+    // The decoder fills in what is missing in a truncated file. A complete file has an end marker
+    // after its last pixels; a thumbnail before them has an end marker of its own.
     let last = |mark: [u8; 2]| bytes.windows(2).rposition(|pair| pair == mark);
     if last([0xFF, 0xD9]) < last([0xFF, 0xDA]) {
         return Err(fault("is a JPEG file cut short; copy it again"));
@@ -200,7 +201,7 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Raster, Fault> {
 }
 
 fn explain_jpeg(error: &impl std::fmt::Debug) -> Fault {
-    // Its messages have lines of their own.
+    // The decoder's messages may have several lines.
     let text = format!("{error:?}");
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut text = words.join(" ");

@@ -1,9 +1,9 @@
-//! Damaged files and files that lie; sound ones are compared with Pillow's in
-//! `tests/loaders.rs`.
+//! Tests of damaged and malicious picture files; `tests/loaders.rs` compares sound ones with
+//! Pillow's.
 
 use super::*;
 
-/// A JPEG file of Pillow's out of the fixtures: grey, 24x16.
+/// Reads a JPEG file that Pillow wrote, of 24x16 grey pixels, from the fixtures.
 fn jpeg(name: &str) -> Vec<u8> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/jpeg.zip");
     let zip = std::fs::read(path).unwrap();

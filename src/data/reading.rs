@@ -1,5 +1,5 @@
-//! How files become a data set: what the user may state of it, and what a run records so
-//! that the same set is found again.
+//! Options of how files become a data set, and the record of them by which a run finds the same
+//! data set again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Background;
 
-/// The longest side of an image that can be asked for.
+/// The largest height or width that can be requested, in pixels.
 const LONGEST: usize = 4096;
 
-/// Height and width of images; written `28` or `28x32`.
+/// Height and width of images, written `28` or `28x32` (height first).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Size {
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
 }
 
@@ -60,36 +60,37 @@ impl From<Size> for String {
     }
 }
 
-/// How a picture of other proportions gets a [`Size`].
+/// The method by which a picture with another aspect ratio is brought to a [`Size`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {
-    /// Its middle fills the image, and what stands over is cut off.
+    /// The middle of the picture fills the image; what extends beyond it is cut off.
     #[default]
     Crop,
-    /// All of it is shown, between margins of the backdrop.
+    /// The whole picture is visible, with margins in the colour of the backdrop.
     Fit,
 }
 
-/// How images to test on are held out where the files hold none of their own.
+/// The method by which test images are held out if the files have none of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitBy {
-    /// Some images of every class.
+    /// Some images of every class are held out.
     #[default]
     Image,
-    /// All images of some alphabets: folders above the classes.
+    /// All images of some alphabets (the folders above the classes) are held out.
     Alphabet,
 }
 
-/// Choices with a word for each on the command line and in records.
+/// Implements the conversion of an enumeration to and from its names on the command line and in
+/// records.
 macro_rules! words {
     ($type:ident, $($choice:ident $word:literal),+) => {
         impl $type {
-            /// Every choice.
+            /// All choices.
             pub const ALL: &'static [Self] = &[$(Self::$choice),+];
 
-            /// The word for it.
+            /// Returns the name of this choice on the command line and in records.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$choice => $word),+
@@ -115,27 +116,27 @@ words!(Resize, Crop "crop", Fit "fit");
 words!(SplitBy, Image "image", Alphabet "alphabet");
 words!(Background, Dark "dark", Light "light");
 
-/// What may be stated of how files become images. `None` is the default; a statement
-/// that has no effect on the files at hand is refused.
+/// Options of how files become images. `None` stands for the default; an option that has no effect
+/// on the files is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The size of all images; without it, pictures must have one size.
+    /// The size of all images; if `None`, all pictures must have the same size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// How pictures get that size; [`Resize::Crop`] without it.
+    /// How pictures are brought to `size`; [`Resize::Crop`] if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
-    /// What transparent pictures and margins stand on; [`Background::Light`] without it.
+    /// The background of transparent pictures and of margins; [`Background::Light`] if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backdrop: Option<Background>,
-    /// How images to test on are held out; [`SplitBy::Image`] without it.
+    /// How test images are held out; [`SplitBy::Image`] if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_by: Option<SplitBy>,
 }
 
 impl Options {
-    /// The settings that are stated, by their names in a configuration.
+    /// Returns the configuration names of the options that are stated.
     pub fn stated(&self) -> Vec<&'static str> {
         let all = [
             ("size", self.size.is_some()),
@@ -147,7 +148,7 @@ impl Options {
         stated.map(|(name, _)| name).collect()
     }
 
-    /// These, and what they leave open as `below` has it.
+    /// Returns these options, completed by those of `below` where one is `None`.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         Self {
@@ -159,14 +160,14 @@ impl Options {
     }
 }
 
-/// Where a set was read, and how: what finds it again. It is a hint, never an identity;
-/// what is found is compared by its fingerprint.
+/// Where and how a data set was read. It serves to find the data set again and does not identify
+/// it; what is found is compared by its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// The folder or file, as an absolute path.
+    /// Absolute path of the folder or file.
     pub place: String,
-    /// How it was read: whatever had an effect, also where it was the default.
+    /// The options that had an effect, with their values also where these are the defaults.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: Options,
 }

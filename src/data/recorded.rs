@@ -1,5 +1,5 @@
-//! The SHA-256 of files that were fetched, recorded beside them as `sha256sum` writes them
-//! (and reads them: `sha256sum -c sha256sums.txt`).
+//! The recorded SHA-256 of downloaded files, in a file beside them that has the format of
+//! `sha256sum` (`sha256sum -c sha256sums.txt` checks it).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,14 +12,15 @@ use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, write_atomic_bytes};
 
-/// The name of the file.
+/// The name of the file with the digests.
 pub const FILE: &str = "sha256sums.txt";
 
-/// What is recorded in a folder: digests in hexadecimal, by the names of the files.
+/// Reads the digests that are recorded in a folder: hexadecimal digests by file name. The map is
+/// empty if nothing is recorded.
 ///
 /// # Errors
-/// [`Error::Data`] for a line that is none of `sha256sum`'s, or that names a file
-/// elsewhere; [`Error::Io`] when the file cannot be read.
+/// [`Error::Data`] if a line is not in the format of `sha256sum`, or names a file in another
+/// folder; [`Error::Io`] if the file cannot be read.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     let path = folder.join(FILE);
     let mut sums = BTreeMap::new();
@@ -48,10 +49,10 @@ fn parse(line: &str) -> Option<(String, String)> {
     (digits && beside).then(|| (sum.to_lowercase(), name.to_string()))
 }
 
-/// Records the digest of a file of that name.
+/// Records the digest of the file `name`, replacing an earlier one.
 ///
 /// # Errors
-/// As [`read`]; also when the file cannot be written.
+/// As [`read`]; also [`Error::Io`] if the file cannot be written.
 pub fn note(folder: &Path, name: &str, sha256: &str) -> Result<()> {
     let mut sums = read(folder)?;
     if sums.get(name).is_some_and(|known| known == sha256) {
@@ -63,10 +64,10 @@ pub fn note(folder: &Path, name: &str, sha256: &str) -> Result<()> {
     write_atomic_bytes(&folder.join(FILE), text.as_bytes())
 }
 
-/// Compares the files of a folder with what is recorded there; says how many there are.
+/// Compares the files in a folder with their recorded digests; returns the number of files.
 ///
 /// # Errors
-/// [`Error::Data`] for one that is gone or another; as [`read`].
+/// [`Error::Data`] if a file is missing or its digest differs; otherwise as [`read`].
 pub fn check(folder: &Path) -> Result<usize> {
     let sums = read(folder)?;
     for (name, sum) in &sums {
@@ -107,7 +108,7 @@ mod tests {
         let path = folder.path().join("a.zip");
         std::fs::write(&path, b"abc").unwrap();
         assert_eq!(check(folder.path()).unwrap(), 0);
-        // Of FIPS 180-2.
+        // The test vector is from FIPS 180-2.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         note(folder.path(), "a.zip", abc).unwrap();
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();

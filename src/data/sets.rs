@@ -1,4 +1,4 @@
-//! Which sets a folder or a zip holds, by the names of their files.
+//! Search for data sets in a folder or a zip archive, by the names of their files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use super::{Dataset, DatasetChoice, idx};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// What EMNIST's archive is called where it comes from.
+/// The names of EMNIST's archive on its servers.
 const ARCHIVES: [&str; 2] = ["gzip.zip", "emnist-gzip.zip"];
 
 impl Family {
-    /// What it is, and how it is asked for.
+    /// Returns the name of the data set, and the option that selects it.
     fn described(self) -> String {
         match self {
             Self::Usual => "files named as MNIST's (idx)".into(),
@@ -28,7 +28,7 @@ impl Family {
         }
     }
 
-    /// For each of the four files, its possible names, without `.gz`.
+    /// Returns the possible names of each of the four files, without `.gz`.
     fn names(self) -> [Vec<String>; 4] {
         let both = |name: String| vec![name.clone(), name.replacen("-idx", ".idx", 1)];
         match self {
@@ -40,7 +40,7 @@ impl Family {
                 "test-labels-idx1-ubyte",
             ]
             .map(|end| both(format!("emnist-{}-{end}", part.name()))),
-            // The labels come with where each image is from, or as MNIST's do.
+            // QMNIST has label files with eight columns, and others like MNIST's.
             Self::Qmnist => {
                 let images = |part| both(format!("qmnist-{part}-images-idx3-ubyte"));
                 let labels = |part| {
@@ -58,15 +58,15 @@ impl Family {
     }
 }
 
-/// A folder or the inside of a zip.
+/// A folder or the content of a zip archive.
 enum Store {
     Folder(PathBuf),
     Zip(Vec<Member>),
 }
 
 impl Store {
-    /// The file of one of these names, or of one with `.gz`. An unpacked file is
-    /// preferred, because it is faster to read.
+    /// Finds a file with one of these names, or with one of them and `.gz`. An uncompressed file is
+    /// preferred, because it is read faster.
     fn file(&self, names: &[String]) -> Result<Option<Place>> {
         let packed = names.iter().map(|name| format!("{name}.gz"));
         for name in names.iter().cloned().chain(packed) {
@@ -87,7 +87,7 @@ impl Store {
         Ok(None)
     }
 
-    /// The four files of a set, or the name of the first that is missing.
+    /// Finds the four files of a data set, or returns the name of the first that is missing.
     fn set(&self, family: Family) -> Result<std::result::Result<[Place; 4], String>> {
         let mut files = Vec::with_capacity(4);
         for names in family.names() {
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// Four files that make a set.
+/// The four files of a data set.
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) family: Family,
@@ -109,7 +109,7 @@ pub(super) struct Set {
 }
 
 impl Set {
-    /// Reads the files. `name` is what a set is called whose files' names do not tell.
+    /// Reads the files. `name` is the name of the data set if its family does not determine one.
     ///
     /// # Errors
     /// As [`idx::read_dataset`].
@@ -124,7 +124,7 @@ impl Set {
         }
     }
 
-    /// What the user must be told of how the set was read.
+    /// Returns what the user has to be told about how the data set was read.
     pub(super) fn notice(&self) -> Option<String> {
         match self.family {
             Family::Emnist(part) => Some(part.notice()),
@@ -133,12 +133,12 @@ impl Set {
     }
 }
 
-/// The set in `place`, a folder or a zip: the one of that `family`, or the only one.
-/// `asked_by` is the setting that named the place.
+/// Finds the data set of `family` in `place`, a folder or a zip archive, or the only one there if
+/// `family` is `None`. `asked_by` is the name of the setting that named the place.
 ///
 /// # Errors
-/// [`Error::Data`] when it is not there, or when there are several to choose from;
-/// [`Error::Io`] from the operating system.
+/// [`Error::Data`] if it is not there, or there are several and `family` is `None`; [`Error::Io`]
+/// from the operating system.
 pub(super) fn find(place: &Path, asked_by: &str, family: Option<Family>) -> Result<Set> {
     let mut sets = all(place, asked_by)?;
     if let Some(family) = family {
@@ -176,8 +176,8 @@ pub(super) fn find(place: &Path, asked_by: &str, family: Option<Family>) -> Resu
     Err(Error::data(place, what))
 }
 
-/// What `place` holds beside MNIST's four files, for a message; none where it holds
-/// nothing that is known.
+/// Names the data sets other than one with MNIST's names that `place` holds, for a message; `None`
+/// if there are none.
 ///
 /// # Errors
 /// As [`find`].
@@ -191,7 +191,7 @@ fn list(sets: &[Set]) -> String {
     described.join(", ")
 }
 
-/// Every whole set in a folder and in EMNIST's archive within it, or in a zip.
+/// Lists all complete data sets in a folder and in EMNIST's archive within it, or in a zip archive.
 fn all(place: &Path, asked_by: &str) -> Result<Vec<Set>> {
     let mut sets: Vec<Set> = Vec::new();
     for store in stores(place, asked_by)? {

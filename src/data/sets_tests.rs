@@ -1,4 +1,4 @@
-//! Which sets are found where, and what is said where none or several are.
+//! Tests of which data sets are found in a place, and of the messages if there are none or several.
 
 use super::*;
 use crate::data::DatasetChoice::{Auto, Emnist, Idx, Mnist, Qmnist};
@@ -126,7 +126,7 @@ fn qmnist_is_found_with_either_kind_of_labels() {
         let loaded = open(choice, base.path()).unwrap();
         assert_eq!((&*loaded.dataset.name, loaded.notice), ("QMNIST", None));
         assert_eq!(loaded.dataset.classes, 10);
-        // It is not lying on its side.
+        // The images are not transposed.
         let stored = digits::generate(7, 30, 20);
         assert_eq!(loaded.dataset.train, stored.train);
     }
@@ -144,7 +144,7 @@ fn of_several_sets_one_is_chosen() {
     );
     let loaded = open(Emnist(Part::Digits), base.path()).unwrap();
     assert_eq!(loaded.dataset.name, "EMNIST digits");
-    // What is not there is named, with what is.
+    // The message names the data set that is missing and those that are there.
     let line = refused(Qmnist, base.path());
     assert!(
         line.contains("lacks qmnist-train-images-idx3-ubyte and"),
@@ -159,7 +159,7 @@ fn of_several_sets_one_is_chosen() {
         );
         assert!(line.contains("(emnist-digits)"), "{line}");
     }
-    // A set of which a file is missing is none.
+    // A data set that lacks a file is not found.
     std::fs::remove_file(base.path().join("emnist-letters-test-labels-idx1-ubyte")).unwrap();
     let line = refused(Emnist(Part::Letters), base.path());
     assert!(
@@ -216,7 +216,7 @@ fn emnists_archive_is_read_as_it_is() {
         assert!(line.contains("lacks emnist-digits-train-images"), "{line}");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     }
-    // What is beside the archive comes before what is in it.
+    // Files beside the archive are preferred to those in it.
     put(&base.path().join("a"), &emnist("letters")[..3]);
     open(Emnist(Part::Letters), &base.path().join("a")).unwrap();
 }
@@ -235,7 +235,7 @@ fn a_set_of_the_usual_names_within_a_zip_is_called_by_the_zip() {
     );
     let line = refused(Mnist, &path);
     assert!(line.contains("but files named as MNIST's (idx);"), "{line}");
-    // Within the archive, the member at fault is named.
+    // Within the archive, the faulty member is named.
     let mut spoiled = entries.clone();
     spoiled[3].1 = b"\0\0\x08\x03";
     std::fs::write(&path, zip(&spoiled, false)).unwrap();

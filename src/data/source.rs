@@ -1,4 +1,4 @@
-//! From the user's choice of a data set to the data set.
+//! Loading of the data set that a [`DatasetChoice`] stands for.
 
 use std::path::{Path, PathBuf};
 
@@ -9,19 +9,17 @@ use super::reading::Options;
 use super::{Dataset, DatasetChoice, digits, download, mnist, sets};
 use crate::error::{Error, Result};
 
-/// Loads what `choice` asks for.
+/// Loads the data set that `choice` stands for.
 ///
-/// `data_dir` is `--data`, `env` is `$BNN_CPU_DATA`, `mirror` is `--mirror` or
-/// `$BNN_CPU_MIRROR`; an empty `env` counts as unset. A folder that is named
-/// is the only one looked at. Where none is named, MNIST is looked for in
-/// [`mnist::FOLDERS`] and fetched into the first of them. `events` hears how a
-/// download goes.
+/// `data_dir` is `--data`, `env` is `$BNN_CPU_DATA`, `mirror` is `--mirror` or `$BNN_CPU_MIRROR`;
+/// an empty `env` counts as unset. If a folder is named, no other is searched. If none is named,
+/// MNIST is looked for in [`mnist::FOLDERS`] and downloaded into the first of them. `events` is
+/// called with the progress of downloading and reading.
 ///
 /// # Errors
-/// [`Error::Data`] for a folder or file that is not as it should be;
-/// [`Error::Network`] when [`DatasetChoice::Mnist`] is neither here nor to be
-/// fetched; [`Error::Spec`] for settings that contradict each other;
-/// [`Error::Io`] from the operating system.
+/// [`Error::Data`] if a folder or file does not have the expected content; [`Error::Network`] if
+/// [`DatasetChoice::Mnist`] is neither on the disk nor can be downloaded; [`Error::Spec`] for
+/// settings that contradict each other; [`Error::Io`] from the operating system.
 pub fn load(
     choice: DatasetChoice,
     data_dir: Option<&Path>,
@@ -32,11 +30,10 @@ pub fn load(
     load_with(choice, (data_dir, env), mirror, &Options::default(), events)
 }
 
-/// [`load`] with what is stated of how files become images. Places are `--data` and
-/// `$BNN_CPU_DATA`.
+/// As [`load`], with options of how files become images. `places` are `--data` and `$BNN_CPU_DATA`.
 ///
 /// # Errors
-/// As [`load`]; also [`Error::Spec`] for options that have no effect on the set.
+/// As [`load`]; also [`Error::Spec`] for options that have no effect on the data set.
 pub fn load_with(
     choice: DatasetChoice,
     places: (Option<&Path>, Option<&Path>),
@@ -47,7 +44,7 @@ pub fn load_with(
     load_below(Path::new(""), choice, places, mirror, options, events)
 }
 
-/// [`load_with`] with the usual folders taken from below `base`.
+/// As [`load_with`], with [`mnist::FOLDERS`] below `base`.
 fn load_below(
     base: &Path,
     choice: DatasetChoice,
@@ -94,8 +91,8 @@ fn load_below(
     }
 }
 
-/// What a choice stands for where a place is named: [`DatasetChoice::Auto`] for its files,
-/// if they are of another kind than IDX.
+/// Resolves [`DatasetChoice::Auto`] for a named place: [`DatasetChoice::Files`] if the place holds
+/// files of another format than IDX. Other choices are returned unchanged.
 pub fn meant(choice: DatasetChoice, named: Option<&Path>) -> DatasetChoice {
     match choice {
         DatasetChoice::Auto if named.is_some_and(is_no_idx) => DatasetChoice::Files,
@@ -103,9 +100,9 @@ pub fn meant(choice: DatasetChoice, named: Option<&Path>) -> DatasetChoice {
     }
 }
 
-/// Whether a named place holds files of a kind that is not IDX, and no IDX files. What is
-/// damaged, or of no kind that is known, is taken for one: the attempt to read it says what
-/// it is.
+/// Returns whether a named place holds files of another format than IDX, and no IDX files. The
+/// result is also true for a damaged place or one of unknown format, because reading it as
+/// [`DatasetChoice::Files`] gives the error that describes it.
 #[cfg(feature = "formats")]
 fn is_no_idx(place: &Path) -> bool {
     let other = || -> Result<bool> {
@@ -118,7 +115,7 @@ fn is_no_idx(place: &Path) -> bool {
         if sets::others(place, "data")?.is_some() {
             return Ok(false);
         }
-        // Some of the four files are a set that lacks one.
+        // A place with some of the four IDX files is an incomplete IDX data set.
         Ok(super::formats::is_here(place)? || !super::formats::has_idx_names(place)?)
     };
     other().unwrap_or(true)
@@ -129,7 +126,7 @@ fn is_no_idx(_: &Path) -> bool {
     false
 }
 
-/// Options are for files other than IDX.
+/// Returns an error if options are stated for a data set that has no use for them.
 fn refuse_options(options: &Options, what: &str) -> Result<()> {
     match options.stated()[..] {
         [] => Ok(()),
@@ -154,13 +151,13 @@ fn find_or_fetch(
     mnist::load(&mnist::find_in(&folder, "the download")?)
 }
 
-/// Reads a set from files that are named: `data_dir`, else `env`
-/// (`$BNN_CPU_DATA`), a folder or a file. Says where it was found.
+/// Reads a data set from the named folder or file `data_dir`, else `env` (`$BNN_CPU_DATA`). Returns
+/// it with the place where it was found.
 ///
 /// # Errors
-/// [`Error::Spec`] when no files are named, or options have no effect on them;
-/// [`Error::Data`] when they are not there, are several sets of which none was chosen, or do
-/// not hold what they should; [`Error::Io`] from the operating system.
+/// [`Error::Spec`] if no place is named, or options have no effect on its files; [`Error::Data`] if
+/// nothing is there, if it holds several data sets and none was chosen, or if a file does not have
+/// the expected content; [`Error::Io`] from the operating system.
 pub fn read_files(
     choice: DatasetChoice,
     data_dir: Option<&Path>,
@@ -192,7 +189,7 @@ pub fn read_files(
     Ok((loaded, place.to_path_buf()))
 }
 
-/// The set in a place that holds no IDX files.
+/// Reads the data set in `place`, or returns `None` if the place holds a data set of IDX files.
 #[cfg(feature = "formats")]
 fn read_other(
     place: &Path,
@@ -224,11 +221,11 @@ fn read_other(
     Ok(None)
 }
 
-/// What the set in `folder` is called: the folder's or the zip's name, or that of the
-/// folder above `raw`, where torchvision keeps its files. Bytes that are no text and characters that
-/// would disturb a line of output are replaced.
+/// Returns the name of the data set in `folder`: the name of the folder or archive, or that of the
+/// folder above `raw`, in which torchvision keeps its files. Bytes that are not UTF-8 and
+/// characters that would garble a line of output are replaced.
 fn name_of(folder: &Path) -> Result<String> {
-    // "." and ".." have a name only once they are resolved.
+    // The names "." and ".." are replaced by the names of the folders that they stand for.
     let resolved = folder.canonicalize().map_err(Error::io("open", folder))?;
     let above = resolved.parent().and_then(Path::file_name);
     let own = match resolved.extension() {

@@ -1,4 +1,4 @@
-//! From a choice to a data set: what is found, fetched, replaced and refused.
+//! Tests of how a choice becomes a data set: what is found, downloaded, replaced and refused.
 
 use super::*;
 use crate::data::idx;
@@ -8,7 +8,7 @@ use DatasetChoice::{Auto, Digits, Idx, Mnist};
 /// A mirror that refuses the connection.
 const DEAD: Option<&str> = Some("http://127.0.0.1:9");
 
-/// Nothing is stated of how files become images.
+/// No option of how files become images is stated.
 const NONE: Options = Options {
     size: None,
     resize: None,
@@ -76,7 +76,7 @@ fn idx_takes_its_name_from_the_folder() {
     }
     let line = load(Idx, None, None, None, &mut |_| ()).unwrap_err();
     assert!(line.to_string().contains("needs a folder"), "{line}");
-    // The same files are not MNIST.
+    // The same files are not MNIST under the choice of MNIST.
     let outcome = load(Auto, Some(&folder), None, None, &mut |_| ());
     assert!(outcome.unwrap_err().to_string().contains("idx"));
 }
@@ -134,15 +134,15 @@ fn real_mnist_is_found_verified_and_normalised() {
     let measured = crate::data::Normalisation::of(&data.train);
     assert!((measured.mean - 0.1307).abs() < 5e-5);
     assert!((measured.std - 0.3081).abs() < 5e-5);
-    // However it is asked for, it is the same set.
+    // Each choice that reads the files gives the same data set.
     let idx = load(Idx, Some(&folder), None, None, &mut |_| ()).unwrap();
     assert_eq!(idx.dataset.train, data.train);
     assert_eq!(idx.dataset.name, "MNIST");
     assert_eq!(idx.dataset.normalisation(), mnist::NORMALISATION);
 }
 
-/// From an empty folder, over a mirror that serves the real files, to the
-/// data set; and once more from what was saved, with the mirror gone.
+/// From an empty folder the data set is downloaded from a mirror with the real files; it is then
+/// loaded again from the saved files, without the mirror.
 #[cfg(feature = "download")]
 #[test]
 fn real_mnist_is_fetched_once() {

@@ -1,4 +1,4 @@
-//! The built-in digits' skeletons: how a pen may move to write each of them.
+//! Skeletons of the built-in digits: the strokes by which each digit is written.
 //!
 //! Points lie in a unit box, x to the right and y downwards. Each stroke is a
 //! list of points joined by a Catmull-Rom spline, so two points make a straight
@@ -6,12 +6,12 @@
 
 /// A point, (x, y).
 pub(super) type Point = (f32, f32);
-/// One movement of the pen.
+/// One continuous stroke of the pen.
 pub(super) type Stroke = &'static [Point];
-/// One way of writing a digit.
+/// One form of a digit.
 pub(super) type Glyph = &'static [Stroke];
 
-/// The ways of writing each digit, by digit.
+/// The forms of each digit, indexed by the digit.
 pub(super) const GLYPHS: [&[Glyph]; 10] =
     [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 

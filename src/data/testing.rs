@@ -1,5 +1,4 @@
-//! Helpers for the tests of this folder: real MNIST where there is one, and a
-//! web server of a few lines.
+//! Helpers for the tests of this folder: the folder of the real MNIST, and a small web server.
 
 #![cfg_attr(not(feature = "download"), allow(dead_code))]
 
@@ -7,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
-/// The folder with the real MNIST, or `None` after saying which test is left
-/// out. The line goes past the test harness's capture, so it is always seen.
+/// Returns the folder with the real MNIST, or `None` after printing which test is left out. The
+/// line bypasses the capture of the test harness, so it is always shown.
 pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("BNN_CPU_DATA").filter(|value| !value.is_empty());
     if folder.is_none() {
-        // One write, so that lines of tests running side by side stay whole.
+        // One write keeps the lines of parallel tests whole.
         let line = format!("left out: {test} needs MNIST (set BNN_CPU_DATA)\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
@@ -23,7 +22,7 @@ pub(crate) fn mnist_folder(test: &str) -> Option<PathBuf> {
 pub(crate) struct Reply {
     status: u16,
     claimed: u64,
-    /// Where the file is said to be instead; none where this is empty.
+    /// The address in the header `location`; without such a header if it is empty.
     location: String,
     body: Vec<u8>,
 }
@@ -40,7 +39,7 @@ impl Reply {
         }
     }
 
-    /// Sends the client on to `location`.
+    /// Redirects the client to `location`.
     pub(crate) fn redirect(status: u16, location: &str) -> Self {
         Self {
             location: location.into(),
@@ -48,12 +47,12 @@ impl Reply {
         }
     }
 
-    /// Announces the whole of `body` and hangs up after `sent` bytes.
+    /// States the length of the whole `body` and closes the connection after `sent` bytes.
     pub(crate) fn cut_short(body: &[u8], sent: usize) -> Self {
         Self::claiming(&body[..sent], body.len() as u64)
     }
 
-    /// Sends `body` under a header that claims another length.
+    /// Sends `body` with a header that states another length.
     pub(crate) fn claiming(body: &[u8], claimed: u64) -> Self {
         Self {
             status: 200,
@@ -76,7 +75,7 @@ pub(crate) fn serve(reply: impl Fn(&str) -> Reply + Send + 'static) -> Server {
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            // A client that hangs up early is no concern of the server.
+            // An error of a client that closes the connection early is ignored.
             let _ = answer(stream, &reply);
         }
     });
@@ -108,7 +107,7 @@ fn answer(mut stream: TcpStream, reply: &impl Fn(&str) -> Reply) -> std::io::Res
     stream.write_all(&reply.body)
 }
 
-/// A zip of these files, each deflated or stored.
+/// Returns a zip archive of these files, each compressed or stored.
 pub(crate) fn zip(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
     use rawzip::CompressionMethod;
     let mut bytes = Vec::new();

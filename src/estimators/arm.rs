@@ -1,8 +1,8 @@
-//! The estimator [`Arm`].
+//! The ARM estimator ([`Arm`]).
 
 use super::{Emit, Estimator, Extra, Info, Needs, Outcome, Probability, Rule, ScoreFunction, Unit};
 
-/// A sample's opposite.
+/// The further evaluation of ARM: the antithetic sample.
 pub(super) const OPPOSITE: [Extra; 1] = [Extra {
     here: Emit::Opposite,
     above: Emit::Sample,
@@ -15,9 +15,9 @@ pub(super) const OPPOSITE: [Extra; 1] = [Extra {
 /// dL/dx = (L(h̃) - L(h)) · a·(u - 1/2)
 /// ```
 ///
-/// The same uniform numbers make a sample and its opposite; their losses' difference
-/// is the signal. Unbiased, for the logistic probability function alone. Cost: one further forward pass
-/// for each binary layer.
+/// A sample and its antithetic sample use the same uniform numbers; the difference of their losses
+/// is the learning signal. Unbiased, for the logistic probability function alone. Cost: one further
+/// forward pass for each binary layer.
 ///
 /// Source: Yin and Zhou, "ARM" (arXiv 1807.11143).
 #[derive(Clone, Copy, Debug, Default)]

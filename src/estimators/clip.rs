@@ -1,4 +1,4 @@
-//! The estimator [`ClippedStraightThrough`].
+//! The clipped straight-through estimator ([`ClippedStraightThrough`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
@@ -10,9 +10,9 @@ rule_with_probability!(
     /// dL/dx = dL/dh · a/2 · [|a·x| <= 1]
     /// ```
     ///
-    /// Published for outputs -1 and +1 as `dL/dh · [|x| <= 1]`; outputs 0 and 1 are half
-    /// as far apart, hence the 1/2. That makes it [`st`](super::StraightThrough) with the
-    /// hard sigmoid, except at `|a·x| = 1` exactly. Biased.
+    /// Published for outputs -1 and +1 as `dL/dh · [|x| <= 1]`; the distance of outputs 0 and 1 is
+    /// half as large, hence the factor 1/2. The estimator equals [`st`](super::StraightThrough)
+    /// with the hard sigmoid, except at `|a·x| = 1` exactly. Biased.
     ///
     /// Source: Courbariaux et al., "Binarized Neural Networks" (arXiv 1602.02830).
     ClippedStraightThrough,

@@ -1,15 +1,15 @@
-//! The estimator [`DoubleCv`].
+//! The double control variates estimator ([`DoubleCv`]).
 
 use super::probability::rule_with_probability;
 use super::scale::{learn, scale};
 use super::{Estimator, Info, Needs, Outcome, Probability, Rule, SavedGrads, ScoreFunction, Unit};
 
-/// The averages of Σ g₀·c and Σ c² as they begin: no control variate.
+/// Initial values of the averages of Σ g₀·c and Σ c²: no control variate.
 const BEGIN: [f32; 2] = [0.0, 0.0];
 
 rule_with_probability!(
-    /// Double control variates: leave-one-out REINFORCE whose other samples also predict,
-    /// to first order, what a sample's own bits do to its loss.
+    /// Double control variates: leave-one-out REINFORCE in which the other samples also predict, to
+    /// first order, the effect of a sample's own bits on its loss.
     ///
     /// ```text
     /// K samples h_1 … h_K of an image, g_j = dL/dh at h_j, ḡ_k = mean of g_j over j ≠ k
@@ -18,24 +18,27 @@ rule_with_probability!(
     ///         - α·ḡ_k·p'                                    over K
     /// ```
     ///
-    /// The mean of `L(h_j)` is the image's expected loss (`--baseline loo`, the usual one). The
-    /// first control variate is `b_k`, what the loss of these bits should differ from that by;
-    /// its mean times the score is `ḡ_k·p'` and is put back. The second one is `b_j` in the
-    /// leave-one-out mean, which takes off what the other samples' own bits did to it. It holds
-    /// `g_k`, which knows `h_k`, and yet biases nothing: given all other bits the mean of
-    /// `h_j - p` is 0. So the sum is unbiased for every `ḡ` and every `α` that was fixed before
-    /// the samples were drawn. Binary layers above pass `g` on as straight-through units do.
+    /// The mean of `L(h_j)` estimates the image's expected loss (the usual baseline `--baseline
+    /// loo`). The first control variate is `b_k`, the predicted difference between the loss of
+    /// these bits and that mean; the expectation of `b_k` times the score is `ḡ_k·p'`, which is
+    /// added back. The second control variate is `b_j` in the leave-one-out mean, which removes the
+    /// predicted effect of the other samples' own bits. It contains `g_k`, which depends on `h_k`,
+    /// and is nevertheless unbiased: given all other bits the mean of `h_j - p` is 0. So the sum is
+    /// unbiased for every `ḡ` and every `α` that was fixed before the samples were drawn. Binary
+    /// layers above propagate `g` as straight-through units do.
     ///
-    /// **Learned.** `α` is a layer's own and minimises the second moment of its gradient, with
-    /// the samples of an image added up as its biases have them: only in that sum do the terms
-    /// of different samples meet, which the second control variate is there for. It is near -1
-    /// where the loss is nearly linear in the bits. The published form takes gradient steps to
-    /// the same end; here `α` is the closed form over moving averages (`scale.rs`).
+    /// **Learned.** Each layer has its own `α`, which minimises the second moment of its gradient,
+    /// with the samples of an image added up as in the gradients of its biases: the second control
+    /// variate reduces the covariance of the terms of different samples, which only that sum
+    /// contains. `α` is near -1 if the loss is nearly linear in the bits. The published form
+    /// minimises the same quantity by gradient steps; here `α` has the closed form over moving
+    /// averages (`scale.rs`).
     ///
-    /// Under layers that pass an gradient on without a loss in it (real ones, straight-through
-    /// units, a local expectation) `g_j` comes with the gradient itself. Cost: K forward and
-    /// backward passes, two of the latter under another score function; at least two samples.
-    /// `tests/second_moments.rs` holds the variance against the formula's.
+    /// If the layers above propagate a gradient without a loss in it (real layers, straight-through
+    /// units, a local expectation), `g_j` is computed in the same backward pass as the gradient
+    /// itself. Cost: K forward and backward passes, or two backward passes each under another score
+    /// function; at least two samples. `tests/second_moments.rs` compares the variance with that of
+    /// the formula.
     ///
     /// Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).
     DoubleCv,

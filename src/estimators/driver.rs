@@ -1,32 +1,32 @@
-//! [`Driver`]: a tape with sampled units, run forwards and backwards.
+//! [`Driver`]: forward and backward passes over a tape with sampled units.
 
 use super::{Plan, Probability};
 use crate::tape::{Mode, Phase, Tape, Value};
 
-/// A binary layer as it was recorded.
+/// A binary layer as it was recorded on a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded {
-    /// Its input, the pre-activations.
+    /// The input of the layer, its pre-activations.
     pub x: Value,
-    /// The probability of a bit.
+    /// The probability function of its bits.
     pub probability: Probability,
 }
 
-/// Runs a tape with sampled units forwards and backwards: the plan of rows, learning
-/// signals, control-variate passes. It knows no network: any tape does whose root is one
-/// loss a row.
+/// Runs forward and backward passes over a tape with sampled units, including the plan of rows, the
+/// learning signals and the control-variate passes. It works with any tape whose root is one loss
+/// per row.
 ///
-/// A step is [`Driver::forward`], then whatever sets the baselines of
+/// A training step is [`Driver::forward`], then an assignment of the baselines in
 /// [`crate::tape::Signals`], then [`Driver::backward`].
 pub struct Driver {
-    /// One loss a row.
+    /// The value that holds one loss per row.
     loss: Value,
-    /// Samples of an image in training.
+    /// Number of samples per image in training.
     samples: usize,
     /// For each particle in training, whether it is a sample of the network.
     particles: Vec<bool>,
-    /// Whether a gradient needs a control-variate pass first, and whether that one is of
-    /// the samples as well.
+    /// Whether a gradient needs a control-variate pass first, and whether that pass includes the
+    /// samples.
     control_variate_pass: bool,
     saves_grads_of_samples: bool,
     units: Vec<Recorded>,
@@ -34,11 +34,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver of a sealed tape with `samples` samples of an image in training.
-    /// `units` are the layers of the plan.
+    /// Makes a driver of a sealed tape with `samples` samples per image in training. `plan` is the
+    /// plan of the tape's sampled layers.
     ///
     /// # Panics
-    /// If `loss` is not one number a row.
+    /// Panics if `loss` is not one number per row.
     pub fn new(
         tape: &Tape,
         plan: &Plan,
@@ -58,12 +58,13 @@ impl Driver {
         }
     }
 
-    /// Runs the tape on the live images: in training on all rows of an image, else on one.
+    /// Runs the forward pass over the images in use: in training for all rows of an image, else for
+    /// one row.
     pub fn forward(&mut self, tape: &mut Tape) {
         self.forward_watched(tape, |_| {});
     }
 
-    /// [`Self::forward`], which calls `done` with the number of each node after it.
+    /// As [`Self::forward`]; after each node, `done` is called with its index.
     pub fn forward_watched(&mut self, tape: &mut Tape, done: impl FnMut(usize)) {
         let (samples, particles) = match tape.pass.mode {
             Mode::Train => (self.samples, self.particles.len()),
@@ -79,17 +80,18 @@ impl Driver {
         tape.signals.weights[..primary].fill(1.0 / primary as f32);
     }
 
-    /// The loss of each sample: image by image for the first samples, then for the
-    /// second ones.
+    /// Returns the loss of each sample: those of the first sample of every image, then those of the
+    /// second sample, and so on.
     pub fn losses<'a>(&self, tape: &'a Tape) -> &'a [f32] {
         &tape.value(self.loss)[..tape.pass.group.primary()]
     }
 
-    /// After a pass that enumerated outcomes: weighs each by its probability, so that
-    /// [`Self::backward`] of `reinforce` gives the exact gradient of the expected loss.
+    /// Weights the outcomes of a pass that enumerated them by their probabilities, so that
+    /// [`Self::backward`] with the estimator `reinforce` gives the exact gradient of the expected
+    /// loss.
     ///
     /// # Panics
-    /// If the pass enumerated nothing.
+    /// Panics if the pass did not enumerate outcomes.
     pub fn weigh_outcomes(&mut self, tape: &mut Tape) {
         assert!(tape.pass.enumerate, "no outcomes were enumerated");
         let group = tape.pass.group;
@@ -98,7 +100,7 @@ impl Driver {
         for unit in &self.units {
             let (len, x) = (tape.shape(unit.x).len(), tape.value(unit.x));
             for (row, weight) in weights.iter_mut().enumerate() {
-                // Where nothing below is sampled an image has one row.
+                // If nothing below is sampled, an image has one row.
                 let from = row % (x.len() / len) * len;
                 for (k, &x) in x[from..from + len].iter().enumerate() {
                     let p = f64::from(unit.probability.of(tape.pass.slope, x));
@@ -113,11 +115,11 @@ impl Driver {
         }
     }
 
-    /// Clears the gradients of the parameters and computes those of the mean loss of the
-    /// samples of the last [`Self::forward`], as the estimators see them.
+    /// Clears the gradients of the parameters and computes those of the mean loss of the samples of
+    /// the last [`Self::forward`], by the estimators of the layers.
     ///
     /// # Panics
-    /// If the tape was not sealed for training.
+    /// Panics if the tape was not sealed for training.
     pub fn backward(&mut self, tape: &mut Tape) {
         tape.pass.grads_saved = self.control_variate_pass && tape.pass.mode == Mode::Train;
         if tape.pass.grads_saved {
@@ -131,8 +133,8 @@ impl Driver {
         self.replay(tape, true);
     }
 
-    /// Replays backwards from the losses of the particles that are samples, which
-    /// share the weight of their sample, or of those that are not.
+    /// Runs a backward pass from the losses of the particles that are samples, which share the
+    /// weight of their sample, or (with `samples` false) from the losses of the other particles.
     fn replay(&mut self, tape: &mut Tape, samples: bool) {
         let group = tape.pass.group;
         let of = &self.particles[..group.particles];

@@ -1,4 +1,4 @@
-//! The estimator [`Gumbel`].
+//! The Gumbel-softmax estimator ([`Gumbel`]).
 
 use super::probability::{relaxed, relaxed_derivative};
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
@@ -25,11 +25,11 @@ const SOFT: Info = Info {
 /// hard:  h = [z > 0];                              dL/dx = dL/dh · r(1-r)·a/t
 /// ```
 ///
-/// A Bernoulli bit is `[z > 0]` for logistic noise; the relaxed bit `r` has a
-/// derivative, and tends to the bit as the temperature `t` falls, while the
-/// derivative's variance grows. Biased: soft trains another network than it tests,
-/// hard passes the relaxation's derivative through the bit. Noise makes it what it is,
-/// so units are sampled in training also where evaluation thresholds them.
+/// A Bernoulli bit is `[z > 0]` for logistic noise. The relaxed bit `r` has a derivative, and tends
+/// to the bit as the temperature `t` decreases, while the variance of the derivative increases.
+/// Biased: the soft form trains a network of real activations and evaluates one of bits; the hard
+/// form uses the derivative of the relaxation for the bit. The formula is an expectation over
+/// noise, so units are sampled in training even if they are deterministic in evaluation.
 ///
 /// Source: Jang, Gu, Poole (arXiv 1611.01144); Maddison, Mnih, Teh (1611.00712).
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,4 +1,4 @@
-//! The estimator [`Identity`].
+//! The identity straight-through estimator ([`Identity`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
@@ -10,9 +10,9 @@ rule_with_probability!(
     /// dL/dx = dL/dh · a
     /// ```
     ///
-    /// The bit is taken for `a·x` itself: nothing saturates, so a unit that is far from
-    /// its threshold is still pushed, which helps at first and keeps weights moving
-    /// that should have settled. Biased.
+    /// The gradient is that of `a·x` in place of the bit. It does not saturate, so a unit far from
+    /// its threshold still gets a gradient; this helps early in training and keeps weights from
+    /// settling later. Biased.
     ///
     /// Source: Hinton 2012, as described by Bengio et al. (arXiv 1308.3432).
     Identity,

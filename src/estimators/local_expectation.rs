@@ -1,24 +1,25 @@
-//! The estimator [`LocalExpectation`].
+//! The local expectation estimator ([`LocalExpectation`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
 rule_with_probability!(
-    /// Local expectation: the exact difference that each bit of the last layer makes.
+    /// Local expectation: the exact difference in the loss that each bit of the last binary layer
+    /// makes.
     ///
     /// ```text
     /// dL/dx_i = p'(x_i) · (L[h_i = 1] - L[h_i = 0])      the other bits as sampled
     /// ```
     ///
-    /// Unbiased, and with the noise of the unit's own bit summed out. In general it costs
-    /// two forward passes for each unit; over the last binary layer it is exact and cheap,
-    /// because a flip moves the logits by one column of the linear layer above, which
-    /// computes the differences ([`crate::layers::LinearOp::record_differences`]) and hands them on in
-    /// place of the gradient. Binary layers below need another estimator: write
-    /// `disarm+local-expectation`, names from the first layer to the last.
+    /// Unbiased, with the noise of the unit's own bit integrated out. In general it costs two
+    /// forward passes for each unit. Below a last linear layer it is exact and cheap, because
+    /// flipping a bit changes the logits by one column of the weights; that layer computes the
+    /// differences ([`crate::layers::LinearOp::record_differences`]) and propagates them in place
+    /// of the gradient. Binary layers below need another estimator, for example
+    /// `disarm+local-expectation`, which names the estimators from the first layer to the last.
     ///
-    /// The default probability function is the logistic: as the difference does not vanish where the hard
-    /// sigmoid is flat, units there would be lost for good.
+    /// The default probability function is the logistic one. With the hard sigmoid, units in its
+    /// flat part would get no gradient although the difference is not 0, and would never recover.
     ///
     /// Source: Titsias and Lázaro-Gredilla, "Local Expectation Gradients" (arXiv 1503.01494).
     LocalExpectation,

@@ -1,39 +1,38 @@
-//! Floor 3: gradient estimators for binary units.
+//! Gradient estimators for binary units (floor 3).
 //!
-//! An estimator is a scalar rule inside one generic layer, [`BinaryUnit`]: given
-//! a unit's pre-activation `x`, the bit `h` that it emitted, and what came back
-//! from above, it says what to pass on to `x`. A [`Pathwise`] rule uses the gradient of
-//! the bit; a [`ScoreFunction`] uses the row's learning signal, made from its loss,
-//! instead.
+//! An estimator is a scalar rule within the generic layer [`BinaryUnit`]: from a unit's
+//! pre-activation `x`, the emitted bit `h`, and the gradient or learning signal from above it
+//! computes the gradient with respect to `x`. A [`Pathwise`] rule uses the gradient of the loss
+//! with respect to the bit; a [`ScoreFunction`] rule uses the learning signal of the row, which is
+//! computed from its loss.
 //!
 //! ```text
 //! h ~ Bernoulli(p),  p = s(a·x)      stochastic units
-//! h = [x > 0]                        deterministic units, and stochastic ones read as thresholds
+//! h = [x > 0]                        deterministic units, and stochastic ones that are thresholded
 //!
 //! x    the pre-activation             a    the slope, which may be annealed over training
 //! h    the bit that is emitted        s    the probability function: hard sigmoid or logistic
 //! p    the probability of a 1         p'   dp/dx = a·s'(a·x)
 //! u    the sample's uniform number, h = [u < p]
-//! L    the loss of the row            dL/dh  the gradient that came from above
+//! L    the loss of the row            dL/dh  the gradient from the layer above
 //! σ    the logistic, 1/(1 + e^-x)     t    the temperature of a relaxed bit
 //! ```
 //!
-//! The probability function is [`Probability`]; each estimator's type states its formula in
-//! these letters, whether it is unbiased, its cost and its source.
+//! [`Probability`] is the probability function; the documentation of each estimator's type states
+//! its formula in this notation, whether it is unbiased, its cost and its source.
 //!
-//! A rule that needs the loss somewhere else than at the sample (at the opposite
-//! bits, at the mean, at a relaxed sample) asks for [`Extra`] rows; a rule with
-//! a control variate that has a gradient of its own asks for gradients that a first
-//! replay saves ([`SavedGrads`]).
+//! A rule that needs the loss at other values than the sample (at the antithetic bits, at the mean,
+//! at a relaxed sample) requests [`Extra`] rows. A rule whose control variate has a gradient of its
+//! own requests gradients that a first backward pass saves ([`SavedGrads`]).
 //!
-//! To add an estimator to this crate, write its file and name it in [`ALL`]; from another
-//! crate, call [`register`]. The tests run over the registry.
+//! To add an estimator to this crate, write its file and name it in [`ALL`]; from another crate,
+//! call [`register`]. The tests cover all registered estimators.
 //!
-//! PSA (Shekhovtsov 2020, arXiv 2006.03143) is left out. Its analytic step needs the next
-//! layer's pre-activation as a linear function of each bit, for then a flip's effect on
-//! every unit above costs one more convolution. In the networks here a max-pool stands
-//! between a convolution and its units, which breaks that line; above the last binary
-//! layer, where it holds, `local-expectation` is exact at the same cost.
+//! PSA (Shekhovtsov 2020, arXiv 2006.03143) is not implemented. Its analytic step requires that the
+//! next layer's pre-activation is a linear function of each bit; then the effect of a flip on every
+//! unit above costs one more convolution. In the networks here a max-pool lies between a
+//! convolution and its units, so this does not hold. Above the last binary layer, where it holds,
+//! `local-expectation` is exact at the same cost.
 
 mod arm;
 mod clip;
@@ -84,74 +83,75 @@ pub use unit::{BinaryUnit, Firing};
 
 use crate::kernels::Elementwise;
 
-/// What `bnn-cpu estimators` and the documentation say of an estimator.
+/// The properties of an estimator that `bnn-cpu estimators` and the documentation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     /// The name on the command line.
     pub name: &'static str,
-    /// The gradient with respect to `x`, in the notation of the module's page.
+    /// The gradient with respect to `x`, in the notation of [`crate::estimators`].
     pub formula: &'static str,
     /// Whether its expectation is the exact gradient.
     pub unbiased: bool,
-    /// Passes over the network for one step.
+    /// The number of passes over the network for one training step, in words.
     pub cost: &'static str,
-    /// Where it was published.
+    /// The publication.
     pub source: &'static str,
 }
 
-/// How an estimator finds a gradient.
+/// The kind of a rule, which determines where its gradient comes from.
 #[derive(Clone, Copy)]
 pub enum Rule<'a> {
-    /// The rule uses the gradient of what the unit emitted.
+    /// The rule uses the gradient of the loss with respect to what the unit emitted.
     Pathwise(&'a dyn Pathwise),
-    /// The rule uses the loss of the row. Such units are sampled in training whatever they do
-    /// in evaluation, for without noise there is no score; a deterministic one is thresholded
-    /// when it is evaluated.
+    /// The rule uses the loss of the row. Units with such a rule are sampled in training, because a
+    /// score requires noise; deterministic units are thresholded in evaluation only.
     ScoreFunction(&'a dyn ScoreFunction),
-    /// The unit passes no gradient on.
+    /// The unit has a gradient of 0.
     NoGradient,
 }
 
-/// Which gradients of the loss, with respect to what the layer emitted, a score-function
-/// rule needs before it can give its own. A control-variate pass backwards saves them.
+/// The gradients of the loss, with respect to what the layer emitted, that a score-function rule
+/// needs before it can compute its own gradient. A control-variate pass saves them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SavedGrads {
-    /// The rule needs none.
+    /// No gradients are needed.
     None,
-    /// The rule needs the gradients in its [`Extra`] rows.
+    /// The gradients in the rule's [`Extra`] rows are needed.
     ExtraRows,
-    /// The rule needs the gradients in the samples: a unit is given the mean over the image's
-    /// other samples.
+    /// The gradients in the samples are needed: a unit gets the mean over the image's other
+    /// samples.
     Samples,
 }
 
-/// What a rule is told of one unit in one row, on the way back.
+/// The values of one unit in one row that a rule computes its gradient from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Unit {
-    /// Slope `a`.
+    /// Slope `a` of the probability function.
     pub slope: f32,
-    /// Temperature of relaxed bits.
+    /// Temperature `t` of relaxed bits.
     pub temperature: f32,
-    /// Pre-activation.
+    /// Pre-activation `x`.
     pub x: f32,
-    /// `s(a·x)`; 0 unless the rule [`needs`](Estimator::needs) it.
+    /// Probability `p = s(a·x)`; 0 unless the rule [`needs`](Estimator::needs) it.
     pub p: f32,
-    /// The uniform number of the sample, `h = [u < p]`; 0 unless needed.
+    /// Uniform number `u` of the sample, `h = [u < p]`; 0 unless the rule
+    /// [`needs`](Estimator::needs) it.
     pub u: f32,
-    /// A second uniform number, independent of the first; 0 unless needed.
+    /// A second uniform number, independent of `u`; 0 unless the rule [`needs`](Estimator::needs)
+    /// it.
     pub v: f32,
-    /// What the unit emitted: a bit, or a relaxed bit where the rule asks for one.
+    /// The emitted value `h`: a bit, or a relaxed bit if the rule relaxes.
     pub h: f32,
-    /// The gradient of the loss with respect to what the unit emitted.
+    /// The gradient `dL/dh` of the loss with respect to the emitted value.
     pub dh: f32,
-    /// The row's learning signal, [`ScoreFunction::learning_signal`].
+    /// The learning signal of the row, computed by [`ScoreFunction::learning_signal`].
     pub learning_signal: f32,
-    /// Gradients that a control-variate pass saved, [`ScoreFunction::saved_grads`].
+    /// The gradients that a control-variate pass saved, as requested by
+    /// [`ScoreFunction::saved_grads`].
     pub saved_grads: [f32; 2],
 }
 
-/// What a rule is told of many units of one row on the way back: the fields of [`Unit`] as
-/// slices of equal length.
+/// The values of many units of one row, with the fields of [`Unit`] as slices of equal length.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the fields are those of Unit")]
 pub struct Units<'a> {
@@ -168,7 +168,7 @@ pub struct Units<'a> {
 }
 
 impl Units<'_> {
-    /// Unit `i`.
+    /// Returns the values of unit `i`.
     #[inline(always)]
     pub fn at(&self, i: usize) -> Unit {
         Unit {
@@ -186,60 +186,60 @@ impl Units<'_> {
     }
 }
 
-/// What [`ScoreFunction::learning_signal`] is made from: one primary row at one layer.
+/// The values of one primary row at one layer that [`ScoreFunction::learning_signal`] is computed
+/// from.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
     /// Loss of the sample.
     pub loss: f32,
-    /// Losses of the layer's extra rows.
+    /// Losses of the rows that the layer's rule requested ([`Extra`]).
     pub extra: [f32; 2],
-    /// The loss that the baseline expects; 0 without a baseline.
+    /// The baseline of the row; 0 without a baseline.
     pub baseline: f32,
-    /// The weight of the row in the objective.
+    /// Weight of the row's loss in the objective.
     pub weight: f32,
-    /// Bits and probabilities of the layer.
+    /// Bits of the layer.
     pub h: &'a [f32],
-    /// Probabilities; zeros unless the rule needs them.
+    /// Probabilities of the layer's bits; zeros unless the rule [`needs`](Estimator::needs) them.
     pub p: &'a [f32],
     /// Gradients of the weighted loss that a control-variate pass saved.
     pub saved_grads: [&'a [f32]; 2],
 }
 
-/// Which numbers of a row a rule needs beside pre-activations and bits; what it does not need
-/// is not computed.
+/// The values of a row that a rule needs beside pre-activations and bits; other values are not
+/// computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Whether it needs the probabilities `p`.
+    /// Whether the rule needs the probabilities `p`.
     pub p: bool,
-    /// Whether it needs the uniform numbers `u` of the sample.
+    /// Whether the rule needs the uniform numbers `u` of the sample.
     pub u: bool,
-    /// Whether it needs further uniform numbers `v`.
+    /// Whether the rule needs a second set of uniform numbers `v`.
     pub v: bool,
 }
 
-/// A rule that carries gradients through a binary unit: what all rules have. It is a
-/// [`Pathwise`] or a [`ScoreFunction`] as well, as its [`rule`](Self::rule) says.
+/// A rule that computes gradients through a binary unit. This trait has what all rules share; each
+/// rule also implements [`Pathwise`] or [`ScoreFunction`], as its [`rule`](Self::rule) states.
 pub trait Estimator: Send + Sync {
-    /// The rule's name, formula, bias, cost and source.
+    /// Returns the name of the rule, its formula, whether it is unbiased, its cost and its source.
     fn info(&self) -> Info;
 
-    /// The probability function of the rule's units.
+    /// Returns the probability function of the units.
     fn probability(&self) -> Probability;
 
-    /// Which kind of rule it is, and so where its gradient comes from.
+    /// Returns the kind of the rule, with its further methods.
     fn rule(&self) -> Rule<'_>;
 
-    /// The gradient with respect to `x`. The control part of a score-function rule is
-    /// added to it, see [`ScoreFunction::control_part`].
+    /// Returns the gradient `dL/dx`. For a score-function rule [`ScoreFunction::control_part`] is
+    /// added to it.
     fn grad(&self, unit: Unit) -> f32;
 
-    /// The numbers of a row that [`Self::grad`] or the row's learning signal use.
+    /// Returns which values [`Self::grad`] or the learning signal use.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// Adds [`Self::grad`] of many units to `dx`. A rule for which there is a SIMD kernel
-    /// overrides this.
+    /// Adds [`Self::grad`] of many units to `dx`. Rules with a SIMD kernel override this method.
     fn grads(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
         for (i, dx) in dx.iter_mut().enumerate() {
             *dx += self.grad(units.at(i));
@@ -247,105 +247,104 @@ pub trait Estimator: Send + Sync {
     }
 }
 
-/// A rule that uses the gradient of what the unit emitted.
+/// A rule that uses the gradient of the loss with respect to the emitted value.
 pub trait Pathwise: Estimator {
-    /// The function whose derivative the rule uses in place of the step's, where it has
-    /// one; a test of the registry compares the two.
+    /// Returns the value at `x` of the function whose derivative replaces that of the step
+    /// function, if there is one. A test of the registry compares its derivative with
+    /// [`Estimator::grad`].
     fn surrogate(&self, _slope: f32, _x: f32) -> Option<f64> {
         None
     }
 
-    /// Whether units are sampled in training even where evaluation thresholds them: rules
-    /// whose formula is an expectation over samples.
+    /// Returns whether units are sampled in training even if they are deterministic in evaluation.
+    /// This is true for rules whose formula is an expectation over samples.
     fn explores(&self) -> bool {
         false
     }
 
-    /// Whether training emits relaxed bits, real numbers within (0, 1).
+    /// Returns whether training emits relaxed bits, real numbers in (0, 1).
     fn relaxes(&self) -> bool {
         false
     }
 
-    /// Whether the rule depends on the temperature of a run.
+    /// Returns whether the rule depends on the temperature of a run.
     fn has_temperature(&self) -> bool {
         false
     }
 
-    /// Whether it needs the difference that each bit makes to the loss in place of a
-    /// gradient, which a linear layer right above gives:
-    /// [`crate::layers::LinearOp::record_differences`].
+    /// Returns whether the rule needs, in place of the gradient, the difference that each bit makes
+    /// to the loss. A linear layer directly above computes it
+    /// ([`crate::layers::LinearOp::record_differences`]).
     fn needs_differences(&self) -> bool {
         false
     }
 }
 
-/// A rule that uses the loss of the row. It may ask for the loss elsewhere than at the
-/// sample, and have a control variate of mean zero whose scale is learned.
+/// A rule that uses the loss of the row. It may request the loss at other values than the sample,
+/// and may have a control variate of mean zero with a learned scale.
 pub trait ScoreFunction: Estimator {
-    /// The further evaluations of a sample that the rule asks for, at most two.
+    /// Returns the further evaluations of a sample that the rule requests, at most two.
     fn extras(&self) -> &'static [Extra] {
         &[]
     }
 
-    /// The gradients that a control-variate pass has to save before the rule can give its own.
+    /// Returns the gradients that a control-variate pass has to save for the rule.
     fn saved_grads(&self) -> SavedGrads {
         SavedGrads::None
     }
 
-    /// The least number of samples of an image that the rule works with.
+    /// Returns the smallest number of samples per image that the rule requires.
     fn min_samples(&self) -> usize {
         1
     }
 
-    /// Whether a baseline lowers its variance.
+    /// Returns whether a baseline reduces the variance of the rule.
     fn takes_baseline(&self) -> bool {
         false
     }
 
-    /// The learning signal of a row: what multiplies the score.
+    /// Returns the learning signal of a row, by which the score is multiplied.
     fn learning_signal(&self, of: Outcome<'_>) -> f32 {
         (of.loss - of.baseline) * of.weight
     }
 
-    /// A control variate of the row's loss whose mean over the row's own bits is 0,
-    /// whatever all other bits are; for rules that need the gradients of the
+    /// Returns a control variate of the row's loss whose mean over the row's own bits is 0 for any
+    /// values of all other bits. It is used for rules that need the gradients of the
     /// [samples](SavedGrads::Samples) and have learned numbers.
     fn control_variate(&self, _of: Outcome<'_>) -> f32 {
         0.0
     }
 
-    /// The initial values of the numbers that the rule learns for each layer; empty where it
+    /// Returns the initial values of the numbers that the rule learns for each layer; empty if it
     /// learns none.
     fn learned(&self) -> &'static [f32] {
         &[]
     }
 
-    /// The temperature of relaxed bits and the scale of the control part at step `step`, given
-    /// the temperature of the run and the layer's learned numbers.
+    /// Returns the temperature of relaxed bits and the scale of the control part at step `step`,
+    /// from the temperature of the run and the layer's learned numbers.
     fn control(&self, temperature: f32, _learned: &[f32], _step: u64) -> (f32, f32) {
         (temperature, 0.0)
     }
 
-    /// A part of mean zero that is added to [`Estimator::grad`] times the scale.
-    /// `signals` are the weighted losses of the extra rows. Where the rule needs the
-    /// gradients of the [samples](SavedGrads::Samples), the first one is what
-    /// [`Self::control_variate`] of the row is above the mean of those of the image's other
-    /// samples.
+    /// Returns a term of mean zero; it is multiplied by the scale and added to [`Estimator::grad`].
+    /// `signals` are the weighted losses of the extra rows. For a rule that needs the gradients of
+    /// the [samples](SavedGrads::Samples), the first signal is instead [`Self::control_variate`] of
+    /// the row minus the mean of those of the image's other samples.
     fn control_part(&self, _unit: Unit, _signals: [f32; 2]) -> f32 {
         0.0
     }
 
-    /// Adapts the learned numbers after a step from Σ g², Σ g·c and Σ c² over all units,
-    /// for gradients `g` and their control parts `c`. Where the rule needs the gradients of
-    /// the [samples](SavedGrads::Samples), the samples of an image are added up before they
-    /// are squared.
+    /// Updates the learned numbers after a step from the sums Σ g², Σ g·c and Σ c² over all units,
+    /// for gradients `g` and their control parts `c`. For a rule that needs the gradients of the
+    /// [samples](SavedGrads::Samples), the samples of an image are added up before they are
+    /// squared.
     fn adapt(&self, _learned: &mut [f32], _sums: [f64; 3], _step: u64) {}
 }
 
-/// What an engine asks of any rule; a rule of the other kind has the answer that changes
-/// nothing.
+/// Methods of both kinds of rules. For a rule of the other kind, each returns the default value.
 impl dyn Estimator + '_ {
-    /// The rule as a pathwise one.
+    /// Returns the rule as a pathwise rule, if it is one.
     pub fn pathwise(&self) -> Option<&dyn Pathwise> {
         match self.rule() {
             Rule::Pathwise(rule) => Some(rule),
@@ -353,7 +352,7 @@ impl dyn Estimator + '_ {
         }
     }
 
-    /// The rule as a score-function one.
+    /// Returns the rule as a score-function rule, if it is one.
     pub fn score_function(&self) -> Option<&dyn ScoreFunction> {
         match self.rule() {
             Rule::ScoreFunction(rule) => Some(rule),
@@ -361,49 +360,50 @@ impl dyn Estimator + '_ {
         }
     }
 
-    /// Whether units are sampled in training even where evaluation thresholds them.
+    /// Returns whether units are sampled in training even if they are deterministic in evaluation.
+    /// This is true for all score-function rules, and as [`Pathwise::explores`] states.
     pub fn explores(&self) -> bool {
         self.score_function().is_some() || self.pathwise().is_some_and(|rule| rule.explores())
     }
 
-    /// See [`Pathwise::relaxes`].
+    /// Returns [`Pathwise::relaxes`], or false.
     pub fn relaxes(&self) -> bool {
         self.pathwise().is_some_and(|rule| rule.relaxes())
     }
 
-    /// See [`Pathwise::has_temperature`].
+    /// Returns [`Pathwise::has_temperature`], or false.
     pub fn has_temperature(&self) -> bool {
         self.pathwise().is_some_and(|rule| rule.has_temperature())
     }
 
-    /// See [`Pathwise::needs_differences`].
+    /// Returns [`Pathwise::needs_differences`], or false.
     pub fn needs_differences(&self) -> bool {
         self.pathwise().is_some_and(|rule| rule.needs_differences())
     }
 
-    /// See [`ScoreFunction::extras`].
+    /// Returns [`ScoreFunction::extras`], or none.
     pub fn extras(&self) -> &'static [Extra] {
         self.score_function().map_or(&[], |rule| rule.extras())
     }
 
-    /// See [`ScoreFunction::saved_grads`].
+    /// Returns [`ScoreFunction::saved_grads`], or [`SavedGrads::None`].
     pub fn saved_grads(&self) -> SavedGrads {
         self.score_function()
             .map_or(SavedGrads::None, |rule| rule.saved_grads())
     }
 
-    /// See [`ScoreFunction::min_samples`].
+    /// Returns [`ScoreFunction::min_samples`], or 1.
     pub fn min_samples(&self) -> usize {
         self.score_function().map_or(1, |rule| rule.min_samples())
     }
 
-    /// See [`ScoreFunction::takes_baseline`].
+    /// Returns [`ScoreFunction::takes_baseline`], or false.
     pub fn takes_baseline(&self) -> bool {
         self.score_function()
             .is_some_and(|rule| rule.takes_baseline())
     }
 
-    /// See [`ScoreFunction::learned`].
+    /// Returns [`ScoreFunction::learned`], or an empty slice.
     pub fn learned(&self) -> &'static [f32] {
         self.score_function().map_or(&[], |rule| rule.learned())
     }

@@ -1,4 +1,4 @@
-//! The estimator [`MuProp`].
+//! The MuProp estimator ([`MuProp`]).
 
 use super::probability::rule_with_probability;
 use super::{
@@ -12,17 +12,18 @@ const MEAN: [Extra; 1] = [Extra {
 }];
 
 rule_with_probability!(
-    /// MuProp: the score function less a first-order Taylor baseline, plus its mean.
+    /// MuProp: the score function with a first-order Taylor baseline, plus the mean of that
+    /// baseline's term.
     ///
     /// ```text
     /// h̄ = p,  L̄ = L(h̄),  ḡ = dL/dh at h̄
     /// dL/dx = (L - L̄ - Σ ḡ·(h - h̄)) · d log P(h)/dx  +  ḡ·p'
     /// ```
     ///
-    /// The loss at the mean is a baseline of its own, better than the mean of other rows:
-    /// it knows the image. The expansion is about the layer's own mean given the sample below it, with the
-    /// layers above at their means; the sum runs over the row's units. Unbiased. Cost: for
-    /// each binary layer one further forward pass, and one further backward pass in all.
+    /// The loss at the mean is a baseline that depends on the image, unlike the mean loss of other
+    /// rows. The expansion is about the layer's own mean given the sample below it, with the layers
+    /// above at their means; the sum is over the row's units. Unbiased. Cost: one further forward
+    /// pass for each binary layer, and one further backward pass in all.
     ///
     /// Source: Gu, Levine, Sutskever, Mnih, "MuProp" (arXiv 1511.05176).
     MuProp,

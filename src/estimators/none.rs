@@ -1,19 +1,18 @@
-//! The estimator [`NoGradient`].
+//! The ablation without a gradient ([`NoGradient`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Probability, Rule, Unit};
 use crate::kernels::Elementwise;
 
 rule_with_probability!(
-    /// No gradient through the unit: the ablation.
+    /// No gradient through the unit, as an ablation.
     ///
     /// ```text
     /// dL/dx = 0
     /// ```
     ///
-    /// Every layer below keeps its initial weights; what is left is a trained top over
-    /// random features. Six rows of the study that is reproduced here, published as
-    /// REINFORCE, are this.
+    /// All layers below keep their initial weights, so that the layers above are trained on random
+    /// features. Six rows of the reproduced study, published as REINFORCE, are equal to this.
     NoGradient,
     HardSigmoid
 );

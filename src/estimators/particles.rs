@@ -1,58 +1,59 @@
-//! What each binary layer emits in each particle of a sample. A particle is one evaluation
-//! of the network for a sample.
+//! The values that each binary layer emits in each particle of a sample. A particle is one
+//! evaluation of the network for a sample.
 //!
-//! Particle 0 is the sample. A layer's estimator may own further ones, which
-//! share the noise of the sample: the layer itself emits what [`Extra::here`] says, the
-//! layers that depend on it what [`Extra::above`] says, and all others, those below and
-//! those in other branches of the graph, what they emit in the sample.
+//! Particle 0 is the sample. A layer's estimator may request further particles, which share the
+//! noise of the sample: the layer itself emits what [`Extra::here`] states, the layers that depend
+//! on it emit what [`Extra::above`] states, and all other layers (those below, and those in other
+//! branches of the graph) emit what they emit in the sample.
 
 use std::ops::Range;
 
 use super::Estimator;
 
-/// What a unit emits.
+/// The value that a unit emits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emit {
-    /// A bit, `[u < p]`.
+    /// A bit `[u < p]`.
     Sample,
-    /// The antithetic bit, `[1 - u < p]`.
+    /// The antithetic bit `[1 - u < p]`.
     Opposite,
-    /// The unit's probability `p` instead of a bit.
+    /// The probability `p` of the unit instead of a bit.
     Mean,
-    /// A relaxed bit, with the sample's noise.
+    /// A relaxed bit with the noise of the sample.
     Relaxed,
-    /// A relaxed bit given the sample's bit, with noise of its own.
+    /// A relaxed bit conditioned on the bit of the sample, with independent noise.
     Conditional,
 }
 
 impl Emit {
-    /// Whether it is a bit.
+    /// Returns whether the value is a bit.
     pub fn is_bit(self) -> bool {
         matches!(self, Emit::Sample | Emit::Opposite)
     }
 }
 
-/// A further evaluation that an estimator asks for beside the sample: what is emitted there.
+/// A further evaluation of the network for a sample that an estimator requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extra {
-    /// What the estimator's own layer emits there.
+    /// The value that the estimator's own layer emits.
     pub here: Emit,
-    /// What the binary layers above it emit there.
+    /// The value that the binary layers above emit.
     pub above: Emit,
 }
 
-/// What one layer emits in each particle, and which particles are evaluated for its sake.
+/// The values that one layer emits in each particle, and the particles that its estimator
+/// requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Particles {
-    /// What the layer emits in each particle.
+    /// The value that the layer emits in each particle.
     pub emits: Vec<Emit>,
-    /// The particles that are there for the layer's own estimator.
+    /// The particles that the layer's own estimator requested.
     pub own: Range<usize>,
 }
 
 impl Particles {
-    /// The particles of each of a network's binary layers in the order in which they are
-    /// computed; `depends(l, m)` says whether layer `l` depends on layer `m` below it.
+    /// Returns the particles of each binary layer of a network, in the order in which layers are
+    /// computed; `depends(l, m)` states whether layer `l` depends on layer `m` below it.
     pub fn of(
         estimators: &[&dyn Estimator],
         depends: &dyn Fn(usize, usize) -> bool,
@@ -85,7 +86,7 @@ impl Particles {
         (0..estimators.len()).map(layer).collect()
     }
 
-    /// A sample and nothing else.
+    /// Returns the particles of a sample without further evaluations.
     pub fn plain() -> Particles {
         Particles {
             emits: vec![Emit::Sample],
@@ -93,14 +94,14 @@ impl Particles {
         }
     }
 
-    /// The number of particles of a sample.
+    /// Returns the number of particles per sample.
     pub fn count(&self) -> usize {
         self.emits.len()
     }
 }
 
-/// For each particle, whether all layers emit bits there: whether it is a sample
-/// of the network, if not the primary one.
+/// Returns for each particle whether all layers emit bits in it, which makes it a sample of the
+/// network.
 pub fn samples(particles: &[Particles]) -> Vec<bool> {
     let count = particles.first().map_or(1, Particles::count);
     (0..count)

@@ -1,4 +1,4 @@
-//! [`Plan`]: which rows the sampled layers of a graph need.
+//! [`Plan`]: the rows that the sampled layers of a graph need.
 
 use std::sync::Arc;
 
@@ -7,29 +7,30 @@ use super::{Estimator, Particles, SavedGrads, samples};
 /// A binary layer of a graph, in the order in which layers are computed.
 #[derive(Clone)]
 pub struct Unit {
-    /// Its estimator.
+    /// The estimator of the layer.
     pub estimator: Arc<dyn Estimator>,
-    /// The number of units in one row.
+    /// Number of units per row.
     pub len: usize,
     /// The key of the layer's noise.
     pub noise: usize,
-    /// The numbers of the binary layers before it that it depends on, however far below.
+    /// Indices of the preceding binary layers that the layer depends on, directly or indirectly.
     pub depends_on: Vec<usize>,
 }
 
-/// What a plan says of one layer.
+/// The part of a plan that concerns one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it emits in each particle.
+    /// The value that the layer emits in each particle.
     pub particles: Particles,
-    /// Where its bits begin in the number of an outcome, where outcomes are enumerated.
+    /// Index of the layer's first bit in the number of an outcome, if outcomes are enumerated.
     pub first_bit: usize,
-    /// The key of its noise.
+    /// The key of the layer's noise.
     pub noise: usize,
 }
 
 impl Part {
-    /// A layer that is sampled once, without particles, and is the only one.
+    /// Returns the part of the only sampled layer of a network, with one sample and no further
+    /// particles.
     pub fn alone(noise: usize) -> Self {
         Self {
             particles: Particles::plain(),
@@ -39,8 +40,8 @@ impl Part {
     }
 }
 
-/// The plan of a graph's sampled layers: which rows an image needs, what each layer emits
-/// in each of them, and which replays backwards a gradient takes.
+/// The plan of a graph's sampled layers: the rows of an image, the values that each layer emits in
+/// them, and the backward passes that a gradient requires.
 #[derive(Clone)]
 pub struct Plan {
     units: Vec<Unit>,
@@ -49,7 +50,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of those layers in training.
+    /// Makes the plan of the layers in training.
     pub fn new(units: Vec<Unit>) -> Self {
         let estimators: Vec<&dyn Estimator> = units.iter().map(|u| &*u.estimator).collect();
         let depends = |l: usize, m: usize| units[l].depends_on.contains(&m);
@@ -61,7 +62,7 @@ impl Plan {
         }
     }
 
-    /// The plan of those layers in evaluation: one row a sample.
+    /// Makes the plan of the layers in evaluation, with one row per sample.
     pub fn evaluation(units: Vec<Unit>) -> Self {
         Self {
             particles: vec![Particles::plain(); units.len()],
@@ -70,25 +71,26 @@ impl Plan {
         }
     }
 
-    /// The layers.
+    /// Returns the layers.
     pub fn units(&self) -> &[Unit] {
         &self.units
     }
 
-    /// Rows of a sample: the sample itself, and what estimators evaluate beside it.
+    /// Returns the number of rows per sample: the sample itself and the further evaluations of the
+    /// estimators.
     pub fn particles(&self) -> usize {
         self.particles.first().map_or(1, Particles::count)
     }
 
-    /// For each particle, whether it is a sample of the network.
+    /// Returns for each particle whether it is a sample of the network.
     pub fn samples(&self) -> Vec<bool> {
         samples(&self.particles)
     }
 
-    /// The part of layer `i`.
+    /// Returns the part of layer `i`.
     ///
     /// # Panics
-    /// If there is no such layer.
+    /// Panics if there is no layer `i`.
     pub fn part(&self, i: usize) -> Part {
         Part {
             particles: self.particles[i].clone(),
@@ -97,19 +99,19 @@ impl Plan {
         }
     }
 
-    /// Whether layer `i` makes nothing of the gradient of its output, so that the layers
-    /// above need not compute it.
+    /// Returns whether layer `i` does not use the gradient of its output, so that the layers above
+    /// need not compute it.
     ///
     /// # Panics
-    /// If there is no such layer.
+    /// Panics if there is no layer `i`.
     pub fn ignores_gradient(&self, i: usize) -> bool {
         let saved = self.saves_grads(|grads| grads != SavedGrads::None);
         self.units[i].estimator.score_function().is_some() && !saved
     }
 
-    /// Whether a gradient needs a control-variate pass first. A gradient that the replay
-    /// itself brings is as good for a rule that uses the other samples' gradients, unless
-    /// a layer above adds a loss to it, which knows the bits that it is set against.
+    /// Returns whether a gradient needs a control-variate pass first. A rule that uses the other
+    /// samples' gradients can use those of the backward pass itself, unless a layer above adds a
+    /// loss to them, which depends on the sample's own bits.
     pub(crate) fn needs_control_variate_pass(&self) -> bool {
         let carries_loss = |i: usize| {
             let mut above = self.units.iter().filter(|u| u.depends_on.contains(&i));
@@ -124,7 +126,7 @@ impl Plan {
             })
     }
 
-    /// Whether that pass is of the samples as well.
+    /// Returns whether the control-variate pass includes the samples.
     pub(crate) fn saves_grads_of_samples(&self) -> bool {
         self.saves_grads(|grads| grads == SavedGrads::Samples)
     }

@@ -1,17 +1,18 @@
-//! The estimator [`ApproxSign`].
+//! The ApproxSign estimator ([`ApproxSign`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 
 rule_with_probability!(
-    /// ApproxSign: the step replaced by a piecewise parabola.
+    /// ApproxSign: the derivative of a piecewise parabola in place of that of the step function.
     ///
     /// ```text
     /// dL/dx = dL/dh · a·(1 - |a·x|) · [|a·x| <= 1]
     /// ```
     ///
-    /// A triangle is closer to the step's derivative than the clipped rule's rectangle.
-    /// Published for outputs -1 and +1 as `2 - 2|x|`, halved here for 0 and 1. Biased.
+    /// A triangle approximates the derivative of the step function better than the rectangle of the
+    /// clipped straight-through estimator. Published for outputs -1 and +1 as `2 - 2|x|`, halved
+    /// here for outputs 0 and 1. Biased.
     ///
     /// Source: Liu et al., "Bi-Real Net" (arXiv 1808.00278).
     ApproxSign,

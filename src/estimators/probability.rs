@@ -13,25 +13,25 @@ use crate::kernels::elementwise::logistic;
 /// score         d log P(h)/dx = (h - p)/(p(1-p))·p'; for the sigmoid that is a·(h - p)
 /// ```
 ///
-/// The hard sigmoid is the reference's, and saturates: outside its ramp a unit
-/// never explores and passes nothing. Its score grows without bound towards the
-/// ends of the ramp, which the logistic's does not: score functions want the
-/// logistic, and the exact antithetic rules (ARM, DisARM) and relaxations
-/// (Concrete, REBAR) are derived for it alone.
+/// The hard sigmoid is that of the reference program. It saturates: outside of its ramp a unit is
+/// never random and its gradient is 0, and its score is unbounded towards the ends of the ramp. The
+/// score of the logistic function is bounded, which score functions need, and the exact antithetic
+/// rules (ARM, DisARM) and relaxations (Concrete, REBAR) are derived for the logistic function
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probability {
-    /// The hard sigmoid, that of the reference program.
+    /// The hard sigmoid, as in the reference program.
     HardSigmoid,
     /// The logistic function.
     Sigmoid,
 }
 
 impl Probability {
-    /// Every probability function.
+    /// All probability functions.
     pub const ALL: [Probability; 2] = [Probability::HardSigmoid, Probability::Sigmoid];
 
-    /// The name on the command line.
+    /// Returns the name on the command line and in records.
     pub fn name(self) -> &'static str {
         match self {
             Probability::HardSigmoid => "hard-sigmoid",
@@ -39,7 +39,7 @@ impl Probability {
         }
     }
 
-    /// `p`, the probability of a 1 at the pre-activation `x` and the slope `a = slope`.
+    /// Returns `p`, the probability of a 1 at the pre-activation `x` with the slope `a = slope`.
     #[inline(always)]
     pub fn of(self, slope: f32, x: f32) -> f32 {
         match self {
@@ -48,7 +48,7 @@ impl Probability {
         }
     }
 
-    /// `p' = dp/dx`, given `p`.
+    /// Returns `p' = dp/dx`, given `p`.
     #[inline(always)]
     pub fn derivative(self, slope: f32, x: f32, p: f32) -> f32 {
         match self {
@@ -58,11 +58,11 @@ impl Probability {
         }
     }
 
-    /// The score `d log P(h)/dx` of the bit `h`, given `p`.
+    /// Returns the score `d log P(h)/dx` of the bit `h`, given `p`.
     #[inline(always)]
     pub fn score(self, slope: f32, x: f32, p: f32, h: f32) -> f32 {
         match self {
-            // A bit that was drawn had a probability above 0, so no division by 0.
+            // A drawn bit had a probability above 0, so there is no division by 0.
             Probability::HardSigmoid if (slope * x).abs() < 1.0 => {
                 slope * 0.5 / if h > 0.5 { p } else { p - 1.0 }
             }
@@ -71,7 +71,7 @@ impl Probability {
         }
     }
 
-    /// [`Self::of`] in double precision, for tests and exact expectations.
+    /// Returns [`Self::of`] in double precision, for tests and exact expectations.
     pub fn exact(self, slope: f32, x: f32) -> f64 {
         let x = f64::from(slope) * f64::from(x);
         match self {
@@ -80,7 +80,7 @@ impl Probability {
         }
     }
 
-    /// [`Self::of`] of many units.
+    /// Computes [`Self::of`] for many units.
     pub fn probabilities(self, ew: &Elementwise, slope: f32, x: &[f32], p: &mut [f32]) {
         match self {
             Probability::HardSigmoid => (ew.hard_sigmoid)(slope, x, p),
@@ -89,38 +89,38 @@ impl Probability {
     }
 }
 
-/// `log(u / (1 - u))` of a uniform number on its grid of 2^-24, taken at the
-/// middle of its cell so that it is finite.
+/// Returns `log(u / (1 - u))` of a uniform number, which is a multiple of 2^-24; it is evaluated at
+/// the middle of its cell, so that it is finite.
 #[inline(always)]
 pub fn logit(u: f32) -> f32 {
     const HALF: f32 = 1.0 / 33_554_432.0;
     libm::logf(u + HALF) - libm::logf((1.0 - u) - HALF)
 }
 
-/// A relaxed bit: `z = a·x - logit(u)` is positive where `u < p`, and
-/// `σ(z/t)` tends to the bit as `t` falls.
+/// Returns a relaxed bit `σ(z/t)`, with the temperature `t` and `z = a·x - logit(u)`, which is
+/// positive if `u < p`. It tends to the bit as `t` decreases.
 #[inline(always)]
 pub fn relaxed(slope: f32, temperature: f32, x: f32, u: f32) -> f32 {
     logistic((slope * x - logit(u)) / temperature)
 }
 
-/// The derivative of [`relaxed`] with respect to `x`, given its value.
+/// Returns the derivative of [`relaxed`] with respect to `x`, given its value.
 #[inline(always)]
 pub fn relaxed_derivative(slope: f32, temperature: f32, value: f32) -> f32 {
     value * (1.0 - value) * (slope / temperature)
 }
 
-/// The last number of the grid: its logit is finite.
+/// The largest uniform number, whose logit is finite.
 const LAST: f32 = 1.0 - 1.0 / 16_777_216.0;
 
-/// A probability that is neither 0 nor 1.
+/// Returns `p` moved into the open interval (0, 1).
 #[inline(always)]
 fn inside(p: f32) -> f32 {
     p.clamp(1e-6, 1.0 - 1e-6)
 }
 
-/// A uniform number given the bit that it decides, and the derivative of
-/// `a·x - logit` of it with respect to `a·x` ([`chain_of`]):
+/// Returns a uniform number conditioned on the bit that it determines, and the derivative of `a·x -
+/// logit` of that number with respect to `a·x` ([`chain_of`]):
 ///
 /// ```text
 /// h = 1:  ũ = v·p
@@ -129,14 +129,14 @@ fn inside(p: f32) -> f32 {
 #[inline(always)]
 pub fn conditional(p: f32, v: f32, h: f32) -> (f32, f32) {
     let p = inside(p);
-    // Near 1 the second rounds to 1, of which there is no logit.
+    // Near 1 the second expression rounds to 1, whose logit is infinite.
     let u = if h > 0.5 { v * p } else { p + v * (1.0 - p) };
     let u = u.min(LAST);
     (u, chain_of(p, u, h))
 }
 
-/// The derivative of `a·x - logit(ũ)` with respect to `a·x`, for the uniform number `ũ` of
-/// [`conditional`] with its `v` fixed:
+/// Returns the derivative of `a·x - logit(ũ)` with respect to `a·x`, for the uniform number `ũ` of
+/// [`conditional`] with `v` held constant:
 ///
 /// ```text
 /// h = 1:  1 - (1-p)/(1-ũ)
@@ -145,7 +145,8 @@ pub fn conditional(p: f32, v: f32, h: f32) -> (f32, f32) {
 #[inline(always)]
 pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
     let p = inside(p);
-    // The bounds matter where `p` was moved inside: there `u` may lie on its other side.
+    // The bounds are needed if `p` was moved into (0, 1), because `u` may then be on its other
+    // side.
     if h > 0.5 {
         1.0 - (1.0 - p) / (1.0 - u.min(p))
     } else {
@@ -153,7 +154,7 @@ pub fn chain_of(p: f32, u: f32, h: f32) -> f32 {
     }
 }
 
-/// A rule whose only setting is the probability function, by default the one named.
+/// Declares a rule whose only setting is the probability function, with the named one as default.
 macro_rules! rule_with_probability {
     ($(#[$doc:meta])* $name:ident, $default:ident) => {
         $(#[$doc])*
@@ -178,7 +179,7 @@ pub(super) use rule_with_probability;
 mod tests {
     use super::*;
 
-    /// The ends of the grid of uniform numbers, and some in between.
+    /// The ends of the grid of uniform numbers, and some between them.
     const GRID: [f32; 7] = [
         0.0,
         1.0 / 16_777_216.0,
@@ -209,7 +210,7 @@ mod tests {
         }
     }
 
-    /// The derivative against finite differences of `a·x - logit(ũ)`.
+    /// Compares the derivative with finite differences of `a·x - logit(ũ)`.
     #[test]
     fn a_uniform_number_given_its_bit_has_the_derivative_that_is_said() {
         for x in [-2.5f32, -0.4, 0.0, 0.9, 3.0] {

@@ -1,4 +1,4 @@
-//! The estimator [`Rebar`].
+//! The REBAR estimator ([`Rebar`]).
 
 use super::probability::{chain_of, conditional, relaxed, relaxed_derivative};
 use super::scale::{NEW, learn, scale};
@@ -18,23 +18,23 @@ const RELAXED: [Extra; 2] = [
     },
 ];
 
-/// Places of the learned numbers: `log t`, averages of Σ g₀·c and Σ c² (g₀ the
-/// gradient without the control part), and of Σ g² at the low and the high temperature.
+/// Indices of the learned numbers: `log t`, averages of Σ g₀·c and Σ c² (g₀ is the gradient without
+/// the control part), and averages of Σ g² at the lower and the higher temperature.
 const LOG_T: usize = 0;
 const CROSS: usize = 1;
 const SQUARE: usize = 2;
 const SIDES: usize = 3;
 
-/// As they begin: temperature 1/2, no control variate.
+/// Initial values of the learned numbers: temperature 1/2, no control variate.
 const BEGIN: [f32; 5] = [-std::f32::consts::LN_2, 0.0, 0.0, 0.0, 0.0];
 
-/// Half the distance of the two temperatures, in logarithms.
+/// Half the difference of the two temperatures, in logarithms.
 const APART: f32 = 0.1;
 
-/// The most that `log t` moves in a step.
+/// The largest change of `log t` in a step.
 const MOVE: f32 = 0.01;
 
-/// Temperatures stay within these, in logarithms: 0.05 and 5.
+/// The range of temperatures, in logarithms: about 0.05 to 5.
 const RANGE: (f32, f32) = (-3.0, 1.6);
 
 const TIED: Info = Info {
@@ -51,43 +51,44 @@ const UNTIED: Info = Info {
     ..TIED
 };
 
-/// REBAR: the score function less a relaxed control variate, plus its mean.
+/// REBAR: the score function with a relaxed control variate, plus the mean of that variate.
 ///
 /// ```text
 /// z = a·x - logit(u),  h = [z > 0],  z̃ ~ z given h,  r = σ(z/t)
 /// dL/dx = (L(h) - η·L(r̃)) · d log P(h)/dx  +  η·(dL(r)/dx - dL(r̃)/dx)
 /// ```
 ///
-/// The loss at a relaxed sample that agrees with the bit is a control variate of the
-/// score; its mean is made up for along two reparameterised paths, that of `z` and that
-/// of `z̃`. Unbiased for every `η` and `t` that were fixed before the sample was drawn.
-/// Layers above are relaxed with their own noise. Logistic probability function.
+/// The loss at a relaxed sample that agrees with the bit is a control variate of the score; its
+/// mean is added back along two reparameterised paths, that of `z` and that of `z̃`. Unbiased for
+/// every `η` and `t` that were fixed before the sample was drawn. Layers above are relaxed with
+/// their own noise. The probability function is logistic.
 ///
-/// **Tied noise.** Only the distribution of `z̃` given the bit matters to the mean, so its
-/// uniform number `v` may be a function of `u`: `v = u/p` for a 1 and `(u - p)/(1 - p)` for
-/// a 0, as the authors have it. Then `z̃` is `z`, the two relaxed rows are one row, and only
-/// the derivatives of the two paths differ (`z̃`'s is taken with `v` fixed).
+/// **Tied noise.** The mean depends only on the distribution of `z̃` given the bit, so its uniform
+/// number `v` may be a function of `u`: `v = u/p` for a 1 and `(u - p)/(1 - p)` for a 0, as in the
+/// publication. Then `z̃` equals `z`, the two relaxed rows are one row, and only the derivatives of
+/// the two paths differ (that of `z̃` is taken with `v` held constant).
 ///
-/// Which form is the default was measured. On the seed network with new weights (16 images
-/// of MNIST, 600 draws, `cargo run --example rebar_noise FOLDER 600`) the tied form has 0.94
-/// of the other's variance with the last layer binary, 0.94 with the first and 1.01 with
-/// both, where a draw takes 25 ms instead of 55. On the small net of
-/// `tests/second_moments.rs` it has 1.00 of it in the first layer and 1.13 in the last, with
-/// 3 rows a sample instead of 5. So variance times cost is less everywhere: noise is tied.
-/// Cost: for each binary layer one further forward pass, and one further backward pass in
-/// all; untied, two further forward passes a layer.
+/// The default was chosen by measurement. On the seed network with new weights (16 images of MNIST,
+/// 600 draws, `cargo run --example rebar_noise FOLDER 600`) the tied form has 0.94 of the variance
+/// of the untied form with the last layer binary, 0.94 with the first and 1.01 with both, and a
+/// draw takes 25 ms instead of 55. On the small network of `tests/second_moments.rs` it has 1.00 of
+/// it in the first layer and 1.13 in the last, with 3 rows per sample instead of 5. Variance times
+/// cost is lower in all cases, so noise is tied by default. Cost: one further forward pass for each
+/// binary layer, and one further backward pass in all; untied, two further forward passes for each
+/// binary layer.
 ///
-/// **Learned.** `η` minimises Σ g², the second moment of the gradient over the layer's
-/// units (`scale.rs`). `log t` is learned from the same
-/// quantity by two-point (Kiefer-Wolfowitz) steps: even and odd steps work at a slightly
-/// lower and a slightly higher temperature, and it moves towards the better. Each step
-/// uses averages of earlier steps alone, so nothing of this biases the gradient.
+/// **Learned.** `η` minimises Σ g², the second moment of the gradient over the layer's units
+/// (`scale.rs`). `log t` is learned from the same quantity by two-point (Kiefer-Wolfowitz) steps:
+/// even and odd steps use a slightly lower and a slightly higher temperature, and `log t` moves
+/// towards the better one. Each step uses averages of earlier steps only, so the gradient stays
+/// unbiased.
 ///
 /// Source: Tucker et al., "REBAR" (arXiv 1703.07370); Grathwohl et al. (1711.00123).
 #[derive(Clone, Copy, Debug)]
 pub struct Rebar {
-    /// Whether `z̃` is made of the noise of the sample, rather than of its own. The default
-    /// is; the other form is named `rebar-untied`, and is there for whoever registers it.
+    /// Whether `z̃` is computed from the noise of the sample (the default) rather than from
+    /// independent noise. The untied form has the name `rebar-untied`; it is not registered by
+    /// default.
     pub tied: bool,
 }
 

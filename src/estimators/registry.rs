@@ -1,15 +1,15 @@
-//! Estimators by name.
+//! The registry of estimators by name.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::*;
 use crate::error::{Error, Result};
 
-/// Makes an estimator, with a probability function other than its own where one is asked for and
-/// its formula allows it.
+/// A constructor of an estimator. Its argument is a probability function, or `None` for the
+/// estimator's own; it returns `None` if the estimator's formula does not hold for that function.
 pub type Make = fn(Option<Probability>) -> Option<Arc<dyn Estimator>>;
 
-/// An estimator whose formula holds for one probability function only.
+/// Makes an estimator whose formula holds for one probability function only.
 fn fixed<E: Estimator + Default + 'static>(
     probability: Option<Probability>,
 ) -> Option<Arc<dyn Estimator>> {
@@ -29,7 +29,7 @@ macro_rules! linked {
     };
 }
 
-/// Every estimator of this crate.
+/// The constructors of all estimators of this crate.
 pub const ALL: [Make; 17] = [
     linked!(StraightThrough),
     linked!(ClippedStraightThrough),
@@ -54,14 +54,15 @@ pub const ALL: [Make; 17] = [
     linked!(NoGradient),
 ];
 
-/// Estimators of other crates.
+/// The constructors of estimators that other crates registered.
 static MORE: RwLock<Vec<Make>> = RwLock::new(Vec::new());
 
-/// Adds an estimator of another crate: from here on its name works wherever a name
-/// does, on the command line of a program that calls this first included.
+/// Registers an estimator of another crate. Afterwards its name can be used wherever the name of an
+/// estimator can, including the command line of a program that calls this function first.
 ///
 /// # Errors
-/// A name that is taken, or that could not be written in a list (`+`, white space).
+/// If the name is already registered, or contains `+` or white space, which lists of names do not
+/// allow.
 pub fn register(make: Make) -> Result<()> {
     let Some(made) = make(None) else {
         return Err(Error::spec(
@@ -87,7 +88,7 @@ pub fn register(make: Make) -> Result<()> {
     Ok(())
 }
 
-/// Every estimator of this crate, and those that were registered.
+/// Returns all estimators of this crate and all registered ones.
 pub fn all() -> Vec<Arc<dyn Estimator>> {
     makes().iter().filter_map(|make| make(None)).collect()
 }
@@ -97,11 +98,11 @@ fn makes() -> Vec<Make> {
     ALL.iter().chain(more.iter()).copied().collect()
 }
 
-/// The estimator of that name, with that probability function or its own.
+/// Returns the estimator of that name, with the given probability function or its own.
 ///
 /// # Errors
-/// An unknown name (the message lists the known ones), or a probability function that its formula
-/// does not hold for.
+/// If the name is unknown (the message lists the known ones), or its formula does not hold for the
+/// probability function.
 pub fn by_name(name: &str, probability: Option<Probability>) -> Result<Arc<dyn Estimator>> {
     for make in makes() {
         let Some(own) = make(None) else { continue };

@@ -1,4 +1,4 @@
-//! The estimator [`Reinforce`].
+//! The REINFORCE estimator ([`Reinforce`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Probability, Rule, ScoreFunction, Unit};
@@ -10,21 +10,22 @@ rule_with_probability!(
     /// dL/dx = (L - baseline) · d log P(h)/dx          sigmoid: (L - baseline)·a·(h - p)
     /// ```
     ///
-    /// The loss of the row itself weighs the direction that would have made its bits more
-    /// likely. Unbiased for any baseline that does not depend on the row's own bits, and
-    /// noisy: every unit of a layer is paid by the same number. Cost: one forward pass a
-    /// sample (and a backward pass for the layers above).
+    /// The score, the direction in which the row's bits become more likely, is weighted by the loss
+    /// of the row. Unbiased for any baseline that does not depend on the row's own bits, and of
+    /// high variance, because all units of a layer share the same learning signal. Cost: one
+    /// forward pass per sample (and a backward pass for the layers above).
     ///
-    /// The default probability function is the logistic. With the hard sigmoid the score is `±1/p'`-like and
-    /// has unbounded variance as `p` nears 0 or 1; with the logistic it is at most `a`.
+    /// The default probability function is the logistic one. With the hard sigmoid the score is of
+    /// the size `±1/p'` and has unbounded variance as `p` approaches 0 or 1; with the logistic
+    /// function it is at most `a`.
     ///
-    /// **Deterministic units.** A unit that is `[x > 0]` has no score, so "deterministic" says
-    /// how a network is *read*: it is sampled in training, because the estimator learns from
-    /// what other bits would have cost, and thresholded in validation and test. What training
-    /// optimises and what evaluation reads then differ by the noise of the bits. The slope
-    /// closes that gap: with `a` annealed upwards `p` nears 0 or 1, a sample is the threshold
-    /// more and more often, and the best epoch is chosen by the thresholded network. Setting the
-    /// score to zero instead (what a threshold's own derivative says) is the estimator `none`.
+    /// **Deterministic units.** A unit `[x > 0]` has no score, so "deterministic" states how the
+    /// network is *evaluated*: it is sampled in training, because the estimator learns from the
+    /// losses of other bits, and thresholded in validation and test. The objective of training and
+    /// the evaluated network therefore differ by the noise of the bits. The slope reduces this
+    /// difference: with `a` annealed upwards `p` approaches 0 or 1, a sample equals the thresholded
+    /// bit more and more often, and the best epoch is chosen by the thresholded network. A score of
+    /// zero, which is the derivative of a threshold, is the estimator `none`.
     ///
     /// Source: Williams 1992.
     Reinforce,

@@ -1,35 +1,35 @@
-//! The estimator [`ReinMax`].
+//! The ReinMax estimator ([`ReinMax`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
 
 rule_with_probability!(
-    /// ReinMax: straight-through to second order.
+    /// ReinMax: a straight-through estimator of second order.
     ///
     /// ```text
     /// dL/dx = dL/dh · p' / (2·P(h))       P(1) = p, P(0) = 1 - p;  logistic: dL/dh · a·P(1 - h)/2
     /// ```
     ///
-    /// **Derivation.** With the other bits fixed, the exact gradient is `p'·(L(1) - L(0))`.
-    /// Straight-through takes the gradient at the one drawn bit for that difference, and its
-    /// mean, `p'·(p·L'(1) + (1 - p)·L'(0))`, is exact where `L` is linear in the bit. Heun's
-    /// rule takes the mean of both ends, `L(1) - L(0) ≈ (L'(0) + L'(1))/2`, which is exact
-    /// where `L` is quadratic. A sample shows one end alone, the end `h` with probability
-    /// `P(h)`; its gradient times `p'/(2·P(h))` has the mean `p'·(L'(0) + L'(1))/2`.
+    /// **Derivation.** With the other bits fixed, the exact gradient is `p'·(L(1) - L(0))`. The
+    /// straight-through estimator replaces that difference by the gradient at the drawn bit; its
+    /// mean, `p'·(p·L'(1) + (1 - p)·L'(0))`, is exact if `L` is linear in the bit. Heun's rule
+    /// takes the mean of both ends, `L(1) - L(0) ≈ (L'(0) + L'(1))/2`, which is exact if `L` is
+    /// quadratic. A sample shows only one end, the end `h` with probability `P(h)`; its gradient
+    /// times `p'/(2·P(h))` has the mean `p'·(L'(0) + L'(1))/2`.
     ///
-    /// For the logistic probability function this is the published rule, `2·ST` at the mean of sample and
-    /// probability less `ST/2`. With `q = (h + p)/2`:
+    /// For the logistic probability function this equals the published rule, `2·ST` at the mean of
+    /// sample and probability minus `ST/2`. With `q = (h + p)/2`:
     ///
     /// ```text
     /// 2·q(1 - q) - p(1 - p)/2  =  (1 - p)/2  for h = 1,   p/2  for h = 0
     /// ```
     ///
-    /// and that is `p(1 - p)/(2·P(h))`. Biased where the loss is of third order in a bit, and
-    /// where binary layers lie above: their gradients are no derivatives. Its bias is measured
-    /// beside that of straight-through in `tests/reinmax.rs`. Units are sampled in training,
-    /// for the rule is an expectation over samples. The default probability function is the logistic: with the
-    /// hard sigmoid the factor has no bound towards the ends of the ramp. Cost: one forward and
-    /// one backward pass.
+    /// which is `p(1 - p)/(2·P(h))`. Biased if the loss is of third order in a bit, and if there
+    /// are binary layers above, whose gradients are not derivatives. `tests/reinmax.rs` measures
+    /// its bias beside that of straight-through. Units are sampled in training, because the rule is
+    /// an expectation over samples. The default probability function is the logistic one: with the
+    /// hard sigmoid the factor is unbounded towards the ends of the ramp. Cost: one forward and one
+    /// backward pass.
     ///
     /// Source: Liu et al., "Bridging Discrete and Backpropagation" (arXiv 2304.08612).
     ReinMax,
@@ -63,7 +63,7 @@ impl Estimator for ReinMax {
     }
 
     fn grad(&self, u: Unit) -> f32 {
-        // The score is p'/P(1) at 1 and -p'/P(0) at 0.
+        // The score is p'/P(1) for the bit 1 and -p'/P(0) for the bit 0.
         let score = self.probability.score(u.slope, u.x, u.p, u.h);
         u.dh * 0.5 * score.abs()
     }

@@ -1,4 +1,4 @@
-//! The estimator [`ReSte`].
+//! The ReSTE estimator ([`ReSte`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
@@ -8,7 +8,7 @@ const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
 
 rule_with_probability!(
-    /// ReSTE: the step replaced by a power function.
+    /// ReSTE: the derivative of a power function in place of that of the step function.
     ///
     /// ```text
     /// dL/dx = dL/dh · a/2 · (1/o)·|y|^(1/o - 1)     y = a·x, m <= |y| <= t
@@ -17,10 +17,10 @@ rule_with_probability!(
     /// o = 3, m = 0.1, t = 1.5
     /// ```
     ///
-    /// `sign(y)·|y|^(1/o)` is the identity at `o = 1` and tends to the sign as `o` grows. Its
-    /// slope has no bound at 0, so the rule is truncated there and beyond `t`. The
-    /// publication raises `o` from 1 to 3 over the training; here it is 3 throughout, and
-    /// the slope `a` is what anneals. Published for outputs -1 and +1, halved here. Biased.
+    /// `sign(y)·|y|^(1/o)` is the identity for `o = 1` and tends to the sign as `o` grows. Its
+    /// slope is unbounded at 0, so the rule is truncated below `m`, and beyond `t`. The publication
+    /// raises `o` from 1 to 3 during training; here it is 3 throughout, and the slope `a` is
+    /// annealed. Published for outputs -1 and +1, halved here for 0 and 1. Biased.
     ///
     /// Source: Wu et al., "Estimator Meets Equilibrium Perspective" (arXiv 2308.06689).
     ReSte,

@@ -1,4 +1,4 @@
-//! The estimator [`StraightThrough`].
+//! The straight-through estimator ([`StraightThrough`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit, Units};
@@ -11,11 +11,12 @@ rule_with_probability!(
     /// dL/dx = dL/dh · s'(x)
     /// ```
     ///
-    /// The bit's gradient is taken for the gradient of its probability, and passes
-    /// through the probability function: with the hard sigmoid, `a/2` where `|a·x| < 1`, else nothing.
-    /// Biased: the loss is not linear in the bit. Cost: one forward and one backward
-    /// pass. The hard sigmoid is its default, as in the study that is reproduced here:
-    /// a bounded rule has no unbounded score to fear.
+    /// The gradient with respect to the bit is used as the gradient with respect to its
+    /// probability, and multiplied by the derivative of the probability function: for the hard
+    /// sigmoid `a/2` if `|a·x| < 1`, else 0. Biased, because the loss is not linear in the bit.
+    /// Cost: one forward and one backward pass. The default probability function is the hard
+    /// sigmoid, as in the reproduced study; an unbounded score is no concern, because the rule uses
+    /// no score.
     ///
     /// Source: Hinton, Coursera lectures (2012); Bengio, Léonard, Courville,
     /// "Estimating or Propagating Gradients Through Stochastic Neurons" (arXiv

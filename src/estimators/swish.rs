@@ -1,21 +1,21 @@
-//! The estimator [`SwishSign`].
+//! The SwishSign estimator ([`SwishSign`]).
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
 use crate::kernels::elementwise::exp;
 
-/// Sharpness of the bump.
+/// The sharpness β of the function.
 const BETA: f32 = 5.0;
 
 rule_with_probability!(
-    /// SwishSign: the step replaced by the derivative-shaped "SignSwish".
+    /// SwishSign: the derivative of "SignSwish" in place of that of the step function.
     ///
     /// ```text
     /// dL/dx = dL/dh · a/2 · β(2 - βy·tanh(βy/2)) / (1 + cosh(βy)),   y = a·x,  β = 5
     /// ```
     ///
-    /// A smooth bump that turns slightly negative on its flanks. Published for outputs -1
-    /// and +1, halved here for 0 and 1. Biased.
+    /// The derivative is a smooth bump with slightly negative values on both sides. Published for
+    /// outputs -1 and +1, halved here for 0 and 1. Biased.
     ///
     /// Source: Darabi et al., "BNN+" (arXiv 1812.11800).
     SwishSign,

@@ -1,14 +1,14 @@
-//! Tests over the registry: a new estimator is tested without editing them.
+//! Tests that run over all registered estimators, so that they cover a new one without changes.
 
 use super::*;
 use crate::kernels::Isa;
 
-/// Pre-activations off the kinks at 0 and ±1/slope.
+/// Returns pre-activations that avoid the kinks at 0 and ±1/slope.
 fn xs() -> impl Iterator<Item = f32> {
     (-40..40).map(|i| (i as f32 + 0.5) * 0.07)
 }
 
-/// Every estimator with every probability function that it can have.
+/// Returns all estimators with each probability function that they support.
 fn linked() -> Vec<std::sync::Arc<dyn Estimator>> {
     ALL.iter()
         .flat_map(|make| Probability::ALL.map(|probability| make(Some(probability))))
@@ -159,7 +159,7 @@ fn roles_follow_the_layers() {
         particles[1].emits,
         [Sample, Relaxed, Relaxed, Relaxed, Conditional]
     );
-    // With tied noise the relaxed row is also the one given the bits.
+    // With tied noise the relaxed row is also the one conditioned on the bits.
     let tied = Rebar::default();
     let particles = Particles::of(&[&tied, &tied], &|_, _| true);
     assert_eq!(particles[0].emits, [Sample, Relaxed, Sample]);

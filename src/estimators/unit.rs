@@ -1,20 +1,19 @@
-//! The binary unit: the one layer that every estimator works in.
+//! The binary unit: the layer in which all estimators are applied.
 //!
 //! ```text
 //! deterministic  h = [x > 0]
-//! stochastic     h ~ Bernoulli(p(x)), drawn as [u < p]; or [x > 0] where the
-//!                pass asks for thresholds
+//! stochastic     h ~ Bernoulli(p(x)), drawn as [u < p]; or [x > 0] if the pass
+//!                evaluates units by thresholds
 //! dx += the estimator's gradient
 //! ```
 //!
-//! A tie, `x = 0`, is 0: `p = 1/2` rounds to even. The uniform numbers of a sample
-//! come from the stream addressed (seed, step, draw, key of the layer, sample), so they do not
-//! depend on threads, on chunks or on the order of the layers' work, and all rows of
-//! a sample share them.
+//! For `x = 0` the deterministic bit is 0. The uniform numbers of a sample come from the stream
+//! with the key (seed, step, draw, key of the layer, sample), so they do not depend on threads,
+//! chunks or the order in which layers are computed, and all rows of a sample share them.
 //!
-//! A layer whose input depends on no other sampled unit is where images become groups of
-//! rows: its input has a row an image, its output one for each sample and particle. A graph
-//! may have several such layers in parallel.
+//! At a layer whose input does not depend on another sampled unit, images become groups of rows:
+//! its input has one row per image, its output one row for each sample and particle. A graph may
+//! have several such layers in parallel.
 
 mod control_variates;
 mod passes;
@@ -28,63 +27,65 @@ use super::{Emit, Estimator, Outcome, Part, Particles, SavedGrads, Units as Row}
 use crate::random::fill_uniform;
 use crate::tape::{BufferId, Mode, Params, Pass, Rows, Signals, Tape, Units, Value};
 
-/// How a binary unit fires.
+/// The mode in which a binary unit fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Firing {
-    /// `h = [x > 0]`
+    /// The bit is `h = [x > 0]`.
     #[serde(rename = "det")]
     Deterministic,
-    /// `h ~ Bernoulli(p(x))`
+    /// The bit is random, `h ~ Bernoulli(p(x))`.
     #[serde(rename = "stoch")]
     Stochastic,
 }
 
-/// Added to a layer's key for its second stream of uniform numbers: beyond the key
-/// of any layer, on machines of 32 bits too.
+/// A number that is added to a layer's key for its second stream of uniform numbers. It is larger
+/// than the key of any layer, also on 32-bit machines.
 const SECOND: usize = 1 << (usize::BITS / 2);
 
-/// The layer; see the module's page.
+/// The operation of a layer of binary units: it emits `h = [x > 0]`, or in the stochastic mode `h ~
+/// Bernoulli(p(x))`, for each element of its input, and its backward pass adds the gradient of an
+/// [`Estimator`].
 pub struct BinaryUnit {
     firing: Firing,
     estimator: Arc<dyn Estimator>,
     particles: Particles,
-    /// Where this layer's bits begin in the number of an outcome.
+    /// Index of this layer's first bit in the number of an outcome.
     first_bit: usize,
-    /// The layer's part of the address of its noise.
+    /// The key of the layer's noise.
     noise: usize,
-    /// Whether its input has a row an image.
+    /// Whether its input has one row per image, and its output a group of rows per image.
     expands: bool,
     len: usize,
     controls: Option<BufferId>,
-    /// Temperature and scale of the control part in the pass under way.
+    /// Temperature and scale of the control part in the current pass.
     control: (f32, f32),
-    /// Gradients of the outputs of its own particles, for each primary row; or those of the
-    /// primary rows themselves, and their sums for each image.
+    /// Gradients of the outputs in the layer's own particles, for each primary row; or gradients of
+    /// the primary rows themselves, and their sums for each image.
     saved_grads: [Vec<f32>; 2],
-    /// For each sample of each image, image by image, what the rule's control variate is above the
-    /// mean of those of the image's other samples.
+    /// For each sample of each image, image by image, the rule's control variate minus the mean of
+    /// those of the image's other samples.
     control_variates: Vec<f32>,
-    /// The images of a full batch, and how they are cut.
+    /// The rows of a full batch of images, and how they are split into leaves and chunks.
     images: Rows,
     scratch: Vec<Scratch>,
 }
 
-/// One row's numbers, and a chunk's sums.
+/// The values of one row, and the sums of a chunk.
 struct Scratch {
     p: Vec<f32>,
     u: Vec<f32>,
     v: Vec<f32>,
     zeros: Vec<f32>,
     saved_grads: Vec<f32>,
-    /// An image's gradient without its control part, and that part.
+    /// An image's gradient without its control part, and the control part.
     totals: [Vec<f32>; 2],
-    /// Sums for the learned numbers: of the leaf under way, and of the chunk's leaves.
+    /// Sums for the learned numbers: of the current leaf, and of the chunk's leaves.
     sums: [f64; 3],
     node: [f64; 3],
 }
 
 impl Scratch {
-    /// Scratch for `len` units; with totals where samples of an image are added up.
+    /// Makes buffers for `len` units; with totals if the samples of an image are added up.
     fn new(len: usize, totals: bool) -> Self {
         let row = || vec![0.0; len];
         Self {
@@ -100,7 +101,7 @@ impl Scratch {
     }
 }
 
-/// Registers a layer's learned numbers, where it has any, as the buffer `{name}.controls`.
+/// Registers the learned numbers of a layer, if it has any, as the buffer `{name}.controls`.
 fn add_learned(tape: &mut Tape, name: &str, begin: &[f32]) -> Option<BufferId> {
     if begin.is_empty() {
         return None;
@@ -111,7 +112,7 @@ fn add_learned(tape: &mut Tape, name: &str, begin: &[f32]) -> Option<BufferId> {
     Some(id)
 }
 
-/// Adds a gradient and its control part to Σ g², Σ g·c and Σ c².
+/// Adds a gradient and its control part to the sums Σ g², Σ g·c and Σ c².
 fn learn_from(sums: &mut [f64; 3], g: f32, control: f32) {
     let (g, control) = (f64::from(g), f64::from(control));
     sums[0] += g * g;
@@ -120,7 +121,7 @@ fn learn_from(sums: &mut [f64; 3], g: f32, control: f32) {
 }
 
 impl BinaryUnit {
-    /// Records a layer that is sampled once, without particles.
+    /// Records a layer with one sample per image and no further particles.
     pub fn record(
         tape: &mut Tape,
         x: Value,
@@ -131,8 +132,8 @@ impl BinaryUnit {
         Self::record_as(tape, x, firing, estimator, part, "unit")
     }
 
-    /// Records a layer with its part in a network whose images have a group of rows.
-    /// Learned numbers become the buffer `{name}.controls`.
+    /// Records a layer that is part of a network in which images have groups of rows. Its learned
+    /// numbers become the buffer `{name}.controls`.
     pub fn record_as(
         tape: &mut Tape,
         x: Value,
@@ -189,26 +190,26 @@ impl BinaryUnit {
         h
     }
 
-    /// Whether units are sampled rather than thresholded.
+    /// Returns whether units are sampled rather than thresholded.
     fn samples(&self, pass: &Pass) -> bool {
         let exploring = pass.mode == Mode::Train && self.estimator.explores();
         pass.units == Units::Sample && (self.firing == Firing::Stochastic || exploring)
     }
 
-    /// The uniform numbers of a row's sample.
+    /// Draws the uniform numbers of a row's sample.
     fn draw(&self, pass: &Pass, row: usize, u: &mut [f32]) {
         if !pass.enumerate {
-            // Where samples differ below, a rule without a baseline draws the same
-            // noise for all of an image's: their losses then differ less for reasons
-            // that the layers below have no part in.
+            // If the samples of an image differ below this layer, a rule without a baseline uses
+            // the same noise for all of them. The difference of their losses then depends less on
+            // noise that the layers below do not control.
             let shares = self.estimator.needs_differences() && !self.expands;
             let row = if shares { pass.group.image(row) } else { row };
             return fill_uniform(&mut pass.noise(self.noise, row), u);
         }
-        // An image has a row for each outcome of all the bits.
+        // An image has one row for each outcome of all bits.
         let outcome = row / pass.group.images;
         for (i, u) in u.iter_mut().enumerate() {
-            // 0 is below every probability, 1 below none.
+            // The number 0 is below every probability, and 1 is below none.
             let bit = outcome >> (self.first_bit + i) & 1;
             *u = if bit == 1 { 0.0 } else { 1.0 };
         }
@@ -229,7 +230,7 @@ impl BinaryUnit {
         }
     }
 
-    /// Temperature and scale at the pass's step.
+    /// Returns temperature and scale at the step of the pass.
     fn control_of(&self, params: &Params, pass: &Pass) -> (f32, f32) {
         let controls = self.controls.map_or(&[][..], |id| params.buffer(id));
         match self.estimator.score_function() {
@@ -238,7 +239,7 @@ impl BinaryUnit {
         }
     }
 
-    /// Computes the numbers of a row that the rule needs beside pre-activations and bits.
+    /// Computes the values of a row that the rule needs beside pre-activations and bits.
     fn prepare(&self, pass: &Pass, row: usize, x: &[f32], scratch: &mut Scratch) {
         let (estimator, needs) = (&self.estimator, self.estimator.needs());
         if needs.p {
@@ -253,7 +254,7 @@ impl BinaryUnit {
         }
     }
 
-    /// The losses of the extra rows of a primary row.
+    /// Returns the losses of the extra rows of a primary row.
     fn extra_losses(&self, cx: &View<'_>, row: usize) -> [f32; 2] {
         let primary = cx.pass.group.primary();
         [0, 1].map(|i| match self.particles.own.clone().nth(i) {
@@ -262,8 +263,8 @@ impl BinaryUnit {
         })
     }
 
-    /// What the control part of a row is made from: its control variate, or the weighted
-    /// losses of its extra rows.
+    /// Returns the values from which the control part of a row is computed: its control variate, or
+    /// the weighted losses of its extra rows.
     fn control_signals(&self, cx: &View<'_>, row: usize, extra: [f32; 2]) -> [f32; 2] {
         if self.control_variates.is_empty() {
             return extra.map(|loss| loss * cx.signals.weights[row]);
@@ -273,7 +274,7 @@ impl BinaryUnit {
         [self.control_variates[at], 0.0]
     }
 
-    /// The gradient that a row passes to its `x`, added to `dx`.
+    /// Adds the gradient of a row with respect to its `x` to `dx`.
     fn add_grad(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch, dx: &mut [f32]) {
         let (pass, signals, len) = (cx.pass, cx.signals, self.len);
         let (estimator, ew) = (&self.estimator, &pass.engine.kernels.ew);
@@ -332,7 +333,7 @@ impl BinaryUnit {
         }
     }
 
-    /// The mean gradient of the image's other samples.
+    /// Computes the mean gradient of the image's other samples.
     fn others(&self, pass: &Pass, row: usize, out: &mut [f32]) {
         let len = self.len;
         let [each, sum] = &self.saved_grads;
@@ -357,8 +358,8 @@ impl BinaryUnit {
         }
     }
 
-    /// The exact gradient of a row whose unit emitted no bit, added to `dx`; of a
-    /// sample, that of a straight-through unit.
+    /// Adds the exact gradient of a row whose unit emitted no bit to `dx`; for a sample, the
+    /// gradient of a straight-through unit.
     fn add_exact_grad(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch, dx: &mut [f32]) {
         let (pass, len) = (cx.pass, self.len);
         let particle = pass.group.particle(row);
@@ -386,12 +387,12 @@ impl BinaryUnit {
     }
 }
 
-/// `a + b`, each of three sums for itself.
+/// Returns the element-wise sum of `a` and `b`.
 fn add(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     std::array::from_fn(|i| a[i] + b[i])
 }
 
-/// What a backward pass reads.
+/// The values that a backward pass reads.
 struct View<'a> {
     x: &'a [f32],
     h: &'a [f32],

@@ -1,4 +1,4 @@
-//! Tests of the binary unit by itself.
+//! Tests of a binary unit without a network.
 
 use super::*;
 use crate::estimators::StraightThrough;
@@ -31,7 +31,7 @@ fn stochastic_units_fire_with_their_probability() {
         tape.forward();
         let n = tape.value(h).len() as f32;
         let mean = tape.value(h).iter().sum::<f32>() / n;
-        // Five standard errors.
+        // The tolerance is five standard errors.
         assert!(
             (mean - p).abs() < 5.0 * (p * (1.0 - p) / n).sqrt(),
             "{mean} for {p}"

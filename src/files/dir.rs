@@ -1,5 +1,5 @@
-//! An open folder. Names are looked up in the folder itself, wherever it is moved to
-//! and whatever takes its place, so that all files of a run come from one folder.
+//! An open folder. Names are looked up in the open folder itself, even if it is moved or another
+//! folder takes its path, so that all files of a run are in the same folder.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,10 @@ use super::{Disk, cannot_sync};
 pub use system::Dir;
 
 impl Dir {
-    /// Opens the regular file `name` to read it. A pipe or a device is refused without
-    /// being waited for.
+    /// Opens the regular file `name` for reading. A pipe or a device is refused without blocking.
     ///
     /// # Errors
-    /// The operating system's, or something other than a regular file.
+    /// The error of the operating system, or an error for something other than a regular file.
     pub fn open_regular(&self, name: &Path) -> io::Result<File> {
         let file = self.open_to_read(name)?;
         let found = file.metadata()?;
@@ -25,11 +24,11 @@ impl Dir {
     }
 }
 
-/// What stands in the place of a file.
+/// The type of what is in the place of a file.
 #[derive(Clone, Debug)]
 pub struct Kind {
     what: What,
-    /// Permissions, of a regular file.
+    /// Permissions, if it is a regular file.
     mode: u32,
 }
 
@@ -56,12 +55,12 @@ impl Kind {
         Self { what, mode }
     }
 
-    /// Whether it is a regular file.
+    /// Returns whether it is a regular file.
     pub fn is_regular(&self) -> bool {
         self.what == What::Regular
     }
 
-    /// Why it is neither read nor replaced.
+    /// Returns the error that says why it is neither read nor replaced.
     pub fn refusal(&self) -> io::Error {
         io::Error::other(match self.what {
             What::Regular => "this is a regular file",
@@ -71,7 +70,7 @@ impl Kind {
         })
     }
 
-    /// Gives its permissions to another file.
+    /// Sets the permissions of another file to those of this one.
     pub fn give_to(&self, file: &File) -> io::Result<()> {
         #[cfg(unix)]
         {
@@ -89,11 +88,12 @@ impl Disk for Dir {
 
     fn create(&self, name: &Path) -> io::Result<File> {
         let file = self.create_new(name)?;
-        // The lock tells a file under way from one that a killed writer left. Where the
-        // file system knows no locks, nothing is taken for left either.
+        // The lock distinguishes a file that is being written from one that a killed writer left.
+        // If the file system does not support locks, no file is considered to be left.
         match file.try_lock() {
             Err(std::fs::TryLockError::WouldBlock) => Err(taken()),
-            // Between its making and its locking the file may have been swept.
+            // Another process may have removed the file after it was created and before it was
+            // locked.
             Ok(()) if !self.still_names(name, &file)? => Err(taken()),
             _ => Ok(file),
         }
@@ -104,8 +104,8 @@ impl Disk for Dir {
     }
 
     fn rename(&self, file: File, from: &Path, to: &Path) -> io::Result<()> {
-        // Windows refuses to rename a file that is open. Elsewhere the file keeps its
-        // lock until it has its name.
+        // Windows does not rename open files. On other systems the file stays locked until it has
+        // its final name.
         #[cfg(windows)]
         drop(file);
         let outcome = self.rename_names(from, to);
@@ -133,7 +133,7 @@ fn taken() -> io::Error {
     io::Error::from(io::ErrorKind::AlreadyExists)
 }
 
-/// Whether the error says that this kind of folder cannot be synced, rather than that
+/// Returns whether the error means that this kind of folder cannot be synced, rather than that
 /// syncing failed.
 fn knows_no_sync(error: &io::Error) -> bool {
     matches!(
@@ -154,16 +154,17 @@ mod system {
 
     use super::{File, Kind, Path, PathBuf, What, io};
 
-    /// See the module's page.
+    /// An open folder, in which names are looked up even if the folder is moved or another one
+    /// takes its path.
     #[derive(Debug)]
     pub struct Dir {
         file: File,
         path: PathBuf,
-        /// Whether the folder could be opened to read, which syncing it needs.
+        /// Whether the folder could be opened for reading, which is required for syncing it.
         readable: bool,
     }
 
-    /// Repeats a call that a signal interrupted.
+    /// Repeats a system call that a signal interrupted.
     fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
         loop {
             match call() {
@@ -177,7 +178,7 @@ mod system {
         /// Opens a folder.
         ///
         /// # Errors
-        /// The operating system's.
+        /// The error of the operating system.
         pub fn open(path: &Path) -> io::Result<Self> {
             let open = |flags: OFlag| -> io::Result<OwnedFd> {
                 let flags = flags | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -185,7 +186,7 @@ mod system {
             };
             let (fd, readable) = match open(OFlag::O_RDONLY) {
                 Ok(fd) => (fd, true),
-                // A folder that may be entered but not listed.
+                // The folder may be searched but not listed.
                 #[cfg(target_os = "linux")]
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                     (open(OFlag::O_PATH)?, false)
@@ -199,15 +200,15 @@ mod system {
             })
         }
 
-        /// The path by which it was opened.
+        /// Returns the path by which the folder was opened.
         pub fn path(&self) -> &Path {
             &self.path
         }
 
-        /// Whether that path still leads to this folder.
+        /// Returns whether that path still leads to this folder.
         ///
         /// # Errors
-        /// The operating system's, for every failure but "not found".
+        /// Any error of the operating system other than "not found".
         pub fn is_in_place(&self) -> io::Result<bool> {
             let there = match std::fs::metadata(&self.path) {
                 Ok(there) => there,
@@ -225,7 +226,7 @@ mod system {
         }
 
         pub(super) fn open_to_read(&self, name: &Path) -> io::Result<File> {
-            // Without O_NONBLOCK, opening a pipe waits for a writer.
+            // Without O_NONBLOCK, opening a pipe blocks until there is a writer.
             self.file(name, OFlag::O_RDONLY | OFlag::O_NONBLOCK, 0)
         }
 
@@ -234,8 +235,8 @@ mod system {
             self.file(name, flags, 0o666)
         }
 
-        /// Opens the file `name` to write, and makes it where it is missing; what it
-        /// holds is kept.
+        /// Opens the file `name` for writing and creates it if it does not exist; its content is
+        /// kept.
         pub(in super::super) fn open_or_create(&self, name: &Path) -> io::Result<File> {
             let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
             let file = self.file(name, flags, 0o666)?;
@@ -246,10 +247,11 @@ mod system {
             }
         }
 
-        /// What has that name, links not followed; `None` where nothing has.
+        /// Returns the type of what has that name, without following links; `None` if there is
+        /// nothing.
         ///
         /// # Errors
-        /// The operating system's, for every failure but "not found".
+        /// Any error of the operating system other than "not found".
         pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
             let look = || fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW);
             let found = match retry(look) {
@@ -268,7 +270,7 @@ mod system {
             Ok(Some(Kind { what, mode }))
         }
 
-        /// Whether the name leads to that open file.
+        /// Returns whether the name leads to that open file.
         pub(in super::super) fn still_names(&self, name: &Path, file: &File) -> io::Result<bool> {
             let look = || fstatat(&self.file, name, AtFlags::AT_SYMLINK_NOFOLLOW);
             let there = match retry(look) {
@@ -277,7 +279,7 @@ mod system {
                 Err(e) => return Err(e),
             };
             let here = file.metadata()?;
-            // The width of the numbers differs between systems.
+            // The types of these numbers differ between operating systems.
             #[allow(clippy::unnecessary_cast, reason = "dev_t and ino_t differ by system")]
             let there = (there.st_dev as u64, there.st_ino as u64);
             Ok(there == (here.dev(), here.ino()))
@@ -309,8 +311,8 @@ mod system {
 
     use super::{File, Kind, Path, PathBuf, io};
 
-    /// See the module's page. Here a folder cannot be held open as a file, so names are
-    /// looked up by the folder's path.
+    /// A folder by its path. On this operating system a folder cannot be held open as a file, so
+    /// names are looked up below the folder's path.
     #[derive(Debug)]
     pub struct Dir {
         path: PathBuf,
@@ -320,7 +322,7 @@ mod system {
         /// Opens a folder.
         ///
         /// # Errors
-        /// The operating system's, or something other than a folder.
+        /// The error of the operating system, or an error for something other than a folder.
         pub fn open(path: &Path) -> io::Result<Self> {
             match std::fs::metadata(path)?.is_dir() {
                 true => Ok(Self { path: path.into() }),
@@ -328,15 +330,15 @@ mod system {
             }
         }
 
-        /// The path by which it was opened.
+        /// Returns the path by which the folder was opened.
         pub fn path(&self) -> &Path {
             &self.path
         }
 
-        /// Whether a folder is still at that path.
+        /// Returns whether there is still a folder at that path.
         ///
         /// # Errors
-        /// The operating system's, for every failure but "not found".
+        /// Any error of the operating system other than "not found".
         pub fn is_in_place(&self) -> io::Result<bool> {
             match std::fs::metadata(&self.path) {
                 Ok(found) => Ok(found.is_dir()),
@@ -357,18 +359,19 @@ mod system {
                 .open(self.path.join(name))
         }
 
-        /// Opens the file `name` to write, and makes it where it is missing; what it
-        /// holds is kept.
+        /// Opens the file `name` for writing and creates it if it does not exist; its content is
+        /// kept.
         pub(in super::super) fn open_or_create(&self, name: &Path) -> io::Result<File> {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false);
             options.open(self.path.join(name))
         }
 
-        /// What has that name, links not followed; `None` where nothing has.
+        /// Returns the type of what has that name, without following links; `None` if there is
+        /// nothing.
         ///
         /// # Errors
-        /// The operating system's, for every failure but "not found".
+        /// Any error of the operating system other than "not found".
         pub fn kind(&self, name: &Path) -> io::Result<Option<Kind>> {
             match std::fs::symlink_metadata(self.path.join(name)) {
                 Ok(found) => Ok(Some(Kind::of(&found))),
@@ -377,7 +380,8 @@ mod system {
             }
         }
 
-        /// Whether the name leads to a file; which one cannot be told here.
+        /// Returns whether the name leads to a file; on this operating system it cannot be checked
+        /// which file it is.
         pub(in super::super) fn still_names(&self, name: &Path, _file: &File) -> io::Result<bool> {
             Ok(self.kind(name)?.is_some())
         }
@@ -390,7 +394,8 @@ mod system {
             std::fs::remove_file(self.path.join(name))
         }
 
-        /// A folder cannot be opened as a file here; the file itself is synced.
+        /// Does nothing: a folder cannot be opened as a file on this operating system, and the file
+        /// itself is synced.
         pub(super) fn sync_names(&self) -> io::Result<()> {
             Ok(())
         }

@@ -1,4 +1,4 @@
-//! Folders that one process at a time may write.
+//! Locks of folders that only one process at a time may write.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
@@ -7,17 +7,17 @@ use std::path::Path;
 use super::{Dir, replace, temporary};
 use crate::error::{Error, Result};
 
-/// The file that is locked.
+/// The name of the file that is locked.
 const NAME: &str = ".lock";
 
-/// Sole ownership of a folder, for as long as the value lives.
+/// Exclusive ownership of a folder, for as long as the value exists.
 ///
-/// The lock is the operating system's on `<folder>/.lock`, so it vanishes with
-/// the process however that ends; the empty file itself stays, because removing
-/// it would let two later processes lock two different files of that name.
+/// The lock is one of the operating system on the file `.lock` in the folder, so it is released
+/// when the process ends in any way. The empty file is not removed, because then two later
+/// processes could lock two different files of that name.
 ///
-/// Writes go to the folder that is locked, not to whatever is at its path by then;
-/// and a folder that was moved, removed or replaced is not written any more.
+/// Files are written to the folder that is locked, even if another folder has its path by then;
+/// nothing is written any more after the folder was moved, removed or replaced.
 #[derive(Debug)]
 pub struct FolderLock {
     dir: Dir,
@@ -28,8 +28,8 @@ impl FolderLock {
     /// Locks `folder`, which must exist, without waiting.
     ///
     /// # Errors
-    /// [`Error::InUse`] when another process holds the lock;
-    /// [`Error::Io`] when the lock file cannot be made or locked.
+    /// [`Error::InUse`] if another process holds the lock; [`Error::Io`] if the lock file cannot be
+    /// created or locked.
     pub fn acquire(folder: &Path) -> Result<Self> {
         let lock = Self::open(folder)?;
         match lock.file.try_lock() {
@@ -41,11 +41,11 @@ impl FolderLock {
         }
     }
 
-    /// Locks `folder`, which must exist, as soon as nobody else has it. To tell a
-    /// person what is waited for, try [`Self::acquire`] first.
+    /// Locks `folder`, which must exist, and waits until no other process holds the lock. To tell
+    /// the user about the wait, call [`Self::acquire`] first.
     ///
     /// # Errors
-    /// [`Error::Io`] when the lock file cannot be made or locked.
+    /// [`Error::Io`] if the lock file cannot be created or locked.
     pub fn wait(folder: &Path) -> Result<Self> {
         let lock = Self::open(folder)?;
         lock.file
@@ -63,16 +63,16 @@ impl FolderLock {
         Ok(Self { dir, file })
     }
 
-    /// The folder.
+    /// Returns the locked folder.
     pub fn dir(&self) -> &Dir {
         &self.dir
     }
 
-    /// Whether the folder's path still leads to what is locked.
+    /// Checks that the folder's path still leads to the locked folder.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] when the folder or its lock file was moved, removed or
-    /// replaced; [`Error::Io`] when that cannot be told.
+    /// [`Error::Checkpoint`] if the folder or its lock file was moved, removed or replaced;
+    /// [`Error::Io`] if the check fails.
     pub fn check(&self) -> Result<()> {
         let path = self.dir.path();
         let look = || -> io::Result<bool> {
@@ -87,18 +87,18 @@ impl FolderLock {
         }
     }
 
-    /// Replaces the file `name` in the folder, whole or not at all.
+    /// Replaces the file `name` in the folder atomically.
     ///
     /// # Errors
-    /// As [`Self::check`]; [`Error::Io`] naming the file.
+    /// As [`Self::check`]; also [`Error::Io`] that names the file.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.check()?;
         replace(&self.dir, Path::new(name), |writer| writer.write_all(bytes))
             .map_err(Error::io("write", self.dir.path().join(name)))
     }
 
-    /// Whether a file with that content can be written beside `name`: it is written, and
-    /// removed again. To be asked before something is removed to make way for it.
+    /// Checks that a file with that content can be written beside `name`, by writing and removing
+    /// it. This is called before other files are removed to make space for it.
     ///
     /// # Errors
     /// As [`Self::write`].
@@ -113,10 +113,10 @@ impl FolderLock {
         attempt().map_err(Error::io("write", self.dir.path().join(name)))
     }
 
-    /// Removes the file `name` from the folder, if it is there.
+    /// Removes the file `name` from the folder, if it exists.
     ///
     /// # Errors
-    /// As [`Self::check`]; [`Error::Io`] naming the file.
+    /// As [`Self::check`]; also [`Error::Io`] that names the file.
     pub fn remove(&self, name: &str) -> Result<()> {
         self.check()?;
         match self.dir.remove_name(Path::new(name)) {
@@ -127,7 +127,7 @@ impl FolderLock {
         }
     }
 
-    /// Removes what killed writers of the file `name` left in the folder.
+    /// Removes temporary files that killed writers of the file `name` left in the folder.
     pub fn sweep(&self, name: &str) {
         temporary::remove_leftovers(&self.dir, Path::new(name));
     }

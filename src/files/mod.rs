@@ -1,5 +1,5 @@
-//! Files that are either whole or absent, folders with a single writer, and looks at
-//! files that tell "absent" from "cannot be looked at".
+//! Atomic writes of files, folders with a single writer, and checks of paths that distinguish an
+//! absent file from a failed check.
 
 mod dir;
 mod lock;
@@ -15,15 +15,14 @@ use crate::{bounded, notice};
 pub use dir::{Dir, Kind};
 pub use lock::FolderLock;
 
-/// What is at `path`, links followed; `None` where nothing is.
+/// Returns the metadata of what is at `path`, following links; `None` if there is nothing.
 ///
-/// Only "not found" means absent. Every other failure of the operating system is an
-/// error: a disk that does not answer, or a folder that may not be entered, says
-/// nothing of what is there.
+/// Only the error "not found" means absent. Every other error of the operating system is returned:
+/// if a disk does not respond or a folder may not be entered, it is unknown what is there.
 ///
 /// # Errors
-/// [`Error::Io`] for every failure but "not found", and for a symbolic link that leads
-/// nowhere.
+/// [`Error::Io`] for every error other than "not found", and for a symbolic link whose target does
+/// not exist.
 pub fn look(path: &Path) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
@@ -36,7 +35,7 @@ pub fn look(path: &Path) -> Result<Option<Metadata>> {
     }
 }
 
-/// Whether a folder is at `path`; see [`look`].
+/// Returns whether a folder is at `path`, by [`look`].
 ///
 /// # Errors
 /// As [`look`].
@@ -44,13 +43,13 @@ pub fn is_folder(path: &Path) -> Result<bool> {
     Ok(look(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// The bytes of the regular file `path`, at most `most`, for a caller that will hold its
-/// content `copies` times ([`bounded::read`]); `None` where nothing is.
+/// Reads the regular file `path`, of at most `most` bytes, for a caller that will hold its content
+/// `copies` times in memory ([`bounded::read`]); `None` if there is nothing at `path`.
 ///
-/// A pipe or a device in the place of a file is refused; it is not waited for.
+/// A pipe or a device is refused without blocking.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; [`Error::Data`] when it is larger.
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is too large.
 pub fn read(path: &Path, most: u64, copies: u64) -> Result<Option<Vec<u8>>> {
     let Some((folder, name)) = parts(path) else {
         return Err(Error::io("read", path)(no_name()));
@@ -62,7 +61,7 @@ pub fn read(path: &Path, most: u64, copies: u64) -> Result<Option<Vec<u8>>> {
     read_in(&dir, &name, path, (most, copies))
 }
 
-/// [`read`] of the file `name` in an open folder; `path` is named in messages.
+/// As [`read`], for the file `name` in an open folder; messages show `path`.
 ///
 /// # Errors
 /// As [`read`].
@@ -75,7 +74,7 @@ pub(crate) fn read_in(
     let file = match dir.open_regular(name) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            // A name that is there all the same is a link that leads nowhere.
+            // A name that exists nevertheless is a symbolic link whose target does not exist.
             return match dir.kind(name).map_err(Error::io("look at", path))? {
                 None => Ok(None),
                 Some(_) => Err(Error::io("follow", path)(nowhere())),
@@ -86,20 +85,19 @@ pub(crate) fn read_in(
     bounded::read_open(file, path, most, copies).map(Some)
 }
 
-/// Writes `path` so that a reader, or a crash at any moment, finds the old
-/// content or the new, never a part of it.
+/// Writes `path` atomically: a reader, or a crash at any moment, finds either the old or the new
+/// content and never a part of it.
 ///
-/// `fill` writes into a hidden temporary file in the same folder; the file is
-/// then forced to the disk and renamed over `path`. The folder must exist. A symbolic
-/// link is followed to the file that it names; the mode of a file that is replaced is
-/// kept. What earlier writers of the same path left when they were killed is removed.
+/// `fill` writes to a hidden temporary file in the same folder; the file is then synced to the disk
+/// and renamed to `path`. The folder must exist. A symbolic link is followed to its target; the
+/// permissions of a replaced file are kept. Temporary files that killed writers of the same path
+/// left are removed.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`, when `fill` or the operating system fails, or when
-/// something other than a regular file is there. The temporary file is removed. What
-/// stood at `path` stays as it was, unless the last step failed, which makes the new
-/// name durable: then the whole new file stands there, but might not outlive a loss of
-/// power.
+/// [`Error::Io`] that names `path`, if `fill` or the operating system fails, or something other
+/// than a regular file is there. The temporary file is removed. The file at `path` is not changed,
+/// unless only the last step failed, which syncs the folder: then the whole new file is there, but
+/// may be lost in a power failure.
 pub(crate) fn write_atomic<F>(path: &Path, fill: F) -> Result<()>
 where
     F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -114,7 +112,7 @@ where
     write().map_err(Error::io("write", path))
 }
 
-/// `write_atomic` for content that is already in memory.
+/// As `write_atomic`, for content in memory.
 ///
 /// # Errors
 /// As `write_atomic`.
@@ -122,15 +120,15 @@ pub fn write_atomic_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomic(path, |writer| writer.write_all(bytes))
 }
 
-/// Makes the folder `path` and the folders above it, where they are missing.
+/// Creates the folder `path` and all missing folders above it.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`.
+/// [`Error::Io`] that names `path`.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::io("create folder", path))
 }
 
-/// Replaces the file `name` in an open folder, whole or not at all.
+/// Replaces the file `name` in an open folder atomically.
 fn replace<F>(dir: &Dir, name: &Path, fill: F) -> io::Result<()>
 where
     F: FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -148,7 +146,7 @@ where
     })
 }
 
-/// The file that is written for `path`: where a symbolic link leads, else the path.
+/// Returns the path to be written for `path`: the target of a symbolic link, else `path`.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => fs::canonicalize(path).map_err(|e| match e.kind() {
@@ -161,17 +159,17 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// What an atomic write asks of a disk, step by step: a test lets any of them
-/// fail, or takes the power away between two. All names lie in one folder.
+/// The operations of a disk that an atomic write uses. Tests implement it to let any of them fail,
+/// or to simulate a power failure between two. All names are in one folder.
 trait Disk {
     type File: Write;
-    /// Makes a file that is not there yet.
+    /// Creates a file that does not exist yet.
     fn create(&self, name: &Path) -> io::Result<Self::File>;
-    /// Forces the content to the disk.
+    /// Syncs the content of a file to the disk.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// Gives a file the name of another, which is replaced, and closes it.
+    /// Renames a file, replacing the file `to`, and closes it.
     fn rename(&self, file: Self::File, from: &Path, to: &Path) -> io::Result<()>;
-    /// Forces the names in the folder to the disk.
+    /// Syncs the names in the folder to the disk.
     fn sync_folder(&self) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, name: &Path) -> io::Result<()>;
@@ -190,19 +188,19 @@ where
             .map_err(io::IntoInnerError::into_error)?;
         disk.sync(&file)?;
         disk.rename(file, &temporary, name)?;
-        // A rename is durable only once the folder's own entry is on the disk.
+        // A rename is durable only after the folder was synced.
         disk.sync_folder()
     };
     let outcome = steps();
     if outcome.is_err() {
-        // The temporary file may be gone already; the error worth reporting is the first.
+        // The temporary file may not exist any more; the first error is the one to report.
         let _ = disk.remove(&temporary);
     }
     outcome
 }
 
-/// The folder of a path, and the name in it; a bare file name lies in the working
-/// folder.
+/// Returns the folder of a path and the name within it; a path without a folder is in the working
+/// directory.
 fn parts(path: &Path) -> Option<(&Path, PathBuf)> {
     let name = PathBuf::from(path.file_name()?);
     let folder = match path.parent() {
@@ -223,7 +221,7 @@ fn no_name() -> io::Error {
     )
 }
 
-/// Says once that a folder cannot be synced.
+/// Notifies the user once that a folder cannot be synced.
 fn cannot_sync(folder: &Path, why: &io::Error) {
     notice::once(
         "sync",

@@ -1,8 +1,8 @@
-//! Atomic writes on a disk that fails or loses its power at any step.
+//! Tests of atomic writes on a simulated disk that fails or loses its power at any step.
 //!
-//! The disk of these tests keeps what is in memory apart from what is durable. A
-//! loss of power keeps what is durable, and of the rest an arbitrary part: any
-//! beginning of the content that was not forced, and any of the names.
+//! The simulated disk distinguishes what is in memory from what is durable. A power failure keeps
+//! what is durable and an arbitrary part of the rest: any prefix of content that was not synced,
+//! and any of the names.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use super::{Disk, write_on};
 
-/// One file: what it holds, and how much of it a loss of power leaves.
+/// A file: its content, and how much of it a power failure keeps.
 #[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
@@ -22,16 +22,16 @@ struct Content {
 type Inode = Rc<RefCell<Content>>;
 type Names = BTreeMap<PathBuf, Inode>;
 
-/// How a step goes wrong.
+/// The way in which a step fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// It is refused, with nothing done.
+    /// The step fails without having done anything.
     Refused,
-    /// A write puts down half of its bytes and says so; the next one is refused.
+    /// A write writes half of its bytes and reports that; the next write fails.
     Short,
-    /// It is done, and fails all the same.
+    /// The step is done and nevertheless reports an error.
     DoneAndRefused,
-    /// The power goes before it.
+    /// The power fails before the step.
     Power,
 }
 
@@ -45,10 +45,10 @@ const FAULTS: [Fault; 4] = [
 struct Paper {
     now: RefCell<Names>,
     durable: RefCell<Names>,
-    /// Steps so far, and the one that goes wrong.
+    /// Number of steps so far, and the step that fails.
     steps: Rc<Cell<usize>>,
     fault: Option<(usize, Fault)>,
-    /// Names of the steps, to see that none is left out.
+    /// Names of the steps, by which the test checks that all were tried.
     log: Rc<RefCell<Vec<&'static str>>>,
 }
 
@@ -59,7 +59,7 @@ struct Handle {
     log: Rc<RefCell<Vec<&'static str>>>,
 }
 
-/// Whether this step goes wrong; without power every later one does too.
+/// Returns the fault of this step; after a power failure all later steps fail.
 fn at(steps: &Cell<usize>, fault: Option<(usize, Fault)>) -> Option<Fault> {
     let step = steps.get();
     steps.set(step + 1);
@@ -75,7 +75,7 @@ fn full() -> io::Error {
     io::Error::from(io::ErrorKind::StorageFull)
 }
 
-/// Carries out `work`, or not, as the fault of this step says.
+/// Executes `work` or not, according to the fault of this step.
 fn step<T>(
     steps: &Cell<usize>,
     fault: Option<(usize, Fault)>,
@@ -91,7 +91,7 @@ fn step<T>(
 impl io::Write for Handle {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.log.borrow_mut().push("write");
-        // A loss of power between the pages of a write leaves some of them.
+        // A power failure between the pages of a write keeps some of them.
         let half = bytes.len().div_ceil(2);
         let put = |n: usize| {
             let mut content = self.inode.borrow_mut();
@@ -178,7 +178,7 @@ const OLD: &[u8] = b"old";
 const PATH: &str = "checkpoint";
 
 impl Paper {
-    /// A disk on which the old content lies safe.
+    /// Returns a disk on which the old content is durable.
     fn new(fault: Option<(usize, Fault)>) -> Self {
         let old = Content {
             bytes: OLD.into(),
@@ -194,13 +194,13 @@ impl Paper {
         }
     }
 
-    /// What a process reads at `PATH` while the power is on.
+    /// Returns the content that a process reads at `PATH` before a power failure.
     fn read(&self) -> Option<Vec<u8>> {
         let now = self.now.borrow();
         now.get(Path::new(PATH)).map(|i| i.borrow().bytes.clone())
     }
 
-    /// Everything that may be found at `PATH` after a loss of power.
+    /// Returns all contents that may be found at `PATH` after a power failure.
     fn after_power_loss(&self) -> Vec<Option<Vec<u8>>> {
         let mut found = Vec::new();
         for names in [&self.now, &self.durable] {
@@ -222,12 +222,12 @@ impl Paper {
     }
 }
 
-/// More than the buffer of a writer, so that there are several writes.
+/// Returns more than the buffer of a writer, so that there are several writes.
 fn new_content() -> Vec<u8> {
     (0..40_000u32).map(|i| (i % 251) as u8).collect()
 }
 
-/// Writes the new content in pieces, as a large file is.
+/// Writes the new content in pieces, as a large file is written.
 fn write(disk: &Paper) -> io::Result<()> {
     write_on(disk, Path::new(PATH), |writer| {
         use io::Write;
@@ -237,7 +237,7 @@ fn write(disk: &Paper) -> io::Result<()> {
     })
 }
 
-/// The steps of a write without faults.
+/// Returns the names of the steps of a write without faults.
 fn steps() -> Vec<&'static str> {
     let disk = Paper::new(None);
     write(&disk).unwrap();
@@ -265,9 +265,9 @@ fn whatever_step_fails_a_reader_finds_the_old_content_or_the_new() {
             let found = disk.read().expect(&what);
             let whole = found == new_content();
             assert!(whole || found == OLD, "{what}: {} bytes", found.len());
-            // What was reported as written is written.
+            // A write that reports success has written everything.
             assert!(outcome.is_err() || whole, "{what}");
-            // Only after the rename may a write fail with the new content there.
+            // A write may fail with the new content in place only after the rename.
             let renamed = *name == "sync folder"
                 || (*name == "rename" && matches!(fault, Fault::DoneAndRefused | Fault::Short));
             assert!(outcome.is_ok() || !whole || renamed, "{what}");
@@ -294,7 +294,7 @@ fn whenever_the_power_goes_the_old_content_or_the_new_is_found() {
                 found.len(),
                 new_content().len()
             );
-            // Once the write was reported, the old content cannot come back.
+            // After a write that reports success, the old content cannot reappear.
             assert!(outcome.is_err() || whole, "step {i}: the old content");
         }
     }

@@ -1,11 +1,11 @@
-//! Temporary files: names that no other writer takes, and the sweeping of those that a
-//! killed writer left.
+//! Temporary files: names that no other writer uses, and the removal of those that a killed writer
+//! left.
 //!
-//! A temporary file for `NAME` is called `.NAME.RRRRRRRRRRRRRRRR-CCCCCCCC.tmp`: random
-//! digits, and the beginning of a SHA-256 over both, so that a file is swept only if
-//! this program can have made it. A writer holds the operating system's lock on its
-//! file until the file has its final name; the lock goes with the process, also where
-//! process numbers mean nothing (containers on one disk).
+//! The temporary file for `NAME` is named `.NAME.RRRRRRRRRRRRRRRR-CCCCCCCC.tmp`: random digits, and
+//! the first digits of a SHA-256 of both, so that only files that this program can have created are
+//! removed. A writer holds a lock of the operating system on its file until the file has its final
+//! name. The lock is released when the process ends, also if process identifiers are not unique
+//! (containers on one disk).
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use super::{Dir, Disk};
 use crate::{random, seal};
 
-/// Names that are tried before a write gives up.
+/// Number of names that are tried before a write fails.
 const TRIES: usize = 16;
 
-/// The longest name that is part of a temporary one; names of files end at 255 bytes.
+/// The longest part of a file's name that is used in a temporary name, in bytes; names of files
+/// have at most 255 bytes.
 const LONGEST: usize = 200;
 
-/// Makes a temporary file for `name`, and says what it is called.
+/// Creates a temporary file for `name`, and returns its name and the file.
 pub(super) fn create<D: Disk>(disk: &D, name: &Path) -> io::Result<(PathBuf, D::File)> {
     let name = name.as_os_str();
     let mut tried = 0;
@@ -30,10 +31,10 @@ pub(super) fn create<D: Disk>(disk: &D, name: &Path) -> io::Result<(PathBuf, D::
         tried += 1;
         match disk.create(&temporary) {
             Ok(file) => return Ok((temporary, file)),
-            // The file of that name is another writer's.
+            // The name is used by another writer.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tried < TRIES => {}
             Err(e) => {
-                // The call may have failed after it made the file.
+                // The call may have failed after it created the file.
                 if e.kind() != io::ErrorKind::AlreadyExists {
                     let _ = disk.remove(&temporary);
                 }
@@ -45,7 +46,7 @@ pub(super) fn create<D: Disk>(disk: &D, name: &Path) -> io::Result<(PathBuf, D::
 
 /// Removes the temporary files for `name` that killed writers left.
 ///
-/// A file that cannot be removed does no harm, so nothing is reported.
+/// Errors are ignored, because a file that is not removed does no harm.
 pub(super) fn remove_leftovers(dir: &Dir, name: &Path) {
     let Ok(entries) = fs::read_dir(dir.path()) else {
         return;
@@ -57,10 +58,10 @@ pub(super) fn remove_leftovers(dir: &Dir, name: &Path) {
     }
 }
 
-/// Removes a temporary file unless a writer is at work on it.
+/// Removes a temporary file unless a writer is using it.
 fn remove_if_left(dir: &Dir, temporary: &Path) -> io::Result<()> {
     let file = dir.open_regular(temporary)?;
-    // A writer at work has the lock.
+    // An active writer holds the lock.
     file.try_lock()?;
     match dir.still_names(temporary, &file)? {
         true => dir.remove_name(temporary),
@@ -77,7 +78,7 @@ fn temporary(name: &OsStr, digits: &str) -> OsString {
     hidden
 }
 
-/// Whether `candidate` is a name that [`temporary`] makes for `name`.
+/// Returns whether `candidate` is a temporary name for `name`.
 fn is_temporary(name: &OsStr, candidate: &OsStr) -> bool {
     let candidate = candidate.as_encoded_bytes();
     let Some(rest) = candidate.strip_prefix(prefix(name).as_encoded_bytes()) else {
@@ -87,7 +88,7 @@ fn is_temporary(name: &OsStr, candidate: &OsStr) -> bool {
     digits.is_some_and(|digits| temporary(name, digits).as_encoded_bytes() == candidate)
 }
 
-/// How the temporary names for `name` begin.
+/// Returns the common prefix of the temporary names for `name`.
 fn prefix(name: &OsStr) -> OsString {
     let mut hidden = OsString::from(".");
     match name.len() > LONGEST {
@@ -98,7 +99,7 @@ fn prefix(name: &OsStr) -> OsString {
     hidden
 }
 
-/// Eight digits that follow from the name and the random ones.
+/// Returns eight digits that are a function of the name and the random digits.
 fn check(name: &OsStr, digits: &str) -> String {
     let text = [
         b"bnn-cpu ",
@@ -123,7 +124,7 @@ mod tests {
             assert!(is_temporary(OsStr::new(name), &made));
             assert!(!is_temporary(OsStr::new("other.json"), &made));
             let mut text = made.into_string().unwrap();
-            // The last digit of the check.
+            // This is the last of the eight digits.
             let at = text.len() - 5;
             let digit = if &text[at..=at] == "0" { "1" } else { "0" };
             text.replace_range(at..=at, digit);

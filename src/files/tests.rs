@@ -1,4 +1,4 @@
-//! Atomic writes on the real disk, and the locks.
+//! Tests of atomic writes on the real disk, and of the locks.
 
 use super::*;
 
@@ -105,7 +105,8 @@ fn one_that_waits_for_a_lock_gets_it_when_it_is_dropped() {
         let _lock = FolderLock::wait(&path).unwrap();
         send.send(()).unwrap();
     });
-    // It has it only after the drop, however long it takes to get here.
+    // The other thread has the lock only after the drop, however long this thread takes to get
+    // here.
     assert!(receive.try_recv().is_err());
     drop(lock);
     receive.recv().unwrap();
@@ -113,7 +114,7 @@ fn one_that_waits_for_a_lock_gets_it_when_it_is_dropped() {
     assert!(FolderLock::wait(&folder.path().join("absent")).is_err());
 }
 
-/// A temporary file for `name`, as a writer that was killed leaves it.
+/// Creates a temporary file for `name` as a killed writer leaves it.
 fn leftover(folder: &Path, name: &str) -> PathBuf {
     let dir = Dir::open(folder).unwrap();
     let (temporary, file) = temporary::create(&dir, Path::new(name)).unwrap();
@@ -126,7 +127,7 @@ fn what_killed_writers_left_is_removed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let kept = [
         ".lock",
-        // What an earlier version left, or anybody else.
+        // These files were left by an earlier version, or are of other programs.
         ".run.json.7-1.tmp",
         ".run.json.0123456789abcdef-00000000.tmp",
         ".run.jsonl.7-1.tmp",
@@ -140,7 +141,7 @@ fn what_killed_writers_left_is_removed_and_nothing_else() {
         leftover(folder.path(), "run.json"),
     ];
     let others = leftover(folder.path(), "other.json");
-    // A folder of such a name is nobody's temporary file.
+    // A folder with such a name is not a temporary file of a writer.
     let odd = leftover(folder.path(), "run.json");
     fs::remove_file(&odd).unwrap();
     fs::create_dir(&odd).unwrap();
@@ -162,7 +163,7 @@ fn a_writer_at_work_is_not_swept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.json");
     write_atomic(&path, |writer| {
-        // Another process writes the same file, and sweeps before it does.
+        // Another process writes the same file, and removes left files first.
         write_atomic_bytes(&path, b"from the other").unwrap();
         writer.write_all(b"from this one")
     })
@@ -219,7 +220,7 @@ mod unix {
             let line = write_atomic_bytes(&at(name), b"x").unwrap_err().to_string();
             assert!(line.contains("not a"), "{line}");
             assert!(!fs::symlink_metadata(at(name)).unwrap().is_file());
-            // Neither is it waited for.
+            // Reading it does not block either.
             let line = read(&at(name), 10, 1).unwrap_err().to_string();
             assert!(line.starts_with("cannot read"), "{line}");
         }
@@ -255,7 +256,7 @@ mod unix {
         assert!(look(&at("absent")).unwrap().is_none());
         assert!(look(folder.path()).unwrap().unwrap().is_dir());
         fs::write(at("file"), b"x").unwrap();
-        // Not a folder on the way, a loop of links, a name that is too long.
+        // Something other than a folder on the way, a loop of links, a name that is too long.
         symlink("loop", at("loop")).unwrap();
         for path in [at("file/x"), at("loop"), at(&"x".repeat(300))] {
             let line = look(&path).unwrap_err().to_string();
@@ -279,7 +280,7 @@ mod unix {
             lock.write("a", b"1").unwrap();
             lock
         };
-        // Moved, and another folder in its place.
+        // The folder is moved, and another folder has its path.
         let lock = begin("run");
         fs::rename(at("run"), at("moved")).unwrap();
         gone(&lock);
@@ -287,16 +288,16 @@ mod unix {
         gone(&lock);
         assert_eq!(fs::read(at("moved/a")).unwrap(), b"1");
         assert!(names(&at("run")).is_empty());
-        // Put back, it goes on.
+        // After the folder was moved back, it can be written again.
         fs::remove_dir(at("run")).unwrap();
         fs::rename(at("moved"), at("run")).unwrap();
         lock.write("a", b"3").unwrap();
         assert_eq!(fs::read(at("run/a")).unwrap(), b"3");
-        // Removed.
+        // The folder is removed.
         let lock = begin("other");
         fs::remove_dir_all(at("other")).unwrap();
         gone(&lock);
-        // Without its lock file two processes could each lock one of their own.
+        // Without the lock file two processes could lock two different files.
         let lock = begin("third");
         fs::remove_file(at("third/.lock")).unwrap();
         gone(&lock);

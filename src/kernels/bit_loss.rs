@@ -1,24 +1,24 @@
-//! The difference that each bit below a linear layer makes to the loss.
+//! The difference in the loss that each bit below a linear layer makes.
 
 use super::math::exp;
 
-/// Units whose bits are worked out together.
+/// Number of units that are processed together.
 const BLOCK: usize = 64;
 
-/// `log Σ_j exp(z_j) - z_label` of one row.
+/// Returns the cross-entropy `log Σ_j exp(z_j) - z_label` of one row.
 fn loss(z: &[f32], label: usize) -> f32 {
     let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = z.iter().map(|&z| exp(z - max)).sum();
     libm::logf(sum) - (z[label] - max)
 }
 
-/// The body of [`super::Elementwise::loss_differences`].
+/// Implements [`super::Elementwise::loss_differences`].
 #[inline(always)]
 pub(super) fn loss_differences_of(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
     let (units, now) = (h.len(), loss(z, label));
     for first in (0..units).step_by(BLOCK) {
         let n = BLOCK.min(units - first);
-        // The way each bit would move: up where it is 0, down where it is 1.
+        // The direction in which each bit would change: +1 if it is 0, -1 if it is 1.
         let mut way = [0.0f32; BLOCK];
         for (way, &h) in way[..n].iter_mut().zip(&h[first..]) {
             *way = 1.0 - 2.0 * h;

@@ -1,8 +1,8 @@
-//! How a function that is written once is compiled for each instruction set.
+//! Compilation of functions that are written once for each instruction set.
 
-/// Makes a safe function of each `fn name(arguments) = body;`. It runs `body` with its
-/// arguments, compiled with the features in brackets; a set without any gives `[]`. The
-/// body must be `#[inline(always)]`, for only what is inlined is compiled with them.
+/// Makes a safe function of each `fn name(arguments) = body;`. It runs `body` with its arguments,
+/// compiled with the features in brackets; an instruction set without features gives `[]`. The body
+/// must be `#[inline(always)]`, because only inlined code is compiled with the features.
 macro_rules! compiled {
     ($features:tt $(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? = $body:expr;)*) => {
         $( $crate::kernels::compile::compiled!(@ $features $name ($($arg: $ty),*) ($($out)?) $body); )*
@@ -12,7 +12,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             #[allow(unused_unsafe, reason = "some bodies are safe")]
             unsafe fn with_features($($arg: $ty),*) $(-> $out)? {
-                // SAFETY: the caller's promises are those that the body asks for.
+                // SAFETY: the caller guarantees what the body requires.
                 unsafe { $body($($arg),*) }
             }
             // SAFETY: `Isa::kernels` alone hands out the tables that hold these functions,

@@ -1,52 +1,53 @@
-//! Products of windows and weights channel by channel, as depthwise convolutions are made
-//! of: the bodies of two passes of [`super::Elementwise`].
+//! Products of windows and weights for each channel separately, as in depthwise convolutions; the
+//! bodies of two functions of [`super::Elementwise`].
 //!
 //! ```text
 //! forwards     y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]    (+ bias[c])
 //! transposed   d[t][c]  +=  Σ_p a[start(p) + offset(t)][c] · g[p][c]
 //! ```
 //!
-//! Channels lie in neighbouring lanes. A block of them is kept in registers while the taps
-//! of up to eight windows, or the windows of a few taps, go by.
+//! Channels are in neighbouring lanes. The accumulators of a block of channels stay in registers:
+//! for up to eight windows while their taps are added, or for a few taps while the windows are
+//! added.
 
 #![allow(
     clippy::needless_range_loop,
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-/// Channels of `a`, `w` and `d` are rounded up to whole multiples of this.
+/// The numbers of channels of `a`, `w` and `d` are multiples of this.
 pub const LANES: usize = 8;
 
-/// Where the windows lie in an image in its border, and what is in them.
+/// The windows over an image with its border, and the taps of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
-    /// Windows down.
+    /// Number of rows of windows.
     pub rows: usize,
-    /// Windows across; window `p` is at row `p / cols`, column `p % cols`.
+    /// Number of columns of windows; window `p` is at row `p / cols`, column `p % cols`.
     pub cols: usize,
-    /// Numbers from one window to the one below it.
+    /// Distance from a window to the one below, in elements.
     pub row_step: usize,
-    /// Numbers from one window to the one on its right.
+    /// Distance from a window to the one on its right, in elements.
     pub col_step: usize,
-    /// Taps of a window down.
+    /// Number of rows of taps.
     pub down: usize,
-    /// Taps of a window across; tap `t` is at row `t / across`, column `t % across`.
+    /// Number of columns of taps; tap `t` is at row `t / across`, column `t % across`.
     pub across: usize,
-    /// Numbers from one tap to the one below it.
+    /// Distance from a tap to the one below, in elements.
     pub down_step: usize,
-    /// Numbers from one tap to the one on its right.
+    /// Distance from a tap to the one on its right, in elements.
     pub across_step: usize,
-    /// Channels of `y`, `g` and the bias; those beyond are 0 in `a` and in `w`.
+    /// Number of channels of `y`, `g` and the bias; further channels of `a` and `w` are 0.
     pub channels: usize,
 }
 
 impl Taps {
-    /// Channels of `a`, `w` and `d`.
+    /// Returns the number of channels of `a`, `w` and `d`.
     pub fn lanes(&self) -> usize {
         self.channels.next_multiple_of(LANES)
     }
 
-    /// Taps of a window.
+    /// Returns the number of taps of a window.
     pub fn count(&self) -> usize {
         self.down * self.across
     }
@@ -56,13 +57,13 @@ impl Taps {
     }
 }
 
-/// The `L` numbers at the beginning of a slice.
+/// Returns the first `L` elements of a slice.
 #[inline(always)]
 fn first<const L: usize>(x: &[f32]) -> &[f32; L] {
     x.first_chunk().expect("a block lies within its image")
 }
 
-/// `sum + x · w`, in two roundings.
+/// Returns `sum + x · w`, rounded after each operation.
 #[inline(always)]
 fn more<const L: usize>(sum: &[f32; L], x: &[f32; L], w: &[f32; L]) -> [f32; L] {
     let mut out = [0.0; L];
@@ -72,7 +73,7 @@ fn more<const L: usize>(sum: &[f32; L], x: &[f32; L], w: &[f32; L]) -> [f32; L] 
     out
 }
 
-/// Up to `L` numbers at the beginning of a slice of `live` channels, zeros behind them.
+/// Returns the first `L` elements of a slice of `live` channels, followed by zeros.
 #[inline(always)]
 fn some<const L: usize>(x: &[f32], live: usize) -> [f32; L] {
     if live >= L {
@@ -85,8 +86,8 @@ fn some<const L: usize>(x: &[f32], live: usize) -> [f32; L] {
     numbers
 }
 
-/// `(taps, a, w, bias, add, y)`; with `add` the sums begin with what `y` holds and there is
-/// no bias.
+/// Implements [`super::Elementwise::taps_product`]; with `add` the sums start with the content of
+/// `y`, and there is no bias.
 #[inline(always)]
 pub(super) fn taps_product_of(
     taps: &Taps,
@@ -108,7 +109,7 @@ pub(super) fn taps_product_of(
     }
 }
 
-/// The channels `c` to `c + L`.
+/// Computes the channels `c` to `c + L`.
 #[inline(always)]
 fn product_block<const L: usize>(
     taps: &Taps,
@@ -139,7 +140,7 @@ fn product_block<const L: usize>(
     }
 }
 
-/// `P` windows side by side; how many that were.
+/// Computes up to `P` neighbouring windows; returns their number.
 #[inline(always)]
 fn product_tile<const L: usize, const P: usize>(
     taps: &Taps,
@@ -171,7 +172,7 @@ fn product_tile<const L: usize, const P: usize>(
     P
 }
 
-/// `(taps, a, g, d)`
+/// Implements [`super::Elementwise::taps_transposed`].
 #[inline(always)]
 pub(super) fn taps_transposed_of(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32]) {
     let mut c = 0;
@@ -186,7 +187,7 @@ pub(super) fn taps_transposed_of(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32
     }
 }
 
-/// The channels `c` to `c + L`: the taps of a row, up to five at once.
+/// Computes the channels `c` to `c + L`, up to five taps of a row at a time.
 #[inline(always)]
 fn transposed_block<const L: usize>(taps: &Taps, c: usize, a: &[f32], g: &[f32], d: &mut [f32]) {
     for u in 0..taps.down {
@@ -201,7 +202,7 @@ fn transposed_block<const L: usize>(taps: &Taps, c: usize, a: &[f32], g: &[f32],
                 3 => transposed_tile::<L, 3>(taps, c, a, g, d),
                 4 => transposed_tile::<L, 4>(taps, c, a, g, d),
                 5 => transposed_tile::<L, 5>(taps, c, a, g, d),
-                // Six are three and three, seven four and three.
+                // Six taps are split into 3 + 3, seven into 4 + 3.
                 6 => transposed_tile::<L, 3>(taps, c, a, g, d),
                 _ => transposed_tile::<L, 4>(taps, c, a, g, d),
             };
@@ -209,8 +210,8 @@ fn transposed_block<const L: usize>(taps: &Taps, c: usize, a: &[f32], g: &[f32],
     }
 }
 
-/// `T` taps side by side: the sums of a row of windows join those of the rows before; how
-/// many taps that were.
+/// Computes up to `T` neighbouring taps, adding the sums of a row of windows to those of the rows
+/// before; returns their number.
 #[inline(always)]
 fn transposed_tile<const L: usize, const T: usize>(
     taps: &Taps,

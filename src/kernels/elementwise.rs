@@ -1,11 +1,10 @@
-//! Element-wise passes, written once and compiled for every instruction set.
+//! Element-wise functions, written once and compiled for every instruction set.
 //!
-//! Images are stored (height, width, channel), so a per-channel pass has its
-//! channels in neighbouring lanes. No body fuses a multiply with an add, and a
-//! reduction keeps one accumulator a channel whatever the vector width: the
-//! bits of every function here are the same on every instruction set.
+//! Images are stored as (height, width, channel), so a per-channel function has its channels in
+//! neighbouring lanes. No function fuses a multiplication with an addition, and a reduction has one
+//! accumulator per channel for any vector width. Therefore all instruction sets give the same bits.
 //!
-//! Gradient passes *add* to their last argument, as every backward rule does.
+//! Gradient functions *add* to their last argument, as all backward passes do.
 
 use super::bit_loss::loss_differences_of;
 pub use super::depthwise::Taps;
@@ -16,56 +15,56 @@ pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of};
 use super::prelu::{prelu_grad_of, prelu_of, prelu_sums_of};
 
-/// Settings of one [`Elementwise::sgd`] step, in PyTorch's terms.
+/// Settings of an [`Elementwise::sgd`] step, as in `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     /// Learning rate.
     pub lr: f32,
-    /// Momentum; 0 for none.
+    /// Momentum factor; 0 for no momentum.
     pub momentum: f32,
-    /// Nesterov's look-ahead.
+    /// Whether Nesterov momentum is used.
     pub nesterov: bool,
-    /// L2 penalty added to the gradient.
+    /// Factor of the L2 penalty, which is added to the gradient.
     pub weight_decay: f32,
 }
 
-/// Settings of one [`Elementwise::adam`] step, in PyTorch's terms.
+/// Settings of an [`Elementwise::adam`] step, as in `torch.optim.Adam` and `AdamW`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Learning rate.
     pub lr: f32,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f32,
-    /// Added to the denominator.
+    /// Number that is added to the denominator.
     pub eps: f32,
-    /// L2 penalty (Adam) or decay of the weight itself (AdamW).
+    /// Factor of the L2 penalty (Adam), or decay rate of the weights (AdamW).
     pub weight_decay: f32,
-    /// AdamW's decoupled decay.
+    /// Whether the weight decay is decoupled from the gradient (AdamW).
     pub decoupled: bool,
-    /// `1 - beta1^t` at step `t`, counted from 1.
+    /// Bias correction `1 - beta1^t` of the first moment, at step `t` counted from 1.
     pub correction1: f32,
-    /// `1 - beta2^t` at step `t`.
+    /// Bias correction `1 - beta2^t` of the second moment, at step `t` counted from 1.
     pub correction2: f32,
 }
 
-/// Momentum of a smaller magnitude is 0. Where gradients have become zero for good, it
-/// would otherwise shrink to subnormal numbers and stay there for ever (0.9 times the
-/// few smallest ones rounds back to itself), and arithmetic with those is a hundred
-/// times slower on many processors. A rate times it is a normal number still, and no
-/// weight above 1e-20 or so can tell the difference.
+/// Momentum of a smaller magnitude is set to 0. If gradients stay zero, momentum would otherwise
+/// decay to subnormal numbers and stay there (0.9 times one of the smallest rounds to itself), and
+/// arithmetic with subnormal numbers is a hundred times slower on many processors. The limit times
+/// a learning rate is still a normal number, and the change is lost in rounding for every weight
+/// above about 1e-20.
 pub const TINY: f32 = 1e-30;
 
-/// `x`, or 0 where it is nearer to 0 than `least`.
+/// Returns `x`, or 0 if its magnitude is below `least`.
 #[inline(always)]
 fn flushed(x: f32, least: f32) -> f32 {
     if x.abs() < least { 0.0 } else { x }
 }
 
-/// Declares the bodies once, the table of pointers to them, and the macro `functions`, which
-/// compiles them for an instruction set: `functions!(["features"])`. A macro cannot name
-/// the arguments of one that it declares; their `$` is handed to it.
+/// Declares the bodies, the table of function pointers, and the macro `functions`, which compiles
+/// the bodies for an instruction set: `functions!(["features"])`. A macro cannot write `$` for the
+/// arguments of a macro that it declares, so `$` is passed as an argument.
 macro_rules! table {
     ($d:tt $( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block )*) => {
         pub(super) mod body {
@@ -73,7 +72,8 @@ macro_rules! table {
             $( #[inline(always)] pub(in crate::kernels) fn $name($($arg: $ty),*) $body )*
         }
 
-        /// Element-wise kernels; see each field.
+        /// The element-wise functions of one instruction set. The comment of each field states its
+        /// formula and the order of its arguments.
         pub struct Elementwise { $( $(#[$doc])* pub $name: fn($($ty),*), )* }
 
         macro_rules! functions {
@@ -89,8 +89,8 @@ macro_rules! table {
     };
 }
 
-/// Runs `$call` with the channel count as a constant for the common widths, so
-/// that the accumulators stay in registers; `0` stands for "any".
+/// Runs `$call` with the number of channels as a constant for common numbers, so that the
+/// accumulators stay in registers; `0` stands for any number.
 macro_rules! by_channels {
     ($channels:expr, $f:ident($($arg:expr),*)) => {
         match $channels {
@@ -104,50 +104,51 @@ macro_rules! by_channels {
 }
 
 table! { $
-    /// `y += x`
+    /// `y += x`. Arguments `(x, y)`.
     fn add(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y += x;
         }
     }
 
-    /// `y = x · scale[c] + shift[c]`, as two rounded operations.
-    /// `(x, scale, shift, y)`; x and y (pixels, channels).
+    /// `y = x · scale[c] + shift[c]`, rounded after each operation. Arguments `(x, scale, shift,
+    /// y)`; x and y have the shape (pixels, channels).
     fn affine(x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
         by_channels!(scale.len(), affine_of(x, scale, shift, y));
     }
 
-    /// `sum[c] += Σ (x - origin[c])`, `squares[c] += Σ (x - origin[c])²`.
-    /// `(x, origin, sum, squares)`; x (pixels, channels).
+    /// `sum[c] += Σ (x - origin[c])`, `squares[c] += Σ (x - origin[c])²`. Arguments `(x, origin,
+    /// sum, squares)`; x has the shape (pixels, channels).
     fn channel_sums(x: &[f32], origin: &[f32], sum: &mut [f32], squares: &mut [f32]) {
         by_channels!(origin.len(), channel_sums_of(x, origin, sum, squares));
     }
 
-    /// `sum[c] += Σ dy`, `dot[c] += Σ dy · (x - mean[c])`: the two means that
-    /// the gradient of batch norm needs. `(x, mean, dy, sum, dot)`.
+    /// `sum[c] += Σ dy`, `dot[c] += Σ dy · (x - mean[c])`: the sums in the gradient of batch norm.
+    /// Arguments `(x, mean, dy, sum, dot)`.
     fn batch_norm_sums(x: &[f32], mean: &[f32], dy: &[f32], sum: &mut [f32], dot: &mut [f32]) {
         by_channels!(mean.len(), batch_norm_sums_of(x, mean, dy, sum, dot));
     }
 
-    /// `dx += a[c] · dy + b[c] · x + d[c]`. `(x, dy, a, b, d, dx)`.
+    /// `dx += a[c] · dy + b[c] · x + d[c]`: the gradient of batch norm. Arguments `(x, dy, a, b, d,
+    /// dx)`.
     fn batch_norm_grad(x: &[f32], dy: &[f32], a: &[f32], b: &[f32], d: &[f32], dx: &mut [f32]) {
         by_channels!(a.len(), batch_norm_grad_of(x, dy, a, b, d, dx));
     }
 
-    /// Maximum of each window, and which of its pixels (in row order) held it;
-    /// the first of equals, and a NaN wins, as in PyTorch. `(pool, x, y, index)`.
+    /// Maximum of each window, and the index of its pixel within the window, row by row; the first
+    /// among equals, and a NaN counts as the maximum, as in PyTorch. Arguments `(pool, x, y,
+    /// index)`.
     fn max_pool(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
         max_pool_of(pool, x, y, index);
     }
 
-    /// Adds each `dy` to the pixel that held the maximum. `(pool, dy, index, dx)`.
+    /// Adds each `dy` to the pixel of the maximum. Arguments `(pool, dy, index, dx)`.
     fn max_pool_grad(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
         max_pool_grad_of(pool, dy, index, dx);
     }
 
-    /// [`Self::affine`], then [`Self::max_pool`], for a pool that
-    /// [fuses](Pool::fuses); `at` is the `x` of each maximum.
-    /// `(pool, x, scale, shift, y, at)`.
+    /// [`Self::affine`], then [`Self::max_pool`], for a pool that [can be fused](Pool::fuses); `at`
+    /// is the input `x` of each maximum. Arguments `(pool, x, scale, shift, y, at)`.
     fn norm_max_pool(
         pool: &Pool,
         x: &[f32],
@@ -159,8 +160,8 @@ table! { $
         norm_max_pool_of(pool, x, scale, shift, y, at);
     }
 
-    /// [`Self::max_pool_grad`], then [`Self::batch_norm_grad`]; adds or assigns.
-    /// `(pool, x, (at, dy), (a, b, d), add, dx)`.
+    /// [`Self::max_pool_grad`], then [`Self::batch_norm_grad`]; adds to `dx` or assigns it.
+    /// Arguments `(pool, x, (at, dy), (a, b, d), add, dx)`.
     fn norm_max_pool_grad(
         pool: &Pool,
         x: &[f32],
@@ -172,8 +173,9 @@ table! { $
         norm_max_pool_grad_of(pool, x, top, factors, add, dx);
     }
 
-    /// `y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]`, assigned with the bias as a
-    /// sum's first term, or added. `(taps, a, w, bias, add, y)`; see [`Taps`].
+    /// `y[p][c] (+)= Σ_t a[start(p) + offset(t)][c] · w[t][c]`, either added to `y`, or assigned
+    /// with the bias as the first term. Arguments `(taps, a, w, bias, add, y)`; [`Taps`] describes
+    /// the shapes.
     fn taps_product(
         taps: &Taps,
         a: &[f32],
@@ -185,48 +187,49 @@ table! { $
         taps_product_of(taps, a, w, bias, add, y);
     }
 
-    /// `d[t][c] += Σ_p a[start(p) + offset(t)][c] · g[p][c]`. `(taps, a, g, d)`.
+    /// `d[t][c] += Σ_p a[start(p) + offset(t)][c] · g[p][c]`. Arguments `(taps, a, g, d)`.
     fn taps_transposed(taps: &Taps, a: &[f32], g: &[f32], d: &mut [f32]) {
         taps_transposed_of(taps, a, g, d);
     }
 
-    /// `y = max(x, 0)`; a NaN stays one.
+    /// `y = max(x, 0)`, NaN for NaN. Arguments `(x, y)`.
     fn relu(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = if x < 0.0 { 0.0 } else { x };
         }
     }
 
-    /// `dx += dy · [x > 0]`. `(x, dy, dx)`.
+    /// `dx += dy · [x > 0]`. Arguments `(x, dy, dx)`.
     fn relu_grad(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
             *dx += if x > 0.0 { dy } else { 0.0 };
         }
     }
 
-    /// `y = x` where `x > 0`, else `slope[c] · x`. `(x, slope, y)`; x (pixels, channels).
+    /// `y = x` if `x > 0`, else `slope[c] · x`. Arguments `(x, slope, y)`; x has the shape (pixels,
+    /// channels).
     fn prelu(x: &[f32], slope: &[f32], y: &mut [f32]) {
         prelu_of(x, slope, y);
     }
 
-    /// `dx += dy` where `x > 0`, else `slope[c] · dy`. `(x, dy, slope, dx)`.
+    /// `dx += dy` if `x > 0`, else `dx += slope[c] · dy`. Arguments `(x, dy, slope, dx)`.
     fn prelu_grad(x: &[f32], dy: &[f32], slope: &[f32], dx: &mut [f32]) {
         prelu_grad_of(x, dy, slope, dx);
     }
 
-    /// `sum[c] += Σ dy · x · [x <= 0]`, the gradient of the slope. `(x, dy, sum)`.
+    /// `sum[c] += Σ dy · x · [x <= 0]`, the gradient of the slope. Arguments `(x, dy, sum)`.
     fn prelu_sums(x: &[f32], dy: &[f32], sum: &mut [f32]) {
         prelu_sums_of(x, dy, sum);
     }
 
-    /// `y = (clip(slope · x, -1, 1) + 1) / 2`. `(slope, x, y)`.
+    /// `y = (clip(slope · x, -1, 1) + 1) / 2`. Arguments `(slope, x, y)`.
     fn hard_sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = ((slope * x).clamp(-1.0, 1.0) + 1.0) * 0.5;
         }
     }
 
-    /// `dx += dy · slope / 2 · [|slope · x| < 1]`. `(slope, x, dy, dx)`.
+    /// `dx += dy · slope / 2 · [|slope · x| < 1]`. Arguments `(slope, x, dy, dx)`.
     fn hard_sigmoid_grad(slope: f32, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         let half = slope * 0.5;
         for ((dx, &dy), &x) in dx.iter_mut().zip(dy).zip(x) {
@@ -234,43 +237,44 @@ table! { $
         }
     }
 
-    /// `y = 1 / (1 + exp(-slope · x))`, 0 below -69. `(slope, x, y)`.
+    /// `y = 1 / (1 + exp(-slope · x))`, 0 if `slope · x < -69`. Arguments `(slope, x, y)`.
     fn sigmoid(slope: f32, x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = logistic(slope * x);
         }
     }
 
-    /// `dx += dy · slope · y (1 - y)` for `y` of [`Self::sigmoid`]. `(slope, y, dy, dx)`.
+    /// `dx += dy · slope · y (1 - y)` with the `y` of [`Self::sigmoid`]. Arguments `(slope, y, dy,
+    /// dx)`.
     fn sigmoid_grad(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) {
         for ((dx, &dy), &y) in dx.iter_mut().zip(dy).zip(y) {
             *dx += dy * (slope * (y * (1.0 - y)));
         }
     }
 
-    /// `h = [x > 0]`: the one rule of a deterministic binary unit. `(x, h)`.
+    /// `h = [x > 0]`, the bit of a deterministic binary unit. Arguments `(x, h)`.
     fn step(x: &[f32], h: &mut [f32]) {
         for (h, &x) in h.iter_mut().zip(x) {
             *h = if x > 0.0 { 1.0 } else { 0.0 };
         }
     }
 
-    /// `h = [u < p]`: a Bernoulli draw from a uniform `u`. `(p, u, h)`.
+    /// `h = [u < p]`, a Bernoulli sample from a uniform `u`. Arguments `(p, u, h)`.
     fn bernoulli(p: &[f32], u: &[f32], h: &mut [f32]) {
         for ((h, &p), &u) in h.iter_mut().zip(p).zip(u) {
             *h = if u < p { 1.0 } else { 0.0 };
         }
     }
 
-    /// `d_i = L[h_i = 1] - L[h_i = 0]`, the other bits as they are, for the loss
-    /// `L = log Σ_j exp z_j - z_label` of logits `z = b + W·h`.
-    /// `(z, label, h, w, d)`; w (logits, units).
+    /// `d_i = L[h_i = 1] - L[h_i = 0]`, with all other bits unchanged, for the loss `L = log Σ_j
+    /// exp z_j - z_label` of logits `z = b + W·h`. Arguments `(z, label, h, w, d)`; w has the shape
+    /// (logits, units).
     fn loss_differences(z: &[f32], label: usize, h: &[f32], w: &[f32], d: &mut [f32]) {
         loss_differences_of(z, label, h, w, d);
     }
 
-    /// One step of SGD in PyTorch's form. `(settings, gradient, momentum, weight)`.
-    /// A momentum below [`TINY`] becomes 0.
+    /// One step of SGD, as in `torch.optim.SGD`. Arguments `(settings, gradient, momentum,
+    /// weight)`. A momentum below [`TINY`] becomes 0.
     fn sgd(s: &Sgd, grad: &[f32], buffer: &mut [f32], weight: &mut [f32]) {
         for ((w, b), &g) in weight.iter_mut().zip(buffer).zip(grad) {
             let g = g + s.weight_decay * *w;
@@ -280,9 +284,9 @@ table! { $
         }
     }
 
-    /// One step of Adam or AdamW in PyTorch's form.
-    /// `(settings, gradient, first moment, second moment, weight)`. A first moment
-    /// below [`TINY`] becomes 0, and a second one that is no normal number.
+    /// One step of Adam or AdamW, as in PyTorch. Arguments `(settings, gradient, first moment,
+    /// second moment, weight)`. A first moment below [`TINY`] becomes 0, and so does a second
+    /// moment that is subnormal.
     fn adam(s: &Adam, grad: &[f32], m: &mut [f32], v: &mut [f32], weight: &mut [f32]) {
         let rate = s.lr / s.correction1;
         let root = s.correction2.sqrt();
@@ -300,7 +304,7 @@ table! { $
     }
 }
 
-/// The channel count: `C`, or the run-time one where `C` is 0.
+/// Returns the number of channels: `C`, or `channels` if `C` is 0.
 #[inline(always)]
 fn count<const C: usize>(channels: usize) -> usize {
     if C == 0 { channels } else { C }

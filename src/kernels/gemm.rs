@@ -1,43 +1,41 @@
-//! Matrix products over patches: what convolution and linear layers run on.
+//! Matrix products over patches, by which convolutions and linear layers are computed.
 //!
-//! The left operand `A` is never written out. Row `p` of `A` is a *patch*: in a
-//! padded image stored as (height, width, channel), the kernel window at output
-//! pixel `p` is `runs` runs of `run_len` consecutive numbers. [`Patches`] tells
-//! where they lie, so that im2col costs address arithmetic instead of memory.
-//! An ordinary matrix is the case of one run a row.
+//! The left operand `A` is an implicit matrix. Row `p` of `A` is a *patch*: in a padded image
+//! stored as (height, width, channel), the kernel window at output pixel `p` consists of `runs`
+//! runs of `run_len` consecutive elements. [`Patches`] states their positions, so that im2col needs
+//! no memory. An ordinary matrix is the case of one run per row.
 //!
 //! ```text
 //! product:     C[p][j]  (+)=  Σ_k A[p][k] · B[k][j]     (+ bias[j])
 //! transposed:  D[k][j]   +=   Σ_p A[p][k] · G[p][j]
 //! ```
 //!
-//! `B` and `D` are *panels*: columns in groups of [`NR`], each group stored as
-//! (depth, NR), the last one padded with zeros. So panel `j / NR` holds
-//! `B[k][j]` at `(j / NR · depth + k) · NR + j % NR`.
+//! `B` and `D` are stored in *panels*: groups of [`NR`] columns, each stored as (depth, NR), the
+//! last one padded with zeros. `B[k][j]` is at `(j / NR · depth + k) · NR + j % NR`.
 
 use super::{Kernels, NR};
 
-/// Where the rows of an implicit patch matrix lie in a slice.
+/// The positions of the rows of an implicit patch matrix in a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patches {
-    /// Output pixels down.
+    /// Number of rows of output pixels.
     pub rows: usize,
-    /// Output pixels across; patch `p` is at row `p / cols`, column `p % cols`.
+    /// Number of columns of output pixels; patch `p` is at row `p / cols`, column `p % cols`.
     pub cols: usize,
-    /// Numbers from one patch to the one below it.
+    /// Distance from a patch to the one below, in elements.
     pub row_step: usize,
-    /// Numbers from one patch to the one on its right.
+    /// Distance from a patch to the one on its right, in elements.
     pub col_step: usize,
-    /// Runs of consecutive numbers in a patch (kernel height).
+    /// Number of runs of consecutive elements in a patch (kernel height).
     pub runs: usize,
-    /// Numbers in a run (kernel width times channels).
+    /// Number of elements in a run (kernel width times channels).
     pub run_len: usize,
-    /// Numbers from the start of one run to the next.
+    /// Distance between the starts of consecutive runs, in elements.
     pub run_step: usize,
 }
 
 impl Patches {
-    /// An ordinary row-major matrix of `rows` rows of `depth` numbers.
+    /// Returns the description of a row-major matrix of shape (rows, depth).
     pub fn matrix(rows: usize, depth: usize) -> Self {
         Self {
             rows: 1,
@@ -50,26 +48,27 @@ impl Patches {
         }
     }
 
-    /// Patches, that is rows of `A`.
+    /// Returns the number of patches, which is the number of rows of `A`.
     pub fn count(&self) -> usize {
         self.rows * self.cols
     }
 
-    /// Numbers in a patch, that is columns of `A`.
+    /// Returns the number of elements in a patch, which is the number of columns of `A`.
     pub fn depth(&self) -> usize {
         self.runs * self.run_len
     }
 
-    /// Where patch `p` starts.
+    /// Returns the index of the first element of patch `p`.
     #[inline(always)]
     pub fn start(&self, p: usize) -> usize {
         (p / self.cols) * self.row_step + (p % self.cols) * self.col_step
     }
 
-    /// Length of the slice that the patches need: one past the last number read.
+    /// Returns the length of the slice that the patches need: one past the last element that is
+    /// read.
     ///
     /// # Panics
-    /// If that length, [`Self::count`] or [`Self::depth`] overflows.
+    /// Panics if that length, [`Self::count`] or [`Self::depth`] overflows.
     pub fn span(&self) -> usize {
         self.checked_span().expect("patches: a size overflows")
     }
@@ -89,30 +88,31 @@ impl Patches {
     }
 }
 
-/// Panels needed for `columns` columns.
+/// Returns the number of panels for `columns` columns.
 pub fn panels(columns: usize) -> usize {
     columns.div_ceil(NR)
 }
 
-/// Length of the panel storage of a `depth` x `columns` matrix.
+/// Returns the length of a (depth, columns) matrix in panels.
 ///
 /// # Panics
-/// If it overflows.
+/// Panics if the length overflows.
 pub fn panel_len(depth: usize, columns: usize) -> usize {
     area(panels(columns) * NR, depth)
 }
 
-/// A product of two sizes, which must not wrap: the kernels trust it.
+/// Returns the product of two sizes; it panics on overflow, because the kernels rely on it for
+/// memory safety.
 fn area(rows: usize, columns: usize) -> usize {
     rows.checked_mul(columns)
         .expect("a matrix's size overflows")
 }
 
-/// Packs the `depth` x `columns` matrix whose element (k, j) is
-/// `w[k * row + j * col]` into panels, zeros in the padding.
+/// Packs the (depth, columns) matrix whose element (k, j) is `w[k * row + j * col]` into panels,
+/// with zeros in the padding.
 ///
 /// # Panics
-/// If a slice is shorter than the shapes say.
+/// Panics if a slice is shorter than the shapes require.
 pub fn pack_panels(
     depth: usize,
     columns: usize,
@@ -139,11 +139,11 @@ pub fn pack_panels(
     }
 }
 
-/// Adds panels to the `depth` x `columns` matrix whose element (k, j) is
-/// `w[k * row + j * col]`: the way back of [`pack_panels`], for gradients.
+/// Adds panels to the (depth, columns) matrix whose element (k, j) is `w[k * row + j * col]`. This
+/// is the transpose of [`pack_panels`] and serves gradients.
 ///
 /// # Panics
-/// If a slice is shorter than the shapes say.
+/// Panics if a slice is shorter than the shapes require.
 pub fn unpack_add_panels(
     depth: usize,
     columns: usize,
@@ -170,21 +170,21 @@ pub fn unpack_add_panels(
     }
 }
 
-/// A strided matrix's shape: (rows, columns) and the steps between them.
+/// The layout of a strided matrix: its shape, and the strides in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Columns.
+    /// Number of columns.
     pub columns: usize,
-    /// Numbers from a row to the next.
+    /// Distance from a row to the next, in elements.
     pub row_step: usize,
-    /// Numbers from a column to the next.
+    /// Distance from a column to the next, in elements.
     pub col_step: usize,
 }
 
 impl Layout {
-    /// A row-major matrix without gaps.
+    /// Returns the layout of a row-major matrix without gaps.
     pub fn row_major(rows: usize, columns: usize) -> Self {
         Self {
             rows,
@@ -194,7 +194,7 @@ impl Layout {
         }
     }
 
-    /// The same numbers, rows and columns exchanged.
+    /// Returns the layout of the transposed matrix over the same elements.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -204,7 +204,7 @@ impl Layout {
         }
     }
 
-    /// One past the last number, or `None` where that overflows.
+    /// Returns the length of the slice that the matrix needs, or `None` if it overflows.
     fn span(&self) -> Option<usize> {
         if self.rows == 0 || self.columns == 0 {
             return Some(0);
@@ -214,7 +214,7 @@ impl Layout {
         row.checked_add(col)?.checked_add(1)
     }
 
-    /// Whether no number is an element twice.
+    /// Returns whether all elements of the matrix are different elements of the slice.
     fn distinct(&self) -> bool {
         let apart = |inner: usize, inner_step: usize, outer: usize, outer_step: usize| {
             (inner <= 1 || inner_step > 0)
@@ -227,13 +227,13 @@ impl Layout {
     }
 }
 
-/// `C = alpha·A·B + beta·C` for strided matrices, by the matrixmultiply crate.
-/// Where `beta` is 0, `C` is not read. It chooses its instruction set for itself,
-/// so an engine whose set is forced must not call this.
+/// Computes `C = alpha·A·B + beta·C` for strided matrices by the matrixmultiply crate. If `beta` is
+/// 0, `C` is not read. That crate chooses its instruction set by itself, so this function must not
+/// be called by an [`Engine`](super::Engine) that is forced.
 ///
 /// # Panics
-/// If the shapes do not match, a slice is shorter than its layout says, or two
-/// elements of `C` are the same number.
+/// Panics if the shapes do not match, a slice is shorter than its layout requires, or two elements
+/// of `C` have the same index.
 pub fn sgemm(
     alpha: f32,
     (a, a_layout): (&[f32], Layout),
@@ -279,17 +279,17 @@ pub fn sgemm(
     }
 }
 
-/// Whether matrixmultiply computes `D (depth x columns) += Aᵀ·G`, summed over
-/// `rows` rows, clearly faster than [`Kernels::transposed`] does: a cautious
-/// bound, from the groups `transposed` and `product` of `benches/kernels.rs`.
-/// Ours reads `A` down its columns without packing it, which costs a quarter of
-/// the speed once `A` and `G` have left the second-level cache. `C = A·B` runs on
-/// [`Kernels::product`] always, which wins on every convolution shape there.
+/// Returns whether matrixmultiply computes `D += Aᵀ·G`, with `D` of shape (depth, columns) and a
+/// sum over `rows` rows, clearly faster than [`Kernels::transposed`]. The limits are conservative
+/// and were measured by the groups `transposed` and `product` of `benches/kernels.rs`.
+/// [`Kernels::transposed`] reads the columns of `A` without packing them, which costs a quarter of
+/// the speed if `A` and `G` exceed the L2 cache. `C = A·B` always uses [`Kernels::product`], which
+/// is faster for all measured convolutions.
 pub fn prefer_matrixmultiply(rows: usize, depth: usize, columns: usize) -> bool {
     rows >= 512 && depth >= 1024 && columns >= 1024
 }
 
-/// What a product does with the numbers that are already in `C`.
+/// How a product is written to `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     /// `C = A·B`
@@ -298,21 +298,22 @@ pub enum Store {
     Add,
 }
 
-/// One instruction set's products; lengths already checked.
+/// The products of one instruction set; the methods of [`Kernels`] check the lengths.
 pub(super) struct Products {
-    /// `(patches, a, panels of b, columns, bias, c, store)`
+    /// Arguments `(patches, a, panels of b, columns, bias, c, store)`.
     pub product: ProductFn,
-    /// `(patches, a, g, columns, panels of d)`
+    /// Arguments `(patches, a, g, columns, panels of d)`.
     pub transposed: fn(&Patches, &[f32], &[f32], usize, &mut [f32]),
 }
 
 type ProductFn = fn(&Patches, &[f32], &[f32], usize, Option<&[f32]>, &mut [f32], Store);
 
 impl Kernels {
-    /// `C (+)= A·B + bias`: `c` is (patches, columns), row-major; `b` is panels.
+    /// Computes `C (+)= A·B + bias`: `c` is row-major of shape (patches, columns), `b` is in
+    /// panels.
     ///
     /// # Panics
-    /// If a slice is shorter than the shapes say.
+    /// Panics if a slice is shorter than the shapes require.
     #[allow(
         clippy::too_many_arguments,
         reason = "a matrix product has this many operands"
@@ -340,10 +341,10 @@ impl Kernels {
         (self.products.product)(patches, a, b, columns, bias, c, store);
     }
 
-    /// `D += Aᵀ·G`: `g` is (patches, columns), row-major; `d` is panels.
+    /// Computes `D += Aᵀ·G`: `g` is row-major of shape (patches, columns), `d` is in panels.
     ///
     /// # Panics
-    /// If a slice is shorter than the shapes say.
+    /// Panics if a slice is shorter than the shapes require.
     pub fn transposed(
         &self,
         patches: &Patches,

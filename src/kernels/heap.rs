@@ -1,19 +1,19 @@
-//! An allocator for programs that have something to say when memory runs out.
+//! A global allocator that reports failed allocations before the program ends.
 //!
-//! Rust ends a program whose allocation fails by an abort, with a message of its own. An
-//! allocator is the one place that hears of the failure before that.
+//! Rust aborts a program whose allocation fails, with a message of its own. A global allocator can
+//! call a function of the program before that.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator, which calls a function for each allocation that fails.
+/// The allocator of the operating system, which calls a function for each failed allocation.
 pub struct Heap {
     failed: fn(usize),
 }
 
 impl Heap {
-    /// Calls `failed` with the bytes that could not be had. It may end the program; if it
-    /// returns, whoever asked is told, and `try_reserve` for one gives an error. It must
-    /// not panic, and should allocate nothing.
+    /// Makes an allocator that calls `failed` with the size in bytes of each failed allocation.
+    /// `failed` may end the program; if it returns, the allocation fails as usual (`try_reserve`,
+    /// for example, returns an error). It must not panic, and should not allocate.
     pub const fn new(failed: fn(usize)) -> Self {
         Self { failed }
     }
@@ -55,10 +55,9 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Has all threads share one arena of the C library's allocator. Where it is glibc, each
-/// thread would reserve 64 MiB of addresses for an arena of its own at some moment, which
-/// is most of what a limit on the address space may leave. To be called before there are
-/// other threads.
+/// Makes all threads share one arena of the C library's allocator. With glibc each thread may
+/// otherwise reserve 64 MiB of addresses for its own arena, which can exceed a limit on the address
+/// space. The function must be called before other threads are started.
 pub fn one_arena() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -69,14 +68,13 @@ pub fn one_arena() {
         unsafe extern "C" {
             fn mallopt(parameter: c_int, value: c_int) -> c_int;
         }
-        // SAFETY: any parameter and value are allowed, at any time. What is not taken
-        // leaves everything as it was.
+        // SAFETY: any parameter and value are allowed at any time. Unknown ones have no effect.
         unsafe { mallopt(M_ARENA_MAX, 1) };
     }
 }
 
-/// Ends the process at once: destructors of the thread and handlers of the C library,
-/// which may allocate, are left out where the system lets them be.
+/// Ends the process immediately: destructors, and exit handlers of the C library, which may
+/// allocate, do not run if the operating system allows it.
 pub fn end(code: i32) -> ! {
     #[cfg(unix)]
     {
@@ -103,7 +101,7 @@ mod tests {
     fn what_fails_is_heard_of_and_what_succeeds_is_not() {
         let heap = Heap::new(|bytes| HEARD.store(bytes, Ordering::Relaxed));
         let small = Layout::array::<u64>(4).unwrap();
-        // Half of all addresses: no machine has that.
+        // No machine has that much memory: it is half of the address space.
         let giant = Layout::array::<u8>(isize::MAX as usize - 64).unwrap();
         let heard = || HEARD.swap(0, Ordering::Relaxed);
         // SAFETY: the layouts have sizes, and each block is used within its own and freed
@@ -122,7 +120,7 @@ mod tests {
             assert_eq!(zeros.cast::<[u64; 4]>().read(), [0; 4]);
             heap.dealloc(zeros, small);
             assert_eq!(heard(), 0);
-            // What nobody looks at the compiler takes for granted.
+            // Without `black_box` the compiler assumes that the allocation succeeds.
             assert!(black_box(heap.alloc(giant)).is_null());
             assert_eq!(heard(), giant.size());
             assert!(black_box(heap.alloc_zeroed(giant)).is_null());

@@ -1,12 +1,12 @@
-//! The patch matrix written out: the naive twin of [`Patches`], and the form
-//! that matrixmultiply needs.
+//! The explicit patch matrix (im2col): a reference for [`Patches`], and the form that
+//! matrixmultiply needs.
 
 use super::gemm::Patches;
 
-/// Writes the (patches, depth) matrix that `patches` describes over `a`.
+/// Writes the (patches, depth) matrix that `patches` describes over `a` to `out`.
 ///
 /// # Panics
-/// If a slice is shorter than the shapes say.
+/// Panics if a slice is shorter than the shapes require.
 pub fn im2col(patches: &Patches, a: &[f32], out: &mut [f32]) {
     let depth = patches.depth();
     assert!(out.len() >= patches.count() * depth, "out is too short");

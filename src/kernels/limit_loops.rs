@@ -1,4 +1,5 @@
-//! Loops of nothing but one operation; those of floats and of loads are written once.
+//! Loops that execute one kind of operation; those of floats and of loads are written once for all
+//! instruction sets.
 
 #![allow(
     clippy::needless_range_loop,
@@ -9,10 +10,11 @@ use std::hint::black_box;
 
 use crate::kernels::vector::{Bytes, Vector};
 
-/// A loop over data.
+/// A function that runs a number of rounds over data.
 type Over = fn(&[u8], usize) -> u8;
 
-/// Loops that do `rounds` rounds, and how much a round does.
+/// The loops of an instruction set, as functions of the number of rounds, and the operations per
+/// round.
 pub(in crate::kernels) struct Loops {
     pub fma: (fn(usize) -> f32, usize),
     pub int8: (fn(usize) -> i32, usize),
@@ -20,18 +22,18 @@ pub(in crate::kernels) struct Loops {
     pub loads: (Over, usize),
 }
 
-/// Bytes that the loop of loads goes over.
+/// Size in bytes of the data of the load loop, which fits the L1 cache.
 pub(in crate::kernels) const CACHED: usize = 16 << 10;
 
-/// Independent chains: enough to hide every latency, and few enough for the registers.
+/// Number of independent chains: enough to hide all latencies, and few enough for the registers.
 pub(in crate::kernels) const CHAINS: usize = 12;
 
 /// # Safety
-/// The machine has the instruction set.
+/// The processor has the instruction set.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn fma<V: Vector>(rounds: usize) -> f32 {
     let mut first = [0.0; 16];
-    // SAFETY: the caller's promise; a register has at most 16 numbers.
+    // SAFETY: guaranteed by the caller; a register has at most 16 numbers.
     unsafe {
         let (a, b) = (V::splat(black_box(0.9)), V::splat(black_box(0.1)));
         let mut sum = [b; CHAINS];
@@ -47,11 +49,11 @@ pub(in crate::kernels) unsafe fn fma<V: Vector>(rounds: usize) -> f32 {
 }
 
 /// # Safety
-/// The machine has the instruction set.
+/// The processor has the instruction set.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn loads<B: Bytes>(data: &[u8], rounds: usize) -> u8 {
     let mut first = [0; 64];
-    // SAFETY: the caller's promise; a part has eight registers, each of at most 64 bytes.
+    // SAFETY: guaranteed by the caller; a part has eight registers, each of at most 64 bytes.
     unsafe {
         let mut sum = [B::splat8(0); 8];
         for _ in 0..rounds {

@@ -1,8 +1,8 @@
-//! What the machine can do at most, on one thread: the rates that rooflines divide by.
+//! Peak rates of one thread of the processor, which roofline models divide by.
 //!
-//! Each rate is that of a loop of nothing else, its operands in registers (for
-//! [`Limits::loads`] in the first-level cache), with enough independent chains to hide
-//! every latency; the best of many short repeats.
+//! Each rate is measured by a loop of one kind of operation with its operands in registers (for
+//! [`Limits::loads`] in the L1 cache) and enough independent chains to hide all latencies; the
+//! result is the best of many short repetitions.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,21 +10,21 @@ use std::time::Instant;
 use super::Isa;
 use super::limit_loops::CACHED;
 
-/// Rates of one thread.
+/// Peak rates of one thread, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// FLOP a second of f32 multiply-adds: two for each.
+    /// Floating-point operations of f32 fused multiply-add per second, two per multiply-add.
     pub fma: f64,
-    /// Operations a second of multiply-adds of bytes to 32 bits: two for each.
+    /// Operations of multiply-adds of bytes to 32 bits per second, two per multiply-add.
     pub int8: f64,
-    /// Bit operations a second: an XOR and a count for each bit.
+    /// Bit operations per second: an XOR and a count for each bit.
     pub bits: f64,
-    /// Bytes a second loaded from the first-level cache and added up.
+    /// Bytes per second that are loaded from the L1 cache and added.
     pub loads: f64,
 }
 
 impl Limits {
-    /// Measures them with the kernels of `isa`, in about a second.
+    /// Measures the rates with the kernels of `isa`, in about a second.
     pub fn measure(isa: Isa) -> Self {
         let kernels = isa.kernels().or(Isa::Scalar.kernels());
         let loops = (kernels.expect("every machine has the scalar set").limits)();
@@ -41,11 +41,11 @@ impl Limits {
     }
 }
 
-/// Units a second of `work(rounds)`, of `each` units a round.
+/// Returns the number of operations of `work(rounds)` per second, with `each` operations per round.
 fn rate(work: impl Fn(usize) -> f64, each: usize) -> f64 {
     let mut rounds = 1;
     let mut best = f64::INFINITY;
-    // A repeat of at least half a millisecond.
+    // A repetition takes at least half a millisecond.
     loop {
         let begun = Instant::now();
         black_box(work(rounds));
@@ -71,7 +71,7 @@ mod tests {
         for isa in Isa::available() {
             let l = Limits::measure(isa);
             for rate in [l.fma, l.int8, l.bits, l.loads] {
-                // Between one operation a microsecond and what no core can do.
+                // A rate is between one operation per microsecond and what no core reaches.
                 assert!(rate > 1e6 && rate < 1e15, "{}: {rate}", isa.name());
             }
         }

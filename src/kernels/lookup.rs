@@ -1,20 +1,20 @@
-//! Convolution over bits without multiplications: tables of partial sums, the
-//! method of four Russians.
+//! Convolution over bits without multiplications, by tables of partial sums (the method of four
+//! Russians).
 //!
-//! Four neighbouring channels of a {0, 1} image are one of 16 patterns. For each
-//! group of four at each tap, a table holds the 16 possible sums of their
-//! weights; a pixel's output is the sum of one table entry a group:
+//! Four neighbouring channels of an image of bits form one of 16 patterns. For each tap and each
+//! group of four channels, a table holds the 16 possible sums of their weights; an output is the
+//! sum of one table entry per group:
 //!
 //! ```text
 //! T[g][n] = Σ_{i < 4} bit_i(n) · W[4g + i]        n = 0 ... 15, for every output
 //! y[p]    = bias + Σ_g T[g][ pattern of group g in patch p ]
 //! ```
 //!
-//! So a quarter of the additions, and no multiplication. Where the weights are
-//! whole numbers (binary weights), every sum is exact.
+//! So a quarter of the additions are needed, and no multiplications. If the weights are integers
+//! (binary weights), every sum is exact.
 //!
-//! The patterns are stored as offsets into a table, in the layout of the image;
-//! a pixel outside the image is pattern 0, whose entry is 0.
+//! Patterns are stored as offsets into a table, in the layout of the image; a pixel outside of the
+//! image has pattern 0, whose entry is 0.
 //!
 //! Source: Arlazarov, Dinic, Kronrod, Faradzev, "On economical construction of
 //! the transitive closure of a directed graph" (1970).
@@ -29,34 +29,34 @@ use super::tiling::Tiles;
 use super::vector::Vector;
 use super::{Kernels, NR};
 
-/// Channels of a group.
+/// Number of channels in a group.
 pub const GROUP: usize = 4;
-/// Numbers of a group's table: 16 patterns of NR outputs.
+/// Number of floats in the table of a group: 16 patterns of NR outputs.
 const TABLE: usize = NR << GROUP;
-/// Groups of a pass: their tables (20 KB) stay in the first-level cache.
+/// Number of groups that are added in one pass, so that their tables (20 KB) stay in the L1 cache.
 const PASS: usize = 20;
-/// Most groups times outputs: tables of 8 MB. Wider layers would read theirs from
-/// memory once an image.
+/// The largest number of groups times outputs, for tables of 8 MB. The tables of larger layers
+/// would be read from main memory once per image.
 const MAX_SUMS: usize = (8 << 20) / (16 * size_of::<f32>());
-/// Most pixels that are summed side by side, to hide the latency of additions.
+/// The largest number of pixels that are added side by side, which hides the latency of additions.
 const PIXELS: usize = 5;
 
-/// Which of its 16 patterns a group has, as an offset into its table.
+/// The pattern of a group, as an offset into its table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pattern(u16);
 
-/// The shape of a convolution over bits.
+/// The shape of a convolution over bits that is computed by look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookup {
-    /// The patches, counted in groups instead of channels.
+    /// The patches, in groups instead of channels.
     patches: Patches,
     outputs: usize,
 }
 
 impl Lookup {
-    /// A convolution over the patches of an image of `channels` channels, or
-    /// `None` where channels do not fill registers, outputs not panels, or the
-    /// tables would not stay in the caches.
+    /// Makes the shape for patches of an image of `channels` channels. Returns `None` if the
+    /// channels do not fill whole registers, the outputs do not fill whole panels, or the tables
+    /// would exceed the caches.
     pub fn new(patches: &Patches, channels: usize, outputs: usize) -> Option<Self> {
         let whole = |n: usize| n > 0 && n.is_multiple_of(NR);
         if !whole(channels) || !whole(outputs) || patches.depth() / GROUP * outputs > MAX_SUMS {
@@ -74,14 +74,14 @@ impl Lookup {
         })
     }
 
-    /// Numbers of all tables.
+    /// Returns the number of floats in all tables.
     pub fn tables_len(&self) -> usize {
         panels(self.outputs) * self.patches.depth() * TABLE
     }
 }
 
-/// One instruction set's functions; the arguments are those of the methods of
-/// [`Kernels`], with the lengths checked.
+/// The functions of one instruction set, with the arguments of the methods of [`Kernels`], which
+/// check the lengths.
 pub(super) struct Functions {
     pub tables: fn(&Lookup, &[f32], &mut [f32]),
     pub patterns: fn(&[f32], &mut [Pattern]),
@@ -90,7 +90,7 @@ pub(super) struct Functions {
 
 type ProductFn = fn(&Lookup, &[Pattern], &[f32], Option<&[f32]>, &mut [f32]);
 
-/// The functions of an instruction set: `functions!(["features"], Register)`.
+/// Compiles the functions for an instruction set: `functions!(["features"], Register)`.
 macro_rules! functions {
     ($features:tt, $vector:ty) => {{
         use $crate::kernels::lookup::{self, Functions, Lookup, Pattern};
@@ -117,10 +117,10 @@ macro_rules! functions {
 pub(super) use functions;
 
 impl Kernels {
-    /// Builds the tables of weights given as the direct product's panels.
+    /// Computes the tables of the weights, which are given in the panels of the direct product.
     ///
     /// # Panics
-    /// If a slice is shorter than the shape says.
+    /// Panics if a slice is shorter than the shape requires.
     pub fn lookup_tables(&self, shape: &Lookup, panels: &[f32], out: &mut [f32]) {
         let depth = shape.patches.depth() * GROUP;
         assert!(
@@ -131,21 +131,21 @@ impl Kernels {
         (self.lookup.tables)(shape, panels, out);
     }
 
-    /// The patterns of bits: `[x > 0]` of each number, four numbers a pattern, as
-    /// offsets into a table.
+    /// Computes the patterns of bits `[x > 0]`, four elements per pattern, as offsets into a table.
     ///
     /// # Panics
-    /// If `bits` is not whole registers, or `out` not a quarter as long.
+    /// Panics if the length of `bits` is not a multiple of a register, or that of `out` is not a
+    /// quarter of it.
     pub fn lookup_patterns(&self, bits: &[f32], out: &mut [Pattern]) {
         assert!(bits.len().is_multiple_of(NR), "bits do not fill registers");
         assert_eq!(bits.len(), out.len() * GROUP, "one pattern for four bits");
         (self.lookup.patterns)(bits, out);
     }
 
-    /// `y = conv(bits) + bias`: `y` (patches, outputs), row-major.
+    /// Computes `y = conv(bits) + bias`: `y` is row-major of shape (patches, outputs).
     ///
     /// # Panics
-    /// If a slice is shorter than the shape says.
+    /// Panics if a slice is shorter than the shape requires.
     pub fn lookup_product(
         &self,
         shape: &Lookup,
@@ -170,8 +170,8 @@ impl Kernels {
 }
 
 /// # Safety
-/// The machine has the instruction set, and the slices have the lengths that
-/// [`Kernels`] asserts; so below.
+/// The processor has the instruction set, and the slices have the lengths that the methods of
+/// [`Kernels`] assert.
 #[inline(always)]
 pub(super) unsafe fn tables<V: Vector>(shape: &Lookup, weights: &[f32], out: &mut [f32]) {
     let groups = panels(shape.outputs) * shape.patches.depth();
@@ -270,24 +270,24 @@ pub(super) unsafe fn product<V: Vector>(
     }
 }
 
-/// What is the same for all pixels of a pass.
+/// The values that are the same for all pixels of a pass.
 struct Pass {
     tables: *const f32,
     groups: usize,
     bias: *const f32,
-    /// Whether `y` holds earlier sums.
+    /// Whether `y` holds the sums of earlier passes.
     begun: bool,
-    /// Patterns from a pixel to the next.
+    /// Number of patterns from a pixel to the next.
     step: usize,
-    /// Numbers from a pixel's outputs to the next.
+    /// Number of floats from a pixel's outputs to the next.
     y_step: usize,
 }
 
-/// Sums `P` pixels from column `col` on.
+/// Adds the table entries of `P` pixels from column `col` on.
 ///
 /// # Safety
-/// As for [`tables`]: the pass's tables, the pixels' patterns and their outputs in
-/// the row `y` are valid.
+/// As for [`tables`]; the tables of the pass, the patterns of the pixels and their outputs in the
+/// row `y` are valid.
 #[inline(always)]
 unsafe fn pixels<V: Vector, const P: usize>(
     pass: &Pass,
@@ -295,10 +295,10 @@ unsafe fn pixels<V: Vector, const P: usize>(
     y: *mut f32,
     col: usize,
 ) {
-    // SAFETY: the caller's promises; a register of floats is at most NR, so the
+    // SAFETY: guaranteed by the caller; a register of floats is at most NR, so the
     // unused ones of `sum` are never touched.
     unsafe {
-        // Registers of a panel: 1 to 4, or 16 plain numbers.
+        // A panel has 1, 2 or 4 registers, or 16 scalars.
         match NR / V::LANES {
             1 => sums::<V, P, 1>(pass, patterns, y, col),
             2 => sums::<V, P, 2>(pass, patterns, y, col),
@@ -308,7 +308,7 @@ unsafe fn pixels<V: Vector, const P: usize>(
     }
 }
 
-/// [`pixels`] with `R` registers a pixel.
+/// Implements [`pixels`] with `R` registers per pixel.
 ///
 /// # Safety
 /// As for [`pixels`].
@@ -319,7 +319,7 @@ unsafe fn sums<V: Vector, const P: usize, const R: usize>(
     y: *mut f32,
     col: usize,
 ) {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut sum = [[V::splat(0.0); R]; P];
         for (i, sum) in sum.iter_mut().enumerate() {

@@ -1,11 +1,11 @@
-//! The exponential and the logistic function with the same bits on every machine.
+//! The exponential and the logistic function, with the same bits on every machine.
 
-/// `e^x` within 2 ulp, the same bits on every machine: split into `2^n · e^r`
-/// with `|r| <= ln 2 / 2`, and the degree-6 Taylor-like polynomial of Cephes
-/// (`expf`). Saturates at the ends of f32's normal range.
+/// Returns `e^x` within 2 ulp, with the same bits on every machine. The argument is split so that
+/// `e^x = 2^n · e^r` with `|r| <= ln 2 / 2`, and `e^r` is the polynomial of degree 6 of Cephes
+/// (`expf`). The result saturates at the limits of f32's normal numbers.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // Adding and taking away 1.5·2^23 rounds to the nearest integer.
+    // Adding and subtracting 1.5·2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
@@ -18,16 +18,16 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let e = (p * (r * r) + r) + 1.0;
-    // ROUND's last mantissa bit is worth 1, so `n` can be read off the mantissa
-    // of the sum; a conversion of `n` would not vectorise, for its saturation.
+    // The last mantissa bit of ROUND has the value 1, so `n` is read from the mantissa of the sum;
+    // a conversion of `n` to an integer would not be vectorised, because it saturates.
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits());
     e * f32::from_bits(exponent.wrapping_add(127) << 23)
 }
 
-/// `1 / (1 + e^-x)`; 0 below -69, where it is less than 2^-99. Above 17 it rounds to 1, so
-/// that a unit is certain at both ends. Without the lower one the gradients of units that are
-/// certain not to fire would be numbers below f32's normal range, with which processors
-/// compute several times more slowly.
+/// Returns `1 / (1 + e^-x)`; 0 below -69, where the value is less than 2^-99. Above 17 it rounds to
+/// 1, so the probability of a unit is exactly 0 or 1 at the ends. Without the lower limit the
+/// gradients of units that never fire would be subnormal numbers, with which processors compute
+/// several times more slowly.
 #[inline(always)]
 pub(crate) fn logistic(x: f32) -> f32 {
     let p = 1.0 / (1.0 + exp(-x));
@@ -49,7 +49,7 @@ mod tests {
         assert!(super::logistic(f32::NAN).is_nan());
     }
 
-    /// Every 61st of the numbers from -87 to 88, and the neighbours of zero.
+    /// Tests every 61st of the floats from -87 to 88, and the neighbours of zero.
     #[test]
     fn exp_is_within_two_ulp() {
         let negative = (0..=87.0f32.to_bits())

@@ -1,21 +1,20 @@
-//! Floor 0: slices in, slices out, and the only `unsafe` code of the crate.
+//! Compute kernels, which read and write slices; the only `unsafe` code of the crate (floor 0).
 //!
-//! A [`Kernels`] value is a table of function pointers, one table for each
-//! instruction set. [`select`] finds the best table of this machine once (or
-//! the one the user forces); the tape hands it to every op, so each op pays one
-//! indirect call. The scalar table is the specification: every other table is
-//! tested against it over a sweep of lengths.
+//! A [`Kernels`] value is a table of function pointers, one table for each instruction set.
+//! [`select`] finds the best table of this machine, or the one that the user forces; the tape
+//! passes it to every operation, so a call of a kernel is one indirect call. The scalar table is
+//! the specification: all other tables are tested against it for many lengths.
 //!
-//! Three kinds of kernel live here:
-//! - matrix products ([`gemm`]), whose inner loops are written by hand for each
-//!   instruction set. They fuse multiply and add where the hardware does, so
-//!   their last bits differ from one instruction set to another;
-//! - element-wise passes ([`elementwise`]), written once and compiled for each
-//!   instruction set. They never fuse and always reduce over a fixed number of
-//!   lanes, so their bits are the same everywhere;
+//! There are three kinds of kernels:
+//! - matrix products ([`gemm`]), whose inner loops are written for each instruction set. They fuse
+//!   multiplication and addition if the processor does, so their last bits differ between
+//!   instruction sets;
+//! - element-wise functions ([`elementwise`]), written once and compiled for each instruction set.
+//!   They never fuse operations and always reduce over a fixed number of lanes, so their bits are
+//!   the same everywhere;
 //! - packed inference ([`packed`]): bits, bytes, small integers and tables.
 //!
-//! [`heap`] is no kernel, but cannot be written without `unsafe` either.
+//! [`heap`] is not a kernel, but also requires `unsafe`.
 
 mod arch;
 mod bit_loss;
@@ -52,14 +51,14 @@ pub mod winograd;
 pub use arch::{Engine, Isa, select};
 pub use elementwise::Elementwise;
 
-/// Columns of a packed weight panel, whatever the instruction set.
+/// Number of columns of a packed panel of weights, for all instruction sets.
 pub const NR: usize = 16;
 
-/// One instruction set's kernels. Obtain one from [`Isa::kernels`] or [`select`].
+/// The kernels of one instruction set. [`Isa::kernels`] and [`select`] return them.
 pub struct Kernels {
-    /// The instruction set that these kernels need.
+    /// The instruction set that these kernels require.
     pub isa: Isa,
-    /// Element-wise kernels.
+    /// The element-wise functions.
     pub ew: Elementwise,
     products: gemm::Products,
     packed: packed::Packed,

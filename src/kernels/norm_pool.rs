@@ -1,5 +1,5 @@
-//! Batch norm and max-pooling in one pass, for windows of 2 x 2 side by side and whole
-//! blocks of 8 channels.
+//! Batch norm and max-pooling in one pass, for 2 x 2 windows with stride 2 and multiples of 8
+//! channels.
 
 #![allow(
     clippy::needless_range_loop,
@@ -8,7 +8,7 @@
 
 use super::pool::{Pool, blend, two_pixels};
 
-/// The body of [`super::Elementwise::norm_max_pool`].
+/// Implements [`super::Elementwise::norm_max_pool`].
 #[inline(always)]
 pub(super) fn norm_max_pool_of(
     pool: &Pool,
@@ -62,7 +62,7 @@ fn affine(x: &[f32; 8], scale: &[f32; 8], shift: &[f32; 8]) -> [f32; 8] {
     z
 }
 
-/// The body of [`super::Elementwise::norm_max_pool_grad`].
+/// Implements [`super::Elementwise::norm_max_pool_grad`].
 #[inline(always)]
 pub(super) fn norm_max_pool_grad_of(
     pool: &Pool,
@@ -114,8 +114,7 @@ fn norm_max_pool_grad_to<const ADD: bool>(
                 for j in 0..8 {
                     g[j] = a[i][j] * dy[j];
                 }
-                // The first pixel that holds the maximum takes the gradient; `g`
-                // is used up.
+                // The first pixel with the maximum gets the gradient; `g` is then set to 0.
                 let (b, d) = (&b[i], &d[i]);
                 d0[i] = take::<ADD>(&x0[i], at, &mut g, b, d, &d0[i]);
                 d1[i] = take::<ADD>(&x1[i], at, &mut g, b, d, &d1[i]);
@@ -140,7 +139,8 @@ fn norm_max_pool_grad_to<const ADD: bool>(
     }
 }
 
-/// One pixel's `(g·[x is the maximum] + b·x) + d`, and `g` without what it took.
+/// Returns `(g·[x is the maximum] + b·x) + d` for one pixel, and sets `g` to 0 if the pixel is the
+/// maximum.
 #[inline(always)]
 fn take<const ADD: bool>(
     x: &[f32; 8],
@@ -170,7 +170,7 @@ fn take<const ADD: bool>(
     sum
 }
 
-/// A pixel in no window.
+/// Computes the gradient of a pixel that is in no window.
 #[inline(always)]
 fn dense<const ADD: bool>(x: &[f32], b: &[[f32; 8]], d: &[[f32; 8]], dx: &mut [f32]) {
     let (x, dx) = (x.as_chunks::<8>().0, dx.as_chunks_mut::<8>().0);

@@ -1,38 +1,38 @@
-//! Max-pooling over (height, width, channel) images: the bodies of
-//! [`super::Elementwise`]'s two passes.
+//! Max-pooling over images stored as (height, width, channel): the bodies of two functions of
+//! [`super::Elementwise`].
 //!
-//! The usual 2 x 2 window over whole blocks of 8 channels has a body of its own,
-//! of straight lines over arrays of 8, which the compiler turns into vectors; the
-//! general body is some four times slower.
+//! The common 2 x 2 window over multiples of 8 channels has its own body, in straight-line code
+//! over arrays of 8, which the compiler vectorises; the general body is about four times slower.
 
 #![allow(
     clippy::needless_range_loop,
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-/// Geometry of a max-pool over one (height, width, channel) image, no padding.
+/// The shape of a max-pooling over one image stored as (height, width, channel), without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// Input height.
+    /// Height of the input.
     pub height: usize,
-    /// Input width.
+    /// Width of the input.
     pub width: usize,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
-    /// Window (height, width); at most 16 each, so that a window index fits a byte.
+    /// (height, width) of the window; at most 16 each, so that the index of a pixel in its window
+    /// fits a byte.
     pub kernel: (usize, usize),
-    /// Pixels from one window to the next, (down, across).
+    /// Distance between neighbouring windows in pixels, as (down, across).
     pub stride: (usize, usize),
 }
 
 impl Pool {
-    /// Whether [`super::Elementwise::norm_max_pool`] supports it: windows of 2 x 2
-    /// side by side, whole blocks of 8 channels.
+    /// Returns whether [`super::Elementwise::norm_max_pool`] supports this pooling: 2 x 2 windows
+    /// with stride 2 and a multiple of 8 channels.
     pub fn fuses(&self) -> bool {
         is_common(self) && self.stride == (2, 2)
     }
 
-    /// Output (height, width).
+    /// Returns the output (height, width).
     pub fn output(&self) -> (usize, usize) {
         (
             (self.height - self.kernel.0) / self.stride.0 + 1,
@@ -41,8 +41,7 @@ impl Pool {
     }
 }
 
-/// Where the windows of a pool lie: calls `f` with the number of each window and
-/// its top left pixel.
+/// Calls `f(index, top left pixel)` for each window.
 #[inline(always)]
 fn for_each_window(pool: &Pool, mut f: impl FnMut(usize, usize)) {
     let (height, width) = pool.output();
@@ -54,7 +53,7 @@ fn for_each_window(pool: &Pool, mut f: impl FnMut(usize, usize)) {
     }
 }
 
-/// Whether the body for 2 x 2 windows and blocks of 8 channels applies.
+/// Returns whether the body for 2 x 2 windows and multiples of 8 channels applies.
 #[inline(always)]
 fn is_common(pool: &Pool) -> bool {
     pool.kernel == (2, 2) && pool.channels.is_multiple_of(8)
@@ -99,20 +98,20 @@ fn max_pool_2x2(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
     }
 }
 
-/// Two neighbouring pixels of `c` channels, in blocks of 8.
+/// Returns two neighbouring pixels of `c` channels, in blocks of 8.
 #[inline(always)]
 pub(super) fn two_pixels(row: &[f32], c: usize) -> (&[[f32; 8]], &[[f32; 8]]) {
     let (left, right) = row[..2 * c].split_at(c);
     (left.as_chunks().0, right.as_chunks().0)
 }
 
-/// `x` where the mask is all ones, `y` where it is zero.
+/// Returns `x` if all bits of the mask are 1, and `y` if all are 0.
 #[inline(always)]
 pub(super) fn blend(mask: u32, x: u32, y: u32) -> u32 {
     (x & mask) | (y & !mask)
 }
 
-/// Maximum and index of a 2 x 2 window, 8 channels at a time.
+/// Returns maximum and index for a 2 x 2 window, 8 channels at a time.
 #[inline(always)]
 fn max_of_four(a: &[f32; 8], b: &[f32; 8], c: &[f32; 8], d: &[f32; 8]) -> ([f32; 8], [u8; 8]) {
     let mut best = *a;
@@ -161,7 +160,7 @@ fn max_pool_grad_2x2(pool: &Pool, dy: &[f32], index: &[u8], dx: &mut [f32]) {
     }
 }
 
-/// `dx + dy` in the channels whose maximum is at `k`, `dx + 0` in the others.
+/// Returns `dx + dy` for channels whose maximum is at `k`, and `dx + 0` for the others.
 #[inline(always)]
 fn add_where(dx: &[f32; 8], dy: &[f32; 8], which: &[u32; 8], k: u32) -> [f32; 8] {
     let mut mask = [0u32; 8];
@@ -175,8 +174,8 @@ fn add_where(dx: &[f32; 8], dy: &[f32; 8], which: &[u32; 8], k: u32) -> [f32; 8]
     sum
 }
 
-/// Channels of a block: the index is kept in lanes as wide as the maximum's, so
-/// that one comparison selects both, and narrowed at the end of the block.
+/// Number of channels in a block: the index is stored in lanes as wide as those of the maximum, so
+/// that one comparison selects both, and is narrowed at the end of the block.
 const BLOCK: usize = 64;
 
 #[inline(always)]
@@ -194,7 +193,8 @@ fn max_pool_any(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
             for ky in 0..pool.kernel.0 {
                 for kx in 0..pool.kernel.1 {
                     let x = &x[at + (ky * pool.width + kx) * c..][..width];
-                    // The first pixel beats itself only as a NaN: no change.
+                    // For the first pixel the comparison holds only if it is NaN, and then it
+                    // changes nothing.
                     for ((y, which), &x) in y.iter_mut().zip(which.iter_mut()).zip(x) {
                         let wins = (x > *y) | x.is_nan();
                         *y = if wins { x } else { *y };

@@ -1,5 +1,5 @@
-//! A rectifier with a learned slope for each channel below zero: the bodies of
-//! [`super::Elementwise`]'s three passes.
+//! PReLU, a rectifier with a learned slope below zero for each channel: the bodies of three
+//! functions of [`super::Elementwise`].
 
 #![allow(
     clippy::needless_range_loop,

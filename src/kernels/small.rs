@@ -1,14 +1,14 @@
-//! Products of one panel without blocking: what Winograd's points are made of.
+//! Matrix products of one panel without blocking, which Winograd's algorithm uses at its points.
 
 use super::NR;
 use super::tile::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, TransposedTile};
 use super::tiling::Tiles;
 
-/// `C = A·B` for one panel: `a` (rows, depth), `b` (depth, NR), `c` (rows, NR),
-/// all without gaps, and so few rows that no blocking pays.
+/// Computes `C = A·B` for one panel: `a` (rows, depth), `b` (depth, NR), `c` (rows, NR), all
+/// without gaps, and with so few rows that blocking has no benefit.
 ///
 /// # Safety
-/// The machine has `M`'s instruction set, and the three matrices are valid.
+/// The processor has `M`'s instruction set, and the three matrices are valid.
 #[inline(always)]
 pub(super) unsafe fn product<M: Micro>(
     (rows, depth): (usize, usize),
@@ -44,8 +44,8 @@ pub(super) unsafe fn product<M: Micro>(
     }
 }
 
-/// `D += Aᵀ·G` for one panel: `a` (rows, depth), `g` (rows, NR), `d` (depth, NR),
-/// all without gaps.
+/// Computes `D += Aᵀ·G` for one panel: `a` (rows, depth), `g` (rows, NR), `d` (depth, NR), all
+/// without gaps.
 ///
 /// # Safety
 /// As for [`product`].

@@ -1,7 +1,7 @@
 //! Register tiles of matrix products, written once over a [`Vector`].
 //!
-//! A tile holds its sums in registers and goes along the depth of the product. How many
-//! rows and registers it has is the choice of each instruction set (`tiles!`).
+//! A tile keeps its sums in registers while it iterates over the depth of the product. Each
+//! instruction set chooses the numbers of its rows and registers (`tiles!`).
 
 #![allow(
     clippy::needless_range_loop,
@@ -18,72 +18,72 @@ pub(super) const MAX_PANELS: usize = 2;
 
 /// One tile of a product: `C[i][j] (+)= Σ_k A[i][k] · B[k][j] + bias[j]`.
 pub(super) struct ProductTile {
-    /// Start of each patch of the tile; those beyond the tile's rows are unset.
+    /// First element of each patch of the tile; pointers beyond the tile's rows are not set.
     pub a: [*const f32; MAX_ROWS],
-    /// Runs of a patch.
+    /// Number of runs of a patch.
     pub runs: usize,
-    /// Numbers in a run.
+    /// Number of elements in a run.
     pub run_len: usize,
-    /// Numbers from one run to the next.
+    /// Distance from a run to the next, in elements.
     pub run_step: usize,
-    /// First panel, at the block's first depth.
+    /// First panel, at the first depth of the block.
     pub b: *const f32,
-    /// Numbers from a panel to the next.
+    /// Distance from a panel to the next, in elements.
     pub b_step: usize,
-    /// First number of the tile in `C`.
+    /// First element of the tile in `C`.
     pub c: *mut f32,
-    /// Numbers from a row of `C` to the next.
+    /// Distance from a row of `C` to the next, in elements.
     pub c_step: usize,
-    /// Columns to store: at least 1.
+    /// Number of columns to store, at least 1.
     pub width: usize,
-    /// `MAX_PANELS * NR` numbers to add to each row.
+    /// The bias that is added to each row, of `MAX_PANELS * NR` elements.
     pub bias: *const f32,
-    /// Whether to add what `C` holds.
+    /// Whether the sums are added to `C`.
     pub add: bool,
 }
 
 /// One tile of a transposed product: `D[k][j] += Σ_p A[p][k] · G[p][j]`.
 pub(super) struct TransposedTile {
-    /// Start of the first patch's row of patches.
+    /// First element of the row of patches that the first patch is in.
     pub a: *const f32,
-    /// Offset from a patch's start to each depth of the tile.
+    /// Offset from a patch's first element to each depth of the tile.
     pub offsets: [usize; MAX_ROWS],
     /// Column of the first patch in its row.
     pub col: usize,
-    /// Patches in a row.
+    /// Number of patches in a row.
     pub cols: usize,
-    /// Numbers from a row of patches to the next.
+    /// Distance from a row of patches to the next, in elements.
     pub row_step: usize,
-    /// Numbers from a patch to the next.
+    /// Distance from a patch to the next in its row, in elements.
     pub col_step: usize,
-    /// Patches to sum over: at least 1.
+    /// Number of patches to sum over, at least 1.
     pub count: usize,
-    /// First row of `G`; whole panels may be read.
+    /// First row of `G`, of which whole panels may be read.
     pub g: *const f32,
-    /// Numbers from a row of `G` to the next.
+    /// Distance from a row of `G` to the next, in elements.
     pub g_step: usize,
-    /// The tile's first depth in the first panel of `D`.
+    /// First depth of the tile in the first panel of `D`.
     pub d: *mut f32,
-    /// Numbers from a panel to the next.
+    /// Distance from a panel to the next, in elements.
     pub d_step: usize,
-    /// Columns to store: at least 1.
+    /// Number of columns to store, at least 1.
     pub width: usize,
 }
 
 /// The register tiles of one instruction set.
 pub(super) trait Micro {
-    /// Panels side by side in a tile, where so many are left.
+    /// The largest number of panels side by side in a tile.
     const PANELS: usize;
 
-    /// Most patches of a product tile of `width` columns, and most depths of a
-    /// transposed one; at most [`MAX_ROWS`].
+    /// Returns the largest number of patches of a product tile with `width` columns, and of depths
+    /// of a transposed one; at most [`MAX_ROWS`].
     fn rows(width: usize) -> usize;
 
     /// Computes a tile of `rows` patches.
     ///
     /// # Safety
-    /// The machine has the instruction set, `rows` and `tile.width` are within
-    /// the limits, and every address that the tile's description names is valid.
+    /// The processor has the instruction set, `rows` and `tile.width` are within the limits, and
+    /// all addresses that the description of the tile states are valid.
     unsafe fn product(rows: usize, tile: &ProductTile);
 
     /// Computes a tile of `rows` depths.
@@ -93,9 +93,9 @@ pub(super) trait Micro {
     unsafe fn transposed(rows: usize, tile: &TransposedTile);
 }
 
-/// Declares a type `$name` whose [`Micro`] has the tiles below, compiled with the
-/// features: tiles of `$wide` registers a row, and of half as many columns, `$narrow`
-/// registers a row. The rows that each may have are counted up in brackets.
+/// Declares a type `$name` that implements [`Micro`], compiled with the features: tiles with
+/// `$wide` registers per row, and tiles with half as many columns and `$narrow` registers per row.
+/// The possible numbers of rows are listed in brackets.
 macro_rules! tiles {
     ($name:ident, [$($features:literal)?], $vector:ty, panels: $panels:literal,
      wide: $wide:literal x [$($wide_rows:literal)*],
@@ -114,7 +114,7 @@ macro_rules! tiles {
 
             #[inline(always)]
             unsafe fn product(rows: usize, tile: &$crate::kernels::tile::ProductTile) {
-                // SAFETY: the caller's promises are the tile's.
+                // SAFETY: the caller guarantees what the tile requires.
                 unsafe {
                     match tile.run_len {
                         3 => Self::product_of::<3>(rows, tile),
@@ -126,7 +126,7 @@ macro_rules! tiles {
 
             #[inline(always)]
             unsafe fn transposed(rows: usize, tile: &$crate::kernels::tile::TransposedTile) {
-                // SAFETY: the caller's promises are the tile's.
+                // SAFETY: the caller guarantees what the tile requires.
                 unsafe {
                     match (Self::is_narrow(tile.width), rows) {
                         $((false, $wide_rows) => Self::transposed_tile::<$wide_rows, $wide>(tile),)*
@@ -143,14 +143,16 @@ macro_rules! tiles {
                 width <= $narrow * <$vector as $crate::kernels::vector::Vector>::LANES
             }
 
+            /// Computes a product tile with runs of `L` elements, or of any length if `L` is 0.
+            ///
             /// # Safety
-            /// As for [`Micro::product`]; runs of `L` numbers, or of any length for 0.
+            /// As for `Micro::product`.
             #[inline(always)]
             unsafe fn product_of<const L: usize>(
                 rows: usize,
                 tile: &$crate::kernels::tile::ProductTile,
             ) {
-                // SAFETY: the caller's promises are the tile's.
+                // SAFETY: the caller guarantees what the tile requires.
                 unsafe {
                     match (Self::is_narrow(tile.width), rows) {
                         $((false, $wide_rows) => Self::product_tile::<$wide_rows, $wide, L>(tile),)*
@@ -161,12 +163,12 @@ macro_rules! tiles {
             }
 
             /// # Safety
-            /// As for [`Micro::product`], here and below.
+            /// As for `Micro::product`.
             $(#[target_feature(enable = $features)])?
             unsafe fn product_tile<const R: usize, const W: usize, const L: usize>(
                 tile: &$crate::kernels::tile::ProductTile,
             ) {
-                // SAFETY: the caller's promises, here and below.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     $crate::kernels::tile::product::<$vector, R, W, L>(tile, Self::store_part)
                 }
@@ -176,7 +178,7 @@ macro_rules! tiles {
             unsafe fn transposed_tile<const R: usize, const W: usize>(
                 tile: &$crate::kernels::tile::TransposedTile,
             ) {
-                // SAFETY: see above.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     $crate::kernels::tile::transposed::<$vector, R, W>(tile, Self::add_part)
                 }
@@ -189,7 +191,7 @@ macro_rules! tiles {
                 registers: usize,
                 tile: &$crate::kernels::tile::ProductTile,
             ) {
-                // SAFETY: see above.
+                // SAFETY: guaranteed by the caller.
                 unsafe { $crate::kernels::tile::store_part(sums, registers, tile) }
             }
 
@@ -200,7 +202,7 @@ macro_rules! tiles {
                 registers: usize,
                 tile: &$crate::kernels::tile::TransposedTile,
             ) {
-                // SAFETY: see above.
+                // SAFETY: guaranteed by the caller.
                 unsafe { $crate::kernels::tile::add_part(sums, registers, tile) }
             }
         }
@@ -208,24 +210,24 @@ macro_rules! tiles {
 }
 pub(super) use tiles;
 
-/// Where register `v` of a row lies within panels that are `step` numbers apart.
+/// Returns the offset of register `v` of a row within panels that are `step` elements apart.
 #[inline(always)]
 const fn in_panels<V: Vector>(v: usize, step: usize) -> usize {
     v * V::LANES / NR * step + v * V::LANES % NR
 }
 
-/// The end of a product tile whose last vectors are not all columns. It is not inlined,
-/// and gets the sums in memory, a row of registers after the other.
+/// A function that stores a product tile whose last columns are not whole vectors. It is not
+/// inlined, and reads the sums from memory, row by row.
 type StorePart<V> = unsafe fn(&[V], usize, &ProductTile);
 
-/// The same of a transposed tile.
+/// A function that adds a transposed tile whose last columns are not whole vectors to `D`.
 type AddPart<V> = unsafe fn(&[V], usize, &TransposedTile);
 
-/// A tile of `R` rows of `W` registers. `L` is the run length where it is short
-/// enough to unroll (a kernel over one channel), else 0.
+/// Computes a tile of `R` rows of `W` registers. `L` is the length of a run if it is short enough
+/// for unrolling (a kernel over one channel), else 0.
 ///
 /// # Safety
-/// The machine has the instruction set; the tile's addresses are valid. So below.
+/// The processor has the instruction set, and the addresses of the tile are valid.
 #[inline(always)]
 pub(super) unsafe fn product<V: Vector, const R: usize, const W: usize, const L: usize>(
     t: &ProductTile,
@@ -262,12 +264,11 @@ pub(super) unsafe fn product<V: Vector, const R: usize, const W: usize, const L:
     };
     if t.width < W * V::LANES {
         let sums = copied(&sum);
-        // SAFETY: the caller's promises.
+        // SAFETY: guaranteed by the caller.
         return unsafe { store_part(sums.as_flattened(), W, t) };
     }
-    // SAFETY: W registers of R rows of `C` are valid, and of the bias.
-    // (One plain loop each: the compiler unrolls those whatever its settings,
-    // and then the accumulators never leave the registers.)
+    // SAFETY: W registers of R rows of `C` are valid, and of the bias. (Each case has one plain
+    // loop, which the compiler always unrolls, so that the accumulators stay in registers.)
     unsafe {
         if t.add {
             for i in 0..R {
@@ -288,7 +289,7 @@ pub(super) unsafe fn product<V: Vector, const R: usize, const W: usize, const L:
     }
 }
 
-/// A copy in memory, number by number, so that the sums themselves stay in registers.
+/// Copies the sums to memory element by element, so that the sums themselves stay in registers.
 #[inline(always)]
 fn copied<V: Vector, const R: usize, const W: usize>(sum: &[[V; W]; R]) -> [[V; W]; R] {
     let mut sums = [[sum[0][0]; W]; R];
@@ -300,7 +301,7 @@ fn copied<V: Vector, const R: usize, const W: usize>(sum: &[[V; W]; R]) -> [[V; 
     sums
 }
 
-/// See [`StorePart`].
+/// Stores a product tile whose last columns are not whole vectors.
 ///
 /// # Safety
 /// As for [`product`].
@@ -325,7 +326,7 @@ pub(super) unsafe fn store_part<V: Vector>(sums: &[V], registers: usize, t: &Pro
     }
 }
 
-/// A tile of `R` depths of `W` registers.
+/// Computes a tile of `R` depths of `W` registers.
 ///
 /// # Safety
 /// As for [`product`].
@@ -368,7 +369,7 @@ pub(super) unsafe fn transposed<V: Vector, const R: usize, const W: usize>(
     };
     if t.width < W * V::LANES {
         let sums = copied(&sum);
-        // SAFETY: the caller's promises.
+        // SAFETY: guaranteed by the caller.
         return unsafe { add_part(sums.as_flattened(), W, t) };
     }
     // SAFETY: W registers of R rows of `D` are readable and writable.
@@ -382,7 +383,7 @@ pub(super) unsafe fn transposed<V: Vector, const R: usize, const W: usize>(
     }
 }
 
-/// See [`AddPart`].
+/// Adds a transposed tile whose last columns are not whole vectors to `D`.
 ///
 /// # Safety
 /// As for [`product`].

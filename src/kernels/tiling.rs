@@ -1,7 +1,7 @@
-//! The loops around the register tiles: the same for every instruction set.
+//! The loops around the register tiles, which are the same for every instruction set.
 //!
-//! A [`Micro`] computes one register tile; these loops choose the tiles so that
-//! what a tile reads again stays in the near caches:
+//! A [`Micro`] computes one register tile; these loops choose the tiles so that data which tiles
+//! read repeatedly stay in the L1 and L2 caches:
 //!
 //! ```text
 //! product                              transposed
@@ -17,19 +17,18 @@ use super::gemm::{Patches, Store, panels};
 use super::tile::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, TransposedTile};
 use std::mem::MaybeUninit;
 
-/// Depth of a block: its part of a panel (32 KB) stays in the second-level cache
-/// with room to spare, and nearly in the first.
+/// Depth of a block: its part of a panel (32 KB) stays in the L2 cache, and nearly in the L1 cache.
 const KC: usize = 512;
-/// Patches of a block: `MC` x `KC` numbers of `A` stay in the second-level cache.
+/// Number of patches in a block: `MC` x `KC` elements of `A` stay in the L2 cache.
 const MC: usize = 192;
-/// Patches of a block of `transposed`: a panel of `G` (16 KB) stays in the first.
+/// Number of patches in a block of `transposed`: a panel of `G` (16 KB) stays in the L1 cache.
 const PC: usize = 256;
-/// The same where each patch lies on cache lines of its own: the lines, too, must
-/// stay near until their last number has been read.
+/// As `PC`, if each patch is on cache lines of its own: these lines must stay in the cache until
+/// their last element was read.
 const PC_FAR: usize = 96;
 
-/// Splits `total` into the fewest tiles of at most `most`, as even as can be, so
-/// that no tile is left with too few accumulators to hide the FMA's latency.
+/// Splits `total` into the smallest number of tiles of at most `most`, of nearly equal size, so
+/// that every tile has enough accumulators to hide the latency of the FMA.
 pub(super) struct Tiles {
     small: usize,
     larger: usize,
@@ -61,7 +60,7 @@ impl Iterator for Tiles {
     }
 }
 
-/// A walk along the patches without a division a step.
+/// An iteration over the patches that needs no division per step.
 struct Walk<'a> {
     patches: &'a Patches,
     row: usize,
@@ -77,7 +76,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The start of the present patch; moves on to the next.
+    /// Returns the start of the current patch and advances to the next.
     #[inline(always)]
     fn step(&mut self) -> usize {
         let start = self.row + self.col * self.patches.col_step;
@@ -90,8 +89,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A part of the depth: `runs` runs of `run_len`, starting `offset` numbers
-/// after a patch's start; `first` is its first depth.
+/// A part of the depth: `runs` runs of `run_len` elements, which start `offset` elements after the
+/// start of a patch; `first` is its first depth.
 struct Block {
     first: usize,
     offset: usize,
@@ -99,8 +98,8 @@ struct Block {
     run_len: usize,
 }
 
-/// Cuts the depth into blocks of about [`KC`]: whole runs where runs are short,
-/// pieces of a run where they are long.
+/// Splits the depth into blocks of about [`KC`]: whole runs if runs are short, parts of a run if
+/// they are long.
 fn depth_blocks(patches: &Patches) -> impl Iterator<Item = Block> {
     let Patches {
         runs,
@@ -113,7 +112,7 @@ fn depth_blocks(patches: &Patches) -> impl Iterator<Item = Block> {
     let group = if pieces > 1 {
         1
     } else {
-        // Even groups, none longer than one and a half blocks.
+        // Groups of equal size, none larger than one and a half blocks.
         let most = (KC * 3 / 2 / run_len).max(1);
         runs.div_ceil(runs.div_ceil(most))
     };
@@ -127,10 +126,10 @@ fn depth_blocks(patches: &Patches) -> impl Iterator<Item = Block> {
     })
 }
 
-/// `C (+)= A·B + bias` on `M`'s tiles.
+/// Computes `C (+)= A·B + bias` with `M`'s tiles.
 ///
 /// # Safety
-/// The machine has `M`'s instruction set, and the slices have the lengths that
+/// The processor has `M`'s instruction set, and the slices have the lengths that
 /// [`super::Kernels::product`] asserts.
 pub(super) unsafe fn product<M: Micro>(
     patches: &Patches,
@@ -183,7 +182,7 @@ pub(super) unsafe fn product<M: Micro>(
     }
 }
 
-/// The product of patches that have no numbers.
+/// Computes the product for patches of depth 0.
 fn product_of_nothing(bias: Option<&[f32]>, c: &mut [f32], columns: usize, store: Store) {
     for c in c.chunks_exact_mut(columns) {
         for (j, c) in c.iter_mut().enumerate() {
@@ -193,8 +192,8 @@ fn product_of_nothing(bias: Option<&[f32]>, c: &mut [f32], columns: usize, store
     }
 }
 
-/// The tiles of `some` patches from `first` on, one below the other; `tile` describes
-/// them but for the addresses of the patches and their row of `C`.
+/// Computes the tiles of `some` patches from `first` on; `tile` describes them except for the
+/// addresses of the patches and the row of `C`.
 ///
 /// # Safety
 /// As for [`product`].
@@ -222,10 +221,10 @@ unsafe fn product_tiles<M: Micro>(
     }
 }
 
-/// `D += Aᵀ·G` on `M`'s tiles.
+/// Computes `D += Aᵀ·G` with `M`'s tiles.
 ///
 /// # Safety
-/// The machine has `M`'s instruction set, and the slices have the lengths that
+/// The processor has `M`'s instruction set, and the slices have the lengths that
 /// [`super::Kernels::transposed`] asserts.
 pub(super) unsafe fn transposed<M: Micro>(
     patches: &Patches,
@@ -247,8 +246,8 @@ pub(super) unsafe fn transposed<M: Micro>(
             let first = panel * NR;
             let width = (M::PANELS * NR).min(columns - first);
             let padded = panels(width) * NR;
-            // Rows that are not whole panels are copied: a tile may then load
-            // whole vectors, and rows far apart in memory come together.
+            // Rows that are not whole panels are copied: then a tile can load whole vectors, and
+            // rows that are far apart become contiguous.
             let (g, g_step) = if columns == padded {
                 (g[first_patch * columns..].as_ptr(), columns)
             } else {
@@ -287,8 +286,8 @@ pub(super) unsafe fn transposed<M: Micro>(
     }
 }
 
-/// The tiles of a whole depth, one after the other; `tile` describes them but for the
-/// offsets of their depths and their row of `D`.
+/// Computes the tiles of the whole depth; `tile` describes them except for the offsets of the
+/// depths and the row of `D`.
 ///
 /// # Safety
 /// As for [`transposed`].
@@ -311,12 +310,12 @@ unsafe fn transposed_tiles<M: Micro>(patches: &Patches, mut tile: TransposedTile
     }
 }
 
-/// The products of an instruction set, on its tiles.
+/// Makes the products of an instruction set from its tiles.
 macro_rules! products {
     ($tiles:ty) => {{
         use $crate::kernels::gemm::{Patches, Products, Store};
 
-        // The tiles alone are compiled with the features.
+        // Only the tiles are compiled with the features.
         $crate::kernels::compile::compiled! { []
             fn product(
                 patches: &Patches,

@@ -1,8 +1,7 @@
 use super::*;
 use crate::kernels::gemm::panel_len;
 
-/// Tiles of two panels in plain Rust: AVX-512's walk through the loops, on a
-/// machine that need not have it.
+/// Tiles of two panels in plain Rust, which test the loops of AVX-512 on any machine.
 struct TwoPanels;
 
 impl Micro for TwoPanels {
@@ -15,7 +14,7 @@ impl Micro for TwoPanels {
     unsafe fn product(rows: usize, t: &ProductTile) {
         for i in 0..rows {
             for j in 0..t.width {
-                // SAFETY: the caller's promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let mut b = t.b.add(j / NR * t.b_step + j % NR);
                     let c = t.c.add(i * t.c_step + j);
@@ -38,7 +37,7 @@ impl Micro for TwoPanels {
                 for p in 0..t.count {
                     let p_of_rows = t.col + p;
                     let start = p_of_rows / t.cols * t.row_step + p_of_rows % t.cols * t.col_step;
-                    // SAFETY: the caller's promises.
+                    // SAFETY: guaranteed by the caller.
                     unsafe {
                         let a = *t.a.add(start + t.offsets[i]);
                         let g = *t.g.add(p * t.g_step + j);
@@ -50,7 +49,7 @@ impl Micro for TwoPanels {
     }
 }
 
-/// Small whole numbers, whose sums are exact in any order.
+/// Returns small integers, whose sums are exact in any order.
 fn whole(len: usize) -> Vec<f32> {
     (0..len)
         .map(|i| ((i * 7919 + len) % 13) as f32 - 6.0)

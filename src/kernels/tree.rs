@@ -1,8 +1,8 @@
-//! The one order in which sums over the rows of a batch are added up: a binary tree.
+//! The fixed order in which sums over the rows of a batch are added: a binary tree.
 //!
-//! A batch is cut into *leaves*, runs of consecutive rows (`tape::Rows`). Neighbours are
-//! added in pairs, (0, 1), (2, 3), ..., then neighbouring pairs, and so on; a last node
-//! without a partner moves up as it is:
+//! A batch is split into *leaves*, runs of consecutive rows (`tape::Rows`). Neighbours are added in
+//! pairs, (0, 1), (2, 3), ..., then neighbouring pairs, and so on; a last node without a partner is
+//! passed to the next level unchanged:
 //!
 //! ```text
 //! leaves   0  1  2  3  4  5  6
@@ -11,32 +11,32 @@
 //!              └─────┬────┘
 //! ```
 //!
-//! A node is a sum over a run of leaves that is set by the number of leaves alone.
-//! Whoever owns a run of leaves can add up every node that lies wholly within it, so
-//! that any number of owners (chunks, threads, machines) arrive at the same bits.
+//! A node is a sum over a run of leaves that depends on the number of leaves only. A worker that
+//! has a run of leaves can compute every node that lies within this run, so any number of workers
+//! (chunks, threads, machines) gives the same bits.
 //!
-//! [`steps`] goes through the tree as a binary counter does: leaves come one after the
-//! other, two nodes of one size become one at once, and what is left at the end is
-//! added from the last to the first. No more than [`buffers`] nodes are held.
+//! [`steps`] traverses the tree as a binary counter: leaves are computed one after another, two
+//! nodes of the same size are merged immediately, and the nodes that are left at the end are added
+//! from the last to the first. At most [`buffers`] nodes are stored.
 
-/// What to do next on the way through a tree.
+/// The next step of a traversal of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Compute this leaf into buffer `to`.
     Leaf {
-        /// Its number.
+        /// Index of the leaf.
         leaf: usize,
-        /// The buffer, which held nothing.
+        /// Index of the buffer, which is unused so far.
         to: usize,
     },
     /// Add buffer `into + 1` to buffer `into`.
     Merge {
-        /// The buffer that then holds both.
+        /// Index of the buffer that holds the sum of both afterwards.
         into: usize,
     },
 }
 
-/// The steps of adding up that many leaves; the sum of all is then in buffer 0.
+/// Returns the steps that add up `leaves` leaves; the total is in buffer 0 afterwards.
 pub fn steps(leaves: usize) -> Steps {
     Steps {
         leaves,
@@ -46,19 +46,19 @@ pub fn steps(leaves: usize) -> Steps {
     }
 }
 
-/// Buffers that the [`steps`] of that many leaves use.
+/// Returns the number of buffers that the [`steps`] of that many leaves use.
 pub fn buffers(leaves: usize) -> usize {
     leaves.checked_ilog2().map_or(0, |log| log as usize + 1)
 }
 
-/// See [`steps`].
+/// The iterator that [`steps`] returns.
 #[derive(Clone, Debug)]
 pub struct Steps {
     leaves: usize,
     next: usize,
-    /// Buffers in use.
+    /// Number of buffers in use.
     held: usize,
-    /// Pairs of nodes of one size that wait.
+    /// Number of pairs of nodes of the same size that are still to be merged.
     merges: u32,
 }
 
@@ -79,7 +79,7 @@ impl Iterator for Steps {
             return None;
         }
         let (leaf, to) = (self.next, self.held);
-        // Of as many ones at its end as leaves before it make whole nodes beside it.
+        // A leaf completes as many nodes as its index has trailing ones.
         self.merges = leaf.trailing_ones();
         self.next += 1;
         self.held += 1;
@@ -87,14 +87,14 @@ impl Iterator for Steps {
     }
 }
 
-/// Leaves that [`fold`] takes at most.
+/// The largest number of leaves that [`fold`] accepts.
 pub const MAX_LEAVES: usize = 64;
 
-/// Adds up numbers, or what else is as small: `merge(node, its right neighbour)`.
-/// Without leaves it is the default.
+/// Adds up values in the order of the tree: `leaf(i)` returns the value of a leaf, `merge(node, its
+/// right neighbour)` their sum. Without leaves the result is the default value.
 ///
 /// # Panics
-/// If there are more than [`MAX_LEAVES`] leaves.
+/// Panics if there are more than [`MAX_LEAVES`] leaves.
 pub fn fold<T: Copy + Default>(
     leaves: usize,
     mut leaf: impl FnMut(usize) -> T,
@@ -111,11 +111,10 @@ pub fn fold<T: Copy + Default>(
     held[0]
 }
 
-/// The two buffers of a [`Step::Merge`], where buffers of `len` numbers lie one after
-/// the other.
+/// Returns the two buffers of a [`Step::Merge`] from consecutive buffers of `len` elements.
 ///
 /// # Panics
-/// If there are fewer than `into + 2` buffers.
+/// Panics if there are fewer than `into + 2` buffers.
 pub fn pair(buffers: &mut [f32], len: usize, into: usize) -> (&mut [f32], &[f32]) {
     let (left, right) = buffers[into * len..][..2 * len].split_at_mut(len);
     (left, right)

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The tree as its definition says, level by level; a node is written out.
+/// Returns the tree as it is defined, level by level, in text form.
 fn by_levels(leaves: usize) -> String {
     let mut nodes: Vec<String> = (0..leaves).map(|i| i.to_string()).collect();
     while nodes.len() > 1 {
@@ -15,7 +15,7 @@ fn by_levels(leaves: usize) -> String {
     nodes.pop().unwrap()
 }
 
-/// The tree as [`steps`] goes through it, and the most buffers that it held.
+/// Returns the tree as [`steps`] traverses it, and the largest number of buffers in use.
 fn by_steps(leaves: usize) -> (String, usize) {
     let mut held: Vec<String> = Vec::new();
     let mut most = 0;
@@ -55,7 +55,7 @@ fn an_owner_of_a_run_of_leaves_finds_the_nodes_of_the_whole_tree() {
         for size in [1, 2, 4, 8, 16, 32, 64] {
             for first in (0..leaves).step_by(size) {
                 let own = by_levels(size.min(leaves - first));
-                // The same tree, its leaves numbered from `first`.
+                // The tree is the same with its leaves numbered from `first`.
                 let number = |text: &str| (text.parse::<usize>().unwrap() + first).to_string();
                 let mut node = String::new();
                 for part in own.split_inclusive(['(', ')', '+']) {
@@ -78,7 +78,7 @@ fn an_owner_of_a_run_of_leaves_finds_the_nodes_of_the_whole_tree() {
 
 #[test]
 fn the_sum_is_the_tree_s_and_not_the_sequential_one() {
-    // In f32, 1e8 takes up a 1 without a trace, and 1 + 1 with one every fourth time.
+    // In f32 adding 1 to 1e8 changes nothing, and adding 1 + 1 changes it every fourth time.
     let leaf = |i: usize| if i == 0 { 1e8f32 } else { 3.0 };
     let tree = fold(8, leaf, |a, b| a + b);
     let sequential = (0..8).map(leaf).fold(0.0, |a, b| a + b);
@@ -86,7 +86,8 @@ fn the_sum_is_the_tree_s_and_not_the_sequential_one() {
     assert_eq!(tree, (pair(0) + pair(2)) + (pair(4) + pair(6)));
     assert_ne!(tree, sequential);
     for leaves in 1..=MAX_LEAVES {
-        // Whole numbers are exact in every order: none is lost, none counted twice.
+        // Integers are exact in every order, so the sum shows that no leaf is lost or counted
+        // twice.
         let sum = fold(leaves, |i| (i + 1) as f64, |a, b| a + b);
         assert_eq!(sum, (leaves * (leaves + 1) / 2) as f64);
     }

@@ -1,10 +1,10 @@
-//! `D = Aᵀ·G` over the rows of a batch, added up in the one tree ([`super::tree`]): the
-//! weight gradient of a linear layer.
+//! The weight gradient `D = Aᵀ·G` of a linear layer over the rows of a batch, added up in the fixed
+//! order of [`super::tree`].
 //!
-//! A leaf may be a row or two, so its product is much smaller work than to write it to
-//! memory and read it again. So the whole tree is gone through for one register tile of
-//! `D` after the other: four leaves are added up within registers, as the tree says, and
-//! the nodes above them lie in the first-level cache.
+//! A leaf may have only one or two rows, so that computing its product takes less time than writing
+//! it to memory and reading it again. Therefore the whole tree is traversed for one register tile
+//! of `D` after another: four leaves are added up in registers, and the nodes above them are stored
+//! in the L1 cache.
 
 use std::mem::MaybeUninit;
 
@@ -13,25 +13,25 @@ use super::tree::{self, MAX_LEAVES, Step};
 use super::vector::Vector;
 use super::{Kernels, NR};
 
-/// Leaves that are added up within registers: a whole node of the tree.
+/// Number of leaves that are added up in registers; they form a whole node of the tree.
 const QUAD: usize = 4;
 
-/// Nodes of one tile that are held at once, at most.
+/// The largest number of nodes of a tree that are stored at a time.
 const HELD: usize = (MAX_LEAVES / QUAD).ilog2() as usize + 1;
 
-/// `(starts of leaves, (a, its step), depth, panels of g, columns, panels of d)`;
-/// lengths already checked.
+/// Arguments `(starts of leaves, (a, its row step), depth, panels of g, columns, panels of d)`; the
+/// lengths were checked.
 pub(super) type TreedFn = fn(&[usize], (&[f32], usize), usize, &[f32], usize, &mut [f32]);
 
 impl Kernels {
-    /// `D[k][j] = Σ_p A[p][k] · G[p][j]`, each leaf's rows one after the other and the
-    /// leaves in the tree. Leaf `i` has the rows `starts[i]` to `starts[i + 1]`, at least
-    /// one; row `p` of `A` has `depth` numbers from `p * step` on; `g` is the panels of a
-    /// (rows, columns) matrix, `d` those of a (depth, columns) one.
+    /// Computes `D[k][j] = Σ_p A[p][k] · G[p][j]`, adding each leaf's rows one after another and
+    /// the leaves in the order of the tree. Leaf `i` has the rows `starts[i]` to `starts[i + 1]`,
+    /// at least one; row `p` of `A` has `depth` elements from `p * step` on; `g` is a (rows,
+    /// columns) matrix in panels, `d` a (depth, columns) one in panels.
     ///
     /// # Panics
-    /// If a slice is shorter than the shapes say, a leaf is empty, or there are none or
-    /// more than [`MAX_LEAVES`].
+    /// Panics if a slice is shorter than the shapes require, a leaf is empty, or there are no
+    /// leaves or more than [`MAX_LEAVES`].
     pub fn transposed_in_tree(
         &self,
         starts: &[usize],
@@ -56,20 +56,21 @@ impl Kernels {
     }
 }
 
-/// A tile of `D`: `K` depths of a panel, which is `W` registers wide.
+/// A tile of `D`: `K` depths of a panel, which has `W` registers per row.
 type Tile<V, const W: usize, const K: usize> = [[V; W]; K];
 
-/// The sum over the rows `from` to `to`, one after the other.
+/// Returns the sum over the rows `from` to `to`, added one after another.
 ///
 /// # Safety
-/// The machine has `V`'s instruction set, and the rows lie within the matrices; so below.
+/// The processor has `V`'s instruction set, and the rows lie within the matrices; the functions
+/// below require the same.
 #[inline(always)]
 unsafe fn leaf<V: Vector, const W: usize, const K: usize>(
     (a, step): (*const f32, usize),
     g: *const f32,
     (from, to): (usize, usize),
 ) -> Tile<V, W, K> {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut tile = [[V::splat(0.0); W]; K];
         for p in from..to {
@@ -89,7 +90,7 @@ unsafe fn leaf<V: Vector, const W: usize, const K: usize>(
     }
 }
 
-/// `left + right`
+/// Computes `left += right`.
 #[inline(always)]
 unsafe fn merge<V: Vector, const W: usize, const K: usize>(
     left: &mut Tile<V, W, K>,
@@ -97,20 +98,20 @@ unsafe fn merge<V: Vector, const W: usize, const K: usize>(
 ) {
     for (left, right) in left.iter_mut().zip(right) {
         for (left, &right) in left.iter_mut().zip(right) {
-            // SAFETY: the caller's promises.
+            // SAFETY: guaranteed by the caller.
             *left = unsafe { left.add(right) };
         }
     }
 }
 
-/// The node over the leaves that begin and end at `starts`, at most [`QUAD`] of them.
+/// Returns the sum over at most [`QUAD`] leaves, which begin and end at `starts`.
 #[inline(always)]
 unsafe fn node<V: Vector, const W: usize, const K: usize>(
     starts: &[usize],
     a: (*const f32, usize),
     g: *const f32,
 ) -> Tile<V, W, K> {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let leaf = |i: usize| leaf::<V, W, K>(a, g, (starts[i], starts[i + 1]));
         let leaves = starts.len() - 1;
@@ -129,7 +130,7 @@ unsafe fn node<V: Vector, const W: usize, const K: usize>(
     }
 }
 
-/// One tile of `D`, through the whole tree.
+/// Computes one tile of `D` through the whole tree.
 #[inline(always)]
 unsafe fn tile<V: Vector, const W: usize, const K: usize>(
     starts: &[usize],
@@ -137,11 +138,11 @@ unsafe fn tile<V: Vector, const W: usize, const K: usize>(
     g: *const f32,
     d: *mut f32,
 ) {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let leaves = starts.len() - 1;
         let mut held = [const { MaybeUninit::<Tile<V, W, K>>::uninit() }; HELD];
-        // Whole nodes of four leaves are the leaves of a tree of their own.
+        // Whole nodes of four leaves are the leaves of another tree.
         for step in tree::steps(leaves.div_ceil(QUAD)) {
             match step {
                 Step::Leaf { leaf: quad, to } => {
@@ -165,8 +166,8 @@ unsafe fn tile<V: Vector, const W: usize, const K: usize>(
 }
 
 /// # Safety
-/// The machine has `V`'s instruction set, `W` of its registers make a panel, and the
-/// slices have the lengths that [`Kernels::transposed_in_tree`] asserts.
+/// The processor has `V`'s instruction set, `W` of its registers make a panel, and the slices have
+/// the lengths that [`Kernels::transposed_in_tree`] asserts.
 #[inline(always)]
 pub(super) unsafe fn transposed<V: Vector, const W: usize, const K: usize>(
     starts: &[usize],
@@ -197,7 +198,8 @@ pub(super) unsafe fn transposed<V: Vector, const W: usize, const K: usize>(
     }
 }
 
-/// The function of one instruction set: its features, its register, depths of a tile.
+/// Compiles the function for one instruction set, from its features, its register, and the depths
+/// of a tile.
 macro_rules! function {
     ($features:tt, $vector:ty, $depths:literal) => {{
         const WIDTH: usize =
@@ -224,14 +226,14 @@ mod tests {
     use crate::kernels::Isa;
     use crate::kernels::gemm::{pack_panels, panel_len};
 
-    /// Numbers whose sums depend on the order.
+    /// Returns numbers whose sums depend on the order of addition.
     fn numbers(len: usize) -> Vec<f32> {
         (0..len)
             .map(|i| ((i * 7919 + len) % 1013) as f32 / 1013.0 - 0.5)
             .collect()
     }
 
-    /// The explicit tree over the leaves' sums.
+    /// Returns the tree sum over the sums of the leaves, by definition.
     fn by_definition(starts: &[usize], of: impl Fn(usize) -> f32) -> f32 {
         let leaf = |pair: &[usize]| (pair[0]..pair[1]).map(&of).fold(0.0f32, |a, b| a + b);
         let mut nodes: Vec<f32> = starts.windows(2).map(leaf).collect();
@@ -249,12 +251,12 @@ mod tests {
         let depths_and_columns = [(1, 1), (7, 16), (9, 17), (16, 33), (112, 10)];
         for leaves in 1..=MAX_LEAVES {
             let (depth, columns) = depths_and_columns[leaves % depths_and_columns.len()];
-            // Leaves of one, two and three rows.
+            // Leaves have one, two and three rows.
             let starts: Vec<usize> = (0..=leaves).map(|i| i * 2 + i % 2).collect();
             let (rows, step) = (starts[leaves], depth + 3);
             let a = numbers(rows * step);
-            // The gradients are powers of two: a product is exact, so a
-            // fused multiplication and addition rounds as the two do.
+            // The gradients are powers of two: the product is exact, so a fused multiply-add rounds
+            // as two operations do.
             let g: Vec<f32> = (0..rows * columns)
                 .map(|i| [0.5f32, -1.0, 2.0, -4.0, 0.25][(i * 31 + leaves) % 5])
                 .collect();

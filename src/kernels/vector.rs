@@ -1,157 +1,157 @@
-//! One register, of floats ([`Vector`]) or of bytes ([`Bytes`]): the few operations that
-//! kernels written once for all instruction sets are made of. Each set implements them in
-//! its folder; plain `f32` is the register of one lane.
+//! The interface of one vector register, of floats ([`Vector`]) or of bytes ([`Bytes`]): the
+//! operations that kernels written once for all instruction sets use. Each instruction set
+//! implements them in its folder; plain `f32` is a register of one lane.
 //!
-//! Every function is unsafe for the same reason: the machine must have the instruction
-//! set, which is not said again.
+//! All functions are unsafe because the processor must have the instruction set. Each function
+//! requires this, in addition to what its comment states.
 
-/// A register of `LANES` floats.
+/// A vector register of `LANES` floats.
 #[allow(clippy::missing_safety_doc, reason = "said at the head of the file")]
 pub(super) trait Vector: Copy {
-    /// Floats in a register; [`super::NR`] is a multiple of it.
+    /// Number of floats in a register; [`super::NR`] is a multiple of it.
     const LANES: usize;
 
-    /// The same number in every lane.
+    /// Returns a register with the same number in every lane.
     unsafe fn splat(x: f32) -> Self;
 
-    /// Reads `LANES` numbers.
+    /// Reads `LANES` floats.
     ///
     /// # Safety
-    /// They are readable; no alignment is needed.
+    /// The floats are readable; no alignment is required.
     unsafe fn load(from: *const f32) -> Self;
 
-    /// Writes `LANES` numbers.
+    /// Writes `LANES` floats.
     ///
     /// # Safety
-    /// They are writable; no alignment is needed.
+    /// The floats are writable; no alignment is required.
     unsafe fn store(self, to: *mut f32);
 
-    /// Reads the first `lanes` numbers, at least one; the other lanes are 0.
+    /// Reads the first `lanes` floats, at least one; the other lanes are 0.
     ///
     /// # Safety
-    /// So many are readable.
+    /// `lanes` floats are readable.
     unsafe fn load_first(from: *const f32, lanes: usize) -> Self;
 
-    /// Writes the first `lanes` numbers, at least one.
+    /// Writes the first `lanes` floats, at least one.
     ///
     /// # Safety
-    /// So many are writable.
+    /// `lanes` floats are writable.
     unsafe fn store_first(self, to: *mut f32, lanes: usize);
 
-    /// `self + other`
+    /// Returns `self + other`.
     unsafe fn add(self, other: Self) -> Self;
 
-    /// `self - other`
+    /// Returns `self - other`.
     unsafe fn sub(self, other: Self) -> Self;
 
-    /// `self * other`
+    /// Returns `self * other`.
     unsafe fn mul(self, other: Self) -> Self;
 
-    /// `self * factor + other`, in one rounding where the hardware has it.
+    /// Returns `self * factor + other`, rounded once if the processor has a fused multiply-add.
     unsafe fn fma(self, factor: Self, other: Self) -> Self;
 
-    /// `other - self * factor`, likewise.
+    /// Returns `other - self * factor`, rounded once if the processor has a fused multiply-add.
     unsafe fn fnma(self, factor: Self, other: Self) -> Self;
 
-    /// Bit `i` is whether lane `i` is above zero.
+    /// Returns a mask in which bit `i` is 1 if lane `i` is above zero.
     unsafe fn positive(self) -> u32;
 }
 
-/// A register of `LEN` bytes, or of half as many 16-bit numbers. All arithmetic wraps
-/// unless it says otherwise. Where a number of bytes is asked for, it is 32 or `LEN`:
-/// a set whose register is no longer than 32 bytes may take no notice of it.
+/// A vector register of `LEN` bytes, or of half as many 16-bit integers. All arithmetic wraps
+/// unless the name says otherwise. An argument `bytes` is 32 or `LEN`; an instruction set whose
+/// register has at most 32 bytes may ignore it.
 #[allow(clippy::missing_safety_doc, reason = "said at the head of the file")]
 pub(super) trait Bytes: Copy {
-    /// Bytes in a register: 16, 32 or 64.
+    /// Number of bytes in a register: 16, 32 or 64.
     const LEN: usize;
-    /// Registers of sums that [`super::packed::sums`] holds at once: at most 8, or 14.
+    /// Number of registers of sums that [`super::packed::sums`] holds at a time: at most 8, or 14.
     const SUMS: usize;
-    /// Registers of totals that [`super::packed::rows`] holds at once: 4 or 7.
+    /// Number of registers of totals that [`super::packed::rows`] holds at a time: 4 or 7.
     const ROWS: usize;
 
-    /// The same byte everywhere.
+    /// Returns a register in which all bytes are `x`.
     unsafe fn splat8(x: u8) -> Self;
 
-    /// The same 16-bit number everywhere.
+    /// Returns a register in which all 16-bit integers are `x`.
     unsafe fn splat16(x: i16) -> Self;
 
-    /// These 16 bytes, again and again.
+    /// Returns a register that repeats 16 bytes.
     ///
     /// # Safety
-    /// They are readable.
+    /// 16 bytes are readable.
     unsafe fn repeat(from: *const u8) -> Self;
 
     /// Reads `LEN` bytes.
     ///
     /// # Safety
-    /// They are readable; no alignment is needed.
+    /// The bytes are readable; no alignment is required.
     unsafe fn load(from: *const u8) -> Self;
 
-    /// Reads the first `bytes`; the others are 0.
+    /// Reads the first `bytes` bytes; the others are 0.
     ///
     /// # Safety
-    /// So many are readable.
+    /// `bytes` bytes are readable.
     unsafe fn load_first(from: *const u8, bytes: usize) -> Self;
 
     /// Writes `LEN` bytes.
     ///
     /// # Safety
-    /// They are writable; no alignment is needed.
+    /// The bytes are writable; no alignment is required.
     unsafe fn store(self, to: *mut u8);
 
-    /// Writes the first `bytes`.
+    /// Writes the first `bytes` bytes.
     ///
     /// # Safety
-    /// So many are writable.
+    /// `bytes` bytes are writable.
     unsafe fn store_first(self, to: *mut u8, bytes: usize);
 
-    /// The bytes as 16-bit numbers: the first half of them, and the second.
+    /// Zero-extends the bytes to 16-bit integers: the first half of them, and the second half.
     unsafe fn widen(self) -> [Self; 2];
 
-    /// Sum of bytes.
+    /// Returns the sums of bytes.
     unsafe fn add8(self, other: Self) -> Self;
 
-    /// Difference of bytes.
+    /// Returns the differences of bytes.
     unsafe fn sub8(self, other: Self) -> Self;
 
-    /// Sum of bytes, 255 where it would be more.
+    /// Returns the saturating sums of unsigned bytes (at most 255).
     unsafe fn add8_saturating(self, other: Self) -> Self;
 
-    /// Sum of 16-bit numbers.
+    /// Returns the sums of 16-bit integers.
     unsafe fn add16(self, other: Self) -> Self;
 
-    /// Difference of 16-bit numbers.
+    /// Returns the differences of 16-bit integers.
     unsafe fn sub16(self, other: Self) -> Self;
 
-    /// Every bit inverted.
+    /// Inverts every bit.
     unsafe fn not(self) -> Self;
 
-    /// In each run of 16 bytes, byte `j + n` at place `j`, and 0 beyond the last one;
-    /// `n` is at most 7.
+    /// Shifts each run of 16 bytes by `n`: position `j` gets byte `j + n`, or 0 beyond the last
+    /// one; `n` is at most 7.
     unsafe fn shift_down(self, n: usize) -> Self;
 
-    /// Byte `i` of `ones` where bit `i` is 1, else that of `self`.
+    /// Returns byte `i` of `ones` if bit `i` is 1, else byte `i` of `self`.
     unsafe fn where_bits(self, bits: u64, ones: Self) -> Self;
 
-    /// Bit `i` is whether byte `i` is at least that of `other`, both without sign.
+    /// Returns a mask in which bit `i` is 1 if byte `i` is at least that of `other`, both unsigned.
     unsafe fn at_least(self, other: Self) -> u64;
 
-    /// Bit `i` is whether byte `i` is at most that of `other`, both without sign.
+    /// Returns a mask in which bit `i` is 1 if byte `i` is at most that of `other`, both unsigned.
     unsafe fn at_most(self, other: Self) -> u64;
 
-    /// Bit `i` is whether 16-bit number `i` of the two registers is above the one of `t`,
-    /// both with their signs.
+    /// Returns a mask in which bit `i` is 1 if 16-bit integer `i` of the two registers is above
+    /// that of `t`, both signed.
     unsafe fn above16(pair: [Self; 2], t: Self) -> u64;
 }
 
-/// Methods of a register, each of one expression: what they promise and ask for is said
-/// by the trait.
+/// Declares methods of a register that are one expression each; the trait states what they compute
+/// and require.
 macro_rules! operations {
     ($(fn $name:ident($($arg:ident $(: $type:ty)?),*) $(-> $out:ty)? = $body:expr;)*) => {$(
         #[inline(always)]
         #[allow(unused_unsafe, reason = "plain numbers need no promises")]
         unsafe fn $name($($arg $(: $type)?),*) $(-> $out)? {
-            // SAFETY: the caller's promises, which the trait asks for.
+            // SAFETY: guaranteed by the caller, which the trait asks for.
             unsafe { $body }
         }
     )*};

@@ -1,5 +1,5 @@
-//! The binary layer: units that emit bits, with a gradient estimator; see
-//! [`BinaryUnit`] for what it computes, and [`Levels`] for which two numbers a bit is.
+//! The layer of binary units with a gradient estimator. [`BinaryUnit`] states what the units
+//! compute, and [`Levels`] the two values of a bit.
 
 use std::sync::Arc;
 
@@ -14,27 +14,29 @@ use crate::packed::Function;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
-/// See the module's page.
+/// A layer of binary units, the binary counterpart of an activation function such as ReLU. It emits
+/// a bit for each input value, 1 if x > 0 (deterministic) or with probability p(x) (stochastic),
+/// and its backward pass uses a gradient estimator. Input and output have the same shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binary {
-    /// How its units fire.
+    /// Whether the units fire deterministically or stochastically.
     pub mode: Firing,
-    /// The name of its gradient estimator.
+    /// The registered name of the gradient estimator.
     #[serde(default = "straight_through")]
     pub estimator: String,
-    /// Probabilities of bits; the estimator's own where absent.
+    /// The probability function p(x) of a bit; if `None`, that of the estimator.
     #[serde(default, alias = "link")]
     pub probability: Option<Probability>,
-    /// Which two numbers its units emit; 0 and 1 where absent.
+    /// The two values that the units emit: 0 and 1 (the default), or -1 and +1.
     #[serde(default, skip_serializing_if = "Levels::is_bits")]
     pub levels: Levels,
-    /// An estimator that is used in place of the one that is registered under the name.
+    /// An estimator that replaces the registered one of the same name.
     #[serde(skip)]
     own: Option<Own>,
 }
 
-/// An estimator that a program made itself.
+/// An estimator that was made outside of the registry.
 #[derive(Clone)]
 struct Own(Arc<dyn Estimator>);
 
@@ -55,7 +57,7 @@ fn straight_through() -> String {
 }
 
 impl Binary {
-    /// Units with that estimator and its own probabilities.
+    /// Makes units with the registered estimator of that name and its own probability function.
     pub fn new(mode: Firing, estimator: impl Into<String>) -> Self {
         let estimator = estimator.into();
         Self {
@@ -67,8 +69,9 @@ impl Binary {
         }
     }
 
-    /// Units with an estimator that a program made itself. It need not be registered; a
-    /// spec with it can be read again where one of its name is.
+    /// Makes units with an estimator that need not be registered. A specification with such an
+    /// estimator is written with its name, and can be read only by a program that has an estimator
+    /// of that name registered.
     pub fn with(mode: Firing, estimator: Arc<dyn Estimator>) -> Self {
         Self {
             mode,
@@ -79,10 +82,11 @@ impl Binary {
         }
     }
 
-    /// The estimator.
+    /// Returns the estimator.
     ///
     /// # Errors
-    /// An unknown name, or probabilities that its formula does not hold for.
+    /// If the name is unknown, or the formula of the estimator does not hold for the probability
+    /// function.
     pub fn rule(&self) -> Result<Arc<dyn Estimator>> {
         match &self.own {
             Some(own)
@@ -96,7 +100,7 @@ impl Binary {
     }
 }
 
-/// The probabilities of an estimator where nothing else is said.
+/// Returns the probability function of an estimator if none is stated; `None` for an unknown name.
 pub fn own_probability(estimator: &str) -> Option<Probability> {
     Some(estimators::by_name(estimator, None).ok()?.probability())
 }
@@ -106,7 +110,7 @@ impl Layer for Binary {
         "binary"
     }
 
-    /// The probabilities of an estimator that is not known stay open.
+    /// The probability function of an unknown estimator is left unset.
     fn settled(&self) -> Option<Arc<dyn Layer>> {
         let probability = self
             .probability
@@ -134,8 +138,8 @@ impl Layer for Binary {
     }
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
-        // Uniform numbers, probabilities and saved gradients beside the values; signs are
-        // values beside the bits.
+        // Training stores uniform numbers, probabilities and saved gradients beside the values; the
+        // levels -1 and +1 are stored beside the bits.
         let unit = values(shapes, rows, if training { 8 } else { 1 });
         match self.levels {
             Levels::Bits => unit,

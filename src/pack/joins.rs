@@ -1,4 +1,4 @@
-//! Values that become one: their sum, or their channels side by side.
+//! Packing of joins: the sum of several values, or the concatenation of their channels.
 
 use super::value::{Form, Integers, Packed};
 use super::{INEXACT, Packer};
@@ -6,8 +6,8 @@ use crate::packed::{Kind, Product, Ranges, Source, Weights};
 use crate::tensor::Shape;
 
 impl Packer<'_> {
-    /// The sum of values of one shape: an integer where all are whole numbers, else the
-    /// reals that the trained network adds, in its order.
+    /// Packs the sum of values of one shape: an integer if all inputs are integers, else a sum of
+    /// reals, added in the order of the trained network.
     pub fn add(&mut self, inputs: &[Packed]) -> Packed {
         let reach = |all: &[Integers]| all.iter().fold(0usize, |n, i| n.saturating_add(i.reach));
         let (inputs, whole) = self.addends(inputs, |all| reach(all) < INEXACT);
@@ -27,8 +27,8 @@ impl Packer<'_> {
         self.begun(Product::Add, Weights::None, sources, (shape, form))
     }
 
-    /// The channels of values of one size, side by side: bits where all are bits, signs where all are signs, integers
-    /// where all are whole numbers, else reals.
+    /// Packs the concatenation of the channels of values with the same height and width: bits if
+    /// all are bits, signs if all are signs, integers if all are integers, else reals.
     pub fn concat(&mut self, inputs: &[Packed]) -> Packed {
         let (inputs, whole) = self.addends(inputs, |_| true);
         let channels = inputs.iter().map(|x| x.shape.channels);
@@ -49,8 +49,8 @@ impl Packer<'_> {
         self.begun(Product::Concat, Weights::None, sources, (shape, form))
     }
 
-    /// The inputs of a join: whole numbers with what they can be, where all are and those
-    /// will do, else as reals where they are no whole numbers.
+    /// Returns the inputs of a join as integers with their ranges, if all are integers and
+    /// `will_do` accepts the ranges; else those that are not integers are converted to reals.
     fn addends(
         &self,
         inputs: &[Packed],
@@ -64,8 +64,8 @@ impl Packer<'_> {
                 return (inputs, Some(integers));
             }
         }
-        // Beside a real number a whole one is added as it is; where all are whole and the
-        // sum is not, it is reals that are added.
+        // An integer is added to a real as it is. If all inputs are integers and their sum may be
+        // inexact, all are converted to reals.
         let all_whole = inputs.iter().all(|x| x.whole().is_some());
         let real = |x: &Packed| match self.whole_numbers(x) {
             Some((x, _)) if !all_whole || x.is_bits() => x,

@@ -1,29 +1,29 @@
-//! Floor 3: what layers are packed with. Each layer says in its own file how it is packed
-//! (`Layer::pack`); this room knows no layer.
+//! Packing: conversion of a trained network to a [`PackedNet`] (floor 3). Each layer implements in
+//! its own file how it is packed (`Layer::pack`); this module has no code for particular layers.
 //!
-//! Layers become [`Stage`]s: a product (a sum over weights, or a join of values) and the
-//! steps that follow it. Where the weights are binary and the inputs bits, signs or pixels, a sum
-//! is an integer, and what follows it up to the binary unit is, for each channel, a
-//! function of that integer: scale, bias, batch norm, activation. It stays pending until
-//! the unit comes. Then that very function, with the roundings of the trained graph, is
-//! evaluated at *every* integer that can occur:
+//! Layers become [`Stage`]s: a product (a sum over weights, or a join of values) and the steps that
+//! follow it. With binary weights and an input of bits, signs or pixels, a sum is an integer, and
+//! the operations between the sum and the binary unit (scale, bias, batch norm, activation) are,
+//! for each channel, one function of that integer. These operations are pending until the unit is
+//! packed. Then their composition, with the roundings of the trained network, is evaluated at
+//! *every* integer that can occur:
 //!
-//! - the unit's bit must change at most once along the integers; where it changes is the
-//!   threshold, and whether it falls is its inversion (a negative γ). If it never
-//!   changes (γ = 0) the bit is a constant;
-//! - the function up to each max-pool must rise or fall all the way. The pool takes the
-//!   largest value, so the largest integer if it rises and the smallest if it falls;
-//!   and the bit of the largest integer is the OR of the bits if the bit rises with the
-//!   integer, else the AND. So batch norm before the pool gives an OR whatever the sign
-//!   of γ, and after it an OR for γ > 0, an AND for γ < 0.
+//! - The unit's bit must change at most once as the integer grows. The integer at which it changes
+//!   is the threshold, and the bit is inverted if it changes from 1 to 0 (a negative γ). If it
+//!   never changes (γ = 0), the bit is a constant.
+//! - The function up to each max-pool must be monotone. The pool takes the largest value, which
+//!   belongs to the largest integer if the function increases and to the smallest if it decreases.
+//!   The bit of the largest integer is the OR of the bits if the bit increases with the integer,
+//!   else the AND. So batch norm before the pool gives an OR for any sign of γ; batch norm after
+//!   the pool gives an OR for γ > 0 and an AND for γ < 0.
 //!
-//! A channel for which this does not hold is refused: each one is proved by exhaustion,
-//! none by algebra.
+//! A channel for which this does not hold is refused. Each channel is verified by trying all
+//! integers, and not by algebra.
 //!
-//! **Joins.** Whole numbers (bits, pixels, sums without a map behind them) add up to whole
-//! numbers, and an average pool over whole numbers is their sum, divided once: both stay
-//! integers, with a threshold over a sum of sums. Other numbers are joined as reals, by
-//! the float operations of the trained graph in its order.
+//! **Joins.** Integers (bits, pixels, sums without a pending function) are added as integers, and
+//! average pooling of integers is their sum divided once; in both cases a threshold over the
+//! integer sum is possible. Other numbers are joined as reals, by the float operations of the
+//! trained network in the same order.
 
 mod joins;
 mod scan;
@@ -41,15 +41,15 @@ use crate::tensor::Shape;
 use scan::Scan;
 use value::{At, Form, Head, Integers, Origin, Pending};
 
-/// Where integers stop to be exact in 32-bit floats.
+/// The bound (2^24) below which integers are exact in 32-bit floats.
 const INEXACT: usize = 1 << 24;
 
-/// Packs the layers of a network one after the other.
+/// Packs the layers of a network one after another and collects the stages.
 pub struct Packer<'a> {
     params: &'a Params,
     slope: f32,
-    /// The layer that is packed: its number and label, the prefix of its tensors' names
-    /// and its part of the address of its noise.
+    /// The layer that is being packed: its index, its label, the prefix of its tensors' names, and
+    /// its index in the key of the noise.
     index: usize,
     label: String,
     noise: usize,
@@ -57,8 +57,8 @@ pub struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
-    /// A packer of layers with those parameters. `slope` is that of activations and
-    /// probabilities.
+    /// Makes a packer for layers with the parameters `params`. `slope` is the slope of activation
+    /// and probability functions.
     pub fn new(params: &'a Params, slope: f32) -> Self {
         Self {
             params,
@@ -70,7 +70,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// The image of that shape.
+    /// Returns the input image, of that shape, as a packed value.
     pub fn image(&self, shape: Shape, pixels: &Pixels) -> Packed {
         Packed {
             shape,
@@ -84,13 +84,13 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Goes on to layer `index`.
+    /// Starts the packing of layer `index`; `noise` is its index in the key of the noise.
     pub fn begin(&mut self, index: usize, label: &str, noise: usize) {
         (self.index, self.noise) = (index, noise);
         self.label = label.into();
     }
 
-    /// What the layer made, ready for that many layers that read it.
+    /// Ends the packing of a layer: returns its output in a form that `readers` layers can read.
     pub fn end(&mut self, mut made: Packed, readers: usize) -> Packed {
         if made.flat.is_none() {
             made.layer = self.index;
@@ -101,7 +101,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// The network that ends in `logits`.
+    /// Makes the network whose output is `logits`.
     ///
     /// # Errors
     /// As [`PackedNet::new`].
@@ -119,20 +119,20 @@ impl<'a> Packer<'a> {
         PackedNet::new(name.into(), input, pixels, self.stages)
     }
 
-    /// The slope of activations and probabilities.
+    /// Returns the slope of activation and probability functions.
     pub fn slope(&self) -> f32 {
         self.slope
     }
 
-    /// An error about the layer that is packed.
+    /// Returns an error that names the layer that is being packed.
     pub fn refuse(&self, what: impl std::fmt::Display) -> Error {
         self.refuse_at(&self.here(), what)
     }
 
-    /// Whether a map of the channels has finite numbers.
+    /// Checks that the scale and shift of all channels are finite.
     ///
     /// # Errors
-    /// The first channel that has not.
+    /// An error that names the first channel whose scale or shift is not finite.
     pub fn finite(&self, scale: &[f32], shift: &[f32]) -> Result<()> {
         let finite = |c: &usize| scale[*c].is_finite() && shift[*c].is_finite();
         match (0..scale.len()).find(|c| !finite(c)) {
@@ -153,19 +153,19 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// The layer's parameter of that name.
+    /// Returns the layer's parameter of that name.
     ///
     /// # Errors
-    /// A layer without it.
+    /// If the layer has no such parameter.
     pub fn param(&self, what: &str) -> Result<&'a [f32]> {
         let entry = self.find(self.params.entries(), what)?;
         Ok(&self.params.values()[entry.span.clone()])
     }
 
-    /// The layer's buffer of that name.
+    /// Returns the layer's buffer of that name (such as a running mean).
     ///
     /// # Errors
-    /// A layer without it.
+    /// If the layer has no such buffer.
     pub fn buffer(&self, what: &str) -> Result<&'a [f32]> {
         let entry = self.find(self.params.buffer_entries(), what)?;
         Ok(&self.params.buffer_values()[entry.span.clone()])
@@ -177,7 +177,7 @@ impl<'a> Packer<'a> {
         entries.iter().find(|e| e.name == name).ok_or_else(missing)
     }
 
-    /// A sum over real weights: (out, inputs) and a bias.
+    /// Packs a sum over real weights: `values` have the shape (out, inputs), the bias (out).
     pub fn real_sum(
         &mut self,
         x: &Packed,
@@ -189,11 +189,11 @@ impl<'a> Packer<'a> {
         self.sum(x, (product, shape), Weights::Real { values, bias })
     }
 
-    /// A sum over binary weights, `words` as in [`Weights::Binary`], and what follows it
-    /// in the same layer.
+    /// Packs a sum over binary weights, `words` as in [`Weights::Binary`], and the operations that
+    /// follow it in the same layer.
     ///
     /// # Errors
-    /// Sums that may not be exact, or are too many to be tried.
+    /// If the sums may be inexact in 32-bit floats, or are too many to be tried.
     pub fn binary_sum(
         &mut self,
         x: &Packed,
@@ -228,8 +228,8 @@ impl<'a> Packer<'a> {
         Ok(made)
     }
 
-    /// The value in the order in which a sum reads it: a linear layer reads an image in
-    /// the order of its vector.
+    /// Returns the value in the order in which a product reads it: a linear layer reads an image as
+    /// a vector in the order (channel, height, width).
     fn readable(&self, x: &Packed, product: Product) -> Packed {
         match product {
             Product::Linear { .. } => x.clone(),
@@ -246,7 +246,7 @@ impl<'a> Packer<'a> {
         self.begun(product, weights, vec![source], (shape, Form::Reals))
     }
 
-    /// A stage that begins with that product.
+    /// Returns a value whose stage begins with that product and is still open.
     fn begun(
         &self,
         product: Product,
@@ -274,7 +274,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// The value as what a stage makes, to which steps can be added.
+    /// Returns the value as the result of an open stage, to which steps can be added.
     fn open(&self, mut x: Packed) -> Packed {
         if let Origin::There(source) = x.origin {
             let form = (x.shape, x.form.clone());
@@ -289,15 +289,15 @@ impl<'a> Packer<'a> {
         x
     }
 
-    /// Writes the stage that makes the value, unless it is there, without what is
-    /// pending; where it can be read.
+    /// Completes the stage that makes the value, without its pending operations, if it is still
+    /// open; returns the source from which the value is read.
     fn close(&mut self, x: Packed) -> Source {
         let head = match x.origin {
             Origin::There(source) => return source,
             Origin::Open(head) => *head,
         };
         let number = self.stages.len();
-        // What a chain reads goes without saying.
+        // The source is omitted if it is the default.
         let usual = match number {
             0 => Source::Image,
             _ => Source::Stage(number - 1),
@@ -317,8 +317,8 @@ impl<'a> Packer<'a> {
         Source::Stage(number)
     }
 
-    /// The value for several readers: it is made once, and what is pending is done by each
-    /// of them.
+    /// Prepares a value for several readers: its stage is completed once, and each reader applies
+    /// the pending operations.
     fn share(&mut self, x: Packed) -> Packed {
         let source = self.close(x.clone());
         Packed {

@@ -1,27 +1,26 @@
-//! One channel's numbers at every sum that can occur.
+//! The values of a channel at every sum that can occur.
 
 use super::value::Map;
 use crate::packed::Ranges;
 use crate::{bits, bounded};
 
-/// For each channel the numbers that its sums have become, in the order of the
-/// sums.
+/// For each channel, the values of a function at all of its sums, in ascending order of the sums.
 pub(super) struct Scan {
     low: Vec<i32>,
     values: Vec<Vec<f32>>,
 }
 
-/// Where a channel's bit changes.
+/// The sum at which a channel's bit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChannelThreshold {
     pub threshold: i32,
-    /// Whether the bit is 1 below the threshold and 0 from there on.
+    /// Whether the bit is 1 below the threshold and 0 from the threshold on.
     pub inverted: bool,
     pub constant: bool,
 }
 
 impl Scan {
-    /// Channels whose sums lie in those ranges.
+    /// Makes the identity function on all sums in the given ranges.
     pub fn new(channels: usize, ranges: &Ranges) -> Self {
         let ranges: Vec<_> = (0..channels).map(|c| ranges.of(c)).collect();
         Self {
@@ -33,11 +32,11 @@ impl Scan {
         }
     }
 
-    /// Whether every sum of that many channels, the largest of which is `largest`, can
-    /// be tried: as a number of four bytes each, for there is one for each.
+    /// Checks that all sums of `channels` channels, the largest of which is `largest`, can be
+    /// evaluated in memory, at four bytes each.
     ///
     /// # Errors
-    /// What is in the way.
+    /// The reason why they cannot.
     pub fn check(largest: usize, channels: usize) -> Result<(), String> {
         if largest >= 1 << 24 {
             return Err("its sums could reach 2^24, where f32 is not exact".into());
@@ -53,12 +52,12 @@ impl Scan {
         }
     }
 
-    /// The numbers of a channel.
+    /// Returns the values of a channel.
     pub fn values(&self, channel: usize) -> &[f32] {
         &self.values[channel]
     }
 
-    /// Applies a map to every number.
+    /// Applies a map to every value.
     pub fn apply(&mut self, map: &Map) {
         for (c, values) in self.values.iter_mut().enumerate() {
             match map {
@@ -73,11 +72,11 @@ impl Scan {
         }
     }
 
-    /// For each channel whether the numbers rise with the sum (`Some(true)`), fall,
-    /// or stay (`None`).
+    /// Returns for each channel whether the values increase with the sum (`Some(true)`), decrease
+    /// (`Some(false)`) or are constant (`None`).
     ///
     /// # Errors
-    /// The first channel that does none of these, or has a NaN.
+    /// The index of the first channel whose values are not monotone or contain a NaN.
     pub fn rises(&self) -> Result<Vec<Option<bool>>, usize> {
         let one = |(c, values): (usize, &Vec<f32>)| {
             let pairs = || values.windows(2).map(|w| (w[0], w[1]));
@@ -87,17 +86,17 @@ impl Scan {
                 (true, true) => Ok(None),
                 (true, false) => Ok(Some(true)),
                 (false, true) => Ok(Some(false)),
-                // A NaN neither rises nor falls.
+                // With a NaN the values neither increase nor decrease.
                 (false, false) => Err(c),
             }
         };
         self.values.iter().enumerate().map(one).collect()
     }
 
-    /// For each channel where its bit changes.
+    /// Returns for each channel the sum at which its bit changes.
     ///
     /// # Errors
-    /// The first channel whose bit changes more than once.
+    /// The index of the first channel whose bit changes more than once.
     pub fn thresholds(&self) -> Result<Vec<ChannelThreshold>, usize> {
         let one = |(c, (&low, values)): (usize, (&i32, &Vec<f32>))| {
             let bit = |i: usize| bits::bit(values[i]);
@@ -105,7 +104,7 @@ impl Scan {
                 .filter(|&i| bit(i) != bit(i - 1))
                 .collect();
             match (&changes[..], bit(0)) {
-                // Always 1 is `sum >= low`; always 0 the opposite of it.
+                // A constant 1 is `sum >= low`; a constant 0 is its inverse.
                 ([], first) => Ok(ChannelThreshold {
                     threshold: low,
                     inverted: !first,
@@ -149,7 +148,7 @@ mod tests {
             inverted,
             constant,
         };
-        // A tie at sum 2 is the bit 0.
+        // At the sum 2 the value is 0, whose bit is 0.
         assert_eq!(threshold(1.0, -2.0), expected(3, false, false));
         assert_eq!(threshold(-1.0, 2.0), expected(2, true, false));
         assert_eq!(threshold(0.0, 1.0), expected(-4, false, true));
@@ -163,7 +162,7 @@ mod tests {
         let large = Scan::check(1 << 24, 1).unwrap_err();
         assert!(large.contains("2^24"), "{large}");
         if bounded::memory().is_some() {
-            // 4 bytes for each of 2^20 sums in each of 2^30 channels.
+            // There are 2^20 sums of 4 bytes in each of 2^30 channels.
             let many = Scan::check((1 << 20) - 1, 1 << 30).unwrap_err();
             assert!(many.contains("takes 4294967296 MiB"), "{many}");
         }

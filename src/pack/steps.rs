@@ -1,4 +1,4 @@
-//! What follows a product: maps, pools and the order of a vector.
+//! Packing of the operations that follow a product: maps, pooling and flattening.
 
 use super::value::{Form, Integers, Map, Origin, Packed, Pending};
 use super::{INEXACT, Packer};
@@ -6,14 +6,14 @@ use crate::error::Result;
 use crate::packed::Step;
 use crate::tensor::Shape;
 
-/// Height, width and stride of a pool's windows.
+/// Height, width and stride of the windows of a pooling.
 type Window = ((usize, usize), usize);
 
 impl Packer<'_> {
-    /// A function of each number alone.
+    /// Packs a function of each number.
     ///
     /// # Errors
-    /// A value of bits.
+    /// If the value is bits, which would have to become reals.
     pub fn map(&mut self, x: &Packed, map: Map) -> Result<Packed> {
         let mut x = self.open(self.unflatten(x));
         match &mut x.form {
@@ -28,7 +28,7 @@ impl Packer<'_> {
         self.refuse("it follows a binary unit, and its input is bits; only pooling, add, concat and flatten may stand between a binary unit and the next weights")
     }
 
-    /// The signs of bits: -1 and +1.
+    /// Packs the conversion of bits to the signs -1 and +1.
     pub fn signs(&mut self, bits: Packed) -> Packed {
         let mut x = self.open(bits);
         push(&mut x, Step::Signs);
@@ -36,7 +36,7 @@ impl Packer<'_> {
         x
     }
 
-    /// The largest number of each window.
+    /// Packs max-pooling: the largest number of each window.
     pub fn max_pool(&mut self, x: &Packed, kernel: usize, stride: usize) -> Packed {
         let mut x = self.open(self.unflatten(x));
         let and = vec![false; x.shape.channels];
@@ -59,7 +59,8 @@ impl Packer<'_> {
         x
     }
 
-    /// The mean of each window: of whole numbers their sum, an integer, divided once.
+    /// Packs average pooling: the mean of each window. The mean of integers is their integer sum,
+    /// divided once.
     pub fn avg_pool(&mut self, x: &Packed, window: Window) -> Packed {
         let ((height, width), stride) = window;
         let n = height * width;
@@ -98,7 +99,7 @@ impl Packer<'_> {
         x
     }
 
-    /// The numbers as one vector in the order (channel, height, width).
+    /// Packs the reshaping of an image to a vector in the order (channel, height, width).
     pub fn flatten(&mut self, x: &Packed) -> Packed {
         let mut x = x.clone();
         if x.shape.pixels() > 1 {
@@ -107,7 +108,7 @@ impl Packer<'_> {
         x
     }
 
-    /// The value in the order that its shape says.
+    /// Returns the value in the order of its shape: a pending flattening becomes a step.
     pub(super) fn unflatten(&self, x: &Packed) -> Packed {
         let Some(layer) = x.flat else {
             return x.clone();
@@ -132,8 +133,8 @@ impl Packer<'_> {
         x
     }
 
-    /// A value of whole numbers with its pools as steps, and those numbers. `None` where
-    /// it is not made of whole numbers.
+    /// Returns a value of integers, with its pending poolings as steps, and the ranges of the
+    /// integers; `None` if it does not consist of integers.
     pub(super) fn whole_numbers(&self, x: &Packed) -> Option<(Packed, Integers)> {
         let mut integers = x.whole()?;
         let mut x = x.clone();
@@ -151,8 +152,8 @@ impl Packer<'_> {
         Some((x, integers))
     }
 
-    /// The value as reals: what is pending becomes steps with the roundings of the
-    /// trained graph.
+    /// Returns the value as reals: its pending operations become steps with the roundings of the
+    /// trained network.
     pub(super) fn reals(&self, x: &Packed) -> Packed {
         let Some(integers) = x.integers() else {
             return x.clone();
@@ -182,7 +183,7 @@ impl Packer<'_> {
     }
 }
 
-/// Adds a step to what makes the value, which is open.
+/// Adds a step to the open stage of a value.
 pub(super) fn push(x: &mut Packed, step: Step) {
     match &mut x.origin {
         Origin::Open(head) => head.steps.push(step),
@@ -190,7 +191,8 @@ pub(super) fn push(x: &mut Packed, step: Step) {
     }
 }
 
-/// A pool of integers that nothing has changed: the largest is the largest.
+/// Adds a max-pool of integers without a pending function, for which the largest value is the
+/// largest integer.
 fn push_pool(x: &mut Packed, kernel: usize, stride: usize) {
     let min = vec![false; x.shape.channels];
     push(
@@ -203,7 +205,7 @@ fn push_pool(x: &mut Packed, kernel: usize, stride: usize) {
     );
 }
 
-/// The shape after a pool, whose windows fit.
+/// Returns the shape after a pooling whose windows fit.
 fn pooled(shape: Shape, ((height, width), stride): Window) -> Shape {
     Shape::image(
         shape.channels,

@@ -1,4 +1,4 @@
-//! Binary units: thresholds over integers, found by trying each one.
+//! Packing of binary units: thresholds over integers, found by evaluating all of them.
 
 use super::Packer;
 use super::scan::{ChannelThreshold, Scan};
@@ -7,19 +7,18 @@ use super::value::{At, Form, Integers, Packed, Pending};
 use crate::error::Result;
 use crate::packed::{Function, Step, Thresholds};
 
-/// How a unit draws its bits: the probability of a 1 as a function with a name, and the
-/// same function at a number.
+/// The probability of a 1 as a named function, and the same function to be evaluated.
 pub type Draw<'a> = (Function, &'a dyn Fn(f32) -> f32);
 
-/// A max-pool between integers and a unit: kernel and stride, and for each channel whether
-/// what it reads rises with the integer, falls, or stays.
+/// A max-pool between integers and a unit: kernel, stride, and for each channel whether the pooled
+/// values increase with the integer (`Some(true)`), decrease or are constant (`None`).
 type Pool = (usize, usize, Vec<Option<bool>>);
 
 impl Packer<'_> {
-    /// A binary unit, which draws its bits or makes them by a threshold.
+    /// Packs a binary unit, which draws random bits if `draw` is stated, and else fires if x > 0.
     ///
     /// # Errors
-    /// A value of bits, or integers of which the bit is no threshold.
+    /// If the value is bits, or the bit is not a threshold function of the integers.
     pub fn unit(&mut self, x: &Packed, draw: Option<Draw<'_>>) -> Result<Packed> {
         let mut x = self.open(self.unflatten(x));
         match &x.form {
@@ -102,7 +101,7 @@ impl Packer<'_> {
         Ok(())
     }
 
-    /// Applies to every integer what follows it; the pools among that.
+    /// Applies the pending operations to every integer; returns the max-pools among them.
     fn follow(&self, scan: &mut Scan, pending: &[(At, Pending)]) -> Result<Vec<Pool>> {
         let mut pools = Vec::new();
         for (at, pending) in pending {
@@ -125,8 +124,8 @@ impl Packer<'_> {
     }
 }
 
-/// For each channel whether the pool of its bits is an AND. A constant, to the pool or to
-/// the unit, pools the same either way.
+/// Returns for each channel whether the pooling of its bits is an AND. If the values or the bit are
+/// constant, OR and AND are equal.
 fn and(rises: &[Option<bool>], thresholds: &[ChannelThreshold]) -> Vec<bool> {
     let pairs = rises.iter().zip(thresholds);
     pairs
@@ -134,13 +133,13 @@ fn and(rises: &[Option<bool>], thresholds: &[ChannelThreshold]) -> Vec<bool> {
         .collect()
 }
 
-/// The probability of a 1 for every sum of every channel.
+/// Returns the probability of a 1 for every sum of every channel, of shape (channel, sum).
 fn probabilities(
     scan: &Scan,
     (channels, reach): (usize, usize),
     probability: &dyn Fn(f32) -> f32,
 ) -> Vec<f32> {
-    // Channels side by side may have fewer integers than the widest.
+    // After a concatenation, channels can have fewer integers than the widest range.
     let mut p = vec![0.0; channels * (reach + 1)];
     for (c, p) in p.chunks_exact_mut(reach + 1).enumerate() {
         for (p, &x) in p.iter_mut().zip(scan.values(c)) {

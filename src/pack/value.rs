@@ -1,26 +1,26 @@
-//! A value of a network on its way to being packed.
+//! The values between layers during packing.
 
 use crate::packed::{Function, Kind, Product, Ranges, Source, Step, Weights};
 use crate::tensor::Shape;
 
-/// A function of each number alone.
+/// A function that is applied to each number.
 #[derive(Clone, Debug)]
 pub enum Map {
-    /// `x · scale + shift`, for each channel, rounded twice.
+    /// `x · scale + shift` with a scale and shift per channel, rounded after each operation.
     Affine {
-        /// One for each channel.
+        /// Scale of each channel.
         scale: Vec<f32>,
-        /// One for each channel.
+        /// Shift of each channel.
         shift: Vec<f32>,
     },
     /// `x / n`, rounded once.
     Divide(u32),
-    /// An activation with its slope.
+    /// An activation function with its slope.
     Function(Function, f32),
 }
 
 impl Map {
-    /// `x + 0`, which makes a real of an integer.
+    /// Returns the map `x + 0`, which converts integers to reals.
     pub(super) fn same(channels: usize) -> Self {
         Map::Affine {
             scale: vec![1.0; channels],
@@ -28,7 +28,7 @@ impl Map {
         }
     }
 
-    /// The map as a step.
+    /// Returns the map as a step.
     pub(super) fn step(self) -> Step {
         match self {
             Map::Affine { scale, shift } => Step::Affine { scale, shift },
@@ -38,53 +38,54 @@ impl Map {
     }
 }
 
-/// What follows integers and is no step yet: it may become part of a threshold.
+/// An operation after integers that is not a step yet, because it may become part of a threshold.
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
     Map(Map),
     MaxPool { kernel: usize, stride: usize },
 }
 
-/// Integers, and what follows them.
+/// The integers of a value, and the pending operations after them.
 #[derive(Clone, Debug)]
 pub(super) struct Integers {
-    /// The integers that each channel can be.
+    /// The range of integers of each channel.
     pub ranges: Ranges,
-    /// The largest of their magnitudes and of the distances of two of a channel, at most.
+    /// An upper bound of the magnitude of the integers, and of the difference of two integers in a
+    /// channel.
     pub reach: usize,
-    /// What follows, each with the layer that it is.
+    /// The pending operations, each with its layer.
     pub pending: Vec<(At, Pending)>,
 }
 
-/// A layer in messages: its number from 1 and its label.
+/// A layer as messages name it: its number, counted from 1, and its label.
 #[derive(Clone, Debug)]
 pub(super) struct At {
     pub number: usize,
     pub label: String,
 }
 
-/// What a value consists of.
+/// The form in which a value is stored.
 #[derive(Clone, Debug)]
 pub(super) enum Form {
     /// The bytes of the image.
     Pixels,
     Bits,
-    /// The numbers -1 and +1.
+    /// The numbers -1 and +1, stored as bits.
     Signs,
     Integers(Integers),
     Reals,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
-    /// It is there: the image, or the output of a stage.
+    /// The image, or the result of a completed stage.
     There(Source),
-    /// It is what a stage makes that is not written yet.
+    /// The result of an open stage, to which steps can still be added.
     Open(Box<Head>),
 }
 
-/// The beginning of a stage.
+/// An open stage: its product and the steps so far.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub name: String,
@@ -94,21 +95,21 @@ pub(super) struct Head {
     pub steps: Vec<Step>,
 }
 
-/// A layer's output in packed form; [`super::Packer`] makes it.
+/// The output of a layer in packed form, made by the methods of [`super::Packer`].
 #[derive(Clone, Debug)]
 pub struct Packed {
     pub(super) shape: Shape,
     pub(super) form: Form,
     pub(super) origin: Origin,
-    /// The layer whose output it is.
+    /// The index of the layer that has this output.
     pub(super) layer: usize,
-    /// The layer that makes of it the vector of its numbers in the order (channel, height,
-    /// width), where no step has brought them into that order yet.
+    /// The index of a layer that flattens the value to the order (channel, height, width), if the
+    /// values have not been brought into that order by a step yet.
     pub(super) flat: Option<usize>,
 }
 
 impl Packed {
-    /// The shape of the layer's output.
+    /// Returns the shape of the layer's output.
     pub fn shape(&self) -> Shape {
         match self.flat {
             Some(_) => Shape::vector(self.shape.len()),
@@ -116,12 +117,12 @@ impl Packed {
         }
     }
 
-    /// Whether it is kept as bits.
+    /// Returns whether the value is stored as bits.
     pub(super) fn is_bits(&self) -> bool {
         self.kind().is_bits()
     }
 
-    /// What it consists of, as a packed network says it.
+    /// Returns the kind of the value in a packed network.
     pub(super) fn kind(&self) -> Kind {
         match self.form {
             Form::Pixels => Kind::Pixels,
@@ -132,7 +133,8 @@ impl Packed {
         }
     }
 
-    /// The integers that it consists of, with what follows them: pixels are integers.
+    /// Returns the integers of the value and their pending operations, if it consists of integers;
+    /// pixels count as integers.
     pub(super) fn integers(&self) -> Option<Integers> {
         match &self.form {
             Form::Pixels => Some(Integers {
@@ -145,8 +147,8 @@ impl Packed {
         }
     }
 
-    /// The whole numbers that it consists of: bits, signs, or integers that nothing but
-    /// pools follows.
+    /// Returns the integers of the value if it consists of bits, signs, or integers with no pending
+    /// operations other than poolings.
     pub(super) fn whole(&self) -> Option<Integers> {
         if self.is_bits() {
             let (low, high) = self.kind().range();

@@ -1,4 +1,5 @@
-//! Binary weights over bits, by planes; see [`crate::kernels::packed`].
+//! Convolution with binary weights over bits, by bit planes; [`crate::kernels::packed`] describes
+//! the algorithm.
 
 use super::epilogue::{Channel, Epilogue};
 use super::layout::{Rows, set};
@@ -8,44 +9,45 @@ use crate::kernels::Kernels;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;
 
-/// Bytes of planes that are in use together: what fits the first-level cache
-/// beside the sums.
+/// Size in bytes of the planes that are used together, so that they fit the L1 cache beside the
+/// sums.
 const CACHE: usize = 20 << 10;
 
-/// The geometry and weights of a convolution.
+/// The shapes and the weights of a convolution with binary weights.
 pub(super) struct ConvSpec<'a> {
     pub input: Shape,
     pub output: Shape,
     pub kernel: usize,
     pub stride: usize,
     pub padding: usize,
-    /// Whether weight `i` of output `o` is +1.
+    /// Returns whether weight `i` of output `o` is +1 (else it is -1).
     pub positive: &'a dyn Fn(usize, usize) -> bool,
 }
 
 impl ConvSpec<'_> {
-    /// Output (height, width) at stride 1.
+    /// Returns the output (height, width) at stride 1.
     pub fn dense(&self) -> (usize, usize) {
         let side = |n: usize| n + 2 * self.padding + 1 - self.kernel;
         (side(self.input.height), side(self.input.width))
     }
 }
 
-/// What becomes of the sums.
+/// The form in which a convolution writes its sums.
 pub(super) enum OutputLayout {
-    /// Bits: for each channel how, and into which buffer.
+    /// Bits: the rule of each channel, the epilogue, and the index of the buffer.
     Bits(Vec<Channel>, Epilogue, usize),
-    /// Integers (height, width, channel) in a buffer.
+    /// Integers, stored as (height, width, channel), in the buffer of that index.
     Ints(usize),
 }
 
-/// A number for each output and position that is added to the sum there, so that one
-/// threshold serves at every position.
+/// A number for each output and position that is added to the sum, so that one threshold per output
+/// applies at all positions.
 pub(super) struct Extra(Vec<u8>);
 
 impl Extra {
-    /// The rules of all outputs for those at each position, counted at stride 1: their
-    /// greatest thresholds. `None` where the others lie further below than a byte says.
+    /// Makes one rule per output from the rules at each position, counted at stride 1: the rule
+    /// with the largest threshold, and the differences to it. Returns `None` if a difference does
+    /// not fit a byte.
     pub fn new(
         spec: &ConvSpec<'_>,
         channel: impl Fn(usize, (usize, usize)) -> Channel,
@@ -69,21 +71,22 @@ impl Extra {
     }
 }
 
-/// The layer.
+/// The operation of a convolution with binary weights over bits.
 pub(super) struct BitConv {
     from: usize,
     channels: usize,
-    /// Words of a channel's stream, bytes of a plane, positions of the output.
+    /// Number of words of a channel's stream, of bytes of a plane, and of positions of the output.
     words: usize,
     plane: usize,
     positions: usize,
-    /// Numbers of a row of positions.
+    /// Number of positions in a row.
     step: usize,
     output: Shape,
     stride: usize,
     blocks: Vec<Block>,
     sections: usize,
-    /// How many -1 each output has, of the weights in use.
+    /// Number of weights -1 of each output, among the weights in use (negated where the rule says
+    /// so).
     negative: Vec<i32>,
     layout: OutputLayout,
     extra: Option<Extra>,
@@ -93,16 +96,16 @@ pub(super) struct BitConv {
     stream: usize,
 }
 
-/// Groups of channels whose planes are in use together.
+/// Groups of channels whose planes are used together.
 struct Block {
     /// First channel and number of channels of each group.
     groups: Vec<(usize, usize)>,
-    /// For each output, its sums below 256.
+    /// Partial sums of each output, each of which is below 256.
     terms: Vec<Vec<Terms>>,
 }
 
 impl BitConv {
-    /// How the input's bits must lie, and how many words they take.
+    /// Returns the layout of the input's bits, and their size in words.
     pub fn input(spec: &ConvSpec<'_>) -> (Rows, usize) {
         let row = spec.input.width + spec.padding;
         let plane = Self::plane(spec);
@@ -114,8 +117,8 @@ impl BitConv {
         (rows, rows.channel / 64 * spec.input.channels)
     }
 
-    /// Positions of the output in rows of the input's width and one padding: the
-    /// right padding of a row is the left one of the next.
+    /// Returns the number of output positions, in rows of the input's width and one padding: the
+    /// right padding of a row is the left padding of the next.
     fn positions(spec: &ConvSpec<'_>) -> usize {
         let row = spec.input.width + spec.padding;
         (spec.dense().0 * row).next_multiple_of(LANES)
@@ -128,8 +131,8 @@ impl BitConv {
         reach.max(image).next_multiple_of(LANES)
     }
 
-    /// Channels a group: the number that costs the fewest additions while the
-    /// planes of a group fit the cache.
+    /// Returns the number of channels per group that costs the fewest additions, among those for
+    /// which the planes of a group fit the cache.
     fn group_size(spec: &ConvSpec<'_>) -> usize {
         let taps = spec.kernel * spec.kernel;
         let plane = Self::plane(spec);
@@ -143,8 +146,8 @@ impl BitConv {
         sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
     }
 
-    /// Channels shared out evenly to groups, and as many groups to a block as fit the cache;
-    /// without their terms.
+    /// Distributes the channels evenly to groups, and as many groups to a block as fit the cache.
+    /// The terms of the blocks are still empty.
     fn blocks(spec: &ConvSpec<'_>) -> Vec<Block> {
         let (channels, plane) = (spec.input.channels, Self::plane(spec));
         let count = channels.div_ceil(Self::group_size(spec));
@@ -229,7 +232,7 @@ impl BitConv {
         }
     }
 
-    /// The sums of one output over a block's groups, each of at most 255 bits.
+    /// Returns the terms of one output over a block's groups, in partial sums of at most 255 bits.
     fn terms(
         spec: &ConvSpec<'_>,
         groups: &[(usize, usize)],
@@ -256,7 +259,8 @@ impl BitConv {
                 if w & top == 0 {
                     adds.push((base + w * plane + offset) as u32);
                 } else {
-                    // The opposite pattern's plane, and what it lacks of b.
+                    // The plane of the complementary pattern is subtracted from b: matches +
+                    // mismatches = b.
                     init += b as i16;
                     subs.push((base + (w ^ (2 * top - 1)) * plane + offset) as u32);
                 }
@@ -275,8 +279,8 @@ impl Block {
 }
 
 impl BitConv {
-    /// Bits of whole sums. The kernel adds up at most 128 sections: in layers that are
-    /// deeper than that the sums cost far more than the thresholds.
+    /// Compares sums with a threshold. The kernel adds up at most 128 partial sums; with more of
+    /// them the time for the sums is far larger than that for the comparison.
     fn cut(&self, kernels: &Kernels, sums: &[u8], threshold: i32, stream: &mut [u64]) {
         if self.sections <= 128 {
             return kernels.cut8(sums, self.sections, threshold, stream);
@@ -289,7 +293,7 @@ impl BitConv {
         }
     }
 
-    /// Output `o`, whose sums are whole.
+    /// Writes output `o` from its complete sums.
     fn finish(&self, cx: &mut Cx<'_>, o: usize, sums: &[u8], stream: &mut [u64]) {
         match &self.layout {
             OutputLayout::Bits(channels, epilogue, to) => {

@@ -1,16 +1,16 @@
-//! What signs and borders make of sums over bits.
+//! Corrections of sums over bits for inputs of -1 and +1 and for borders.
 //!
-//! The kernels add up weights times bits (or pixels), and the border is 0 to them. The sum
-//! of the network follows from theirs, `r`:
+//! The kernels compute `r`, the sum of weights times bits (or pixels), with a border of 0. The sum
+//! `s` of the network follows from `r`:
 //!
 //! ```text
 //! s = r + border·W_out            over bits and pixels
 //! s = 2r + border·W_out - W_in    over signs, x = 2·bit - 1
 //! ```
 //!
-//! with the sums `W_in` and `W_out` of the weights inside and outside of the image at a
-//! position. Positions with the same taps inside are a class. Over signs in a border of -1
-//! there is one class, for `W_in + W_out` is the same everywhere, and without a border too.
+//! `W_in` and `W_out` are the sums of the weights inside and outside of the image at a position.
+//! Positions with the same taps inside form a class. There is only one class without a border, and
+//! for signs with a border of -1, because `W_in + W_out` is the same at all positions.
 
 use super::bit_conv::ConvSpec;
 use super::layer::{Kind, Product};
@@ -19,7 +19,8 @@ use super::window_spec::WindowSpec;
 use crate::tensor::Shape;
 
 impl Product {
-    /// Whether what a sum over that kind needs beside `r` differs from position to position.
+    /// Returns whether `s` minus its multiple of `r` depends on the position, for an input of that
+    /// kind.
     pub(super) fn varies(&self, kind: Kind) -> bool {
         let same = if kind == Kind::Signs { -1 } else { 0 };
         matches!(self, Product::Conv { padding, border, .. } if *padding > 0 && *border != same)
@@ -28,14 +29,14 @@ impl Product {
 
 /// The classes of positions, at stride 1, and a number for each class and output.
 pub(super) struct Classes {
-    /// The class of a position is that of its row plus that of its column.
+    /// The class of a position is the sum of the entries for its row and its column.
     rows: Vec<usize>,
     columns: Vec<usize>,
     out: usize,
     numbers: Vec<f64>,
 }
 
-/// Which taps of a window are inside along a side, for each position: from, to.
+/// Returns the range (from, to) of taps inside of the image along a side, for each position.
 fn inside(length: usize, kernel: usize, padding: usize) -> Vec<(usize, usize)> {
     let positions = (length + 2 * padding + 1).saturating_sub(kernel);
     let taps = |p: usize| {
@@ -45,11 +46,11 @@ fn inside(length: usize, kernel: usize, padding: usize) -> Vec<(usize, usize)> {
     (0..positions).map(taps).collect()
 }
 
-/// The distinct ranges, and the number of each position's.
+/// Returns the distinct ranges, and for each position the index of its range.
 fn distinct(of: &[(usize, usize)]) -> (Vec<(usize, usize)>, Vec<usize>) {
     let mut found: Vec<(usize, usize)> = Vec::new();
     let number = |range: &(usize, usize)| {
-        // Neighbours mostly have the same.
+        // Most positions have the range of their neighbour.
         match found.iter().rposition(|f| f == range) {
             Some(n) => n,
             None => {
@@ -63,7 +64,7 @@ fn distinct(of: &[(usize, usize)]) -> (Vec<(usize, usize)>, Vec<usize>) {
 }
 
 impl Classes {
-    /// `of(W_in, W_out)` of every class and output.
+    /// Computes `of(W_in, W_out)` for every class and output.
     pub fn new(
         spec: &WindowSpec,
         weight: impl Fn(usize, usize) -> f64,
@@ -73,7 +74,7 @@ impl Classes {
         let (downs, rows) = distinct(&inside(input.height, height, spec.padding));
         let (acrosses, columns) = distinct(&inside(input.width, width, spec.padding));
         let mut numbers = vec![0.0; downs.len() * acrosses.len() * out];
-        // Sums of the taps above and left of each corner.
+        // Sums of the taps above and to the left of each corner (a summed-area table).
         let mut corners = vec![0.0; (height + 1) * (width + 1)];
         let corner = |y: usize, x: usize| y * (width + 1) + x;
         for o in 0..out {
@@ -103,21 +104,21 @@ impl Classes {
         }
     }
 
-    /// The numbers of the outputs at a position, counted at stride 1.
+    /// Returns the numbers of all outputs at a position, counted at stride 1.
     pub fn at(&self, y: usize, x: usize) -> &[f64] {
         let class = self.rows[y] + self.columns[x];
         &self.numbers[class * self.out..][..self.out]
     }
 }
 
-/// `s` of `r`; see the module's page.
+/// The map from the sum `r` over bits to the sum `s` of the network: s = scale·r + offset.
 pub(super) struct Counts {
     scale: i32,
     offsets: Classes,
 }
 
 impl Counts {
-    /// Of a sum over binary weights; `None` where `s = r`.
+    /// Makes the map for a sum over binary weights; returns `None` if `s = r`.
     pub fn new(
         product: Product,
         kind: Kind,
@@ -139,14 +140,14 @@ impl Counts {
         })
     }
 
-    /// The least `r` at a position whose `s` is at least `threshold`.
+    /// Returns the smallest `r` at a position for which `s` is at least `threshold`.
     pub fn threshold(&self, o: usize, threshold: i32, (y, x): (usize, usize)) -> i32 {
         let rest = threshold - self.offsets.at(y, x)[o] as i32;
         (rest + self.scale - 1).div_euclid(self.scale)
     }
 }
 
-/// Sums over bits become those of the network, in place.
+/// The operation that replaces sums over bits by the sums of the network, in place.
 pub(super) struct Settle {
     pub counts: Counts,
     pub output: Shape,
@@ -177,7 +178,7 @@ impl Op for Settle {
 mod tests {
     use super::*;
 
-    /// Every class against the sums of the taps that are inside and outside, one by one.
+    /// Compares each class with the sums of the taps inside and outside, added one by one.
     #[test]
     fn classes_are_the_sums_of_the_taps_inside_and_outside() {
         let weight = |o: usize, i: usize| ((o * 31 + i * 7) % 11) as f64 - 5.0;

@@ -1,28 +1,28 @@
-//! From a stream of bits, one for each position of a layer, to the bits that the
-//! next stage reads: stride, pooling and constants.
+//! Conversion of a layer's bits at stride 1 to the bits that the next stage reads: stride, pooling
+//! and inversion.
 
 use super::layout::{Rows, copy_bits, get, set};
 use crate::kernels::Kernels;
 use crate::kernels::packed::BitRows;
 
-/// What is done to the bits of every channel.
+/// The conversion of the bits of one channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epilogue {
-    /// Bits from one row of positions to the next.
+    /// Number of bits from one row of positions to the next.
     pub step: usize,
-    /// Positions from one output of the layer to the next.
+    /// Number of positions from one output of the layer to the next.
     pub stride: usize,
-    /// Kernel and stride of the pool that follows.
+    /// Kernel and stride of the pooling that follows, if any.
     pub pool: Option<(usize, usize)>,
-    /// Output (height, width) after the pool.
+    /// Output (height, width) after pooling.
     pub size: (usize, usize),
-    /// Where the bits go.
+    /// The layout of the output.
     pub to: Rows,
 }
 
 impl Epilogue {
-    /// Ors one channel's bits into `out`: the bit of a window is 1 if any of its
-    /// bits is, all inverted with `invert`.
+    /// Combines one channel's bits into `out` by OR: the bit of a window is the OR of its bits,
+    /// inverted with `invert`.
     pub fn channel(
         &self,
         kernels: &Kernels,
@@ -65,16 +65,16 @@ impl Epilogue {
     }
 }
 
-/// A channel whose bits come from integer sums, rewritten so that every window is
-/// an OR of `[sum >= threshold]`: `not` of an OR of `not`s is an AND, and `sum <
-/// threshold` is `-sum >= 1 - threshold`, the sum of the opposite weights.
+/// The rule by which a channel's bits follow from integer sums, written so that pooling is always
+/// an OR of `[sum >= threshold]`. An AND is the inverted OR of inverted bits, and `sum < threshold`
+/// is `-sum >= 1 - threshold`, the sum over negated weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Channel {
-    /// Take the opposite weights.
+    /// Whether the weights are negated.
     pub negate: bool,
-    /// The threshold of that sum.
+    /// The threshold of the sum, over the negated weights if `negate` is set.
     pub threshold: i32,
-    /// Invert the result.
+    /// Whether the result is inverted.
     pub invert: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Packed files: safetensors with the tensors of every stage; the encoding is on
-//! the page of [`super`].
+//! Packed files: safetensors files with the tensors of every stage. The documentation of [`super`]
+//! describes the encoding.
 //!
-//! Nothing is allocated for a tensor before its type and shape have been compared
-//! with what the stages ask for, so a file can claim no more than it holds.
+//! Nothing is allocated for a tensor before its type and shape have been compared with what the
+//! stages require, so a file cannot cause allocations larger than itself.
 
 use std::path::Path;
 
@@ -20,22 +20,21 @@ use crate::{bounded, container, notice, seal};
 /// The metadata key of packed files.
 const KEY: &str = "bnn-cpu-packed";
 
-/// The format of networks whose stages are a chain; format 1, without a seal, is read as
-/// well.
+/// The format of networks whose stages form a chain. Format 1, which has no seal, is also read.
 const CHAIN: u32 = seal::FORMAT;
 
-/// The format of networks whose stages name what they read, join values or have the steps
-/// that came with that.
+/// The format of networks whose stages name what they read or join values, or which have the steps
+/// that were added with it.
 const GRAPH: u32 = 3;
 
-/// The format of networks with signs, with a border that is not 0 or with pixels that are
-/// normalised channel by channel: the newest one that this version knows.
+/// The format of networks with signs, with a border other than 0, or with pixels that are
+/// normalised per channel. It is the newest format that this version reads.
 const LEVELS: u32 = 4;
 
-/// No file larger than this is read.
+/// The largest size of a file that is read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
-/// While a file is read its bytes and the tensors made of them are both there.
+/// While a file is read, its bytes and the tensors made of them are both in memory.
 const COPIES: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -50,7 +49,7 @@ struct Header {
     stages: Vec<Stage>,
 }
 
-/// The numbers of one tensor, to write or to fill.
+/// The numbers of one tensor, to be written or to be filled.
 enum Slot<'a> {
     Words(&'a mut Vec<u64>),
     Reals(&'a mut Vec<f32>),
@@ -59,10 +58,11 @@ enum Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// Fills it with the numbers of a tensor.
+    /// Fills the numbers from a tensor.
     ///
     /// # Errors
-    /// A tensor of another type or shape, or flags that are neither 0 nor 1, in words.
+    /// A text that says what is wrong, if the type or shape of the tensor differs, or a flag is
+    /// neither 0 nor 1.
     fn fill(
         self,
         name: &str,
@@ -98,7 +98,7 @@ impl Slot<'_> {
     }
 }
 
-/// Calls `visit` for each tensor: its name, shape and numbers.
+/// Calls `visit` for each tensor, with its name, shape and numbers.
 fn each_tensor(
     net: &mut PackedNet,
     mut visit: impl FnMut(String, Vec<usize>, Slot<'_>) -> Result<()>,
@@ -146,7 +146,7 @@ fn each_tensor(
 }
 
 impl PackedNet {
-    /// The oldest format that can hold the network.
+    /// Returns the oldest format that can represent the network.
     fn format(&self) -> u32 {
         let signs = |stage: &Stage| {
             let border = matches!(stage.product, Product::Conv { border, .. } if border != 0);
@@ -179,11 +179,10 @@ impl PackedNet {
         }
     }
 
-    /// The network as the bytes of a packed file. The same network always makes
-    /// the same bytes.
+    /// Encodes the network as the bytes of a packed file. Equal networks give equal bytes.
     ///
     /// # Errors
-    /// None that a network made by [`Self::new`] can cause.
+    /// A network made by [`Self::new`] causes none.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let fail = |e: String| Error::spec(format!("packed network: cannot be encoded: {e}"));
         let header = Header {
@@ -209,15 +208,16 @@ impl PackedNet {
         container::write(&tensors, KEY, text).map_err(fail)
     }
 
-    /// The network in the bytes of a packed file.
+    /// Decodes the bytes of a packed file.
     ///
     /// # Errors
-    /// Bytes that are no packed network, or a damaged, lying or newer one.
+    /// [`Error::Spec`] if the bytes are not a packed network, are damaged, or
+    /// have a newer format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Ok(Self::decode(bytes)?.0)
     }
 
-    /// [`Self::from_bytes`], and whether the file has a seal, which was found sound.
+    /// As [`Self::from_bytes`]; also returns whether the bytes have a seal, which was verified.
     ///
     /// # Errors
     /// As [`Self::from_bytes`].
@@ -265,10 +265,10 @@ impl PackedNet {
         Ok((net, file.sealed))
     }
 
-    /// Whether the bytes of a file say that they are a packed network.
+    /// Returns whether a safetensors file states that it is a packed network.
     ///
     /// # Errors
-    /// Bytes that are no sound safetensors file, in words that complete "the file ...".
+    /// A text that completes "the file ...", if the bytes are not a valid safetensors file.
     pub fn is_packed(bytes: &[u8]) -> std::result::Result<bool, String> {
         Ok(container::read(bytes)?.text(KEY).is_some())
     }
@@ -276,12 +276,12 @@ impl PackedNet {
     /// Reads a packed file.
     ///
     /// # Errors
-    /// As [`Self::from_bytes`], or a file that cannot be read.
+    /// As [`Self::from_bytes`]; also [`Error::Io`] if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         Ok(Self::open(path)?.0)
     }
 
-    /// [`Self::read`], and whether the file has a seal, which was found sound.
+    /// As [`Self::read`]; also returns whether the file has a seal, which was verified.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -301,10 +301,10 @@ impl PackedNet {
         Ok((net, sealed))
     }
 
-    /// Writes a packed file, whole or not at all; returns its size in bytes.
+    /// Writes a packed file atomically; returns its size in bytes.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// [`Error::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<usize> {
         let bytes = self.to_bytes()?;
         write_atomic_bytes(path, &bytes)?;

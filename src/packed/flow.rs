@@ -1,40 +1,40 @@
-//! The values around and within the stages: their shapes, what they consist of and how
-//! large integers can become. Computing them is the check that the stages fit each other.
+//! Shapes, kinds and integer ranges of all values in a packed network. Computing them checks that
+//! the stages fit each other.
 
 use super::layer::{Function, Kind, Product, Source, Stage, Step, Weights};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
-/// More numbers in one value, or bits in one table, than this are refused.
+/// The largest number of elements in a value, and of bits in a table.
 const MAX_NUMBERS: usize = 1 << 28;
 
-/// From here on an integer may not be exact in a 32-bit float.
+/// Integers below this number (2^24) are exact in a 32-bit float.
 const INEXACT: usize = 1 << 24;
 
-/// The values around and within a stage.
+/// The values that a stage reads and computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Where the product reads each of its inputs.
+    /// The source of each input.
     pub sources: Vec<Source>,
-    /// What the inputs are.
+    /// Shape and kind of each input.
     pub inputs: Vec<(Shape, Kind)>,
-    /// What the product makes, and what each step of the tail makes.
+    /// Shape and kind of the product's result, and of the result of each step of the tail.
     pub values: Vec<(Shape, Kind)>,
-    /// For each of the values, the largest magnitude of an integer in it, and the
-    /// largest distance of two integers of a channel; 0 for reals.
+    /// For each of `values`, an upper bound of the magnitude of its integers and of the difference
+    /// of two integers in a channel; 0 for reals.
     pub(crate) reach: Vec<usize>,
 }
 
-/// The shape of a value, what it consists of, and its reach.
+/// The shape of a value, its kind, and the bound in [`Flow::reach`].
 type Value = (Shape, Kind, usize);
 
 impl Flow {
-    /// What the first input is.
+    /// Returns shape and kind of the first input.
     pub fn input(&self) -> (Shape, Kind) {
         self.inputs[0]
     }
 
-    /// What the stage makes.
+    /// Returns shape and kind of the stage's result.
     pub fn output(&self) -> (Shape, Kind) {
         self.values[self.values.len() - 1]
     }
@@ -43,14 +43,14 @@ impl Flow {
         self.reach[self.reach.len() - 1]
     }
 
-    /// Integers that a channel of value `i` can be.
+    /// Returns the number of integers that a channel of value `i` can take.
     pub(crate) fn sums(&self, i: usize) -> usize {
         self.reach[i] + 1
     }
 }
 
-/// The flow of each stage over an image: checks the order of stages and steps and every
-/// size, not the tensors.
+/// Computes the values of each stage for an image. This checks the order of stages and steps and
+/// all sizes, but not the tensors.
 ///
 /// # Errors
 /// One line that names the stage and says what does not fit.
@@ -93,7 +93,7 @@ pub(super) fn flows(image: (Shape, Kind), stages: &[Stage]) -> Result<Vec<Flow>>
 }
 
 impl Product {
-    /// Inputs of one output.
+    /// Returns the number of inputs that an output is a sum over.
     pub fn depth(&self, input: Shape) -> usize {
         match self {
             Product::Conv { kernel, .. } => kernel * kernel * input.channels,
@@ -102,7 +102,7 @@ impl Product {
         }
     }
 
-    /// The shape of the sums of a product with weights.
+    /// Returns the shape of the sums of a product with weights; `None` if the window does not fit.
     fn output(&self, input: Shape) -> Option<Shape> {
         let side = |n: usize, kernel: usize, stride: usize, padding: usize| {
             Some((n + 2 * padding).checked_sub(kernel)? / stride + 1)
@@ -136,8 +136,8 @@ impl Product {
     }
 }
 
-/// The least and the largest sum of one output with that many weights, `positive`
-/// of which are +1, over inputs within those limits.
+/// Returns the smallest and the largest sum of `depth` products of weights, `positive` of which are
+/// +1 and the others -1, with inputs in the range (low, high).
 pub fn sums_of(depth: usize, positive: usize, (low, high): (i32, i32)) -> (i32, i32) {
     let (positive, negative) = (positive as i32, (depth - positive) as i32);
     (
@@ -146,7 +146,7 @@ pub fn sums_of(depth: usize, positive: usize, (low, high): (i32, i32)) -> (i32, 
     )
 }
 
-/// The reach of a value of that kind, where the kind alone says it.
+/// Returns the bound in [`Flow::reach`] that follows from the kind of a value alone.
 fn reach_of(kind: Kind) -> usize {
     match kind {
         Kind::Reals => 0,
@@ -154,12 +154,12 @@ fn reach_of(kind: Kind) -> usize {
     }
 }
 
-/// How far two limits are apart, the first of which is no more than 0.
+/// Returns the difference of the limits of a range; the lower limit is at most 0.
 fn distance((low, high): (i32, i32)) -> usize {
     (high - low) as usize
 }
 
-/// What a value without weights is made of: the kind that can hold all of the inputs.
+/// Returns the kind of a join: the kind that can represent all of the inputs.
 fn joined(inputs: &[Value], bits: bool) -> Kind {
     let all = |kind: Kind| inputs.iter().all(|v| v.1 == kind);
     match inputs.iter().any(|v| v.1 == Kind::Reals) {
@@ -171,7 +171,7 @@ fn joined(inputs: &[Value], bits: bool) -> Kind {
 }
 
 impl Stage {
-    /// Whether the product makes one value of its inputs as they are.
+    /// Returns the value of a product without weights.
     fn join(&self, inputs: &[Value]) -> std::result::Result<Value, &'static str> {
         let first = inputs[0];
         let made = match self.product {
@@ -203,7 +203,7 @@ impl Stage {
         })
     }
 
-    /// The sum over weights.
+    /// Returns the value of a product with weights.
     fn sum(&self, (shape, kind, _): Value) -> std::result::Result<Value, &'static str> {
         let out = self.product.output(shape);
         let out = out.ok_or("the window does not fit its input")?;
@@ -226,7 +226,7 @@ impl Stage {
         }
     }
 
-    /// The values of the stage, for its inputs.
+    /// Returns the values of the stage for its inputs.
     fn flow(&self, sources: Vec<Source>, inputs: &[Value]) -> Result<Flow> {
         let fail = |what: &str| Error::spec(format!("stage {}: {what}", self.name));
         let is_sum = matches!(self.product, Product::Conv { .. } | Product::Linear { .. });
@@ -240,7 +240,7 @@ impl Stage {
         let mut at = first.map_err(fail)?;
         let mut values = vec![at];
         for step in &self.tail {
-            // A text can name a number that no 32-bit float is.
+            // The JSON text may state a number that overflows a 32-bit float.
             if let Step::Function { slope, .. } | Step::Sample { slope, .. } = step
                 && !(slope.is_finite() && *slope > 0.0)
             {
@@ -273,7 +273,7 @@ impl Stage {
 }
 
 impl Step {
-    /// Its kind, for messages.
+    /// Returns the name of the step, for messages.
     pub fn name(&self) -> &'static str {
         match self {
             Step::Threshold { .. } => "cut",
@@ -293,7 +293,7 @@ impl Step {
         }
     }
 
-    /// Height, width and stride of the windows of a pool.
+    /// Returns ((height, width), stride) of the windows, if the step is a pooling.
     pub(super) fn window(&self) -> Option<((usize, usize), usize)> {
         match *self {
             Step::PoolBits { kernel, stride, .. }
@@ -313,7 +313,8 @@ impl Step {
         }
     }
 
-    /// The kind of what the step makes of a value.
+    /// Returns the kind of the step's result, or `None` if the step cannot read a value of that
+    /// kind.
     fn kind(&self, kind: Kind) -> Option<Kind> {
         use Kind::{Bits, Ints, Reals, Signs};
         Some(match (self, kind) {

@@ -1,4 +1,4 @@
-//! What the kernels need to know of a stage: its window, and how its tail makes bits.
+//! The window of a stage, and the rules by which its tail makes bits, as the kernels need them.
 
 use super::bit_conv::ConvSpec;
 use super::epilogue::Channel;
@@ -6,7 +6,8 @@ use super::flow::Flow;
 use super::layer::{Product, Stage, Step, Thresholds};
 use super::window_spec::WindowSpec;
 
-/// A convolution's geometry; of a linear layer the shapes alone count.
+/// Returns the shapes and weights of a convolution; for a linear layer only the shapes are
+/// meaningful.
 pub(super) fn conv<'a>(
     stage: &Stage,
     flow: &Flow,
@@ -23,7 +24,7 @@ pub(super) fn conv<'a>(
     }
 }
 
-/// The window of a sum; of a linear layer it is the whole image.
+/// Returns the window of a stage; for a linear layer it covers the whole image.
 pub(super) fn window(stage: &Stage, flow: &Flow) -> WindowSpec {
     let input = flow.input().0;
     let (kernel, stride, padding, border) = match stage.product {
@@ -46,34 +47,34 @@ pub(super) fn window(stage: &Stage, flow: &Flow) -> WindowSpec {
     }
 }
 
-/// A tail that is thresholds, alone or with one pool.
+/// A tail that consists of thresholds, alone or with one max-pool.
 pub(super) struct BitsOfSums<'a> {
     thresholds: &'a Thresholds,
     and: Option<&'a [bool]>,
-    /// Kernel and stride of the pool.
+    /// Kernel and stride of the max-pool, if there is one.
     pub pool: Option<(usize, usize)>,
 }
 
 impl BitsOfSums<'_> {
-    /// The threshold of a channel's sums.
+    /// Returns the threshold of a channel's sums.
     pub fn threshold(&self, c: usize) -> i32 {
         self.thresholds.threshold[c]
     }
 
-    /// The rule of a channel whose sums have that threshold instead of their own.
+    /// Returns the rule of a channel with the given threshold in place of its own.
     pub fn channel(&self, c: usize, threshold: i32) -> Channel {
         let and = self.and.is_some_and(|and| and[c]);
         Channel::new(threshold, self.thresholds.inverted[c], and)
     }
 }
 
-/// The steps of a tail but for those that change nothing of how bits are kept.
+/// Returns the steps of a tail without those that do not change the stored bits.
 fn steps(stage: &Stage) -> Vec<&Step> {
     let tail = stage.tail.iter();
     tail.filter(|step| !matches!(step, Step::Signs)).collect()
 }
 
-/// How a tail that is thresholds, alone or with one pool, makes bits of sums.
+/// Returns the tail as thresholds, if it consists of thresholds alone or with one max-pool.
 pub(super) fn bits_of_sums(stage: &Stage) -> Option<BitsOfSums<'_>> {
     let (thresholds, and, pool) = match steps(stage)[..] {
         [Step::Threshold { thresholds }] => (thresholds, None, None),
@@ -94,7 +95,8 @@ pub(super) fn bits_of_sums(stage: &Stage) -> Option<BitsOfSums<'_>> {
     })
 }
 
-/// Scale and shift of a tail that makes pooled bits of reals at once.
+/// Returns scale and shift of a tail that consists of an affine map, a binary unit and a 2x2
+/// max-pool over reals.
 pub(super) fn pooled_bits_of_reals(stage: &Stage) -> Option<(&[f32], &[f32])> {
     match steps(stage)[..] {
         [

@@ -1,4 +1,4 @@
-//! Several values as one: their sum, or their channels side by side.
+//! Joins of several values: their sum, or the concatenation of their channels.
 
 use super::layout::Rows;
 use super::op::{Cx, Op};
@@ -6,34 +6,34 @@ use super::places::copy_image;
 use super::scratch::Scratch;
 use crate::tensor::Shape;
 
-/// An input: the buffer in which it lies (height, width, channel).
+/// An input, as the index of the buffer that holds it, stored as (height, width, channel).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Ints(usize),
     Reals(usize),
 }
 
-/// What the inputs become.
+/// The operation of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Join {
-    /// Their sum, added in their order.
+    /// The sum of the inputs, added in their order.
     Add,
-    /// Their channels side by side.
+    /// The concatenation of the inputs' channels.
     Concat,
 }
 
-/// Integers of integers.
+/// The operation that joins integers to integers.
 pub(super) struct JoinInts {
     pub join: Join,
-    /// The buffer and the channels of each input.
+    /// The buffer and the number of channels of each input.
     pub parts: Vec<(usize, usize)>,
     pub to: usize,
 }
 
-/// Reals of integers and reals.
+/// The operation that joins integers and reals to reals.
 pub(super) struct JoinReals {
     pub join: Join,
-    /// Each input and its channels.
+    /// Each input and its number of channels.
     pub parts: Vec<(Part, usize)>,
     pub to: usize,
 }
@@ -93,7 +93,7 @@ impl Join {
         }
     }
 
-    /// Channels of the output.
+    /// Returns the number of channels of the output.
     fn channels(self, mut parts: impl Iterator<Item = usize>) -> usize {
         match self {
             Join::Add => parts.next().unwrap_or(0),
@@ -102,7 +102,7 @@ impl Join {
     }
 }
 
-/// The first number of a sum, or one more.
+/// Writes the first addend of a sum, or adds a further one.
 fn put<Y, X>(
     y: &mut [Y],
     x: &[X],
@@ -116,7 +116,7 @@ fn put<Y, X>(
     }
 }
 
-/// Adds an input to reals, as the trained network does: one rounding a sum.
+/// Adds an input to reals with one rounding per addition, as the trained network does.
 fn add_part(y: &mut [f32], s: &Scratch, part: Part, more: bool) {
     match part {
         Part::Ints(x) => {
@@ -132,7 +132,7 @@ fn add_part(y: &mut [f32], s: &Scratch, part: Part, more: bool) {
     }
 }
 
-/// Puts an input of `c` channels at channel `first` of an output of `channels`.
+/// Copies an input of `c` channels to the channels from `first` on of an output with `channels`.
 fn interleave<Y, X>(
     y: &mut [Y],
     (channels, first): (usize, usize),
@@ -147,9 +147,9 @@ fn interleave<Y, X>(
     }
 }
 
-/// Bits in rows side by side.
+/// The operation that concatenates bits in rows.
 pub(super) struct ConcatBits {
-    /// The buffer, the order and the shape of each input.
+    /// The buffer, the layout and the shape of each input.
     pub parts: Vec<(usize, Rows, Shape)>,
     pub to: (usize, Rows),
 }

@@ -1,27 +1,26 @@
-//! What a packed network is made of.
+//! The data types of a packed network: stages, weights, steps and kinds of values.
 
 use serde::{Deserialize, Serialize};
 
 use crate::channels::Channels;
 
-/// What the image is to the stages that read it.
+/// The numbers that pixels stand for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pixels {
     /// The integers 0 to 255.
     Raw,
-    /// `(pixel / 255 - mean) / std`
+    /// The real numbers `(pixel / 255 - mean) / std`.
     Normalised {
-        /// In units of 255; for all channels, or one a channel.
+        /// Mean of pixel / 255, for all channels or per channel.
         mean: Channels,
-        /// In units of 255; for all channels, or one a channel.
+        /// Standard deviation of pixel / 255, for all channels or per channel.
         std: Channels,
     },
 }
 
 impl Pixels {
-    /// The number that stands for each pixel value: one table for all channels, or one for
-    /// each.
+    /// Returns the number for each pixel value: one table for all channels, or one per channel.
     pub fn tables(&self) -> Vec<[f32; 256]> {
         let channels = match self {
             Pixels::Raw => 1,
@@ -35,7 +34,8 @@ impl Pixels {
         (0..channels).map(table).collect()
     }
 
-    /// Whether there is one mean and deviation, or one for each of so many channels.
+    /// Returns whether mean and deviation are given for all channels together or for each of
+    /// `channels`.
     pub(super) fn fit(&self, channels: usize) -> bool {
         match self {
             Pixels::Raw => true,
@@ -43,76 +43,75 @@ impl Pixels {
         }
     }
 
-    /// Whether channels have numbers of their own.
+    /// Returns whether mean and deviation are given per channel.
     pub(super) fn differ(&self) -> bool {
         matches!(self, Pixels::Normalised { mean, std }
             if [mean, std].iter().any(|of| matches!(of, Channels::Each(_))))
     }
 }
 
-/// Where a stage reads a value.
+/// The source of a stage's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The image.
     Image,
-    /// The output of the stage of that number, which stands before its readers.
+    /// The result of the stage with that index, which must precede the reading stage.
     Stage(usize),
 }
 
-/// A product, which is a layer with weights or a join of several values, and everything
-/// up to the next product.
+/// A stage: a product, which is a layer with weights or a join of several values, and all steps up
+/// to the next product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// The name of the layer that the product is.
+    /// Name of the layer that the product belongs to.
     pub name: String,
-    /// The layer of the trained network whose output this stage's output is. An output of
-    /// integers is what a layer makes before its scale and bias.
+    /// Index of the layer in the trained network whose output equals the result of this stage. If
+    /// the result is integers, it is the sum before the layer's scale and bias.
     pub layer: usize,
-    /// What the stage reads: where nothing is said, the stage before it, or the image
-    /// where it is the first.
+    /// Sources of the inputs. If none is stated, the input is the preceding stage, or the image for
+    /// the first stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Source>,
-    /// What is made of the inputs.
+    /// The operation on the inputs.
     pub product: Product,
-    /// Its weights.
+    /// The weights of the product.
     pub weights: Weights,
-    /// What follows, in order.
+    /// The steps that follow the product, in order.
     pub tail: Vec<Step>,
 }
 
-/// What is made of the inputs of a stage.
+/// The operation that a stage applies to its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Product {
-    /// Convolution.
+    /// A two-dimensional convolution.
     Conv {
-        /// Output channels.
+        /// Number of output channels.
         out: usize,
-        /// Height and width of the window.
+        /// Height and width of the kernel.
         kernel: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
-        /// Pixels of the border around the image.
+        /// Width of the border around the image, in pixels.
         padding: usize,
-        /// What those pixels are: -1, 0 or 1.
+        /// Value of the pixels of the border: -1, 0 or 1.
         #[serde(default, skip_serializing_if = "is_zero")]
         border: i8,
     },
-    /// Fully connected, inputs in the order (channel, height, width).
+    /// A fully connected layer, with inputs in the order (channel, height, width).
     Linear {
-        /// Outputs.
+        /// Number of outputs.
         out: usize,
     },
-    /// The input as it is.
+    /// The input unchanged.
     Input,
-    /// The sum of inputs of one shape. Where all are integers (pixels, bits, signs or sums) it
-    /// is an integer; else the numbers are added in 32-bit floats, in the order of the
-    /// inputs.
+    /// The sum of inputs of one shape. If all inputs are integers (pixels, bits, signs or sums), it
+    /// is an integer; else 32-bit floats are added in the order of the inputs.
     Add,
-    /// The channels of the inputs side by side, in the order of the inputs: bits where
-    /// all are bits, signs where all are signs, else integers where none is real.
+    /// The concatenation of the inputs' channels, in the order of the inputs. Its kind is bits if
+    /// all inputs are bits, signs if all are signs, else integers if no input is real, else reals.
     Concat,
 }
 
@@ -124,53 +123,53 @@ fn is_zero(border: &i8) -> bool {
     *border == 0
 }
 
-/// The weights of a product: (out, inputs), the inputs of one output in the order
+/// The weights of a product, of shape (out, inputs), with the inputs of an output in the order
 /// (channel, kernel row, kernel column).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Weights {
-    /// No weights: of an input, a sum of inputs or a concatenation.
+    /// No weights; for the products `Input`, `Add` and `Concat`.
     None,
-    /// Bits: 1 for +1, 0 for -1. Each output's bits start at a word; bit `i` is
-    /// bit `i % 64` of word `i / 64`, and bits beyond the last are 0.
+    /// Binary weights: the bit 1 stands for +1 and 0 for -1. The bits of each output start at a
+    /// word; bit `i` is bit `i % 64` of word `i / 64`, and unused bits are 0.
     Binary {
-        /// `out` rows of words.
+        /// Words of 64 bits, in `out` rows.
         #[serde(skip)]
         words: Vec<u64>,
     },
-    /// Real numbers and a bias.
+    /// Real weights and a bias.
     Real {
-        /// (out, inputs)
+        /// Weights, of shape (out, inputs).
         #[serde(skip)]
         values: Vec<f32>,
-        /// (out)
+        /// Bias, of shape (out).
         #[serde(skip)]
         bias: Vec<f32>,
     },
 }
 
-/// How integer sums become bits: `[sum >= threshold]`, inverted where `inverted` says so.
-/// A constant is a threshold at or below the least sum, or above the largest.
+/// Thresholds that turn integer sums into bits: `[sum >= threshold]`, inverted if `inverted` is
+/// set. A constant bit has a threshold at or below the smallest sum, or above the largest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// One for each channel.
+    /// Threshold of each channel.
     #[serde(skip)]
     pub threshold: Vec<i32>,
-    /// One for each channel.
+    /// Whether the bit is inverted, for each channel.
     #[serde(skip)]
     pub inverted: Vec<bool>,
 }
 
 impl Thresholds {
-    /// The bit of a channel's sum.
+    /// Returns the bit for a channel's sum.
     #[inline]
     pub fn bit(&self, channel: usize, sum: i32) -> bool {
         (sum >= self.threshold[channel]) != self.inverted[channel]
     }
 }
 
-/// The functions of real numbers that a network may have between its layers.
+/// The activation functions of real numbers in a packed network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
@@ -182,122 +181,125 @@ pub enum Function {
     Sigmoid,
 }
 
-/// One thing that follows a product.
+/// A step that follows a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
-    /// Integers to bits.
+    /// Turns integers into bits by thresholds.
     #[serde(rename = "cut")]
     Threshold {
-        /// One for each channel.
+        /// The thresholds of all channels.
         #[serde(rename = "cut")]
         thresholds: Thresholds,
     },
-    /// Integers to random bits, or to those of the thresholds where those are asked
-    /// for.
+    /// Turns integers into random bits, or into bits by thresholds if
+    /// [`Reading::Threshold`](super::Reading::Threshold) is chosen.
     Draw {
-        /// The place in the noise's address.
+        /// The index of the binary unit in the key of the noise ([`crate::random::unit_noise`]).
         node: usize,
-        /// The deterministic reading.
+        /// The thresholds for deterministic bits.
         #[serde(rename = "cut")]
         thresholds: Thresholds,
-        /// (channel, sum): the probability of a 1 for each sum from the channel's
-        /// least one up.
+        /// Probability of a 1 for each channel and sum, of shape (channel, sum), from the smallest
+        /// sum of the channel upwards.
         #[serde(skip)]
         p: Vec<f32>,
     },
-    /// The largest bit or sign of a window, or the smallest where `and` is.
+    /// Takes the largest bit or sign of each window (OR), or the smallest (AND) if `and` is set.
     PoolBits {
-        /// Height and width.
+        /// Height and width of the window.
         kernel: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
-        /// One for each channel.
+        /// Whether the channel takes the smallest bit, for each channel.
         #[serde(skip)]
         and: Vec<bool>,
     },
-    /// The largest integer of a window, or the smallest where `min` is.
+    /// Takes the largest integer of each window, or the smallest if `min` is set.
     PoolInts {
-        /// Height and width.
+        /// Height and width of the window.
         kernel: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
-        /// One for each channel.
+        /// Whether the channel takes the smallest integer, for each channel.
         #[serde(skip)]
         min: Vec<bool>,
     },
-    /// `x · scale + shift` with two roundings; integers and reals to reals.
+    /// Computes `x · scale + shift`, rounded after the multiplication and after the addition; turns
+    /// integers and reals into reals.
     Affine {
-        /// One for each channel.
+        /// Scale of each channel.
         #[serde(skip)]
         scale: Vec<f32>,
-        /// One for each channel.
+        /// Shift of each channel.
         #[serde(skip)]
         shift: Vec<f32>,
     },
-    /// A function of reals.
+    /// Applies an activation function to reals.
     Function {
-        /// Which one.
+        /// The activation function.
         function: Function,
-        /// Its slope.
+        /// The slope of the activation function.
         slope: f32,
     },
-    /// The largest real of a window.
+    /// Takes the largest real of each window.
     MaxPool {
-        /// Height and width.
+        /// Height and width of the window.
         kernel: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
     },
-    /// The sum of the bits, signs or integers of a window, as an integer.
+    /// Adds up the bits, signs or integers of each window to an integer.
     SumPool {
         /// Height of the window.
         height: usize,
         /// Width of the window.
         width: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
     },
-    /// The mean of the reals of a window: their sum from 0 up, row by row, divided once.
+    /// Takes the mean of the reals of each window: their sum, added row by row from 0, divided
+    /// once.
     AvgPool {
         /// Height of the window.
         height: usize,
         /// Width of the window.
         width: usize,
-        /// Pixels from one window to the next.
+        /// Distance between neighbouring windows, in pixels.
         stride: usize,
     },
-    /// `x / by`, rounded once; integers to reals.
+    /// Computes `x / by`, rounded once; turns integers into reals.
     Divide {
         /// The divisor.
         by: u32,
     },
-    /// The numbers as one vector in the order (channel, height, width).
+    /// Reshapes an image to a vector in the order (channel, height, width).
     Flatten,
-    /// Bits to signs: `2·bit - 1`. A sign is kept as its bit.
+    /// Turns bits into signs, `2·bit - 1`. A sign is stored as its bit.
     Signs,
-    /// Reals to bits: `[x > 0]`.
+    /// Turns reals into bits: `[x > 0]`.
     Fire,
-    /// Reals to random bits, or to `[x > 0]` where thresholds are asked for.
+    /// Turns reals into random bits, or into `[x > 0]` if
+    /// [`Reading::Threshold`](super::Reading::Threshold) is chosen.
     Sample {
-        /// The place in the noise's address.
+        /// The index of the binary unit in the key of the noise ([`crate::random::unit_noise`]).
         node: usize,
-        /// The probability of a 1: hard sigmoid or sigmoid.
+        /// The probability of a 1 as a function of x: hard sigmoid or sigmoid.
         #[serde(alias = "link")]
         probability: Function,
-        /// Its slope.
+        /// The slope of the probability function.
         slope: f32,
     },
 }
 
-/// What a value consists of.
+/// The kind of numbers that a value consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Bytes 0 to 255.
+    /// Bytes from 0 to 255.
     Pixels,
-    /// Bits.
+    /// Bits, 0 or 1.
     Bits,
-    /// The numbers -1 and +1, kept as the bits 0 and 1.
+    /// The numbers -1 and +1, stored as the bits 0 and 1.
     Signs,
     /// Exact integers.
     Ints,
@@ -306,13 +308,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is kept as bits.
+    /// Returns whether values of this kind are stored as bits.
     pub fn is_bits(self) -> bool {
         matches!(self, Kind::Bits | Kind::Signs)
     }
 
-    /// The least and the largest number where the kind alone says it: of whole numbers
-    /// that are no sums.
+    /// Returns the smallest and the largest number of this kind; only for integers that are not
+    /// sums.
     pub(crate) fn range(self) -> (i32, i32) {
         match self {
             Kind::Pixels => (0, 255),
@@ -323,8 +325,8 @@ impl Kind {
 }
 
 impl Product {
-    /// The least and the largest number that a weight meets, where the input is of that
-    /// kind: a number of it, or one of the border.
+    /// Returns the smallest and the largest number that a weight is multiplied by if the input has
+    /// that kind, including the value of the border.
     pub(crate) fn meets(&self, kind: Kind) -> (i32, i32) {
         let (low, high) = kind.range();
         match *self {

@@ -1,10 +1,10 @@
-//! How bits lie between two stages: as the reader of them wants.
+//! Memory layouts of bits between two stages; the reading stage determines which one is used.
 
 use crate::kernels::packed::common::{deposit, window};
 use crate::tensor::Shape;
 
-/// Bits in rows: that of (channel, row, column) is at `origin + c · channel +
-/// y · row + x` of a stream of words.
+/// The layout of bits in rows: the bit (channel, row, column) is at
+/// `origin + c · channel + y · row + x` of a stream of 64-bit words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
     pub origin: usize,
@@ -13,7 +13,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// PyTorch's flat order (channel, row, column), without gaps.
+    /// Returns PyTorch's order (channel, row, column), without gaps.
     pub fn flat(shape: Shape) -> Self {
         Self {
             origin: 0,
@@ -27,8 +27,8 @@ impl Rows {
     }
 }
 
-/// Bits in nibbles: a byte for 4 channels of a pixel, that of (group, row, column)
-/// at `origin + (y · row + x) · groups + g`.
+/// The layout of bits in nibbles: one byte holds 4 channels of a pixel; the byte (group, row,
+/// column) is at `origin + (y · row + x) · groups + g`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nibbles {
     pub origin: usize,
@@ -42,24 +42,24 @@ impl Nibbles {
     }
 }
 
-/// Where a stage's bits go: a buffer (of bits, of bytes) and their order there.
+/// The place of a stage's bits: the index of a buffer (of words or of bytes), and the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Rows(usize, Rows),
     Nibbles(usize, Nibbles),
 }
 
-/// Ors a bit into a stream.
+/// Combines a bit into a stream by OR.
 pub fn set(bits: &mut [u64], at: usize, bit: bool) {
     bits[at / 64] |= u64::from(bit) << (at % 64);
 }
 
-/// A bit of a stream.
+/// Returns a bit of a stream.
 pub fn get(bits: &[u64], at: usize) -> bool {
     bits[at / 64] >> (at % 64) & 1 == 1
 }
 
-/// Copies `width` bits from one stream to another, inverted with `invert`.
+/// Copies `width` bits from one stream to another by OR; with `invert` they are inverted.
 pub fn copy_bits(
     bits: &[u64],
     from: usize,

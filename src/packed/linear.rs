@@ -1,8 +1,8 @@
-//! Binary weights over a vector of bits: differing bits are counted.
+//! Linear layers with binary weights over a vector of bits, by XOR and population count.
 
 use super::op::{Cx, Op};
 
-/// The layer: `sum = inputs - differing - (how many weights are -1)`.
+/// The operation of a linear layer: `sum = inputs - differing bits - number of weights -1`.
 pub(super) struct BitLinear {
     from: usize,
     to: usize,
@@ -11,7 +11,7 @@ pub(super) struct BitLinear {
 }
 
 impl BitLinear {
-    /// `words` as in [`super::Weights::Binary`], over `depth` inputs.
+    /// Makes the operation from `words` as in [`super::Weights::Binary`], over `depth` inputs.
     pub fn new(words: &[u64], depth: usize, from: usize, to: usize) -> Self {
         let row = depth.div_ceil(64);
         let positive = |w: &[u64]| w.iter().map(|w| w.count_ones() as i32).sum::<i32>();
@@ -19,7 +19,8 @@ impl BitLinear {
             from,
             to,
             words: words.to_vec(),
-            // Matches are depth - differing; those of weights -1 count for nothing.
+            // A sum is the number of matching bits, depth - differing, minus the number of weights
+            // -1.
             base: words.chunks_exact(row).map(positive).collect(),
         }
     }

@@ -1,10 +1,9 @@
-//! Floor 2: inference on packed bits, apart from everything that trains.
+//! Inference on bit-packed networks, independent of all code for training (floor 2).
 //!
-//! A [`PackedNet`] is what remains of a trained network once its deterministic
-//! parts are worked out: weights as bits, batch norm and the binary unit as one
-//! integer threshold a channel, pooling as OR or AND. Its stages form a graph: each
-//! names the stages that it reads. [`crate::pack`] makes one; this module knows nothing
-//! of tapes and models.
+//! A [`PackedNet`] is a trained network in which weights are bits, batch norm and a binary unit are
+//! one integer threshold per channel, and max-pooling is OR or AND. Its stages form a graph: each
+//! names the stages that it reads. [`crate::pack`] makes one from a trained network; this module
+//! does not use tapes or models.
 //!
 //! ```no_run
 //! use bnn_cpu::{kernels, packed::PackedNet};
@@ -18,33 +17,30 @@
 //! # }
 //! ```
 //!
-//! **Why the answers are those of the trained graph.** Sums of weights ±1 over
-//! bits or bytes are integers below 2^24, which f32 holds exactly in any order of
-//! summation, so counting bits gives the very number that the float graph has.
-//! What follows it (scale, bias, batch norm, an activation) is one function of
-//! that number for each channel; packing evaluated it at every sum that can occur
-//! and stored where it changes sign. Real weights have no such form: their sums
-//! are rounded in another order than the float graph's, so agreement is measured
-//! ([`crate::model::verify`] compares), not promised. Joins and average pools add whole
-//! numbers as integers, and all others by the float operations of the trained graph in
-//! its order.
+//! **Equality with the trained network.** Sums of weights ±1 over bits or bytes are integers below
+//! 2^24, which f32 represents exactly in any order of summation, so counting bits gives exactly the
+//! sum of the float network. The operations that follow the sum (scale, bias, batch norm, an
+//! activation) are one function of it for each channel; packing evaluates this function at every
+//! sum that can occur and stores the sum at which its sign changes. With real weights this is
+//! impossible: their sums are rounded in another order than in the float network, so agreement is
+//! measured ([`crate::model::verify`]) and not guaranteed. Joins and average pooling add integers
+//! as integers, and all other numbers by the float operations of the trained network in the same
+//! order.
 //!
-//! **Encoding** of a packed file ([`PackedNet::to_bytes`]): safetensors with a seal
-//! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
-//! `format` (2, or 3 where stages name what they read, join values, make integers or have
-//! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`, or 4 where there is the step
-//! `signs`, a `border` that is not 0 or a mean or std a channel; 1 had no seal), what the
-//! network was made from ([`Lineage`]), its name, input, pixels and stages without their
-//! numbers. A stage's `inputs` are `"image"` and `{"stage": n}`, the stage before it where
-//! there are none. The numbers of stage `i`
-//! are the tensors `i.weight` (U64 (out, words): 1 is +1, 0 is -1, bit `j % 64` of
-//! word `j / 64` is input `j` in the order channel, row, column, bits beyond the
-//! last are 0; or F32 (out, inputs) and `i.bias`), and those of step `j` of its
-//! tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`, `i.j.min` (U8, 0 or 1),
-//! `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All little-endian. A bit of an
-//! activation is 1 for `x > 0`, else 0; the step `signs` makes -1 and +1 of bits, which are
-//! kept as they are. The pixels of a border are the number `border` of the convolution, 0
-//! where there is none.
+//! **Encoding** of a packed file ([`PackedNet::to_bytes`]): a safetensors file with a seal
+//! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds a JSON object with: `format` (2;
+//! or 3 if stages name what they read, join values, make integers or have the steps `sum_pool`,
+//! `avg_pool`, `divide` or `flatten`; or 4 if there is the step `signs`, a `border` other than 0,
+//! or a mean or std per channel; 1 had no seal), the origin of the network ([`Lineage`]), its name,
+//! input, pixels, and stages without their numbers. A stage's `inputs` are `"image"` and `{"stage":
+//! n}`; without `inputs` it reads the preceding stage. The numbers of stage `i` are the tensors
+//! `i.weight` (U64 of shape (out, words): 1 is +1, 0 is -1, bit `j % 64` of word `j / 64` is input
+//! `j` in the order channel, row, column, unused bits are 0; or F32 of shape (out, inputs) with
+//! `i.bias`), and those of step `j` of its tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`,
+//! `i.j.min` (U8, 0 or 1), `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All numbers are little-endian.
+//! A bit of an activation is 1 for `x > 0`, else 0; the step `signs` makes -1 and +1 of bits and
+//! does not change how they are stored. The pixels of a convolution's border have the value
+//! `border`, 0 by default.
 
 mod bit_conv;
 mod counts;
@@ -87,10 +83,12 @@ use crate::error::{Error, Result};
 use crate::seal::Origin;
 use crate::tensor::Shape;
 
-/// The most memory that running a network may take on one thread: 4 GiB.
+/// The largest memory for running a network on one thread: 4 GiB.
 const MAX_MEMORY: u64 = 4 << 30;
 
-/// A network on packed bits; see the module's page.
+/// A bit-packed network for inference: weights and activations are bits where the trained network
+/// is binary, and batch norm with a binary unit is one integer threshold per channel.
+/// [`Self::runner`] makes a [`Runner`], which computes logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PackedNet {
     name: String,
@@ -101,85 +99,83 @@ pub struct PackedNet {
     lineage: Option<Lineage>,
 }
 
-/// What a packed network was made from.
+/// The origin of a packed network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lineage {
-    /// The run.
+    /// The training run, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Origin>,
-    /// Fingerprint of the data set that the run was trained on; empty where it is not
-    /// known.
+    /// Fingerprint of the data set that the run was trained on; empty if it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data_sha256: String,
-    /// Whether the training images have dark ink on a light ground; absent where that
-    /// is not known.
+    /// Whether the training images are dark on a light background; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub light_ground: Option<bool>,
 }
 
 impl PackedNet {
-    /// What it was made from, where that is known.
+    /// Returns the origin of the network, if it is known.
     pub fn lineage(&self) -> Option<&Lineage> {
         self.lineage.as_ref()
     }
 
-    /// States what it was made from.
+    /// Returns the network with the given origin.
     #[must_use]
     pub fn with_lineage(mut self, lineage: Lineage) -> Self {
         self.lineage = Some(lineage);
         self
     }
 
-    /// The network of those stages.
+    /// Makes a network of stages, for images of shape `input`.
     ///
     /// # Errors
-    /// Stages that do not fit each other, tensors of the wrong length, thresholds
-    /// outside of their sums, or numbers that are not finite where they must be.
+    /// [`Error::Spec`] if the stages do not fit each other, a tensor has the wrong length, a
+    /// threshold is outside of the range of its sums, a number that must be finite is not, or
+    /// running the network would take more memory than 4 GiB or than is free.
     pub fn new(name: String, input: Shape, pixels: Pixels, stages: Vec<Stage>) -> Result<Self> {
         let net = Self::outline(name, input, pixels, stages)?;
         net.check_tensors()?;
         Ok(net)
     }
 
-    /// The network's name.
+    /// Returns the name of the network.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The shape of an image; its bytes are stored (height, width, channel).
+    /// Returns the shape of an image, whose bytes are stored as (height, width, channel).
     pub fn input(&self) -> Shape {
         self.input
     }
 
-    /// What the first stage reads.
+    /// Returns the numbers that the pixels of an image stand for.
     pub fn pixels(&self) -> &Pixels {
         &self.pixels
     }
 
-    /// The classes that it tells apart.
+    /// Returns the number of classes, which is the number of logits.
     pub fn classes(&self) -> usize {
         self.flows.last().map_or(0, |f| f.output().0.len())
     }
 
-    /// Its stages.
+    /// Returns the stages, in the order in which they are computed.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
 
-    /// The values of each stage.
+    /// Returns shapes and kinds of the values of each stage.
     pub fn flows(&self) -> &[Flow] {
         &self.flows
     }
 
-    /// Whether any stage draws random bits.
+    /// Returns whether any stage draws random bits.
     pub fn is_stochastic(&self) -> bool {
         let mut steps = self.stages.iter().flat_map(|s| &s.tail);
         steps.any(|s| matches!(s, Step::Draw { .. } | Step::Sample { .. }))
     }
 
-    /// Checks everything but the tensors, so that nothing has to be allocated for
-    /// a network that cannot be.
+    /// Checks everything except the tensors, so that nothing is allocated for an invalid network.
     fn outline(name: String, input: Shape, pixels: Pixels, stages: Vec<Stage>) -> Result<Self> {
         let fail = |what: &str| Err(Error::spec(format!("packed network: {what}")));
         let sides = [input.channels, input.height, input.width];
@@ -224,7 +220,7 @@ impl PackedNet {
         })
     }
 
-    /// Checks the tensors of a checked outline.
+    /// Checks the tensors of a network whose outline is valid.
     fn check_tensors(&self) -> Result<()> {
         for (stage, flow) in self.stages.iter().zip(&self.flows) {
             let fail = |what: &str| Error::spec(format!("stage {}: {what}", stage.name));
@@ -256,7 +252,7 @@ impl PackedNet {
 }
 
 impl Stage {
-    /// Whether the weights are as many as the sum has.
+    /// Checks that the number of weights is that of the product.
     fn check_weights(&self, flow: &Flow) -> std::result::Result<(), &'static str> {
         let depth = self.product.depth(flow.input().0);
         let out = flow.values[0].0.channels;
@@ -284,8 +280,8 @@ impl Stage {
 }
 
 impl Step {
-    /// Whether it has its numbers for that many channels, each of which is one of `sums`
-    /// integers.
+    /// Returns whether the step's numbers have the right lengths for `c` channels, each of which
+    /// takes one of `sums` integers.
     fn has_numbers_for(&self, c: usize, sums: usize) -> bool {
         let cuts = |thresholds: &Thresholds| {
             thresholds.threshold.len() == c && thresholds.inverted.len() == c
@@ -300,9 +296,9 @@ impl Step {
     }
 }
 
-/// Bytes that a runner takes on one thread, at most: weights in the order of the
-/// kernels, which round columns up to [`PANEL`] and make tables of four numbers a
-/// weight, and the values of every stage, which a run of steps holds several times.
+/// Returns an upper bound of the bytes that a runner needs on one thread: weights in the layout of
+/// the kernels, with columns rounded up to `PANEL` and with tables of four numbers per weight,
+/// and the values of every stage, which are stored several times.
 fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
     const PANEL: usize = 32;
     let stage = |(stage, flow): (&Stage, &Flow)| {
@@ -329,7 +325,7 @@ fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
             values,
         ];
         let rest = [values; 4];
-        // What is joined lies there as it is read, beside the bits that it is made of.
+        // A joined value is stored in the form that is joined, beside the bits that it is made of.
         let joined = match stage.weights {
             Weights::None => flow.inputs.iter().map(|v| 2 * v.0.len()).collect(),
             _ => Vec::new(),

@@ -1,6 +1,5 @@
-//! The naive twin: the stages as they are written, one number at a time. It is
-//! the specification that the fast paths are tested against, and what they are
-//! measured against.
+//! A reference implementation of packed inference that computes one number at a time. The optimised
+//! implementation is tested and measured against it.
 
 use super::PackedNet;
 use super::flow::Flow;
@@ -9,7 +8,7 @@ use super::op::Reading;
 use super::windows;
 use crate::tensor::Shape;
 
-/// A value, stored (height, width, channel); a bit is 0 or 1, a sign -1 or +1.
+/// A value, stored as (height, width, channel); a bit is 0 or 1, a sign is -1 or +1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Pixels, bits, signs or integers.
@@ -19,17 +18,17 @@ pub enum Values {
 }
 
 impl PackedNet {
-    /// The output of every stage for one image, by plain loops over single numbers.
+    /// Computes the results of all stages for one image by loops over single numbers.
     ///
     /// # Panics
-    /// If the image has another size.
+    /// Panics if the length of `image` is not that of the input.
     pub fn naive(&self, image: &[u8], reading: Reading) -> Vec<Values> {
         assert_eq!(image.len(), self.input().len(), "an image of another size");
         let tables = self.pixels().tables();
         let number = |(i, &p): (usize, &u8)| tables[i % tables.len()][usize::from(p)];
         let image = match self.pixels() {
             Pixels::Raw => Values::Ints(image.iter().map(|&p| i32::from(p)).collect()),
-            // With a table for each channel they follow each other as the channels do.
+            // With one table per channel, number i uses table i modulo the number of channels.
             _ => Values::Reals(image.iter().enumerate().map(number).collect()),
         };
         let lows = self.lows();
@@ -54,7 +53,7 @@ impl PackedNet {
     }
 }
 
-/// What a product without weights makes: the inputs added, or side by side.
+/// Computes a product without weights: the sum or the concatenation of the inputs.
 fn join(stage: &Stage, flow: &Flow, inputs: &[&Values]) -> Values {
     let (shape, kind) = flow.values[0];
     let real = |x: &Values, i: usize| match x {
@@ -65,7 +64,7 @@ fn join(stage: &Stage, flow: &Flow, inputs: &[&Values]) -> Values {
         Values::Ints(x) => x[i],
         Values::Reals(_) => unreachable!("integers are made of integers"),
     };
-    // The number of input `n` that number `i` of the output is.
+    // Returns the index in input `n` of number `i` of the output.
     let place = |i: usize| {
         let (pixel, mut c) = (i / shape.channels, i % shape.channels);
         for (n, (input, _)) in flow.inputs.iter().enumerate() {
@@ -264,8 +263,8 @@ fn follow(
     }
 }
 
-/// Calls `visit` with the places of each window's numbers, row by row; channels of a
-/// pixel follow each other.
+/// Calls `visit` with the indices of each window's numbers, row by row; the channels of a pixel are
+/// consecutive windows.
 fn each_window(step: &Step, shape: Shape, mut visit: impl FnMut(&mut dyn Iterator<Item = usize>)) {
     let ((height, width), stride) = step.window().expect("a pool has windows");
     for y in 0..(shape.height - height) / stride + 1 {
@@ -282,7 +281,7 @@ fn each_window(step: &Step, shape: Shape, mut visit: impl FnMut(&mut dyn Iterato
 }
 
 impl Function {
-    /// The function of one number.
+    /// Returns the function's value at `x`.
     pub fn of(self, slope: f32, x: f32) -> f32 {
         let ew = &crate::kernels::Isa::Scalar
             .kernels()

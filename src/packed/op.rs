@@ -1,24 +1,25 @@
-//! What an operation of a packed network is.
+//! The interface of the operations of a packed network.
 
 use super::scratch::Scratch;
 use crate::kernels::Kernels;
 use crate::random;
 
-/// How stochastic units are read.
+/// The mode in which stochastic units are evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reading {
-    /// As `[x > 0]`.
+    /// A unit emits `[x > 0]`.
     #[default]
     Threshold,
-    /// As samples, whose noise has this address; see [`crate::random::unit_noise`].
+    /// A unit emits random bits, whose noise has the key (seed, step, draw, unit, row); see
+    /// [`crate::random::unit_noise`].
     Sample {
-        /// The run's seed.
+        /// Seed of the run.
         seed: u64,
-        /// Which pass.
+        /// Index of the forward pass.
         step: u64,
-        /// Which draw of the pass.
+        /// Index of the draw within the forward pass.
         draw: u64,
-        /// Which row of the batch.
+        /// Index of the row in the batch.
         row: usize,
     },
 }
@@ -37,7 +38,7 @@ impl Reading {
     }
 }
 
-/// What an operation is given.
+/// The arguments of an operation: image, kernels, mode and buffers.
 pub(super) struct Cx<'a> {
     pub image: &'a [u8],
     pub kernels: &'static Kernels,
@@ -45,11 +46,11 @@ pub(super) struct Cx<'a> {
     pub s: &'a mut Scratch,
 }
 
-/// One operation on one image.
+/// An operation on one image.
 pub(super) trait Op: Send + Sync {
-    /// Its kind, for profiles.
+    /// Returns the name of the operation's kind, for profiles.
     fn name(&self) -> &'static str;
 
-    /// Does it.
+    /// Executes the operation.
     fn run(&self, cx: &mut Cx<'_>);
 }

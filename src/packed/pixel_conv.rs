@@ -1,5 +1,5 @@
-//! Binary weights over bytes: sums of neighbours under every pattern of signs
-//! where the sums fit 16 bits, dot products of patches where they do not.
+//! Binary weights over bytes: by sums of neighbours under all patterns of signs if the sums fit 16
+//! bits, else by dot products of patches.
 
 use super::bit_conv::{ConvSpec, OutputLayout};
 use super::op::{Cx, Op};
@@ -7,24 +7,24 @@ use super::scratch::Sizes;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;
 
-/// Kernels up to this width have their patterns of signs tabulated.
+/// The largest kernel width for which all patterns of signs are tabulated.
 const WIDEST: usize = 6;
 
-/// Most numbers of all the tabulated sums: the second-level cache.
+/// The largest number of tabulated sums, so that they fit the L2 cache.
 const MOST: usize = 1 << 17;
 
-/// A convolution by signed sums.
+/// The operation of a convolution over pixels by tabulated signed sums.
 pub(super) struct PixelConv {
     input: Shape,
     output: Shape,
     kernel: usize,
     stride: usize,
     padding: usize,
-    /// Numbers of a row of positions, of a padded row; rows with padding.
+    /// Number of positions in a row, number of pixels in a padded row, and number of padded rows.
     lanes: usize,
     pitch: usize,
     rows: usize,
-    /// Rows of the output at stride 1.
+    /// Number of output rows at stride 1.
     dense: usize,
     terms: Vec<Terms>,
     layout: OutputLayout,
@@ -35,7 +35,7 @@ pub(super) struct PixelConv {
 }
 
 impl PixelConv {
-    /// Whether the sums fit 16 bits and their table the cache.
+    /// Returns whether the sums fit 16 bits and their table fits the cache.
     pub fn fits(spec: &ConvSpec<'_>) -> bool {
         let depth = spec.kernel * spec.kernel * spec.input.channels;
         let lanes = spec.dense().1.next_multiple_of(LANES);
@@ -59,7 +59,7 @@ impl PixelConv {
             let (mut adds, mut subs) = (Vec::new(), Vec::new());
             for (c, dy) in (0..input.channels).flat_map(|c| (0..k).map(move |dy| (c, dy))) {
                 let positive = |j: usize| (spec.positive)(o, (c * k + dy) * k + j) != negate;
-                // The first sign of a stored pattern is +.
+                // The first sign of a tabulated pattern is +.
                 let m: usize = (1..k)
                     .map(|j| usize::from(positive(j) != positive(0)) << (j - 1))
                     .sum();
@@ -93,7 +93,7 @@ impl PixelConv {
 }
 
 impl PixelConv {
-    /// Writes the image into planes of 16-bit integers, a channel each.
+    /// Copies the image into 16-bit integers, one plane per channel.
     fn load(&self, image: &[u8], pixels: &mut [i16]) {
         let (channels, height, width) = (self.input.channels, self.input.height, self.input.width);
         let plane = height * self.pitch;
@@ -127,7 +127,7 @@ impl Op for PixelConv {
         let channels = self.input.channels;
         let plane = self.input.height * self.pitch;
         self.load(cx.image, &mut pixels);
-        // Rows of padding stay zero in the table.
+        // Rows of padding stay 0 in the table.
         let patterns = (self.rows * self.lanes) << (self.kernel - 1);
         for c in 0..channels {
             let out = &mut table[c * patterns + self.padding * self.lanes..];
@@ -146,7 +146,7 @@ impl Op for PixelConv {
             match &self.layout {
                 OutputLayout::Bits(channels, epilogue, to) => {
                     let channel = channels[o];
-                    // Sums are within ±128 · 255, and so are thresholds but for 1.
+                    // Sums are within ±128 · 255, and thresholds are at most 1 above that range.
                     let below = (channel.threshold - 1) as i16;
                     cx.kernels
                         .cut_sum16(&table, terms, below, sums.len(), &mut stream);
@@ -171,7 +171,7 @@ impl Op for PixelConv {
     }
 }
 
-/// A convolution or linear layer by dot products: patches are copied out.
+/// The operation of a convolution or linear layer over pixels by dot products of copied patches.
 pub(super) struct PixelDot {
     input: Shape,
     output: Shape,
@@ -179,7 +179,7 @@ pub(super) struct PixelDot {
     kernel: (usize, usize),
     stride: usize,
     padding: usize,
-    /// (out, kernel row, kernel column, channel)
+    /// Weights, of shape (out, kernel row, kernel column, channel).
     weights: Vec<i8>,
     to: usize,
     patch: usize,

@@ -1,10 +1,10 @@
-//! Where the values of a run lie, and how bits come from one order into another.
+//! The buffers that hold the values of a run, and conversions between the layouts of bits.
 
 use super::layout::{Nibbles, Place, Rows, copy_bits, get};
 use super::op::{Cx, Op};
 use crate::tensor::Shape;
 
-/// Where a stage's output lies.
+/// The buffer that holds a stage's result, by its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Ints(usize),
@@ -12,7 +12,7 @@ pub(super) enum Output {
     Bits(Place),
 }
 
-/// The order in which a stage reads bits, and the words or bytes that they take there.
+/// The layout in which a stage reads bits, and their size in words or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     Rows(Rows, usize),
@@ -20,13 +20,13 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// Without gaps, in the order (channel, row, column).
+    /// Returns the layout without gaps, in the order (channel, row, column).
     pub fn flat(shape: Shape) -> Self {
         Layout::Rows(Rows::flat(shape), shape.len().div_ceil(64))
     }
 }
 
-/// Bits into a buffer of another order of the same kind.
+/// The operation that copies bits to a buffer with another layout of the same type.
 pub(super) struct Rearrange {
     pub shape: Shape,
     pub from: Place,
@@ -61,7 +61,8 @@ impl Op for Rearrange {
     }
 }
 
-/// Ors an image's bits into a stream, its channels from channel `.1` of each on.
+/// Combines an image's bits into a stream by OR. The channels start at channel `from.1` of the
+/// source and at channel `to.1` of the target.
 pub(super) fn copy_image(
     bits: &[u64],
     from: (Rows, usize),
@@ -78,7 +79,8 @@ pub(super) fn copy_image(
     }
 }
 
-/// Bits as integers 0 and 1, or signs as -1 and +1, (height, width, channel).
+/// The operation that converts bits to the integers 0 and 1, or signs to -1 and +1, stored as
+/// (height, width, channel).
 pub(super) struct Unpack {
     pub shape: Shape,
     pub signs: bool,

@@ -1,4 +1,4 @@
-//! The operations of a network, ready to run.
+//! The list of operations by which a packed network is executed.
 
 use super::PackedNet;
 use super::layer::Kind;
@@ -10,17 +10,17 @@ use super::scratch::{Scratch, Sizes};
 use crate::kernels::Kernels;
 use crate::tensor::Shape;
 
-/// The operations of a network; made once, shared by threads.
+/// The operations of a network, which are made once and shared by all threads.
 pub struct Plan {
     ops: Vec<(usize, Box<dyn Op>)>,
-    /// What each stage's output is, and where it lies.
+    /// Shape, kind and buffer of each stage's result.
     outputs: Vec<((Shape, Kind), Output)>,
     sizes: Sizes,
     kernels: &'static Kernels,
 }
 
 impl Plan {
-    /// The plan of a network on those kernels.
+    /// Makes the operations of a network for the given kernels.
     pub(super) fn new(net: &PackedNet, kernels: &'static Kernels) -> Self {
         let planner = Planner::new(net, kernels).run();
         let values = net.flows().iter().map(|flow| flow.output());
@@ -32,12 +32,12 @@ impl Plan {
         }
     }
 
-    /// Working memory for one thread.
+    /// Allocates the buffers of one thread.
     pub(super) fn scratch(&self) -> Scratch {
         Scratch::new(&self.sizes)
     }
 
-    /// Runs every operation; calls `after(operation)` after each.
+    /// Executes all operations; calls `after(index of the operation)` after each.
     pub(super) fn run(
         &self,
         image: &[u8],
@@ -57,12 +57,12 @@ impl Plan {
         }
     }
 
-    /// The stage and the kind of each operation.
+    /// Returns the stage and the name of each operation.
     pub(super) fn operations(&self) -> impl Iterator<Item = (usize, &'static str)> {
         self.ops.iter().map(|(stage, op)| (*stage, op.name()))
     }
 
-    /// The logits of the last run.
+    /// Returns the logits of the last image.
     pub(super) fn logits<'a>(&self, s: &'a Scratch) -> &'a [f32] {
         match self.outputs.last() {
             Some((_, Output::Reals(x))) => &s.reals[*x],
@@ -70,8 +70,8 @@ impl Plan {
         }
     }
 
-    /// The output of stage `i` in the last run, (height, width, channel); bits are 0
-    /// and 1, signs -1 and +1.
+    /// Writes the result of stage `i` for the last image to `out`, stored as (height, width,
+    /// channel); bits are 0 and 1, signs -1 and +1.
     pub(super) fn output(&self, i: usize, s: &Scratch, out: &mut Vec<f32>) {
         out.clear();
         let ((shape, kind), output) = self.outputs[i];

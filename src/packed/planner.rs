@@ -1,5 +1,5 @@
-//! From stages to operations: where each value lies, in which order its readers want
-//! bits, and what joins and steps become. [`super::products`] does the sums over weights.
+//! Translation of stages to operations: the buffer and layout of each value, joins and steps.
+//! [`super::products`] translates products with weights.
 
 use std::collections::HashMap;
 
@@ -19,20 +19,20 @@ use super::steps::{self, Sink, Tail, TailBuffers, TailStep};
 use crate::kernels::Kernels;
 use crate::tensor::Shape;
 
-/// Makes the operations of a network.
+/// The state of translating a network to operations.
 pub(super) struct Planner<'a> {
     pub net: &'a PackedNet,
     pub kernels: &'static Kernels,
     pub ops: Vec<(usize, Box<dyn Op>)>,
     pub outputs: Vec<Output>,
     pub sizes: Sizes,
-    /// Where the bits of a stage lie in an order.
+    /// Buffers that hold the bits of a stage, with their layout.
     orders: Vec<(usize, Layout, Place)>,
-    /// Where the bits of a stage lie as integers.
+    /// Buffers that hold the bits of a stage as integers.
     unpacked: HashMap<usize, usize>,
-    /// Where the image lies as integers and as reals.
+    /// Buffers that hold the image as integers and as reals.
     image: (Option<usize>, Option<usize>),
-    /// The least integer of each channel that a step draws from.
+    /// The smallest integer of each channel, for each step that draws random bits.
     lows: HashMap<(usize, usize), Vec<i32>>,
     buffers: Option<TailBuffers>,
 }
@@ -53,7 +53,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The planner with the operations of every stage.
+    /// Translates all stages and returns the planner.
     pub fn run(mut self) -> Self {
         for i in 0..self.net.stages().len() {
             let output = self.stage(i);
@@ -81,14 +81,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether a layer over bits is summed row by row.
+    /// Returns whether a layer over bits is computed row by row ([`RowConv`]).
     pub fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
         bits_of_sums(stage).is_some()
             && !stage.product.varies(flow.input().1)
             && RowConv::fits(spec, self.kernels.row_lanes())
     }
 
-    /// How a stage with weights wants the bits that it reads.
+    /// Returns the layout in which a stage with weights reads bits; `None` if it does not read
+    /// bits.
     pub fn layout_of(&self, reader: usize) -> Option<Layout> {
         let (stage, flow) = self.at(reader);
         Some(match (&stage.weights, stage.product) {
@@ -109,8 +110,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Where the bits that stage `i` makes lie: as the first of its readers with weights
-    /// wants them.
+    /// Allocates a buffer for the bits of stage `i`, in the layout of its first reader with
+    /// weights.
     pub fn place_bits(&mut self, i: usize) -> Place {
         let later = i + 1..self.net.stages().len();
         let reads = |&j: &usize| self.net.flows()[j].sources.contains(&Source::Stage(i));
@@ -129,7 +130,7 @@ impl<'a> Planner<'a> {
         place
     }
 
-    /// The bits that stage `i` reads, in the order in which it wants them.
+    /// Returns the bits that stage `i` reads, converted to the given layout if necessary.
     pub fn bits_for(&mut self, i: usize, layout: Layout) -> Place {
         let (_, flow) = self.at(i);
         let Source::Stage(from) = flow.sources[0] else {
@@ -158,7 +159,7 @@ impl<'a> Planner<'a> {
         to
     }
 
-    /// The image as reals, for stage `i`.
+    /// Returns the buffer of the image as reals; the conversion is part of stage `i`.
     fn image_reals(&mut self, i: usize) -> usize {
         if let Some(buffer) = self.image.1 {
             return buffer;
@@ -170,7 +171,7 @@ impl<'a> Planner<'a> {
         to
     }
 
-    /// The reals that a stage with weights reads.
+    /// Returns the buffer of the reals that a stage with weights reads.
     pub fn real_input(&mut self, i: usize) -> usize {
         let (_, flow) = self.at(i);
         match flow.sources[0] {
@@ -182,7 +183,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// An input of stage `i` that is no reals, as integers.
+    /// Returns the buffer of an input of stage `i` as integers; the input must not be reals.
     fn ints(&mut self, i: usize, source: Source, shape: Shape) -> usize {
         let from = match source {
             Source::Image => {
@@ -219,7 +220,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// An input of stage `i`.
+    /// Returns input `n` of stage `i` as an operand of a join.
     fn part(&mut self, i: usize, n: usize) -> Part {
         let (_, flow) = self.at(i);
         let (source, (shape, kind)) = (flow.sources[n], flow.inputs[n]);
@@ -233,7 +234,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A stage without weights.
+    /// Translates the product of a stage without weights.
     fn join(&mut self, i: usize) -> Output {
         let (stage, flow) = self.at(i);
         let (shape, kind) = flow.values[0];
@@ -271,7 +272,7 @@ impl<'a> Planner<'a> {
         self.tail(i, steps::Source::Ints(to))
     }
 
-    /// Bits side by side, where all of them lie in rows.
+    /// Concatenates bits, if all inputs are bits in rows.
     fn concat_bits(&mut self, i: usize) -> Option<Output> {
         let (_, flow) = self.at(i);
         let mut parts = Vec::new();
@@ -303,7 +304,7 @@ impl<'a> Planner<'a> {
         Some(Output::Bits(place))
     }
 
-    /// The steps of a stage.
+    /// Translates the tail of a stage.
     pub fn tail(&mut self, i: usize, source: steps::Source) -> Output {
         let (stage, flow) = self.at(i);
         let (output, kind) = flow.output();

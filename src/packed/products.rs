@@ -1,4 +1,5 @@
-//! Sums over weights as operations: which kernel runs each, and what is fused with it.
+//! Translation of products with weights to operations: which kernel is used, and what is fused with
+//! it.
 
 use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout};
 use super::counts::{Counts, Settle};
@@ -18,11 +19,11 @@ use super::window_spec::WindowSpec;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::ROW;
 
-/// For each channel the rule of its sums, and what is added to them first.
+/// The rule of each channel's sums, and the numbers that are added to them first.
 type Rules = (Vec<Channel>, Option<Extra>);
 
 impl Planner<'_> {
-    /// Binary weights over pixels or bits.
+    /// Translates a product of binary weights with pixels or bits.
     pub fn integers(&mut self, i: usize, words: &[u64]) -> Output {
         let (stage, flow) = self.at(i);
         let (shape, kind) = flow.input();
@@ -64,14 +65,14 @@ impl Planner<'_> {
         self.tail(i, Source::Ints(to))
     }
 
-    /// What the sums of stage `i` need beside those over bits.
+    /// Returns the correction of the sums over bits of stage `i`, if one is necessary.
     fn counts(&self, i: usize, spec: &ConvSpec<'_>) -> Option<Counts> {
         let (stage, flow) = self.at(i);
         let of = (spec, &window(stage, flow));
         Counts::new(stage.product, flow.input().1, of)
     }
 
-    /// Makes the sums of stage `i` in buffer `at` those of the network.
+    /// Corrects the sums of stage `i` in buffer `at`.
     fn settle(&mut self, i: usize, spec: &ConvSpec<'_>, at: usize) {
         if let Some(counts) = self.counts(i, spec) {
             let settle = Settle {
@@ -84,8 +85,8 @@ impl Planner<'_> {
         }
     }
 
-    /// How the sums over bits of stage `i` become the bits that it makes; `None` where they
-    /// must be whole first.
+    /// Returns the rules by which the sums over bits of stage `i` become bits; `None` if the sums
+    /// have to be stored as integers first.
     fn rules(&self, i: usize, spec: &ConvSpec<'_>, made: &BitsOfSums<'_>) -> Option<Rules> {
         let (stage, flow) = self.at(i);
         let each = 0..spec.output.channels;
@@ -105,7 +106,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The buffer of the bits that stage `i` reads, in the rows that it wants.
+    /// Returns the buffer of the bits that stage `i` reads, in the rows that it reads.
     fn rows_for(&mut self, i: usize) -> usize {
         let layout = self.layout_of(i);
         let layout = layout.expect("a stage with weights wants an order");
@@ -115,7 +116,7 @@ impl Planner<'_> {
         }
     }
 
-    /// A convolution whose sums become bits at once.
+    /// Translates a convolution whose sums become bits without being stored.
     fn conv_to_bits(
         &mut self,
         i: usize,
@@ -129,7 +130,8 @@ impl Planner<'_> {
             Some(_) if self.by_rows(stage, flow, spec) => ROW,
             Some(_) => spec.input.width + spec.padding,
         };
-        // The bits that the reader wants, or else rows that are turned into them.
+        // The bits are written in the layout of the reader if it reads rows; otherwise they are
+        // converted.
         let (shape, _) = flow.output();
         let place = self.place_bits(i);
         let (to, rows) = match place {
@@ -182,12 +184,12 @@ impl Planner<'_> {
         }
     }
 
-    /// Real weights, or binary ones over reals.
+    /// Translates a product with real weights, or with binary weights over reals.
     pub fn reals(&mut self, i: usize) -> Output {
         let (stage, flow) = self.at(i);
         let channels = flow.values[0].0.channels;
-        // Where the sums become pooled bits at once, the affine map and the unit
-        // are one threshold each, and a falling map takes the opposite weights.
+        // If the sums become pooled bits directly, the affine map and the unit are one threshold
+        // per channel; a decreasing map (negative scale) negates the weights.
         let fused = pooled_bits_of_reals(stage).filter(|_| channels.is_multiple_of(8));
         let to = self.real_sum(i, fused.map(|(scale, _)| scale));
         let Some((scale, shift)) = fused else {
@@ -198,8 +200,8 @@ impl Planner<'_> {
         self.cut_and_pool(i, to, threshold)
     }
 
-    /// The sums of stage `i`, those of channels with a negative scale with the opposite
-    /// sign; the buffer in which they lie.
+    /// Computes the sums of stage `i`, negated for channels with a negative scale; returns their
+    /// buffer.
     fn real_sum(&mut self, i: usize, scale: Option<&[f32]>) -> usize {
         let (stage, flow) = self.at(i);
         let shape = flow.values[0].0;
@@ -244,7 +246,7 @@ impl Planner<'_> {
         to
     }
 
-    /// Pooled bits of the sums in buffer `from`.
+    /// Turns the sums in buffer `from` into pooled bits.
     fn cut_and_pool(&mut self, i: usize, from: usize, threshold: Vec<f32>) -> Output {
         let (_, flow) = self.at(i);
         let (pooled, _) = flow.output();

@@ -1,4 +1,4 @@
-//! The least and the largest integer that each channel of a value can be.
+//! The ranges of integers that each channel of a value can take.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,23 @@ use super::flow::{Flow, sums_of};
 use super::layer::{Kind, Product, Source, Stage, Step, Weights};
 use crate::tensor::Shape;
 
-/// For each channel the least and the largest integer.
+/// The smallest and the largest integer of each channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ranges {
-    /// The same for every channel.
+    /// The range is the same for all channels.
     Same(i32, i32),
-    /// One range a channel.
+    /// The range of each channel.
     Each(Vec<(i32, i32)>),
 }
 
 impl Ranges {
-    /// What a value of that kind can be where its kind alone says it.
+    /// Returns the range that follows from the kind of a value alone.
     pub fn of_kind(kind: Kind) -> Self {
         let (low, high) = kind.range();
         Ranges::Same(low, high)
     }
 
-    /// The range of a channel.
+    /// Returns the range of a channel.
     pub fn of(&self, channel: usize) -> (i32, i32) {
         match self {
             Ranges::Same(low, high) => (*low, *high),
@@ -31,7 +31,7 @@ impl Ranges {
         }
     }
 
-    /// The sums of `times` numbers of each channel.
+    /// Returns the ranges of sums of `times` numbers of each channel.
     pub fn times(&self, times: i32) -> Self {
         let one = |(low, high): (i32, i32)| (low * times, high * times);
         match self {
@@ -43,7 +43,7 @@ impl Ranges {
         }
     }
 
-    /// The ranges of a vector of channels with that many pixels each.
+    /// Returns the ranges of a vector made of channels with `pixels` pixels each.
     pub fn flatten(&self, pixels: usize) -> Self {
         match self {
             Ranges::Same(..) => self.clone(),
@@ -54,7 +54,7 @@ impl Ranges {
         }
     }
 
-    /// The sums of one number of each value, channel by channel.
+    /// Returns the ranges of the sum of several values, channel by channel.
     pub fn add(all: &[Ranges], channels: usize) -> Self {
         let sum = |c: usize| {
             let of = |sum: (i32, i32), r: &Ranges| (sum.0 + r.of(c).0, sum.1 + r.of(c).1);
@@ -63,13 +63,14 @@ impl Ranges {
         Ranges::Each((0..channels).map(sum).collect())
     }
 
-    /// The channels of several values side by side.
+    /// Returns the ranges of the concatenation of several values.
     pub fn concat<'a>(all: impl IntoIterator<Item = (&'a Ranges, usize)>) -> Self {
         let each = all.into_iter();
         Ranges::Each(each.flat_map(|(r, n)| (0..n).map(|c| r.of(c))).collect())
     }
 
-    /// The sums of each row of `words`, weights over numbers within those limits.
+    /// Returns the ranges of sums over binary weights, one row of `words` per channel, with inputs
+    /// in the range `limits`.
     pub fn of_sums(words: &[u64], depth: usize, limits: (i32, i32)) -> Self {
         let row = depth.div_ceil(64);
         let one = |bits: &[u64]| {
@@ -81,8 +82,8 @@ impl Ranges {
 }
 
 impl PackedNet {
-    /// Calls `visit(stage, value, ranges)` for the values of every stage, in order; the
-    /// ranges of reals mean nothing. Of what was visited only the outputs are kept.
+    /// Calls `visit(stage, value, ranges)` for the values of every stage, in order; ranges of reals
+    /// are meaningless. Only the ranges of stages' results are kept in memory.
     pub(crate) fn each_range(&self, mut visit: impl FnMut(usize, usize, &Ranges)) {
         let mut outputs: Vec<Ranges> = Vec::new();
         for (i, (stage, flow)) in self.stages.iter().zip(&self.flows).enumerate() {
@@ -101,8 +102,8 @@ impl PackedNet {
         }
     }
 
-    /// For each step that draws, by stage and place in its tail, the least integer of
-    /// each channel that it reads: where its table of probabilities begins.
+    /// Returns the smallest integer of each channel, at which the table of probabilities begins,
+    /// for each step that draws random bits; the key is the indices of the stage and of the step.
     pub(crate) fn lows(&self) -> HashMap<(usize, usize), Vec<i32>> {
         let mut lows = HashMap::new();
         self.each_range(|i, j, ranges| {
@@ -116,7 +117,7 @@ impl PackedNet {
 }
 
 impl Stage {
-    /// The ranges of what the product makes.
+    /// Returns the ranges of the product's result.
     fn first_range(&self, flow: &Flow, inputs: &[Ranges]) -> Ranges {
         let (shape, kind) = flow.input();
         match (&self.weights, self.product) {
@@ -135,7 +136,7 @@ impl Stage {
 }
 
 impl Step {
-    /// The ranges of what the step makes of a value of that shape.
+    /// Returns the ranges of the step's result for an input of that shape.
     fn range(&self, of: Ranges, shape: Shape, made: Kind) -> Ranges {
         match self {
             _ if made != Kind::Ints => Ranges::of_kind(made),

@@ -1,5 +1,4 @@
-//! Real inputs: the dense products of the training side, and what turns their
-//! sums into bits.
+//! Products over reals, computed by the dense kernels of training, and their conversion to bits.
 
 use super::layout::{Nibbles, Rows, get, set};
 use super::op::{Cx, Op};
@@ -8,9 +7,9 @@ use super::window_spec::WindowSpec;
 use crate::kernels::gemm::{Patches, Store, pack_panels, panel_len};
 use crate::tensor::Shape;
 
-/// The number of each pixel value, as reals (height, width, channel).
+/// The operation that converts pixels to reals, stored as (height, width, channel).
 pub(super) struct Load {
-    /// For all channels, or for each.
+    /// The number for each pixel value: one table for all channels, or one per channel.
     pub tables: Vec<[f32; 256]>,
     pub to: usize,
 }
@@ -37,7 +36,7 @@ impl Op for Load {
     }
 }
 
-/// The pixels as integers.
+/// The operation that converts pixels to integers.
 pub(super) struct LoadInts {
     pub to: usize,
 }
@@ -54,7 +53,7 @@ impl Op for LoadInts {
     }
 }
 
-/// A convolution or linear layer over reals.
+/// The operation of a convolution or linear layer over reals.
 pub(super) struct RealConv {
     from: usize,
     to: usize,
@@ -69,7 +68,8 @@ pub(super) struct RealConv {
 }
 
 impl RealConv {
-    /// `weight(o, i)` for input `i` in the order (channel, row, column).
+    /// Makes the operation; `weight(o, i)` is the weight of input `i` in the order (channel, row,
+    /// column).
     pub fn new(
         spec: &WindowSpec,
         weight: impl Fn(usize, usize) -> f32,
@@ -89,7 +89,7 @@ impl RealConv {
             run_len: spec.kernel.1 * input.channels,
             run_step: width,
         };
-        // (row, column, channel) by outputs.
+        // The panels have the shape (row, column, channel) by outputs.
         let taps = spec.kernel.0 * spec.kernel.1;
         let mut w = vec![0.0; depth * columns];
         for (at, w) in w.iter_mut().enumerate() {
@@ -152,9 +152,9 @@ impl Op for RealConv {
     }
 }
 
-/// Real sums to bits, pooled by 2 x 2 windows: each bit is `[largest sum >
-/// threshold]`. Batch norm and the binary unit are in the threshold, and a
-/// negative γ has turned the signs of the weights.
+/// The operation that turns real sums into bits and pools them by 2 x 2 windows: each bit is
+/// `[largest sum > threshold]`. The threshold contains batch norm and the binary unit; for a
+/// negative γ the weights were negated.
 pub(super) struct CutPool2 {
     pub from: usize,
     /// The shape of the sums.
@@ -187,12 +187,12 @@ impl Op for CutPool2 {
     }
 }
 
-/// The largest x for which `x · scale + shift`, both rounded, is not above 0;
-/// `scale` is at least 0. So the bit is `[x > threshold]`, for every finite x: the
-/// function is monotone, and bisection over the floats in order finds its step.
+/// Returns the largest x for which `x · scale + shift`, rounded after each operation, is at most 0;
+/// `scale` must be at least 0. The bit is `[x > threshold]` for every finite x: the function is
+/// monotone, and its step is found by bisection over all floats.
 pub(super) fn real_threshold(scale: f32, shift: f32) -> f32 {
     let above = |x: f32| x * scale + shift > 0.0;
-    // Floats in order: i32 bit patterns with the negative ones turned round.
+    // The floats in ascending order: their bit patterns as i32, with the negative ones reversed.
     let float = |i: i32| {
         f32::from_bits(if i < 0 {
             (i ^ i32::MAX) as u32
@@ -222,7 +222,7 @@ pub(super) fn real_threshold(scale: f32, shift: f32) -> f32 {
     float(low)
 }
 
-/// Bits from rows to nibbles.
+/// The operation that converts bits from rows to nibbles.
 pub(super) struct ToNibbles {
     pub shape: Shape,
     pub from: (usize, Rows),
@@ -248,7 +248,7 @@ impl Op for ToNibbles {
     }
 }
 
-/// Bits from nibbles to rows.
+/// The operation that converts bits from nibbles to rows.
 pub(super) struct ToRows {
     pub shape: Shape,
     pub from: (usize, Nibbles),

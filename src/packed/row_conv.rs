@@ -1,5 +1,5 @@
-//! Binary weights over bits of images at most 16 columns wide, row by row; see
-//! [`crate::kernels::packed::rows`].
+//! Convolution with binary weights over bits, row by row, for images at most 16 columns wide;
+//! [`crate::kernels::packed::rows`] describes the algorithm.
 
 use super::bit_conv::ConvSpec;
 use super::epilogue::{Channel, Epilogue};
@@ -9,29 +9,29 @@ use super::scratch::Sizes;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
 
-/// Bytes of all planes at most: what the first-level cache holds beside the rest.
+/// The largest size in bytes of all planes, so that they fit the L1 cache beside the other buffers.
 const CACHE: usize = 34 << 10;
 
-/// Most bits of a sum: see the kernels' page.
+/// The largest number of bits in a sum, which follows from the kernel's 8-bit counters.
 const DEPTH: usize = 509;
 
-/// Channels of a group at most.
+/// The largest number of channels in a group.
 const GROUP: usize = 8;
 
-/// The layer.
+/// The operation of a convolution with binary weights over bits in narrow images.
 pub(super) struct RowConv {
     from: usize,
     to: usize,
-    /// Words of a channel's rows.
+    /// Number of words of a channel's rows.
     words: usize,
-    /// The row of the input in each slot of a plane's vectors, and the slot of each row
-    /// of the output.
+    /// The row of the input in each slot of a plane's vectors, and the slot of each row of the
+    /// output.
     order: Vec<u16>,
     places: Vec<u16>,
-    /// First channel and number of channels of each group; bytes of a plane.
+    /// First channel and number of channels of each group; size of a plane in bytes.
     groups: Vec<(usize, usize)>,
     plane: usize,
-    /// Rows of the output in whole vectors.
+    /// Number of output rows, rounded up to whole vectors.
     rows: usize,
     outputs: Vec<Output>,
     epilogue: Epilogue,
@@ -42,7 +42,7 @@ pub(super) struct RowConv {
     stream: usize,
 }
 
-/// One output channel.
+/// The rule of an output channel.
 struct Output {
     rule: Rule,
     invert: bool,
@@ -53,7 +53,7 @@ enum Rule {
     Cut(RowTerms, Limit),
 }
 
-/// How vectors of rows lie: rows a vector, vectors of the output and of a plane.
+/// The arrangement of rows in vectors: rows per vector, vectors of the output, vectors of a plane.
 #[derive(Clone, Copy)]
 struct Vectors {
     lanes: usize,
@@ -75,14 +75,14 @@ impl Vectors {
         (self.plane * self.lanes * ROW).next_multiple_of(LANES)
     }
 
-    /// The row in each slot of that many vectors.
+    /// Returns the row in each slot of that many vectors.
     fn rows(self, vectors: usize) -> impl Iterator<Item = usize> {
         (0..vectors).flat_map(move |i| (0..self.lanes).map(move |l| i + self.output * l))
     }
 }
 
 impl RowConv {
-    /// Whether the layer is narrow and shallow enough, on vectors of that many rows.
+    /// Returns whether the layer is narrow and shallow enough, for vectors of `lanes` rows.
     pub fn fits(spec: &ConvSpec<'_>, lanes: usize) -> bool {
         let channels = spec.input.channels;
         spec.stride == 1
@@ -94,9 +94,9 @@ impl RowConv {
             && Self::group_count(spec, lanes).is_some()
     }
 
-    /// How the input's bits must lie, and how many words they take.
+    /// Returns the layout of the input's bits, and their size in words.
     pub fn input(spec: &ConvSpec<'_>) -> (Rows, usize) {
-        // One row more, which stays empty, for slots without a row.
+        // One additional empty row serves slots without a row.
         let words = (spec.input.height + 2 * spec.padding) / 4 + 1;
         let rows = Rows {
             origin: spec.padding * ROW + spec.padding,
@@ -106,8 +106,8 @@ impl RowConv {
         (rows, words * spec.input.channels)
     }
 
-    /// The number of groups that costs the fewest additions while all planes fit the
-    /// cache.
+    /// Returns the number of groups that costs the fewest additions, among those for which all
+    /// planes fit the cache.
     fn group_count(spec: &ConvSpec<'_>, lanes: usize) -> Option<usize> {
         let vectors = Vectors::new(spec, lanes);
         let (channels, plane) = (spec.input.channels, vectors.bytes());
@@ -172,7 +172,7 @@ impl RowConv {
     }
 }
 
-/// Channels shared out evenly.
+/// Distributes the channels evenly to groups.
 fn groups(channels: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut first = 0;
     (0..count).map(move |g| {
@@ -182,7 +182,7 @@ fn groups(channels: usize, count: usize) -> impl Iterator<Item = (usize, usize)>
     })
 }
 
-/// What decides output `o`.
+/// Returns the rule of output `o`.
 fn rule(
     spec: &ConvSpec<'_>,
     groups: &[(usize, usize)],
@@ -193,7 +193,7 @@ fn rule(
 ) -> Rule {
     let (k, depth) = (spec.kernel, spec.kernel * spec.kernel * spec.input.channels);
     let positive = |c: usize, tap: usize| (spec.positive)(o, c * k * k + tap) != channel.negate;
-    // A sum is the matching bits less those of weights -1.
+    // A sum is the number of matching bits minus the number of weights -1.
     let taps = (0..spec.input.channels).flat_map(|c| (0..k * k).map(move |tap| (c, tap)));
     let negative = taps.filter(|&(c, tap)| !positive(c, tap)).count();
     let threshold = channel.threshold + negative as i32;
@@ -208,7 +208,7 @@ fn rule(
     let positive = |c: usize, tap: usize| positive(c, tap) != opposite;
     let mut edge = [0u8; ROW];
     for dx in 0..k {
-        // Columns past the last are padding, whose bits are those of weights -1.
+        // Columns beyond the last one are padding: their bits are 0, which match weights -1.
         let column = (0..k * spec.input.channels)
             .filter(|i| !positive(i / k, i % k * k + dx))
             .count();
@@ -228,7 +228,8 @@ fn rule(
                 if w & top == 0 {
                     adds.push((base + w * plane) as u32);
                 } else {
-                    // The opposite pattern's plane, and what it lacks of b.
+                    // The plane of the complementary pattern is subtracted from b: matches +
+                    // mismatches = b.
                     init += b;
                     subs.push((base + (w ^ (2 * top - 1)) * plane) as u32);
                 }

@@ -1,5 +1,4 @@
-//! Running a packed network: one image at a time without allocation, or many on
-//! every core.
+//! Execution of a packed network: one image at a time without allocation, or many on all threads.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +11,11 @@ use super::plan::Plan;
 use super::scratch::Scratch;
 use crate::kernels::Engine;
 
-/// Images that a thread takes at a time.
+/// Number of images that a thread processes at a time.
 const CHUNK: usize = 16;
 
-/// A network ready to run, with the working memory of one thread. A clone shares
-/// the prepared weights and has working memory of its own.
+/// A packed network ready to run, with the buffers of one thread. A clone shares the prepared
+/// weights and has its own buffers.
 pub struct Runner {
     plan: Arc<Plan>,
     scratch: Scratch,
@@ -36,8 +35,8 @@ impl Clone for Runner {
 }
 
 impl PackedNet {
-    /// A runner on those kernels: the weights are brought into the order that the
-    /// kernels want, once.
+    /// Makes a runner for the given kernels; this converts the weights to the layout of the
+    /// kernels.
     pub fn runner(&self, engine: Engine) -> Runner {
         let plan = Arc::new(Plan::new(self, engine.kernels));
         Runner {
@@ -51,26 +50,27 @@ impl PackedNet {
 }
 
 impl Runner {
-    /// Bytes of an image.
+    /// Returns the number of bytes of an image.
     pub fn pixels(&self) -> usize {
         self.pixels
     }
 
-    /// Classes, that is logits of an image.
+    /// Returns the number of classes, which is the number of logits per image.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// How stochastic units are read from now on; thresholds, unless told.
+    /// Sets the mode in which stochastic units are evaluated; it is [`Reading::Threshold`] at
+    /// first.
     pub fn read_as(&mut self, reading: Reading) {
         self.reading = reading;
     }
 
-    /// The logits of an image, bytes stored (height, width, channel). Allocates
-    /// nothing.
+    /// Computes the logits of an image, whose bytes are stored as (height, width, channel), without
+    /// allocation.
     ///
     /// # Panics
-    /// If the image or `out` has another size.
+    /// Panics if the length of `image` or `out` is not that of the input or of the logits.
     pub fn logits(&mut self, image: &[u8], out: &mut [f32]) {
         assert_eq!(image.len(), self.pixels, "an image of another size");
         self.plan
@@ -78,10 +78,11 @@ impl Runner {
         out.copy_from_slice(self.plan.logits(&self.scratch));
     }
 
-    /// The class with the largest logit, the first of equals; `None` if any is NaN.
+    /// Returns the class with the largest logit, the lowest index among equals; `None` if a logit
+    /// is NaN.
     ///
     /// # Panics
-    /// If the image has another size.
+    /// Panics if the length of `image` is not that of the input.
     pub fn classify(&mut self, image: &[u8]) -> Option<usize> {
         assert_eq!(image.len(), self.pixels, "an image of another size");
         self.plan
@@ -89,12 +90,12 @@ impl Runner {
         largest(self.plan.logits(&self.scratch))
     }
 
-    /// The logits of many images, one after the other, on all threads of the
-    /// current pool. Where units are sampled, image `i` has the noise of row `row +
-    /// i`.
+    /// Computes the logits of consecutive images on all threads of the current rayon pool. If units
+    /// are sampled, image `i` has the noise of row `row + i`.
     ///
     /// # Panics
-    /// If `images` are not whole images or `out` has not a row for each.
+    /// Panics if the length of `images` is not a multiple of an image's, or `out` does not have one
+    /// row of logits per image.
     pub fn batch(&self, images: &[u8], out: &mut [f32]) {
         assert!(images.len().is_multiple_of(self.pixels), "whole images");
         assert_eq!(out.len() / self.classes, images.len() / self.pixels);
@@ -116,15 +117,16 @@ impl Runner {
             );
     }
 
-    /// The operations of a run: the stage that each belongs to, and its kind.
+    /// Returns the stage and the name of each operation, in the order of execution.
     pub fn operations(&self) -> Vec<(usize, &'static str)> {
         self.plan.operations().collect()
     }
 
-    /// Runs an image and adds the time that each operation took.
+    /// Computes an image and adds the time of each operation to `times`.
     ///
     /// # Panics
-    /// If the image has another size or `times` has not one for each operation.
+    /// Panics if the length of `image` is not that of the input, or `times` does not have one
+    /// element per operation.
     pub fn profile(&mut self, image: &[u8], times: &mut [Duration]) {
         assert_eq!(image.len(), self.pixels, "an image of another size");
         let mut begun = Instant::now();
@@ -135,18 +137,18 @@ impl Runner {
         });
     }
 
-    /// What stage `i` made of the last image, (height, width, channel); bits are 0
-    /// and 1, signs -1 and +1.
+    /// Writes the result of stage `i` for the last image to `out`, stored as (height, width,
+    /// channel); bits are 0 and 1, signs -1 and +1.
     ///
     /// # Panics
-    /// If there is no such stage.
+    /// Panics if there is no stage `i`.
     pub fn output(&self, i: usize, out: &mut Vec<f32>) {
         self.plan.output(i, &self.scratch, out);
     }
 }
 
 impl Reading {
-    /// The noise of a later row.
+    /// Returns the mode with the noise of a row that is `rows` later.
     fn later(self, rows: usize) -> Self {
         match self {
             Reading::Threshold => Reading::Threshold,
@@ -165,7 +167,7 @@ impl Reading {
     }
 }
 
-/// The place of the largest number, the first of equals; `None` if any is NaN.
+/// Returns the index of the largest number, the lowest among equals; `None` if a number is NaN.
 fn largest(z: &[f32]) -> Option<usize> {
     let mut best = 0;
     for (i, &x) in z.iter().enumerate() {

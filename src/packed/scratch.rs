@@ -1,6 +1,6 @@
-//! Working memory of a run: buffers that are made once, each on a cache line.
+//! Buffers of a run, which are allocated once and start on a cache line.
 
-/// A zeroed buffer that starts on a cache line.
+/// A buffer of zeros that starts on a cache line.
 #[derive(Debug, Default)]
 pub struct Lines<T> {
     memory: Vec<T>,
@@ -13,7 +13,7 @@ impl<T: Copy + Default> Lines<T> {
         let line = 64 / size_of::<T>();
         let memory = vec![T::default(); len + line];
         let start = memory.as_ptr().align_offset(64);
-        // `align_offset` may decline (usize::MAX); alignment is for speed alone.
+        // `align_offset` may return `usize::MAX`; without alignment the result is only slower.
         let start = if start <= line { start } else { 0 };
         Self { memory, start, len }
     }
@@ -35,7 +35,7 @@ impl<T> std::ops::DerefMut for Lines<T> {
 
 macro_rules! buffers {
     ($($(#[$doc:meta])* $name:ident, $grow:ident: $ty:ty,)*) => {
-        /// Sizes of the buffers that a plan asks for.
+        /// The lengths of all buffers that a plan needs.
         #[derive(Clone, Debug, Default)]
         pub struct Sizes { $($name: Vec<usize>,)* }
 
@@ -45,7 +45,7 @@ macro_rules! buffers {
                 self.$name.len() - 1
             }
 
-            /// Makes room in such a buffer.
+            /// Enlarges the buffer to at least `len` elements.
             #[allow(dead_code, reason = "not every kind is grown")]
             pub fn $grow(&mut self, buffer: usize, len: usize) {
                 let size = &mut self.$name[buffer];
@@ -53,12 +53,12 @@ macro_rules! buffers {
             })*
         }
 
-        /// The buffers; one set a thread.
+        /// The buffers of one thread.
         #[derive(Debug, Default)]
         pub struct Scratch { $(pub $name: Vec<Lines<$ty>>,)* }
 
         impl Scratch {
-            /// Buffers of those sizes.
+            /// Allocates buffers of the given lengths.
             pub fn new(sizes: &Sizes) -> Self {
                 Self { $($name: sizes.$name.iter().map(|&n| Lines::new(n)).collect(),)* }
             }
@@ -67,14 +67,14 @@ macro_rules! buffers {
 }
 
 buffers! {
-    /// A buffer of bits; its number.
+    /// Adds a buffer of 64-bit words of bits and returns its index.
     bits, grow_bits: u64,
-    /// A buffer of bytes; its number.
+    /// Adds a buffer of bytes and returns its index.
     bytes, grow_bytes: u8,
-    /// A buffer of 16-bit integers; its number.
+    /// Adds a buffer of 16-bit integers and returns its index.
     shorts, grow_shorts: i16,
-    /// A buffer of 32-bit integers; its number.
+    /// Adds a buffer of 32-bit integers and returns its index.
     ints, grow_ints: i32,
-    /// A buffer of reals; its number.
+    /// Adds a buffer of 32-bit floats and returns its index.
     reals, grow_reals: f32,
 }

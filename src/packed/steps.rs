@@ -1,5 +1,5 @@
-//! What follows a product, one step after another, for values of any shape: the
-//! way of all that has no fast path of its own.
+//! Execution of the steps of a tail one after another, for values of any shape. It serves all tails
+//! that are not fused with a product.
 
 use super::layer::{Function, Step, Thresholds};
 use super::layout::{Place, set};
@@ -12,14 +12,14 @@ use crate::kernels::elementwise::Pool;
 use crate::random::fill_uniform;
 use crate::tensor::Shape;
 
-/// Where the steps read.
+/// The buffer that the steps read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     Ints(usize),
     Reals(usize),
 }
 
-/// Where they write.
+/// The buffer that the steps write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sink {
     Ints(usize),
@@ -27,18 +27,18 @@ pub(super) enum Sink {
     Bits(Place),
 }
 
-/// A step with the value that it reads.
+/// A step with the shape of its input.
 pub(super) struct TailStep {
     pub step: Step,
-    /// The shape of what it reads, and the numbers of what it makes.
+    /// Shape of the input, and number of elements of the result.
     pub shape: Shape,
     pub made: usize,
-    /// Of a step that draws: the integers of a channel in its table of probabilities, and
-    /// the least integer of each channel.
+    /// For a step that draws random bits: the number of integers per channel in its table of
+    /// probabilities, and the smallest integer of each channel.
     pub table: (usize, Vec<i32>),
 }
 
-/// Working memory of the steps, which all runs of steps share.
+/// Buffers that the tails of all stages share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TailBuffers {
     ints: [usize; 2],
@@ -55,7 +55,7 @@ impl TailBuffers {
         }
     }
 
-    /// Makes room for values of that many numbers.
+    /// Enlarges the buffers to values of `len` numbers.
     fn grow(&self, len: usize, sizes: &mut Sizes) {
         self.ints.iter().for_each(|&i| sizes.grow_ints(i, len));
         self.reals.iter().for_each(|&i| sizes.grow_reals(i, len));
@@ -63,7 +63,7 @@ impl TailBuffers {
     }
 }
 
-/// A run of steps over one image.
+/// The operation that executes the steps of a tail.
 pub(super) struct Tail {
     steps: Vec<TailStep>,
     output: Shape,
@@ -73,7 +73,7 @@ pub(super) struct Tail {
 }
 
 impl TailStep {
-    /// Bits of integers.
+    /// Turns integers into bits by thresholds.
     fn threshold(&self, thresholds: &Thresholds, x: &[i32], y: &mut [i32]) {
         let c = self.shape.channels;
         for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
@@ -83,7 +83,7 @@ impl TailStep {
         }
     }
 
-    /// Random bits of integers; `u` is working memory.
+    /// Turns integers into random bits; `u` is a buffer for uniform numbers.
     fn draw(
         &self,
         p: &[f32],
@@ -99,10 +99,10 @@ impl TailStep {
         }
     }
 
-    /// Random bits of reals; `p` is working memory.
+    /// Turns probabilities `p` into random bits.
     fn sample(rng: &mut rand_xoshiro::Xoshiro256PlusPlus, p: &[f32], y: &mut [i32]) {
         for (pair, p) in y.chunks_mut(2).zip(p.chunks(2)) {
-            // Two numbers a word, as `fill_uniform` draws them.
+            // Each random word gives two uniform numbers, as in `fill_uniform`.
             let mut u = [0.0; 2];
             fill_uniform(rng, &mut u[..pair.len()]);
             for ((y, &p), &u) in pair.iter_mut().zip(p).zip(&u) {
@@ -111,7 +111,7 @@ impl TailStep {
         }
     }
 
-    /// Integers, bits or signs of integers, bits or signs; `reals` is working memory.
+    /// Applies a step that reads and makes integers, bits or signs; `reals` is a buffer.
     fn ints_of_ints(&self, cx: &Cx<'_>, x: &[i32], y: &mut [i32], reals: &mut [f32]) {
         let shape = self.shape;
         let n = shape.len();
@@ -157,7 +157,7 @@ impl TailStep {
         }
     }
 
-    /// Bits of reals; `p` is working memory.
+    /// Applies a step that turns reals into bits; `p` is a buffer for probabilities.
     fn bits_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [i32], p: &mut [f32]) {
         let n = self.shape.len();
         let noise = match &self.step {
@@ -181,7 +181,7 @@ impl TailStep {
         }
     }
 
-    /// Reals of integers.
+    /// Applies a step that turns integers into reals.
     fn reals_of_ints(&self, x: &[i32], y: &mut [f32]) {
         let (n, c) = (self.shape.len(), self.shape.channels);
         match &self.step {
@@ -199,7 +199,7 @@ impl TailStep {
         }
     }
 
-    /// Reals of reals; `index` is working memory.
+    /// Applies a step that reads and makes reals; `index` is a buffer.
     fn reals_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [f32], index: &mut [u8]) {
         let (shape, n) = (self.shape, self.shape.len());
         let ew = &cx.kernels.ew;
@@ -234,7 +234,7 @@ impl TailStep {
 }
 
 impl Tail {
-    /// The steps, of which the first reads `source` and the last writes `sink`.
+    /// Makes the operation; the first step reads `source` and the last one writes `sink`.
     pub fn new(
         steps: Vec<TailStep>,
         output: Shape,
@@ -253,7 +253,7 @@ impl Tail {
         }
     }
 
-    /// Applies one step; bits are integers 0 and 1, signs -1 and +1.
+    /// Applies one step; bits are the integers 0 and 1, signs -1 and +1.
     fn apply(&self, step: &TailStep, cx: &mut Cx<'_>, x: Source) -> Source {
         let other = |of: [usize; 2], used: usize| if of[0] == used { of[1] } else { of[0] };
         let (from_ints, from_reals) = match x {
@@ -290,8 +290,8 @@ impl Tail {
         }
     }
 
-    /// Puts integers, the bits 0 and 1 or signs, (height, width, channel), where the bits
-    /// belong.
+    /// Writes integers that stand for bits (0 and 1, or signs), stored as (height, width, channel),
+    /// as bits to `place`.
     fn place(&self, place: Place, cx: &mut Cx<'_>, x: usize) {
         let shape = self.output;
         let x = &cx.s.ints[x][..shape.len()];
@@ -353,7 +353,7 @@ impl Op for Tail {
 }
 
 impl Step {
-    /// Whether it makes reals; flattening makes what it reads.
+    /// Returns whether the step makes reals; flattening makes the kind that it reads.
     fn makes_reals(&self) -> bool {
         matches!(
             self,

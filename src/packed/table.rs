@@ -1,17 +1,17 @@
-//! Real weights over bits: for each kernel position and group of 4 channels, the
-//! 16 partial sums of the weights, for many output channels at once.
+//! Products of real weights with bits by table look-up: for each kernel position and group of 4
+//! channels there is a table of the 16 partial sums of the weights, for many output channels at
+//! once.
 //!
 //! ```text
 //! sum[o] = bias[o] + Σ_taps Σ_groups table[tap, group][the group's 4 bits][o]
 //! ```
 //!
-//! Over signs a 0 bit takes a weight away, and what lies outside of the image is added to
-//! the bias of the position ([`super::counts`]).
+//! Over signs a bit 0 subtracts its weight; the contribution of the border is added to the bias of
+//! the position ([`super::counts`]).
 //!
-//! A sum costs a quarter of its weights in additions, and none of the
-//! multiplications. The tables are looked up block by block: a block's part of
-//! them stays in the first-level cache while every position of the image adds
-//! to its sums.
+//! A sum needs a quarter as many additions as it has weights, and no multiplications. The tables
+//! are processed in blocks that fit the L1 cache: each block is applied at all positions of the
+//! image before the next.
 
 use super::counts::Classes;
 use super::op::{Cx, Op};
@@ -19,25 +19,25 @@ use super::scratch::Sizes;
 use super::window_spec::WindowSpec;
 use crate::kernels::packed::{Lookups, TABLE_WIDTHS};
 
-/// Bytes of tables in use together, and of sums: both stay in the first-level
-/// cache.
+/// Size in bytes of the tables of a block, and of the sums that are updated together, so that both
+/// fit the L1 cache.
 const CACHE: usize = 16 << 10;
 
-/// The layer.
+/// The operation of a layer with real weights over bits.
 pub(super) struct TableConv {
     from: usize,
     to: usize,
     channels: usize,
-    /// The sums, in rows of whole tables' widths.
+    /// Number of sums of a position, rounded up to whole tables.
     sums: usize,
     step: usize,
     starts: Vec<u32>,
-    /// The first sums: a row of whole tables' widths for every position, or one for all.
+    /// The initial sums: one row for every position, or one row for all positions.
     bias: Vec<f32>,
     blocks: Vec<Block>,
 }
 
-/// Some look-ups for some output channels.
+/// A set of look-ups for a range of output channels.
 struct Block {
     first: usize,
     width: usize,
@@ -46,8 +46,8 @@ struct Block {
 }
 
 impl TableConv {
-    /// `weight(o, i)` for input `i` in the order (channel, row, column); over bits, or
-    /// `signs`.
+    /// Makes the operation, over bits or (with `signs`) over signs; `weight(o, i)` is the weight of
+    /// input `i` in the order (channel, row, column).
     pub fn new(
         (spec, signs): (&WindowSpec, bool),
         weight: impl Fn(usize, usize) -> f32,
@@ -79,7 +79,7 @@ impl TableConv {
                 .into_iter()
                 .rfind(|&w| w <= left.next_multiple_of(8) && fits(w));
             let width = width.unwrap_or(8);
-            // One position alone gains nothing from a table that stays.
+            // With only one position, keeping a table in the cache has no benefit.
             let together = match starts.len() {
                 1 => lookups.len(),
                 _ => CACHE / (64 * width),
@@ -110,8 +110,8 @@ impl TableConv {
     }
 }
 
-/// The partial sums of a block: for each look-up and each of the 16 patterns of its bits,
-/// those of `width` outputs from the first one on.
+/// Returns the partial sums of a block: for each look-up and each of the 16 patterns of its bits,
+/// those of `width` outputs from `first` on.
 fn block_table(
     (spec, signs): (&WindowSpec, bool),
     weight: &impl Fn(usize, usize) -> f32,
@@ -137,15 +137,15 @@ fn block_table(
     table
 }
 
-/// What the sums begin with: the bias, and what lies outside of the image, which is one row
-/// for each position where that differs between positions.
+/// Returns the initial sums: the bias plus the contribution of the border, in one row per position
+/// if the contribution depends on the position, else in one row.
 fn first_sums(
     (spec, signs): (&WindowSpec, bool),
     weight: &impl Fn(usize, usize) -> f32,
     bias: &[f32],
     step: usize,
 ) -> Vec<f32> {
-    // The bits of the border are 0, which is what a sign of -1 is.
+    // The bits of the border are 0, which stands for the sign -1.
     let border = f64::from(spec.border) + if signs { 1.0 } else { 0.0 };
     let varies = spec.padding > 0 && border != 0.0;
     let positions = if varies { spec.output.pixels() } else { 1 };

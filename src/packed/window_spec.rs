@@ -1,9 +1,9 @@
-//! The window of a sum over bits.
+//! The window of a product over bits.
 
 use super::layout::Nibbles;
 use crate::tensor::Shape;
 
-/// A window over bits: a convolution, or a linear layer as one window.
+/// The window of a convolution over bits, or of a linear layer, which is one window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowSpec {
     pub input: Shape,
@@ -15,7 +15,7 @@ pub(super) struct WindowSpec {
 }
 
 impl WindowSpec {
-    /// How the input's nibbles must lie, and how many bytes they take.
+    /// Returns the layout of the input's nibbles, and their size in bytes.
     pub fn nibbles(&self) -> (Nibbles, usize) {
         let groups = self.input.channels.div_ceil(4);
         let row = self.input.width + 2 * self.padding;
@@ -30,7 +30,7 @@ impl WindowSpec {
         )
     }
 
-    /// Inputs of one output.
+    /// Returns the number of inputs that an output is a sum over.
     pub fn depth(&self) -> usize {
         self.kernel.0 * self.kernel.1 * self.input.channels
     }

@@ -1,9 +1,9 @@
-//! Windows over an image (height, width, channel), and the order of a vector.
+//! Pooling of images stored as (height, width, channel), and flattening to PyTorch's order.
 
 use crate::tensor::Shape;
 
-/// Largest (or, where `least`, smallest) number of each window; (height, width,
-/// channel).
+/// Takes the largest number of each window, or the smallest for channels in which `least` is set;
+/// the result is stored as (height, width, channel).
 pub(super) fn pool_ints(
     x: &[i32],
     shape: Shape,
@@ -17,7 +17,7 @@ pub(super) fn pool_ints(
     });
 }
 
-/// Largest number of each window, a NaN above all.
+/// Takes the largest number of each window; a NaN counts as larger than all numbers.
 pub(super) fn max_pool(
     x: &[f32],
     shape: Shape,
@@ -36,7 +36,7 @@ pub(super) fn max_pool(
     });
 }
 
-/// The largest number of a channel in a window, or the smallest.
+/// Returns the largest number of a channel in a window, or the smallest.
 pub(super) fn extreme(
     x: &[i32],
     shape: Shape,
@@ -53,7 +53,7 @@ pub(super) fn extreme(
     best
 }
 
-/// Calls `f(pixel of the first corner, channel)` for each window of height and width.
+/// Calls `f(index of the window's first pixel, channel)` for each window and channel.
 pub(super) fn for_windows(
     shape: Shape,
     ((height, width), stride): ((usize, usize), usize),
@@ -91,7 +91,7 @@ pub(super) fn add_windows<T: Copy + Default + std::ops::AddAssign>(
     }
 }
 
-/// The numbers of an image in the order (channel, height, width).
+/// Writes the numbers of an image in the order (channel, height, width).
 pub(super) fn flatten<T: Copy>(x: &[T], shape: Shape, y: &mut [T]) {
     for (p, x) in x
         .chunks_exact(shape.channels)

@@ -1,8 +1,8 @@
-//! Gradient check: backward against central differences.
+//! Gradient checks: the backward pass against central differences.
 //!
-//! The checked function is `f = Σ w_i · y_i` over the root's numbers `y`, with
-//! fixed random weights `w` and the sum in f64. Its derivative by backward is
-//! compared with `(f(x + h) - f(x - h)) / 2h`, coordinate by coordinate.
+//! The checked function is `f = Σ w_i · y_i` over the elements `y` of the root, with fixed random
+//! weights `w` and a sum in f64. Its derivative by the backward pass is compared with `(f(x + h) -
+//! f(x - h)) / 2h`, coordinate by coordinate.
 
 use rand::Rng;
 
@@ -12,25 +12,25 @@ use crate::random::{below, keyed, uniform};
 /// The result of a [`gradient_check`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// The largest `|analytic - numeric| / max(|analytic|, |numeric|, scale / 10)`,
-    /// where `scale` is the largest analytic derivative of the same tensor.
+    /// The largest error `|analytic - numeric| / max(|analytic|, |numeric|, scale / 10)`, where
+    /// `scale` is the largest analytic derivative of the same tensor.
     pub worst: f64,
-    /// Which coordinate it was at.
+    /// The coordinate with the largest error.
     pub at: String,
-    /// Coordinates compared.
+    /// Number of compared coordinates.
     pub compared: usize,
 }
 
-/// What a coordinate belongs to.
+/// The tensor that a coordinate belongs to.
 #[derive(Clone, Copy)]
 enum Leaf {
     Input(Value),
     Params,
 }
 
-/// Checks the derivative of `root` with respect to every given input and every
-/// parameter, at most `most` coordinates of each (drawn at random beyond that),
-/// with step `h`. The tape's live rows and inputs are used as they are.
+/// Checks the derivative of `root` with respect to each of `inputs` and each parameter, in at most
+/// `most` coordinates of each (a random subset if there are more), with step `h`. The current rows
+/// and inputs of the tape are used.
 pub fn gradient_check(
     tape: &mut Tape,
     inputs: &[Value],
@@ -45,7 +45,7 @@ pub fn gradient_check(
         .iter()
         .map(|_| uniform(rng.next_u64()) * 2.0 - 1.0)
         .collect();
-    // Twice: what the first pass leaves behind must not be in the gradients of the second.
+    // Values left by the first pass must not change the gradients of the second.
     for _ in 0..2 {
         tape.params.grads_mut().fill(0.0);
         tape.backward_from(root, |grad| grad.copy_from_slice(&weights));
@@ -77,7 +77,7 @@ pub fn gradient_check(
             let size = exact.abs().max(numeric.abs()).max(scale / 10.0).max(1e-12);
             let error = (exact - numeric).abs() / size;
             result.compared += 1;
-            // A NaN must fail the check, not pass it by.
+            // A NaN must fail the check; a comparison alone would ignore it.
             if error.is_nan() || error > result.worst {
                 result.worst = if error.is_nan() { f64::INFINITY } else { error };
                 result.at = match leaf {
@@ -92,7 +92,7 @@ pub fn gradient_check(
     result
 }
 
-/// `(f(x + h) - f(x - h)) / 2h` in coordinate `i` of a leaf.
+/// Returns `(f(x + h) - f(x - h)) / 2h` in coordinate `i` of a tensor.
 fn central_difference(
     tape: &mut Tape,
     (leaf, i): (Leaf, usize),
@@ -112,7 +112,7 @@ fn central_difference(
     };
     let (up, down) = (f(at + h), f(at - h));
     leaf_mut(tape, leaf)[i] = at;
-    // The step that was really made, after rounding.
+    // The step that was made, after rounding.
     let step = f64::from(at + h) - f64::from(at - h);
     (up - down) / step
 }
@@ -124,7 +124,7 @@ fn leaf_mut(tape: &mut Tape, leaf: Leaf) -> &mut [f32] {
     }
 }
 
-/// Name and index of the parameter at `flat`.
+/// Returns name and index of the parameter at index `flat` of the flat storage.
 fn name_of(tape: &Tape, flat: usize) -> String {
     let entry = tape
         .params

@@ -1,9 +1,9 @@
-//! Gradients that a node adds to.
+//! The gradients of a node's inputs.
 
 use super::{Place, Rows, Value};
 use crate::kernels::gemm::Store;
 
-/// The gradients of a node's inputs.
+/// The gradients of a node's inputs, to which its backward pass adds.
 pub struct Grads<'a> {
     pub(super) past: &'a mut [f32],
     pub(super) places: &'a [Place],
@@ -15,13 +15,13 @@ pub struct Grads<'a> {
 }
 
 impl Grads<'_> {
-    /// Whether anything asks for the gradient of input `i`; nothing does of images.
+    /// Returns whether the gradient of input `i` is needed; that of images is not.
     pub fn wants(&self, i: usize) -> bool {
         self.places[self.inputs[i].0].wants_grad
     }
 
-    /// The gradient of input `i`, or `None` where nothing asks for it. A node takes it once:
-    /// the first node that does writes it, and all others add to it.
+    /// Returns the gradient of input `i`, or `None` if it is not needed. A node calls this at most
+    /// once per input: the first node that does writes the gradient, and all others add to it.
     pub fn of(&mut self, i: usize) -> Option<Grad<'_>> {
         let value = self.inputs[i].0;
         let place = &self.places[value];
@@ -38,7 +38,8 @@ impl Grads<'_> {
         let (slice, beyond) =
             self.past[place.offset..][..reach * width].split_at_mut(rows.live * width);
         if !begun {
-            // Rows that this node leaves out, and another one below or beside it does not.
+            // This node does not compute these rows, but another node that reads the value may add
+            // to them.
             beyond.fill(0.0);
         }
         Some(Grad {
@@ -50,7 +51,7 @@ impl Grads<'_> {
     }
 }
 
-/// A gradient to add to.
+/// A gradient to which a node adds.
 pub struct Grad<'a> {
     slice: &'a mut [f32],
     width: usize,
@@ -59,13 +60,13 @@ pub struct Grad<'a> {
 }
 
 impl Grad<'_> {
-    /// How the gradient's rows are cut.
+    /// Returns the rows of the gradient, and how they are split.
     pub fn rows(&self) -> Rows {
         self.rows
     }
 
-    /// Runs `work(rows, their gradient, scratch)` for every chunk; the gradient holds
-    /// zeros or earlier contributions, and `work` adds to it.
+    /// Runs `work(rows, their gradient, scratch)` for every chunk, which adds to the gradient. The
+    /// gradient holds zeros or earlier contributions.
     pub fn add<S: Send>(
         self,
         scratch: &mut [S],
@@ -79,8 +80,8 @@ impl Grad<'_> {
         });
     }
 
-    /// [`Self::add`] number by number: runs `work(i, gradient i)`, which adds to it, for
-    /// every number of every row of `width` numbers.
+    /// As [`Self::add`], element by element: runs `work(i, gradient i)`, which adds to the
+    /// gradient, for every element of every row of `width` elements.
     pub fn map<S: Send>(
         self,
         width: usize,
@@ -94,8 +95,8 @@ impl Grad<'_> {
         });
     }
 
-    /// [`Self::add`] for work that can overwrite: it is told whether to assign
-    /// (the gradient holds anything) or to add to earlier contributions.
+    /// As [`Self::add`], for work that can overwrite: its last argument states whether to assign
+    /// (the content of the gradient is arbitrary) or to add to earlier contributions.
     pub fn store<S: Send>(
         self,
         scratch: &mut [S],

@@ -1,27 +1,27 @@
-//! Floor 2: reverse-mode differentiation over a tape that is recorded once and
-//! replayed every step.
+//! Reverse-mode automatic differentiation over a tape that is recorded once and replayed in every
+//! step (floor 2).
 //!
-//! A [`Tape`] is a list of nodes in the order of recording. A node is one layer
-//! ([`Op`]); its output, one row a sample, lies in a single arena at a place
-//! fixed when the tape is sealed, and the gradient of that output lies at the
-//! same place of a second arena.
+//! A [`Tape`] is a list of nodes in the order of recording. A node is one layer ([`Op`]); its
+//! output, one row per sample, is stored in an arena at a position that is fixed when the tape is
+//! sealed, and the gradient of the output at the same position of a second arena.
 //!
 //! **Invariants.**
-//! - A node reads only values recorded before it. So `split_at_mut` at its
-//!   output hands it the whole past to read and its own output to write; there
-//!   is no interior mutability and no copying.
-//! - `backward` *adds* to the gradients of its inputs. The tape clears a gradient
-//!   when its first contribution arrives ([`Grad`]).
-//! - A warm step allocates nothing.
-//! - Sums over rows are added up in one tree over leaves that the batch sets alone, so no
-//!   result depends on the number of threads ([`Rows`], [`tree`]); noise is keyed by
-//!   position ([`Noise`]).
-//! - A value that depends on no sampled unit has one row an image; every other value has
-//!   [`Group::size`] rows an image ([`Tape::with_group`]), one for each sample and each
-//!   extra evaluation that an estimator asks for. Where the two meet in one node, the
-//!   first is repeated ([`Tape::align`]).
-//! - A node that needs its gradient in the primary rows alone ([`Op::narrows`]) spares the
-//!   nodes below it the other rows, as far as no other way leads from them to the root.
+//! - A node reads only values recorded before it. Therefore `split_at_mut` at its output separates
+//!   all earlier values, which it reads, from its output, which it writes, without interior
+//!   mutability or copies.
+//! - `backward` *adds* to the gradients of a node's inputs. The tape clears a gradient when its
+//!   first contribution arrives ([`Grad`]).
+//! - A step allocates nothing after the first one.
+//! - Sums over rows are added in a fixed tree over leaves that depends on the batch only, so no
+//!   result depends on the number of threads ([`Rows`], [`tree`]); noise is keyed by position
+//!   ([`Noise`]).
+//! - A value that depends on no sampled unit has one row per image; every other value has
+//!   [`Group::size`] rows per image ([`Tape::with_group`]), one for each sample and each further
+//!   evaluation that an estimator requests. If one node reads both, the former is repeated
+//!   ([`Tape::align`]).
+//! - If a node needs its gradient in the primary rows only ([`Op::narrows`]), the nodes that depend
+//!   on its input do not compute gradients in the other rows, unless another path from them to the
+//!   root needs these.
 
 pub mod check;
 mod grads;
@@ -41,7 +41,7 @@ pub use rows::{LEAVES, Pool, Rows, reduce};
 use crate::kernels::Engine;
 use crate::tensor::{Arena, Shape, whole_lines};
 
-/// The handle of a value on the tape: an input, or the output of a node.
+/// A handle of a value on the tape, which is an input or the output of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
@@ -50,11 +50,12 @@ struct Place {
     shape: Shape,
     offset: usize,
     wants_grad: bool,
-    /// Whether an image has a group of rows here, rather than one.
+    /// Whether an image has a group of rows of this value, rather than one row.
     expanded: bool,
-    /// Whether every number is 0 or 1.
+    /// Whether every element is 0 or 1.
     bits: bool,
-    /// Whether its node is replayed backwards although nothing asks for its gradient.
+    /// Whether the node of this value takes part in the backward pass although its gradient is not
+    /// needed.
     no_grad: bool,
 }
 
@@ -74,17 +75,18 @@ struct Node {
     output: Value,
 }
 
-/// A network as a list of nodes; see the module's page.
+/// A network as a list of nodes, with the memory for values and gradients. It is recorded once and
+/// then replayed forwards and backwards for every batch.
 pub struct Tape {
     nodes: Vec<Node>,
     places: Vec<Place>,
     values: Arena,
     grads: Arena,
     begun: Vec<bool>,
-    /// For each value, the rows of its gradient that the replay under way computes.
+    /// For each value, the number of rows of its gradient that the current backward pass computes.
     reach: Vec<usize>,
     capacity: usize,
-    /// Rows of images, and of groups of rows.
+    /// Rows of images, and rows of groups.
     image_rows: Rows,
     full: Rows,
     /// Parameters and buffers.
@@ -93,18 +95,18 @@ pub struct Tape {
     pub pass: Pass,
     /// Labels of the next pass.
     pub batch: Batch,
-    /// What score-function estimators learn from.
+    /// The learning signals of score-function estimators.
     pub signals: Signals,
 }
 
 impl Tape {
-    /// An empty tape for batches of at most `capacity` images, each of them one row.
+    /// Makes an empty tape for batches of at most `capacity` images, with one row per image.
     pub fn new(engine: Engine, capacity: usize) -> Self {
         Self::with_group(engine, capacity, 1)
     }
 
-    /// An empty tape for batches of at most `capacity` images, each of which has up to
-    /// `size` rows from the sampled units on.
+    /// Makes an empty tape for batches of at most `capacity` images, each of which has up to `size`
+    /// rows in values that depend on sampled units.
     pub fn with_group(engine: Engine, capacity: usize, size: usize) -> Self {
         Self {
             nodes: Vec::new(),
@@ -123,8 +125,8 @@ impl Tape {
         }
     }
 
-    /// Records an input of that shape, which has one row an image. With `wants_grad`
-    /// false (images, targets) no gradient is computed for it.
+    /// Records an input of that shape, with one row per image. If `wants_grad` is false (images,
+    /// targets), its gradient is not computed.
     pub fn input(&mut self, shape: Shape, wants_grad: bool) -> Value {
         self.place(shape, wants_grad, false)
     }
@@ -142,14 +144,14 @@ impl Tape {
         Value(self.places.len() - 1)
     }
 
-    /// Records a node whose output has that shape, and a group of rows an image if any of
-    /// its inputs has.
+    /// Records a node whose output has that shape, with a group of rows per image if any of its
+    /// inputs has one.
     pub fn push(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
         let expanded = inputs.iter().any(|&x| self.is_expanded(x));
         self.node(op, inputs, shape, expanded)
     }
 
-    /// Records a node whose output has a group of rows an image whatever its inputs have.
+    /// Records a node whose output has a group of rows per image, whatever its inputs have.
     pub fn push_expanded(&mut self, op: Box<dyn Op>, inputs: &[Value], shape: Shape) -> Value {
         self.node(op, inputs, shape, true)
     }
@@ -164,7 +166,7 @@ impl Tape {
         output
     }
 
-    /// Gives all these values a group of rows an image if any of them has, so that they
+    /// Returns the values, each with a group of rows per image if any of them has one, so that they
     /// can be inputs of one node.
     pub fn align(&mut self, values: &[Value]) -> Vec<Value> {
         let mixed = values.iter().any(|&x| self.is_expanded(x));
@@ -175,31 +177,31 @@ impl Tape {
         values.iter().map(aligned).collect()
     }
 
-    /// Declares that every number of `value` is 0 or 1, in every pass: layers above
-    /// may then compute with bits.
+    /// Declares that every element of `value` is 0 or 1 in every pass, so that layers above may
+    /// compute with bits.
     pub fn declare_bits(&mut self, value: Value) {
         self.places[value.0].bits = true;
     }
 
-    /// Declares that the node of `value` makes nothing of the gradient of its output: the
-    /// layers above then leave it out, and the node is still replayed backwards.
+    /// Declares that the node of `value` does not use the gradient of its output. The layers above
+    /// then do not compute it, and the node still takes part in the backward pass.
     pub fn declare_no_grad(&mut self, value: Value) {
         let place = &mut self.places[value.0];
         (place.wants_grad, place.no_grad) = (false, true);
     }
 
-    /// Whether every number of `value` is declared to be 0 or 1.
+    /// Returns whether every element of `value` is declared to be 0 or 1.
     pub fn is_bits(&self, value: Value) -> bool {
         self.places[value.0].bits
     }
 
-    /// Whether an image has a group of rows of `value`, rather than one.
+    /// Returns whether an image has a group of rows of `value`, rather than one row.
     pub fn is_expanded(&self, value: Value) -> bool {
         self.places[value.0].expanded
     }
 
-    /// Ends the recording: reserves memory for values and, with `training`, for
-    /// their gradients.
+    /// Ends the recording: allocates the memory for values and, if `training` is set, for their
+    /// gradients.
     pub fn seal(&mut self, training: bool) {
         let len = self.end();
         self.values = Arena::zeros(len);
@@ -208,12 +210,12 @@ impl Tape {
         self.reach = vec![0; self.places.len()];
     }
 
-    /// Images that a batch may have.
+    /// Returns the largest number of images in a batch.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// How the rows of `value` are cut in a full batch.
+    /// Returns the rows of `value` in a full batch, and how they are split.
     pub fn cut(&self, value: Value) -> Rows {
         match self.is_expanded(value) {
             true => self.full,
@@ -221,36 +223,38 @@ impl Tape {
         }
     }
 
-    /// Pieces of scratch memory that an op over `value` needs: one for each chunk of rows.
+    /// Returns the number of scratch buffers that an operation over `value` needs, one for each
+    /// chunk of rows.
     pub fn chunks(&self, value: Value) -> usize {
         Rows::chunks_of(self.cut(value).live)
     }
 
-    /// The most rows that a chunk of `value` has.
+    /// Returns the largest number of rows in a chunk of `value`.
     pub fn chunk(&self, value: Value) -> usize {
         self.cut(value).most_of_chunk()
     }
 
-    /// How the images of the batch are cut.
+    /// Returns the rows of a batch's images, and how they are split.
     pub fn image_rows(&self) -> Rows {
         let live = self.pass.group.images;
         self.image_rows.with_live(live)
     }
 
-    /// How the rows of a full batch are cut where images have groups of rows.
+    /// Returns the rows of a full batch in which images have groups of rows, and how they are
+    /// split.
     pub fn full(&self) -> Rows {
         self.full
     }
 
-    /// The shape of one row of `value`.
+    /// Returns the shape of one row of `value`.
     pub fn shape(&self, value: Value) -> Shape {
         self.places[value.0].shape
     }
 
-    /// Sets the live images of the next pass.
+    /// Sets the number of images in the next pass.
     ///
     /// # Panics
-    /// If `images` is 0 or more than the capacity.
+    /// Panics if `images` is 0 or more than the capacity.
     pub fn set_rows(&mut self, images: usize) {
         assert!(
             (1..=self.capacity).contains(&images),
@@ -261,10 +265,10 @@ impl Tape {
         self.pass.rows = self.image_rows();
     }
 
-    /// Sets the samples of an image, and its evaluations of each sample.
+    /// Sets the number of samples per image, and of particles (evaluations) per sample.
     ///
     /// # Panics
-    /// If that makes no rows, or more than [`Self::with_group`] was told.
+    /// Panics if the product is 0, or more than the size stated to [`Self::with_group`].
     pub fn set_group(&mut self, samples: usize, particles: usize) {
         let size = samples * particles;
         assert!(
@@ -284,36 +288,36 @@ impl Tape {
         }
     }
 
-    /// The live rows of a value.
+    /// Returns the rows in use of a value.
     pub fn value(&self, value: Value) -> &[f32] {
         let place = &self.places[value.0];
         &self.values.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
-    /// The live rows of a value, to write: how inputs are set.
+    /// Returns the rows in use of a value, mutably; this is how inputs are set.
     pub fn value_mut(&mut self, value: Value) -> &mut [f32] {
         let place = &self.places[value.0];
         let len = place.rows(&self.pass) * place.shape.len();
         &mut self.values.as_mut_slice()[place.offset..][..len]
     }
 
-    /// The live rows of a value's gradient after [`Self::backward`].
+    /// Returns the gradient of a value after [`Self::backward`], in the rows in use.
     pub fn grad(&self, value: Value) -> &[f32] {
         let place = &self.places[value.0];
         &self.grads.as_slice()[place.offset..][..place.rows(&self.pass) * place.shape.len()]
     }
 
-    /// The number of nodes recorded so far, which is the number that the next one gets.
+    /// Returns the number of recorded nodes, which is the index of the next one.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Replays the tape forwards.
+    /// Runs the forward pass.
     pub fn forward(&mut self) {
         self.forward_watched(|_| {});
     }
 
-    /// [`Self::forward`], which calls `done` with the number of each node after it.
+    /// As [`Self::forward`]; after each node, `done` is called with its index.
     pub fn forward_watched(&mut self, mut done: impl FnMut(usize)) {
         self.batch.repeat_labels(self.pass.group);
         for number in 0..self.nodes.len() {
@@ -336,16 +340,16 @@ impl Tape {
         self.pass.rows = self.image_rows();
     }
 
-    /// Replays the tape backwards from `root`, whose gradient is `grad_output` in every
-    /// number of every row. Parameter gradients are added to.
+    /// Runs the backward pass from `root`, whose gradient is `grad_output` in every element of
+    /// every row. It adds to the gradients of the parameters.
     ///
     /// # Panics
-    /// If the tape was not sealed for training.
+    /// Panics if the tape was not sealed for training.
     pub fn backward(&mut self, root: Value, grad_output: f32) {
         self.backward_from(root, |grad| grad.fill(grad_output));
     }
 
-    /// [`Self::backward`] with a gradient of `root` that `set` writes.
+    /// As [`Self::backward`], with a gradient of `root` that `set` writes.
     pub fn backward_from(&mut self, root: Value, set: impl FnOnce(&mut [f32])) {
         self.begun.fill(false);
         let place = &self.places[root.0];
@@ -389,9 +393,9 @@ impl Tape {
         self.pass.rows = image_rows;
     }
 
-    /// Finds the rows of each value's gradient that a replay from `root` computes: the
-    /// most that any node above asks for. A node that narrows asks for the primary rows, and
-    /// a value that is read by another node as well keeps that one's rows.
+    /// Determines the rows of each value's gradient that a backward pass from `root` computes: the
+    /// largest number that any node above needs. A node that narrows needs the primary rows only; a
+    /// value that another node also reads has the rows of that node.
     fn plan_reach(&mut self, root: Value) {
         self.reach.fill(0);
         self.reach[root.0] = self.places[root.0].rows(&self.pass);
@@ -399,7 +403,7 @@ impl Tape {
             let place = &self.places[node.output.0];
             let mut rows = self.reach[node.output.0];
             if place.no_grad {
-                // It learns from the losses of the primary rows.
+                // The node uses the losses of the primary rows.
                 rows = rows.max(self.pass.group.primary());
                 self.reach[node.output.0] = rows;
             }

@@ -1,75 +1,74 @@
-//! A node's rule, and what it is given each way.
+//! The interface of a node's operation, and the arguments of its passes.
 
 use super::{Batch, Grads, Params, Pass, Place, Signals, Value};
 
-/// One layer: a forward rule and its gradient.
+/// The operation of a node: a layer's forward and backward pass.
 pub trait Op: Send {
     /// Computes the output from the inputs.
     fn forward(&mut self, cx: Forward<'_>);
 
-    /// Adds to the gradients of the inputs and of the parameters. There is no
-    /// default: an op without a rule does not compile.
+    /// Adds to the gradients of the inputs and of the parameters. There is no default
+    /// implementation, so every operation must define its gradient.
     fn backward(&mut self, cx: Backward<'_>);
 
-    /// Whether the gradient that [`Self::backward`] leaves is zero outside the
-    /// primary rows ([`super::Group::primary`]), so that the layers below can leave the other
-    /// rows out.
+    /// Returns whether the gradient that [`Self::backward`] computes is zero outside of the primary
+    /// rows ([`super::Group::primary`]), so that the layers below need not compute the other rows.
     fn narrows(&self, _pass: &Pass) -> bool {
         false
     }
 }
 
-/// What [`Op::forward`] is given.
+/// The arguments of [`Op::forward`].
 pub struct Forward<'a> {
     pub(super) past: &'a [f32],
     pub(super) places: &'a [Place],
     pub(super) inputs: &'a [Value],
-    /// The output to write: live rows, one after the other.
+    /// The output to write: the rows in use, one after another.
     pub y: &'a mut [f32],
     /// Parameters and buffers.
     pub params: &'a mut Params,
-    /// The settings of this pass.
+    /// The settings of the pass.
     pub pass: &'a Pass,
-    /// Its labels.
+    /// The labels of the batch.
     pub batch: &'a Batch,
 }
 
 impl<'a> Forward<'a> {
-    /// The live rows of input `i`.
+    /// Returns the rows in use of input `i`.
     pub fn x(&self, i: usize) -> &'a [f32] {
         let place = &self.places[self.inputs[i].0];
         &self.past[place.offset..][..place.rows(self.pass) * place.shape.len()]
     }
 }
 
-/// What [`Op::backward`] is given.
+/// The arguments of [`Op::backward`].
 pub struct Backward<'a> {
     pub(super) values: &'a [f32],
     pub(super) places: &'a [Place],
     pub(super) inputs: &'a [Value],
     pub(super) output: Value,
-    /// The gradient of the output: of the rows in `pass.rows`, which may be fewer
-    /// than the output has ([`Op::narrows`]).
+    /// The gradient of the output in the rows `pass.rows`, which may be fewer than the output has
+    /// ([`Op::narrows`]).
     pub dy: &'a [f32],
     /// The gradients of the inputs.
     pub grads: Grads<'a>,
-    /// Parameters, and their gradients to add to.
+    /// Parameters, and their gradients, to which the pass adds.
     pub params: &'a mut Params,
-    /// The settings of this pass.
+    /// The settings of the pass.
     pub pass: &'a Pass,
-    /// Its labels.
+    /// The labels of the batch.
     pub batch: &'a Batch,
-    /// Losses, baselines and weights of its rows.
+    /// Losses, baselines and weights of the rows.
     pub signals: &'a Signals,
 }
 
 impl<'a> Backward<'a> {
-    /// The live rows of input `i`.
+    /// Returns the rows in use of input `i`.
     pub fn x(&self, i: usize) -> &'a [f32] {
         self.at(self.inputs[i])
     }
 
-    /// The live rows of the output.
+    /// Returns the rows in use of the output.
     pub fn y(&self) -> &'a [f32] {
         self.at(self.output)
     }

@@ -1,4 +1,4 @@
-//! What a pass over the tape is told.
+//! The settings, labels and signals of a pass over the tape.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -6,144 +6,144 @@ use super::Rows;
 use crate::kernels::Engine;
 use crate::random;
 
-/// Which statistics batch norm uses, and whether buffers are updated.
+/// The mode of a pass: which statistics batch norm uses, and whether buffers are updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Batch statistics; running statistics are updated.
+    /// Batch norm uses batch statistics and updates its running statistics.
     Train,
-    /// Running statistics; nothing is updated.
+    /// Batch norm uses its running statistics; no buffer is updated.
     Eval,
 }
 
-/// What a stochastic binary unit emits.
+/// The mode in which stochastic binary units are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Units {
-    /// A Bernoulli sample.
+    /// A unit emits a Bernoulli sample.
     Sample,
-    /// The more likely bit: the deterministic reading `[x > 0]`.
+    /// A unit emits its more likely bit, `[x > 0]`.
     Threshold,
 }
 
-/// What a replay backwards is for.
+/// The purpose of a backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The gradient.
+    /// The pass computes the gradient.
     Gradient,
-    /// A first replay of the extra rows alone, in which binary units save the
-    /// gradients of their outputs for a control variate; the gradients of
-    /// parameters that it leaves behind mean nothing.
+    /// The pass is a preliminary one over the extra rows, in which binary units save the gradients
+    /// of their outputs for a control variate. The gradients of parameters that it leaves are
+    /// meaningless.
     ControlVariate,
 }
 
-/// Which noise a pass draws. Every random number is a function of these three, the key of its
-/// layer and its sample, so that a pass can be repeated to the bit.
+/// The key of the noise of a pass. Every random number is a function of these three numbers, the
+/// key of its layer and its sample, so that a pass can be repeated bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
-    /// The run's seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// The optimiser step, or any number that tells passes apart.
+    /// The optimiser step, or another number that identifies the pass.
     pub step: u64,
-    /// Which draw of several at the same step (and, by convention, high numbers
-    /// for evaluation, so that it never reuses training noise).
+    /// Index of the draw at this step. By convention evaluation uses high numbers, so that it never
+    /// reuses noise of training.
     pub draw: u64,
 }
 
-/// How the rows above the first sampling layer belong to images.
+/// The relation between images and rows in values that depend on sampled units.
 ///
-/// Row `(r·samples + k)·images + n` is particle `r` of sample `k` of image `n`.
-/// Particle 0 is the sample itself; the *primary rows*, all of particle 0, come
-/// first. The other particles evaluate the network at something else than the
-/// sample, for an estimator's sake.
+/// Row `(r·samples + k)·images + n` is particle `r` of sample `k` of image `n`. Particle 0 is the
+/// sample itself; the *primary rows*, all of particle 0, come first. In the other particles the
+/// network is evaluated at other values than the sample, as an estimator requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The number of live images.
+    /// Number of images in use.
     pub images: usize,
-    /// The number of samples of an image.
+    /// Number of samples per image.
     pub samples: usize,
-    /// The number of particles of a sample, and so of its rows.
+    /// Number of particles per sample, which is the number of its rows.
     pub particles: usize,
 }
 
 impl Group {
-    /// The number of rows of an image.
+    /// Returns the number of rows per image.
     pub fn size(&self) -> usize {
         self.samples * self.particles
     }
 
-    /// The number of rows in all.
+    /// Returns the number of rows in all.
     pub fn rows(&self) -> usize {
         self.images * self.size()
     }
 
-    /// The number of primary rows.
+    /// Returns the number of primary rows.
     pub fn primary(&self) -> usize {
         self.images * self.samples
     }
 
-    /// The image of a row.
+    /// Returns the index of the image that a row belongs to.
     pub fn image(&self, row: usize) -> usize {
         row % self.images
     }
 
-    /// The particle that a row is.
+    /// Returns the index of the particle that a row is.
     pub fn particle(&self, row: usize) -> usize {
         row / self.primary()
     }
 }
 
-/// Everything that a pass over the tape is told beside its numbers.
+/// The settings of a pass over the tape.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
-    /// The kernels in use.
+    /// The kernels that are used.
     pub engine: Engine,
-    /// The live rows of the node at work, and how they are cut.
+    /// The rows in use of the current node, and how they are split.
     pub rows: Rows,
-    /// How rows belong to images.
+    /// The relation between rows and images.
     pub group: Group,
-    /// Training or evaluation.
+    /// Training or evaluation mode.
     pub mode: Mode,
-    /// Samples or thresholds.
+    /// Whether stochastic units are sampled or thresholded.
     pub units: Units,
-    /// What a replay backwards is for.
+    /// The purpose of a backward pass.
     pub phase: Phase,
-    /// Whether a control-variate pass came before this replay.
+    /// Whether a control-variate pass preceded this backward pass.
     pub grads_saved: bool,
-    /// The slope `a` of every hard sigmoid, sigmoid and binary unit: their pre-activations are
-    /// multiplied by it.
+    /// The slope `a` of every hard sigmoid, sigmoid and binary unit, by which their pre-activations
+    /// are multiplied.
     pub slope: f32,
     /// The temperature of relaxed bits ([`crate::estimators::Gumbel`]).
     pub temperature: f32,
-    /// Which noise the pass draws.
+    /// The key of the noise.
     pub noise: Noise,
-    /// Whether the samples of an image are all outcomes of its bits instead of draws:
-    /// bit `i` of the network is bit `i` of the sample's number.
+    /// Whether the samples of an image are all outcomes of its bits instead of draws: bit `i` of
+    /// the network is bit `i` of the sample's index.
     pub enumerate: bool,
 }
 
-/// What a batch is labelled with.
+/// The labels of a batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The class of each row; those of the images are set, the rest follows.
+    /// The class of each row. Callers set those of the images; those of further rows are copied
+    /// from them.
     pub labels: Vec<u32>,
 }
 
-/// What score-function estimators learn from, a number for each row; set between
-/// `forward` and `backward` ([`crate::estimators::Driver`]).
+/// The learning signals of score-function estimators, with one number per row, which are set
+/// between the forward and the backward pass ([`crate::estimators::Driver`]).
 #[derive(Debug, Default)]
 pub struct Signals {
     /// The loss of each row.
     pub losses: Vec<f32>,
     /// The baseline that score-function estimators subtract from the loss of each primary row.
     pub baselines: Vec<f32>,
-    /// The weight of each primary row's loss in the objective: one over the primary rows,
-    /// or the probability of its outcome over the images.
+    /// The weight of each primary row's loss in the objective: 1 / number of primary rows, or the
+    /// probability of its outcome / number of images.
     pub weights: Vec<f32>,
     /// The gradient of the objective with respect to each row's loss.
     pub grad_output: Vec<f32>,
 }
 
 impl Pass {
-    /// The settings of a new tape for `capacity` images.
+    /// Returns the settings of a new tape for `capacity` images.
     pub fn new(engine: Engine, capacity: usize) -> Self {
         Self {
             engine,
@@ -168,14 +168,14 @@ impl Pass {
         }
     }
 
-    /// The live primary rows: samples, not what an estimator evaluates beside them.
+    /// Returns the primary rows in use, which are the samples.
     pub fn samples(&self) -> Rows {
         self.rows
             .with_live(self.rows.live.min(self.group.primary()))
     }
 
-    /// The generator of the noise of a sample in the layer with that key. All particles
-    /// of a sample share it; `row` may be any of their rows.
+    /// Returns the generator of the noise of a sample, in the layer with that key. All particles of
+    /// a sample share it; `row` may be any of their rows.
     pub fn noise(&self, key: usize, row: usize) -> Xoshiro256PlusPlus {
         let Noise { seed, step, draw } = self.noise;
         random::unit_noise((seed, step, draw), key, row % self.group.primary())
@@ -189,7 +189,7 @@ impl Batch {
         }
     }
 
-    /// Gives every row its image's label.
+    /// Copies the label of each image to all of its rows.
     pub(super) fn repeat_labels(&mut self, group: Group) {
         for row in group.images..group.rows() {
             self.labels[row] = self.labels[row - group.images];

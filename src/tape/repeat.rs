@@ -1,4 +1,4 @@
-//! A value of one row an image, repeated for each row of the image's group.
+//! A node that repeats a value with one row per image for each row of the image's group.
 //!
 //! ```text
 //! y[row] = x[image of row]          dx[image] += Σ over the image's rows of dy[row]
@@ -11,7 +11,7 @@ struct Repeat {
     scratch: Vec<()>,
 }
 
-/// Records the node; what is known of `x` holds of its output.
+/// Records the node; the declarations of `x` also apply to its output.
 pub(super) fn record(tape: &mut Tape, x: Value) -> Value {
     let shape = tape.shape(x);
     let scratch = vec![

@@ -1,4 +1,4 @@
-//! [`Rows`]: work over the rows of a batch, cut into leaves and chunks.
+//! [`Rows`]: parallel work over the rows of a batch, which are split into leaves and chunks.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -7,33 +7,31 @@ use rayon::prelude::*;
 
 use crate::kernels::tree::{self, Step};
 
-/// Leaves that a batch is cut into; a smaller one has a leaf for each row.
+/// The number of leaves that a batch is split into; a smaller batch has one leaf per row.
 pub const LEAVES: usize = 32;
 
-/// Chunks that a batch is cut into, at most: enough to keep 16 threads busy without a
-/// scratch of partial gradients for every leaf.
+/// The largest number of chunks that a batch is split into: enough to keep 16 threads busy, with
+/// fewer buffers of partial gradients than one per leaf.
 const CHUNKS: usize = 16;
 
-/// Work over the rows of a batch, in parallel and with the same bits on any
+/// The rows in use of a batch, and how they are split for parallel work with the same bits on any
 /// number of threads.
 ///
-/// **Invariant.** Rows are cut into *leaves*, runs of consecutive rows that the batch's
-/// capacity sets alone; sums over rows are sums over leaves, added up in the one tree of
-/// [`crate::kernels::tree`]. Parallel work is cut into *chunks* of whole leaves. A chunk
-/// writes its own rows and its own scratch, and what it has summed is a node of the tree.
-/// No result depends on which thread ran a chunk, or when.
-///
-/// The live rows of a batch and how they are cut.
+/// **Invariant.** Rows are split into *leaves*, runs of consecutive rows that depend on the
+/// capacity of the batch only; sums over rows are sums over leaves, added in the fixed tree of
+/// [`crate::kernels::tree`]. Parallel work is split into *chunks* of whole leaves. A chunk writes
+/// its own rows and its own scratch buffer, and its sum is a node of the tree. No result depends on
+/// which thread processes a chunk, or when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Rows in use; a short last batch lowers it, and leaves out the last leaves.
+    /// Number of rows in use; in a smaller last batch the last leaves are shortened or empty.
     pub live: usize,
-    /// Rows of a full batch.
+    /// Number of rows in a full batch.
     capacity: usize,
 }
 
 impl Rows {
-    /// The cut of a full batch of `capacity` rows.
+    /// Returns the rows of a full batch of `capacity` rows.
     pub fn new(capacity: usize) -> Self {
         Self {
             live: capacity,
@@ -41,56 +39,57 @@ impl Rows {
         }
     }
 
-    /// The same cut with `live` rows in use.
+    /// Returns the same split with `live` rows in use.
     pub fn with_live(self, live: usize) -> Self {
         Self { live, ..self }
     }
 
-    /// Chunks that a batch of `capacity` is cut into: the number of scratches an op needs.
+    /// Returns the number of chunks of a batch of `capacity` rows, which is the number of scratch
+    /// buffers that an operation needs.
     pub(crate) fn chunks_of(capacity: usize) -> usize {
         let rows = Self::new(capacity);
         rows.all_leaves().div_ceil(rows.leaves_of_chunk())
     }
 
-    /// Leaves of a full batch.
+    /// Returns the number of leaves in a full batch.
     fn all_leaves(&self) -> usize {
         self.capacity.clamp(1, LEAVES)
     }
 
-    /// Leaves of a chunk; the last may have fewer.
+    /// Returns the number of leaves in a chunk; the last chunk may have fewer.
     pub(crate) fn leaves_of_chunk(&self) -> usize {
         self.all_leaves().div_ceil(CHUNKS)
     }
 
-    /// Leaves in use.
+    /// Returns the number of leaves in use.
     pub fn leaves(&self) -> usize {
-        // As many as begin below the last row: i·capacity/n < live.
+        // A leaf i is in use if it begins before the last row in use: i·capacity/n < live.
         let (n, capacity) = (self.all_leaves(), self.capacity.max(1));
         (self.live * n).div_ceil(capacity).min(n)
     }
 
-    /// Where leaf `i` begins, or where the last one in use ends.
+    /// Returns the first row of leaf `i`, or the end of the last leaf in use.
     pub(crate) fn start_of_leaf(&self, i: usize) -> usize {
         (i * self.capacity / self.all_leaves()).min(self.live)
     }
 
-    /// The rows of leaf `i`.
+    /// Returns the rows of leaf `i`.
     pub(crate) fn of_leaf(&self, i: usize) -> Range<usize> {
         self.start_of_leaf(i)..self.start_of_leaf(i + 1)
     }
 
-    /// The leaf that begins with `row`, counted from the first one of its chunk.
+    /// Returns the index of the leaf that begins with `row`, within its chunk.
     pub(crate) fn leaf_that_begins(&self, row: usize) -> Option<usize> {
         let leaf = self.leaf_with(row);
         (self.start_of_leaf(leaf) == row).then_some(leaf % self.leaves_of_chunk())
     }
 
-    /// The leaf that `row` is in.
+    /// Returns the index of the leaf that contains `row`.
     fn leaf_with(&self, row: usize) -> usize {
         ((row + 1) * self.all_leaves()).div_ceil(self.capacity.max(1)) - 1
     }
 
-    /// The leaves of a chunk's rows, cut down to the rows in use, each with its number
+    /// Returns the leaves of a chunk's rows, restricted to the rows in use, each with its index
     /// within the chunk.
     pub(crate) fn leaves_in(
         &self,
@@ -102,24 +101,25 @@ impl Rows {
             .take_while(move |(_, leaf)| leaf.start < chunk.end)
     }
 
-    /// Chunks in use.
+    /// Returns the number of chunks in use.
     pub fn chunks(&self) -> usize {
         self.leaves().div_ceil(self.leaves_of_chunk())
     }
 
-    /// The rows of chunk `i`.
+    /// Returns the rows of chunk `i`.
     pub fn of_chunk(&self, i: usize) -> Range<usize> {
         let leaves = self.leaves_of_chunk();
         self.start_of_leaf(i * leaves)..self.start_of_leaf((i + 1) * leaves)
     }
 
-    /// The chunk that `row` is in, and the row's number within it.
+    /// Returns the index of the chunk that contains `row`, and the index of the row within the
+    /// chunk.
     pub(crate) fn chunk_with(&self, row: usize) -> (usize, usize) {
         let chunk = self.leaf_with(row) / self.leaves_of_chunk();
         (chunk, row - self.of_chunk(chunk).start)
     }
 
-    /// Rows that a chunk has at most.
+    /// Returns the largest number of rows in a chunk.
     pub(crate) fn most_of_chunk(&self) -> usize {
         (self.leaves_of_chunk() * self.capacity).div_ceil(self.all_leaves())
     }
@@ -129,8 +129,8 @@ impl Rows {
         self.write(&mut [], 0, scratch, |rows, _, scratch| work(rows, scratch));
     }
 
-    /// Runs `work(rows, their part of out, scratch)` for every chunk; `out` holds
-    /// `width` numbers a row.
+    /// Runs `work(rows, their part of out, scratch)` for every chunk; `out` holds `width` elements
+    /// per row.
     pub fn write<S: Send>(
         &self,
         out: &mut [f32],
@@ -143,7 +143,7 @@ impl Rows {
         self.split(0, out, width, scratch, &work);
     }
 
-    /// [`Self::write`] for the chunks from `first` on, one for each of `scratch`.
+    /// As [`Self::write`], for the chunks from `first` on, one for each of `scratch`.
     fn split<S: Send>(
         &self,
         first: usize,
@@ -168,8 +168,8 @@ impl Rows {
         }
     }
 
-    /// Runs `work(i, number i of out)` for every number of every live row; `out` holds
-    /// `width` numbers a row.
+    /// Runs `work(i, element i of out)` for every element of every row in use; `out` holds `width`
+    /// elements per row.
     pub fn map<S: Send>(
         &self,
         out: &mut [f32],
@@ -184,30 +184,30 @@ impl Rows {
         });
     }
 
-    /// The sum of a number of each live row: each leaf's rows one after the other, the
-    /// leaves in the tree.
+    /// Returns the sum of `of(row)` over the rows in use: the rows of a leaf are added one after
+    /// another, and the leaves in the tree.
     pub fn sum(&self, of: impl Fn(usize) -> f64) -> f64 {
         let leaf = |i| self.of_leaf(i).map(&of).sum::<f64>();
         tree::fold(self.leaves(), leaf, |a, b| a + b)
     }
 }
 
-/// Working memory that chunks borrow, as many pieces as chunks: what was given
-/// back last is handed out first, so it is still in the near caches. Which piece
-/// a chunk gets must not matter to its result.
+/// A pool of buffers that chunks borrow, with as many buffers as chunks. The buffer that was
+/// returned last is lent first, because it is still in the cache. The result of a chunk must not
+/// depend on which buffer it gets.
 #[derive(Debug)]
 pub struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Pool<T> {
-    /// One piece for each of `scratch` chunks.
+    /// Makes one buffer for each of `scratch` chunks.
     pub fn new(scratch: usize, make: impl Fn() -> T) -> Self {
         Self(Mutex::new((0..scratch).map(|_| make()).collect()))
     }
 
-    /// Runs `work` on a piece.
+    /// Runs `work` with a buffer.
     ///
     /// # Panics
-    /// If more chunks are at work than there are pieces.
+    /// Panics if all buffers are in use.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let pieces = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let piece = pieces().pop();
@@ -218,14 +218,14 @@ impl<T> Pool<T> {
     }
 }
 
-/// Adds up one partial sum of each scratch, in the tree, into the first one and returns it.
-/// The scratch are those of all chunks in use, each of which holds its chunk's node.
+/// Adds up one partial sum of each scratch buffer in the tree, into the first one, and returns it.
+/// `scratch` are the buffers of all chunks in use, each of which holds the sum of its chunk.
 pub fn reduce<S: Send + Sync>(
     scratch: &mut [S],
     part: impl Fn(&S) -> &[f32] + Sync,
     first: impl Fn(&mut S) -> &mut [f32],
 ) -> &[f32] {
-    /// Numbers a thread adds up at a time: the nodes stay in the first-level cache.
+    /// Number of elements that a thread adds up at a time, so that the nodes stay in the L1 cache.
     const BLOCK: usize = 1024;
     const HELD: usize = CHUNKS.ilog2() as usize + 1;
     let Some((head, tail)) = scratch.split_first_mut() else {
@@ -235,7 +235,7 @@ pub fn reduce<S: Send + Sync>(
     if !tail.is_empty() {
         let (tail, chunks) = (&*tail, tail.len() + 1);
         sum.par_chunks_mut(BLOCK).enumerate().for_each(|(b, sum)| {
-            // The first buffer is the sum itself, which holds the first leaf already.
+            // The first buffer is the result itself, which already holds the first chunk's sum.
             let mut held = [[0.0f32; BLOCK]; HELD - 1];
             for step in tree::steps(chunks) {
                 match step {
@@ -256,7 +256,7 @@ pub fn reduce<S: Send + Sync>(
     sum
 }
 
-/// `sum += part`
+/// Computes `sum += part`.
 fn add(sum: &mut [f32], part: &[f32]) {
     for (sum, &x) in sum.iter_mut().zip(part) {
         *sum += x;

@@ -57,7 +57,7 @@ fn every_row_is_found_in_its_leaf_and_in_its_chunk() {
     }
 }
 
-/// The tree by its definition: neighbours in pairs, level by level.
+/// Returns the tree sum by its definition: neighbours in pairs, level by level.
 fn tree(mut nodes: Vec<f64>) -> f64 {
     while nodes.len() > 1 {
         nodes = nodes.chunks(2).map(|pair| pair.iter().sum()).collect();
@@ -65,7 +65,7 @@ fn tree(mut nodes: Vec<f64>) -> f64 {
     nodes[0]
 }
 
-/// Numbers of which no two orders of addition have the same sum.
+/// Returns numbers whose sums differ for all orders of addition.
 fn spread(i: usize) -> f64 {
     (i as f64 * 0.37).sin() * 10f64.powi((i * 7 % 23) as i32)
 }

@@ -1,8 +1,10 @@
-//! Sets of arrays: which are images, which labels, and which part of the set each is of.
+//! Data sets of arrays: which arrays are images, which are labels, and which part of the data set
+//! each is.
 //!
-//! An array of three or four dimensions is images, one of whole numbers with one dimension
-//! labels. The part is a word of its name: `train_images`, `x_test`, `kmnist-test-labels`.
-//! Without such a word, the arrays are one part, of which some images are held out.
+//! An array of three or four dimensions holds images; an array of integers with one dimension holds
+//! labels. A word in the name of an array states its part: `train_images`, `x_test`,
+//! `kmnist-test-labels`. Without such a word the arrays are one part, of which some images are held
+//! out for the test.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,22 +20,22 @@ use super::without_effect;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// An array and its name.
+/// The name of an array, and the array.
 pub(super) type Named = (String, Array);
 
-/// What a word in a name says.
+/// The parts of a data set, and the words in the name of an array that state each part.
 const PARTS: [(&str, &[&str]); 3] = [
     ("training", &["train", "training", "tr"]),
     ("validation", &["val", "valid", "validation", "dev"]),
     ("test", &["test", "testing", "t10k"]),
 ];
 
-/// Words by which labels are told from other numbers beside images.
+/// Words in the name of an array that state that it holds labels.
 const LABELS: &[&str] = &[
     "label", "labels", "y", "target", "targets", "class", "classes",
 ];
 
-/// Words of images, and those that stand in their place in the name of the labels.
+/// Words that state images, and the words by which they are replaced in the name of the label file.
 const BESIDE: [(&str, &str); 7] = [
     ("images", "labels"),
     ("image", "label"),
@@ -49,7 +51,7 @@ fn words(name: &str) -> impl Iterator<Item = String> {
         .map(str::to_ascii_lowercase)
 }
 
-/// The part that a name speaks of: its place among [`PARTS`].
+/// Returns the index in [`PARTS`] of the part that a name states.
 fn part(name: &str) -> Option<usize> {
     let of = |word: String| PARTS.iter().position(|(_, known)| known.contains(&&*word));
     words(name).find_map(of)
@@ -59,7 +61,7 @@ fn is_npy(entry: &Entry) -> bool {
     entry.file_name().ends_with(".npy")
 }
 
-/// Whether there are arrays.
+/// Returns whether the tree holds files of arrays.
 pub(super) fn is_here(tree: &Tree) -> bool {
     tree.entries.iter().any(is_npy)
 }
@@ -83,7 +85,7 @@ pub(super) fn of_tree(
     joined(arrays, place, options, tree.skipped.notes())
 }
 
-/// Reads a single array of images, and the labels beside it.
+/// Reads a single file of images, and the file of labels beside it.
 pub(super) fn beside(path: &Path, options: &Options) -> Result<Material> {
     without_effect(options, "arrays")?;
     let stem = super::stem(path);
@@ -110,7 +112,7 @@ pub(super) fn beside(path: &Path, options: &Options) -> Result<Material> {
         )
     })?;
     let read = |path: &Path| Place::File(path.to_path_buf()).read(|reader| npy::read(reader));
-    // One part, whatever the names say.
+    // The two files are one part, even if their names state another.
     let arrays = vec![
         ("images".to_string(), read(path)?),
         ("labels".to_string(), read(&labels)?),
@@ -118,7 +120,7 @@ pub(super) fn beside(path: &Path, options: &Options) -> Result<Material> {
     joined(arrays, path, options, Vec::new())
 }
 
-/// A name in which one word became another; `None` without the word.
+/// Replaces the word `from` in a name by `to`; returns `None` if the name lacks the word.
 fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
     let whole = |at: usize| {
         let letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -128,7 +130,7 @@ fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
     Some(format!("{}{to}{}", &name[..at], &name[at + from.len()..]))
 }
 
-/// A set out of its arrays.
+/// Makes a data set of its arrays.
 pub(super) fn joined(
     arrays: Vec<Named>,
     place: &Path,
@@ -179,7 +181,7 @@ pub(super) fn joined(
     })
 }
 
-/// The parts one behind the other, and how many images are to learn from.
+/// Concatenates the parts, training images first, and returns the number of training images.
 fn stacked(
     train: Pair<'_>,
     validation: Option<Pair<'_>>,
@@ -211,14 +213,14 @@ fn stacked(
     Ok((joined, front))
 }
 
-/// Images and their labels.
+/// An array of images and the array of their labels.
 #[derive(Clone, Copy)]
 struct Pair<'a> {
     images: &'a Named,
     labels: &'a Named,
 }
 
-/// The images and labels of a part; `None` where it has neither.
+/// Finds the images and labels of a part; `None` if there are neither.
 fn pair<'a>(arrays: &[&'a Named], part: &str) -> std::result::Result<Option<Pair<'a>>, String> {
     let named = |all: &[&Named]| {
         all.iter()
@@ -249,7 +251,7 @@ fn pair<'a>(arrays: &[&'a Named], part: &str) -> std::result::Result<Option<Pair
     }
 }
 
-/// Images and labels one behind the other.
+/// Concatenated images and labels.
 struct Joined {
     scale: Scale,
     pixels: Vec<u8>,

@@ -1,12 +1,12 @@
-//! CIFAR-10 and CIFAR-100 in their binary form.
+//! CIFAR-10 and CIFAR-100 in their binary format.
 //!
 //! ```text
-//! CIFAR-10    3073 bytes an image: label, then planes of red, green and blue of 32x32
-//! CIFAR-100   3074: coarse label, fine label, planes; the fine label is taken
+//! CIFAR-10    3073 bytes per image: label, then red, green and blue planes of 32x32
+//! CIFAR-100   3074 bytes per image: coarse label, fine label, planes; the fine label is used
 //! ```
 //!
-//! A file has nothing else, so its length tells which of the two it is; the names
-//! `data_batch_1.bin`, `test_batch.bin`, `train.bin` and `test.bin` tell the parts.
+//! A file has no header, so its length determines which of the two it is; the names
+//! `data_batch_1.bin`, `test_batch.bin`, `train.bin` and `test.bin` determine the part.
 //!
 //! Source: Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
 
@@ -19,17 +19,17 @@ use super::tree::{Entry, Tree};
 use super::without_effect;
 use crate::error::{Error, Result};
 
-/// Side of an image.
+/// Height and width of an image, in pixels.
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 
-/// The most bytes of one file: ten times CIFAR-100's.
+/// The largest size of a file in bytes: ten times that of CIFAR-100's.
 const MAX_OF_FILE: u64 = 2 << 30;
 
-/// The most bytes of a list of names.
+/// The largest size of the file with the names of the classes, in bytes.
 const MAX_NAMES: u64 = 1 << 16;
 
-/// Which part of the set a file is.
+/// The part of the data set that a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Train,
@@ -52,7 +52,7 @@ fn files(tree: &Tree, wanted: Part) -> Vec<&Entry> {
     tree.entries.iter().filter(of_part).collect()
 }
 
-/// Whether there is a file of either set.
+/// Returns whether the tree holds a file of either data set.
 pub(super) fn is_here(tree: &Tree) -> bool {
     tree.entries
         .iter()
@@ -116,7 +116,7 @@ pub(super) fn read(tree: &Tree, place: &Path, options: &Options) -> Result<Mater
 struct Images {
     pixels: Vec<u8>,
     labels: Vec<u32>,
-    /// 1 or 2, once a file was read.
+    /// Number of labels per image: 1 for CIFAR-10, 2 for CIFAR-100; `None` until a file was read.
     labels_of_each: Option<usize>,
 }
 
@@ -162,11 +162,11 @@ impl Images {
     }
 }
 
-/// The files with the names of the classes.
+/// The name of the file with the names of CIFAR-10's classes.
 const TEN: &str = "batches.meta.txt";
 const FINE: &str = "fine_label_names.txt";
 
-/// The names of the classes, a line each; none without the file.
+/// Reads the names of the classes, one per line; the result is empty if the file does not exist.
 fn names(tree: &Tree, file: &str) -> Result<Vec<String>> {
     let Some(entry) = tree.entries.iter().find(|e| e.file_name() == file) else {
         return Ok(Vec::new());

@@ -1,7 +1,7 @@
-//! Decoding the pictures of a set into one block of memory, on all threads.
+//! Decoding of the pictures of a data set into one block of memory, on all threads.
 //!
-//! **Invariant:** the block is compared with the memory that is free before it is taken,
-//! and no more than a few pictures are decoded beside it at a time.
+//! **Invariant:** the size of the block is compared with the free memory before it is allocated,
+//! and at most one decoded picture per thread is in memory beside it.
 
 use std::collections::BTreeMap;
 
@@ -16,37 +16,37 @@ use crate::bounded;
 use crate::data::Background;
 use crate::error::{Error, Result};
 
-/// The most bytes that the file of one picture may have.
+/// The largest size of a picture file, in bytes.
 const MAX_OF_FILE: u64 = 64 << 20;
 
-/// The most bytes that all images together may have.
+/// The largest size of all images together, in bytes.
 const MAX_PIXELS: u64 = 64 << 30;
 
-/// Pictures that are decoded between two reports of progress.
+/// Number of pictures that are decoded between two progress events.
 const AT_ONCE: usize = 256;
 
-/// Pictures by which it is guessed whether there is any in colour.
+/// Number of pictures from which it is estimated whether the data set has colours.
 const GUESSED_BY: usize = 16;
 
-/// Images one behind the other.
+/// Consecutive images of one shape.
 pub(super) struct Decoded {
     pub(super) pixels: Vec<u8>,
-    /// Height, width, channels.
+    /// Height, width and channels.
     pub(super) shape: (usize, usize, usize),
-    /// How they were read.
+    /// The options by which the pictures were read.
     pub(super) options: Options,
 }
 
-/// What one picture came to.
+/// The reason why a picture could not be written as an image, or success.
 enum Outcome {
     Written,
-    /// Its height and width are not those of the first.
+    /// Its height and width differ from those of the first picture.
     OtherSize,
-    /// It is in colour, and there is room for grey alone.
+    /// It is in colour, and the images have one channel.
     Colour,
 }
 
-/// Decodes `pictures`, of which there is one at least.
+/// Decodes `pictures`, of which there must be at least one.
 pub(super) fn decode(
     pictures: &[&Entry],
     options: &Options,
@@ -97,7 +97,7 @@ pub(super) fn decode(
     })
 }
 
-/// What all pictures came to.
+/// The result of decoding all pictures.
 enum Filled {
     Pixels(Vec<u8>),
     OtherSize,
@@ -134,7 +134,7 @@ fn fill(
                 Ok(Outcome::Written)
             })
             .collect();
-        // The first in order is told, whichever thread was faster.
+        // The first fault in the order of the pictures is reported, on any number of threads.
         for outcome in outcomes {
             match outcome? {
                 Outcome::Written => {}
@@ -152,7 +152,7 @@ fn fill(
     Ok(Filled::Pixels(pixels))
 }
 
-/// Zeros for so many images, if there is memory for them.
+/// Allocates zeros for `count` images of `image` bytes, if there is enough free memory.
 pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Result<Vec<u8>> {
     let bytes = (count as u64).checked_mul(image as u64);
     let bytes = bytes.filter(|&bytes| bytes <= MAX_PIXELS);
@@ -165,7 +165,7 @@ pub(super) fn room(count: usize, image: usize, place: &std::path::Path) -> Resul
         )
     };
     let bytes = bytes.ok_or_else(large)?;
-    // Images to test on are put into a block of their own.
+    // A quarter is added because test images are copied to a block of their own.
     if bounded::lacking(bytes.saturating_add(bytes / 4)).is_some() {
         return Err(large());
     }
@@ -181,7 +181,7 @@ fn raster_of(entry: &Entry) -> Result<Raster> {
     raster::decode(&bytes).map_err(|fault| fault.at(&entry.place.path()))
 }
 
-/// What is said of pictures of several sizes: the most frequent first.
+/// Returns the error for pictures of several sizes, which lists the most frequent sizes first.
 fn sizes(pictures: &[&Entry], place: &std::path::Path) -> Error {
     let all: Result<Vec<(usize, usize)>> = pictures
         .par_iter()

@@ -1,18 +1,18 @@
-//! Images to test on where the files hold none of their own.
+//! Choice of the test images if the files have none of their own.
 //!
-//! The choice is a function of what is in the images (or of what alphabets are called),
-//! never of a run's seed, of names or of their order: the set is the same on every machine
-//! and in every run, and its fingerprint says so.
+//! The choice is a function of the content of the images (or of the names of the alphabets), never
+//! of a run's seed, of file names or of their order: the test set is the same on every machine and
+//! in every run, and the fingerprint of the data set covers it.
 
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-/// The share that is held out: a tenth, as the 80/10/10 of Omniglot with a ninth of the
-/// rest for validation.
+/// The share that is held out: a tenth. With a ninth of the rest for validation the proportions are
+/// 80/10/10, as published for Omniglot.
 const SHARE: (usize, usize) = (1, 10);
 
-/// How many of so many are held out: the share rounded, at least one of two or more.
+/// Returns how many of `all` are held out: the share, rounded, but at least one of two or more.
 fn count(all: usize) -> usize {
     let (part, whole) = SHARE;
     match all {
@@ -21,8 +21,8 @@ fn count(all: usize) -> usize {
     }
 }
 
-/// Which of these images are to test on: of each class those with the lowest SHA-256 of
-/// their pixels.
+/// Returns for each image whether it is a test image: in each class, those whose pixels have the
+/// lowest SHA-256.
 pub(super) fn by_image(pixels: &[u8], labels: &[u32]) -> Vec<bool> {
     let size = pixels.len() / labels.len().max(1);
     let hash = |i: usize| -> [u8; 32] { Sha256::digest(&pixels[i * size..][..size]).into() };
@@ -38,7 +38,7 @@ pub(super) fn by_image(pixels: &[u8], labels: &[u32]) -> Vec<bool> {
     test
 }
 
-/// Which of these alphabets are to test on: those with the lowest SHA-256 of their name.
+/// Returns the alphabets that are tested on: those whose names have the lowest SHA-256.
 pub(super) fn by_name(alphabets: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut order: Vec<([u8; 32], &str)> = alphabets
         .iter()
@@ -49,15 +49,15 @@ pub(super) fn by_name(alphabets: &BTreeSet<&str>) -> BTreeSet<String> {
     held.iter().map(|(_, name)| name.to_string()).collect()
 }
 
-/// Puts the rows that are to test on behind the others, each part in its order, within the
-/// memory that they have; labels likewise. Says how many are in front.
+/// Moves the rows of test images behind those of training images, in place; both keep their order.
+/// Labels are reordered likewise. Returns the number of training images.
 pub(super) fn put_behind(pixels: &mut [u8], labels: &mut Vec<u32>, test: &[bool]) -> usize {
     let size = pixels.len() / labels.len().max(1);
     let part = |wanted: bool| (0..test.len()).filter(move |&i| test[i] == wanted);
     let order: Vec<usize> = part(false).chain(part(true)).collect();
     let in_front = part(false).count();
     *labels = order.iter().map(|&from| labels[from]).collect();
-    // Row i becomes row order[i]: a circle of rows at a time.
+    // Row i becomes row order[i], one cycle of the permutation at a time.
     let mut done = vec![false; order.len()];
     let mut kept = vec![0; size];
     for first in 0..order.len() {

@@ -1,49 +1,51 @@
-//! From the names of pictures to classes and parts, without opening any.
+//! Classes and parts of a data set of pictures, determined from their names alone.
+//!
 //!
 //! ```text
 //! class/picture                     no test pictures: some are held out
 //! train/class/picture  test/class/picture  [val/class/picture]
-//! alphabet/character/picture        as torchvision's Omniglot: classes are characters
+//! alphabet/character/picture        as in torchvision's Omniglot: classes are characters
 //! ```
 //!
-//! Folders that hold nothing but one other folder do not count, so an archive may hold
-//! the folder or what is in it. Classes are numbered in the order of their names.
+//! A folder that contains only one other folder is ignored, so an archive may contain the folder of
+//! the data set or its content. Classes are numbered in the order of their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::idx::MAX_CLASSES;
 
-/// Which pictures are of which class, and what for.
+/// The class and the part of each picture.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The names of the classes, sorted; `alphabet/character` where there are alphabets.
+    /// The names of the classes, sorted; `alphabet/character` if there are alphabets.
     pub(super) classes: Vec<String>,
-    /// The pictures to learn from, as (index among all files, class).
+    /// Training pictures, as (index among all files, class).
     pub(super) train: Vec<(usize, u32)>,
-    /// The pictures to test on; `None` where there is no such folder.
+    /// Test pictures, as (index among all files, class); `None` if there is no folder of test
+    /// pictures.
     pub(super) test: Option<Vec<(usize, u32)>>,
-    /// The alphabet of each class, where there are any.
+    /// The alphabet of each class, if there are alphabets.
     pub(super) alphabets: Option<Vec<String>>,
-    /// The alphabets of Omniglot's second part, which are none of the first.
+    /// The alphabets in Omniglot's second part, none of which is in the first.
     pub(super) evaluation: BTreeSet<String>,
-    /// What the user should know, a part of a line each.
+    /// What the user should know, as phrases that are joined to one line.
     pub(super) notes: Vec<String>,
 }
 
 const TRAIN: &[&str] = &["train", "training"];
 const VALIDATION: &[&str] = &["val", "valid", "validation"];
 const TEST: &[&str] = &["test", "testing"];
-/// The two parts of Omniglot, as their archives call them.
+/// The names of Omniglot's two parts.
 const OMNIGLOT: [&str; 2] = ["images_background", "images_evaluation"];
 
-/// A picture's index among all files, and the folders above it with its own name.
+/// The index of a picture among all files, and its path as a list of names.
 type Named<'a> = (usize, &'a [String]);
 
 fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Sorts pictures, given as their names (folders, then the file's own).
+/// Sorts pictures into classes and parts. Each is given as its index and its path, a list of names.
 ///
 /// # Errors
 /// What is wrong with the folders, in words that complete "the folder ...".
@@ -60,7 +62,7 @@ pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> 
     if beside > 0 {
         notes.push(format!("{beside} pictures beside the folders left out"));
     }
-    // A folder with nothing but one other folder in it.
+    // A folder that contains only one other folder is ignored.
     while tops(&all).len() == 1 && all.iter().all(|(_, parts)| parts.len() > 2) {
         for (_, parts) in &mut all {
             *parts = &parts[1..];
@@ -80,7 +82,7 @@ pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> 
         });
     }
     let train = part(TRAIN);
-    // A class may be of trains.
+    // Otherwise `train` may be the name of a class, for example of pictures of trains.
     let in_parts = !train.is_empty() && train.iter().all(|(_, parts)| parts.len() >= 2);
     if !in_parts {
         return classes(all, None, notes);
@@ -94,7 +96,7 @@ pub(super) fn sort(pictures: &[(usize, Vec<String>)]) -> Result<Layout, String> 
     classes(train, test, notes)
 }
 
-/// The alphabets of Omniglot's second part, if none of them is in the first.
+/// Returns the alphabets of Omniglot's second part, if none of them is in the first.
 fn second_part(first: &[Named], second: &[Named]) -> Result<BTreeSet<String>, String> {
     let known: BTreeSet<&str> = first.iter().map(|(_, parts)| &*parts[0]).collect();
     let twice = second.iter().find(|(_, parts)| known.contains(&*parts[0]));
@@ -107,7 +109,7 @@ fn second_part(first: &[Named], second: &[Named]) -> Result<BTreeSet<String>, St
     }
 }
 
-/// What is learned from and what is tested on, of three parts of which the last two may be
+/// Determines the training and the test pictures from three parts, of which the last two may be
 /// empty.
 fn joined<'a>(
     mut train: Vec<Named<'a>>,
@@ -143,7 +145,7 @@ fn joined<'a>(
     }
 }
 
-/// Takes out what lies fewer than so many names deep, and says how much it was.
+/// Removes pictures whose path has fewer than `least` names; returns how many were removed.
 fn drop_shallow(pictures: &mut Vec<Named>, least: usize) -> usize {
     let before = pictures.len();
     pictures.retain(|(_, parts)| parts.len() >= least);
@@ -155,7 +157,7 @@ fn tops(pictures: &[Named]) -> Vec<String> {
     tops.into_iter().cloned().collect()
 }
 
-/// Numbers the classes, which lie one folder or two deep in every part.
+/// Numbers the classes, which are one folder deep in every part, or two folders deep in every part.
 fn classes(
     train: Vec<Named>,
     test: Option<Vec<Named>>,
@@ -202,12 +204,12 @@ fn classes(
     })
 }
 
-/// The name of the class of a picture: the folders above it.
+/// Returns the name of the class of a picture: the names of its folders.
 fn class_of(parts: &[String]) -> String {
     parts[..parts.len() - 1].join("/")
 }
 
-/// Pictures in the order of their names, with the numbers of their classes.
+/// Sorts pictures by their names and returns each with the number of its class.
 fn numbered(
     pictures: &[Named],
     numbers: &BTreeMap<&str, u32>,

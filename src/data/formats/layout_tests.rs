@@ -1,4 +1,4 @@
-//! Folders of every kind, by the names in them alone.
+//! Tests of all kinds of folders, by the names in them alone.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn a_folder_around_the_classes_does_not_count() {
     let plain = sorted(&["a/1", "b/1"]);
     assert_eq!(sorted(&["set/a/1", "set/b/1"]), plain);
     assert_eq!(sorted(&["x/set/a/1", "x/set/b/1"]), plain);
-    // A folder that is named as a part, alone, is one around the classes as well.
+    // A single folder with the name of a part is ignored as any other folder around the classes.
     assert_eq!(sorted(&["train/a/1", "train/b/1"]), plain);
 }
 

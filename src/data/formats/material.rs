@@ -1,5 +1,4 @@
-//! What every loader makes of its files: images, labels and names, out of which a data set
-//! is made in one way.
+//! The common result of all loaders: images, labels and names, from which a data set is made.
 
 use std::path::Path;
 
@@ -10,25 +9,25 @@ use super::held_out;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 
-/// Images and labels, those to learn from in front.
+/// Images and labels, training images first.
 pub(super) struct Material {
     pub(super) pixels: Vec<u8>,
     pub(super) labels: Vec<u32>,
-    /// Height, width, channels.
+    /// Height, width and channels of every image.
     pub(super) shape: (usize, usize, usize),
-    /// How many are to learn from; `None` where the files do not say.
+    /// Number of training images; `None` if the files do not state which images are test images.
     pub(super) train: Option<usize>,
     pub(super) classes: usize,
-    /// Empty where there are none.
+    /// Names of the classes; empty if the files state none.
     pub(super) names: Vec<String>,
-    /// How the files were read.
+    /// The options by which the files were read.
     pub(super) options: Options,
-    /// What the user should know, a part of a line each.
+    /// What the user should know, as phrases that are joined to one line.
     pub(super) notes: Vec<String>,
 }
 
 impl Material {
-    /// The data set that is called `name`, with a test part held out where there is none.
+    /// Makes the data set `name`; test images are held out if the files state none.
     pub(super) fn finish(mut self, name: &str, place: &Path) -> Result<Loaded> {
         let front = match self.train {
             Some(front) => front,
@@ -66,10 +65,10 @@ impl Material {
     }
 }
 
-/// How many classes labels speak of: one more than the largest of those to learn from.
+/// Returns the number of classes: the largest training label plus one.
 ///
 /// # Errors
-/// What is wrong with them, in words that complete "the file ...".
+/// What is wrong with the labels, in words that complete "the file ...".
 pub(super) fn classes_of(train: &[u32], test: &[u32]) -> std::result::Result<usize, String> {
     let last = train.iter().copied().max().unwrap_or(0);
     if last == 0 {

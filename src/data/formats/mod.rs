@@ -1,8 +1,8 @@
-//! Data sets in files other than four IDX files: folders and archives of pictures, CIFAR's
-//! binary files, arrays of NumPy and safetensors.
+//! Data sets in other formats than IDX: folders and archives of pictures, CIFAR's binary files,
+//! NumPy's arrays and safetensors.
 //!
-//! What a place holds is told by its content. A name decides only what no content can:
-//! which class a picture is of, and which part a file is of.
+//! The format is recognised by the content of the files. Names decide only what the content cannot
+//! show: the class of a picture, and the part of the data set that a file holds.
 
 mod arrays;
 mod cifar;
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use tree::Tree;
 
-/// What a file is, by its first bytes.
+/// The format of a file, recognised by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sniffed {
     Picture,
@@ -40,10 +40,10 @@ enum Sniffed {
     Other,
 }
 
-/// How many bytes tell what a file is: those up to the magic of a tar's first header.
+/// Number of bytes that are needed to recognise a format; a tar archive has its magic at byte 257.
 const START: usize = 263;
 
-/// How many files beside each other are looked at for archives.
+/// The largest number of files in a folder that are checked for being archives.
 const MAX_BESIDE: usize = 256;
 
 fn sniff(start: &[u8]) -> Sniffed {
@@ -74,7 +74,7 @@ fn sniff_file(path: &Path) -> Result<Sniffed> {
     Ok(sniff(&start))
 }
 
-/// The name of a file without what tells its kind.
+/// Returns the name of a file without the extension that states its format.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ends = [
@@ -92,13 +92,13 @@ fn stem(path: &Path) -> String {
         .to_string()
 }
 
-/// What a set read from `place` would be called.
+/// Returns the name of a data set that is read from `place`.
 pub(super) fn name_of(place: &Path) -> String {
     stem(place)
 }
 
-/// Whether `place` is one that holds no IDX files by what it is, so that only this folder
-/// can read it.
+/// Returns whether `place` is a file that is not a zip archive, and which therefore holds no IDX
+/// files.
 pub(super) fn is_other_file(place: &Path) -> Result<bool> {
     Ok(match files::look(place)? {
         Some(there) if there.is_file() => sniff_file(place)? != Sniffed::Zip,
@@ -106,10 +106,10 @@ pub(super) fn is_other_file(place: &Path) -> Result<bool> {
     })
 }
 
-/// Whether `place` holds anything that this folder reads; pictures are not opened.
+/// Returns whether `place` holds files of a supported format; pictures are not opened.
 ///
 /// # Errors
-/// When that cannot be found out.
+/// [`Error::Io`] or [`Error::Data`] if the place cannot be read.
 pub(super) fn is_here(place: &Path) -> Result<bool> {
     match files::look(place)? {
         None => Ok(false),
@@ -125,7 +125,7 @@ pub(super) fn is_here(place: &Path) -> Result<bool> {
     }
 }
 
-/// Whether a folder or a zip has files that are named as IDX files are.
+/// Returns whether a folder or a zip archive has files whose names are those of IDX files.
 pub(super) fn has_idx_names(place: &Path) -> Result<bool> {
     let tree = match files::is_folder(place)? {
         true => Tree::of_folder(place)?,
@@ -141,7 +141,7 @@ fn holds(tree: &Tree) -> Result<bool> {
     Ok(cifar::is_here(tree) || arrays::is_here(tree) || pictures::is_here(tree)?)
 }
 
-/// Archives and files of tensors that lie in a folder.
+/// Lists the archives and the files of tensors that are in a folder.
 fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
     let mut found = Vec::new();
     let direct = tree.entries.iter().filter(|entry| entry.parts.len() == 1);
@@ -153,7 +153,7 @@ fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
             Sniffed::Tar,
             Sniffed::Safetensors,
         ];
-        // An IDX file that is compressed by itself is no archive.
+        // A compressed IDX file is not an archive.
         if wanted.contains(&what) && !archive::is_idx(entry.file_name()) {
             found.push((entry.place.path(), what));
         }
@@ -161,12 +161,12 @@ fn beside(tree: &Tree) -> Result<Vec<(PathBuf, Sniffed)>> {
     Ok(found)
 }
 
-/// Reads the set in `place`, which is called `name`; `asked_by` is the setting that named
-/// it.
+/// Reads the data set `name` in `place`; `asked_by` is the name of the setting that named the
+/// place.
 ///
 /// # Errors
-/// [`Error::Data`] for a place that holds no set, or one that is damaged;
-/// [`Error::Spec`] for options that have no effect on it; [`Error::Io`] from the system.
+/// [`Error::Data`] if the place holds no data set, or a damaged one; [`Error::Spec`] for options
+/// that have no effect on it; [`Error::Io`] from the operating system.
 pub(super) fn read(
     place: &Path,
     name: &str,
@@ -249,7 +249,7 @@ fn accepted(asked_by: &str) -> String {
     )
 }
 
-/// The error of options without an effect on files of this kind.
+/// Returns an error if an option is stated that has no effect on files of this format.
 fn without_effect(options: &Options, kind: &str) -> Result<()> {
     let pictures_only = [
         ("size", options.size.is_some()),

@@ -1,12 +1,12 @@
-//! The format `.npy` of NumPy: a line that describes an array, then its numbers.
+//! NumPy's format `.npy`: a header that describes an array, then its elements.
 //!
 //! ```text
 //! \x93NUMPY, version (1, 2 or 3), length of the description (2 or 4 bytes), description
 //! {'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }
 //! ```
 //!
-//! Only what NumPy writes for plain arrays of numbers is read: no objects, which would be
-//! programs, and no records.
+//! Arrays of numbers are read. Arrays of Python objects are refused, because unpickling can run
+//! programs, and so are structured arrays.
 //!
 //! Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
 
@@ -19,10 +19,10 @@ use crate::bounded;
 /// The first bytes of every file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The longest description, which is NumPy's own limit too.
+/// The longest description in bytes, which is also NumPy's limit.
 const MAX_HEADER: usize = 10_000;
 
-/// The most bytes of numbers: 64 GiB.
+/// The largest size of the elements of an array: 64 GiB.
 const MOST: u64 = 64 << 30;
 
 fn fault(what: impl Into<String>) -> Fault {
@@ -32,8 +32,8 @@ fn fault(what: impl Into<String>) -> Fault {
 /// Reads an array.
 ///
 /// # Errors
-/// [`Fault::Format`] for bytes that are no whole file, or for numbers of a kind that is not
-/// read.
+/// [`Fault::Format`] if the bytes are not a complete file, or the element type is not supported;
+/// [`Fault::Read`] if `reader` fails.
 pub(super) fn read(mut reader: impl Read) -> Result<Array, Fault> {
     let start = exactly(&mut reader, 8)?;
     if !start.starts_with(MAGIC) {
@@ -77,7 +77,7 @@ pub(super) fn read(mut reader: impl Read) -> Result<Array, Fault> {
     })
 }
 
-/// The numbers of an array of that shape: exactly as many as it has.
+/// Reads the elements of an array of that shape: exactly as many as it has.
 fn numbers(reader: impl Read, kind: Kind, shape: &[usize]) -> Result<Vec<u8>, Fault> {
     let size = kind.size() as u64;
     let promised = shape
@@ -117,7 +117,7 @@ fn exactly(reader: &mut impl Read, length: usize) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The kind of numbers, and whether their first byte is the highest.
+/// Returns the element type, and whether numbers are big-endian.
 fn kind(descr: &str) -> Result<(Kind, bool), Fault> {
     let (big_endian, name) = match descr.split_at_checked(1) {
         Some(("<" | "|", name)) => (false, name),
@@ -145,7 +145,7 @@ fn kind(descr: &str) -> Result<(Kind, bool), Fault> {
     Ok((kind, big_endian))
 }
 
-/// The three entries of a description, each of which stands there once.
+/// Parses the three entries of a description, each of which must occur once.
 fn describe(text: &str) -> Option<(String, bool, Vec<usize>)> {
     let mut text = text.strip_prefix('{')?.trim_start();
     let (mut descr, mut fortran, mut shape) = (None, None, None);
@@ -181,7 +181,7 @@ fn describe(text: &str) -> Option<(String, bool, Vec<usize>)> {
     Some((descr?, fortran?, shape?))
 }
 
-/// `60000, 28, 28` or `10,` or nothing.
+/// Parses the lengths in a shape: `60000, 28, 28` or `10,` or nothing.
 fn sides(text: &str) -> Option<Vec<usize>> {
     let text = text.trim();
     let text = text.strip_suffix(',').unwrap_or(text);
@@ -190,11 +190,11 @@ fn sides(text: &str) -> Option<Vec<usize>> {
     }
     let side = |text: &str| text.trim().parse::<usize>().ok();
     let sides: Option<Vec<usize>> = text.split(',').map(side).collect();
-    // NumPy has no more dimensions.
+    // NumPy's arrays have at most 64 dimensions.
     sides.filter(|sides| sides.len() <= 64)
 }
 
-/// A text in quotation marks, and what follows it.
+/// Splits a text into a string in quotation marks at its start and the rest.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mark = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     text[1..].split_once(mark)
@@ -267,7 +267,7 @@ mod tests {
         let mut long = [MAGIC, &[2, 0]].concat();
         long.extend(u32::MAX.to_le_bytes());
         assert!(refused(&long).contains("over the limit"));
-        // Objects are programs, and are never read.
+        // Arrays of Python objects can run programs when they are unpickled.
         let object = "{'descr': '|O', 'fortran_order': False, 'shape': (2,)}";
         assert!(refused(&file(object, &[0; 99])).contains("type \"|O\""));
     }

@@ -1,18 +1,18 @@
-//! From arrays of numbers of any kind to pixels and labels.
+//! Conversion of arrays of any element type to pixels and labels.
 //!
-//! Images are bytes here, and nothing is rounded in silence. Pixels are accepted that are
+//! Images are bytes, and no value is rounded silently. The following pixels are accepted:
 //!
-//! - whole numbers from 0 to 255, of any kind of number;
-//! - floating-point numbers that are such a number divided by 255, up to what the division
-//!   itself rounds, where no pixel is above 1;
-//! - true and false, which are 255 and 0.
+//! - integers from 0 to 255, in any element type;
+//! - floating-point numbers that are such an integer divided by 255, within the rounding error of
+//!   the division, if no pixel is above 1;
+//! - booleans, where true is 255 and false is 0.
 //!
-//! Anything else (normalised pixels, or such between two of 255 steps) is refused with what
-//! to do about it.
+//! Anything else (normalised pixels, or values between two multiples of 1/255) is refused with an
+//! error that says what to do.
 
 use super::super::idx::MAX_CLASSES;
 
-/// What the numbers of an array are.
+/// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Bool,
@@ -29,7 +29,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Bytes of a number.
+    /// Returns the size of an element, in bytes.
     pub(super) fn size(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
@@ -44,32 +44,32 @@ impl Kind {
     }
 }
 
-/// An array as it lies in a file.
+/// An array as it is stored in a file.
 #[derive(Debug)]
 pub(super) struct Array {
     pub(super) kind: Kind,
     pub(super) shape: Vec<usize>,
-    /// Whether the first index is that of neighbours in memory, rather than the last.
+    /// Whether the first index varies fastest in memory (Fortran order) rather than the last.
     pub(super) fortran: bool,
-    /// Whether the first byte of a number is the highest.
+    /// Whether the elements are big-endian.
     pub(super) big_endian: bool,
-    /// As many as the shape says.
+    /// The elements; their number is the product of the shape.
     pub(super) bytes: Vec<u8>,
 }
 
-/// What the pixels of an array are.
+/// The range of the pixels of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
-    /// Whole numbers up to 255.
+    /// Integers from 0 to 255.
     Whole,
-    /// Such numbers divided by 255.
+    /// Integers from 0 to 255, divided by 255.
     Unit,
-    /// True and false.
+    /// Booleans.
     Bits,
 }
 
-/// How far a number times 255 may be from a whole one: what 32-bit division rounds, with
-/// room to spare, and a thousandth of the step between two pixels.
+/// The largest distance between 255 times a pixel and an integer: a thousandth of the step between
+/// two pixels, which is far above the rounding error of a 32-bit division.
 const ROUNDED: f64 = 1e-3;
 
 impl Array {
@@ -77,7 +77,7 @@ impl Array {
         self.bytes.len() / self.kind.size()
     }
 
-    /// Number `i` as it lies in memory.
+    /// Returns element `i`, in the order of the memory.
     fn number(&self, i: usize) -> f64 {
         macro_rules! number {
             ($type:ty) => {{
@@ -104,7 +104,7 @@ impl Array {
         }
     }
 
-    /// The scale of its pixels; what cannot be one is found when they are read.
+    /// Returns the range of the pixels. Values outside of this range are found by [`Self::pixels`].
     pub(super) fn scale(&self) -> Scale {
         match self.kind {
             Kind::Bool => Scale::Bits,
@@ -116,8 +116,8 @@ impl Array {
         }
     }
 
-    /// Appends its images in (N, height, width, channel) order, and says of which shape
-    /// (height, width, channels) they are.
+    /// Appends the images to `into`, stored as (N, height, width, channel). Returns the shape
+    /// (height, width, channels) of an image.
     ///
     /// # Errors
     /// What is wrong, in words that complete "the file ...".
@@ -151,7 +151,7 @@ impl Array {
         Ok((h, w, c))
     }
 
-    /// Length and stride of the axes N, height, width and channel.
+    /// Returns length and stride of the axes N, height, width and channel.
     fn axes(&self) -> Result<[(usize, usize); 4], String> {
         let mut strides = vec![1; self.shape.len()];
         let mut next = 1;
@@ -181,23 +181,23 @@ impl Array {
         }
     }
 
-    /// Whether its images are stored a channel after another, as PyTorch's are: at most
-    /// four lie along the second axis and more along the last.
+    /// Returns whether images are stored as (N, C, H, W), as in PyTorch: the second axis has a
+    /// length of at most four, and the last axis is longer.
     pub(super) fn planes_first(&self) -> bool {
         matches!(self.shape[..], [_, c, _, w] if c <= 4 && w > 4)
     }
 
-    /// Whether it may hold images.
+    /// Returns whether the shape is one of images.
     pub(super) fn is_images(&self) -> bool {
         matches!(self.shape.len(), 3 | 4)
     }
 
-    /// Whether it may hold a label an image.
+    /// Returns whether the array can hold one label per image.
     pub(super) fn is_labels(&self) -> bool {
         matches!(self.shape[..], [_] | [_, 1]) && !self.kind.is_float()
     }
 
-    /// Its labels.
+    /// Returns the labels.
     ///
     /// # Errors
     /// What is wrong, in words that complete "the file ...".
@@ -215,7 +215,7 @@ impl Array {
     }
 }
 
-/// The byte that a number is, if it is one.
+/// Returns the byte for an element, or `None` if the element is not a pixel.
 fn pixel(value: f64, scale: Scale) -> Option<u8> {
     let (value, rounded) = match scale {
         Scale::Whole => (value, 0.0),
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn axes_of_every_order() {
-        // N 1, height 5, width 6, channels 2: a byte that tells where it is.
+        // The array has N 1, height 5, width 6, channels 2; each byte states its position.
         let byte = |y: usize, x: usize, c: usize| (100 * c + 10 * y + x) as u8;
         let mut expected = Vec::new();
         let (mut planes, mut fortran) = (Vec::new(), Vec::new());

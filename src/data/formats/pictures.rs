@@ -1,4 +1,5 @@
-//! A set of pictures: which they are, what they show, and how some are held out.
+//! Data sets of pictures: which files are pictures, how they are decoded, and which are test
+//! pictures.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,8 +13,8 @@ use super::tree::{Entry, Tree};
 use super::{START, Sniffed, held_out, sniff};
 use crate::error::{Error, Result};
 
-/// Whether a name says that a file is a picture that can be read. One that is not is then
-/// damaged, rather than passed over.
+/// Returns whether a name has the extension of a supported picture format. A file with such a name
+/// that cannot be decoded is an error and is not skipped.
 fn is_named_picture(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     ["png", "jpg", "jpeg", "jpe", "jfif"]
@@ -26,7 +27,7 @@ fn is_picture(entry: &Entry) -> Result<bool> {
         || sniff(&entry.start(START as u64)?) == Sniffed::Picture)
 }
 
-/// Whether there is a picture in a folder.
+/// Returns whether there is a picture within a folder of the tree.
 pub(super) fn is_here(tree: &Tree) -> Result<bool> {
     let inside = || tree.entries.iter().filter(|entry| entry.parts.len() > 1);
     if inside().any(|entry| is_named_picture(entry.file_name())) {
@@ -40,7 +41,7 @@ pub(super) fn is_here(tree: &Tree) -> Result<bool> {
     Ok(false)
 }
 
-/// Reads the pictures of a tree.
+/// Reads the pictures of a tree as a data set.
 pub(super) fn read(
     tree: &Tree,
     place: &Path,
@@ -85,8 +86,8 @@ pub(super) fn read(
     })
 }
 
-/// The layout with whole alphabets to test on, where that is asked for, and what is said
-/// of it.
+/// Moves whole alphabets to the test part if that is requested. Returns the layout and a note to
+/// the user.
 fn by_alphabet(
     mut layout: Layout,
     options: &Options,

@@ -1,20 +1,20 @@
-//! Pictures of any size and kind made into images of one.
+//! Conversion of pictures of any size and number of channels to images of one shape.
 //!
-//! Scaling weighs pixels by a triangle, as `BILINEAR` of Pillow does; sums have one order,
-//! so that the same picture gives the same bytes on every machine.
+//! Pictures are scaled by a triangular filter, as by Pillow's `BILINEAR`. Sums have a fixed order,
+//! so the same picture gives the same bytes on every machine.
 
 use super::super::preprocess::scaled;
 use super::super::raster::Raster;
 use super::super::reading::{Resize, Size};
 use crate::data::Background;
 
-/// What every picture of a set is made into.
+/// The shape of the images, and how pictures are brought to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub(super) size: Size,
     pub(super) resize: Resize,
     pub(super) backdrop: Background,
-    /// 1 or 3.
+    /// Number of channels: 1 (grey) or 3 (red, green, blue).
     pub(super) channels: usize,
 }
 
@@ -26,8 +26,8 @@ impl Form {
         }
     }
 
-    /// Writes the picture as an image of this form; one of three channels is written grey
-    /// only if it is.
+    /// Writes the picture to `image`. For one channel the picture must be grey; for three, a grey
+    /// picture is written with equal channels.
     pub(super) fn write(&self, raster: &Raster, image: &mut [u8]) {
         let Size { height, width } = self.size;
         if (raster.height, raster.width) == (height, width) {
@@ -62,7 +62,8 @@ impl Form {
         }
     }
 
-    /// One channel of a part of the picture (top, left, height, width), as numbers.
+    /// Returns channel `c` of the part (top, left, height, width) of the picture, as floating-point
+    /// numbers.
     fn plane(&self, raster: &Raster, cut: (usize, usize, usize, usize), c: usize) -> Vec<f32> {
         let (top, left, high, wide) = cut;
         let depth = raster.channels;
@@ -76,7 +77,7 @@ impl Form {
             .collect()
     }
 
-    /// A channel of a pixel laid over the backdrop.
+    /// Returns channel `c` of a pixel, blended with the backdrop by its opacity.
     fn opaque(&self, pixel: &[u8], c: usize) -> u8 {
         let over = |v: u8, a: u8| {
             let (v, a, paper) = (u32::from(v), u32::from(a), u32::from(self.paper()));
@@ -92,10 +93,10 @@ impl Form {
     }
 }
 
-/// The largest part in the middle that has the proportions of `size`.
+/// Returns the largest centred part (top, left, height, width) with the aspect ratio of `size`.
 fn middle(raster: &Raster, size: Size) -> (usize, usize, usize, usize) {
     let (h, w) = (raster.height, raster.width);
-    // Rounded to whole pixels.
+    // Sides are rounded to whole pixels.
     let share = |of: usize, by: usize, over: usize| ((2 * of * by + over) / (2 * over)).max(1);
     let (high, wide) = match w * size.height > h * size.width {
         true => (h, share(h, size.width, size.height).min(w)),
@@ -104,7 +105,7 @@ fn middle(raster: &Raster, size: Size) -> (usize, usize, usize, usize) {
     ((h - high) / 2, (w - wide) / 2, high, wide)
 }
 
-/// Where the whole picture goes in an image of `size`.
+/// Returns the part (top, left, height, width) of an image of `size` that the whole picture fills.
 fn margins(raster: &Raster, size: Size) -> (usize, usize, usize, usize) {
     let (h, w) = (raster.height, raster.width);
     let share = |of: usize, by: usize, over: usize| ((2 * of * by + over) / (2 * over)).max(1);

@@ -1,5 +1,5 @@
-//! Sizes whose images can be written down; others are compared with Pillow's in
-//! `tests/loaders.rs`.
+//! Tests of sizes whose images can be computed by hand; `tests/loaders.rs` compares others with
+//! Pillow's.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn a_picture_of_the_size_is_taken_as_it_is() {
     assert_eq!(written(&form("1x2", Resize::Crop, 1), &grey), [10, 20]);
     let wide = form("1x2", Resize::Fit, 3);
     assert_eq!(written(&wide, &grey), [10, 10, 10, 20, 20, 20]);
-    // Half of 100 over white, and over black.
+    // Grey 100 at half opacity, over white and over black.
     let clear = raster(1, 2, 2, &[100, 128, 100, 0]);
     assert_eq!(written(&form("1x2", Resize::Crop, 1), &clear), [177, 255]);
     let dark = Form {

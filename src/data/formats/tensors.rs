@@ -1,4 +1,4 @@
-//! Data sets in safetensors files: tensors as arrays, by the same names.
+//! Data sets in safetensors files, whose tensors are named as the arrays in [`super::arrays`].
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ use super::without_effect;
 use crate::error::{Error, Result};
 use crate::{bounded, container};
 
-/// The most bytes of a file: 16 GiB.
+/// The largest size of a file: 16 GiB.
 const MOST: u64 = 16 << 30;
 
 /// Reads the images and labels of a file.
 pub(super) fn read(path: &Path, options: &Options) -> Result<Material> {
     without_effect(options, "tensors")?;
-    // The file, its tensors, and the images.
+    // Three times the size of the file may be in memory: the file, its tensors and the images.
     let bytes = bounded::read(path, MOST, 3)?;
     let at = |what: String| Error::data(path, what);
     let file = container::read(&bytes).map_err(at)?;
     let mut arrays = Vec::new();
     for (name, view) in file.tensors.iter() {
-        // What is no image and no label is passed over, whatever it is.
+        // Tensors that are neither images nor labels are skipped.
         let Some(kind) = kind(view.dtype()) else {
             if matches!(view.shape().len(), 3 | 4) {
                 return Err(at(format!(

@@ -1,8 +1,7 @@
-//! The files of a folder, a zip or a tar, as one list of names.
+//! The files of a folder, a zip archive or a tar archive, as a list of names.
 //!
-//! **Invariant:** whatever an archive or a folder claims, the list has at most
-//! [`MAX_ENTRIES`](super::super::archive::MAX_ENTRIES) files, none lies outside, and no
-//! link is followed.
+//! **Invariant:** whatever an archive or a folder contains, the list has at most
+//! [`MAX_ENTRIES`] files, none lies outside of the folder or archive, and no link is followed.
 
 use std::io::{self, Read, Take};
 use std::path::{Path, PathBuf};
@@ -15,27 +14,27 @@ use super::super::place::{self, Place};
 use crate::bounded;
 use crate::error::{Error, Result};
 
-/// How many folders deep files are looked for.
+/// The largest depth of folders in which files are looked for.
 const DEEPEST: usize = 8;
 
-/// The most bytes that the files of a tar may have together.
+/// The largest size of all unpacked files of a tar archive together, in bytes.
 const MAX_UNPACKED: u64 = 4 << 30;
 
-/// A file.
+/// A file in the tree.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// Its name: the folders above it, within what was named, and its own.
+    /// The path of the file within the folder or archive, as a list of names.
     pub(super) parts: Vec<String>,
     pub(super) place: Place,
 }
 
 impl Entry {
-    /// Its name without the folders above it.
+    /// Returns the name of the file without its folders.
     pub(super) fn file_name(&self) -> &str {
         self.parts.last().map_or("", String::as_str)
     }
 
-    /// The first bytes of the file, at most `most`.
+    /// Reads the first bytes of the file, at most `most`.
     pub(super) fn start(&self, most: u64) -> Result<Vec<u8>> {
         self.place.read(|reader| {
             let mut start = Vec::new();
@@ -44,7 +43,7 @@ impl Entry {
         })
     }
 
-    /// All bytes of the file, which may be `most`.
+    /// Reads all bytes of the file, of which there may be at most `most`.
     pub(super) fn bytes(&self, most: u64) -> Result<Vec<u8>> {
         self.place.read(|reader| {
             let bytes = bounded::fill(reader, most)?;
@@ -58,7 +57,7 @@ impl Entry {
     }
 }
 
-/// All files, in the order of their names, and what was left out.
+/// All files, in the order of their names, and the entries that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) entries: Vec<Entry>,
@@ -66,7 +65,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The files below a folder.
+    /// Lists the files in a folder and in the folders below it.
     pub(super) fn of_folder(folder: &Path) -> Result<Self> {
         let mut tree = Self::default();
         tree.walk(folder, &mut Vec::new())?;
@@ -98,7 +97,7 @@ impl Tree {
             } else if kind.is_dir() {
                 self.walk(&entry.path(), above)?;
             } else {
-                // A pipe or a device is refused when it is read.
+                // A pipe or a device is listed, and refused when it is opened.
                 self.entries.push(Entry {
                     parts: above.clone(),
                     place: Place::File(entry.path()),
@@ -112,7 +111,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The files in a zip.
+    /// Lists the files in a zip archive.
     pub(super) fn of_zip(path: &Path) -> Result<Self> {
         let (members, skipped) = archive::entries(path)?;
         let mut tree = Self {
@@ -132,12 +131,12 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The files in a tar, compressed by gzip or not, unpacked into memory.
+    /// Unpacks the files of a tar archive, which may be compressed by gzip, into memory.
     pub(super) fn of_tar(path: &Path, events: &mut dyn FnMut(Event<'_>)) -> Result<Self> {
         let file = place::open(path)?;
         let mut tree = Self::default();
         let plain = idx::decompressed(file).map_err(|fault| fault.at(path))?;
-        // As much is decompressed, whatever lies between the files.
+        // The limit also holds for the bytes between the files.
         let plain = Telling::new(plain, path, events);
         let plain = plain.take(2 * MAX_UNPACKED);
         tree.unpack(plain, path).map_err(|fault| fault.at(path))?;
@@ -178,7 +177,7 @@ impl Tree {
             if parts.iter().any(|part| is_hidden(part)) {
                 continue;
             }
-            // A claim, which is compared with what is there.
+            // The stated size is compared with the number of bytes that are there.
             let size = entry.size();
             if size > MAX_UNPACKED - unpacked {
                 return Err(Fault::Format(
@@ -206,8 +205,8 @@ impl Tree {
         Ok(())
     }
 
-    /// The files of several archives side by side: each is as if it had been unpacked into
-    /// a folder of its own name, unless it holds that folder.
+    /// Lists the files of several archives together: each as if it had been unpacked into a folder
+    /// of its own name, unless it contains only that folder.
     pub(super) fn of_all(archives: &[PathBuf], events: &mut dyn FnMut(Event<'_>)) -> Result<Self> {
         let mut all = Self::default();
         for path in archives {
@@ -236,10 +235,10 @@ impl Tree {
     }
 }
 
-/// Bytes between two reports of progress.
+/// Number of bytes between two progress events.
 const REPORT: u64 = 1 << 20;
 
-/// A reader that tells how far it has come.
+/// A reader that calls `events` with the number of bytes read.
 pub(super) struct Telling<'a, R> {
     inner: R,
     place: &'a Path,
@@ -248,7 +247,7 @@ pub(super) struct Telling<'a, R> {
 }
 
 impl<'a, R> Telling<'a, R> {
-    /// Tells of what is read of a file at `place`.
+    /// Makes a reader that reports the bytes read of the file at `place`.
     pub(super) fn new(inner: R, place: &'a Path, events: &'a mut dyn FnMut(Event<'_>)) -> Self {
         Self {
             inner,
@@ -274,7 +273,7 @@ impl<R: Read> Read for Telling<'_, R> {
     }
 }
 
-/// Whether a name is one of those that systems strew about.
+/// Returns whether a name is one of a file or folder that operating systems create by themselves.
 fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || matches!(name, "__MACOSX" | "Thumbs.db" | "desktop.ini" | "")
 }
@@ -288,7 +287,7 @@ fn tar_fault(error: std::io::Error) -> Fault {
         return Fault::Read(error);
     }
     let known = match Fault::from(error) {
-        // What the decompressor says is said of the compressed file.
+        // An error of the decompressor is reported for the compressed file.
         Fault::Format(what) if what.contains("memory") => what,
         _ => "is no sound tar file, or is cut short; fetch or copy the file again".into(),
     };

@@ -1,4 +1,4 @@
-//! What is listed of folders and tars, and what is not.
+//! Tests of which files of folders and tar archives are listed.
 
 use super::*;
 use crate::data::idx::gzip;
@@ -19,7 +19,7 @@ fn a_folder_without_its_links_and_hidden_files() {
     }
     #[cfg(unix)]
     {
-        // One leads out, one in a circle.
+        // One link leads out of the folder, the other to the folder itself.
         std::os::unix::fs::symlink("/etc", at("b/out")).unwrap();
         std::os::unix::fs::symlink(folder.path(), at("round")).unwrap();
     }
@@ -96,13 +96,13 @@ fn a_tar_is_read_compressed_or_not_and_its_sizes_are_claims() {
         let line = tree.entries[0].bytes(511).unwrap_err().to_string();
         assert!(line.contains("larger than 511 bytes"), "{line}");
     }
-    // Sizes that nothing stands behind.
+    // The headers state sizes larger than the content.
     let claims = |size| tar_line(&tar_of(&[7; 512], size, tar::EntryType::Regular));
     assert!(claims(5 << 30).contains("more than 4 GiB"));
     assert!(claims(1 << 20).contains("cut short"));
     assert!(tar_line(&whole[..300]).contains("cut short"));
     assert!(tar_line(&gzip(&whole)[..60]).contains("cut short"));
-    // A hole in a file takes room that nothing accounts for.
+    // A hole in a sparse file takes memory without bytes in the archive.
     let mut sparse = tar_of(&[], 0, tar::EntryType::GNUSparse);
     sparse.extend([0; 1024]);
     std::fs::write(&path, sparse).unwrap();

@@ -1,15 +1,16 @@
-//! Control variates of rules that need the gradients of the samples: what each sample's is
-//! above the mean of those of the image's other samples, and what a layer learns of its scale.
+//! Control variates of rules that need the gradients of the samples: the difference between each
+//! sample's control variate and the mean of those of the image's other samples, and the sums from
+//! which a layer learns its scale.
 //!
-//! The samples of an image lie far apart in a layer's rows, and control variates must be
-//! known of all of them before any of them has a gradient. So this is a pass of its own, image by
-//! image, in front of the one that adds the gradients.
+//! The samples of an image are not neighbouring rows of a layer, and the control variates of all of
+//! them must be known before the gradient of any of them. Therefore a separate pass, image by
+//! image, precedes the one that adds the gradients.
 
 use super::{BinaryUnit, Outcome, Row, Scratch, View, add, learn_from};
 use crate::tape::tree;
 
 impl BinaryUnit {
-    /// Draws the control_variates of all samples, and gives what is learned from them: Σ g², Σ g·c
+    /// Computes the control variates of all samples, and returns the sums for learning: Σ g², Σ g·c
     /// and Σ c² over the units of each image, whose samples are added up first.
     pub(super) fn draw_control_variates(&mut self, cx: &View<'_>) -> [f64; 3] {
         let group = cx.pass.group;
@@ -40,8 +41,7 @@ impl BinaryUnit {
         sums
     }
 
-    /// Draws the control_variates of an image's samples, and adds what is learned from them to the
-    /// sums.
+    /// Computes the control variates of an image's samples, and adds to the sums for learning.
     fn draw_image(
         &self,
         cx: &View<'_>,
@@ -67,7 +67,7 @@ impl BinaryUnit {
         }
     }
 
-    /// What the rule's control_variate is for a primary row.
+    /// Returns the rule's control variate of a primary row.
     fn control_variate(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch) -> f32 {
         self.ready_sample(cx, row, scratch);
         match self.estimator.score_function() {
@@ -76,7 +76,7 @@ impl BinaryUnit {
         }
     }
 
-    /// Adds a primary row's gradient without its control part, and that part, to the totals.
+    /// Adds a primary row's gradient without its control part, and the control part, to the totals.
     fn add_up(&self, cx: &View<'_>, row: usize, control_variate: f32, scratch: &mut Scratch) {
         self.ready_sample(cx, row, scratch);
         let (pass, len, estimator) = (cx.pass, self.len, &self.estimator);
@@ -104,7 +104,8 @@ impl BinaryUnit {
         }
     }
 
-    /// The probabilities of a primary row, and the mean gradients of the image's other samples.
+    /// Computes the probabilities of a primary row, and the mean gradients of the image's other
+    /// samples.
     fn ready_sample(&self, cx: &View<'_>, row: usize, scratch: &mut Scratch) {
         let (pass, len) = (cx.pass, self.len);
         let x = &cx.x[self.input_row(pass, row) * len..][..len];
@@ -113,7 +114,7 @@ impl BinaryUnit {
         self.others(pass, row, &mut scratch.saved_grads);
     }
 
-    /// A primary row without extra ones.
+    /// Returns the values of a primary row without extra rows.
     fn outcome<'a>(&self, cx: &View<'a>, row: usize, scratch: &'a Scratch) -> Outcome<'a> {
         Outcome {
             loss: cx.signals.losses[row],

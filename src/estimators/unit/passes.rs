@@ -1,5 +1,4 @@
-//! The unit on a tape: what it emits on the way forwards, and the gradients that it adds on
-//! the way back.
+//! The forward and the backward pass of the binary unit on a tape.
 
 use super::{BinaryUnit, SECOND, Scratch, View, add};
 use crate::estimators::probability::{conditional, relaxed};
@@ -8,7 +7,7 @@ use crate::random::fill_uniform;
 use crate::tape::{Backward, Forward, Op, Pass, Phase, tree};
 
 impl BinaryUnit {
-    /// What the units of a row emit where they are sampled.
+    /// Computes what the units of a row emit if they are sampled.
     fn emit_row(&self, pass: &Pass, row: usize, x: &[f32], h: &mut [f32], scratch: &mut Scratch) {
         let (ew, temperature) = (&pass.engine.kernels.ew, self.control.0);
         let (emit, probability) = (self.emit(pass, row), self.estimator.probability());
@@ -42,8 +41,8 @@ impl BinaryUnit {
         (ew.bernoulli)(&scratch.p, &scratch.u, h);
     }
 
-    /// The rows that gradients come from, from the first on: a score-function rule acts in
-    /// primary rows alone.
+    /// Returns the number of rows that have a gradient, from the first one on: only primary rows
+    /// for a score-function rule.
     fn end_of_rows(&self, pass: &Pass) -> usize {
         match self.estimator.rule() {
             Rule::ScoreFunction(_) if pass.phase == Phase::Gradient => pass.group.primary(),
@@ -51,7 +50,7 @@ impl BinaryUnit {
         }
     }
 
-    /// Saves the gradients of what it emitted that its rule needs first.
+    /// Saves the gradients of the layer's outputs that its rule needs first.
     fn save_grads(&mut self, pass: &Pass, dy: &[f32]) {
         let control_variate = pass.phase == Phase::ControlVariate;
         match self.estimator.saved_grads() {
@@ -102,7 +101,7 @@ impl Op for BinaryUnit {
         };
         let control_variate = pass.phase == Phase::ControlVariate;
         self.save_grads(pass, cx.dy);
-        // Nothing is added, so the tape spares the layers below their gradients.
+        // Nothing is added, so the tape does not compute gradients of the layers below.
         if matches!(self.estimator.rule(), Rule::NoGradient) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Instruction sets: what this machine has, and which one to use.
+//! Instruction sets: which ones the processor has, and which one is used.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -11,8 +11,8 @@ pub(super) mod scalar;
 use super::Kernels;
 use crate::error::{Error, Result};
 
-/// The table of an instruction set: its features, its registers, its tiles, the depths of
-/// a tile of [`super::treed`], and what is written for it alone.
+/// Makes the table of an instruction set from its features, its register types, its tiles, the
+/// depths of a tile of [`super::treed`], and the functions that are written for it alone.
 macro_rules! table {
     ($isa:expr, $features:tt, $vector:ty, $tiles:ty, $depths:literal,
      products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {
@@ -30,12 +30,12 @@ macro_rules! table {
 }
 use table;
 
-/// An instruction set that kernels are written for.
+/// An instruction set for which there are kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// Plain Rust, on every machine; the specification of all the others.
+    /// Plain Rust, which runs on every machine and is the specification of all other kernels.
     Scalar,
-    /// x86-64 with AVX2 and FMA (and BMI2 and POPCNT, which came with them).
+    /// x86-64 with AVX2 and FMA (and BMI2 and POPCNT, which all such processors have).
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL (and AVX2 and FMA).
     Avx512,
@@ -44,10 +44,10 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every instruction set, the slowest first.
+    /// All instruction sets, in ascending order of speed.
     pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
 
-    /// The name used by `--isa`, `BNN_CPU_ISA` and run records.
+    /// Returns the name that is used by `--isa`, `BNN_CPU_ISA` and run records.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
@@ -57,7 +57,7 @@ impl Isa {
         }
     }
 
-    /// The instruction set of that name.
+    /// Returns the instruction set of that name, or an error that lists the names.
     pub fn parse(name: &str) -> Result<Isa> {
         Isa::ALL
             .into_iter()
@@ -69,7 +69,7 @@ impl Isa {
             })
     }
 
-    /// Those that this machine can run, the slowest first.
+    /// Returns the instruction sets that this machine has, in ascending order of speed.
     pub fn available() -> Vec<Isa> {
         Isa::ALL
             .into_iter()
@@ -77,7 +77,7 @@ impl Isa {
             .collect()
     }
 
-    /// This instruction set's kernels, or `None` where the machine lacks it.
+    /// Returns the kernels of this instruction set, or `None` if the machine lacks it.
     pub fn kernels(self) -> Option<&'static Kernels> {
         match self {
             Isa::Scalar => Some(&scalar::KERNELS),
@@ -93,23 +93,23 @@ impl Isa {
     }
 }
 
-/// The kernels in use, and whether the user forced them.
+/// The kernels that are used, and whether the user chose their instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine {
-    /// The instruction set's table.
+    /// The kernels of the instruction set.
     pub kernels: &'static Kernels,
-    /// Forced by name: every product then runs on our own kernels, since
-    /// matrixmultiply chooses its instruction set for itself.
+    /// Whether the instruction set was chosen by name. Then all matrix products use the kernels of
+    /// this crate, because the matrixmultiply crate chooses an instruction set by itself.
     pub forced: bool,
 }
 
-/// The engine to use: `name` if given, else `$BNN_CPU_ISA`, else the fastest
-/// instruction set of this machine.
+/// Selects the kernels: those of `name` if it is stated, else of `$BNN_CPU_ISA`, else of the
+/// fastest instruction set of this machine.
 ///
 /// # Errors
-/// An unknown name, or an instruction set that this machine lacks.
+/// If the name is unknown, or this machine lacks the instruction set.
 pub fn select(name: Option<&str>) -> Result<Engine> {
-    // A name that is no Unicode is unknown, not absent.
+    // A value that is not Unicode counts as an unknown name, and not as unset.
     let from_env = std::env::var_os("BNN_CPU_ISA").filter(|s| !s.is_empty());
     let from_env = from_env.map(|s| s.to_string_lossy().into_owned());
     let Some(name) = name.or(from_env.as_deref()) else {

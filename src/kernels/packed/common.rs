@@ -1,8 +1,8 @@
-//! Bodies that are written once and compiled for each instruction set.
+//! Functions of packed inference that are written once and compiled for each instruction set.
 
 use super::shapes::BitRows;
 
-/// 64 bits of a stream from bit `at`; bits beyond its end are 0.
+/// Returns 64 bits of a stream from bit `at` on; bits beyond its end are 0.
 #[inline(always)]
 pub fn window(bits: &[u64], at: usize) -> u64 {
     let (word, shift) = (at / 64, at % 64);
@@ -13,7 +13,7 @@ pub fn window(bits: &[u64], at: usize) -> u64 {
     low | bits.get(word + 1).map_or(0, |w| w << (64 - shift))
 }
 
-/// Ors up to 64 bits into a stream at bit `at`.
+/// Combines up to 64 bits into a stream at bit `at` by OR.
 #[inline(always)]
 pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
     let (word, shift) = (at / 64, at % 64);
@@ -23,7 +23,7 @@ pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
     }
 }
 
-/// Rows on their way to a stream, as many as a word holds.
+/// Rows that are collected to a word before they are written to a stream.
 struct Target<'a> {
     out: &'a mut [u64],
     at: usize,
@@ -32,7 +32,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// The next row, whose successor lies `step` bits on.
+    /// Adds a row; the row after it starts `step` bits later.
     #[inline(always)]
     fn push(&mut self, row: u64, step: usize) {
         if self.filled + step > 64 {
@@ -43,14 +43,14 @@ impl Target<'_> {
         self.filled += step;
     }
 
-    /// What is left.
+    /// Writes the remaining rows.
     #[inline(always)]
     fn end(self) {
         deposit(self.out, self.at, self.word);
     }
 }
 
-/// The even bits of a word, moved together.
+/// Returns the even bits of a word, moved together.
 #[inline(always)]
 pub(in crate::kernels) fn even_bits(mut x: u64) -> u64 {
     x &= 0x5555_5555_5555_5555;
@@ -61,7 +61,7 @@ pub(in crate::kernels) fn even_bits(mut x: u64) -> u64 {
     (x | x >> 16) & 0x0000_0000_ffff_ffff
 }
 
-/// Windows of 2 x 2 bits; `even` moves the even bits of a word together.
+/// Pools bits by 2 x 2 windows; `even` moves the even bits of a word together.
 #[inline(always)]
 pub(in crate::kernels) fn pool2_of(
     bits: &[u64],
@@ -73,8 +73,8 @@ pub(in crate::kernels) fn pool2_of(
     even: impl Fn(u64) -> u64,
 ) {
     let inverted = if invert { u64::MAX } else { 0 };
-    // Rows of 32 or 16 bits: a word holds both rows of a window, or of two; and rows
-    // that are close in the target go there together.
+    // For rows of 32 or 16 bits, a word holds both rows of one window or of two; rows that are
+    // close in the target are written together.
     let mask = 1u64.checked_shl(columns as u32).map_or(u64::MAX, |m| m - 1);
     let mut target = Target {
         out: &mut *out,
@@ -117,7 +117,7 @@ pub(in crate::kernels) fn planes_of(bytes: &[u8], b: usize, out: &mut [u8]) {
     let n = bytes.len() / b;
     let channel = |j: usize| &bytes[j * n..][..n];
     let first = &mut out[..n];
-    // 255 stands for a 0, which equals the bit of the pattern 0.
+    // 255 stands for a bit 0, which equals the bit of pattern 0.
     for (out, &x) in first.iter_mut().zip(channel(0)) {
         *out = x >> 7;
     }

@@ -1,5 +1,5 @@
-//! Real weights over bits: sums of entries of tables, written once over a [`Vector`]; see
-//! [`Lookups`].
+//! Products of real weights with bits as sums of table entries, written once over a [`Vector`];
+//! [`Lookups`] describes the tables.
 
 #![allow(
     clippy::needless_range_loop,
@@ -9,10 +9,10 @@
 use super::shapes::Lookups;
 use crate::kernels::vector::Vector;
 
-/// All positions, `P` of them side by side; rows of `W` registers.
+/// Computes all positions, `P` of them at a time, for table rows of `W` registers.
 ///
 /// # Safety
-/// The machine has the instruction set, rows have that width, and lengths are checked.
+/// The processor has the instruction set, rows have that width, and the lengths were checked.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn all<V: Vector, const P: usize, const W: usize>(
     nibbles: &[u8],
@@ -34,7 +34,7 @@ pub(in crate::kernels) unsafe fn all<V: Vector, const P: usize, const W: usize>(
     }
 }
 
-/// `P` positions from `p`.
+/// Computes `P` positions from position `p` on.
 ///
 /// # Safety
 /// As for [`all`].

@@ -1,29 +1,28 @@
-//! Kernels of packed inference: bits, bytes and small integers, and tables of
-//! partial sums for real weights.
+//! Kernels of packed inference: bits, bytes and small integers, and tables of partial sums for real
+//! weights.
 //!
-//! **Binary weights on bits.** Lanes are pixels. The channels are cut into groups
-//! of `b`; for each group and each pattern `w` of `b` weights there is a *plane*:
-//! for every pixel, how many of the group's bits equal `w`. A layer's sum at a
-//! tap is then the sum over groups of one plane, read at the tap's offset:
+//! **Binary weights over bits.** Lanes are pixels. The channels are split into groups of `b`. For
+//! each group and each pattern `w` of `b` weights there is a *plane*, which states for every pixel
+//! how many of the group's bits equal those of `w`. A layer's sum is the sum over taps and groups
+//! of one plane, read at the tap's offset:
 //!
 //! ```text
 //! matches[q] = Σ_taps Σ_groups plane[group][w(tap, group)][q + offset(tap)]
 //! plane[~w]  = b - plane[w]                      so half of the planes suffice
 //! ```
 //!
-//! One vector addition thus does the work of `b` times as many bit operations as
-//! it has lanes, and no bit is counted twice. Planes are built from each other by
-//! one addition each (`planes`).
+//! One vector addition thus replaces `b` bit operations per lane, and no bit is counted twice.
+//! Planes are computed from each other by one addition each (`planes`).
 //!
-//! **Binary weights on pixels.** The same in 16-bit lanes: for each row of an
-//! image, the sums of `k` neighbours under every pattern of signs
-//! (`signed_sums`); a layer adds one of them for each kernel row.
+//! **Binary weights over pixels.** The same method in 16-bit lanes: for each row of an image, the
+//! sums of `k` neighbours under every pattern of signs are computed (`signed_sums`); a layer adds
+//! one of them for each kernel row.
 //!
-//! **Real weights on bits.** For each tap and group of 4 channels, the 16 partial
-//! sums of the weights, for up to 32 output channels in a row (`look_up`).
+//! **Real weights over bits.** For each tap and group of 4 channels there is a table of the 16
+//! partial sums of the weights, for up to 32 output channels in a row (`look_up`).
 //!
-//! Everything but the table look-up is integers: the same bits on every
-//! instruction set. The scalar functions are the specification.
+//! All kernels except the table look-up compute integers, with the same bits on every instruction
+//! set. The scalar functions are the specification.
 
 pub mod common;
 pub(super) mod look_up;
@@ -36,11 +35,11 @@ use super::Kernels;
 
 pub use shapes::{BitRows, LANES, Lookups, TABLE_WIDTHS, Terms};
 
-/// Source and its rows, height and width, whether inverted, target and its rows.
+/// Arguments: source and its rows, (height, width), whether bits are inverted, target and its rows.
 type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
-/// One instruction set's kernels for packed inference. Lengths are checked by
-/// the methods of [`Kernels`] of the same names.
+/// The kernels of packed inference of one instruction set. The methods of [`Kernels`] with the same
+/// names check the lengths.
 pub struct Packed {
     pub(super) sum8: fn(&[u8], &Terms, &mut [u8]),
     pub(super) sum16: fn(&[i16], &Terms, &mut [i16]),
@@ -60,8 +59,8 @@ pub struct Packed {
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
 }
 
-/// An instruction set's kernels: `functions!(["features"], Register, others)`. Those that
-/// are written once over a register of bytes are compiled for it, the others are taken
+/// Compiles the kernels for an instruction set: `functions!(["features"], Register, others)`.
+/// Functions that are written once over a register of bytes are compiled; the other ones are taken
 /// from `others`.
 macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
@@ -107,17 +106,18 @@ macro_rules! functions {
 pub(super) use functions;
 
 impl Kernels {
-    /// `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
+    /// Computes `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
     ///
     /// # Panics
-    /// If `out` is no multiple of [`LANES`], or `x` ends before the last part.
+    /// Panics if the length of `out` is not a multiple of [`LANES`], or `x` ends before the last
+    /// term.
     pub fn sum8(&self, x: &[u8], terms: &Terms, out: &mut [u8]) {
         assert!(out.len().is_multiple_of(LANES), "whole vectors of lanes");
         assert!(terms.last + out.len() <= x.len(), "x is too short");
         (self.packed.sum8)(x, terms, out);
     }
 
-    /// [`Self::sum8`] in 16 bits.
+    /// As [`Self::sum8`], for 16-bit numbers.
     ///
     /// # Panics
     /// As [`Self::sum8`].
@@ -127,12 +127,12 @@ impl Kernels {
         (self.packed.sum16)(x, terms, out);
     }
 
-    /// Bit `q` of `out` is `[Σ_s sums[s · n + q] >= threshold]`, for `sections`
-    /// sums of `n` bytes each.
+    /// Sets bit `q` of `out` to `[Σ_s sums[s · n + q] >= threshold]`, for `sections` sections of
+    /// `n` bytes each.
     ///
     /// # Panics
-    /// If `sums` is not `sections` runs of whole vectors, there are more than 128
-    /// sections, or `out` has not `n` bits.
+    /// Panics if `sums` is not `sections` sections of whole vectors, there are more than 128
+    /// sections, or `out` does not have `n` bits.
     pub fn cut8(&self, sums: &[u8], sections: usize, threshold: i32, out: &mut [u64]) {
         assert!((1..=128).contains(&sections), "1 to 128 sections");
         let n = sums.len() / sections;
@@ -141,21 +141,22 @@ impl Kernels {
         (self.packed.cut8)(sums, sections, threshold, out);
     }
 
-    /// Bit `q` of `out` is `[x[q] > below]`.
+    /// Sets bit `q` of `out` to `[x[q] > below]`.
     ///
     /// # Panics
-    /// If `x` is no multiple of [`LANES`] or `out` has not as many bits.
+    /// Panics if the length of `x` is not a multiple of [`LANES`], or `out` does not have as many
+    /// bits.
     pub fn cut16(&self, x: &[i16], below: i16, out: &mut [u64]) {
         assert!(x.len().is_multiple_of(LANES), "whole vectors of lanes");
         assert!(out.len() == x.len().div_ceil(64), "a bit for each position");
         (self.packed.cut16)(x, below, out);
     }
 
-    /// [`Self::sum16`] and [`Self::cut16`] in one pass, of `n` positions.
+    /// Computes [`Self::sum16`] and [`Self::cut16`] in one pass, for `n` positions.
     ///
     /// # Panics
-    /// If `n` is no multiple of [`LANES`], `x` ends before the last part, or `out` has
-    /// not as many bits.
+    /// Panics if `n` is not a multiple of [`LANES`], `x` ends before the last term, or `out` does
+    /// not have as many bits.
     pub fn cut_sum16(&self, x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
         assert!(n.is_multiple_of(LANES), "whole vectors of lanes");
         assert!(terms.last + n <= x.len(), "x is too short");
@@ -163,21 +164,22 @@ impl Kernels {
         (self.packed.cut_sum16)(x, terms, below, n, out);
     }
 
-    /// A byte for each bit: 1 for 1, 255 (that is, -1) for 0.
+    /// Writes a byte for each bit: 1 for 1, 255 (that is, -1) for 0.
     ///
     /// # Panics
-    /// If there are fewer bits than bytes, or `out` is no multiple of [`LANES`].
+    /// Panics if there are fewer bits than bytes, or the length of `out` is not a multiple of
+    /// [`LANES`].
     pub fn unpack(&self, bits: &[u64], out: &mut [u8]) {
         assert!(out.len().is_multiple_of(LANES) && bits.len() * 64 >= out.len());
         (self.packed.unpack)(bits, out);
     }
 
-    /// The planes of a group of `b` channels, from their [`Self::unpack`] bytes
-    /// (`b` runs of `n`): plane `w` of `2^(b-1)` counts, for each position, the
-    /// channels whose bit equals that of `w` (bit `b - 1` of `w` is 0).
+    /// Computes the planes of a group of `b` channels from their [`Self::unpack`] bytes (`b` runs
+    /// of `n`). Plane `w` of `2^(b-1)` states for each position the number of channels whose bit
+    /// equals that of `w` (bit `b - 1` of `w` is 0).
     ///
     /// # Panics
-    /// If the lengths do not match or `b` is not within 1 to 8.
+    /// Panics if the lengths do not match, or `b` is not in 1..=8.
     pub fn planes(&self, bytes: &[u8], b: usize, out: &mut [u8]) {
         assert!((1..=8).contains(&b), "1 to 8 channels a group");
         let n = bytes.len() / b;
@@ -185,14 +187,14 @@ impl Kernels {
         (self.packed.planes)(bytes, b, out);
     }
 
-    /// For `rows` rows of pixels, `pitch` apart, the sums of `k` neighbours under
-    /// every pattern of signs with + first: `out[m][row][x] = row[x] ±row[x + 1] ...`,
-    /// where bit `j - 1` of `m` makes neighbour `j` negative, and a row of `out`
-    /// has `lanes` numbers. `out_rows` rows of each pattern are stored.
+    /// Computes, for `rows` rows of pixels at a distance of `pitch`, the sums of `k` neighbours
+    /// under every pattern of signs in which the first sign is +: `out[m][row][x] = row[x] ±row[x +
+    /// 1] ...`. Bit `j - 1` of `m` makes neighbour `j` negative; a row of `out` has `lanes`
+    /// numbers, and `out_rows` rows are stored for each pattern.
     ///
     /// # Panics
-    /// If the lengths do not match, `lanes` is no multiple of [`LANES`], or `k` is not
-    /// within 1 to 8.
+    /// Panics if the lengths do not match, `lanes` is not a multiple of [`LANES`], or `k` is not in
+    /// 1..=8.
     pub fn signed_sums(
         &self,
         x: &[i16],
@@ -207,12 +209,12 @@ impl Kernels {
         (self.packed.signed_sums)(x, k, pitch, lanes, out_rows, out);
     }
 
-    /// Pools rows of bits by 2 x 2 windows: `rows` by `columns` windows, each 1 if
-    /// one of its bits is 1; all inverted with `invert`. The bits are or'ed into
-    /// `out`.
+    /// Pools rows of bits by 2 x 2 windows with stride 2: each of `rows` by `columns` results is 1
+    /// if a bit of its window is 1. With `invert` the results are inverted. They are combined into
+    /// `out` by OR.
     ///
     /// # Panics
-    /// If a row lies outside of `bits` or `out`.
+    /// Panics if a row lies outside of `bits` or `out`.
     pub fn pool2(
         &self,
         bits: &[u64],
@@ -232,30 +234,31 @@ impl Kernels {
         (self.packed.pool2)(bits, from, (rows, columns), invert, out, to);
     }
 
-    /// For each row of `w`, as long as `x`: how many of its bits differ from `x`'s.
+    /// Computes for each row of `w`, which is as long as `x`, the number of bits that differ from
+    /// those of `x`.
     ///
     /// # Panics
-    /// If `w` is not one row for each number of `out`.
+    /// Panics if `w` does not have one row for each element of `out`.
     pub fn differ(&self, x: &[u64], w: &[u64], out: &mut [i32]) {
         assert!(w.len() == x.len() * out.len(), "one row for each output");
         (self.packed.differ)(x, w, out);
     }
 
-    /// `out[o] = Σ_i x[i] · w[o][i]`, for weights of -1, 0 and 1.
+    /// Computes `out[o] = Σ_i x[i] · w[o][i]`, for weights -1, 0 and 1.
     ///
     /// # Panics
-    /// If `w` is not one row for each number of `out`, or a row is longer than 2^23.
+    /// Panics if `w` does not have one row for each element of `out`, or a row is longer than 2^23.
     pub fn dot(&self, x: &[u8], w: &[i8], out: &mut [i32]) {
         assert!(w.len() == x.len() * out.len() && x.len() <= 1 << 23);
         (self.packed.dot)(x, w, out);
     }
 
-    /// `out[p · out_step + j] += Σ_l table[l][nibbles[starts[p] + offsets[l]] & 15][j]`
-    /// for every position `p` and `j` below the table's width, summed over `l` in
-    /// order.
+    /// Computes `out[p · out_step + j] += Σ_l table[l][nibbles[starts[p] + offsets[l]] & 15][j]`
+    /// for every position `p` and every `j` below the table's width, adding in ascending order of
+    /// `l`.
     ///
     /// # Panics
-    /// If a length does not match.
+    /// Panics if a length does not match.
     pub fn look_up(&self, nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
         let most = |x: &[u32]| x.iter().max().map_or(0, |&o| o as usize);
         if l.starts.is_empty() || l.offsets.is_empty() {
@@ -268,13 +271,13 @@ impl Kernels {
         (self.packed.look_up)(nibbles, l, out);
     }
 
-    /// A row of 2 x 2 windows over two rows of pixels of `channels` numbers (a
-    /// multiple of 8): nibble `g` of window `x` has bit `j` where the largest of the
-    /// window's four numbers in channel `4g + j` is above `threshold[4g + j]`.
-    /// `rows` is both rows, the second `step` after the first.
+    /// Pools a row of 2 x 2 windows over two rows of pixels of `channels` numbers (a multiple of
+    /// 8): bit `j` of nibble `g` of window `x` is 1 if the largest of the window's four numbers in
+    /// channel `4g + j` is above `threshold[4g + j]`. `rows` holds both rows, the second starting
+    /// at `step`.
     ///
     /// # Panics
-    /// If a length does not match.
+    /// Panics if a length does not match.
     pub fn cut_pool2(
         &self,
         rows: &[f32],

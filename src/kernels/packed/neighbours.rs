@@ -1,5 +1,5 @@
-//! Sums of neighbouring pixels under every pattern of signs, written once over a register
-//! of [`Bytes`].
+//! Sums of neighbouring pixels under every pattern of signs, written once over a register of
+//! [`Bytes`].
 
 #![allow(
     clippy::needless_range_loop,
@@ -9,7 +9,7 @@
 use crate::kernels::vector::Bytes;
 
 /// # Safety
-/// The machine has the instruction set; lengths are checked. So below.
+/// The processor has the instruction set, and the lengths were checked.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn signed_sums<B: Bytes>(
     x: &[i16],
@@ -19,7 +19,7 @@ pub(in crate::kernels) unsafe fn signed_sums<B: Bytes>(
     rows: usize,
     out: &mut [i16],
 ) {
-    // SAFETY: the caller's promise, whatever `k` is.
+    // SAFETY: guaranteed by the caller, whatever `k` is.
     unsafe {
         match k {
             1 => patterns::<B, 1, 1>(x, 0, pitch, lanes, rows, out),
@@ -35,7 +35,7 @@ pub(in crate::kernels) unsafe fn signed_sums<B: Bytes>(
     }
 }
 
-/// The patterns of `k` neighbours, out of those of the first five.
+/// Computes the patterns of `k` neighbours from those of the first five.
 ///
 /// # Safety
 /// As for [`signed_sums`].
@@ -64,7 +64,8 @@ unsafe fn further_patterns<B: Bytes>(
     }
 }
 
-/// The `P` patterns of the first `K` neighbours; `further` ones after them are positive.
+/// Computes the `P` patterns of the first `K` neighbours; the `further` neighbours after them have
+/// positive signs.
 ///
 /// # Safety
 /// As for [`signed_sums`].

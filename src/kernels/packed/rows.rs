@@ -1,10 +1,9 @@
-//! Sums of planes over images of at most 16 columns, with every load on its own line.
+//! Sums of planes over images of at most 16 columns, in which no load crosses a cache line.
 //!
-//! A row of pixels is 16 bytes, a vector holds [`Kernels::row_lanes`] rows. Rows that
-//! are neighbours in the image lie in neighbouring *vectors* (row `i + V·l` in lane `l`
-//! of vector `i`), so that a step down is a whole vector and never crosses a cache
-//! line. A step to the right is taken after the sum: the taps of one kernel column are
-//! added first, and their sum is shifted within its rows.
+//! A row of pixels is 16 bytes, and a vector holds [`Kernels::row_lanes`] rows. Rows that are
+//! neighbours in the image are in neighbouring *vectors* (row `i + V·l` in lane `l` of vector `i`),
+//! so a vertical offset is a number of whole vectors. A horizontal offset is applied after the sum:
+//! the taps of one kernel column are added first, and their sum is shifted within its rows.
 //!
 //! ```text
 //! part[dx][r][j]  = init[dx] + Σ_adds x[offset + 16r + j] - Σ_subs x[offset + 16r + j]
@@ -12,8 +11,8 @@
 //! bit[r][j]       = [total >= t]  or  [total <= t]
 //! ```
 //!
-//! Totals stop at 255. Sums of up to 509 bits are still compared exactly: where the
-//! threshold is above 255, the opposite weights count what is missing from it.
+//! Totals saturate at 255. Sums of up to 509 bits are still compared exactly: if the threshold is
+//! above 255, the negated weights are used, whose sum is the number of missing matches.
 
 #![allow(
     clippy::needless_range_loop,
@@ -24,13 +23,15 @@ use super::sums::{clear, put};
 use crate::kernels::Kernels;
 use crate::kernels::vector::Bytes;
 
-/// Columns of a row.
+/// Number of columns of a row.
 pub const ROW: usize = 16;
 
-/// Kernel columns at most.
+/// The largest number of kernel columns.
 pub const COLUMNS: usize = 8;
 
-/// The taps of a kernel, column by column; see the module's page.
+/// The taps of a kernel, column by column: for each kernel column, the initial value `init` and the
+/// offsets of the planes that are added and subtracted; and the initial value `edge` of each output
+/// column.
 #[derive(Clone, Debug, Default)]
 pub struct RowTerms {
     columns: Vec<Column>,
@@ -47,7 +48,7 @@ struct Column {
 }
 
 impl RowTerms {
-    /// No taps, and what each column of the output begins with.
+    /// Makes terms without taps; `edge` is the initial value of each output column.
     pub fn new(edge: [u8; ROW]) -> Self {
         Self {
             edge,
@@ -55,10 +56,10 @@ impl RowTerms {
         }
     }
 
-    /// The next kernel column.
+    /// Adds the next kernel column.
     ///
     /// # Panics
-    /// If there are [`COLUMNS`] already.
+    /// Panics if there are [`COLUMNS`] already.
     pub fn column(&mut self, init: u8, adds: &[u32], subs: &[u32]) {
         assert!(self.columns.len() < COLUMNS, "too many kernel columns");
         let most = adds.iter().chain(subs).max().map_or(0, |&o| o as usize);
@@ -72,7 +73,8 @@ impl RowTerms {
         });
     }
 
-    /// For each column: init, what is added, what is subtracted.
+    /// Returns for each kernel column the initial value, and the offsets that are added and
+    /// subtracted.
     pub(in crate::kernels) fn columns(&self) -> impl Iterator<Item = (u8, &[u32], &[u32])> {
         let mut offsets = &self.offsets[..];
         self.columns.iter().map(move |column| {
@@ -84,7 +86,7 @@ impl RowTerms {
     }
 }
 
-/// What makes a bit of a total.
+/// The comparison that makes a bit of a total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `[total >= t]`
@@ -94,15 +96,16 @@ pub enum Limit {
 }
 
 impl Kernels {
-    /// Rows of 16 bytes in a vector.
+    /// Returns the number of rows of 16 bytes in a vector.
     pub fn row_lanes(&self) -> usize {
         self.packed.row_lanes
     }
 
-    /// Rows of 16 bits in another order: row `i` of `out` is row `order[i]` of `x`.
+    /// Reorders rows of 16 bits: row `i` of `out` is row `order[i]` of `x`.
     ///
     /// # Panics
-    /// If `order` is not one for each row of `out`, or names one that `x` has not.
+    /// Panics if `order` does not have one element for each row of `out`, or states a row that `x`
+    /// does not have.
     pub fn gather_rows(&self, x: &[u64], order: &[u16], out: &mut [u64]) {
         assert!(order.len() == 4 * out.len(), "an origin for each row");
         let most = order.iter().fold(0, |most, &i| most.max(i));
@@ -110,12 +113,12 @@ impl Kernels {
         (self.packed.gather_rows)(x, order, out);
     }
 
-    /// The bits of `rows` rows: 16 of them from bit `16 r` of `out`. See the module's
-    /// page.
+    /// Computes the bits of `rows` rows: `[total >= t]` or `[total <= t]` for the totals of `terms`
+    /// over `x`, 16 bits per row from bit `16 r` of `out` on.
     ///
     /// # Panics
-    /// If `rows` is no multiple of [`Self::row_lanes`], `x` ends before the last part,
-    /// or `out` has not as many words as `rows` rows fill.
+    /// Panics if `rows` is not a multiple of [`Self::row_lanes`], `x` ends before the last term, or
+    /// the number of words of `out` is not that of `rows` rows.
     pub fn cut_rows(&self, x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) {
         assert!(rows.is_multiple_of(self.row_lanes()), "whole vectors");
         assert!(terms.last + rows * ROW <= x.len(), "x is too short");
@@ -125,7 +128,7 @@ impl Kernels {
 }
 
 /// # Safety
-/// The machine has the instruction set; lengths are checked.
+/// The processor has the instruction set, and the lengths were checked.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn cut_rows<B: Bytes>(
     x: &[u8],
@@ -151,10 +154,10 @@ pub(in crate::kernels) unsafe fn cut_rows<B: Bytes>(
     }
 }
 
-/// `N` registers from number `at`.
+/// Computes `N` registers from register `at` on.
 ///
 /// # Safety
-/// As for [`cut_rows`]; every part has those registers.
+/// As for [`cut_rows`]; those registers exist from every offset.
 #[inline(always)]
 unsafe fn cut_block<B: Bytes, const N: usize>(
     x: *const u8,
@@ -163,7 +166,7 @@ unsafe fn cut_block<B: Bytes, const N: usize>(
     at: usize,
     out: &mut [u64],
 ) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut total = [B::repeat(terms.edge.as_ptr()); N];
         for (dx, (init, adds, subs)) in terms.columns().enumerate() {

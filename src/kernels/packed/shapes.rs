@@ -1,13 +1,13 @@
-//! What the kernels of packed inference are told about their operands.
+//! Descriptions of the operands of the kernels for packed inference.
 
-/// Positions (lanes) come in multiples of this.
+/// Numbers of positions (lanes) are multiples of this.
 pub const LANES: usize = 32;
 
-/// Widths of a row of a table: output channels that one look-up adds to.
+/// The possible widths of a table row: numbers of output channels that one look-up adds to.
 pub const TABLE_WIDTHS: [usize; 3] = [8, 16, 32];
 
-/// Which parts of a slice a sum adds and subtracts, as offsets of their first
-/// element: `init + Σ_adds x[offset ..] - Σ_subs x[offset ..]`, wrapping.
+/// The terms of a sum over parts of a slice, as offsets of their first elements: `init + Σ_adds
+/// x[offset ..] - Σ_subs x[offset ..]`, wrapping on overflow.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     offsets: Vec<u32>,
@@ -17,7 +17,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The sum of those parts.
+    /// Makes the terms of a sum.
     pub fn new(init: i16, adds: &[u32], subs: &[u32]) -> Self {
         let offsets = [adds, subs].concat();
         Self {
@@ -37,27 +37,26 @@ impl Terms {
     }
 }
 
-/// Rows of bits within a stream: where row `y` of `width` bits starts, and how
-/// far apart rows are.
+/// Rows of bits within a stream: the position of the first row, and the distance between rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitRows {
-    /// Bit of the first row's first column.
+    /// Index of the bit at the first row and column.
     pub origin: usize,
-    /// Bits from a row to the next.
+    /// Number of bits from a row to the next.
     pub step: usize,
 }
 
-/// Shape of a table look-up; see `look_up.rs` beside.
+/// The operands of a table look-up: `out[p] += Σ_l table[l][nibbles[starts[p] + offsets[l]] & 15]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookups<'a> {
-    /// Where each position's nibbles start.
+    /// Index of the first nibble of each position.
     pub starts: &'a [u32],
-    /// Where each look-up's nibble lies from there.
+    /// Offset of each look-up's nibble from the first one.
     pub offsets: &'a [u32],
-    /// `(look-up, 16, width)` partial sums.
+    /// Partial sums, of shape (look-up, 16, width).
     pub table: &'a [f32],
-    /// Numbers of a row, one of [`TABLE_WIDTHS`].
+    /// Number of floats in a table row, one of [`TABLE_WIDTHS`].
     pub width: usize,
-    /// Numbers from a position's sums to the next one's.
+    /// Number of floats from a position's sums to the next.
     pub out_step: usize,
 }

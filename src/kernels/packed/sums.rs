@@ -9,11 +9,11 @@
 use super::shapes::{LANES, Terms};
 use crate::kernels::vector::Bytes;
 
-/// The sums of `N` registers from byte `at`; `SIZE` bytes a number. Of the last register
-/// only the first `last` bytes count.
+/// Computes the sums of `N` registers from byte `at` on, for numbers of `SIZE` bytes. Of the last
+/// register only the first `last` bytes are used.
 ///
 /// # Safety
-/// The machine has the instruction set, and every part has those bytes from `at`.
+/// The processor has the instruction set, and every term has those bytes from `at` on.
 #[inline(always)]
 unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
     x: *const u8,
@@ -21,7 +21,7 @@ unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
     at: usize,
     last: usize,
 ) -> [B; N] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let init = match SIZE {
             1 => B::splat8(terms.init as u8),
@@ -49,7 +49,7 @@ unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
     }
 }
 
-/// [`sums`], stored.
+/// Computes [`sums`] and stores them.
 ///
 /// # Safety
 /// As for [`sums`]; `out` has those bytes, too.
@@ -61,7 +61,7 @@ unsafe fn store_sums<B: Bytes, const N: usize, const SIZE: usize>(
     at: usize,
     last: usize,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let sum = sums::<B, N, SIZE>(x, terms, at, last);
         for v in 0..N {
@@ -75,7 +75,7 @@ unsafe fn store_sums<B: Bytes, const N: usize, const SIZE: usize>(
 }
 
 /// # Safety
-/// As for [`sums`]: every part has `bytes`, a multiple of 32, and so has `out`.
+/// As for [`sums`]; every term and `out` have `bytes` bytes, a multiple of 32.
 #[inline(always)]
 unsafe fn all_sums<B: Bytes, const SIZE: usize>(
     x: *const u8,
@@ -110,7 +110,7 @@ unsafe fn all_sums<B: Bytes, const SIZE: usize>(
 }
 
 /// # Safety
-/// The machine has the instruction set; lengths are checked. So below.
+/// The processor has the instruction set, and the lengths were checked.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn sum8<B: Bytes>(x: &[u8], terms: &Terms, out: &mut [u8]) {
     // SAFETY: the last part ends within `x`.
@@ -126,7 +126,7 @@ pub(in crate::kernels) unsafe fn sum16<B: Bytes>(x: &[i16], terms: &Terms, out: 
     unsafe { all_sums::<B, 2>(x, terms, out.as_mut_ptr().cast(), bytes) }
 }
 
-/// Makes a stream ready for [`put`].
+/// Prepares a stream for [`put`] by clearing it if necessary.
 #[inline(always)]
 pub(super) fn clear<B: Bytes>(out: &mut [u64]) {
     if B::LEN < 64 {
@@ -134,8 +134,8 @@ pub(super) fn clear<B: Bytes>(out: &mut [u64]) {
     }
 }
 
-/// Writes the bits of a register's bytes into a stream that was cleared, at bit `at`, a
-/// multiple of their number.
+/// Writes the bits of a register's bytes into a cleared stream, at bit `at`, which is a multiple of
+/// their number.
 #[inline(always)]
 pub(super) fn put<B: Bytes>(out: &mut [u64], at: usize, bits: u64) {
     if B::LEN < 64 {
@@ -145,11 +145,13 @@ pub(super) fn put<B: Bytes>(out: &mut [u64], at: usize, bits: u64) {
     }
 }
 
-/// Fills a stream with the bits of `n` bytes, given those of the register from each on.
+/// Writes the bits of `n` bytes to a stream; `bits(i)` returns the bits of the register that starts
+/// at byte `i`.
 #[inline(always)]
 fn fill_words<B: Bytes>(n: usize, out: &mut [u64], bits: impl Fn(usize) -> u64) {
     for (word, out) in out.iter_mut().enumerate() {
-        // Collected in place: in a number of its own AVX-512 takes half as long again.
+        // The bits are collected in `out`; collecting them in a local variable takes half as long
+        // again on AVX-512.
         *out = 0;
         for at in (0..64).step_by(B::LEN) {
             let q = 64 * word + at;
@@ -182,14 +184,14 @@ pub(in crate::kernels) unsafe fn cut8<B: Bytes>(
     unsafe {
         let load =
             |s: usize, q: usize| B::load_first(sums.as_ptr().add(s * n + q), (n - q).min(B::LEN));
-        // Those beyond the end are zeros, which are below every threshold.
+        // Bytes beyond the end are zeros, which are below every threshold.
         match sections {
             1 => {
                 let t = B::splat8(threshold as u8);
                 fill_words::<B>(n, out, |q| load(0, q).at_least(t));
             }
-            // In saturating bytes: a + b >= t for t <= 255, and else
-            // (255 - a) + (255 - b) <= 510 - t, which is below 255.
+            // In saturating bytes: a + b >= t for t <= 255, and otherwise (255 - a) + (255 - b) <=
+            // 510 - t, which is below 255.
             2 if threshold <= 255 => {
                 let t = B::splat8(threshold as u8);
                 let sum = |q| load(0, q).add8_saturating(load(1, q));
@@ -201,7 +203,7 @@ pub(in crate::kernels) unsafe fn cut8<B: Bytes>(
                 fill_words::<B>(n, out, |q| missing(q).at_most(t));
             }
             _ => {
-                // At most 128 sections of 255: the sums fit 15 bits.
+                // At most 128 sections of 255 are added, so the sums fit 15 bits.
                 let t = B::splat16((threshold - 1) as i16);
                 fill_words::<B>(n, out, |q| {
                     let mut sum = [B::splat16(0); 2];
@@ -227,7 +229,7 @@ pub(in crate::kernels) unsafe fn cut16<B: Bytes>(x: &[i16], below: i16, out: &mu
         let load = |q: usize| B::load(x.as_ptr().add(q).cast());
         fill_words::<B>(x.len(), out, |q| {
             let next = q + B::LEN / 2;
-            // What is equal to the threshold is not above it.
+            // A number that is equal to the threshold is not above it, so its bit is 0.
             let second = if next < x.len() { load(next) } else { t };
             B::above16([load(q), second], t)
         });
@@ -259,7 +261,7 @@ pub(in crate::kernels) unsafe fn cut_sum16<B: Bytes>(
     }
 }
 
-/// `N` registers from number `at`; the numbers done.
+/// Computes `N` registers from number `at` on; returns how many numbers were computed.
 ///
 /// # Safety
 /// As for [`sums`].
@@ -271,12 +273,12 @@ unsafe fn cut_sums<B: Bytes, const N: usize>(
     at: usize,
     out: &mut [u64],
 ) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let t = B::splat16(below);
         let sum = sums::<B, N, 2>(x.as_ptr().cast(), terms, 2 * at, B::LEN);
         for i in (0..N).step_by(2) {
-            // What is equal to the threshold is not above it.
+            // A number that is equal to the threshold is not above it, so its bit is 0.
             let second = if i + 1 < N { sum[i + 1] } else { t };
             let bits = B::above16([sum[i], second], t);
             put::<B>(out, at + i * (B::LEN / 2), bits);
@@ -304,5 +306,5 @@ pub(in crate::kernels) unsafe fn unpack<B: Bytes>(bits: &[u64], out: &mut [u8]) 
     }
 }
 
-// A register is 16, 32 or 64 bytes, and lanes come in multiples of 32.
+// A register has 16, 32 or 64 bytes, and numbers of lanes are multiples of 32.
 const _: () = assert!(LANES == 32);

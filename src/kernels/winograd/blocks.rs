@@ -1,4 +1,5 @@
-//! Whole images: the transforms of blocks of tiles, and the products at the points.
+//! Winograd's algorithm over whole images: transforms of blocks of tiles, and matrix products at
+//! the points.
 
 #![allow(
     clippy::needless_range_loop,
@@ -13,7 +14,7 @@ use crate::kernels::small;
 use crate::kernels::tile::Micro;
 use crate::kernels::vector::Vector;
 
-/// Calls `$f::<.., R, M>` for the kernel size R, tiles of M outputs.
+/// Calls `$f::<.., R, M>` for the kernel size R and output tiles of M x M.
 macro_rules! by_kernel {
     ($shape:expr, $f:ident::<$($t:ty),*>($($arg:expr),*)) => {
         match $shape.kernel {
@@ -24,15 +25,15 @@ macro_rules! by_kernel {
 }
 
 /// # Safety
-/// The machine has the instruction set, and the slices have the lengths that [`Kernels`] asserts; so
-/// below.
+/// The processor has the instruction set, and the slices have the lengths that the methods of
+/// [`Kernels`](crate::kernels::Kernels) assert.
 #[inline(always)]
 pub(in crate::kernels) unsafe fn weights<V: Vector>(
     shape: &Winograd,
     from: &[f32],
     to: &mut [f32],
 ) {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         by_kernel!(
             shape,
@@ -76,7 +77,7 @@ pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
     from: &[f32],
     to: &mut [f32],
 ) {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         by_kernel!(
             shape,
@@ -111,7 +112,7 @@ unsafe fn weight_grad_of<V: Vector, const R: usize, const M: usize>(
     }
 }
 
-/// Transforms the inputs of a block of tiles into `v`: (point, tile, channel).
+/// Transforms the inputs of a block of tiles into `v`, stored as (point, tile, channel).
 ///
 /// # Safety
 /// As for [`weights`].
@@ -184,7 +185,7 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
     }
 }
 
-/// Transforms a block of one panel's products into outputs.
+/// Transforms the products of one panel over a block of tiles into outputs.
 ///
 /// # Safety
 /// As for [`weights`].
@@ -264,8 +265,8 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     }
 }
 
-/// Transforms one panel of the output gradients of a block of tiles into `q`:
-/// (point, tile, channel).
+/// Transforms one panel of the output gradients of a block of tiles into `q`, stored as (point,
+/// tile, channel).
 ///
 /// # Safety
 /// As for [`weights`].

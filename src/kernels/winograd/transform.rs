@@ -1,4 +1,4 @@
-//! The three transforms of one tile, in one dimension and in two.
+//! The three transforms of Winograd's algorithm for one tile, in one dimension and in two.
 
 #![allow(
     clippy::needless_range_loop,
@@ -14,13 +14,14 @@ use crate::kernels::vector::Vector;
 const P: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const Q: f32 = std::f32::consts::SQRT_2;
 
-/// `Bᵀ d`: coefficients of the Lagrange polynomials at 0, ±√½, ±√2 and ∞.
+/// Computes `Bᵀ d`, where Bᵀ holds the coefficients of the Lagrange polynomials at 0, ±√½, ±√2 and
+/// ∞.
 ///
 /// # Safety
-/// The machine has the instruction set; so for all functions below.
+/// The processor has the instruction set; all functions of this file require it.
 #[inline(always)]
 unsafe fn data<V: Vector>(d: [V; N]) -> [V; N] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (p, q) = (V::splat(P), V::splat(Q));
         let (half, two, mid) = (V::splat(0.5), V::splat(2.0), V::splat(2.5));
@@ -39,13 +40,13 @@ unsafe fn data<V: Vector>(d: [V; N]) -> [V; N] {
     }
 }
 
-/// `Σ g_i x^i` over even `i`, and over odd `i` divided by `x`, for `x² = square`.
+/// Returns `Σ g_i x^i` over even `i`, and over odd `i` divided by `x`, for `x² = square`.
 ///
 /// # Safety
 /// As for [`data`].
 #[inline(always)]
 unsafe fn parts<V: Vector, const K: usize>(g: &[V; K], square: f32) -> [V; 2] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut parts = [V::splat(0.0); 2];
         for first in 0..2 {
@@ -63,14 +64,14 @@ unsafe fn parts<V: Vector, const K: usize>(g: &[V; K], square: f32) -> [V; 2] {
     }
 }
 
-/// `G g`: the polynomial with coefficients `g` at the points, over the
+/// Computes `G g`: the polynomial with the coefficients `g` at the points, divided by the
 /// denominators of the Lagrange polynomials (1, -3/2, -3/2, 6, 6, 1).
 ///
 /// # Safety
 /// As for [`data`].
 #[inline(always)]
 unsafe fn up<V: Vector, const K: usize>(g: [V; K]) -> [V; N] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (small, large) = (parts(&g, 0.5), parts(&g, 2.0));
         let (over, over2) = (V::splat(-2.0 / 3.0), V::splat(1.0 / 6.0));
@@ -87,13 +88,13 @@ unsafe fn up<V: Vector, const K: usize>(g: [V; K]) -> [V; N] {
     }
 }
 
-/// `Aᵀ m`: powers of the points, `K` rows.
+/// Computes `K` rows of `Aᵀ m`, where Aᵀ holds powers of the points.
 ///
 /// # Safety
 /// As for [`data`].
 #[inline(always)]
 unsafe fn down<V: Vector, const K: usize>(m: [V; N]) -> [V; K] {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let sums = [m[1].add(m[2]), m[1].sub(m[2])];
         let sums2 = [m[3].add(m[4]), m[3].sub(m[4])];
@@ -116,18 +117,18 @@ unsafe fn down<V: Vector, const K: usize>(m: [V; N]) -> [V; K] {
     }
 }
 
-/// Most tiles of a run.
+/// The largest number of tiles in a run.
 pub(super) const RUN: usize = 16;
-/// Pixels across that a run covers: at most 4 a tile, and 2 more.
+/// The largest width of a run in pixels: 4 per tile, and 2 more.
 const ACROSS: usize = 4 * RUN + 2;
 
-/// Transforms the 6 x 6 inputs of `count` tiles side by side, `m` pixels apart, and
-/// writes each point by point; the next tile's points lie `tile` numbers on. The
-/// columns that neighbouring tiles share are transformed once.
+/// Transforms the 6 x 6 inputs of `count` neighbouring tiles, `m` pixels apart, and writes them
+/// point by point; the points of the next tile are `tile` elements further. Columns that
+/// neighbouring tiles share are transformed once.
 ///
 /// # Safety
-/// As for [`data`]; `count` is at most [`RUN`] and `m` at most 4, all inputs are
-/// readable and all points writable.
+/// As for [`data`]; `count` is at most [`RUN`] and `m` at most 4, all inputs are readable and all
+/// points writable.
 #[inline(always)]
 pub(super) unsafe fn data_run<V: Vector>(
     from: *const f32,
@@ -138,7 +139,7 @@ pub(super) unsafe fn data_run<V: Vector>(
 ) {
     let mut columns = [const { MaybeUninit::<[V; N]>::uninit() }; ACROSS];
     let across = (count - 1) * m + N;
-    // SAFETY: the caller's promises; the columns that a tile reads are written
+    // SAFETY: guaranteed by the caller; the columns that a tile reads are written
     // before, and fewer than `ACROSS`.
     unsafe {
         for (x, column) in columns[..across].iter_mut().enumerate() {
@@ -165,7 +166,7 @@ pub(super) unsafe fn data_run<V: Vector>(
     }
 }
 
-/// A K x K block of values transformed by `up` and written point by point.
+/// Transforms a K x K block of values by `up` and writes it point by point.
 ///
 /// # Safety
 /// As for [`data`]; all points are readable and writable.
@@ -175,7 +176,7 @@ pub(super) unsafe fn up_tile<V: Vector, const K: usize>(
     to: *mut f32,
     step: usize,
 ) {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut rows = [[V::splat(0.0); N]; K];
         for i in 0..K {
@@ -194,7 +195,7 @@ pub(super) unsafe fn up_tile<V: Vector, const K: usize>(
     }
 }
 
-/// 36 points read with this step, transformed by `down` to K x K values.
+/// Reads 36 points at the distance `step` and transforms them by `down` to K x K values.
 ///
 /// # Safety
 /// As for [`data`]; all points are readable and writable.
@@ -203,7 +204,7 @@ pub(super) unsafe fn down_tile<V: Vector, const K: usize>(
     from: *const f32,
     step: usize,
 ) -> [[V; K]; K] {
-    // SAFETY: the caller's promises.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut columns = [[V::splat(0.0); K]; N];
         for j in 0..N {

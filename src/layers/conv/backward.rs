@@ -1,4 +1,4 @@
-//! The gradient of [`ConvOp`].
+//! The backward pass of [`ConvOp`].
 
 use std::ops::Range;
 
@@ -14,16 +14,17 @@ use super::super::panels;
 use super::super::window::{bordered, dilate};
 use super::{ConvOp, PartialSums, Scratch};
 
-/// The gradient of a layer's output.
+/// The gradient of the loss with respect to a layer's output.
 pub(in crate::layers) enum OutputGrad<'a> {
-    /// Of all live rows.
+    /// The gradients of all rows in use, one after another.
     Given(&'a [f32]),
-    /// Written, by (row, to), when it is needed: so it never leaves the near caches.
+    /// A function that writes the gradient of a row into a buffer, called as (row, buffer). A
+    /// gradient that is computed only when it is needed stays in the L1 or L2 cache.
     Computed(&'a (dyn Fn(usize, &mut [f32]) + Sync)),
 }
 
 impl OutputGrad<'_> {
-    /// The `len` numbers of a row, made in `buffer` if they are not there.
+    /// Returns the `len` numbers of a row, which are computed into `buffer` if they are not stored.
     fn of<'b>(&'b self, row: usize, len: usize, buffer: &'b mut [f32]) -> &'b [f32] {
         match self {
             Self::Given(dy) => &dy[row * len..][..len],
@@ -35,7 +36,7 @@ impl OutputGrad<'_> {
     }
 }
 
-/// A thread's [`Scratch`] without the gradient and the sums.
+/// The buffers of a [`Scratch`] without the output gradient and the partial sums.
 struct Working<'a> {
     padded: &'a mut Arena,
     dilated: &'a mut [f32],
@@ -53,7 +54,8 @@ impl Scratch {
     }
 }
 
-/// Adds `dW` of one image, whose border is around it, to the sums of its leaf.
+/// Adds the weight gradient `dW` of one image `a`, with its border, to the partial sums of its
+/// leaf.
 fn add_sums(
     kernels: &Kernels,
     (winograd, patches): (&Option<[Winograd; 2]>, &Patches),
@@ -70,8 +72,8 @@ fn add_sums(
 }
 
 impl ConvOp {
-    /// Packs the turned weights `W'[(u', v', o), c]` for the pass backwards, where the weights
-    /// have changed.
+    /// Packs the rotated weights `W'[(u', v', o), c]` for the backward pass, if the weights have
+    /// changed.
     fn pack_backward_weights(&mut self, params: &Params, kernels: &Kernels) {
         if self.backward_version == params.version() {
             return;
@@ -91,8 +93,8 @@ impl ConvOp {
         self.backward_version = params.version();
     }
 
-    /// Adds to the gradients of the input and of the parameters what follows from the
-    /// gradient `dy` of the output.
+    /// Adds the gradients of the input, the weights and the bias, computed from the gradient `dy`
+    /// of the output.
     pub(in crate::layers) fn add_grads(&mut self, mut cx: Backward<'_>, dy: &OutputGrad<'_>) {
         let (x, kernels) = (cx.x(0), cx.pass.engine.kernels);
         if cx.grads.wants(0) {
@@ -102,7 +104,8 @@ impl ConvOp {
         let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
         let (zeros, patches) = (&self.zeros, self.patches());
 
-        // One image after the other, each through all that its gradient is for.
+        // Each image is taken through all computations that need its gradient before the next one
+        // is read.
         let (all, add) = (cx.pass.rows, kernels.ew.add);
         let channel_sums = kernels.ew.channel_sums;
         let images = |chunk: Range<usize>,
@@ -151,7 +154,7 @@ impl ConvOp {
         self.add_parameter_grads(&mut cx);
     }
 
-    /// Adds the chunks' sums to the gradients of the bias and of the weights.
+    /// Adds the sums of the chunks to the gradients of the bias and of the weights.
     fn add_parameter_grads(&mut self, cx: &mut Backward<'_>) {
         let (kernels, window) = (cx.pass.engine.kernels, self.window);
         let partials = &mut self.partials[..cx.pass.rows.chunks()];

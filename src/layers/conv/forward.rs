@@ -9,7 +9,7 @@ use super::super::window::{bordered, bordered_patterns};
 use super::{ConvOp, Scratch};
 
 impl ConvOp {
-    /// Packs the weights for the pass forwards, where they have changed.
+    /// Packs the weights for the forward pass, if they have changed.
     fn pack_forward_weights(&mut self, cx: &Forward<'_>, winograd: Option<&[Winograd; 2]>) {
         let kernels = cx.pass.engine.kernels;
         if self.version == cx.params.version() {
@@ -32,8 +32,8 @@ impl ConvOp {
         self.version = cx.params.version();
     }
 
-    /// Computes the output of the live rows into `y`; then, while a row is in the near
-    /// caches, calls `done(row, its output, the partial of its chunk)`.
+    /// Computes the outputs of the rows in use into `y`. After each row, while it is in the L1 or
+    /// L2 cache, `done(row, output of the row, partial of its chunk)` is called.
     pub(in crate::layers) fn run<S: Send>(
         &mut self,
         cx: &Forward<'_>,
@@ -42,8 +42,8 @@ impl ConvOp {
         done: impl Fn(usize, &[f32], &mut S) + Sync,
     ) {
         let kernels = cx.pass.engine.kernels;
-        // Sums of binary weights over bits are exact where nothing but sums is
-        // formed; Winograd's constants are not whole numbers.
+        // Binary weights over bits have exact sums in the direct product and by look-up, and not by
+        // Winograd's algorithm, whose constants are not integers.
         let lookup = self.lookup;
         let forward = self
             .winograd

@@ -1,4 +1,4 @@
-//! The convolution of a spec.
+//! The convolution as a layer of a network specification.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,41 +14,43 @@ use crate::packed::Product;
 use crate::tape::{Rows, Value};
 use crate::tensor::Shape;
 
-/// See [`super::ConvOp`] for what it computes, and [`GroupedConvOp`] for groups and
-/// dilation. Where kernel, stride, padding or dilation is the same on both sides it is
-/// written as one number, else as `[height, width]`.
+/// A two-dimensional convolution, as `torch.nn.Conv2d`, with real or binary weights.
+/// [`ConvOp`] states the formula, and [`GroupedConvOp`] that with groups or dilation. Kernel, stride,
+/// padding and dilation are written as one number if they are equal in height and width, else as
+/// `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
-    /// Output channels.
+    /// Number of output channels.
     pub out: usize,
-    /// Height and width of the window.
+    /// Height and width of the kernel.
     pub kernel: Sides,
-    /// Pixels from one window to the next.
+    /// Distance between neighbouring windows, in pixels.
     #[serde(default = "side")]
     pub stride: Sides,
-    /// Pixels of the border around the image.
+    /// Width of the border around the image, in pixels.
     #[serde(default)]
     pub padding: Sides,
-    /// What the pixels of the border are: 0, or -1 or 1, the levels of binary units (Larq's
-    /// `pad_values`). A 0 is the level 0 of units of 0 and 1, and no level of units of -1
-    /// and +1: it takes no part in a sum, as in PyTorch.
+    /// Value of the pixels of the border: 0, -1 or 1 (Larq's `pad_values`). For units with the
+    /// levels 0 and 1, a border of 0 is the bit 0. For units with the levels -1 and +1 a border of
+    /// 0 is neither level and contributes nothing to a sum, as in PyTorch.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub border: i8,
-    /// Whether it has a bias.
+    /// Whether a bias is added to each output channel.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Real or binary weights.
+    /// Whether the weights are real or binary.
     #[serde(default)]
     pub weights: Weights,
-    /// Whether binary weights have a scale for each output channel.
+    /// Whether the sums of binary weights are multiplied by a scale for each output channel.
     #[serde(default)]
     pub scale: bool,
-    /// Parts that input and output channels are split into: the outputs of a part see its
-    /// inputs alone. As many as input channels make it depthwise.
+    /// Number of groups that the input and output channels are split into; the outputs of a group
+    /// depend on the inputs of the same group only. As many groups as input channels make a
+    /// depthwise convolution.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub groups: usize,
-    /// Pixels from one tap of the window to the next.
+    /// Distance between neighbouring taps of the kernel, in pixels.
     #[serde(default = "side", skip_serializing_if = "Sides::is_one")]
     pub dilation: Sides,
 }
@@ -82,7 +84,8 @@ fn yes() -> bool {
 }
 
 impl Conv {
-    /// Real weights, a bias, stride 1, no padding, a border of 0, one group and no dilation.
+    /// Makes a convolution with real weights, a bias, stride 1, no padding, one group and no
+    /// dilation.
     pub fn new(out: usize, kernel: impl Into<Sides>) -> Self {
         Self {
             out,
@@ -98,7 +101,8 @@ impl Conv {
         }
     }
 
-    /// What it is made of.
+    /// Returns the settings that it shares with other layers that have weights: bias, kind of
+    /// weights, scale.
     pub fn terms(&self) -> Terms {
         Terms {
             bias: self.bias,
@@ -107,7 +111,7 @@ impl Conv {
         }
     }
 
-    /// Its window.
+    /// Returns the window: kernel, stride, padding, border and dilation.
     pub fn window(&self) -> Window {
         Window {
             kernel: self.kernel,
@@ -118,13 +122,13 @@ impl Conv {
         }
     }
 
-    /// Numbers of its weights over an input of that shape.
+    /// Returns the number of weights for an input of that shape.
     fn weights_of(&self, input: Shape) -> u64 {
         let channels = input.channels / self.groups;
         product(&[self.kernel.area() as u64, channels as u64, self.out as u64])
     }
 
-    /// Numbers of what follows the sum: bias, scale, and their sums.
+    /// Returns the number of 32-bit numbers for bias and scale and for their partial sums.
     fn tail_memory(&self, rows: usize) -> u64 {
         let out = self.out as u64;
         product(&[
@@ -133,7 +137,7 @@ impl Conv {
         ])
     }
 
-    /// Whether it is a [`GroupedConvOp`].
+    /// Returns whether the layer is recorded as a [`GroupedConvOp`].
     fn is_grouped(&self) -> bool {
         self.groups != 1 || !self.dilation.is_one()
     }
@@ -199,7 +203,8 @@ impl Layer for Conv {
         }
         let depth = product(&[self.kernel.area() as u64, input.channels as u64]);
         let panel = product(&[depth, out.next_multiple_of(weights::PANEL)]);
-        // Winograd's points are up to four times the weights; tables as well.
+        // Winograd's transformed weights, and the tables over bits, are up to four times the
+        // weights.
         let square = self.kernel.equal();
         let cheaper = self.stride.is_one() && matches!(square, Some(3 | 5));
         let points = if cheaper { 4 } else { 1 };
@@ -208,7 +213,7 @@ impl Layer for Conv {
             values(shapes, rows, if training { 2 } else { 1 }),
             weights::memory(depth, out, training),
             product(&[panel, 3 * (points - 1)]),
-            // A chunk's sums, and those of a leaf that joins them.
+            // The sums of a chunk, and those of its second leaf.
             product(&[panel, points, 2 * scratch]),
             self.tail_memory(rows),
             product(&[

@@ -1,30 +1,30 @@
-//! Convolution with stride, padding and bias; with groups or dilation it is
-//! [`GroupedConvOp`], an op of its own.
+//! Convolution with stride, padding and bias. With groups or dilation it is computed by
+//! [`GroupedConvOp`].
 //!
 //! ```text
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[c, i·s + u - p, j·s + v - p] · w[o, c, u, v]
 //! ```
 //!
-//! Kernel, stride and padding may differ by side: `k`, `s` and `p` are those of the side.
+//! Kernel size `k`, stride `s` and padding `p` can differ between height and width.
 //!
-//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//! `x` outside of the image is the border value of the window, 0 by default.
 //!
-//! im2col and GEMM without the im2col: an image is copied once into its
-//! border, and the product kernels read its patches in place
-//! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix,
-//! `W` the weights as (k·k·C, O) and `G` the (pixels, O) gradient of the output:
+//! The algorithm is im2col and GEMM without materialising the patch matrix: an image is copied once
+//! into its border, and the product kernels read its patches in place
+//! ([`crate::kernels::gemm::Patches`]). With `A` the (pixels, k·k·C) patch matrix, `W` the weights
+//! as (k·k·C, O) and `G` the (pixels, O) gradient of the output:
 //!
 //! ```text
 //! y  = A·W + bias          dW += Aᵀ·G          db += Σ_pixels G
-//! dx = A'·W'               where A' are the k x k patches of G, dilated to
-//!                          stride distance in a border of k - 1 - p (of zeros),
-//!                          and W' are the weights turned by half a turn
+//! dx = A'·W'               where A' are the k x k patches of G, dilated by the stride,
+//!                          in a border of k - 1 - p zeros, and W' are the weights
+//!                          with each kernel rotated by 180 degrees
 //! ```
 //!
-//! Where they serve, cheaper algorithms take the place of the direct products: over
-//! declared bits the forward product is a sum of table entries
-//! ([`crate::kernels::lookup`]), the others are Winograd's
-//! ([`crate::kernels::winograd`]). Which ones is decided when the layer is recorded.
+//! Cheaper algorithms replace the direct products where they are faster: over an input that is
+//! declared to be bits the forward product is a sum of table entries ([`crate::kernels::lookup`]),
+//! and the other products are computed by Winograd's algorithm ([`crate::kernels::winograd`]). The
+//! algorithm is chosen when the layer is recorded.
 
 mod backward;
 mod forward;
@@ -47,7 +47,9 @@ pub use grouped::GroupedConvOp;
 pub use layer::Conv;
 use partial_sums::PartialSums;
 
-/// The op; see the module's page.
+/// The operation of a convolution without groups or dilation: `y[o, i, j] = bias[o] + Σ_{c, u, v}
+/// x[c, i·s + u - p, j·s + v - p] · w[o, c, u, v]`. The input is (C, H, W), the output (O, H', W'),
+/// and the weights have PyTorch's shape (O, C, kh, kw).
 pub struct ConvOp {
     input: Shape,
     output: Shape,
@@ -55,49 +57,50 @@ pub struct ConvOp {
     weights: Weights,
     weight: ParamId,
     bias: Option<ParamId>,
-    /// `W` in panels, and `W'` in panels, as of `version` of the parameters.
+    /// `W` and `W'` in panels, for `version` and `backward_version` of the parameters.
     forward_weights: Arena,
     backward_weights: Arena,
     version: u64,
     backward_version: u64,
-    /// Winograd's algorithm for `A·W` and for `A'·W'`, where it serves, and the
+    /// The shapes of Winograd's algorithm for `A·W` and for `A'·W'`, if it is used, and the
     /// transformed weights.
     winograd: Option<[Winograd; 2]>,
     forward_points: Arena,
     backward_points: Arena,
-    /// Over bits: sums of table entries, and the tables.
+    /// The shape of the look-up over an input of bits, if it is used, and its tables.
     lookup: Option<Lookup>,
     tables: Arena,
-    /// (height, width) of an input image in its border.
+    /// (height, width) of an input image with its border.
     border: (usize, usize),
-    /// (height, width) of the dilated output gradient.
+    /// (height, width) of the dilated output gradient with its border.
     dilated: (usize, usize),
-    /// `dW` in panels.
+    /// The weight gradient `dW` in panels.
     weight_grad: Arena,
-    /// The origin that bias sums are taken from.
+    /// Zeros, which are subtracted from the values that bias sums add up.
     zeros: Vec<f32>,
     partials: Vec<PartialSums>,
     pool: Pool<Scratch>,
 }
 
-/// What one thread works with.
+/// The buffers of one thread.
 struct Scratch {
-    /// An input image in its border.
+    /// An input image with its border.
     padded: Arena,
-    /// An output gradient, dilated in its border.
+    /// An output gradient, dilated, with its border.
     dilated: Arena,
-    /// Winograd's transformed tiles.
+    /// The transformed tiles of Winograd's algorithm.
     tiles: Arena,
-    /// An input image of bits in its border.
+    /// An input image of bits with its border, as patterns of bits.
     patterns: Vec<Pattern>,
-    /// An output gradient that is made when it is needed.
+    /// An output gradient that is computed when it is needed ([`OutputGrad::Computed`]).
     grad_output: Arena,
-    /// Sums of a leaf that joins those of the chunk's first one; empty where a chunk is
-    /// one leaf. Threads at work have one each; the others' memory is never touched.
+    /// The sums of a chunk's second leaf; empty if a chunk is one leaf. Each running thread uses
+    /// one buffer; the memory of the others is never touched.
     leaf: PartialSums,
 }
 
-/// Registers the weights, of a shape whose first number is that of the outputs, and a bias.
+/// Registers the weights, whose shape begins with the number of outputs, and the bias if there is
+/// one.
 fn add_params(
     tape: &mut Tape,
     name: &str,
@@ -109,7 +112,7 @@ fn add_params(
     (weight, bias)
 }
 
-/// The border of an image, filled, around pixels that are yet to come.
+/// Makes a buffer for an image with its border and writes the border.
 fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Arena {
     let mut padded = Arena::zeros(height * width * input.channels);
     fill_border(
@@ -122,13 +125,13 @@ fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Aren
 }
 
 impl ConvOp {
-    /// Records the layer with parameters `{name}.weight` (O, C, kh, kw) and, with
-    /// a bias, `{name}.bias` (O). A dilated window makes it a [`GroupedConvOp`] of one
-    /// group.
+    /// Records the layer on a tape, with the parameters `{name}.weight` (O, C, kh, kw) and, if it
+    /// has a bias, `{name}.bias` (O). A convolution with dilation is recorded as a
+    /// [`GroupedConvOp`] of one group.
     ///
     /// # Errors
-    /// A window that does not fit the image, or a padding that is not below the
-    /// window's reach, or a scale of real weights.
+    /// If the window is larger than the image with its padding, the padding is not smaller than the
+    /// kernel, or real weights have a scale.
     pub fn record(
         tape: &mut Tape,
         name: &str,
@@ -146,8 +149,8 @@ impl ConvOp {
         Ok(terms.finish(tape, name, y, weight))
     }
 
-    /// The layer with its parameters, not yet on the tape; `gradient` is the length of an
-    /// output gradient that is made when it is needed, or 0.
+    /// Makes the operation and registers its parameters without recording it. `grad_output` is the
+    /// length of an output gradient that is computed when it is needed, or 0.
     pub(super) fn build(
         tape: &mut Tape,
         name: &str,
@@ -209,11 +212,11 @@ impl ConvOp {
         Ok(op)
     }
 
-    /// Sums over bits by look-ups, where that is quicker; the patterns of an image in its
-    /// border.
+    /// Prepares the look-up for an input of bits, if it is faster. Returns the number of patterns
+    /// of an image with its border.
     fn prepare_lookup(&mut self, bits: bool) -> usize {
         let (inputs, border) = (self.input.channels, self.border);
-        // The border of an image of bits is the bit 0.
+        // A border of 0 is the bit 0.
         if bits && self.window.border == 0 {
             self.lookup = Lookup::new(&self.patches(), inputs, self.output.channels);
         }
@@ -224,7 +227,7 @@ impl ConvOp {
         border.0 * border.1 * inputs / GROUP
     }
 
-    /// The output shape.
+    /// Returns the output shape.
     ///
     /// # Errors
     /// As [`Self::record`].
@@ -232,7 +235,8 @@ impl ConvOp {
         window.output(name, input, channels)
     }
 
-    /// Winograd's algorithm forwards and backwards, where it serves.
+    /// Returns the shapes of Winograd's algorithm for the forward and the backward pass, if it is
+    /// used.
     fn winograd(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
         let kernel = window.kernel.equal().filter(|_| window.stride.is_one())?;
         let (i, o) = (input.channels, output.channels);
@@ -242,7 +246,7 @@ impl ConvOp {
         Some([forward, backward])
     }
 
-    /// The patches of a padded input image.
+    /// Returns the patches of an input image with its border.
     fn patches(&self) -> Patches {
         let width = self.border.1 * self.input.channels;
         Patches {
@@ -256,7 +260,7 @@ impl ConvOp {
         }
     }
 
-    /// The patches of the dilated output gradient: one for each input pixel.
+    /// Returns the patches of the dilated output gradient, one for each input pixel.
     fn spread_patches(&self) -> Patches {
         let width = self.dilated.1 * self.output.channels;
         Patches {
@@ -344,10 +348,10 @@ mod tests {
             true,
             2,
         );
-        // Shapes of Winograd's algorithm.
+        // These shapes use Winograd's algorithm.
         check(Shape::image(16, 7, 6), 32, window(5, 1, 2), true, 2);
         check(Shape::image(16, 5, 9), 16, window(3, 1, 0), true, 3);
-        // Borders that are not 0; the last two are shapes of Winograd's algorithm.
+        // These borders are not 0; the last two shapes use Winograd's algorithm.
         let bordered = |border: i8, window: Window| Window { border, ..window };
         let sides = sides([3, 2], [2, 1], [2, 1]);
         check(Shape::image(3, 5, 6), 4, bordered(-1, sides), true, 3);
@@ -367,8 +371,8 @@ mod tests {
         );
     }
 
-    /// A border is `torch.nn.functional.pad` with its number: the convolution is that of a
-    /// larger image without padding. Whole numbers make every sum exact.
+    /// The border is `torch.nn.functional.pad` with its value: the convolution equals that of the
+    /// padded image without padding. All sums of integers are exact.
     #[test]
     fn a_border_is_an_image_padded_with_its_number() {
         let whole = |x: &mut [f32]| x.iter_mut().for_each(|x| *x = (*x * 4.0).round());
@@ -431,8 +435,9 @@ mod tests {
         assert_eq!(error.to_string(), line);
     }
 
-    /// A leaf's gradients are those of a batch whose other gradients are zero; the whole
-    /// batch's are their explicit tree, to the bit, and not their sum one after the other.
+    /// The gradients of a leaf are those of a batch in which all other gradients are zero; the
+    /// gradients of the whole batch are bit for bit their tree sum, and not their sum one after
+    /// another.
     #[test]
     fn gradients_are_added_up_in_the_tree() {
         let engine = crate::kernels::select(Some("scalar")).unwrap();

@@ -5,16 +5,17 @@ use std::ops::Range;
 use crate::tape::Rows;
 use crate::tensor::Arena;
 
-/// The partial sums of a leaf, or of a chunk's leaves together.
+/// The partial sums of a leaf, or of all leaves of a chunk.
 pub(super) struct PartialSums {
-    /// Partial `dW`, in panels or at Winograd's points.
+    /// Partial sums of `dW`, in panels or in the transformed domain of Winograd's algorithm.
     pub weight_grad: Arena,
     pub bias_grad: Vec<f32>,
     pub unused: Vec<f32>,
 }
 
 impl PartialSums {
-    /// Zeros: that many numbers of `dW`, and a number a channel.
+    /// Makes sums of zero, with `weight_grad` numbers for `dW` and one number per channel for the
+    /// bias.
     pub fn new(weight_grad: usize, channels: usize) -> Self {
         Self {
             weight_grad: Arena::zeros(weight_grad),
@@ -23,9 +24,9 @@ impl PartialSums {
         }
     }
 
-    /// Becomes the sums of a chunk: a leaf or two, which become one node of the tree while
-    /// they are in the near caches. `image(row, sums)` adds those of an image; `second` is
-    /// for the second leaf.
+    /// Computes the sums of a chunk of one or two leaves, which are added while they are in the L1
+    /// or L2 cache. `image(row, sums)` adds those of an image; `second` is the buffer for the
+    /// second leaf.
     pub fn become_sums(
         &mut self,
         second: &mut Self,

@@ -1,4 +1,4 @@
-//! Loops of AVX2.
+//! The loops by which the peak rates of AVX2 are measured.
 
 #![allow(
     clippy::needless_range_loop,
@@ -11,7 +11,7 @@ use std::hint::black_box;
 use crate::kernels::compile::compiled;
 use crate::kernels::limit_loops::{self as loops, CACHED, CHAINS, Loops};
 
-/// Chains of the loops of integers, which need registers for their constants.
+/// Number of independent chains in the integer loops, which also need registers for constants.
 const FEW: usize = 6;
 
 pub(in crate::kernels::arch) const LOOPS: Loops = Loops {
@@ -28,7 +28,7 @@ compiled! { ["avx2,fma"]
     fn loads(data: &[u8], rounds: usize) -> u8 = loops::loads::<__m256i>;
 }
 
-/// Products of bytes added in pairs to 16 bits, those in pairs to 32.
+/// Multiplies bytes, adds pairs of products to 16 bits, and adds pairs of these to 32 bits.
 #[target_feature(enable = "avx2")]
 fn int8_of(rounds: usize) -> i32 {
     let (a, one) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi16(1));
@@ -43,7 +43,7 @@ fn int8_of(rounds: usize) -> i32 {
     _mm256_extract_epi32::<0>(all)
 }
 
-/// Counts by a table of half-bytes.
+/// Counts bits by a table look-up for each half-byte.
 #[target_feature(enable = "avx2")]
 fn bits_of(rounds: usize) -> u64 {
     let w = _mm256_set1_epi64x(black_box(0x5a5a_1234_8765_a5a5));

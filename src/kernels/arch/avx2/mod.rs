@@ -1,4 +1,4 @@
-//! AVX2 and FMA: tiles of 6 x 16 in 12 of the 16 registers.
+//! AVX2 and FMA: register tiles of 6 x 16, whose accumulators take 12 of the 16 registers.
 
 pub(super) mod limits;
 pub(super) mod packed;
@@ -17,8 +17,8 @@ pub(super) static KERNELS: Kernels = table!(
     limits: || limits::LOOPS
 );
 
-// 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; where one register holds all the
-// columns, 8 x 1 still hide the FMA's latency.
+// 6 x 2 accumulators, 2 registers of `B` and 1 of `A`; if one register holds all columns, 8 x 1
+// accumulators are enough to hide the latency of the FMA.
 tiles!(
     Avx2, ["avx2,fma"], __m256,
     panels: 1,
@@ -26,7 +26,7 @@ tiles!(
     narrow: 1 x [1 2 3 4 5 6 7 8]
 );
 
-/// Whether the machine has it, with BMI2 and POPCNT, which came with it.
+/// Returns whether the processor has AVX2, FMA, BMI2 and POPCNT.
 pub(super) fn detected() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")

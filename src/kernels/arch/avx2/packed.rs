@@ -1,4 +1,4 @@
-//! AVX2's kernels of packed inference that are not written once.
+//! The kernels of packed inference that are written for AVX2 alone.
 
 use std::arch::x86_64::*;
 
@@ -10,7 +10,7 @@ use crate::kernels::packed::{self, BitRows, Lookups, Packed};
 
 pub(in crate::kernels::arch) const PACKED: Packed = packed::functions!(["avx2"], __m256i, OTHERS);
 
-/// Bytes of a register.
+/// Size of a register in bytes.
 const BYTES: usize = 32;
 
 const OTHERS: Packed = Packed {
@@ -64,7 +64,7 @@ fn differing(x: &[u64], w: &[u64], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn dot_products(x: &[u8], w: &[i8], out: &mut [i32]) {
     let whole = x.len() / BYTES * BYTES;
@@ -79,7 +79,7 @@ unsafe fn dot_products(x: &[u8], w: &[i8], out: &mut [i32]) {
                     _mm256_loadu_si256(row.as_ptr().add(i).cast()),
                 )
             };
-            // Weights are -1 to 1: a pair stays within ±510.
+            // Weights are -1, 0 or 1, so the sum of two products is within ±510.
             let pairs = _mm256_maddubs_epi16(x, w);
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
         }
@@ -96,10 +96,10 @@ unsafe fn dot_products(x: &[u8], w: &[i8], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn sums_of_entries(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    // SAFETY: the caller's promises; the widths are those of the rows.
+    // SAFETY: guaranteed by the caller; the widths are those of the rows.
     unsafe {
         match l.width {
             8 => all::<__m256, 4, 1>(nibbles, l, out),
@@ -110,7 +110,7 @@ unsafe fn sums_of_entries(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 }
 
 /// # Safety
-/// AVX2, and checked lengths.
+/// The processor has AVX2, and the lengths were checked.
 #[target_feature(enable = "avx2")]
 unsafe fn cut_windows(
     rows: &[f32],
@@ -127,7 +127,8 @@ unsafe fn cut_windows(
                 let p = rows.as_ptr().add(2 * x * channels + c);
                 let load = |at: usize| _mm256_loadu_ps(p.add(at));
                 let t = _mm256_loadu_ps(threshold.as_ptr().add(c));
-                // Bits are joined, not maxima: a NaN then hides no other number.
+                // The comparisons are combined by OR instead of taking a maximum, so that a NaN
+                // does not hide the other numbers.
                 let above = |at| _mm256_cmp_ps::<_CMP_GT_OQ>(load(at), t);
                 let top = _mm256_or_ps(above(0), above(channels));
                 let bottom = _mm256_or_ps(above(step), above(step + channels));

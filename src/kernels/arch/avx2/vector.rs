@@ -1,4 +1,4 @@
-//! AVX2's registers: 8 floats, 32 bytes.
+//! The registers of AVX2: 8 floats or 32 bytes.
 
 use std::arch::x86_64::*;
 
@@ -24,7 +24,7 @@ impl Vector for __m256 {
     }
 }
 
-/// The lanes below `lanes`, as `maskload` wants them.
+/// Returns the mask for `maskload` that selects the first `lanes` lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn below(lanes: usize) -> __m256i {
@@ -32,15 +32,15 @@ fn below(lanes: usize) -> __m256i {
     _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), each)
 }
 
-/// Parts of a register that add up to `lanes`. (Some AMD cores take dozens of cycles for
-/// the masked store that would do the same.)
+/// Stores the first `lanes` floats in parts. (The equivalent masked store takes dozens of cycles on
+/// some AMD processors.)
 ///
 /// # Safety
-/// AVX2; `lanes` numbers are writable.
+/// The processor has AVX2; `lanes` floats are writable.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn store_first(x: __m256, mut to: *mut f32, lanes: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if lanes >= 8 {
             return _mm256_storeu_ps(to, x);
@@ -52,7 +52,7 @@ unsafe fn store_first(x: __m256, mut to: *mut f32, lanes: usize) {
             part = _mm256_extractf128_ps(x, 1);
         }
         if lanes & 2 != 0 {
-            // Not `_mm_store_sd`, which asks for an address that a double may have.
+            // `_mm_store_sd` is not used, because it takes a pointer that is aligned for a double.
             _mm_storeu_si64(to.cast(), _mm_castps_si128(part));
             to = to.wrapping_add(2);
             part = _mm_movehl_ps(part, part);
@@ -99,7 +99,8 @@ impl Bytes for __m256i {
         };
         fn where_bits(self, bits: u64, ones: Self) -> Self =
             _mm256_blendv_epi8(self, ones, bytes_of(bits as u32));
-        // AVX2 compares bytes without sign by way of the greater or the lesser.
+        // AVX2 has no unsigned comparison of bytes, so the maximum (minimum) is compared for
+        // equality.
         fn at_least(self, other: Self) -> u64 =
             mask(_mm256_cmpeq_epi8(self, _mm256_max_epu8(self, other)));
         fn at_most(self, other: Self) -> u64 =
@@ -108,14 +109,14 @@ impl Bytes for __m256i {
     }
 }
 
-/// The top bit of each byte.
+/// Returns the top bit of each byte.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn mask(x: __m256i) -> u64 {
     u64::from(_mm256_movemask_epi8(x) as u32)
 }
 
-/// A byte for each bit: 255 for 1, 0 for 0.
+/// Returns a byte for each bit: 255 for 1, 0 for 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn bytes_of(bits: u32) -> __m256i {
@@ -132,6 +133,6 @@ fn bytes_of(bits: u32) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn above16([a, b]: [__m256i; 2], t: __m256i) -> u64 {
     let both = _mm256_packs_epi16(_mm256_cmpgt_epi16(a, t), _mm256_cmpgt_epi16(b, t));
-    // Packing goes by halves of registers.
+    // The packing instruction works on each half of the register.
     mask(_mm256_permute4x64_epi64::<0b11_01_10_00>(both))
 }

@@ -1,4 +1,4 @@
-//! Loops of AVX-512, with VNNI and VPOPCNTDQ where the machine has them.
+//! The loops by which the peak rates of AVX-512 are measured, with VNNI and VPOPCNTDQ if available.
 
 #![allow(
     clippy::needless_range_loop,

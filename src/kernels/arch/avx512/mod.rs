@@ -1,6 +1,6 @@
-//! AVX-512: tiles of 8 x 32 (two panels side by side) in 16 of the 32 registers,
-//! 8 x 16 where one panel is left. More rows would fit the registers of vectors,
-//! but not the pointers to the rows those of addresses.
+//! AVX-512: register tiles of 8 x 32 (two panels side by side), whose accumulators take 16 of the
+//! 32 registers, and tiles of 8 x 16 if one panel is left. More rows would fit the vector
+//! registers, but the pointers to the rows would not fit the general-purpose registers.
 
 mod limits;
 mod packed;
@@ -26,7 +26,7 @@ tiles!(
     narrow: 1 x [1 2 3 4 5 6 7 8]
 );
 
-/// Whether the machine has F, BW, DQ and VL, and AVX2 with what comes with that.
+/// Returns whether the processor has AVX-512 F, BW, DQ and VL, and all that AVX2 kernels need.
 pub(super) fn detected() -> bool {
     avx2::detected()
         && is_x86_feature_detected!("avx512f")

@@ -1,9 +1,8 @@
-//! AVX-512's kernels of packed inference that are not written once.
+//! The kernels of packed inference that are written for AVX-512 alone.
 //!
-//! VPOPCNTDQ counts the differing bits of linear layers and VNNI makes the dot
-//! products of pixels, each where the machine has it. BITALG's 16-bit counts have
-//! no place: an XOR, a count and an addition would do 512 bit operations where one
-//! addition of planes does 64 lanes times 5 or 6 bits.
+//! VPOPCNTDQ counts the differing bits of linear layers and VNNI computes the dot products of
+//! pixels, if the processor has them. BITALG's 16-bit counts are not used: an XOR, a count and an
+//! addition do 512 bit operations, whereas one addition of planes does 64 lanes times 5 or 6 bits.
 
 use std::arch::x86_64::*;
 
@@ -22,7 +21,7 @@ const OTHERS: Packed = Packed {
     ..avx2::packed::PACKED
 };
 
-/// Bytes of a register.
+/// Size of a register in bytes.
 const BYTES: usize = 64;
 
 fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
@@ -60,7 +59,7 @@ fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) {
 }
 
 /// # Safety
-/// AVX-512 BW; at most 8 words of `x`, and 4 numbers of `order` for each of `out`.
+/// The processor has AVX-512 BW; `x` has at most 8 words, and `order` 4 numbers for each of `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn gather_of(x: &[u64], order: &[u16], out: &mut [u64]) {
     let words = |n: usize| ((1u32 << n) - 1) as u8;
@@ -99,10 +98,10 @@ fn differ_of(x: &[u64], w: &[u64], out: &mut [i32]) {
 }
 
 /// # Safety
-/// AVX-512, and checked lengths; rows of 16 or 32 numbers.
+/// The processor has AVX-512, the lengths were checked, and rows have 16 or 32 numbers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    // SAFETY: the caller's promises; the widths are those of the rows.
+    // SAFETY: guaranteed by the caller; the widths are those of the rows.
     unsafe {
         match l.width {
             16 => all::<__m512, 8, 1>(nibbles, l, out),
@@ -112,7 +111,7 @@ unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 }
 
 /// # Safety
-/// AVX-512 BW and VNNI, and checked lengths.
+/// The processor has AVX-512 BW and VNNI, and the lengths were checked.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn dot_of(x: &[u8], w: &[i8], out: &mut [i32]) {
     for (o, out) in out.iter_mut().enumerate() {

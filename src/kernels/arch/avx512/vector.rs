@@ -1,4 +1,4 @@
-//! AVX-512's registers: 16 floats, 64 bytes. Comparisons go straight into words of bits.
+//! The registers of AVX-512: 16 floats or 64 bytes. Comparisons give bit masks directly.
 
 use std::arch::x86_64::*;
 
@@ -25,7 +25,7 @@ impl Vector for __m512 {
     }
 }
 
-/// The lowest `n` bits, of which there are 1 to 64.
+/// Returns a mask of the lowest `n` bits, for `n` from 1 to 64.
 #[inline(always)]
 fn first(n: usize) -> u64 {
     u64::MAX >> (64 - n)

@@ -1,4 +1,4 @@
-//! NEON: tiles of 6 x 16 in 24 of the 32 registers.
+//! NEON: register tiles of 6 x 16, whose accumulators take 24 of the 32 registers.
 
 mod packed;
 mod vector;
@@ -16,8 +16,8 @@ pub(super) static KERNELS: Kernels = table!(
     limits: super::scalar::KERNELS.limits
 );
 
-// 6 x 4 accumulators, 4 registers of `B` and 1 of `A`; half the registers where half a
-// panel holds all the columns.
+// 6 x 4 accumulators, 4 registers of `B` and 1 of `A`; half as many registers a row if half a panel
+// holds all columns.
 tiles!(
     Neon, ["neon"], float32x4_t,
     panels: 1,
@@ -25,7 +25,7 @@ tiles!(
     narrow: 2 x [1 2 3 4 5 6 7 8]
 );
 
-/// Whether the machine has it.
+/// Returns whether the processor has NEON.
 pub(super) fn detected() -> bool {
     std::arch::is_aarch64_feature_detected!("neon")
 }

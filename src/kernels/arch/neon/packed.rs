@@ -1,5 +1,5 @@
-//! NEON's kernels of packed inference. What is neither here nor written once is the scalar
-//! code, which the compiler turns into NEON for itself.
+//! The kernels of packed inference that are written for NEON alone. Functions that are neither here
+//! nor written once for all instruction sets are the scalar ones, which the compiler vectorises.
 
 use std::arch::aarch64::*;
 
@@ -20,10 +20,10 @@ compiled! { ["neon"]
 }
 
 /// # Safety
-/// NEON, and checked lengths.
+/// The processor has NEON, and the lengths were checked.
 #[inline(always)]
 unsafe fn look_up_of(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
-    // SAFETY: the caller's promises; the widths are those of the rows.
+    // SAFETY: guaranteed by the caller; the widths are those of the rows.
     unsafe {
         match l.width {
             8 => all::<float32x4_t, 4, 2>(nibbles, l, out),

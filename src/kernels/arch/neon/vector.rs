@@ -1,4 +1,4 @@
-//! NEON's registers: 4 floats, 16 bytes.
+//! The registers of NEON: 4 floats or 16 bytes.
 
 use std::arch::aarch64::*;
 
@@ -24,12 +24,12 @@ impl Vector for float32x4_t {
 }
 
 /// # Safety
-/// NEON; `lanes` numbers, at most 4, are readable.
+/// The processor has NEON; `lanes` numbers, at most 4, are readable.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn load_first(from: *const f32, lanes: usize) -> float32x4_t {
     let mut x = [0.0; 4];
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         std::ptr::copy_nonoverlapping(from, x.as_mut_ptr(), lanes);
         vld1q_f32(x.as_ptr())
@@ -37,11 +37,11 @@ unsafe fn load_first(from: *const f32, lanes: usize) -> float32x4_t {
 }
 
 /// # Safety
-/// NEON; `lanes` numbers, at most 4, are writable.
+/// The processor has NEON; `lanes` numbers, at most 4, are writable.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn store_first(x: float32x4_t, mut to: *mut f32, lanes: usize) {
-    // SAFETY: the caller's promise: the parts stored add up to `lanes`.
+    // SAFETY: guaranteed by the caller: the parts stored add up to `lanes`.
     unsafe {
         if lanes >= 4 {
             return vst1q_f32(to, x);
@@ -96,10 +96,10 @@ impl Bytes for uint8x16_t {
     }
 }
 
-/// The bit of each byte within its word of 8.
+/// The bit that stands for each byte, within its half of 8 bytes.
 const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
 
-/// One bit of each byte, which is 255 or 0.
+/// Returns one bit of each byte, which must be 255 or 0.
 #[inline]
 #[target_feature(enable = "neon")]
 fn mask(x: uint8x16_t) -> u64 {
@@ -109,7 +109,7 @@ fn mask(x: uint8x16_t) -> u64 {
     low | u64::from(vaddv_u8(vget_high_u8(bits))) << 8
 }
 
-/// A byte for each bit: 255 for 1, 0 for 0.
+/// Returns a byte for each bit: 255 for 1, 0 for 0.
 #[inline]
 #[target_feature(enable = "neon")]
 fn bytes_of(bits: u16) -> uint8x16_t {

@@ -1,4 +1,4 @@
-//! The scalar kernels: the specification that the others are tested against.
+//! The scalar kernels, which are the specification of all others.
 
 pub(super) mod limits;
 pub(super) mod packed;
@@ -78,7 +78,7 @@ pub(in crate::kernels) fn transposed(
     }
 }
 
-/// Tiles in plain Rust, for the loops that go by tiles.
+/// Register tiles in plain Rust, for the loops around tiles.
 struct Plain;
 
 impl Micro for Plain {
@@ -127,7 +127,7 @@ impl Micro for Plain {
                 }
             }
             for (j, sum) in sum[..t.width].iter().enumerate() {
-                // SAFETY: see above.
+                // SAFETY: the tile's addresses are valid for its patches and width.
                 unsafe { *t.d.add(i * NR + j) += sum };
             }
         }

@@ -1,4 +1,4 @@
-//! The scalar kernels: the specification that the others are tested against.
+//! The scalar kernels of packed inference, which are the specification of all others.
 
 use crate::kernels::packed::common::{even_bits, planes_of, pool2_of};
 use crate::kernels::packed::rows::{Limit, ROW, RowTerms};

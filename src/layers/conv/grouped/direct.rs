@@ -1,11 +1,11 @@
-//! Groups of few channels: channel by channel, many channels at once.
+//! Grouped convolution for groups of few channels, vectorised over the output channels.
 //!
-//! With `n` inputs and `m` outputs a group, the sums are formed in `n` passes over all
-//! output channels. In pass `c` every output channel reads input `c` of its group, which
-//! is laid out beside the others on the way into the border; a depthwise convolution is
-//! one pass. The gradient of the input is `m` passes over all input channels likewise,
-//! with the weights turned by half a turn over the gradient of the output, dilated to
-//! stride distance.
+//! With `n` input and `m` output channels per group, the sums are formed in `n` passes over all
+//! output channels. In pass `c` every output channel reads input channel `c` of its group; these
+//! channels are laid out side by side when the image is copied into its border. A depthwise
+//! convolution is one pass. The gradient of the input takes `m` passes over all input channels in
+//! the same way, with the kernel rotated by 180 degrees, over the gradient of the output dilated by
+//! the stride.
 
 use super::{Geometry, Place, Sizes, Way, Working};
 use crate::kernels::Kernels;
@@ -15,22 +15,23 @@ use crate::layers::sides::Sides;
 use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
-/// See the module's page.
+/// The algorithm for groups of few channels, which makes one pass per input channel of a group.
 pub(super) struct Direct {
     of: Geometry,
-    /// (height, width) of an image and of a dilated gradient in their borders.
+    /// (height, width) of an image with its border and of a dilated gradient with its border.
     border: (usize, usize),
     dilated: (usize, usize),
     forward: Taps,
     backward: Taps,
 }
 
-/// Channels of a pixel in a border.
+/// Number of channels of a pixel with a border: `channels` rounded up to whole vectors.
 fn lanes(channels: usize) -> usize {
     channels.next_multiple_of(LANES)
 }
 
-/// The windows of a border that is `width` pixels wide, one for each pixel of `shape`.
+/// Returns the windows of an image that is `width` pixels wide with its border, one for each pixel
+/// of `shape`.
 fn taps(window: Window, stride: Sides, shape: Shape, width: usize) -> Taps {
     let (pixel, line) = (lanes(shape.channels), width * lanes(shape.channels));
     Taps {
@@ -46,15 +47,16 @@ fn taps(window: Window, stride: Sides, shape: Shape, width: usize) -> Taps {
     }
 }
 
-/// Lays an image out in a border: channel `k` of pixel (i, j) is channel `from(k)` of the
-/// image's, at `origin` and at distances of `step`.
+/// A copy of an image into a border: which channels are copied, and where pixel (i, j) is written,
+/// namely at `origin` plus (i, j) times `step`.
 struct Layout {
     origin: Sides,
     step: Sides,
-    /// Pixels of a line, channels of the border.
+    /// Number of pixels in a row with its border, and number of channels written.
     width: usize,
     channels: usize,
-    /// Of the image's `own` channels a group, number `part`; laid out `times` times.
+    /// Of the `own` channels of each group in the image, channel `part` is written to `times`
+    /// consecutive channels.
     own: usize,
     part: usize,
     times: usize,
@@ -93,7 +95,7 @@ impl Direct {
         }
     }
 
-    /// Lays out input `part` of every group.
+    /// Copies input channel `part` of every group into the border.
     fn image(&self, x: &[f32], part: usize, to: &mut [f32]) {
         let layout = Layout {
             origin: self.of.window.padding,
@@ -107,7 +109,8 @@ impl Direct {
         layout.copy(x, self.of.input, to);
     }
 
-    /// Lays out the gradient of output `part` of every group.
+    /// Copies the gradient of output channel `part` of every group, dilated by the stride, into the
+    /// border.
     fn dilate_grad(&self, g: &[f32], part: usize, to: &mut [f32]) {
         let layout = Layout {
             origin: self.of.window.margin(),
@@ -121,7 +124,7 @@ impl Direct {
         layout.copy(g, self.of.output, to);
     }
 
-    /// Numbers of the weights of a pass.
+    /// Returns the number of weights of a pass, with padding.
     fn pass(taps: &Taps) -> usize {
         taps.count() * taps.lanes()
     }
@@ -143,7 +146,7 @@ impl Way for Direct {
     }
 
     fn fill_border(&self, image: &mut [f32]) {
-        // A channel of every output, laid out side by side.
+        // One channel for every output channel is laid out.
         let Shape { height, width, .. } = self.of.input;
         let part = Shape::image(self.of.output.channels, height, width);
         let pixels = (self.border.1, self.forward.lanes());

@@ -4,15 +4,15 @@
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[part(o) + c, i·s + u·d - p, j·s + v·d - p] · w[o, c, u, v]
 //! ```
 //!
-//! `x` outside of the image is the window's border, 0 unless it says otherwise.
+//! `x` outside of the image is the border value of the window, 0 by default.
 //!
-//! With `G` groups, `n = C/G` input and `m = O/G` output channels of each, `part(o)` is
-//! the first input channel `o/m·n` of the group that `o` is in, and `c` runs over `n`.
-//! Kernel, stride `s`, padding `p` and dilation `d` are those of the side.
+//! With `G` groups there are `n = C/G` input and `m = O/G` output channels in a group. `part(o)` is
+//! the first input channel `n·⌊o/m⌋` of the group of output channel `o`, and `c` runs from 0 to
+//! `n - 1`. Kernel, stride `s`, padding `p` and dilation `d` can differ between height and width.
 //!
-//! There are two ways to form the sums. [`Direct`] goes channel by channel and is for
-//! groups of few channels, depthwise convolutions before all; [`Products`] goes group by
-//! group, each a matrix product. Which one is decided when the layer is recorded.
+//! There are two algorithms. [`Direct`] makes a pass over all channels for each input channel of a
+//! group, and serves groups of few channels such as depthwise convolutions; [`Products`] computes a
+//! matrix product for each group. The algorithm is chosen when the layer is recorded.
 
 mod direct;
 mod products;
@@ -32,7 +32,7 @@ use crate::tensor::{Arena, Shape};
 use direct::Direct;
 use products::Products;
 
-/// A grouped convolution's sizes.
+/// The shapes of a grouped convolution.
 #[derive(Clone, Copy, Debug)]
 struct Geometry {
     input: Shape,
@@ -42,17 +42,17 @@ struct Geometry {
 }
 
 impl Geometry {
-    /// Input channels of a group.
+    /// Returns the number of input channels of a group.
     fn inputs(&self) -> usize {
         self.input.channels / self.groups
     }
 
-    /// Output channels of a group.
+    /// Returns the number of output channels of a group.
     fn outputs(&self) -> usize {
         self.output.channels / self.groups
     }
 
-    /// Calls `f(its number in PyTorch's order, where it is)` for every weight.
+    /// Calls `f(index in PyTorch's order (O, C/groups, kh, kw), place)` for every weight.
     fn each_weight(&self, mut f: impl FnMut(usize, Place)) {
         let (kernel, mut number) = (self.window.kernel, 0);
         for o in 0..self.output.channels {
@@ -68,7 +68,7 @@ impl Geometry {
     }
 }
 
-/// Where a weight is: `w[o, c, u, v]`.
+/// The indices of a weight: `w[o, c, u, v]`.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     o: usize,
@@ -77,20 +77,20 @@ struct Place {
     v: usize,
 }
 
-/// Numbers that a way of forming the sums needs.
+/// Lengths of the buffers that an algorithm needs, in numbers.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sizes {
-    /// Weights for the pass forwards, and sums of their gradients.
+    /// Number of weights of the forward pass, and of the sums of their gradients.
     weights: usize,
-    /// Weights for the pass backwards.
+    /// Number of weights of the backward pass.
     turned: usize,
-    /// Of a thread: a part of an image in its border, of a gradient dilated in its
-    /// border, of an output and of an input.
+    /// For each thread: a part of an image with its border, a part of a dilated gradient with its
+    /// border, an output, and an input.
     working: [usize; 4],
 }
 
-/// What one thread works with; see [`Sizes::working`]. The border of a gradient is zeros,
-/// that of an image what [`Way::fill_border`] wrote.
+/// The buffers of one thread, with the lengths in [`Sizes::working`]. The border of a gradient is
+/// zeros; that of an image is written by [`Way::fill_border`].
 struct Working {
     image: Arena,
     dilated: Arena,
@@ -98,20 +98,20 @@ struct Working {
     input: Arena,
 }
 
-/// A way to form the sums of one image.
+/// An algorithm that computes the convolution of one image and its gradients.
 trait Way: Send + Sync {
     fn sizes(&self) -> Sizes;
 
     /// Writes the border of a part of an image.
     fn fill_border(&self, image: &mut [f32]);
 
-    /// Where a weight lies for the pass forwards, and the sum of its gradient.
+    /// Returns the index of a weight, and of its gradient, in the layout of the forward pass.
     fn place(&self, at: Place) -> usize;
 
-    /// Where a weight lies for the pass backwards.
+    /// Returns the index of a weight in the layout of the backward pass.
     fn turned(&self, at: Place) -> usize;
 
-    /// The output of an image.
+    /// Computes the output of an image.
     fn forward(
         &self,
         kernels: &Kernels,
@@ -121,10 +121,10 @@ trait Way: Send + Sync {
         to: &mut Working,
     );
 
-    /// Adds what an image gives to the sums of the weights' gradients.
+    /// Adds the weight gradients of an image to `sums`.
     fn gradient(&self, kernels: &Kernels, x: &[f32], g: &[f32], sums: &mut [f32], to: &mut Working);
 
-    /// The gradient of an image, from that of its output.
+    /// Computes the gradient of an image from the gradient of its output.
     fn data(
         &self,
         kernels: &Kernels,
@@ -135,46 +135,49 @@ trait Way: Send + Sync {
     );
 }
 
-/// The way that is the faster one for those sizes.
+/// Returns the algorithm that is faster for these shapes.
 fn way(of: Geometry) -> Box<dyn Way> {
-    // A matrix product works on whole panels of 16 outputs, however few there are.
+    // A matrix product computes whole panels of 16 outputs, even if a group has fewer.
     match of.inputs() == 1 || of.inputs().saturating_mul(of.outputs()) <= 16 {
         true => Box::new(Direct::new(of)),
         false => Box::new(Products::new(of)),
     }
 }
 
-/// The op; see the module's page.
+/// The operation of a convolution with groups or dilation: `y[o, i, j] = bias[o] + Σ_{c, u, v}
+/// x[part(o) + c, i·s + u·d - p, j·s + v·d - p] · w[o, c, u, v]`, where `part(o)` is the first
+/// input channel of the group of output channel o. The input is (C, H, W), the output (O, H', W').
 pub struct GroupedConvOp {
     of: Geometry,
     way: Box<dyn Way>,
     weights: Weights,
     weight: ParamId,
     bias: Option<ParamId>,
-    /// The weights as the way wants them, as of `version` of the parameters.
+    /// The weights in the layouts of the algorithm, for `version` and `backward_version` of the
+    /// parameters.
     forward_weights: Arena,
     backward_weights: Arena,
     version: u64,
     backward_version: u64,
-    /// The origin that bias sums are taken from.
+    /// Zeros, which are subtracted from the values that bias sums add up.
     zeros: Vec<f32>,
     partials: Vec<PartialSums>,
     pool: Pool<Scratch>,
 }
 
-/// What one thread works with, and the sums of a leaf that joins those of the chunk's
-/// first one; empty where a chunk is one leaf.
+/// The buffers of one thread, and the sums of a chunk's second leaf; these are empty if a chunk is
+/// one leaf.
 struct Scratch {
     working: Working,
     leaf: PartialSums,
 }
 
 impl GroupedConvOp {
-    /// Records the layer with parameters `{name}.weight` (O, C/groups, kh, kw) and, with
-    /// a bias, `{name}.bias` (O).
+    /// Records the layer on a tape, with the parameters `{name}.weight` (O, C/groups, kh, kw) and,
+    /// if it has a bias, `{name}.bias` (O).
     ///
     /// # Errors
-    /// As [`Self::output`], or a scale of real weights.
+    /// As [`Self::output`]; also if real weights have a scale.
     pub fn record(
         tape: &mut Tape,
         name: &str,
@@ -240,11 +243,12 @@ impl GroupedConvOp {
         }
     }
 
-    /// The output shape.
+    /// Returns the output shape.
     ///
     /// # Errors
-    /// A window that does not fit the image, a padding that is not below the window's
-    /// reach, or groups that do not divide the channels of input and output.
+    /// If the window is larger than the image with its padding, the padding is not smaller than the
+    /// extent of the dilated kernel, or `groups` does not divide the numbers of input and output
+    /// channels.
     pub fn output(
         name: &str,
         input: Shape,
@@ -265,7 +269,8 @@ impl GroupedConvOp {
         window.output(name, input, channels)
     }
 
-    /// Numbers of 32 bits, at most, that the op holds beside its parameters and values.
+    /// Returns an upper bound of the 32-bit numbers that the operation stores beside its parameters
+    /// and values.
     pub(super) fn memory(shapes: &Shapes, (window, groups): (Window, usize), partials: u64) -> u64 {
         let of = Geometry {
             input: shapes.input(),
@@ -279,7 +284,8 @@ impl GroupedConvOp {
         product(&[each, partials]).saturating_add((sizes.weights + sizes.turned) as u64)
     }
 
-    /// The gradients of the weights, out of their sums.
+    /// Adds the weight gradients to the parameters, from their sums in the layout of the forward
+    /// pass.
     fn spread_gradient(&self, cx: &mut Backward<'_>) {
         let sum = &self.partials[0].weight_grad;
         let (weight, grad) = cx.params.value_and_grad(self.weight);
@@ -291,7 +297,7 @@ impl GroupedConvOp {
 }
 
 impl GroupedConvOp {
-    /// Puts the weights where the pass backwards reads them, where they have changed.
+    /// Writes the weights in the layout of the backward pass, if they have changed.
     fn place_backward_weights(&mut self, params: &Params) {
         if self.backward_version == params.version() {
             return;
@@ -336,7 +342,8 @@ impl Op for GroupedConvOp {
         let (x, dy, kernels) = (cx.x(0), cx.dy, cx.pass.engine.kernels);
         let (input, output) = (self.of.input.len(), self.of.output.len());
         let (way, pool, zeros) = (&self.way, &self.pool, &self.zeros);
-        // One image after the other, each through all that its gradient is for.
+        // Each image is taken through all computations that need its gradient before the next one
+        // is read.
         let (all, add, sums_of) = (cx.pass.rows, kernels.ew.add, kernels.ew.channel_sums);
         let images = |chunk: Range<usize>,
                       partial: &mut PartialSums,

@@ -1,11 +1,11 @@
-//! Groups of many channels: each group is a matrix product over its patches, which are
-//! never written out ([`crate::kernels::gemm::Patches`]).
+//! Grouped convolution for groups of many channels: each group is a matrix product over its
+//! patches, which are read in place ([`crate::kernels::gemm::Patches`]).
 //!
-//! The channels of a group are copied side by side into a border of their own. Where taps
-//! stand apart across the image, a row of a window is no run of consecutive numbers; then
-//! the product is a sum of products, one for each *column* of the window, whose runs are
-//! single pixels. The gradient of the input is the same over the gradient of the output,
-//! dilated to stride distance, with the weights turned by half a turn.
+//! The channels of a group are copied into a contiguous image with a border. With a horizontal
+//! dilation above 1 a row of a window is not contiguous; then the product is a sum of products, one
+//! for each *column* of the window, whose contiguous runs are single pixels. The gradient of the
+//! input is computed in the same way over the gradient of the output, dilated by the stride, with
+//! the kernel rotated by 180 degrees.
 
 use super::{Geometry, Place, Sizes, Way, Working};
 use crate::kernels::gemm::{Patches, Store, panel_len};
@@ -14,20 +14,21 @@ use crate::layers::sides::Sides;
 use crate::layers::window::{Window, fill_border};
 use crate::tensor::Shape;
 
-/// Products of one direction.
+/// The matrix products of the forward or of the backward pass.
 struct Side {
-    /// Channels of a group that are read, and that are made.
+    /// Numbers of channels of a group that are read and that are computed.
     read: usize,
     made: usize,
-    /// Of the numbers that are read, those of one product.
+    /// The patches of one product.
     patches: Patches,
-    /// Products of a group, and numbers from one's patches to those of the next.
+    /// Number of products of a group, and the distance between the patches of consecutive products.
     columns: usize,
     column_step: usize,
 }
 
 impl Side {
-    /// A window for each pixel of `made`, in a border that is `width` pixels wide.
+    /// Makes the products for a window at each pixel of the `made` channels, over an image that is
+    /// `width` pixels wide with its border.
     fn new(
         window: Window,
         stride: Sides,
@@ -55,12 +56,13 @@ impl Side {
         }
     }
 
-    /// Numbers of the weights of a product.
+    /// Returns the number of weights of a product, in panels.
     fn panels(&self) -> usize {
         panel_len(self.patches.depth(), self.made)
     }
 
-    /// Where the weight from channel `from` to channel `to` of a group at tap (u, v) lies.
+    /// Returns the index of the weight from channel `from` to channel `to` of a group at tap (u,
+    /// v).
     fn place(&self, group: usize, (from, to): (usize, usize), (u, v): (usize, usize)) -> usize {
         let (column, within) = match self.columns {
             1 => (0, v),
@@ -72,7 +74,7 @@ impl Side {
         (group * self.columns + column) * self.panels() + panel
     }
 
-    /// The products of a group over the bordered image `a`, into `c`.
+    /// Computes the products of a group over the image `a` with its border, into `c`.
     fn product(
         &self,
         kernels: &Kernels,
@@ -92,18 +94,18 @@ impl Side {
     }
 }
 
-/// See the module's page.
+/// The algorithm for groups of many channels, which computes matrix products for each group.
 pub(super) struct Products {
     of: Geometry,
-    /// (height, width) of an image and of a dilated gradient in their borders.
+    /// (height, width) of an image with its border and of a dilated gradient with its border.
     border: (usize, usize),
     dilated: (usize, usize),
     forward: Side,
     backward: Side,
 }
 
-/// Copies the `channels` numbers from `first` on of every pixel to where `place(its row,
-/// its column)` says.
+/// Copies `channels` numbers, from number `first` on, of every pixel to the index that `place(row,
+/// column)` returns.
 fn copy_group(
     image: &[f32],
     shape: Shape,
@@ -118,7 +120,7 @@ fn copy_group(
     }
 }
 
-/// Puts the pixels of a group, side by side in `from`, into their channels of an image.
+/// Writes the pixels of a group, contiguous in `from`, to its channels of an image, or adds them.
 fn put_group(from: &[f32], channels: usize, first: usize, image: (&mut [f32], Shape), add: bool) {
     let (image, shape) = image;
     for (pixel, from) in image
@@ -154,7 +156,7 @@ impl Products {
         });
     }
 
-    /// Spreads the gradient of a group's outputs out in their border.
+    /// Copies the gradient of a group's outputs, dilated by the stride, into its border.
     fn dilate_grad(&self, g: &[f32], group: usize, to: &mut [f32]) {
         let (m, stride) = (self.of.outputs(), self.of.window.stride);
         let margin = self.of.window.margin();
@@ -164,7 +166,7 @@ impl Products {
         });
     }
 
-    /// Numbers of a group's weights.
+    /// Returns the number of weights of a group.
     fn group(side: &Side) -> usize {
         side.columns * side.panels()
     }

@@ -13,8 +13,8 @@ fn window(k: [usize; 2], s: [usize; 2], p: [usize; 2], d: [usize; 2]) -> Window 
     }
 }
 
-/// Input, output channels, window, groups, rows: of either way, on both sides of 8 and 16
-/// channels, with strides, dilation and rectangles.
+/// Cases of input shape, output channels, window, groups and rows: for both algorithms, with
+/// channels below and above 8 and 16, with strides, dilation and rectangular windows.
 fn cases() -> Vec<(Shape, usize, Window, usize, usize)> {
     let square = Window::square;
     let dilated = |k, s, p, d| window([k, k], [s, s], [p, p], [d, d]);
@@ -62,7 +62,7 @@ fn cases() -> Vec<(Shape, usize, Window, usize, usize)> {
         ),
         (Shape::image(2, 7, 7), 3, dilated(3, 1, 0, 3), 1, 5),
     ];
-    // All of them in a border that is not 0 as well.
+    // Each case is also tested with a border value other than 0.
     let all = cases.clone().into_iter().enumerate();
     cases.extend(all.map(|(i, mut case)| {
         case.2.border = [-1, 1][i % 2];
@@ -99,8 +99,8 @@ fn gradients_match_finite_differences() {
     }
 }
 
-/// With binary weights over whole numbers every sum is exact, so that the two ways, one
-/// group or several, agree with a plain convolution whose other weights are zero.
+/// With binary weights over integers every sum is exact, so both algorithms, with one group or
+/// several, must equal an ordinary convolution whose weights between groups are zero.
 #[test]
 fn the_sums_are_those_of_the_ordinary_convolution() {
     for isa in Isa::available() {
@@ -137,7 +137,7 @@ fn the_sums_are_those_of_the_ordinary_convolution() {
                 let at = o * input.channels + o / m * n + c;
                 tape.params.values_mut()[at * taps..][..taps].copy_from_slice(w);
             }
-            // Winograd's constants are no whole numbers.
+            // The constants of Winograd's algorithm are not integers.
             let (y, dx) = run(&mut tape, x, y);
             for (found, wanted) in [(found.0, y), (found.1, dx)] {
                 for (found, wanted) in found.iter().zip(&wanted) {
@@ -148,7 +148,7 @@ fn the_sums_are_those_of_the_ordinary_convolution() {
     }
 }
 
-/// Whole sums come with binary weights, with a bias and a scale behind them.
+/// Binary weights give integer sums, to which a bias and a scale are applied.
 #[test]
 fn binary_weights_are_the_signs() {
     let latents = |v: &mut [f32]| {
@@ -198,7 +198,7 @@ fn binary_weights_are_the_signs() {
     }
 }
 
-/// The whole batch's gradients are the explicit tree of the leaves' ones, to the bit.
+/// The gradients of the whole batch are bit for bit the tree of the gradients of its leaves.
 #[test]
 fn gradients_are_added_up_in_the_tree() {
     let engine = crate::kernels::select(Some("scalar")).unwrap();
