@@ -47,6 +47,8 @@ pub mod mnist;
 #[cfg(feature = "idx")]
 mod mnist_files;
 #[cfg(feature = "idx")]
+pub mod omniglot;
+#[cfg(feature = "idx")]
 mod opened;
 // For the program.
 #[cfg(feature = "idx")]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::activation::Function;
 use super::layer::{Layer, Recorder, Shapes, values};
 use super::levels::Levels;
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
-use crate::packed::Function;
+use crate::packed;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -29,6 +30,11 @@ pub struct Binary {
     /// Which two numbers its units emit; 0 and 1 where absent.
     #[serde(default, skip_serializing_if = "Levels::is_bits")]
     pub levels: Levels,
+    /// The activation that stands here where the place is not binary
+    /// ([`ModelSpec::place`](crate::model::ModelSpec::place)); a hard sigmoid where absent.
+    /// It changes nothing of what the layer computes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Function>,
     /// An estimator that is used in place of the one that is registered under the name.
     #[serde(skip)]
     own: Option<Own>,
@@ -62,6 +68,7 @@ impl Binary {
             mode,
             probability: own_probability(&estimator),
             levels: Levels::Bits,
+            instead_of: None,
             estimator,
             own: None,
         }
@@ -74,6 +81,7 @@ impl Binary {
             mode,
             probability: Some(estimator.probability()),
             levels: Levels::Bits,
+            instead_of: None,
             estimator: estimator.info().name.into(),
             own: Some(Own(estimator)),
         }
@@ -167,8 +175,8 @@ impl Layer for Binary {
         }
         let (probability, slope) = (self.rule()?.probability(), at.slope());
         let function = match probability {
-            Probability::HardSigmoid => Function::HardSigmoid,
-            Probability::Sigmoid => Function::Sigmoid,
+            Probability::HardSigmoid => packed::Function::HardSigmoid,
+            Probability::Sigmoid => packed::Function::Sigmoid,
         };
         let probability = |x: f32| probability.of(slope, x);
         let bits = at.unit(&inputs[0], Some((function, &probability)))?;
