@@ -25,7 +25,7 @@
 mod blocks;
 mod transform;
 
-use super::gemm::{Store, panel_len};
+use super::gemm::{Store, panel_len, panels};
 use super::{Kernels, NR};
 
 pub(super) use blocks::{product, transposed, weight_grad, weights};
@@ -51,7 +51,14 @@ pub struct Winograd {
     outputs: usize,
     height: usize,
     width: usize,
+    /// Images one after the other.
+    images: usize,
+    /// Tiles of a block of the weight gradient, at least, where weights come from afar.
+    grad_tiles: usize,
 }
+
+/// Tiles that weights from afar are used for each time, at least.
+const FAR_TILES: usize = 48;
 
 impl Winograd {
     /// A convolution from `inputs` to `outputs` channels with `height` x `width`
@@ -70,7 +77,30 @@ impl Winograd {
             outputs,
             height,
             width,
+            images: 1,
+            grad_tiles: FAR_TILES,
         })
+    }
+
+    /// The same algorithm over `images` images one after the other, for `outputs` of its
+    /// output channels; the weight gradient goes over blocks of at least `grad_tiles` tiles.
+    ///
+    /// # Panics
+    /// If the output channels do not fill panels, or there are no images.
+    pub fn part(&self, images: usize, outputs: usize, grad_tiles: usize) -> Self {
+        assert!(outputs > 0 && outputs.is_multiple_of(NR), "no whole panels");
+        assert!(images > 0, "no images");
+        Self {
+            images,
+            outputs,
+            grad_tiles,
+            ..*self
+        }
+    }
+
+    /// Whether the transformed weights do not stay in the second-level cache.
+    fn is_far(&self) -> bool {
+        self.weights_len() * size_of::<f32>() > NEAR_BYTES
     }
 
     /// Outputs of a tile, a side.
@@ -78,13 +108,19 @@ impl Winograd {
         N + 1 - self.kernel
     }
 
-    /// Tiles (down, across).
+    /// Tiles of an image (down, across).
     fn tiles(&self) -> (usize, usize) {
         let tile = self.tile();
         (self.height.div_ceil(tile), self.width.div_ceil(tile))
     }
 
-    /// (height, width) of the input image in its border: whole tiles, of which
+    /// Tiles of all images.
+    fn all_tiles(&self) -> usize {
+        let (down, across) = self.tiles();
+        self.images * down * across
+    }
+
+    /// (height, width) of an input image in its border: whole tiles, of which
     /// what lies beyond the image is zero.
     pub fn bordered(&self) -> (usize, usize) {
         let (down, across) = self.tiles();
@@ -99,28 +135,54 @@ impl Winograd {
 
     /// Tiles that are transformed at a time, within so many bytes.
     fn block(&self, bytes: usize) -> usize {
-        let (down, across) = self.tiles();
-        let all = down * across;
+        let all = self.all_tiles();
         let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
         // Weights that come from afar must be used for many tiles each time.
-        let far = self.weights_len() * size_of::<f32>() > NEAR_BYTES;
-        all.div_ceil(all.div_ceil(most.max(if far { 48 } else { 6 })))
+        let least = match (self.is_far(), bytes) {
+            (false, _) => 6,
+            (true, GRAD_BLOCK_BYTES) => self.grad_tiles,
+            (true, _) => FAR_TILES,
+        };
+        all.div_ceil(all.div_ceil(most.max(least)))
     }
 
     /// Numbers of working memory.
     pub fn scratch_len(&self) -> usize {
         let block = self.block(BLOCK_BYTES).max(self.block(GRAD_BLOCK_BYTES));
-        POINTS * block * (self.inputs + NR)
+        POINTS * block * (self.inputs + self.columns())
+    }
+
+    /// Output channels whose products are there at a time: of weights that come from afar all,
+    /// so that the inputs at a point are read once for all of them.
+    fn columns(&self) -> usize {
+        match self.is_far() {
+            true => self.outputs,
+            false => NR,
+        }
+    }
+
+    /// The panels of output channels that are computed together, one round after the other.
+    #[inline(always)]
+    fn rounds(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let (all, step) = (panels(self.outputs), self.columns() / NR);
+        (0..all)
+            .step_by(step)
+            .map(move |first| first..all.min(first + step))
     }
 
     /// Numbers of a bordered image.
-    fn image_len(&self) -> usize {
+    fn image_step(&self) -> usize {
         let (height, width) = self.bordered();
         height * width * self.inputs
     }
 
+    /// Numbers of all bordered images.
+    fn image_len(&self) -> usize {
+        self.images * self.image_step()
+    }
+
     fn output_len(&self) -> usize {
-        self.height * self.width * self.outputs
+        self.images * self.height * self.width * self.outputs
     }
 
     /// The weights, or their gradient, as the direct product's panels.
@@ -131,8 +193,7 @@ impl Winograd {
     /// Calls `f(first tile, tiles)` for each block.
     #[inline(always)]
     fn blocks(&self, bytes: usize) -> impl Iterator<Item = (usize, usize)> {
-        let (down, across) = self.tiles();
-        let (all, block) = (down * across, self.block(bytes));
+        let (all, block) = (self.all_tiles(), self.block(bytes));
         (0..all)
             .step_by(block)
             .map(move |first| (first, block.min(all - first)))
