@@ -133,9 +133,8 @@ impl Winograd {
         POINTS * panel_len(self.inputs, self.outputs)
     }
 
-    /// Tiles that are transformed at a time, within so many bytes.
-    fn block(&self, bytes: usize) -> usize {
-        let all = self.all_tiles();
+    /// Tiles that are transformed at a time, within so many bytes, at most.
+    fn most(&self, bytes: usize) -> usize {
         let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
         // Weights that come from afar must be used for many tiles each time.
         let least = match (self.is_far(), bytes) {
@@ -143,12 +142,24 @@ impl Winograd {
             (true, GRAD_BLOCK_BYTES) => self.grad_tiles,
             (true, _) => FAR_TILES,
         };
-        all.div_ceil(all.div_ceil(most.max(least)))
+        most.max(least).min(self.all_tiles())
+    }
+
+    /// Tiles that are transformed at a time: as many in each block as can be.
+    fn block(&self, bytes: usize) -> usize {
+        let all = self.all_tiles();
+        all.div_ceil(all.div_ceil(self.most(bytes)))
     }
 
     /// Numbers of working memory.
     pub fn scratch_len(&self) -> usize {
         let block = self.block(BLOCK_BYTES).max(self.block(GRAD_BLOCK_BYTES));
+        POINTS * block * (self.inputs + self.columns())
+    }
+
+    /// Numbers of working memory that are enough for so many images and for fewer.
+    pub fn most_scratch_len(&self) -> usize {
+        let block = self.most(BLOCK_BYTES).max(self.most(GRAD_BLOCK_BYTES));
         POINTS * block * (self.inputs + self.columns())
     }
 

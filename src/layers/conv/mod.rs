@@ -173,14 +173,12 @@ impl ConvOp {
             Some([forward, backward]) => (forward.bordered(), backward.bordered()),
             None => (window.bordered(input), window.dilated(input)),
         };
-        let stacked = winograd
-            .filter(|w| Stacked::serves(&w[0]) && window.border == 0)
-            .map(|winograd| {
-                let [padding, margin] = [window.padding, window.margin()];
-                let borders = [padding, margin].map(|sides| (sides.height, sides.width));
-                let rows = (tape.cut(x).live, tape.chunks(x));
-                Box::new(Stacked::new(winograd, (input, output), borders, rows))
-            });
+        let stacked = Self::stacked(input, output, window).map(|winograd| {
+            let borders = [window.padding, window.margin()];
+            let borders = borders.map(|sides| (sides.height, sides.width));
+            let rows = (tape.cut(x).live, tape.chunks(x));
+            Box::new(Stacked::new(winograd, (input, output), borders, rows))
+        });
         let grad_len = match &stacked {
             // Its gradient needs no sums of chunks.
             Some(_) => 0,
@@ -257,6 +255,12 @@ impl ConvOp {
         let forward = Winograd::new(kernel, (i, o), side(output))?;
         let backward = Winograd::new(kernel, (o, i), side(input))?;
         Some([forward, backward])
+    }
+
+    /// The same, where all images of a batch are computed at once.
+    fn stacked(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
+        let winograd = Self::winograd(input, output, window);
+        winograd.filter(|w| Stacked::serves(&w[0]) && window.border == 0)
     }
 
     /// The patches of a padded input image.

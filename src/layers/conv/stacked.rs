@@ -13,42 +13,23 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::Kernels;
 use crate::kernels::gemm::Store;
 use crate::kernels::winograd::Winograd;
+use crate::kernels::{Kernels, NR};
 use crate::tape::{Pool, Rows};
 use crate::tensor::{Arena, Shape};
 
-/// Bytes of weights at Winograd's points from which on images are stacked.
-const FAR_BYTES: usize = 4 << 20;
+use super::super::column_parts::{ColumnParts, FAR_BYTES, Part};
+use super::super::tensor_spec::product;
 
-/// Output channels of a part, at most.
-const PART: usize = 64;
+/// Output channels of a part of so many: each part transforms the images anew, and there
+/// should be a few parts for threads to work on.
+fn part_of(channels: usize) -> usize {
+    (channels / 4).clamp(64, 128).next_multiple_of(NR)
+}
 
 /// Tiles over which sums of the weight gradient stay in the near caches, at least.
 const GRAD_TILES: usize = 256;
-
-/// A part of the output channels.
-struct Part {
-    first: usize,
-    channels: usize,
-    /// Those channels of all images.
-    values: Arena,
-}
-
-/// Parts of so many channels of images with so many pixels.
-fn parts(channels: usize, pixels: usize) -> Vec<Part> {
-    let firsts = (0..channels).step_by(PART);
-    let part = |first: usize| {
-        let channels = PART.min(channels - first);
-        Part {
-            first,
-            channels,
-            values: Arena::zeros(pixels * channels),
-        }
-    };
-    firsts.map(part).collect()
-}
 
 /// The images that enter a product, and what comes out of it.
 struct Direction {
@@ -64,7 +45,8 @@ struct Direction {
     step: usize,
     /// All images, each in its border.
     images: Arena,
-    parts: Vec<Part>,
+    /// The pixels that come out.
+    outputs: ColumnParts,
     /// Working memory of a part's products.
     tiles: Pool<Arena>,
 }
@@ -77,8 +59,12 @@ impl Direction {
         rows: usize,
     ) -> Self {
         let (height, width) = shape.bordered();
-        let parts = parts(output.channels, rows * output.pixels());
-        let scratch = scratch(&shape, &parts, rows);
+        let outputs = ColumnParts::new(
+            rows * output.pixels(),
+            output.channels,
+            part_of(output.channels),
+        );
+        let scratch = scratch(&shape, output.channels, rows);
         Self {
             shape,
             input,
@@ -87,8 +73,8 @@ impl Direction {
             width,
             step: height * width * input.channels,
             images: Arena::zeros(rows * height * width * input.channels),
-            tiles: Pool::new(parts.len(), || Arena::zeros(scratch)),
-            parts,
+            tiles: Pool::new(outputs.parts.len(), || Arena::zeros(scratch)),
+            outputs,
         }
     }
 
@@ -108,43 +94,23 @@ impl Direction {
     fn product(&mut self, kernels: &Kernels, live: usize, weights: &[f32], bias: Option<&[f32]>) {
         let (shape, images, tiles) = (self.shape, self.images.as_slice(), &self.tiles);
         let of_channel = shape.weights_len() / self.output.channels;
-        self.parts.par_iter_mut().for_each(|part| {
-            let shape = shape.part(live, part.channels, GRAD_TILES);
+        self.outputs.parts.par_iter_mut().for_each(|part| {
+            let shape = shape.part(live, part.columns, GRAD_TILES);
             let weights = &weights[of_channel * part.first..];
-            let bias = bias.map(|bias| &bias[part.first..][..part.channels]);
+            let bias = bias.map(|bias| &bias[part.first..][..part.columns]);
             tiles.with(|tiles| {
                 let y = part.values.as_mut_slice();
                 kernels.winograd_product(&shape, images, weights, bias, y, Store::Assign, tiles);
             });
         });
     }
-
-    /// Copies the output of an image out of the parts, or adds it.
-    fn take(&self, row: usize, y: &mut [f32], store: Store) {
-        let first = row * self.output.pixels();
-        for part in &self.parts {
-            let from = part.values[first * part.channels..].chunks_exact(part.channels);
-            for (y, from) in y.chunks_exact_mut(self.output.channels).zip(from) {
-                let y = &mut y[part.first..][..part.channels];
-                match store {
-                    Store::Assign => y.copy_from_slice(from),
-                    Store::Add => y.iter_mut().zip(from).for_each(|(y, x)| *y += x),
-                }
-            }
-        }
-    }
 }
 
-/// The most numbers that the work on one of these parts takes, for any number of images up to
-/// `rows`.
-fn scratch(shape: &Winograd, parts: &[Part], rows: usize) -> usize {
-    let of = |part: &Part| {
-        let images = 1..=rows;
-        let len = |images| shape.part(images, part.channels, GRAD_TILES).scratch_len();
-        images.map(len).max().unwrap_or(0)
-    };
-    // The first part is the largest.
-    parts.first().map_or(0, of)
+/// The numbers that the work on a part of the output channels takes, for `rows` images and for
+/// fewer.
+fn scratch(shape: &Winograd, channels: usize, rows: usize) -> usize {
+    let part = shape.part(rows, part_of(channels).min(channels), GRAD_TILES);
+    part.most_scratch_len()
 }
 
 /// A convolution over all images of a batch; see the module's page.
@@ -152,7 +118,7 @@ pub(super) struct Stacked {
     forward: Direction,
     backward: Direction,
     /// The gradient of the output.
-    grad_output: Vec<Part>,
+    grad_output: ColumnParts,
     /// Working memory of a part's weight gradient.
     tiles: Pool<Arena>,
     /// The gradient of the weights at Winograd's points.
@@ -174,10 +140,14 @@ impl Stacked {
         [padding, margin]: [(usize, usize); 2],
         (rows, chunks): (usize, usize),
     ) -> Self {
-        let grad_output = parts(output.channels, rows * output.pixels());
-        let scratch = scratch(&forward, &grad_output, rows);
+        let grad_output = ColumnParts::new(
+            rows * output.pixels(),
+            output.channels,
+            part_of(output.channels),
+        );
+        let scratch = scratch(&forward, output.channels, rows);
         Self {
-            tiles: Pool::new(grad_output.len(), || Arena::zeros(scratch)),
+            tiles: Pool::new(grad_output.parts.len(), || Arena::zeros(scratch)),
             grad_output,
             weight_grad: Arena::zeros(forward.weights_len()),
             forward: Direction::new(forward, (input, output), padding, rows),
@@ -186,14 +156,33 @@ impl Stacked {
         }
     }
 
-    /// Numbers of its memory for so many rows of images of these shapes, borders of some
-    /// pixels included.
-    pub fn memory(input: Shape, output: Shape, weights: u64, rows: u64) -> u64 {
-        let side = |n: usize| n as u64 + 6;
-        let bordered = |s: Shape| side(s.height) * side(s.width) * s.channels as u64;
-        let values = 2 * output.len() as u64 + input.len() as u64;
-        let images = bordered(input) + bordered(output) + values;
-        rows.saturating_mul(images).saturating_add(weights)
+    /// Numbers of its memory for so many rows.
+    pub fn memory(
+        [forward, backward]: [Winograd; 2],
+        (input, output): (Shape, Shape),
+        rows: usize,
+    ) -> u64 {
+        let bordered = |shape: &Winograd, channels: usize| {
+            let (height, width) = shape.bordered();
+            product(&[height as u64, width as u64, channels as u64])
+        };
+        let image = [
+            bordered(&forward, input.channels),
+            bordered(&backward, output.channels),
+            2 * output.len() as u64,
+            input.len() as u64,
+        ];
+        let work = |shape: &Winograd, channels: usize| {
+            let parts = channels.div_ceil(part_of(channels)) as u64;
+            product(&[parts, scratch(shape, channels, rows.max(1)) as u64])
+        };
+        let all = [
+            product(&[rows as u64, image.iter().sum()]),
+            forward.weights_len() as u64,
+            product(&[2, work(&forward, output.channels)]),
+            work(&backward, input.channels),
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Puts the live images into their borders.
@@ -222,7 +211,8 @@ impl Stacked {
 
     /// The output of a live row.
     pub fn output(&self, row: usize, y: &mut [f32]) {
-        self.forward.take(row, y, Store::Assign);
+        let first = row * self.forward.output.pixels();
+        self.forward.outputs.take(first, y, Store::Assign);
     }
 
     /// Computes the gradient of the weights, from the live images `x` and the gradients of the
@@ -245,14 +235,15 @@ impl Stacked {
         });
         let (backward, images) = (&self.backward, self.forward.images.as_slice());
         let (shape, tiles) = (self.forward.shape, &self.tiles);
-        let of_part = shape.weights_len() / self.forward.output.channels * PART;
-        let work = self.grad_output.par_iter_mut();
+        let channels = self.forward.output.channels;
+        let of_part = shape.weights_len() / channels * part_of(channels);
+        let work = self.grad_output.parts.par_iter_mut();
         let work = work.zip(self.weight_grad.par_chunks_mut(of_part));
         work.for_each(|(part, sums)| {
             for row in 0..rows.live {
                 backward.columns(row, part);
             }
-            let shape = shape.part(rows.live, part.channels, GRAD_TILES);
+            let shape = shape.part(rows.live, part.columns, GRAD_TILES);
             sums.fill(0.0);
             tiles.with(|tiles| {
                 kernels.winograd_transposed(&shape, images, &part.values, sums, tiles);
@@ -268,7 +259,8 @@ impl Stacked {
 
     /// Stores the gradient of a live row of the input.
     pub fn input_grad(&self, row: usize, dx: &mut [f32], store: Store) {
-        self.backward.take(row, dx, store);
+        let first = row * self.backward.output.pixels();
+        self.backward.outputs.take(first, dx, store);
     }
 }
 
@@ -277,13 +269,13 @@ impl Direction {
     fn columns(&self, row: usize, part: &mut Part) {
         let (channels, pixels) = (self.input.channels, self.input.pixels());
         let image = &self.images[row * self.step..][..self.step];
-        let to = &mut part.values[row * pixels * part.channels..][..pixels * part.channels];
-        let lines = to.chunks_exact_mut(self.input.width * part.channels);
+        let to = &mut part.values[row * pixels * part.columns..][..pixels * part.columns];
+        let lines = to.chunks_exact_mut(self.input.width * part.columns);
         for (i, to) in lines.enumerate() {
             let at = (i + self.margin.0) * self.width + self.margin.1;
             let from = image[at * channels..].chunks_exact(channels);
-            for (to, from) in to.chunks_exact_mut(part.channels).zip(from) {
-                to.copy_from_slice(&from[part.first..][..part.channels]);
+            for (to, from) in to.chunks_exact_mut(part.columns).zip(from) {
+                to.copy_from_slice(&from[part.first..][..part.columns]);
             }
         }
     }
