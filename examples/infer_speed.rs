@@ -14,10 +14,9 @@ use std::time::Duration;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
-use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset};
+use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset, usual_images};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::study::timing::{Effort, time};
-use bnn_cpu::tensor::Shape;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -79,7 +78,8 @@ fn network(name: &str, engine: kernels::Engine) -> bnn_cpu::Result<PackedNet> {
     if !PRESETS.iter().any(|(preset, _)| *preset == name) {
         return PackedNet::read(name.as_ref());
     }
-    let mut spec = preset(name, Shape::image(1, 28, 28), 10)?;
+    let (input, classes) = usual_images(name);
+    let mut spec = preset(name, input, classes)?;
     spec.place(Placement::Both, Firing::Deterministic, "st")?;
     let mut net = Network::new(&spec, engine, 1, false)?;
     net.init(Init::Pytorch, 1);

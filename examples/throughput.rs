@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
-use bnn_cpu::model::{Init, Network, Placement, preset};
+use bnn_cpu::model::{Init, Network, preset, usual_images};
 use bnn_cpu::random::{keyed, uniform};
-use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
 use rand::Rng;
 
@@ -23,29 +22,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (batch, threads) = (number("--batch", "64")?, number("--threads", "2")?);
     let (steps, warmup) = (number("--steps", "200")?, number("--warmup", "20")?);
     let binary = get("--binary", "none");
-    let placement = match binary.as_str() {
-        "none" => Placement::None,
-        "first" => Placement::First,
-        "last" => Placement::Last,
-        "both" => Placement::Both,
-        other => return Err(format!("unknown --binary {other}").into()),
-    };
     let mode = match get("--mode", "det").as_str() {
         "det" => Firing::Deterministic,
         "stoch" => Firing::Stochastic,
         other => return Err(format!("unknown --mode {other}").into()),
     };
-    let mut spec = preset(&get("--model", "seed-net"), Shape::image(1, 28, 28), 10)?;
-    spec.place(placement, mode, "st")?;
+    let model = get("--model", "seed-net");
+    let (input, classes) = usual_images(&model);
+    let mut spec = preset(&model, input, classes)?;
+    // `own` keeps the units that a preset has.
+    if binary != "own" {
+        spec.place(binary.parse()?, mode, "st")?;
+    }
     let engine = kernels::select(None)?;
     let mut net = Network::new(&spec, engine, batch, true)?;
     net.init(Init::Pytorch, 1);
     let mut rng = keyed(&[2]);
-    let images: Vec<u8> = (0..batch * 784).map(|_| rng.next_u64() as u8).collect();
+    let pixels = input.len();
+    let images: Vec<u8> = (0..batch * pixels).map(|_| rng.next_u64() as u8).collect();
     net.set_rows(batch);
     for row in 0..batch {
-        let label = (uniform(rng.next_u64()) * 10.0) as u32;
-        net.set_row(row, &images[row * 784..][..784], label);
+        let label = (uniform(rng.next_u64()) * classes as f32) as u32;
+        net.set_row(row, &images[row * pixels..][..pixels], label);
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -72,8 +70,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         start.elapsed().as_secs_f64()
     });
     let speed = (batch * steps) as f64 / seconds;
+    let model = match model.as_str() {
+        "seed-net" => String::new(),
+        model => format!(" {model}"),
+    };
     println!(
-        "{{\"name\":\"bnn-cpu {binary}\",\"img_per_s\":{speed:.0},\"batch\":{batch},\"threads\":{threads},\"isa\":\"{}\"}}",
+        "{{\"name\":\"bnn-cpu{model} {binary}\",\"img_per_s\":{speed:.1},\"batch\":{batch},\"threads\":{threads},\"isa\":\"{}\"}}",
         engine.kernels.isa.name()
     );
     Ok(())

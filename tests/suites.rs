@@ -4,16 +4,32 @@
 
 use std::path::Path;
 
-use bnn_cpu::data::mnist;
+use bnn_cpu::data::{mnist, omniglot};
 use bnn_cpu::model::Pixels;
 use bnn_cpu::seal::sha256;
 use bnn_cpu::study::Suite;
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{DatasetRecord, PartialConfig, Subject};
 
-/// MNIST as records name it.
-fn subject() -> Subject {
+/// What the suite's runs are of, as records name it: MNIST, or Omniglot.
+fn subject(suite: &Suite) -> Subject {
     let of = mnist::NORMALISATION;
+    if suite.data.is_some() {
+        return Subject {
+            record: DatasetRecord {
+                name: omniglot::NAME.into(),
+                sha256: omniglot::FINGERPRINT.into(),
+                sha256_inferred: false,
+                train: 17_352,
+                test: 1_928,
+                classes: 964,
+                background: None,
+                source: None,
+            },
+            input: Shape::image(1, 105, 105),
+            pixels: Pixels::normalised(of.mean, of.std),
+        };
+    }
     Subject {
         record: DatasetRecord {
             name: mnist::NAME.into(),
@@ -46,7 +62,7 @@ fn rows(suite: &Suite) -> Vec<String> {
         lines.push(names.join(" | "));
         for seed in 1..=3 {
             let config = suite
-                .config(row, &subject(), seed, &PartialConfig::default())
+                .config(row, &subject(suite), seed, &PartialConfig::default())
                 .unwrap();
             let text = serde_json::to_string(&config).unwrap();
             lines.push(format!("  {seed} {}", sha256(text.as_bytes())));

@@ -33,7 +33,8 @@ def fail(message: str) -> None:
 
 def shown(command: list[str]) -> str:
     """The command without this machine's folders."""
-    local = {sys.executable: "python3", str(HERE / "seednet_torch.py"): "benches/peers/seednet_torch.py"}
+    scripts = ("seednet_torch.py", "omniglot_torch.py")
+    local = {str(HERE / script): f"benches/peers/{script}" for script in scripts} | {sys.executable: "python3"}
     return shlex.join(local.get(word, word) for word in command)
 
 
@@ -45,8 +46,8 @@ def contestants(args: argparse.Namespace) -> list[list[str]]:
         return [shlex.split(command) for command in args.commands]
     if importlib.util.find_spec("torch") is None:
         fail("PyTorch is not installed; run: pip install torch numpy safetensors")
-    common = ["--binary", args.binary, "--batch", str(args.batch), "--threads", str(args.threads),
-              "--steps", str(args.steps)]
+    load = ["--batch", str(args.batch), "--threads", str(args.threads), "--steps", str(args.steps)]
+    common = ["--binary", args.binary, *load]
     build = ["cargo", "build", "--release", "--quiet", "--example", "throughput"]
     try:
         built = subprocess.run(build, cwd=ROOT).returncode == 0
@@ -55,6 +56,14 @@ def contestants(args: argparse.Namespace) -> list[list[str]]:
     if not built:
         fail("the example 'throughput' did not build; see cargo's message above")
     ours = ["cargo", "run", "--release", "--quiet", "--example", "throughput", "--", *common]
+    if args.model != "seed-net":
+        if args.binary != "none" or args.candle:
+            fail(f"{args.model} is compared without binary layers and without candle")
+        pool = "stride" if args.model.endswith("-stride") else "max"
+        script = [sys.executable, str(HERE / "omniglot_torch.py"), "--pool", pool, *load]
+        variants = ("default", "channels-last", "default-plain", "channels-last-plain")
+        few = ["--warmup", "1", "--model", args.model]
+        return [[*ours, *few], *([*script, "--variant", v] for v in variants)]
     script = [sys.executable, str(HERE / "seednet_torch.py")]
     theirs = [[*script, "--variant", v, *common] for v in ("default", "best", "bf16")]
     if args.candle:
@@ -115,6 +124,7 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("commands", nargs="*", help="contestants, ours first (default: ours, PyTorch default, best and bf16)")
+    parser.add_argument("--model", default="seed-net", choices=["seed-net", "omniglot-net", "omniglot-net-stride"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--binary", default="none", choices=["none", "first", "last", "both"])
     parser.add_argument("--batch", type=int, default=64)

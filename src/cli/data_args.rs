@@ -30,7 +30,8 @@ pub struct DataArgs {
     /// Data set. auto: MNIST, found or fetched, else the built-in digits, or the files of
     /// another kind in --data; mnist: MNIST or an error; digits: the built-in digits; files:
     /// the only set in --data, of whatever kind; idx: the only IDX set there; emnist-letters
-    /// and its like, qmnist: that one of those there [default: auto; of a stored run, its own]
+    /// and its like, qmnist: that one of those there; omniglot: its background set, in --data,
+    /// else $BNN_CPU_OMNIGLOT, else data/omniglot [default: auto; of a stored run, its own]
     #[arg(long, value_name = "SET", value_parser = choices())]
     pub dataset: Option<DatasetChoice>,
     /// The data: a folder with four IDX files or EMNIST's zip; a folder of pictures (PNG,
@@ -62,7 +63,20 @@ pub struct DataArgs {
 
 /// `$BNN_CPU_DATA`; empty counts as unset.
 pub fn data_env() -> Option<PathBuf> {
-    std::env::var_os("BNN_CPU_DATA")
+    place_in("BNN_CPU_DATA")
+}
+
+/// The place that a variable names for a set: `$BNN_CPU_DATA`, but `$BNN_CPU_OMNIGLOT` for
+/// Omniglot, which does not lie where MNIST does.
+pub fn env_of(choice: DatasetChoice) -> Option<PathBuf> {
+    match choice {
+        DatasetChoice::Omniglot => place_in("BNN_CPU_OMNIGLOT"),
+        _ => data_env(),
+    }
+}
+
+fn place_in(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
 }
@@ -171,7 +185,8 @@ impl DataArgs {
             true => self.or_as(record.source.as_ref()),
             false => self.clone(),
         };
-        if choice.needs_files() && args.data.is_none() && data_env().is_none() {
+        let has_place = choice == DatasetChoice::Omniglot;
+        if choice.needs_files() && !has_place && args.data.is_none() && data_env().is_none() {
             let was = record.source.as_ref().map_or(String::new(), |source| {
                 format!(", which was in {} and is there no more", source.place)
             });
@@ -209,7 +224,7 @@ impl DataArgs {
                 choice.name()
             )));
         }
-        let (env, mirror) = (data_env(), self.mirror());
+        let (env, mirror) = (env_of(choice), self.mirror());
         let mut tell = |event: data::Event<'_>| progress.data(event);
         let loaded = data::load_with(
             choice,

@@ -5,10 +5,10 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Augment;
 use bnn_cpu::estimators::{self, Firing, Probability};
 use bnn_cpu::layers::{Levels, Weights};
-use bnn_cpu::model::{Init, Placement};
+use bnn_cpu::model::{Init, Placement, PoolForm};
 use bnn_cpu::train::{
-    Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, SlopeKind, firing_name,
-    placement_name,
+    Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, PixelChoice, SlopeKind,
+    firing_name,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -46,6 +46,8 @@ enum Kind {
     Choice(fn() -> Vec<&'static str>),
     /// Names of estimators, joined by `+`.
     Estimators,
+    /// Which activations: a word or their numbers.
+    Places,
     /// It is there or not.
     Switch,
 }
@@ -76,13 +78,17 @@ const fn flag(
     }
 }
 
-use Kind::{Choice, Count, Estimators, NotNegative, Positive, Share, Switch, Whole};
+use Kind::{Choice, Count, Estimators, NotNegative, Places, Positive, Share, Switch, Whole};
 
 /// Which activations of a network are binary, and how.
 #[rustfmt::skip]
-const UNITS: [Flag; 6] = [
-    flag("binary", "model.binary", Choice(placements), "WHICH", NETWORK,
-        "Which activations are binary [default: both; a JSON file keeps its own]"),
+const UNITS: [Flag; 8] = [
+    flag("binary", "model.binary", Places, "WHICH", NETWORK,
+        "Which activations are binary: none, first, last, both (all of them), or their numbers from the first in the spec on, as 1,3; of a mixed net those of the branch of ReLUs come first [default: both; a JSON file, a mixed net and omniglot-binary keep their own]"),
+    flag("pool", "model.pool", Choice(|| PoolForm::ALL.map(PoolForm::name).to_vec()), "FORM", NETWORK,
+        "How the blocks of plain-net, mixed-net and omniglot-* halve an image: max, a max-pool of 2; stride, convolutions of stride 2, as in the preset with -stride behind its name [default: max]"),
+    flag("pixels", "model.pixels", Choice(|| PixelChoice::ALL.map(PixelChoice::name).to_vec()), "HOW", NETWORK,
+        "What pixels are to the network. normalised: by the mean and deviation of the data set; unit: divided by 255 alone; integer: 0 to 255 [default: normalised; integer before binary weights; a JSON file may say its own]"),
     flag("mode", "model.mode", Choice(modes), "MODE", NETWORK,
         "How binary units fire. det: [x > 0]; stoch: 1 with the probability that --probability gives a*x, a the slope. Estimators that learn from samples draw them in training also where units are deterministic in evaluation [default: det]"),
     flag("estimator", "model.estimator", Estimators, "NAME", NETWORK,
@@ -166,11 +172,6 @@ const SAMPLES: [Flag; 5] = [
         "The least temperature [default: 0.5]"),
 ];
 
-fn placements() -> Vec<&'static str> {
-    use Placement::{Both, First, Last, None};
-    [None, First, Last, Both].map(placement_name).to_vec()
-}
-
 fn modes() -> Vec<&'static str> {
     [Firing::Deterministic, Firing::Stochastic]
         .map(firing_name)
@@ -240,6 +241,10 @@ impl Kind {
                 }
                 Ok(text.into())
             }
+            Kind::Places => match text.parse::<Placement>() {
+                Ok(placement) => Ok(placement.to_string().into()),
+                Err(why) => Err(why),
+            },
             Kind::Switch => match text {
                 "true" | "false" => Ok((text == "true").into()),
                 _ => Err("it must be true or false".into()),

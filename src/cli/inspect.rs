@@ -6,8 +6,7 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Background;
 use bnn_cpu::files;
 use bnn_cpu::model::weights::{Data, NamedTensor};
-use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table};
-use bnn_cpu::tensor::Shape;
+use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, usual_images};
 use bnn_cpu::train::{
     Config, EpochRecord, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord, is_preset,
 };
@@ -23,6 +22,8 @@ Examples:
   bnn-cpu inspect seed-net                       the reference network
   bnn-cpu inspect seed-net --binary first        with one binary layer
   bnn-cpu inspect seed-net --weights binary      with binary weights
+  bnn-cpu inspect mixed-net --pool stride        two branches, in their form with strides
+  bnn-cpu inspect omniglot-net --binary 1,5      units behind the first and the fifth convolution
   bnn-cpu inspect net.json                       a network of one's own
   bnn-cpu inspect runs/seed-net-both-det-st-1    a run: configuration, figures, layers
   bnn-cpu inspect best.safetensors               a file of weights
@@ -32,8 +33,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large), a JSON
-    /// file, or a file of weights
+    /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large, plain-net, mixed-net,
+    /// omniglot-net, omniglot-mixed, omniglot-binary, few-shot-encoder), a JSON file, or a file
+    /// of weights
     #[arg(value_name = "RUN|MODEL|FILE")]
     target: PathBuf,
     #[command(flatten)]
@@ -51,8 +53,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             from: Some(ModelSource::Named(path.into())),
             ..units
         };
-        // The shape and classes of MNIST; a file has its own.
-        let spec = model.build(Shape::image(1, 28, 28), 10);
+        // A file has its own.
+        let (input, classes) = usual_images(path.to_str().unwrap_or_default());
+        let spec = model.build(input, classes);
         let spec = spec.map_err(|e| match e {
             Error::Field {
                 field: "model.from",

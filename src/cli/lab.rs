@@ -211,11 +211,7 @@ fn unmeasured(
 ) -> Record {
     let (config, lab) = (&plan.config, &plan.lab);
     Record {
-        network: format!(
-            "{}, {} binary",
-            config.model.name,
-            bnn_cpu::train::placement_name(plan.row.placement)
-        ),
+        network: format!("{}, {} binary", config.model.name, plan.row.placement),
         dataset: dataset.name.clone(),
         data_sha256: dataset.fingerprint(),
         probability: lab.probability.name().into(),

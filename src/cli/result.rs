@@ -1,7 +1,7 @@
 //! A finished run's result, beside the published figure where there is one.
 
 use bnn_cpu::study::{Published, reference};
-use bnn_cpu::train::{Config, Placed, RunFolder, TestRecord, firing_name, placement_name};
+use bnn_cpu::train::{Config, Placed, RunFolder, TestRecord, firing_name};
 use serde_json::{Value, json};
 
 use super::output::{self, grouped, loss, percent};
@@ -16,7 +16,7 @@ pub fn network(config: &Config) -> String {
             Some((mode, estimator)) => format!(
                 "{}, {} binary, {}, {estimator}",
                 row.model,
-                placement_name(row.placement),
+                row.placement,
                 firing_name(mode),
             ),
         },

@@ -40,8 +40,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, or a JSON
-    /// file of one's own such as those in data/suites
+    /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, mixed,
+    /// mixed-tuned, omniglot (which reads Omniglot), or a JSON file of one's own such as those in
+    /// data/suites
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.json")]
     suite: PathBuf,
     /// Seeds 1 to N of every row
@@ -96,6 +97,7 @@ fn suite(name: &Path) -> Outcome<Suite> {
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     let plan = plan(&args)?;
+    let data = args.data.or(plan.suite.data.as_ref())?;
     // A part of the rows that is only shown is written nowhere.
     if !(args.render && args.rows.is_some()) {
         places::folder(&args.results)?;
@@ -105,11 +107,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     // Records name their data, so that drawing a table from them takes no images, unless
     // the flags name a set that only its files can tell.
-    let (subject, dataset) = match args.render && !args.data.is_known_by_files() {
-        true => (plan.noted(args.data.slug().as_deref())?, None),
+    let (subject, dataset) = match args.render && !data.is_known_by_files() {
+        true => (plan.noted(data.slug().as_deref())?, None),
         false => {
             let mut progress = Progress::new(context);
-            let dataset = args.data.load(&mut progress)?;
+            let dataset = data.load(&mut progress)?;
             (Subject::of(&dataset), Some(dataset))
         }
     };

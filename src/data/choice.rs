@@ -27,11 +27,13 @@ pub enum DatasetChoice {
     Emnist(Part),
     /// QMNIST from the named folder.
     Qmnist,
+    /// Omniglot's background set, from a named place or where it is fetched to.
+    Omniglot,
 }
 
 impl DatasetChoice {
     /// All choices, in the order in which the help lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Auto,
         Self::Mnist,
         Self::Digits,
@@ -44,6 +46,7 @@ impl DatasetChoice {
         Self::Emnist(Part::Digits),
         Self::Emnist(Part::Mnist),
         Self::Qmnist,
+        Self::Omniglot,
     ];
 
     /// Returns the name of this choice on the command line and in records.
@@ -61,6 +64,7 @@ impl DatasetChoice {
             Self::Emnist(Part::Digits) => "emnist-digits",
             Self::Emnist(Part::Mnist) => "emnist-mnist",
             Self::Qmnist => "qmnist",
+            Self::Omniglot => "omniglot",
         }
     }
 
@@ -72,6 +76,7 @@ impl DatasetChoice {
             known::NAME => Self::Mnist,
             known::DIGITS => Self::Digits,
             QMNIST => Self::Qmnist,
+            known::OMNIGLOT => Self::Omniglot,
             _ => match name.strip_prefix(EMNIST).and_then(part) {
                 Some(part) => Self::Emnist(part),
                 None => Self::Files,
@@ -80,11 +85,11 @@ impl DatasetChoice {
     }
 
     /// Returns whether the data set is read from files that the user has to name, because it is
-    /// neither built in nor downloaded.
+    /// neither built in nor downloaded when it is wanted. Omniglot's files have a usual place.
     pub fn needs_files(self) -> bool {
         matches!(
             self,
-            Self::Files | Self::Idx | Self::Emnist(_) | Self::Qmnist
+            Self::Files | Self::Idx | Self::Emnist(_) | Self::Qmnist | Self::Omniglot
         )
     }
 
@@ -93,7 +98,9 @@ impl DatasetChoice {
         match self {
             Self::Emnist(part) => Some(Family::Emnist(part)),
             Self::Qmnist => Some(Family::Qmnist),
-            Self::Auto | Self::Mnist | Self::Digits | Self::Files | Self::Idx => None,
+            Self::Auto | Self::Mnist | Self::Digits | Self::Files | Self::Idx | Self::Omniglot => {
+                None
+            }
         }
     }
 }
@@ -145,6 +152,7 @@ mod tests {
             ("MNIST", DatasetChoice::Mnist),
             (known::DIGITS, DatasetChoice::Digits),
             ("QMNIST", DatasetChoice::Qmnist),
+            ("Omniglot", DatasetChoice::Omniglot),
             ("EMNIST letters", DatasetChoice::Emnist(Part::Letters)),
             ("EMNIST", DatasetChoice::Files),
             ("MNIST (other data)", DatasetChoice::Files),

@@ -46,6 +46,8 @@ pub mod mnist;
 #[cfg(feature = "idx")]
 mod mnist_files;
 #[cfg(feature = "idx")]
+pub mod omniglot;
+#[cfg(feature = "idx")]
 mod opened;
 // Modules that the command line uses.
 #[cfg(feature = "idx")]

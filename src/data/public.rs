@@ -147,7 +147,7 @@ pub const SETS: &[PublicSet] = &[
         name: "omniglot",
         title: "Omniglot",
         figures: ["32,460", "held out", "1,623", "105x105"],
-        choice: None,
+        choice: Some(DatasetChoice::Omniglot),
         mirrors: &["https://github.com/brendenlake/omniglot/raw/master/python/"],
         files: &[
             file(

@@ -6,15 +6,17 @@ use super::event::Event;
 pub use super::loaded::Loaded;
 use super::loaded::{printable, source};
 use super::reading::Options;
-use super::{Dataset, DatasetChoice, digits, download, mnist, sets};
+use super::{Dataset, DatasetChoice, digits, download, mnist, omniglot, sets};
 use crate::error::{Error, Result};
 
 /// Loads the data set that `choice` stands for.
 ///
-/// `data_dir` is `--data`, `env` is `$BNN_CPU_DATA`, `mirror` is `--mirror` or `$BNN_CPU_MIRROR`;
-/// an empty `env` counts as unset. If a folder is named, no other is searched. If none is named,
-/// MNIST is looked for in [`mnist::FOLDERS`] and downloaded into the first of them. `events` is
-/// called with the progress of downloading and reading.
+/// `data_dir` is `--data`, `env` is `$BNN_CPU_DATA` (`$BNN_CPU_OMNIGLOT` for
+/// [`DatasetChoice::Omniglot`]), `mirror` is `--mirror` or `$BNN_CPU_MIRROR`; an empty `env` counts
+/// as unset. If a folder is named, no other is searched. If none is named, MNIST is looked for in
+/// [`mnist::FOLDERS`] and downloaded into the first of them, and Omniglot is looked for in the
+/// folder into which it is downloaded. `events` is called with the progress of downloading and
+/// reading.
 ///
 /// # Errors
 /// [`Error::Data`] if a folder or file does not have the expected content; [`Error::Network`] if
@@ -63,7 +65,7 @@ fn load_below(
         notice: None,
     };
     let choice = meant(choice, data_dir.or(env));
-    if choice != DatasetChoice::Files {
+    if !matches!(choice, DatasetChoice::Files | DatasetChoice::Omniglot) {
         refuse_options(options, choice.name())?;
     }
     match choice {
@@ -76,6 +78,12 @@ fn load_below(
         | DatasetChoice::Idx
         | DatasetChoice::Emnist(_)
         | DatasetChoice::Qmnist => Ok(read_files(choice, data_dir, env, options, events)?.0),
+        DatasetChoice::Omniglot => {
+            let place = omniglot::place(base, data_dir, env)?;
+            let files = DatasetChoice::Files;
+            let (loaded, place) = read_files(files, Some(&place), None, options, events)?;
+            omniglot::named(loaded, &place)
+        }
         DatasetChoice::Mnist => find_or_fetch(base, data_dir, env, mirror, events).map(plain),
         DatasetChoice::Auto => match find_or_fetch(base, data_dir, env, mirror, events) {
             Ok(dataset) => Ok(plain(dataset)),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::activation::Function;
 use super::layer::{Layer, Recorder, Shapes, values};
 use super::levels::Levels;
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
-use crate::packed::Function;
+use crate::packed;
 use crate::tape::Value;
 use crate::tensor::Shape;
 
@@ -31,6 +32,10 @@ pub struct Binary {
     /// The two values that the units emit: 0 and 1 (the default), or -1 and +1.
     #[serde(default, skip_serializing_if = "Levels::is_bits")]
     pub levels: Levels,
+    /// The activation that the layer becomes where [`ModelSpec::place`](crate::model::ModelSpec::place)
+    /// makes its place real; a hard sigmoid if `None`. It does not change what the layer computes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Function>,
     /// An estimator that replaces the registered one of the same name.
     #[serde(skip)]
     own: Option<Own>,
@@ -64,6 +69,7 @@ impl Binary {
             mode,
             probability: own_probability(&estimator),
             levels: Levels::Bits,
+            instead_of: None,
             estimator,
             own: None,
         }
@@ -77,6 +83,7 @@ impl Binary {
             mode,
             probability: Some(estimator.probability()),
             levels: Levels::Bits,
+            instead_of: None,
             estimator: estimator.info().name.into(),
             own: Some(Own(estimator)),
         }
@@ -171,8 +178,8 @@ impl Layer for Binary {
         }
         let (probability, slope) = (self.rule()?.probability(), at.slope());
         let function = match probability {
-            Probability::HardSigmoid => Function::HardSigmoid,
-            Probability::Sigmoid => Function::Sigmoid,
+            Probability::HardSigmoid => packed::Function::HardSigmoid,
+            Probability::Sigmoid => packed::Function::Sigmoid,
         };
         let probability = |x: f32| probability.of(slope, x);
         let bits = at.unit(&inputs[0], Some((function, &probability)))?;

@@ -10,6 +10,7 @@ mod batch_norm;
 mod bernoulli_nll;
 mod binary;
 mod channel_scale;
+mod column_parts;
 mod concat;
 mod conv;
 mod conv_norm_pool;

@@ -3,13 +3,22 @@
 
 use std::sync::Arc;
 
-use super::spec::{ModelSpec, Placement};
+use super::placement::Placement;
+use super::spec::ModelSpec;
 use super::topology::Source;
 use crate::error::{Error, Result};
 use crate::estimators::{self, Estimator, Firing, Plan, Probability};
 use crate::layers::{
     Activation, BatchNorm, Binary, CrossEntropy, Function, LayerSpec, Levels, Linear, Statistics,
     own_probability,
+};
+
+const HARD: Activation = Activation {
+    function: Function::HardSigmoid,
+};
+
+const RELU: Activation = Activation {
+    function: Function::Relu,
 };
 
 /// The estimator of the binary layers below a local expectation, where no other is
@@ -47,49 +56,87 @@ pub(crate) fn names_of(list: &str, layers: usize) -> Result<Vec<String>> {
 }
 
 impl ModelSpec {
-    /// Makes the placed activations binary units and the others hard sigmoids.
-    /// ReLU and sigmoid layers stay as they are, and so do the levels of layers that are
-    /// binary already. `estimator` is a name, or a list
-    /// such as `disarm+local-expectation`, from the first binary layer to the last.
+    /// The layers that can be binary units or are, in the order of the spec, which numbers
+    /// them from 1: all binary units, and the hard sigmoids beside them; in a network without
+    /// a hard sigmoid (and without a unit in the place of one), the ReLUs. Of a network of two
+    /// branches those of the branch that the spec writes first come first.
+    pub fn unit_places(&self) -> Vec<usize> {
+        let hard = |layer: &LayerSpec| match layer.get::<Binary>() {
+            Some(unit) => unit.instead_of.is_none(),
+            None => layer.get() == Some(&HARD),
+        };
+        let real = match self.layers.iter().any(hard) {
+            true => HARD,
+            false => RELU,
+        };
+        let takes = |layer: &LayerSpec| layer.is::<Binary>() || layer.get() == Some(&real);
+        (0..self.layers.len())
+            .filter(|&i| takes(&self.layers[i]))
+            .collect()
+    }
+
+    /// Which of its [places](Self::unit_places) are binary; `None` where no [`Placement`]
+    /// says it.
+    pub fn placement(&self) -> Option<Placement> {
+        let is_binary = |&i: &usize| self.layers[i].is::<Binary>();
+        let binary: Vec<bool> = self.unit_places().iter().map(is_binary).collect();
+        Placement::of(&binary)
+    }
+
+    /// Makes the placed activations ([`Self::unit_places`]) binary units, and of the others
+    /// what they are where they are not binary: hard sigmoids, or the ReLUs that units were
+    /// put in the place of. Other layers stay as they are, and so do the levels of layers that
+    /// are binary already. `estimator` is a name, or a list such as `disarm+local-expectation`,
+    /// from the first binary layer to the last.
     ///
     /// Batch norms between binary units and the loss take running statistics in
     /// training where an estimator is unbiased only if rows are kept apart.
     ///
     /// # Errors
-    /// A network that has no activation to make binary, or a list that does not fit.
+    /// A network that has no activation to make binary, a place that it does not have, or a
+    /// list that does not fit.
     pub fn place(&mut self, placement: Placement, mode: Firing, estimator: &str) -> Result<()> {
-        const HARD: Activation = Activation {
-            function: Function::HardSigmoid,
-        };
-        let takes = |layer: &LayerSpec| layer.is::<Binary>() || layer.get() == Some(&HARD);
-        let places: Vec<usize> = (0..self.layers.len())
-            .filter(|&i| takes(&self.layers[i]))
-            .collect();
+        let places = self.unit_places();
         if places.is_empty() && placement != Placement::None {
             return Err(Error::spec(format!(
-                "model {}: no hard sigmoid or binary layer to make binary; add one, or choose that none is",
+                "model {}: no hard sigmoid, ReLU or binary layer to make binary; add one, or choose that none is",
                 self.name
             ))
             .mended_by(&["model.binary"]));
         }
-        let binary = |n: usize| match placement {
-            Placement::None => false,
-            Placement::First => n == 0,
-            Placement::Last => n + 1 == places.len(),
-            Placement::Both => true,
-        };
+        if let Placement::At(these) = placement
+            && these.last() > places.len()
+        {
+            return Err(Error::spec(format!(
+                "model {} has {} activation{} that can be binary, and none is number {}; choose from 1 to {}",
+                self.name,
+                places.len(),
+                if places.len() == 1 { "" } else { "s" },
+                these.last(),
+                places.len()
+            ))
+            .mended_by(&["model.binary"]));
+        }
+        let binary = |n: usize| placement.takes(n, places.len());
         let count = (0..places.len()).filter(|&n| binary(n)).count();
         let mut names = names_of(estimator, count)?.into_iter();
         for (n, &i) in places.iter().enumerate() {
             let name = if binary(n) { names.next() } else { None };
+            let before = self.layers[i].get::<Binary>();
+            let real = match (self.layers[i].get::<Activation>(), before) {
+                (Some(real), _) => *real,
+                (None, before) => before
+                    .and_then(|unit| unit.instead_of)
+                    .map_or(HARD, |function| Activation { function }),
+            };
             match name {
                 Some(estimator) => {
-                    let before = self.layers[i].get::<Binary>();
                     let mut unit = Binary::new(mode, estimator);
                     unit.levels = before.map_or(Levels::Bits, |before| before.levels);
+                    unit.instead_of = (real != HARD).then_some(real.function);
                     self.layers[i].set(unit);
                 }
-                None => self.layers[i].set(HARD),
+                None => self.layers[i].set(real),
             }
         }
         self.keep_rows_apart();

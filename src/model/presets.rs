@@ -1,6 +1,13 @@
 //! Networks known by name.
 
-use super::spec::{ModelSpec, Placement};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::placement::Placement;
+use super::spec::ModelSpec;
+use super::stacks;
 use crate::error::{Error, Result};
 use crate::estimators::Firing;
 use crate::layers::{
@@ -9,7 +16,7 @@ use crate::layers::{
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 15] = [
     (
         "seed-net",
         "the reference: two 5x5 convolutions (16, 32), batch norm, pooling, linear",
@@ -26,17 +33,138 @@ pub const PRESETS: [(&str, &str); 4] = [
         "xnor-large",
         "three convolutions (32, 64, 128) and two linear layers, all binary",
     ),
+    (
+        "plain-net",
+        "two 3x3 convolutions (10, 20), batch norm, pooling, ReLU, linear",
+    ),
+    (
+        "plain-net-stride",
+        "the same with convolutions of stride 2 for the pools",
+    ),
+    (
+        "mixed-net",
+        "two branches of the plain-net's form (5, 10), one with ReLUs, one with binary units",
+    ),
+    (
+        "mixed-net-stride",
+        "the same with convolutions of stride 2 for the pools",
+    ),
+    (
+        "omniglot-net",
+        "five 3x3 convolutions (64, 128, 256, 512, 512), pooling, ReLU, linear layers of 4,096 and the classes",
+    ),
+    (
+        "omniglot-net-stride",
+        "the same with convolutions of stride 2 for the pools",
+    ),
+    (
+        "omniglot-mixed",
+        "two branches of the omniglot-net's form and half its channels, one with ReLUs, one with binary units",
+    ),
+    (
+        "omniglot-mixed-stride",
+        "the same with convolutions of stride 2 for the pools",
+    ),
+    (
+        "omniglot-binary",
+        "the omniglot-net with binary units behind all convolutions, and binary weights in all but the first",
+    ),
+    (
+        "omniglot-binary-stride",
+        "the same with convolutions of stride 2 for the pools",
+    ),
+    (
+        "few-shot-encoder",
+        "four 3x3 convolutions of 64 channels, batch norm, ReLU, pooling: an embedding of 64 numbers",
+    ),
 ];
 
+/// What ends the name of a preset that has convolutions of stride 2 for pools.
+const STRIDE: &str = "-stride";
+
+/// How the blocks of a network halve the size of an image. `omniglot-net` and its like have
+/// both forms, under two names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolForm {
+    /// A max-pool of 2 behind the convolution.
+    Max,
+    /// A stride of 2 in the convolution.
+    Stride,
+}
+
+impl PoolForm {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Max, Self::Stride];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Stride => "stride",
+        }
+    }
+}
+
+impl fmt::Display for PoolForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for PoolForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|form| form.name() == text);
+        found.ok_or_else(|| format!("`{text}` is none of max, stride"))
+    }
+}
+
+/// The name of the preset `name` in that form; `None` where it does not have both.
+pub fn with_pool(name: &str, form: PoolForm) -> Option<&'static str> {
+    let pooled = name.strip_suffix(STRIDE).unwrap_or(name);
+    let strided = format!("{pooled}{STRIDE}");
+    let known = |name: &str| PRESETS.iter().map(|p| p.0).find(|known| *known == name);
+    let (pooled, strided) = (known(pooled)?, known(&strided)?);
+    Some(match form {
+        PoolForm::Max => pooled,
+        PoolForm::Stride => strided,
+    })
+}
+
+/// The shape of the images and the number of classes that a preset is shown for where no
+/// data set says them: Omniglot's, or MNIST's.
+pub fn usual_images(name: &str) -> (Shape, usize) {
+    match name.starts_with("omniglot") {
+        true => (Shape::image(1, 105, 105), 964),
+        false => (Shape::image(1, 28, 28), 10),
+    }
+}
+
 /// The preset of that name for images of that shape and that many classes. The
-/// activations of `seed-net` and `mlp` are hard sigmoids, which
-/// [`ModelSpec::place`] makes binary; the others have deterministic binary units
-/// with straight-through gradients, and binary weights.
+/// activations of `seed-net` and `mlp` are hard sigmoids and those of `plain-net`,
+/// `omniglot-net` and `few-shot-encoder` ReLUs, which [`ModelSpec::place`] makes binary; the
+/// others have deterministic binary units with straight-through gradients: `xnor-net` and
+/// `xnor-large` throughout, with binary weights, the mixed networks in their second branch.
 ///
 /// # Errors
 /// An unknown name, or an image that the network's windows do not fit.
 pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
-    let layers = match name {
+    let unknown = || {
+        Error::spec(format!(
+            "unknown model `{name}`; choose {} or a .json file",
+            PRESETS.map(|(name, _)| name).join(", ")
+        ))
+    };
+    if PRESETS.iter().all(|(known, _)| *known != name) {
+        return Err(unknown());
+    }
+    let (pooled, form) = match name.strip_suffix(STRIDE) {
+        Some(pooled) => (pooled, PoolForm::Stride),
+        None => (name, PoolForm::Max),
+    };
+    let layers = match pooled {
         "seed-net" | "xnor-net" => {
             let mut layers = block("1", 16, 5);
             layers.extend(block("2", 32, 5));
@@ -54,12 +182,13 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
             layers.push(linear("fc2", classes));
             layers
         }
-        _ => {
-            return Err(Error::spec(format!(
-                "unknown model `{name}`; choose {} or a .json file",
-                PRESETS.map(|(name, _)| name).join(", ")
-            )));
-        }
+        "plain-net" => stacks::plain(form, classes),
+        "mixed-net" => stacks::mixed(form, classes),
+        "omniglot-net" => stacks::omniglot(form, classes),
+        "omniglot-mixed" => stacks::omniglot_mixed(form, classes),
+        "omniglot-binary" => stacks::omniglot_binary(form, classes),
+        "few-shot-encoder" => stacks::few_shot_encoder(),
+        _ => return Err(unknown()),
     };
     let mut spec = ModelSpec {
         name: name.into(),
@@ -99,3 +228,7 @@ fn hard_sigmoid() -> LayerSpec {
 fn linear(name: &str, out: usize) -> LayerSpec {
     LayerSpec::named(name, Linear::new(out))
 }
+
+#[cfg(test)]
+#[path = "presets_tests.rs"]
+mod tests;

@@ -63,20 +63,6 @@ impl From<Written> for ModelSpec {
     }
 }
 
-/// Which of a network's activations are binary units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Placement {
-    /// None of them.
-    None,
-    /// The first.
-    First,
-    /// The last.
-    Last,
-    /// All of them; the seed-net has two.
-    Both,
-}
-
 impl ModelSpec {
     /// Fills in what a layer leaves to another of its settings: the probability function of a binary unit
     /// is its estimator's own, the stride of a pool its window's side. The probability function of an

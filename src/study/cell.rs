@@ -250,7 +250,10 @@ impl Plan {
     /// The data set of the cells of these rows and seeds in a folder; `None` where it has
     /// none, or is not this table's for the data set that they note.
     fn noted_in(&self, folder: &Path) -> Result<Option<Subject>> {
-        for row in &self.rows {
+        // A row that says itself what pixels are does not tell what they are to others.
+        let says = |row: &&SuiteRow| row.settings.states("model.pixels");
+        let silent = self.rows.iter().filter(|row| !says(row));
+        for row in silent.chain(self.rows.iter().filter(says)) {
             for seed in &self.seeds {
                 let path = folder.join(format!("{}-seed{seed}.json", row.id));
                 let Some(record) = CellRecord::read(&path)? else {

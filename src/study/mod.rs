@@ -4,6 +4,7 @@
 pub mod cell;
 pub mod columns;
 pub mod notes;
+mod protocol;
 pub mod reference;
 pub mod row;
 pub mod runner;

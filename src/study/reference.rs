@@ -1,8 +1,8 @@
 //! The published figures that runs are measured against, and which run may be
 //! measured against which.
 //!
-//! A published figure belongs beside a result only where the data set is MNIST
-//! and the run kept to the reference protocol; [`published`] decides that.
+//! A published figure belongs beside a result only where the data set is the one that it was
+//! made on and the run kept to its protocol; [`published`] decides that.
 //!
 //! **The published REINFORCE rows carry no gradient.** The program that made
 //! them samples the bit without a gradient and adds no score-function term to
@@ -10,13 +10,12 @@
 //! weights. They are the accuracy of untrained features under a trained top:
 //! [`Published::no_gradient`] marks them.
 
-use crate::data::mnist;
+use super::protocol::{Protocol, keeps};
 use crate::estimators::Firing;
-use crate::model::{Pixels, Placement, preset};
-use crate::tensor::Shape;
-use crate::train::{Config, Placed, SlopeKind};
+use crate::model::{Placement, Places};
+use crate::train::{Config, DatasetRecord, Placed, SlopeKind};
 
-/// A published result on MNIST.
+/// A published result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
     /// The row, in words.
@@ -44,7 +43,12 @@ impl Published {
 
     /// Epochs that its protocol trains.
     pub fn epochs(&self) -> usize {
-        if self.model == MLP { 100 } else { 10 }
+        Protocol::of(self.model).map_or(10, |protocol| protocol.epochs)
+    }
+
+    /// Whether that is the data set that it was made on.
+    pub fn is_of(&self, dataset: &DatasetRecord) -> bool {
+        Protocol::of(self.model).is_some_and(|protocol| protocol.is_of(dataset))
     }
 
     /// Whether the epoch was chosen on the test images, which flatters it.
@@ -69,6 +73,14 @@ impl Published {
 pub const SEED_NET: &str = "seed-net";
 /// The preset with one hidden layer.
 pub const MLP: &str = "mlp";
+/// The net of two plain blocks; with `-stride` behind its name, that without pools.
+const PLAIN: [&str; 2] = ["plain-net", "plain-net-stride"];
+/// Its form of two branches.
+const MIXED: [&str; 2] = ["mixed-net", "mixed-net-stride"];
+/// The net for Omniglot.
+const OMNIGLOT: [&str; 2] = ["omniglot-net", "omniglot-net-stride"];
+/// Its form of two branches.
+const OMNIGLOT_MIXED: [&str; 2] = ["omniglot-mixed", "omniglot-mixed-stride"];
 const DET: Firing = Firing::Deterministic;
 const STOCH: Firing = Firing::Stochastic;
 
@@ -113,9 +125,44 @@ const fn mlp(
     }
 }
 
-/// Every published row: 13 of the seed-net, 10 of the MLP.
+/// A row of the later studies, whose binary units are stochastic: 10 epochs, no annealing.
+const fn later(
+    row: &'static str,
+    model: &'static str,
+    placement: Placement,
+    loss: Option<f64>,
+    percent: f64,
+) -> Published {
+    let binary = match placement {
+        Placement::None => None,
+        _ => Some((STOCH, "st")),
+    };
+    Published {
+        row,
+        model,
+        placement,
+        binary,
+        annealed: false,
+        loss,
+        percent,
+    }
+}
+
+/// The units of the binary branch, which stand behind as many ReLUs.
+const fn branch(numbers: &[usize]) -> Placement {
+    match Places::new(numbers) {
+        Some(places) => Placement::At(places),
+        None => Placement::None,
+    }
+}
+
+const MIXED_UNITS: Placement = branch(&[3, 4]);
+const OMNIGLOT_UNITS: Placement = branch(&[6, 7, 8, 9, 10]);
+
+/// Every published row: 13 of the seed-net, 10 of the MLP, 6 of the plain and the mixed net, 6
+/// on Omniglot.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 23] = [
+pub const PUBLISHED: [Published; 35] = [
     net("no binary layer", Placement::None, None, 0.0341, 98.79),
     net("stochastic, first, ST", Placement::First, Some((STOCH, "st")), 0.0539, 98.29),
     net("stochastic, last, ST", Placement::Last, Some((STOCH, "st")), 0.0534, 98.31),
@@ -139,6 +186,18 @@ pub const PUBLISHED: [Published; 23] = [
     mlp("MLP, deterministic, REINFORCE, annealed", Some((DET, "reinforce")), true, 81.28),
     mlp("MLP, stochastic, REINFORCE", Some((STOCH, "reinforce")), false, 59.37),
     mlp("MLP, stochastic, REINFORCE, annealed", Some((STOCH, "reinforce")), true, 70.95),
+    later("plain net, no binary layer", PLAIN[0], Placement::None, Some(0.04), 98.59),
+    later("mixed net, stochastic, ST", MIXED[0], MIXED_UNITS, Some(0.05), 98.36),
+    later("plain net, stochastic, first, ST", PLAIN[0], Placement::First, Some(0.08), 97.57),
+    later("plain net with stride, no binary layer", PLAIN[1], Placement::None, Some(0.06), 98.07),
+    later("mixed net with stride, stochastic, ST", MIXED[1], MIXED_UNITS, Some(0.08), 97.49),
+    later("plain net with stride, stochastic, first, ST", PLAIN[1], Placement::First, Some(0.11), 96.71),
+    later("Omniglot, no binary layer", OMNIGLOT[0], Placement::None, None, 97.20),
+    later("Omniglot, mixed, stochastic, ST", OMNIGLOT_MIXED[0], OMNIGLOT_UNITS, None, 96.06),
+    later("Omniglot, stochastic, first, ST", OMNIGLOT[0], Placement::First, None, 96.89),
+    later("Omniglot with stride, no binary layer", OMNIGLOT[1], Placement::None, None, 94.81),
+    later("Omniglot with stride, mixed, stochastic, ST", OMNIGLOT_MIXED[1], OMNIGLOT_UNITS, None, 93.62),
+    later("Omniglot with stride, stochastic, first, ST", OMNIGLOT[1], Placement::First, None, 94.66),
 ];
 
 /// The published row of that kind, whatever the protocol. The estimator `none`
@@ -160,55 +219,21 @@ pub fn lookup(row: &Placed, annealed: bool) -> Option<&'static Published> {
     })
 }
 
-/// The published row that a run's result may be compared with: on MNIST and by
-/// the reference protocol only.
+/// The published row that a run's result may be compared with: on its data set and by its
+/// protocol only.
 pub fn published(config: &Config) -> Option<&'static Published> {
     let row = Placed::of(&config.model)?;
-    keeps_protocol(config, &row)
+    keeps(config, &row)
         .then(|| lookup(&row, config.slope.kind == SlopeKind::Exp))
         .flatten()
-}
-
-/// Whether all that the protocol fixes is as it fixes it; the seed is free.
-fn keeps_protocol(config: &Config, row: &Placed) -> bool {
-    if !config.dataset.is_mnist() {
-        return false;
-    }
-    let Ok(mut model) = preset(&row.model, Shape::image(1, 28, 28), 10) else {
-        return false;
-    };
-    if let Some((mode, estimator)) = &row.binary
-        && model.place(row.placement, *mode, estimator).is_err()
-    {
-        return false;
-    }
-    let slope = config.slope;
-    // Over 100 epochs the reference's slope stays below any maximum it meets.
-    let slope_kept = match slope.kind {
-        SlopeKind::None => slope.start == 1.0,
-        SlopeKind::Exp => (slope.start, slope.rate) == (1.0, 1.005) && slope.max >= 2.0,
-        _ => false,
-    };
-    let of = mnist::NORMALISATION;
-    model.pixels = Some(Pixels::normalised(of.mean, of.std));
-    let protocol = Config {
-        epochs: if row.model == MLP { 100 } else { 10 },
-        slope,
-        seed: config.seed,
-        // What a score function takes from the loss is no part of the protocol, which
-        // has no score function.
-        samples: config.samples,
-        baseline: config.baseline,
-        ..Config::reference(model, config.dataset.clone())
-    };
-    slope_kept && protocol == *config
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Augment;
-    use crate::model::{Init, ModelSpec};
+    use crate::data::{Augment, mnist};
+    use crate::model::{Init, ModelSpec, Pixels, preset};
+    use crate::tensor::Shape;
     use crate::train::{
         Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
     };

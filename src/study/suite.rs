@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::row::{Maker, Part, Recipes, SuiteRow, is_plain};
 use crate::bounded;
 use crate::error::{Error, Result};
-use crate::train::{Config, PartialConfig, Subject};
+use crate::train::{Config, PartialConfig, PartialData, Subject};
 
 /// A table's worth of runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Suite {
     pub about: String,
     /// Whether its rows keep to the protocol that their published rows were made by.
     pub published_protocol: bool,
+    /// The data set that its runs are of, where it is not the usual one.
+    pub data: Option<PartialData>,
     /// The table that sets it beside another suite.
     pub beside: Option<Beside>,
     /// Its rows, in the order of the table.
@@ -61,14 +63,16 @@ macro_rules! files {
 }
 
 /// The suites that come with the program.
-const SUITES: [(&str, &str); 7] = files!("suites"
-    "reference" "tuned" "mlp" "mlp-tuned" "best" "anneal" "estimators");
+const SUITES: [(&str, &str); 10] = files!("suites"
+    "reference" "tuned" "mlp" "mlp-tuned" "best" "anneal" "estimators" "mixed" "mixed-tuned"
+    "omniglot");
 
 /// The recipes that they read.
-const RECIPES: [(&str, &str); 34] = files!("recipes"
+const RECIPES: [(&str, &str); 35] = files!("recipes"
     "best-det-both-st"
     "best-none"
     "best-stoch-both-st"
+    "mixed-tuned"
     "mlp-tuned-det-local-expectation"
     "mlp-tuned-det-local-expectation-annealed"
     "mlp-tuned-det-reinforce"
@@ -181,6 +185,7 @@ impl Suite {
             name: file.name,
             about: file.about,
             published_protocol: file.published_protocol,
+            data: file.settings.dataset,
             beside: file.beside,
             rows,
         })
@@ -209,7 +214,7 @@ impl Suite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::digits;
+    use crate::data::{Dataset, Split, digits, mnist, omniglot};
     use crate::study::reference;
 
     fn all() -> Vec<Suite> {
@@ -230,6 +235,9 @@ mod tests {
         assert_eq!(ids("best"), ["none", "det-both-st", "stoch-both-st"]);
         assert_eq!(ids("anneal").len(), 6 * 5);
         assert_eq!(ids("estimators").len(), 24 + 23 + 26);
+        assert_eq!(ids("mixed").len(), 2 * 9);
+        assert_eq!(ids("mixed"), ids("mixed-tuned"));
+        assert_eq!(ids("omniglot").len(), 6 + 1);
         for (suite, (name, _)) in all().iter().zip(SUITES) {
             assert_eq!(suite.name, name);
             for other in suite.beside.iter().flat_map(|beside| &beside.suites) {
@@ -239,11 +247,28 @@ mod tests {
         assert!(Suite::named("novel").is_err());
     }
 
+    /// What a suite's runs are of: small sets of images of the right shape, and as many
+    /// classes as there are.
+    fn stand_in(suite: &Suite) -> Dataset {
+        match suite.data.as_ref().and_then(|data| data.set.as_deref()) {
+            None => digits::generate(1, 200, 20),
+            Some("omniglot") => {
+                let split = |n: usize| {
+                    let pixels: Vec<u8> = (0..n * 105 * 105).map(|i| (i % 251) as u8).collect();
+                    let labels: Vec<u32> = (0..n as u32).map(|i| i * 4 % 964).collect();
+                    Split::from_pixels((105, 105, 1), pixels, labels).unwrap()
+                };
+                Dataset::new("drawings", 964, split(200), split(20)).unwrap()
+            }
+            Some(other) => panic!("{other}"),
+        }
+    }
+
     #[test]
     fn every_cell_can_be_built_and_is_the_row_that_it_is_compared_with() {
-        let dataset = digits::generate(1, 200, 20);
-        let subject = Subject::of(&dataset);
         for suite in all() {
+            let dataset = stand_in(&suite);
+            let subject = Subject::of(&dataset);
             for row in &suite.rows {
                 let mut config = suite
                     .config(row, &subject, 3, &PartialConfig::default())
@@ -252,18 +277,26 @@ mod tests {
                 assert_eq!(
                     reference::published(&config),
                     None,
-                    "these are no MNIST digits"
+                    "these are not the images of the published figures"
                 );
                 if !suite.published_protocol {
                     continue;
                 }
-                // The name alone does not make them MNIST's.
-                config.dataset.name = crate::data::mnist::NAME.into();
+                // The name alone does not make them MNIST's or Omniglot's.
+                let (name, sha256, counts) = match suite.data {
+                    None => (mnist::NAME, mnist::FINGERPRINT, (60_000, 10_000)),
+                    Some(_) => (omniglot::NAME, omniglot::FINGERPRINT, (17_352, 1_928)),
+                };
+                config.dataset.name = name.into();
                 assert_eq!(reference::published(&config), None);
-                config.dataset.sha256 = crate::data::mnist::FINGERPRINT.into();
-                (config.dataset.train, config.dataset.test) = (60_000, 10_000);
-                config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
+                config.dataset.sha256 = sha256.into();
+                (config.dataset.train, config.dataset.test) = counts;
+                if row.settings.get("model.pixels").is_none() {
+                    config.model.pixels = Some(crate::model::Pixels::normalised(0.1307, 0.3081));
+                }
                 assert_eq!(reference::published(&config), row.published, "{}", row.id);
+                config.epochs += 1;
+                assert_eq!(reference::published(&config), None);
             }
         }
     }

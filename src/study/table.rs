@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
 use super::notes::notes;
-use super::reference::{Published, published};
+use super::reference::published;
 use super::row::SuiteRow;
 use super::spread::Spread;
 use super::suite::Suite;
@@ -67,9 +67,9 @@ pub struct TableRow {
     pub percent_threshold: Option<Spread>,
     /// Seconds of training.
     pub seconds: Option<Spread>,
-    /// Published accuracy in per cent; absent beside other data than MNIST.
+    /// Published accuracy in per cent; absent beside other data than it was made on.
     pub published_percent: Option<f64>,
-    /// Published loss; absent beside other data than MNIST.
+    /// Published loss; absent beside other data than it was made on.
     pub published_loss: Option<f64>,
 }
 
@@ -164,10 +164,9 @@ impl Table {
         let comparable = mine.iter().all(|r| match suite.published_protocol {
             true => published(&r.config) == row.published,
             // Other settings, but the same images and no more epochs.
-            false => {
-                let epochs = row.published.map_or(0, Published::epochs);
-                r.config.dataset.is_mnist() && r.config.epochs <= epochs
-            }
+            false => row
+                .published
+                .is_some_and(|of| of.is_of(&r.config.dataset) && r.config.epochs <= of.epochs()),
         });
         let published = row.published.filter(|_| comparable && !mine.is_empty());
         TableRow {

@@ -5,8 +5,10 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::partial::{PartialConfig, stated};
 use super::partial_model::PartialModel;
+use super::pixel_choice::PixelChoice;
 use super::subject::Subject;
 use crate::error::Error;
+use crate::model::Pixels;
 
 impl PartialConfig {
     /// The fewest settings that make a configuration, and whether they do: what no partial
@@ -15,7 +17,11 @@ impl PartialConfig {
         let subject = Subject {
             record: config.dataset.clone(),
             input: config.model.input,
-            pixels: config.model.pixel_encoding(),
+            // Of pixels that the data set does not tell, a statement is kept.
+            pixels: match config.model.pixel_encoding() {
+                pixels if PixelChoice::of(&pixels) == PixelChoice::Normalised => pixels,
+                _ => Pixels::normalised(0.5, 0.5),
+            },
         };
         let gives = |value: &Value| {
             let partial: Self = serde_json::from_value(value.clone()).unwrap_or_default();

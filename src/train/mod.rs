@@ -18,10 +18,12 @@ mod flips;
 mod folder;
 mod lints;
 mod metrics;
+mod model_source;
 mod observer;
 mod optimiser;
 mod partial;
 mod partial_model;
+mod pixel_choice;
 mod placed;
 mod record;
 mod run;
@@ -36,14 +38,16 @@ pub use config::{Config, MAX_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
 pub use folder::{fit, train};
+pub use model_source::{ModelSource, is_preset};
 pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use partial::{
     PartialConfig, PartialData, PartialLrSchedule, PartialOptimiser, PartialSlope,
     PartialTemperature,
 };
-pub use partial_model::{ModelSource, PartialModel, is_preset};
-pub use placed::{Placed, firing_name, placement_name};
+pub use partial_model::PartialModel;
+pub use pixel_choice::PixelChoice;
+pub use placed::{Placed, firing_name};
 pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,

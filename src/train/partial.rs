@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::baseline::Baseline;
-use super::partial_model::{ModelSource, PartialModel, partial};
+use super::model_source::ModelSource;
+use super::partial_model::{PartialModel, partial};
 use super::schedule::SlopeKind;
 use crate::data::reading::{Resize, Size, SplitBy};
 use crate::data::{Augment, Background};

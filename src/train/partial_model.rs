@@ -1,17 +1,15 @@
 //! A network of which only some choices are stated: where it comes from, and what is
 //! changed in it.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::model_source::ModelSource;
+use super::pixel_choice::PixelChoice;
 use super::placed::Placed;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Probability};
-use crate::files;
 use crate::layers::{Levels, Statistics, Weights};
-use crate::model::{ModelSpec, PRESETS, Placement, preset};
+use crate::model::{ModelSpec, PRESETS, Pixels, Placement, PoolForm};
 use crate::tensor::Shape;
 
 /// A struct with every field optional.
@@ -32,6 +30,10 @@ partial! {
     PartialModel {
         /// A preset, a file of one's own, or the network itself; `seed-net` where absent.
         from: ModelSource,
+        /// How blocks halve the size of an image, for presets that have both forms.
+        pool: PoolForm,
+        /// What pixels are to the network, where that is not left to it and the data set.
+        pixels: PixelChoice,
         /// Which activations are binary.
         binary: Placement,
         /// How binary units fire.
@@ -51,74 +53,6 @@ partial! {
     }
 }
 
-/// Where a network comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, try_from = "Value")]
-pub enum ModelSource {
-    /// The name of a preset, or a JSON file.
-    Named(PathBuf),
-    /// The network itself.
-    Own(Box<ModelSpec>),
-}
-
-impl TryFrom<Value> for ModelSource {
-    type Error = String;
-
-    fn try_from(value: Value) -> std::result::Result<Self, String> {
-        match value {
-            Value::String(name) => Ok(Self::Named(name.into())),
-            value => serde_json::from_value(value)
-                .map(|spec| Self::Own(Box::new(spec)))
-                .map_err(|e| format!("model.from: not a network: {e}")),
-        }
-    }
-}
-
-impl From<&str> for ModelSource {
-    fn from(name: &str) -> Self {
-        Self::Named(name.into())
-    }
-}
-
-impl ModelSource {
-    /// Whether it is no preset, but a network that states its own activations.
-    pub fn is_own(&self) -> bool {
-        match self {
-            Self::Named(name) => !is_preset(name),
-            Self::Own(_) => true,
-        }
-    }
-
-    /// The network, for images of that shape and that many classes.
-    fn load(&self, input: Shape, classes: usize) -> Result<ModelSpec> {
-        let path = match self {
-            Self::Own(spec) => return spec.check().map(|()| (**spec).clone()),
-            Self::Named(path) => path,
-        };
-        if let Some(name) = path.to_str().filter(|_| is_preset(path)) {
-            return preset(name, input, classes);
-        }
-        if path.extension().is_none_or(|e| e != "json") && files::look(path)?.is_none() {
-            let names = PRESETS.map(|(name, _)| name).join(", ");
-            return Err(Error::field(
-                "model.from",
-                format!(
-                    "{}: no such model; choose {names}, or a JSON file",
-                    path.display()
-                ),
-            ));
-        }
-        ModelSpec::read(path)
-    }
-}
-
-/// Whether that is the name of a preset rather than of a file.
-pub fn is_preset(name: &Path) -> bool {
-    PRESETS
-        .iter()
-        .any(|(preset, _)| name.as_os_str() == *preset)
-}
-
 impl PartialModel {
     /// The network for images of that shape and that many classes.
     ///
@@ -127,7 +61,7 @@ impl PartialModel {
     pub fn build(&self, input: Shape, classes: usize) -> Result<ModelSpec> {
         let usual = ModelSource::from("seed-net");
         let from = self.from.as_ref().unwrap_or(&usual);
-        let mut spec = from.load(input, classes)?;
+        let mut spec = from.formed(self.pool)?.load(input, classes)?;
         self.set_weights(&mut spec);
         if !from.is_own() || self.binary.is_some() {
             self.place(&mut spec, None)?;
@@ -139,6 +73,9 @@ impl PartialModel {
         }
         if let Some(statistics) = self.statistics {
             spec.set_statistics(statistics);
+        }
+        if let Some(choice) = self.pixels {
+            spec.pixels = choice.pixels();
         }
         Ok(spec)
     }
@@ -155,7 +92,9 @@ impl PartialModel {
     pub fn first_change(&self) -> Option<&'static str> {
         let binary = self.binary.map(|_| "model.binary");
         let units = binary.or(self.first_unit());
-        units.or(self.weights.map(|_| "model.weights"))
+        let weights = units.or(self.weights.map(|_| "model.weights"));
+        let pool = weights.or(self.pool.map(|_| "model.pool"));
+        pool.or(self.pixels.map(|_| "model.pixels"))
     }
 
     fn set_weights(&self, spec: &mut ModelSpec) {
@@ -167,7 +106,11 @@ impl PartialModel {
     /// Makes activations binary as stated; what is not stated comes from `or`.
     fn place(&self, spec: &mut ModelSpec, or: Option<&Placed>) -> Result<()> {
         let placement = self.binary.or(or.map(|placed| placed.placement));
-        let placement = placement.unwrap_or(Placement::Both);
+        let placement = placement.unwrap_or_else(|| match spec.placement() {
+            // A preset may have units of its own, beside activations that are none.
+            Some(own) if own != Placement::None => own,
+            _ => Placement::Both,
+        });
         let units = or.and_then(|placed| placed.binary.as_ref());
         if placement == Placement::None
             && let Some(field) = self.first_unit()
@@ -199,8 +142,18 @@ impl PartialModel {
     /// # Errors
     /// Choices that do not go together.
     pub fn contradiction(&self, stored: &ModelSpec) -> Result<Option<&'static str>> {
+        let stored_name = ModelSource::from(&*stored.name);
+        if self.pool.is_some() && *stored_name.formed(self.pool)? != stored_name {
+            return Ok(Some("model.pool"));
+        }
+        let of = |pixels: &Pixels| Some(PixelChoice::of(pixels)) == self.pixels;
+        if self.pixels.is_some() && !stored.pixels.as_ref().is_some_and(of) {
+            return Ok(Some("model.pixels"));
+        }
         if let Some(from) = &self.from {
-            let mut spec = from.load(stored.input, stored.classes())?;
+            let mut spec = from
+                .formed(self.pool)?
+                .load(stored.input, stored.classes())?;
             // The weights are compared by their own choice.
             if let Some(kind) = uniform_weights(stored) {
                 spec.set_weights(kind);
@@ -297,6 +250,8 @@ impl PartialModel {
             for weights in weights {
                 let found = Self {
                     from: Some(name.into()),
+                    pool: None,
+                    pixels: spec.pixels.as_ref().map(PixelChoice::of),
                     binary: Some(placed.placement),
                     mode: placed.binary.as_ref().map(|units| units.0),
                     estimator: placed.binary.as_ref().map(|units| units.1.clone()),

@@ -1,7 +1,7 @@
 //! [`Placed`]: the binary units of a network in words.
 
 use crate::estimators::{Firing, Probability};
-use crate::layers::{Activation, Binary, Function, Levels, own_probability};
+use crate::layers::{Binary, LayerSpec, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
 /// The binary units of a network in the words that placed them: which activations are
@@ -25,26 +25,18 @@ impl Placed {
     /// The units of a network, or `None` for one that [`ModelSpec::place`] cannot
     /// have made: binary units of several kinds, or placed otherwise.
     pub fn of(spec: &ModelSpec) -> Option<Self> {
-        let mut places = Vec::new();
-        let (mut probabilities, mut own, mut levels) = (Vec::new(), true, Vec::new());
-        for layer in &spec.layers {
-            if let Some(unit) = layer.get::<Binary>() {
-                places.push(Some(unit.mode));
-                levels.push(unit.levels);
-                let usual = own_probability(&unit.estimator)?;
-                own &= unit
-                    .probability
-                    .is_none_or(|probability| probability == usual);
-                probabilities.push(unit.probability.unwrap_or(usual));
-            } else if let Some(activation) = layer.get::<Activation>()
-                && activation.function == Function::HardSigmoid
-            {
-                places.push(None);
-            }
+        let (mut modes, mut levels) = (Vec::new(), Vec::new());
+        let (mut probabilities, mut own) = (Vec::new(), true);
+        for unit in spec.layers.iter().filter_map(LayerSpec::get::<Binary>) {
+            modes.push(unit.mode);
+            levels.push(unit.levels);
+            let usual = own_probability(&unit.estimator)?;
+            let probability = unit.probability.unwrap_or(usual);
+            own &= probability == usual;
+            probabilities.push(probability);
         }
-        let mut modes = places.iter().flatten().copied();
-        let mode = modes.next();
-        if modes.any(|other| Some(other) != mode) {
+        let mode = modes.first().copied();
+        if modes.iter().any(|other| Some(*other) != mode) {
             return None;
         }
         let probability = if own {
@@ -59,19 +51,9 @@ impl Placed {
         }
         let binary = mode.map(|mode| (mode, spec.estimator_list()));
         let same = |first: &Levels| levels.iter().all(|other| other == first);
-        let count = places.iter().flatten().count();
-        let first = places.first().is_some_and(Option::is_some);
-        let last = places.last().is_some_and(Option::is_some);
-        let placement = match count {
-            0 => Placement::None,
-            n if n == places.len() => Placement::Both,
-            1 if first => Placement::First,
-            1 if last => Placement::Last,
-            _ => return None,
-        };
         Some(Self {
             model: spec.name.clone(),
-            placement,
+            placement: spec.placement()?,
             binary,
             probability,
             levels: levels.first().copied().filter(same),
@@ -80,25 +62,15 @@ impl Placed {
 
     /// The parts of a name for the run: `seed-net`, `both`, `det`, `st`, and `signs` where the
     /// units emit -1 and +1.
-    pub fn words(&self) -> Vec<&str> {
-        let mut words = vec![self.model.as_str(), placement_name(self.placement)];
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec![self.model.clone(), self.placement.to_string()];
         if let Some((mode, estimator)) = &self.binary {
-            words.extend([firing_name(*mode), estimator.as_str()]);
+            words.extend([firing_name(*mode).into(), estimator.clone()]);
         }
         if self.levels == Some(Levels::Signs) {
-            words.push("signs");
+            words.push("signs".into());
         }
         words
-    }
-}
-
-/// The word for a placement.
-pub fn placement_name(placement: Placement) -> &'static str {
-    match placement {
-        Placement::None => "none",
-        Placement::First => "first",
-        Placement::Last => "last",
-        Placement::Both => "both",
     }
 }
 

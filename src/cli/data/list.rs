@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::public::PublicSet;
-use bnn_cpu::data::{self, DatasetChoice, digits, mnist, public};
+use bnn_cpu::data::{self, DatasetChoice, digits, mnist, omniglot, public};
 use bnn_cpu::files;
 use serde_json::json;
 
@@ -111,6 +111,10 @@ fn readable(folder: Option<&Path>, other: Option<&Path>) -> Table {
     table.row(row(
         DatasetChoice::Qmnist,
         ["QMNIST", "60,000", "60,000", classes, size, "--data DIR"],
+    ));
+    table.row(row(
+        DatasetChoice::Omniglot,
+        [omniglot::NAME, "17,352", "1,928", "964", "105x105", named],
     ));
     table
 }

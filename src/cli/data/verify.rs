@@ -4,7 +4,9 @@ use std::path::Path;
 
 use bnn_cpu::Error;
 use bnn_cpu::channels::Channels;
-use bnn_cpu::data::{self, Dataset, DatasetChoice, Normalisation, Split, mnist, recorded};
+use bnn_cpu::data::{
+    self, Dataset, DatasetChoice, Normalisation, Split, mnist, omniglot, recorded,
+};
 use bnn_cpu::files;
 use serde_json::json;
 
@@ -41,6 +43,15 @@ pub fn run(args: &DataArgs, context: &Context) -> Outcome {
             })?;
             let how = "SHA-256 as published".to_string();
             (mnist::load(&found)?, found.folder, how)
+        }
+        DatasetChoice::Omniglot => {
+            let dataset = args.load(&mut progress)?;
+            let place = dataset.source.as_ref().map(|source| source.place.clone());
+            let how = match dataset.fingerprint() == omniglot::FINGERPRINT {
+                true => "images as known",
+                false => "every file was read",
+            };
+            (dataset, place.unwrap_or_default().into(), how.into())
         }
         choice => {
             if data.is_none() && env.is_none() {

@@ -124,8 +124,8 @@ unsafe fn data_block<V: Vector>(
     v: *mut f32,
 ) {
     let (c, m) = (shape.inputs, shape.tile());
-    let row = shape.bordered().1 * c;
-    let across = shape.tiles().1;
+    let (row, step) = (shape.bordered().1 * c, shape.image_step());
+    let (down, across) = shape.tiles();
     let mut t = 0;
     while t < count {
         let (i, j) = ((first + t) / across, (first + t) % across);
@@ -134,7 +134,8 @@ unsafe fn data_block<V: Vector>(
             // SAFETY: the tiles lie within the bordered image, their transforms
             // within the block.
             unsafe {
-                let from = image.add(i * m * row + j * m * c + lane);
+                let image = image.add(i / down * step);
+                let from = image.add(i % down * m * row + j * m * c + lane);
                 let to = v.add(t * c + lane);
                 data_run::<V>(from, (row, c), (run, m), to, (c, count * c));
             }
@@ -162,24 +163,30 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
         // the scratch memory, the panels within the weights.
         unsafe {
             data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
-            for panel in 0..panels(shape.outputs) {
-                let mut padded = [0.0; NR];
-                if let Some(bias) = bias {
-                    padded.copy_from_slice(&bias[panel * NR..][..NR]);
-                }
+            for some in shape.rounds() {
+                // A point after the other: its inputs stay near for all of the panels.
                 for point in 0..POINTS {
-                    small::product::<T>(
-                        (count, c),
-                        v.as_ptr().add(point * count * c),
-                        weights.as_ptr().add((panel * POINTS + point) * c * NR),
-                        m.as_mut_ptr().add(point * count * NR),
+                    for (i, panel) in some.clone().enumerate() {
+                        small::product::<T>(
+                            (count, c),
+                            v.as_ptr().add(point * count * c),
+                            weights.as_ptr().add((panel * POINTS + point) * c * NR),
+                            m.as_mut_ptr().add((i * POINTS + point) * count * NR),
+                        );
+                    }
+                }
+                for (i, panel) in some.enumerate() {
+                    let mut padded = [0.0; NR];
+                    if let Some(bias) = bias {
+                        padded.copy_from_slice(&bias[panel * NR..][..NR]);
+                    }
+                    let m = m.as_ptr().add(i * POINTS * count * NR);
+                    let y = y.as_mut_ptr().add(panel * NR);
+                    by_kernel!(
+                        shape,
+                        output_block::<V>(shape, (first, count), m, &padded, y, store)
                     );
                 }
-                let y = y.as_mut_ptr().add(panel * NR);
-                by_kernel!(
-                    shape,
-                    output_block::<V>(shape, (first, count), m.as_ptr(), &padded, y, store)
-                );
             }
         }
     }
@@ -198,8 +205,11 @@ unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
     y: *mut f32,
     store: Store,
 ) {
-    let across = shape.tiles().1;
-    let (mut i, mut j) = (first / across, first % across);
+    let (down, across) = shape.tiles();
+    let image = shape.height * shape.width * shape.outputs;
+    // The image, and the tile's row and column in it.
+    let mut n = first / (down * across);
+    let (mut i, mut j) = (first / across % down, first % across);
     for t in 0..count {
         let rows = M.min(shape.height - i * M);
         let cols = M.min(shape.width - j * M);
@@ -208,7 +218,8 @@ unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
             unsafe {
                 let tile = down_tile::<V, M>(m.add(t * NR + lane), count * NR);
                 let bias = V::load(bias.as_ptr().add(lane));
-                let corner = y.add((i * M * shape.width + j * M) * shape.outputs + lane);
+                let corner =
+                    y.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
                 for a in 0..M {
                     for b in 0..M {
                         if a < rows && b < cols {
@@ -226,6 +237,9 @@ unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
         j += 1;
         if j == across {
             (i, j) = (i + 1, 0);
+        }
+        if i == down {
+            (n, i) = (n + 1, 0);
         }
     }
 }
@@ -246,19 +260,21 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
         // SAFETY: as in `product`.
         unsafe {
             data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
-            for panel in 0..panels(shape.outputs) {
-                let g = g.as_ptr().add(panel * NR);
-                by_kernel!(
-                    shape,
-                    grad_block::<V>(shape, (first, count), g, q.as_mut_ptr())
-                );
+            for some in shape.rounds() {
+                for (i, panel) in some.clone().enumerate() {
+                    let g = g.as_ptr().add(panel * NR);
+                    let q = q.as_mut_ptr().add(i * POINTS * count * NR);
+                    by_kernel!(shape, grad_block::<V>(shape, (first, count), g, q));
+                }
                 for point in 0..POINTS {
-                    small::transposed::<T>(
-                        (count, c),
-                        v.as_ptr().add(point * count * c),
-                        q.as_ptr().add(point * count * NR),
-                        d.as_mut_ptr().add((panel * POINTS + point) * c * NR),
-                    );
+                    for (i, panel) in some.clone().enumerate() {
+                        small::transposed::<T>(
+                            (count, c),
+                            v.as_ptr().add(point * count * c),
+                            q.as_ptr().add((i * POINTS + point) * count * NR),
+                            d.as_mut_ptr().add((panel * POINTS + point) * c * NR),
+                        );
+                    }
                 }
             }
         }
@@ -277,15 +293,19 @@ unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
     g: *const f32,
     q: *mut f32,
 ) {
-    let across = shape.tiles().1;
-    let (mut i, mut j) = (first / across, first % across);
+    let (down, across) = shape.tiles();
+    let image = shape.height * shape.width * shape.outputs;
+    // The image, and the tile's row and column in it.
+    let mut n = first / (down * across);
+    let (mut i, mut j) = (first / across % down, first % across);
     for t in 0..count {
         let rows = M.min(shape.height - i * M);
         let cols = M.min(shape.width - j * M);
         for lane in (0..NR).step_by(V::LANES) {
             // SAFETY: what lies within the output is read; beyond it are zeros.
             unsafe {
-                let corner = g.add((i * M * shape.width + j * M) * shape.outputs + lane);
+                let corner =
+                    g.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
                 let mut tile = [[V::splat(0.0); M]; M];
                 for a in 0..M {
                     for b in 0..M {
@@ -300,6 +320,9 @@ unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
         j += 1;
         if j == across {
             (i, j) = (i + 1, 0);
+        }
+        if i == down {
+            (n, i) = (n + 1, 0);
         }
     }
 }

@@ -23,7 +23,7 @@
 mod blocks;
 mod transform;
 
-use super::gemm::{Store, panel_len};
+use super::gemm::{Store, panel_len, panels};
 use super::{Kernels, NR};
 
 pub(super) use blocks::{product, transposed, weight_grad, weights};
@@ -49,7 +49,14 @@ pub struct Winograd {
     outputs: usize,
     height: usize,
     width: usize,
+    /// Images one after the other.
+    images: usize,
+    /// Tiles of a block of the weight gradient, at least, where weights come from afar.
+    grad_tiles: usize,
 }
+
+/// Tiles that weights from afar are used for each time, at least.
+const FAR_TILES: usize = 48;
 
 impl Winograd {
     /// Makes the shape of a convolution from `inputs` to `outputs` channels with (height, width)
@@ -68,7 +75,30 @@ impl Winograd {
             outputs,
             height,
             width,
+            images: 1,
+            grad_tiles: FAR_TILES,
         })
+    }
+
+    /// Returns the same algorithm over `images` images one after the other, for `outputs` of its
+    /// output channels; the weight gradient is computed over blocks of at least `grad_tiles` tiles.
+    ///
+    /// # Panics
+    /// If the output channels do not fill panels, or there are no images.
+    pub fn part(&self, images: usize, outputs: usize, grad_tiles: usize) -> Self {
+        assert!(outputs > 0 && outputs.is_multiple_of(NR), "no whole panels");
+        assert!(images > 0, "no images");
+        Self {
+            images,
+            outputs,
+            grad_tiles,
+            ..*self
+        }
+    }
+
+    /// Returns whether the transformed weights are too large to stay in the L2 cache.
+    fn is_far(&self) -> bool {
+        self.weights_len() * size_of::<f32>() > NEAR_BYTES
     }
 
     /// Returns the height and width of an output tile.
@@ -76,13 +106,19 @@ impl Winograd {
         N + 1 - self.kernel
     }
 
-    /// Returns the number of tiles (down, across).
+    /// Returns the number of tiles of an image (down, across).
     fn tiles(&self) -> (usize, usize) {
         let tile = self.tile();
         (self.height.div_ceil(tile), self.width.div_ceil(tile))
     }
 
-    /// Returns (height, width) of the input image with its border, which covers whole tiles; pixels
+    /// Returns the number of tiles of all images.
+    fn all_tiles(&self) -> usize {
+        let (down, across) = self.tiles();
+        self.images * down * across
+    }
+
+    /// Returns (height, width) of an input image with its border, which covers whole tiles; pixels
     /// beyond the image are zero.
     pub fn bordered(&self) -> (usize, usize) {
         let (down, across) = self.tiles();
@@ -95,31 +131,70 @@ impl Winograd {
         POINTS * panel_len(self.inputs, self.outputs)
     }
 
-    /// Returns the number of tiles that are transformed at a time, so that they fit `bytes` bytes.
-    fn block(&self, bytes: usize) -> usize {
-        let (down, across) = self.tiles();
-        let all = down * across;
+    /// Returns the largest number of tiles that are transformed at a time, so that they fit `bytes`
+    /// bytes.
+    fn most(&self, bytes: usize) -> usize {
         let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
         // Weights that do not stay in the L2 cache must be used for many tiles each time they are
         // read.
-        let far = self.weights_len() * size_of::<f32>() > NEAR_BYTES;
-        all.div_ceil(all.div_ceil(most.max(if far { 48 } else { 6 })))
+        let least = match (self.is_far(), bytes) {
+            (false, _) => 6,
+            (true, GRAD_BLOCK_BYTES) => self.grad_tiles,
+            (true, _) => FAR_TILES,
+        };
+        most.max(least).min(self.all_tiles())
+    }
+
+    /// Returns the number of tiles that are transformed at a time; the blocks are equally large up
+    /// to one tile.
+    fn block(&self, bytes: usize) -> usize {
+        let all = self.all_tiles();
+        all.div_ceil(all.div_ceil(self.most(bytes)))
     }
 
     /// Returns the number of floats of the scratch memory.
     pub fn scratch_len(&self) -> usize {
         let block = self.block(BLOCK_BYTES).max(self.block(GRAD_BLOCK_BYTES));
-        POINTS * block * (self.inputs + NR)
+        POINTS * block * (self.inputs + self.columns())
     }
 
-    /// Returns the number of floats of an image with its border.
-    fn image_len(&self) -> usize {
+    /// Numbers of working memory that are enough for so many images and for fewer.
+    pub fn most_scratch_len(&self) -> usize {
+        let block = self.most(BLOCK_BYTES).max(self.most(GRAD_BLOCK_BYTES));
+        POINTS * block * (self.inputs + self.columns())
+    }
+
+    /// Output channels whose products are there at a time: of weights that come from afar all,
+    /// so that the inputs at a point are read once for all of them.
+    fn columns(&self) -> usize {
+        match self.is_far() {
+            true => self.outputs,
+            false => NR,
+        }
+    }
+
+    /// The panels of output channels that are computed together, one round after the other.
+    #[inline(always)]
+    fn rounds(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let (all, step) = (panels(self.outputs), self.columns() / NR);
+        (0..all)
+            .step_by(step)
+            .map(move |first| first..all.min(first + step))
+    }
+
+    /// Returns the number of floats of one image with its border.
+    fn image_step(&self) -> usize {
         let (height, width) = self.bordered();
         height * width * self.inputs
     }
 
+    /// Numbers of all bordered images.
+    fn image_len(&self) -> usize {
+        self.images * self.image_step()
+    }
+
     fn output_len(&self) -> usize {
-        self.height * self.width * self.outputs
+        self.images * self.height * self.width * self.outputs
     }
 
     /// Returns the number of floats of the weights, or their gradient, in the panels of the direct
@@ -131,8 +206,7 @@ impl Winograd {
     /// Returns (first tile, number of tiles) of each block.
     #[inline(always)]
     fn blocks(&self, bytes: usize) -> impl Iterator<Item = (usize, usize)> {
-        let (down, across) = self.tiles();
-        let (all, block) = (down * across, self.block(bytes));
+        let (all, block) = (self.all_tiles(), self.block(bytes));
         (0..all)
             .step_by(block)
             .map(move |first| (first, block.min(all - first)))

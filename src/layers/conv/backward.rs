@@ -100,6 +100,10 @@ impl ConvOp {
         if cx.grads.wants(0) {
             self.pack_backward_weights(cx.params, kernels);
         }
+        if self.stacked.is_some() {
+            self.add_stacked_grads(&mut cx, dy);
+            return self.add_parameter_grads(&mut cx);
+        }
         let (input, output, window) = (self.input, self.output, self.window);
         let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
         let (zeros, patches) = (&self.zeros, self.patches());
@@ -154,6 +158,41 @@ impl ConvOp {
         self.add_parameter_grads(&mut cx);
     }
 
+    /// Computes what [`Self::add_grads`] does, over all images at once: the gradient of the input,
+    /// and the sums of the parameters' gradients.
+    fn add_stacked_grads(&mut self, cx: &mut Backward<'_>, dy: &OutputGrad<'_>) {
+        let (x, rows, kernels) = (cx.x(0), cx.pass.rows, cx.pass.engine.kernels);
+        let (pool, zeros, output) = (&self.pool, &self.zeros, self.output);
+        let Some(stacked) = &mut self.stacked else {
+            return;
+        };
+        let (add, channel_sums) = (kernels.ew.add, kernels.ew.channel_sums);
+        stacked.weight_grads(
+            kernels,
+            (rows, x),
+            &mut self.partials,
+            |chunk, partial, to| {
+                pool.with(|scratch| {
+                    let (grad_output, second, _) = scratch.split();
+                    partial.become_sums(second, (rows, chunk), add, |row, sums| {
+                        let g = dy.of(row, output.len(), grad_output);
+                        channel_sums(g, zeros, &mut sums.bias_grad, &mut sums.unused);
+                        to(row, g);
+                    });
+                });
+            },
+        );
+        if let Some(dx) = cx.grads.of(0) {
+            stacked.input_grads(kernels, rows, &self.backward_points);
+            let (stacked, len) = (&*stacked, self.input.len());
+            dx.store(&mut self.partials, |rows, dx, _, store| {
+                for (row, dx) in rows.zip(dx.chunks_exact_mut(len)) {
+                    stacked.input_grad(row, dx, store);
+                }
+            });
+        }
+    }
+
     /// Adds the sums of the chunks to the gradients of the bias and of the weights.
     fn add_parameter_grads(&mut self, cx: &mut Backward<'_>) {
         let (kernels, window) = (cx.pass.engine.kernels, self.window);
@@ -164,8 +203,13 @@ impl ConvOp {
                 *grad += sum;
             }
         }
-        reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        let mut sum: &[f32] = &self.partials[0].weight_grad;
+        let mut sum: &[f32] = match &self.stacked {
+            Some(stacked) => &stacked.weight_grad,
+            None => {
+                reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+                &self.partials[0].weight_grad
+            }
+        };
         if let Some([shape, _]) = &self.winograd {
             kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;

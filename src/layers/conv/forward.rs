@@ -71,6 +71,17 @@ impl ConvOp {
             }
         };
         let (len, rows) = (output.len(), cx.pass.rows);
+        if let (Some(stacked), Some(_)) = (&mut self.stacked, &forward) {
+            stacked.product(kernels, rows, x, points, bias);
+            let stacked = &*stacked;
+            rows.write(y, len, partials, |rows, y, partial| {
+                for (row, y) in rows.zip(y.chunks_exact_mut(len)) {
+                    stacked.output(row, y);
+                    done(row, y, partial);
+                }
+            });
+            return;
+        }
         rows.write(y, len, partials, |rows, y, partial| {
             pool.with(|scratch| {
                 for (row, y) in rows.zip(y.chunks_exact_mut(len)) {

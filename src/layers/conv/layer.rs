@@ -7,7 +7,7 @@ use super::super::sides::Sides;
 use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
-use super::{ConvOp, GroupedConvOp};
+use super::{ConvOp, GroupedConvOp, Stacked};
 use crate::error::Result;
 use crate::pack::{Packed, Packer};
 use crate::packed::Product;
@@ -209,12 +209,17 @@ impl Layer for Conv {
         let cheaper = self.stride.is_one() && matches!(square, Some(3 | 5));
         let points = if cheaper { 4 } else { 1 };
         let side = |n: usize, k: usize| n as u64 + 2 * k as u64;
+        let stacked = ConvOp::stacked(input, shapes.output, self.window());
+        // A chunk's sums, and those of a leaf that joins them.
+        let sums = match stacked {
+            None => product(&[panel, points, 2 * scratch]),
+            Some(of) => Stacked::memory(of, (input, shapes.output), rows),
+        };
         let all = [
             values(shapes, rows, if training { 2 } else { 1 }),
             weights::memory(depth, out, training),
             product(&[panel, 3 * (points - 1)]),
-            // The sums of a chunk, and those of its second leaf.
-            product(&[panel, points, 2 * scratch]),
+            sums,
             self.tail_memory(rows),
             product(&[
                 side(input.height, self.kernel.height),

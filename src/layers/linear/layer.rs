@@ -112,6 +112,11 @@ impl Layer for Linear {
                 out.next_multiple_of(weights::PANEL),
             ]),
             product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
+            // Outputs and gradients of inputs by columns.
+            match LinearOp::is_far(shapes.input().len(), self.out) {
+                true => product(&[rows as u64, depth.saturating_add(out)]),
+                false => 0,
+            },
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }

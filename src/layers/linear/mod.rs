@@ -12,6 +12,7 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, Op, ParamId, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::column_parts::{ColumnParts, FAR_BYTES};
 use super::levels::Levels;
 use super::panels;
 use super::weights::{Terms, Weights};
@@ -21,6 +22,9 @@ pub use layer::Linear;
 /// Inputs whose weight gradient one task computes. Tasks share no output: each goes
 /// through the whole tree of its block.
 const BLOCK: usize = 112;
+
+/// Columns of a part, where a product is split by columns.
+const PART: usize = 128;
 
 /// The op of a [`Linear`] layer on a tape.
 pub struct LinearOp {
@@ -50,6 +54,8 @@ pub struct LinearOp {
     differences: Option<Levels>,
     difference_weights: Vec<f32>,
     scratch: Vec<Vec<f32>>,
+    /// Outputs and gradients of inputs by columns, where the weights are far larger than a cache.
+    by_columns: Option<[ColumnParts; 2]>,
 }
 
 impl LinearOp {
@@ -138,9 +144,18 @@ impl LinearOp {
                 }
             ],
             scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
+            by_columns: Self::is_far(depth, out)
+                .then(|| [out, depth].map(|columns| ColumnParts::new(rows, columns, PART))),
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
+    }
+}
+
+impl LinearOp {
+    /// Whether its weights are far larger than a cache.
+    fn is_far(depth: usize, out: usize) -> bool {
+        depth.saturating_mul(out) > FAR_BYTES / size_of::<f32>()
     }
 }
 
@@ -210,6 +225,18 @@ impl Op for LinearOp {
         let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
         let weights = &self.forward_weights;
+        if let Some([outputs, _]) = &mut self.by_columns {
+            let rows = cx.pass.rows;
+            outputs.product(
+                kernels,
+                (&Patches::matrix(rows.live, depth), x),
+                weights,
+                bias,
+            );
+            return rows.write(cx.y, out, &mut self.scratch, |rows, y, _| {
+                outputs.take(rows.start, y, Store::Assign);
+            });
+        }
         cx.pass
             .rows
             .write(cx.y, out, &mut self.scratch, |rows, y, _| {
@@ -239,7 +266,15 @@ impl Op for LinearOp {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
+            if let Some([_, inputs]) = &mut self.by_columns {
+                let patches = Patches::matrix(rows.live, out);
+                inputs.product(kernels, (&patches, dy), weights, None);
+            }
+            let by_columns = self.by_columns.as_ref();
             dx.store(&mut self.scratch, |rows, dx, _, store| {
+                if let Some([_, inputs]) = by_columns {
+                    return inputs.take(rows.start, dx, store);
+                }
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);

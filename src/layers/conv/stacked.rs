@@ -1,0 +1,282 @@
+//! Convolutions whose weights are far larger than a cache, over all images of a batch at
+//! once.
+//!
+//! Image by image, such weights would come from memory for every image, and each chunk of
+//! rows would need sums of its own for their gradient. So all images are put into their
+//! borders first, and then the work is split by output channels instead of rows: a part reads
+//! its own weights, once for many tiles of many images, and writes its own outputs, or its
+//! own gradients.
+//!
+//! An output is the same sum as image by image, to the bit. The gradient of a weight goes
+//! over the images in their order, in blocks of tiles that the number of live rows sets
+//! alone: the same bits on any number of threads.
+
+use rayon::prelude::*;
+
+use crate::kernels::gemm::Store;
+use crate::kernels::winograd::Winograd;
+use crate::kernels::{Kernels, NR};
+use crate::tape::{Pool, Rows};
+use crate::tensor::{Arena, Shape};
+
+use super::super::column_parts::{ColumnParts, FAR_BYTES, Part};
+use super::super::tensor_spec::product;
+
+/// Output channels of a part of so many: each part transforms the images anew, and there
+/// should be a few parts for threads to work on.
+fn part_of(channels: usize) -> usize {
+    (channels / 4).clamp(64, 128).next_multiple_of(NR)
+}
+
+/// Tiles over which sums of the weight gradient stay in the near caches, at least.
+const GRAD_TILES: usize = 256;
+
+/// The images that enter a product, and what comes out of it.
+struct Direction {
+    /// The algorithm for one image.
+    shape: Winograd,
+    /// An image that enters, and where its first pixel is in its border.
+    input: Shape,
+    margin: (usize, usize),
+    /// An image that comes out.
+    output: Shape,
+    /// Pixels of a row of an image in its border, and numbers of all of it.
+    width: usize,
+    step: usize,
+    /// All images, each in its border.
+    images: Arena,
+    /// The pixels that come out.
+    outputs: ColumnParts,
+    /// Working memory of a part's products.
+    tiles: Pool<Arena>,
+}
+
+impl Direction {
+    fn new(
+        shape: Winograd,
+        (input, output): (Shape, Shape),
+        margin: (usize, usize),
+        rows: usize,
+    ) -> Self {
+        let (height, width) = shape.bordered();
+        let outputs = ColumnParts::new(
+            rows * output.pixels(),
+            output.channels,
+            part_of(output.channels),
+        );
+        let scratch = scratch(&shape, output.channels, rows);
+        Self {
+            shape,
+            input,
+            margin,
+            output,
+            width,
+            step: height * width * input.channels,
+            images: Arena::zeros(rows * height * width * input.channels),
+            tiles: Pool::new(outputs.parts.len(), || Arena::zeros(scratch)),
+            outputs,
+        }
+    }
+
+    /// Copies an image into its border.
+    fn place(&self) -> impl Fn(&[f32], &mut [f32]) + Sync + use<> {
+        let line = self.input.width * self.input.channels;
+        let row = self.width * self.input.channels;
+        let first = self.margin.0 * row + self.margin.1 * self.input.channels;
+        move |from, to| {
+            for (i, from) in from.chunks_exact(line).enumerate() {
+                to[first + i * row..][..line].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// Computes the outputs of `live` images, part by part.
+    fn product(&mut self, kernels: &Kernels, live: usize, weights: &[f32], bias: Option<&[f32]>) {
+        let (shape, images, tiles) = (self.shape, self.images.as_slice(), &self.tiles);
+        let of_channel = shape.weights_len() / self.output.channels;
+        self.outputs.parts.par_iter_mut().for_each(|part| {
+            let shape = shape.part(live, part.columns, GRAD_TILES);
+            let weights = &weights[of_channel * part.first..];
+            let bias = bias.map(|bias| &bias[part.first..][..part.columns]);
+            tiles.with(|tiles| {
+                let y = part.values.as_mut_slice();
+                kernels.winograd_product(&shape, images, weights, bias, y, Store::Assign, tiles);
+            });
+        });
+    }
+}
+
+/// The numbers that the work on a part of the output channels takes, for `rows` images and for
+/// fewer.
+fn scratch(shape: &Winograd, channels: usize, rows: usize) -> usize {
+    let part = shape.part(rows, part_of(channels).min(channels), GRAD_TILES);
+    part.most_scratch_len()
+}
+
+/// A convolution over all images of a batch; see the module's page.
+pub(super) struct Stacked {
+    forward: Direction,
+    backward: Direction,
+    /// The gradient of the output.
+    grad_output: ColumnParts,
+    /// Working memory of a part's weight gradient.
+    tiles: Pool<Arena>,
+    /// The gradient of the weights at Winograd's points.
+    pub weight_grad: Arena,
+    units: Vec<()>,
+}
+
+impl Stacked {
+    /// Whether a convolution with that algorithm is quicker so.
+    pub fn serves(shape: &Winograd) -> bool {
+        shape.weights_len() * size_of::<f32>() > FAR_BYTES
+    }
+
+    /// For the algorithms forwards and backwards, the images that enter and come out, the
+    /// pixels of their borders, and so many rows in so many chunks.
+    pub fn new(
+        [forward, backward]: [Winograd; 2],
+        (input, output): (Shape, Shape),
+        [padding, margin]: [(usize, usize); 2],
+        (rows, chunks): (usize, usize),
+    ) -> Self {
+        let grad_output = ColumnParts::new(
+            rows * output.pixels(),
+            output.channels,
+            part_of(output.channels),
+        );
+        let scratch = scratch(&forward, output.channels, rows);
+        Self {
+            tiles: Pool::new(grad_output.parts.len(), || Arena::zeros(scratch)),
+            grad_output,
+            weight_grad: Arena::zeros(forward.weights_len()),
+            forward: Direction::new(forward, (input, output), padding, rows),
+            backward: Direction::new(backward, (output, input), margin, rows),
+            units: vec![(); chunks],
+        }
+    }
+
+    /// Numbers of its memory for so many rows.
+    pub fn memory(
+        [forward, backward]: [Winograd; 2],
+        (input, output): (Shape, Shape),
+        rows: usize,
+    ) -> u64 {
+        let bordered = |shape: &Winograd, channels: usize| {
+            let (height, width) = shape.bordered();
+            product(&[height as u64, width as u64, channels as u64])
+        };
+        let image = [
+            bordered(&forward, input.channels),
+            bordered(&backward, output.channels),
+            2 * output.len() as u64,
+            input.len() as u64,
+        ];
+        let work = |shape: &Winograd, channels: usize| {
+            let parts = channels.div_ceil(part_of(channels)) as u64;
+            product(&[parts, scratch(shape, channels, rows.max(1)) as u64])
+        };
+        let all = [
+            product(&[rows as u64, image.iter().sum()]),
+            forward.weights_len() as u64,
+            product(&[2, work(&forward, output.channels)]),
+            work(&backward, input.channels),
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// Puts the live images into their borders.
+    fn put(&mut self, rows: Rows, x: &[f32]) {
+        let (place, len) = (self.forward.place(), self.forward.input.len());
+        let (images, step) = (self.forward.images.as_mut_slice(), self.forward.step);
+        rows.write(images, step, &mut self.units, |rows, to, ()| {
+            for (row, to) in rows.zip(to.chunks_exact_mut(step)) {
+                place(&x[row * len..][..len], to);
+            }
+        });
+    }
+
+    /// Computes the outputs of the live images `x`, which [`Self::output`] then hands out.
+    pub fn product(
+        &mut self,
+        kernels: &Kernels,
+        rows: Rows,
+        x: &[f32],
+        weights: &[f32],
+        bias: Option<&[f32]>,
+    ) {
+        self.put(rows, x);
+        self.forward.product(kernels, rows.live, weights, bias);
+    }
+
+    /// The output of a live row.
+    pub fn output(&self, row: usize, y: &mut [f32]) {
+        let first = row * self.forward.output.pixels();
+        self.forward.outputs.take(first, y, Store::Assign);
+    }
+
+    /// Computes the gradient of the weights, from the live images `x` and the gradients of the
+    /// output, which `grad(rows, write)` writes one by one as `write(row, gradient)`.
+    pub fn weight_grads<S: Send>(
+        &mut self,
+        kernels: &Kernels,
+        (rows, x): (Rows, &[f32]),
+        partials: &mut [S],
+        grad: impl Fn(std::ops::Range<usize>, &mut S, &mut dyn FnMut(usize, &[f32])) + Sync,
+    ) {
+        self.put(rows, x);
+        let (place, step) = (self.backward.place(), self.backward.step);
+        let images = self.backward.images.as_mut_slice();
+        rows.write(images, step, partials, |rows, to, partial| {
+            let first = rows.start;
+            grad(rows, partial, &mut |row, g| {
+                place(g, &mut to[(row - first) * step..][..step]);
+            });
+        });
+        let (backward, images) = (&self.backward, self.forward.images.as_slice());
+        let (shape, tiles) = (self.forward.shape, &self.tiles);
+        let channels = self.forward.output.channels;
+        let of_part = shape.weights_len() / channels * part_of(channels);
+        let work = self.grad_output.parts.par_iter_mut();
+        let work = work.zip(self.weight_grad.par_chunks_mut(of_part));
+        work.for_each(|(part, sums)| {
+            for row in 0..rows.live {
+                backward.columns(row, part);
+            }
+            let shape = shape.part(rows.live, part.columns, GRAD_TILES);
+            sums.fill(0.0);
+            tiles.with(|tiles| {
+                kernels.winograd_transposed(&shape, images, &part.values, sums, tiles);
+            });
+        });
+    }
+
+    /// Computes the gradients of the inputs from those of the outputs that
+    /// [`Self::weight_grads`] was given; [`Self::input_grad`] then hands them out.
+    pub fn input_grads(&mut self, kernels: &Kernels, rows: Rows, weights: &[f32]) {
+        self.backward.product(kernels, rows.live, weights, None);
+    }
+
+    /// Stores the gradient of a live row of the input.
+    pub fn input_grad(&self, row: usize, dx: &mut [f32], store: Store) {
+        let first = row * self.backward.output.pixels();
+        self.backward.outputs.take(first, dx, store);
+    }
+}
+
+impl Direction {
+    /// Copies a part's channels of an image that enters out of its border.
+    fn columns(&self, row: usize, part: &mut Part) {
+        let (channels, pixels) = (self.input.channels, self.input.pixels());
+        let image = &self.images[row * self.step..][..self.step];
+        let to = &mut part.values[row * pixels * part.columns..][..pixels * part.columns];
+        let lines = to.chunks_exact_mut(self.input.width * part.columns);
+        for (i, to) in lines.enumerate() {
+            let at = (i + self.margin.0) * self.width + self.margin.1;
+            let from = image[at * channels..].chunks_exact(channels);
+            for (to, from) in to.chunks_exact_mut(part.columns).zip(from) {
+                to.copy_from_slice(&from[part.first..][..part.columns]);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What the published figures were made by, and whether a run kept to it.
+
+use super::reference::{MLP, SEED_NET};
+use crate::data::{mnist, omniglot};
+use crate::model::{Pixels, preset};
+use crate::tensor::Shape;
+use crate::train::{Config, DatasetRecord, Placed, SlopeKind};
+
+/// All that a published table fixes, beside its rows.
+pub(super) struct Protocol {
+    /// The fingerprint of its data set.
+    data: &'static str,
+    /// The shape of an image.
+    input: Shape,
+    classes: usize,
+    /// How pixels enter the network; `None` where it was not published.
+    pixels: Option<Pixels>,
+    /// Epochs.
+    pub epochs: usize,
+    /// The images for training and for validation, where batch, optimiser and learning rate
+    /// were not published and are free.
+    free: Option<(usize, usize)>,
+}
+
+impl Protocol {
+    /// The protocol that the figures of that network were published with; `None` for a
+    /// network without any.
+    pub fn of(model: &str) -> Option<Self> {
+        let of = mnist::NORMALISATION;
+        let on_mnist = |pixels, epochs| Self {
+            data: mnist::FINGERPRINT,
+            input: Shape::image(1, 28, 28),
+            classes: 10,
+            pixels: Some(pixels),
+            epochs,
+            free: None,
+        };
+        Some(match model {
+            SEED_NET => on_mnist(Pixels::normalised(of.mean, of.std), 10),
+            MLP => on_mnist(Pixels::normalised(of.mean, of.std), 100),
+            "plain-net" | "plain-net-stride" | "mixed-net" | "mixed-net-stride" => {
+                on_mnist(Pixels::normalised(0.0, 1.0), 10)
+            }
+            "omniglot-net" | "omniglot-net-stride" | "omniglot-mixed" | "omniglot-mixed-stride" => {
+                Self {
+                    data: omniglot::FINGERPRINT,
+                    input: Shape::image(1, 105, 105),
+                    classes: 964,
+                    pixels: None,
+                    epochs: 10,
+                    free: Some((15_424, 1_928)),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether that is its data set, by its fingerprint.
+    pub fn is_of(&self, dataset: &DatasetRecord) -> bool {
+        dataset.sha256 == self.data
+    }
+}
+
+/// Whether all that the protocol of its network fixes is as it fixes it; the seed is free.
+pub(super) fn keeps(config: &Config, row: &Placed) -> bool {
+    let Some(protocol) = Protocol::of(&row.model).filter(|p| p.is_of(&config.dataset)) else {
+        return false;
+    };
+    let Ok(mut model) = preset(&row.model, protocol.input, protocol.classes) else {
+        return false;
+    };
+    let placed = match &row.binary {
+        Some((mode, estimator)) => model.place(row.placement, *mode, estimator),
+        None => model.place(
+            row.placement,
+            crate::estimators::Firing::Deterministic,
+            "st",
+        ),
+    };
+    if placed.is_err() {
+        return false;
+    }
+    let slope = config.slope;
+    // Over 100 epochs the reference's slope stays below any maximum it meets.
+    let slope_kept = match slope.kind {
+        SlopeKind::None => slope.start == 1.0,
+        SlopeKind::Exp => (slope.start, slope.rate) == (1.0, 1.005) && slope.max >= 2.0,
+        _ => false,
+    };
+    let pixels = protocol.pixels.or_else(|| config.model.pixels.clone());
+    model.pixels = pixels;
+    let mut kept = Config {
+        epochs: protocol.epochs,
+        slope,
+        seed: config.seed,
+        // What a score function takes from the loss is no part of the protocol, which
+        // has no score function.
+        samples: config.samples,
+        baseline: config.baseline,
+        ..Config::reference(model, config.dataset.clone())
+    };
+    if let Some(split) = protocol.free {
+        if config.split_sizes() != split {
+            return false;
+        }
+        kept = Config {
+            batch: config.batch,
+            optimiser: config.optimiser,
+            lr: config.lr,
+            lr_schedule: config.lr_schedule,
+            val_fraction: config.val_fraction,
+            ..kept
+        };
+    }
+    slope_kept && kept == *config
+}
