@@ -8,10 +8,13 @@ pub mod augment;
 mod background;
 mod dataset;
 pub mod digits;
+pub mod episodes;
 mod known;
 mod order;
 pub mod reading;
 mod strokes;
+#[doc(hidden)]
+pub mod testing_set;
 
 // Sets that lie in files.
 #[cfg(feature = "idx")]

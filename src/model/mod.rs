@@ -3,6 +3,7 @@
 
 mod agreement;
 mod binarise;
+mod encoder;
 mod encoding;
 mod init;
 mod memory;
@@ -13,6 +14,7 @@ mod place;
 mod presets;
 mod record;
 mod spec;
+mod support;
 mod table;
 mod tensors;
 mod topology;
@@ -25,6 +27,7 @@ pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};
 pub use presets::{PRESETS, preset};
 pub use spec::{ModelSpec, Placement};
+pub use support::{MAX_PICTURES, Support, Taught};
 pub use topology::{INPUT, Source, Topology};
 
 pub use crate::layers::LayerSpec;

@@ -9,7 +9,7 @@ use crate::layers::{
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 5] = [
     (
         "seed-net",
         "the reference: two 5x5 convolutions (16, 32), batch norm, pooling, linear",
@@ -26,12 +26,17 @@ pub const PRESETS: [(&str, &str); 4] = [
         "xnor-large",
         "three convolutions (32, 64, 128) and two linear layers, all binary",
     ),
+    (
+        "few-shot-encoder",
+        "four 3x3 convolutions (64), batch norm, pooling, and a head that learns classes from a few pictures",
+    ),
 ];
 
 /// The preset of that name for images of that shape and that many classes. The
 /// activations of `seed-net` and `mlp` are hard sigmoids, which
-/// [`ModelSpec::place`] makes binary; the others have deterministic binary units
-/// with straight-through gradients, and binary weights.
+/// [`ModelSpec::place`] makes binary; `few-shot-encoder` has ReLUs, and no classes but those
+/// of an episode; the others have deterministic binary units with straight-through
+/// gradients, and binary weights.
 ///
 /// # Errors
 /// An unknown name, or an image that the network's windows do not fit.
@@ -54,6 +59,7 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
             layers.push(linear("fc2", classes));
             layers
         }
+        "few-shot-encoder" => super::encoder::layers(),
         _ => {
             return Err(Error::spec(format!(
                 "unknown model `{name}`; choose {} or a .json file",

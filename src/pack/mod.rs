@@ -112,7 +112,7 @@ impl<'a> Packer<'a> {
         pixels: Pixels,
         logits: &Packed,
     ) -> Result<PackedNet> {
-        let logits = self.reals(logits);
+        let logits = self.reals(&self.unflatten(logits));
         let is_image = matches!(logits.origin, Origin::There(Source::Image));
         let logits = if is_image { self.open(logits) } else { logits };
         self.close(logits);

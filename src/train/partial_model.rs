@@ -48,6 +48,8 @@ partial! {
         statistics: Statistics,
         /// What every layer multiplies by.
         weights: Weights,
+        /// Channels of the last convolution.
+        last_width: usize,
     }
 }
 
@@ -128,6 +130,12 @@ impl PartialModel {
         let usual = ModelSource::from("seed-net");
         let from = self.from.as_ref().unwrap_or(&usual);
         let mut spec = from.load(input, classes)?;
+        if let Some(channels) = self.last_width
+            && !spec.set_last_width(channels)
+        {
+            let what = format!("has no effect on {}, which has no convolution", spec.name);
+            return Err(Error::field("model.last_width", what));
+        }
         self.set_weights(&mut spec);
         if !from.is_own() || self.binary.is_some() {
             self.place(&mut spec, None)?;
@@ -155,7 +163,8 @@ impl PartialModel {
     pub fn first_change(&self) -> Option<&'static str> {
         let binary = self.binary.map(|_| "model.binary");
         let units = binary.or(self.first_unit());
-        units.or(self.weights.map(|_| "model.weights"))
+        let weights = units.or(self.weights.map(|_| "model.weights"));
+        weights.or(self.last_width.map(|_| "model.last_width"))
     }
 
     fn set_weights(&self, spec: &mut ModelSpec) {
@@ -167,7 +176,12 @@ impl PartialModel {
     /// Makes activations binary as stated; what is not stated comes from `or`.
     fn place(&self, spec: &mut ModelSpec, or: Option<&Placed>) -> Result<()> {
         let placement = self.binary.or(or.map(|placed| placed.placement));
-        let placement = placement.unwrap_or(Placement::Both);
+        // A network of ReLUs is one without binary units.
+        let usual = match Placed::has_places(spec) {
+            true => Placement::Both,
+            false => Placement::None,
+        };
+        let placement = placement.unwrap_or(usual);
         let units = or.and_then(|placed| placed.binary.as_ref());
         if placement == Placement::None
             && let Some(field) = self.first_unit()
@@ -201,6 +215,13 @@ impl PartialModel {
     pub fn contradiction(&self, stored: &ModelSpec) -> Result<Option<&'static str>> {
         if let Some(from) = &self.from {
             let mut spec = from.load(stored.input, stored.classes())?;
+            // What the run's task made of the head.
+            if let Some(head) = stored.few_shot() {
+                spec.set_few_shot(*head);
+            }
+            if let Some(channels) = self.last_width {
+                spec.set_last_width(channels);
+            }
             // The weights are compared by their own choice.
             if let Some(kind) = uniform_weights(stored) {
                 spec.set_weights(kind);
@@ -304,6 +325,7 @@ impl PartialModel {
                     levels: placed.levels.filter(|levels| !levels.is_bits()),
                     statistics: None,
                     weights,
+                    last_width: None,
                 };
                 for statistics in [None, spec.statistics_above()] {
                     let found = Self {
@@ -314,6 +336,9 @@ impl PartialModel {
                     if built.is_ok_and(|mut built| {
                         built.settle();
                         built.pixels = built.pixels.or_else(|| spec.pixels.clone());
+                        if let Some(head) = spec.few_shot() {
+                            built.set_few_shot(*head);
+                        }
                         built == *spec
                     }) {
                         return found;

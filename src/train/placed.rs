@@ -1,7 +1,7 @@
 //! [`Placed`]: the binary units of a network in words.
 
 use crate::estimators::{Firing, Probability};
-use crate::layers::{Activation, Binary, Function, Levels, own_probability};
+use crate::layers::{Activation, Binary, Function, LayerSpec, Levels, own_probability};
 use crate::model::{ModelSpec, Placement};
 
 /// The binary units of a network in the words that placed them: which activations are
@@ -76,6 +76,18 @@ impl Placed {
             probability,
             levels: levels.first().copied().filter(same),
         })
+    }
+
+    /// Whether a network has activations that can be binary units or not.
+    pub(super) fn has_places(spec: &ModelSpec) -> bool {
+        let hard = |layer: &LayerSpec| {
+            layer
+                .get::<Activation>()
+                .is_some_and(|a| a.function == Function::HardSigmoid)
+        };
+        spec.layers
+            .iter()
+            .any(|layer| layer.is::<Binary>() || hard(layer))
     }
 
     /// The parts of a name for the run: `seed-net`, `both`, `det`, `st`.
