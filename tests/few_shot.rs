@@ -269,7 +269,8 @@ fn packed_answers_are_the_trained_network_s_to_the_bit() {
         (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Threshold);
 
         let split: &Split = &data.test;
-        let mut sets = [0; 2].map(|_| Support::new(&config.task.few_shot().unwrap().layer(), WIDTH));
+        let mut sets = [0; 2]
+            .map(|_| Support::new(config.task.few_shot().unwrap().layer().comparison(), WIDTH));
         let mut embed = |i: usize| {
             net.set_rows(1);
             net.set_image(0, split.image(i));

@@ -103,7 +103,7 @@ fn logits_losses_and_gradients_are_pytorch_s() {
 #[test]
 fn a_support_set_answers_as_pytorch_does() {
     for case in cases() {
-        let mut support = Support::new(&case.layer(), case.width);
+        let mut support = Support::new(case.layer().comparison(), case.width);
         let mut rows = case.x.chunks_exact(case.width);
         for class in 0..case.way {
             let pictures: Vec<f32> = rows.by_ref().take(case.shot).flatten().copied().collect();

@@ -87,6 +87,8 @@ pub use dataset::{Contents, Dataset};
 pub use event::Event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
+#[cfg(feature = "formats")]
+pub use formats::album;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 #[cfg(feature = "idx")]
 pub use loaded::Loaded;

@@ -5,6 +5,7 @@ use super::network::Network;
 use super::pixels::Pixels as Encoding;
 use super::topology::Source;
 use crate::error::{Error, Result};
+use crate::layers::FewShot;
 use crate::pack::{Packed, Packer};
 use crate::packed::{PackedNet, Pixels};
 
@@ -50,6 +51,7 @@ impl Network {
             outputs[i] = Some(packer.end(made, topology.readers[i]));
         }
         let last = outputs[logits].take().expect("the logits were packed");
-        packer.finish(&spec.name, spec.input, pixels, &last)
+        let packed = packer.finish(&spec.name, spec.input, pixels, &last)?;
+        Ok(packed.with_comparison(spec.few_shot().map(FewShot::comparison)))
     }
 }

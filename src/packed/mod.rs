@@ -33,7 +33,8 @@
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds one JSON text:
 //! `format` (2, or 3 where stages name what they read, join values, make integers or have
 //! the steps `sum_pool`, `avg_pool`, `divide` or `flatten`, or 4 where there is the step
-//! `signs`, a `border` that is not 0 or a mean or std a channel; 1 had no seal), what the
+//! `signs`, a `border` that is not 0 or a mean or std a channel, or 5 where it ends in an
+//! embedding that is compared as `compare` says; 1 had no seal), what the
 //! network was made from ([`Lineage`]), its name, input, pixels and stages without their
 //! numbers. A stage's `inputs` are `"image"` and `{"stage": n}`, the stage before it where
 //! there are none. The numbers of stage `i`
@@ -85,6 +86,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::seal::Origin;
+use crate::similarity::Comparison;
 use crate::tensor::Shape;
 
 /// The most memory that running a network may take on one thread: 4 GiB.
@@ -99,6 +101,7 @@ pub struct PackedNet {
     stages: Vec<Stage>,
     flows: Vec<Flow>,
     lineage: Option<Lineage>,
+    comparison: Option<Comparison>,
 }
 
 /// What a packed network was made from.
@@ -131,6 +134,18 @@ impl PackedNet {
         self
     }
 
+    /// How embeddings are compared, where the network ends in one instead of logits.
+    pub fn comparison(&self) -> Option<Comparison> {
+        self.comparison
+    }
+
+    /// States that the network ends in an embedding, and how those are compared.
+    #[must_use]
+    pub fn with_comparison(mut self, by: Option<Comparison>) -> Self {
+        self.comparison = by;
+        self
+    }
+
     /// The network of those stages.
     ///
     /// # Errors
@@ -157,7 +172,7 @@ impl PackedNet {
         &self.pixels
     }
 
-    /// The classes that it tells apart.
+    /// The classes that it tells apart, or the numbers of its embedding.
     pub fn classes(&self) -> usize {
         self.flows.last().map_or(0, |f| f.output().0.len())
     }
@@ -221,6 +236,7 @@ impl PackedNet {
             stages,
             flows,
             lineage: None,
+            comparison: None,
         })
     }
 

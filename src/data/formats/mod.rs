@@ -4,6 +4,7 @@
 //! What a place holds is told by its content. A name decides only what no content can:
 //! which class a picture is of, and which part a file is of.
 
+pub mod album;
 mod arrays;
 mod cifar;
 mod decoded;

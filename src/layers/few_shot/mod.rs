@@ -1,10 +1,8 @@
 //! The layer [`FewShot`]: the head of a network that learns classes from a few pictures.
 
 mod op;
-mod rule;
 
-pub use rule::{Distance, Head};
-pub(crate) use rule::{cosine, log_sum_exp};
+pub use crate::similarity::{Comparison, Distance, Head};
 
 use std::sync::Arc;
 
@@ -119,6 +117,15 @@ impl FewShot {
             way, shot, queries, ..
         } = *self;
         Episode { way, shot, queries }
+    }
+
+    /// How it compares embeddings.
+    pub fn comparison(&self) -> Comparison {
+        Comparison {
+            head: self.head,
+            distance: self.distance,
+            scale: self.scale(),
+        }
     }
 
     /// What similarities are multiplied by.

@@ -1,7 +1,7 @@
 //! The op of a [`FewShot`] layer: forward above backward, its gradient check at the foot.
 
-use super::rule::{Distance, log_sum_exp};
-use super::{Episode, FewShot, Head};
+use super::{Episode, FewShot};
+use crate::similarity::{Distance, Head, log_sum_exp};
 use crate::tape::{Backward, Forward, Op, Tape, Value};
 use crate::tensor::Shape;
 

@@ -1,7 +1,7 @@
 //! Embeddings of bits, and their comparison by counting.
 
 use crate::bits::pack_signs;
-use crate::layers::{Distance, cosine};
+use crate::similarity::{Distance, cosine};
 
 /// Embeddings whose numbers are 0 and 1, or -1 and +1, as bits.
 #[derive(Clone, Debug, PartialEq)]

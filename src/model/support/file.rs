@@ -1,7 +1,7 @@
 //! Support sets in files: a network's answers to come, taught once and kept.
 //!
 //! **Encoding.** Safetensors with a seal ([`crate::container`]). The metadata key
-//! `bnn-cpu-support` holds one JSON text: `format` (1), the head, the width of an embedding,
+//! `bnn-cpu-support` holds one JSON text: `format` (1), how embeddings are compared, the width of an embedding,
 //! `net_sha256`, the SHA-256 of the packed network that made the embeddings, and for each
 //! class its name and the number of its pictures. The tensor `embeddings` is F32
 //! (pictures, width), class by class.
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_PICTURES, Support};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
-use crate::layers::{Distance, FewShot, Head};
+use crate::similarity::Comparison;
 use crate::{bounded, container};
 
 const KEY: &str = "bnn-cpu-support";
@@ -30,9 +30,7 @@ const COPIES: u64 = 2;
 #[serde(deny_unknown_fields)]
 struct Header {
     format: u32,
-    head: Head,
-    distance: Distance,
-    scale: f32,
+    compare: Comparison,
     width: usize,
     net_sha256: String,
     classes: Vec<Named>,
@@ -87,9 +85,7 @@ impl Taught {
         };
         let header = Header {
             format: FORMAT,
-            head: support.head,
-            distance: support.distance,
-            scale: support.scale,
+            compare: support.by,
             width: support.width,
             net_sha256: self.net_sha256.clone(),
             classes: support.classes().map(named).collect(),
@@ -129,7 +125,7 @@ impl Taught {
         }
         let counts = || header.classes.iter().map(|class| class.pictures);
         let sound = |n: usize| (1..=MAX_PICTURES).contains(&n);
-        if !counts().all(sound) || width == 0 || !(header.scale.is_finite() && header.scale > 0.0) {
+        if !counts().all(sound) || width == 0 || !header.compare.is_sound() {
             return Err("is damaged: its classes, width or scale cannot be".into());
         }
         let pictures = counts().fold(0, usize::saturating_add);
@@ -142,13 +138,7 @@ impl Taught {
         }
         let (words, _) = view.data().as_chunks::<4>();
         let numbers: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-        let head = FewShot {
-            head: header.head,
-            distance: header.distance,
-            scale: Some(header.scale),
-            ..FewShot::default()
-        };
-        let mut support = Support::new(&head, width);
+        let mut support = Support::new(header.compare, width);
         let mut rest = &numbers[..];
         for class in &header.classes {
             let (own, others) = rest.split_at(class.pictures * width);
@@ -173,7 +163,7 @@ mod tests {
     use super::*;
 
     fn taught() -> Taught {
-        let mut support = Support::new(&FewShot::default(), 3);
+        let mut support = Support::new(crate::layers::FewShot::default().comparison(), 3);
         support
             .teach("a b", &[0.0, 1.0, 1.0, 1.0, 1.0, 0.0])
             .unwrap();

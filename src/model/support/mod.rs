@@ -7,14 +7,14 @@ mod file;
 pub use file::Taught;
 
 use crate::error::{Error, Result};
-use crate::layers::{Distance, FewShot, Head, log_sum_exp};
+use crate::similarity::{Comparison, Head, log_sum_exp};
 use bits::Bits;
 
 /// The most pictures of one class.
 pub const MAX_PICTURES: usize = 4096;
 
 /// Classes, each known by the embeddings of a few pictures, and how queries are compared with
-/// them: what a few-shot head ([`FewShot`]) does, for any number of classes and pictures.
+/// them: what a few-shot head ([`crate::layers::FewShot`]) does, for any number of classes and pictures.
 ///
 /// Where all embeddings are bits (0 and 1, or -1 and +1) they are kept packed, and a
 /// comparison counts the ones of 64 of them at a time. The sums are whole numbers, exact
@@ -22,9 +22,7 @@ pub const MAX_PICTURES: usize = 4096;
 /// embeddings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Support {
-    head: Head,
-    distance: Distance,
-    scale: f32,
+    by: Comparison,
     width: usize,
     classes: Vec<Class>,
 }
@@ -42,14 +40,10 @@ struct Class {
 }
 
 impl Support {
-    /// An empty support set of a network with that head, whose embeddings have `width`
-    /// numbers. The way, the shot and the queries of the head's training episodes do not
-    /// matter.
-    pub fn new(head: &FewShot, width: usize) -> Self {
+    /// An empty support set of a network that compares embeddings of `width` numbers so.
+    pub fn new(by: Comparison, width: usize) -> Self {
         Self {
-            head: head.head,
-            distance: head.distance,
-            scale: head.scale(),
+            by,
             width,
             classes: Vec::new(),
         }
@@ -140,9 +134,9 @@ impl Support {
 
     /// The logit of a class over real numbers.
     fn compared(&self, query: &[f32], class: &Class) -> f64 {
-        let scale = f64::from(self.scale);
-        let similar = |target: &[f64]| scale * self.distance.similarity(query, target);
-        match self.head {
+        let scale = f64::from(self.by.scale);
+        let similar = |target: &[f64]| scale * self.by.distance.similarity(query, target);
+        match self.by.head {
             Head::Prototypical => similar(&class.mean),
             Head::Matching => {
                 let pictures = class.embeddings.chunks_exact(self.width);
@@ -157,10 +151,10 @@ impl Support {
 
     /// The logit of a class by counting bits.
     fn counted(&self, query: &Bits, class: &Bits) -> f64 {
-        let scale = f64::from(self.scale);
-        let similar = |picture| scale * query.similarity(class, picture, self.distance);
-        match self.head {
-            Head::Prototypical => scale * query.similarity_to_mean(class, self.distance),
+        let scale = f64::from(self.by.scale);
+        let similar = |picture| scale * query.similarity(class, picture, self.by.distance);
+        match self.by.head {
+            Head::Prototypical => scale * query.similarity_to_mean(class, self.by.distance),
             Head::Matching => {
                 let each: Vec<f64> = (0..class.len()).map(similar).collect();
                 log_sum_exp(&each)

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::layers::testing::fill;
+use crate::similarity::Distance;
 
-fn head(head: Head, distance: Distance) -> FewShot {
-    FewShot {
+fn head(head: Head, distance: Distance) -> Comparison {
+    Comparison {
         head,
         distance,
-        ..FewShot::default()
+        scale: 0.3,
     }
 }
 
@@ -24,7 +25,7 @@ fn counting_bits_is_comparing_them() {
     for (low, shot) in [(0.0, 1), (0.0, 3), (-1.0, 1), (-1.0, 3)] {
         for &kind in Head::ALL {
             for &distance in Distance::ALL {
-                let mut support = Support::new(&head(kind, distance), WIDTH);
+                let mut support = Support::new(head(kind, distance), WIDTH);
                 for class in 0..4_u64 {
                     let pictures = numbers(class, shot * WIDTH, low);
                     support.teach(&format!("{class}"), &pictures).unwrap();
@@ -52,26 +53,26 @@ fn counting_bits_is_comparing_them() {
 
 #[test]
 fn a_query_that_is_no_bits_is_compared_as_real() {
-    let mut support = Support::new(&head(Head::Matching, Distance::Squared), 2);
+    let mut support = Support::new(head(Head::Matching, Distance::Squared), 2);
     support.teach("a", &[0.0, 1.0]).unwrap();
     support.teach("b", &[1.0, 1.0]).unwrap();
     let mut z = [0.0; 2];
     support.logits(&[0.5, 1.0], &mut z);
-    assert_eq!(z, [-0.25, -0.25]);
+    assert_eq!(z, [-0.075, -0.075]);
     support.logits(&[0.0, 1.0], &mut z);
-    assert_eq!(z, [0.0, -1.0]);
+    assert_eq!(z, [0.0, -0.3]);
 }
 
 #[test]
 fn a_class_is_taught_once_or_twice() {
-    let mut support = Support::new(&head(Head::Prototypical, Distance::Squared), 1);
+    let mut support = Support::new(head(Head::Prototypical, Distance::Squared), 1);
     support.teach("a", &[0.0]).unwrap();
     support.teach("b", &[4.0]).unwrap();
     support.teach("a", &[2.0]).unwrap();
     assert_eq!(support.classes().collect::<Vec<_>>(), [("a", 2), ("b", 1)]);
     let mut z = [0.0; 2];
     support.logits(&[2.0], &mut z);
-    assert_eq!(z, [-1.0, -4.0]);
+    assert_eq!(z, [-0.3, -1.2]);
     for (bad, what) in [
         (&[][..], "no embeddings of 1"),
         (&[f32::NAN][..], "not finite"),

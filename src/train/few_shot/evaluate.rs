@@ -7,7 +7,7 @@ use super::super::evaluate::{Evaluation, Reading};
 use super::super::task::FewShotTask;
 use super::embeddings::Embeddings;
 use crate::data::episodes::{Characters, Drawn, Part};
-use crate::layers::{FewShot, loss_of_mean, row_loss, softmax};
+use crate::layers::{loss_of_mean, row_loss, softmax};
 use crate::model::{Network, Support, argmax};
 
 /// What many episodes came to.
@@ -170,8 +170,7 @@ impl FewShotTest<'_> {
     }
 
     fn taught(&self, embedded: &Embeddings, support: &[Drawn]) -> Support {
-        let head: FewShot = self.task.layer();
-        let mut set = Support::new(&head, embedded.width());
+        let mut set = Support::new(self.task.layer().comparison(), embedded.width());
         for pictures in support.chunks_exact(self.task.shot) {
             let numbers: Vec<f32> = pictures
                 .iter()

@@ -1,5 +1,5 @@
-//! How a query is compared with a support set: the formulas, in double precision, that
-//! training, evaluation and packed inference share.
+//! How a query is compared with a support set of a few pictures: the formulas, in double
+//! precision, that training, evaluation and packed inference share.
 
 use std::str::FromStr;
 
@@ -27,6 +27,25 @@ pub enum Distance {
     Squared,
     /// One less the cosine of the angle between them.
     Cosine,
+}
+
+/// How a network that was trained on episodes compares embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// What the answer is made of.
+    pub head: Head,
+    /// How far two embeddings are apart.
+    pub distance: Distance,
+    /// What similarities are multiplied by.
+    pub scale: f32,
+}
+
+impl Comparison {
+    /// Whether the scale is a positive number.
+    pub fn is_sound(&self) -> bool {
+        self.scale.is_finite() && self.scale > 0.0
+    }
 }
 
 /// A choice by its name.
