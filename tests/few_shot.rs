@@ -447,3 +447,30 @@ fn a_configuration_states_its_task_and_reads_back() {
         "{text}"
     );
 }
+
+/// The suite's file states whole runs: the published protocol and proper training.
+#[test]
+fn every_row_of_the_suite_is_a_run() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/suites/few-shot.json");
+    let suite = bnn_cpu::study::Suite::named("few-shot").unwrap_or_else(|_| {
+        let no_recipes = |path: &Path| Err(Error::spec(format!("{} is named", path.display())));
+        bnn_cpu::study::Suite::read(&path, &no_recipes).unwrap()
+    });
+    let subject = Subject::of(&data());
+    let (mut hundred, mut proper) = (0, 0);
+    for row in &suite.rows {
+        let config = suite
+            .config(row, &subject, 1, &PartialConfig::default())
+            .unwrap();
+        config.check_settings().unwrap();
+        let task = config.task.few_shot().unwrap();
+        let episodes = task.episodes * config.epochs;
+        match row.id.starts_with("hundred") {
+            true => hundred += usize::from(episodes == 100 && !task.rotations),
+            false => proper += usize::from(episodes == 6000 && task.rotations),
+        }
+        assert_eq!((task.way, task.queries, task.eval_episodes), (5, 15, 1000));
+        assert_eq!((task.test_alphabets, task.val_alphabets), (8, 3));
+    }
+    assert_eq!((hundred, proper), (11, 16));
+}

@@ -83,7 +83,7 @@ use Kind::{Choice, Count, Estimators, NotNegative, Positive, Share, Switch, Whol
 #[rustfmt::skip]
 const UNITS: [Flag; 7] = [
     flag("binary", "model.binary", Choice(placements), "WHICH", NETWORK,
-        "Which activations are binary [default: both; a JSON file keeps its own]"),
+        "Which activations are binary [default: both; a JSON file keeps its own, and few-shot-encoder its ReLUs]"),
     flag("mode", "model.mode", Choice(modes), "MODE", NETWORK,
         "How binary units fire. det: [x > 0]; stoch: 1 with the probability that --probability gives a*x, a the slope. Estimators that learn from samples draw them in training also where units are deterministic in evaluation [default: det]"),
     flag("estimator", "model.estimator", Estimators, "NAME", NETWORK,
@@ -105,7 +105,7 @@ const SETTINGS: [Flag; 26] = [
     flag("epochs", "epochs", Count(MAX_EPOCHS), "N", TRAINING,
         "Passes over the training images [default: 10]"),
     flag("batch", "batch", Count(usize::MAX), "N", TRAINING,
-        "Images in a step [default: 64]"),
+        "Images in a step [default: 64; one episode of a few-shot run]"),
     flag("val-fraction", "val_fraction", Share, "SHARE", TRAINING,
         "Share of the training images kept for validation; the epoch with the lowest validation loss is tested [default: 0.1]"),
     flag("seed", "seed", Whole, "N", TRAINING,

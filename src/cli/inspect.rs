@@ -32,7 +32,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large), a JSON
+    /// A run's folder, a preset (seed-net, mlp, xnor-net, xnor-large, few-shot-encoder), a JSON
     /// file, or a file of weights
     #[arg(value_name = "RUN|MODEL|FILE")]
     target: PathBuf,

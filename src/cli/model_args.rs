@@ -14,8 +14,9 @@ use super::recipe::Stated;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
-    /// seed-net, mlp, xnor-net, xnor-large, or a JSON file of one's own (`bnn-cpu inspect seed-net
-    /// --json` shows the form) [default: seed-net]
+    /// seed-net, mlp, xnor-net, xnor-large, few-shot-encoder, or a JSON file of one's own
+    /// (`bnn-cpu inspect seed-net --json` shows the form) [default: seed-net; few-shot-encoder
+    /// with --task few-shot]
     #[arg(long, value_name = "NAME|FILE.json")]
     pub model: Option<OsString>,
     #[command(flatten)]

@@ -210,7 +210,8 @@ mod tests {
     use crate::data::Augment;
     use crate::model::{Init, ModelSpec};
     use crate::train::{
-        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
+        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, Task,
+        TemperatureSchedule,
     };
 
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
@@ -250,6 +251,8 @@ mod tests {
             val_fraction: 0.1,
             seed: 7,
             init: Init::Pytorch,
+            clip_norm: 0.0,
+            task: Task::Classify,
         }
     }
 

@@ -12,11 +12,11 @@ use bnn_cpu::seal::sha256;
 use bnn_cpu::{Error, bounded};
 use serde_json::json;
 
+use super::super::output::{self, Align, Table, grouped, percent};
+use super::super::places;
 use super::classifier::{BATCH, Classifier, Source};
 use super::show::Answer;
 use super::{Args, Context, Failure, Outcome};
-use crate::cli::output::{self, Align, Table, grouped, percent};
-use crate::cli::places;
 
 /// No file that is looked at for a support set is larger.
 const MOST: u64 = 256 << 20;

@@ -11,7 +11,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_PICTURES, Support};
+use super::{MAX_CLASSES, MAX_PICTURES, Support};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
 use crate::similarity::Comparison;
@@ -76,8 +76,11 @@ impl Taught {
         Self::from_bytes(&bytes).map_err(|what| Error::data(path, what))
     }
 
-    /// The bytes of the file.
-    fn to_bytes(&self) -> std::result::Result<Vec<u8>, String> {
+    /// The bytes of the file; the same support set always makes the same ones.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn to_bytes(&self) -> std::result::Result<Vec<u8>, String> {
         let support = &self.support;
         let named = |(name, pictures): (&str, usize)| Named {
             name: name.into(),
@@ -125,6 +128,10 @@ impl Taught {
         }
         let counts = || header.classes.iter().map(|class| class.pictures);
         let sound = |n: usize| (1..=MAX_PICTURES).contains(&n);
+        if header.classes.len() > MAX_CLASSES {
+            let n = header.classes.len();
+            return Err(format!("has {n} classes; the limit is {MAX_CLASSES}"));
+        }
         if !counts().all(sound) || width == 0 || !header.compare.is_sound() {
             return Err("is damaged: its classes, width or scale cannot be".into());
         }

@@ -11,7 +11,10 @@ use crate::similarity::{Comparison, Head, log_sum_exp};
 use bits::Bits;
 
 /// The most pictures of one class.
-pub const MAX_PICTURES: usize = 4096;
+pub const MAX_PICTURES: usize = 1024;
+
+/// The most classes.
+const MAX_CLASSES: usize = 4096;
 
 /// Classes, each known by the embeddings of a few pictures, and how queries are compared with
 /// them: what a few-shot head ([`crate::layers::FewShot`]) does, for any number of classes and pictures.
@@ -71,6 +74,9 @@ impl Support {
         let count = all.len() / self.width;
         if count > MAX_PICTURES {
             return fail(format!("has {count} pictures; the limit is {MAX_PICTURES}"));
+        }
+        if place.is_none() && self.len() == MAX_CLASSES {
+            return fail(format!("is one too many; the limit is {MAX_CLASSES}"));
         }
         let class = Class::new(name, all, self.width);
         match place {
