@@ -69,23 +69,13 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
         0 => "the last one",
         _ => "lowest validation loss",
     };
-    let figure = (test.loss, test.accuracy);
-    let ours = match &test.few_shot {
-        Some(of) => episodes(figure, of),
-        None => format!(
-            "loss {}  accuracy {}  on {} test images",
-            loss(test.loss),
-            percent(test.accuracy),
-            grouped(test.images)
-        ),
-    };
     let mut lines = vec![
         ("run", run.path().display().to_string()),
         (
             "epoch tested",
             format!("{} of {} ({chosen})", test.epoch, config.epochs),
         ),
-        ("ours", ours),
+        ("ours", ours(test)),
     ];
     lines.extend(test.few_shot.iter().flat_map(kept_apart));
     if let Some(published) = published {
@@ -110,6 +100,19 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
         ));
     }
     output::pairs(&lines)
+}
+
+/// The figure of a test, and what it is of.
+fn ours(test: &TestRecord) -> String {
+    match &test.few_shot {
+        Some(of) => episodes((test.loss, test.accuracy), of),
+        None => format!(
+            "loss {}  accuracy {}  on {} test images",
+            loss(test.loss),
+            percent(test.accuracy),
+            grouped(test.images)
+        ),
+    }
 }
 
 /// The figure of a few-shot run with its 95 % interval, and the episodes that it is of.

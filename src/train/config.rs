@@ -257,7 +257,7 @@ impl Config {
     /// Whether network and settings suit the task.
     fn check_task(&self) -> Result<()> {
         match (&self.task, self.model.few_shot()) {
-            (Task::FewShot(task), _) => task.check(self),
+            (Task::FewShot(task), _) => task.check(&self.model, (self.batch, self.val_fraction)),
             (Task::Classify, None) => Ok(()),
             (Task::Classify, Some(_)) => Err(Error::field(
                 "task.name",
@@ -310,7 +310,7 @@ impl Config {
     /// What a command that asks a run for the classes of its data set says to a few-shot run.
     pub fn no_classes(&self) -> Error {
         Error::spec(format!(
-            "{} has a few-shot head and no classes of its own, so this command has nothing to compare; `bnn-cpu eval` tests it, and `bnn-cpu infer --packed --support` answers by pictures",
+            "{} has a few-shot head and no classes of its own, so there is nothing to compare here; evaluate it over episodes, or give it a support set",
             self.model.name
         ))
     }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::Config;
 use crate::data::Dataset;
 use crate::data::episodes::{Characters, Held, Order};
 use crate::data::reading::SplitBy;
 use crate::error::{Error, Result};
 use crate::layers::{Binary, Distance, Episode, FewShot, Head, LayerSpec};
+use crate::model::ModelSpec;
 
 /// What a run learns to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -164,7 +164,7 @@ impl FewShotTask {
     ///
     /// # Errors
     /// One line that says which setting is impossible and what to do.
-    pub(super) fn check(&self, config: &Config) -> Result<()> {
+    pub(super) fn check(&self, model: &ModelSpec, step: (usize, f64)) -> Result<()> {
         let counts = [
             ("task.way", self.way, 2),
             ("task.shot", self.shot, 1),
@@ -187,27 +187,28 @@ impl FewShotTask {
             let what = format!("must be above 0, not {}", self.scale);
             return Err(Error::field("task.scale", what));
         }
-        if config.model.few_shot() != Some(&self.layer()) {
+        if model.few_shot() != Some(&self.layer()) {
             let what = format!(
                 "{} does not end in the head of the task; give a network whose last layer is {{\"type\": \"few_shot\"}}",
-                config.model.name
+                model.name
             );
             return Err(Error::field("model", what));
         }
-        self.check_steps(config)?;
-        check_estimators(config)
+        self.check_steps(step)?;
+        check_estimators(model)
     }
 
-    fn check_steps(&self, config: &Config) -> Result<()> {
+    /// Whether steps of so many images are whole episodes, and nothing else is held out.
+    fn check_steps(&self, (batch, val_fraction): (usize, f64)) -> Result<()> {
         let each = self.layer().episode().rows();
-        if !config.batch.is_multiple_of(each) {
+        if !batch.is_multiple_of(each) {
             let what = format!(
                 "{} images are no whole episodes of {each}; choose a multiple, or leave it out",
-                config.batch
+                batch
             );
             return Err(Error::field("batch", what));
         }
-        let in_step = config.batch / each;
+        let in_step = batch / each;
         if !self.episodes.is_multiple_of(in_step) {
             let what = format!(
                 "{} episodes an epoch are no whole steps of {in_step}; choose a multiple of that",
@@ -215,7 +216,7 @@ impl FewShotTask {
             );
             return Err(Error::field("task.episodes", what));
         }
-        if config.val_fraction != 0.0 {
+        if val_fraction != 0.0 {
             let what = "has no effect on few-shot runs, which are validated on whole alphabets; leave it out";
             return Err(Error::field("val_fraction", what));
         }
@@ -282,12 +283,8 @@ const EVALUATION: [&str; 2] = ["task.way", "task.queries"];
 /// An episode's loss depends on all of its images together, so no bit of one image can be
 /// blamed for the loss of a row: rules that learn from losses have no meaning here, and those
 /// that follow gradients have.
-fn check_estimators(config: &Config) -> Result<()> {
-    let binary = config
-        .model
-        .layers
-        .iter()
-        .filter_map(LayerSpec::get::<Binary>);
+fn check_estimators(model: &ModelSpec) -> Result<()> {
+    let binary = model.layers.iter().filter_map(LayerSpec::get::<Binary>);
     for unit in binary {
         let rule = unit.rule()?;
         if rule.score_function().is_some() || rule.needs_differences() {

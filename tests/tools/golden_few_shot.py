@@ -26,6 +26,9 @@ def case(name: str, head: str, distance: str, shot: int, scale: float, bits: boo
     x = torch.randn(rows, WIDTH, generator=rng, dtype=torch.float64)
     # Numbers that 32-bit floats hold.
     x = (x > 0).double() if bits else (x * 256).round() / 256
+    if bits:
+        # An embedding without a 1 has no direction, and PyTorch's gradient there is an accident.
+        x[:, 0] += (x.sum(1) == 0).double()
     x.requires_grad_(True)
     support, asked = x[: WAY * shot], x[WAY * shot:]
     targets = support.view(WAY, shot, WIDTH)

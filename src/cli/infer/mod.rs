@@ -141,16 +141,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             context,
         );
     }
-    let answers: Vec<Answer> = logits
-        .chunks_exact(classifier.classes())
-        .map(Answer::of)
-        .collect();
-    if args.csv {
-        return show::csv(&images, &answers);
-    }
-    match context.json {
-        true => show::lines_of_json(&images, &answers),
-        false => show::table(&images, &answers),
+    let rows = logits.chunks_exact(classifier.classes());
+    let answers: Vec<Answer> = rows.map(Answer::of).collect();
+    match (args.csv, context.json) {
+        (true, _) => show::csv(&images, &answers),
+        (false, true) => show::lines_of_json(&images, &answers),
+        (false, false) => show::table(&images, &answers),
     }
 }
 

@@ -113,7 +113,7 @@ impl Taught {
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         let file = container::read(bytes)?;
         let Some(text) = file.text(KEY) else {
-            return Err("is no support set; --save-support makes one".into());
+            return Err("is no support set that was saved by this program".into());
         };
         if !file.sealed {
             return Err("has lost its seal; teach the classes anew".into());
