@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bnn_cpu::data::episodes::Deck;
 use bnn_cpu::data::testing_set::alphabets;
 use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::error::{Error, Result};
@@ -214,7 +215,8 @@ fn an_evaluation_is_what_the_network_says_of_the_same_episodes() {
     for number in 0..task.eval_episodes {
         let mut drawn = Vec::new();
         let key = [0, 2, 1, number as u64];
-        task.evaluation().draw(&characters.test, &key, &mut drawn);
+        task.evaluation()
+            .draw(&characters.test, &key, &mut Deck::default(), &mut drawn);
         whole.set_rows(rows);
         for (row, drawn) in drawn.iter().enumerate() {
             let image = characters.images.image(drawn.image as usize);

@@ -27,6 +27,14 @@ pub struct Drawn {
     pub class: u32,
 }
 
+/// What an episode is drawn with: classes and images in the order of their drawing. It is kept
+/// from one episode to the next, so that a warm draw allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Deck {
+    classes: Vec<u32>,
+    images: Vec<u32>,
+}
+
 impl Order {
     /// How many classes a part offers.
     pub fn classes_of(&self, part: &Part) -> usize {
@@ -39,10 +47,12 @@ impl Order {
     ///
     /// # Panics
     /// If the part has fewer classes, or a class fewer images.
-    pub fn draw(&self, part: &Part, key: &[u64; 4], out: &mut Vec<Drawn>) {
+    pub fn draw(&self, part: &Part, key: &[u64; 4], deck: &mut Deck, out: &mut Vec<Drawn>) {
         let [a, b, c, d] = *key;
         let mut rng = keyed(&[purpose(b"episode\0"), a, b, c, d]);
-        let mut classes: Vec<u32> = (0..self.classes_of(part) as u32).collect();
+        let Deck { classes, images } = deck;
+        classes.clear();
+        classes.extend(0..self.classes_of(part) as u32);
         let first = out.len();
         let (support, each) = (self.way * self.shot, self.shot + self.queries);
         let nothing = Drawn {
@@ -51,7 +61,6 @@ impl Order {
             class: 0,
         };
         out.resize(first + self.way * each, nothing);
-        let mut images = Vec::new();
         for class in 0..self.way {
             let left = (classes.len() - class) as u64;
             let chosen = class + below(&mut rng, left) as usize;

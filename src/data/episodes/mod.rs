@@ -4,7 +4,7 @@
 mod draw;
 mod turn;
 
-pub use draw::{Drawn, Order};
+pub use draw::{Deck, Drawn, Order};
 pub use turn::turn;
 
 use sha2::{Digest, Sha256};

@@ -81,12 +81,17 @@ fn an_episode_is_its_support_set_and_then_its_queries() {
             queries: 3,
             rotations,
         };
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut deck) = (BTreeSet::new(), Deck::default());
         for number in 0..50 {
             let mut drawn = Vec::new();
-            order.draw(&characters.train, &[1, 2, 3, number], &mut drawn);
+            order.draw(&characters.train, &[1, 2, 3, number], &mut deck, &mut drawn);
             let mut again = Vec::new();
-            order.draw(&characters.train, &[1, 2, 3, number], &mut again);
+            order.draw(
+                &characters.train,
+                &[1, 2, 3, number],
+                &mut Deck::default(),
+                &mut again,
+            );
             assert_eq!(drawn, again);
             assert_eq!(drawn.len(), 4 * 5);
             let classes: Vec<u32> = drawn.iter().map(|d| d.class).collect();

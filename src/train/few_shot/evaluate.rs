@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::evaluate::{Evaluation, Reading};
 use super::super::task::FewShotTask;
 use super::embeddings::Embeddings;
-use crate::data::episodes::{Characters, Drawn, Part};
+use crate::data::episodes::{Characters, Deck, Drawn, Part};
 use crate::layers::{loss_of_mean, row_loss, softmax};
 use crate::model::{Network, Support, argmax};
 
@@ -141,7 +141,7 @@ impl FewShotTest<'_> {
         let (way, order) = (self.task.way, self.task.evaluation());
         let mut drawn = Vec::new();
         let key = [Self::EPISODES, 2, u64::from(self.test), number];
-        order.draw(self.part(), &key, &mut drawn);
+        order.draw(self.part(), &key, &mut Deck::default(), &mut drawn);
         let (support, queries) = drawn.split_at(way * order.shot);
         let sets: Vec<Support> = embedded.iter().map(|e| self.taught(e, support)).collect();
         let mut outcome = Outcome {

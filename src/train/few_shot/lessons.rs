@@ -6,7 +6,7 @@ use super::super::config::Config;
 use super::super::task::FewShotTask;
 use super::FewShotTest;
 use crate::data::augment;
-use crate::data::episodes::{Characters, Drawn, turn};
+use crate::data::episodes::{Characters, Deck, Drawn, turn};
 use crate::data::{Augment, Background, Dataset};
 use crate::error::Result;
 use crate::model::{Network, argmax};
@@ -19,12 +19,15 @@ pub(in crate::train) struct Lessons {
     light: bool,
     /// The images of the step.
     drawn: Vec<Drawn>,
+    deck: Deck,
+    scratch: Vec<Scratch>,
 }
 
 /// What an image passes through on its way into a batch.
 #[derive(Default)]
 struct Scratch {
     turned: Vec<u8>,
+    dark: Vec<u8>,
     varied: Vec<u8>,
     augment: augment::Scratch,
 }
@@ -43,6 +46,8 @@ impl Lessons {
             task: *task,
             light: Background::of(&dataset.train) == Background::Light,
             drawn: Vec::new(),
+            deck: Deck::default(),
+            scratch: Vec::new(),
         };
         Ok(Some(lessons))
     }
@@ -54,16 +59,23 @@ impl Lessons {
         self.drawn.clear();
         for number in 0..config.batch / self.rows() {
             let key = [config.seed, 1, t as u64, number as u64];
-            order.draw(&self.characters.train, &key, &mut self.drawn);
+            order.draw(
+                &self.characters.train,
+                &key,
+                &mut self.deck,
+                &mut self.drawn,
+            );
         }
         net.set_rows(self.drawn.len());
         for (label, drawn) in net.batch_mut().labels.iter_mut().zip(&self.drawn) {
             *label = drawn.class;
         }
-        let mut scratch: Vec<Scratch> = (0..net.chunks()).map(|_| Scratch::default()).collect();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize_with(net.chunks(), Scratch::default);
         net.set_images(&mut scratch, |row, scratch, put| {
             self.image(row, scratch, config, t, put);
         });
+        self.scratch = scratch;
     }
 
     /// Hands on the image of a row.
@@ -97,14 +109,15 @@ impl Lessons {
                 pixels.iter_mut().for_each(|p| *p = 255 - *p);
             }
         };
-        let mut source = image.to_vec();
-        invert(&mut source);
-        scratch.varied.resize(source.len(), 0);
+        scratch.dark.clear();
+        scratch.dark.extend(image);
+        invert(&mut scratch.dark);
+        scratch.varied.resize(scratch.dark.len(), 0);
         config.augment.apply(
             config.seed,
             t as u64,
             row as u64,
-            &source,
+            &scratch.dark,
             (height, width, channels),
             &mut scratch.varied,
             &mut scratch.augment,
