@@ -97,6 +97,7 @@ pub mod prelude;
 pub mod random;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod similarity;
 #[cfg(feature = "report")]
 pub mod study;
 pub mod tape;

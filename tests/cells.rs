@@ -56,6 +56,7 @@ fn record(suite: &Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord
         accuracy,
         mean_of_16: None::<Evaluation>,
         threshold: None,
+        few_shot: None,
         train_seconds: 1.0,
         provenance: Provenance::here("scalar"),
     };

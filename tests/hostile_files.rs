@@ -118,7 +118,7 @@ fn hold(name: &str) {
         let part = dice.roll() as u32;
         let mut change = |part: &mut Vec<u8>| damage(part, other, &mut dice);
         let in_part = match name {
-            "weights" | "checkpoint" | "packed" => {
+            "weights" | "checkpoint" | "packed" | "support" => {
                 targets::change_safetensors(&bytes, part, &mut change)
             }
             _ => None,
@@ -182,6 +182,11 @@ fn checkpoints() {
 #[test]
 fn packed_files() {
     hold("packed");
+}
+
+#[test]
+fn support_sets() {
+    hold("support");
 }
 
 #[test]
@@ -309,7 +314,7 @@ fn write_the_seeds() {
 /// What differs from a sound file in one place.
 fn variants(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
     match name {
-        "weights" | "checkpoint" | "packed" => common::variants::of_safetensors(bytes),
+        "weights" | "checkpoint" | "packed" | "support" => common::variants::of_safetensors(bytes),
         _ => match serde_json::from_slice(bytes) {
             Ok(value) => common::variants::of_json(&value).iter().map(json).collect(),
             Err(_) => Vec::new(),

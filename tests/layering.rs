@@ -20,6 +20,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("channels", 0),
     ("notice", 0),
     ("random", 0),
+    ("similarity", 0),
     ("seal", 0),
     ("kernels", 0),
     ("container", 1),

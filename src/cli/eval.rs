@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bnn_cpu::data::{Dataset, Split, validation_split};
-use bnn_cpu::train::{Config, Evaluator, Reading, RunFolder};
+use bnn_cpu::model::Network;
+use bnn_cpu::train::{
+    Config, Evaluator, FewShotRecord, FewShotTask, FewShotTest, Reading, RunFolder,
+};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
@@ -58,12 +61,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ));
     }
     let dataset = args.data.load_for(&config.dataset, &mut progress)?;
+    if let Some(task) = config.task.few_shot() {
+        return few_shot(&args, task, (&mut net, &run, &dataset), best.epoch, context);
+    }
     config.check_images(&dataset)?;
     let (split, indices, step) = args.images(config, &dataset, best.epoch)?;
-    let reading = match args.threshold {
-        true => Reading::Threshold,
-        false => Reading::Samples(args.samples),
-    };
+    let reading = args.reading();
     let begun = Instant::now();
     let found =
         Evaluator::default().evaluate(&mut net, split, &indices, reading, (config.seed, step));
@@ -90,6 +93,47 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ("accuracy", percent(found.accuracy)),
         ("speed", format!("{} img/s", grouped(img_per_s as usize))),
     ])
+}
+
+/// The same of a few-shot run, over episodes of characters never seen.
+fn few_shot(
+    args: &Args,
+    task: &FewShotTask,
+    (net, run, dataset): (&mut Network, &RunFolder, &Dataset),
+    best_epoch: usize,
+    context: &Context,
+) -> Outcome {
+    let config = run.config();
+    config.check_shape(dataset)?;
+    let characters = task.characters(dataset)?;
+    let test = FewShotTest {
+        task,
+        characters: &characters,
+        test: args.split != "val",
+    };
+    let step = match test.test {
+        true => config.epochs + 1,
+        false => best_epoch,
+    };
+    let reading = args.reading();
+    let found = test.evaluate(net, reading, (config.seed, step as u64));
+    let record = FewShotRecord::of(task, &characters, &found);
+    if context.json {
+        return output::json(&json!({
+            "event": "eval", "run": output::path(run.path()), "dataset": dataset.name,
+            "data_sha256": dataset.fingerprint(), "split": args.split,
+            "reading": reading, "epoch": best_epoch, "images": found.all.images,
+            "loss": found.all.loss, "accuracy": found.all.accuracy, "few_shot": record,
+        }));
+    }
+    let title = format!("{} on {}", result::network(config), dataset.name);
+    output::line(&output::bold(&title))?;
+    let part = args.split_name();
+    let how = words(config.model.is_stochastic(), reading);
+    let figure = result::episodes((found.all.loss, found.all.accuracy), &record);
+    let mut lines = vec![("part", format!("{part}{how}")), ("figure", figure)];
+    lines.extend(result::kept_apart(&record));
+    output::pairs(&lines)
 }
 
 /// The folder of the run that is named by its folder or by the weights in it.
@@ -153,6 +197,14 @@ impl Args {
         }
         let all = (0..dataset.test.len() as u32).collect();
         Ok((&dataset.test, all, config.epochs as u64 + 1))
+    }
+
+    /// How units are read.
+    fn reading(&self) -> Reading {
+        match self.threshold {
+            true => Reading::Threshold,
+            false => Reading::Samples(self.samples),
+        }
     }
 
     /// The split in words.

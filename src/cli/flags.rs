@@ -4,10 +4,10 @@
 use bnn_cpu::Error;
 use bnn_cpu::data::Augment;
 use bnn_cpu::estimators::{self, Firing, Probability};
-use bnn_cpu::layers::{Levels, Weights};
+use bnn_cpu::layers::{Distance, Head, Levels, Weights};
 use bnn_cpu::model::{Init, Placement, PoolForm};
 use bnn_cpu::train::{
-    Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, PixelChoice, SlopeKind,
+    Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, PixelChoice, SlopeKind, Task,
     firing_name,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
@@ -58,6 +58,7 @@ const OPTIMISER: &str = "Optimiser";
 const LR_SCHEDULE: &str = "Learning-rate schedule";
 const SLOPE: &str = "Slope annealing";
 const SAMPLING: &str = "Sampling";
+const FEW_SHOT: &str = "Few-shot learning";
 
 const fn flag(
     name: &'static str,
@@ -82,9 +83,9 @@ use Kind::{Choice, Count, Estimators, NotNegative, Places, Positive, Share, Swit
 
 /// Which activations of a network are binary, and how.
 #[rustfmt::skip]
-const UNITS: [Flag; 8] = [
+const UNITS: [Flag; 9] = [
     flag("binary", "model.binary", Places, "WHICH", NETWORK,
-        "Which activations are binary: none, first, last, both (all of them), or their numbers from the first in the spec on, as 1,3; of a mixed net those of the branch of ReLUs come first [default: both; a JSON file, a mixed net and omniglot-binary keep their own]"),
+        "Which activations are binary: none, first, last, both (all of them), or their numbers from the first in the spec on, as 1,3; of a mixed net those of the branch of ReLUs come first [default: both; a JSON file, a mixed net and omniglot-binary keep their own, and few-shot-encoder its ReLUs]"),
     flag("pool", "model.pool", Choice(|| PoolForm::ALL.map(PoolForm::name).to_vec()), "FORM", NETWORK,
         "How the blocks of plain-net, mixed-net and omniglot-* halve an image: max, a max-pool of 2; stride, convolutions of stride 2, as in the preset with -stride behind its name [default: max]"),
     flag("pixels", "model.pixels", Choice(|| PixelChoice::ALL.map(PixelChoice::name).to_vec()), "HOW", NETWORK,
@@ -100,15 +101,17 @@ const UNITS: [Flag; 8] = [
         "Which two numbers binary units emit: their bit h, or 2h - 1. The border of a convolution stays 0 [default: 0/1; a JSON file keeps its own]"),
     flag("weights", "model.weights", Choice(|| Weights::ALL.map(Weights::name).to_vec()), "KIND", NETWORK,
         "What every layer multiplies by. binary: the signs of the weights, with integer pixels, and a batch norm after each layer in place of its bias [default: real; binary for xnor-net and xnor-large]"),
+    flag("width-last", "model.last_width", Count(1 << 16), "N", NETWORK,
+        "Channels of the last convolution, and so the bits or numbers of a few-shot embedding [default: the network's own]"),
 ];
 
 /// Everything about a run beside its network, its samples and its data.
 #[rustfmt::skip]
-const SETTINGS: [Flag; 25] = [
+const SETTINGS: [Flag; 26] = [
     flag("epochs", "epochs", Count(MAX_EPOCHS), "N", TRAINING,
         "Passes over the training images [default: 10]"),
     flag("batch", "batch", Count(usize::MAX), "N", TRAINING,
-        "Images in a step [default: 64]"),
+        "Images in a step [default: 64; one episode of a few-shot run]"),
     flag("val-fraction", "val_fraction", Share, "SHARE", TRAINING,
         "Share of the training images kept for validation; the epoch with the lowest validation loss is tested [default: 0.1]"),
     flag("seed", "seed", Whole, "N", TRAINING,
@@ -117,6 +120,8 @@ const SETTINGS: [Flag; 25] = [
         "How weights begin [default: pytorch]"),
     flag("augment", "augment", Choice(|| Augment::ALL.map(Augment::name).to_vec()), "KIND", TRAINING,
         "What is done to training images, anew in each epoch [default: none]"),
+    flag("clip-norm", "clip_norm", NotNegative, "X", TRAINING,
+        "The largest norm of a step's gradient; 0 clips nothing [default: 0; 1 for few-shot runs]"),
     flag("optimizer", "optimiser.name", Choice(|| OptimiserSpec::ALL.map(|o| o.name()).to_vec()), "NAME", OPTIMISER,
         "Optimiser [default: sgd]"),
     flag("lr", "lr", Positive, "X", OPTIMISER,
@@ -172,6 +177,44 @@ const SAMPLES: [Flag; 5] = [
         "The least temperature [default: 0.5]"),
 ];
 
+/// Learning classes from a few pictures.
+#[rustfmt::skip]
+const TASK: [Flag; 15] = [
+    flag("task", "task.name", Choice(|| Task::NAMES.to_vec()), "NAME", FEW_SHOT,
+        "What is learned: to tell the classes of the data set apart, or classes never seen, from a few pictures of each [default: classify]"),
+    flag("way", "task.way", Count(MOST), "N", FEW_SHOT,
+        "Classes of an episode of a validation or a test [default: 5]"),
+    flag("shot", "task.shot", Count(MOST), "N", FEW_SHOT,
+        "Pictures of each class in the support set [default: 1]"),
+    flag("queries", "task.queries", Count(MOST), "N", FEW_SHOT,
+        "Queries of each class [default: 15]"),
+    flag("train-way", "task.train_way", Count(MOST), "N", FEW_SHOT,
+        "Classes of an episode of training [default: 20]"),
+    flag("train-shot", "task.train_shot", Count(MOST), "N", FEW_SHOT,
+        "Pictures of each class in the support set in training [default: as --shot]"),
+    flag("train-queries", "task.train_queries", Count(MOST), "N", FEW_SHOT,
+        "Queries of each class in training [default: 5]"),
+    flag("episodes", "task.episodes", Count(MOST), "N", FEW_SHOT,
+        "Episodes of training in an epoch [default: 100]"),
+    flag("head", "task.head", Choice(|| Head::ALL.iter().map(|h| h.name()).collect()), "HEAD", FEW_SHOT,
+        "matching: softmax attention over all pictures of the support set; prototypical: a class is the mean of its pictures. With one picture a class they are one function [default: matching]"),
+    flag("distance", "task.distance", Choice(|| Distance::ALL.iter().map(|d| d.name()).collect()), "NAME", FEW_SHOT,
+        "Between embeddings: squared Euclidean (of bits the Hamming distance), or cosine [default: squared]"),
+    flag("scale", "task.scale", Positive, "X", FEW_SHOT,
+        "What minus the distance is multiplied by before the softmax [default: 1 for squared, 10 for cosine]"),
+    flag("rotations", "task.rotations", Switch, "", FEW_SHOT,
+        "Characters turned by 90, 180 and 270 degrees are further characters in training"),
+    flag("test-alphabets", "task.test_alphabets", Count(MOST), "N", FEW_SHOT,
+        "Alphabets that are tested on and never trained on; of a set without alphabets, classes [default: 8]"),
+    flag("val-alphabets", "task.val_alphabets", Count(MOST), "N", FEW_SHOT,
+        "Alphabets that the best epoch is chosen by [default: 3]"),
+    flag("eval-episodes", "task.eval_episodes", Count(MOST), "N", FEW_SHOT,
+        "Episodes of a validation, and of the test [default: 1000]"),
+];
+
+/// The most classes, pictures and episodes of a few-shot run.
+const MOST: usize = 1 << 20;
+
 fn modes() -> Vec<&'static str> {
     [Firing::Deterministic, Firing::Stochastic]
         .map(firing_name)
@@ -180,7 +223,7 @@ fn modes() -> Vec<&'static str> {
 
 /// Every flag that states a setting, names before what belongs to them.
 pub fn all() -> impl Iterator<Item = &'static Flag> {
-    UNITS.iter().chain(&SETTINGS).chain(&SAMPLES)
+    UNITS.iter().chain(&SETTINGS).chain(&SAMPLES).chain(&TASK)
 }
 
 /// The flag of a field, with its dashes; `None` where no flag states it.
@@ -394,4 +437,9 @@ group! {
 group! {
     /// How estimators draw samples, and what they learn from them.
     SamplingArgs, SAMPLES
+}
+
+group! {
+    /// Learning classes from a few pictures.
+    TaskArgs, TASK
 }

@@ -182,6 +182,9 @@ fn planned<'a>(
     context: &Context,
 ) -> Outcome<Plan<'a>> {
     let config = plan::config(args, stored, dataset)?;
+    if config.model.few_shot().is_some() {
+        return Err(config.no_classes().into());
+    }
     match args.is_along() {
         true => config
             .check(dataset)

@@ -16,7 +16,7 @@ use super::recipe::Stated;
 pub struct ModelArgs {
     /// seed-net, mlp, xnor-net, xnor-large, plain-net, mixed-net, omniglot-net, omniglot-mixed,
     /// omniglot-binary, few-shot-encoder, or a JSON file of one's own (`bnn-cpu inspect seed-net
-    /// --json` shows the form) [default: seed-net]
+    /// --json` shows the form) [default: seed-net; few-shot-encoder with --task few-shot]
     #[arg(long, value_name = "NAME|FILE.json")]
     pub model: Option<OsString>,
     #[command(flatten)]

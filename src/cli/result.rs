@@ -1,7 +1,7 @@
 //! A finished run's result, beside the published figure where there is one.
 
 use bnn_cpu::study::{Published, reference};
-use bnn_cpu::train::{Config, Placed, RunFolder, TestRecord, firing_name};
+use bnn_cpu::train::{Config, FewShotRecord, Placed, RunFolder, TestRecord, firing_name};
 use serde_json::{Value, json};
 
 use super::output::{self, grouped, loss, percent};
@@ -73,16 +73,9 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
             "epoch tested",
             format!("{} of {} ({chosen})", test.epoch, config.epochs),
         ),
-        (
-            "ours",
-            format!(
-                "loss {}  accuracy {}  on {} test images",
-                loss(test.loss),
-                percent(test.accuracy),
-                grouped(test.images)
-            ),
-        ),
+        ("ours", ours(test)),
     ];
+    lines.extend(test.few_shot.iter().flat_map(kept_apart));
     if let Some(published) = published {
         let of = published
             .loss
@@ -105,6 +98,48 @@ pub fn show(run: &RunFolder, test: &TestRecord, context: &Context) -> Outcome {
         ));
     }
     output::pairs(&lines)
+}
+
+/// The figure of a test, and what it is of.
+fn ours(test: &TestRecord) -> String {
+    match &test.few_shot {
+        Some(of) => episodes((test.loss, test.accuracy), of),
+        None => format!(
+            "loss {}  accuracy {}  on {} test images",
+            loss(test.loss),
+            percent(test.accuracy),
+            grouped(test.images)
+        ),
+    }
+}
+
+/// The figure of a few-shot run with its 95 % interval, and the episodes that it is of.
+pub fn episodes((mean_loss, accuracy): (f64, f64), of: &FewShotRecord) -> String {
+    format!(
+        "loss {}  accuracy {} +- {:.2}  on {} episodes, {}-way {}-shot, {} queries a class",
+        loss(mean_loss),
+        percent(accuracy),
+        100.0 * of.interval,
+        grouped(of.episodes),
+        of.way,
+        of.shot,
+        of.queries
+    )
+}
+
+/// The alphabets that a few-shot run never learned from.
+pub fn kept_apart(of: &FewShotRecord) -> [(&'static str, String); 2] {
+    let part = |alphabets: &[String], characters: usize| {
+        let (count, names) = (alphabets.len(), alphabets.join(", "));
+        format!(
+            "{count} alphabets, {} characters: {names}",
+            grouped(characters)
+        )
+    };
+    [
+        ("tested on", part(&of.test_alphabets, of.test_characters)),
+        ("validated on", part(&of.val_alphabets, of.val_characters)),
+    ]
 }
 
 fn as_json(published: &Published) -> Value {

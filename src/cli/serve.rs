@@ -8,6 +8,7 @@ use bnn_cpu::tape::Noise;
 use serde_json::json;
 
 use super::infer::classifier::{DRAW, Source};
+use super::infer::few_shot::no_classes;
 use super::output;
 use super::{Context, Failure, Outcome, signals};
 
@@ -58,6 +59,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         return Err(Failure::usage(format!(
             "--threshold has no effect on {path}, which has no stochastic unit"
         )));
+    }
+    if source.is_few_shot() {
+        return Err(no_classes(&source));
     }
     let noise = (source.is_stochastic() && !args.threshold).then(|| Noise {
         seed: source.seed(),

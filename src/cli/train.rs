@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::data::episodes::alphabets;
 use bnn_cpu::model::Network;
 use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
 
 use super::data_args::DataArgs;
-use super::flags::{self, SamplingArgs, Settings};
+use super::flags::{self, SamplingArgs, Settings, TaskArgs};
 use super::model_args::ModelArgs;
 use super::places;
 use super::progress::Progress;
@@ -31,6 +32,7 @@ Examples:
   bnn-cpu train --recipe data/recipes/xnor-net.json
   bnn-cpu train --model mlp --epochs 100 --seed 2 --out runs/mlp-seed-2
   bnn-cpu train --dataset idx --data fashion-mnist
+  bnn-cpu train --task few-shot --data omniglot/ --size 28 --rotations
   bnn-cpu train --resume                          continue the newest unfinished run
   bnn-cpu train --json | jq 'select(.event == \"epoch\") | .val_accuracy'";
 
@@ -69,6 +71,8 @@ pub struct Args {
     settings: Settings,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    task: TaskArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
@@ -160,6 +164,9 @@ fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Rea
     if let Some(list) = whole_list(&whole, &config) {
         progress.say(&list);
     }
+    if let Some(line) = held_back(&config, &dataset)? {
+        progress.say(&line);
+    }
     let run = RunFolder::create(&path, config, args.force)?;
     Ok((run, dataset, stop))
 }
@@ -193,9 +200,24 @@ impl Args {
     /// What the flags and the recipe state.
     pub fn stated(&self) -> Outcome<Stated> {
         let mut flags = self.settings.0.clone().over(self.sampling.0.clone());
+        flags = flags.over(self.task.0.clone());
         flags.model = Some(self.model.stated());
         Stated::new(flags, self.recipe.as_deref())
     }
+}
+
+/// Which alphabets a few-shot run keeps from training.
+fn held_back(config: &Config, dataset: &Dataset) -> Outcome<Option<String>> {
+    let Some(task) = config.task.few_shot() else {
+        return Ok(None);
+    };
+    let [train, validation, test] = alphabets(dataset, task.held())?;
+    Ok(Some(format!(
+        "learns from {} alphabets; validated on {}; tested on {}",
+        train.len(),
+        validation.join(", "),
+        test.join(", ")
+    )))
 }
 
 /// What the list of estimators became where it was given short: each binary layer has

@@ -7,10 +7,13 @@ pub mod augment;
 mod background;
 mod dataset;
 pub mod digits;
+pub mod episodes;
 mod known;
 mod order;
 pub mod reading;
 mod strokes;
+#[doc(hidden)]
+pub mod testing_set;
 
 // Data sets in files.
 #[cfg(feature = "idx")]
@@ -85,6 +88,8 @@ pub use dataset::{Contents, Dataset};
 pub use event::Event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
+#[cfg(feature = "formats")]
+pub use formats::album;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 #[cfg(feature = "idx")]
 pub use loaded::Loaded;

@@ -34,6 +34,7 @@ const LAYERS: &[Kind] = &[
     kind::<super::Conv>("conv"),
     kind::<super::CrossEntropy>("cross_entropy"),
     kind::<super::Dropout>("dropout"),
+    kind::<super::FewShot>("few_shot"),
     kind::<super::Flatten>("flatten"),
     kind::<super::GlobalAvgPool>("global_avg_pool"),
     kind::<super::Input>("input"),

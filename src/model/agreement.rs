@@ -82,7 +82,8 @@ impl Difference {
 }
 
 /// Compares the evaluation of `net` with the packed network on images, stage by
-/// stage. Stochastic units are read as thresholds.
+/// stage. Stochastic units are read as thresholds. What a network with a few-shot head has in
+/// place of logits is its embedding, and its prediction the place of the largest number.
 ///
 /// # Errors
 /// Images of another size.
@@ -116,7 +117,7 @@ pub fn verify<'a>(
                 margin = Some(margin.map_or(nearest, |m: f32| m.min(nearest)));
             }
         }
-        let want = net.logits();
+        let want = net.embeddings();
         let same = want
             .iter()
             .zip(&logits)

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod binarise;
+mod encoder;
 mod encoding;
 mod init;
 mod memory;
@@ -15,6 +16,7 @@ mod presets;
 mod record;
 mod spec;
 mod stacks;
+mod support;
 mod table;
 mod tensors;
 mod topology;
@@ -28,6 +30,7 @@ pub use pixels::{Normalise, Pixels};
 pub use placement::{Placement, Places};
 pub use presets::{PRESETS, PoolForm, preset, usual_images, with_pool};
 pub use spec::ModelSpec;
+pub use support::{MAX_PICTURES, Support, Taught};
 pub use topology::{INPUT, Source, Topology};
 
 pub use crate::layers::LayerSpec;

@@ -267,6 +267,15 @@ impl Network {
         self.logits.map_or(&[], |z| &self.tape.value(z)[..primary])
     }
 
+    /// The embeddings of the live rows, where the network ends in a few-shot head: what the
+    /// head reads, (rows, width); the logits of any other network.
+    pub fn embeddings(&self) -> &[f32] {
+        match self.spec.few_shot() {
+            Some(_) => self.layer_input(self.spec.layers.len() - 1),
+            None => self.logits(),
+        }
+    }
+
     /// The output of layer `i` of the spec: all its rows, (height, width, channel).
     ///
     /// # Panics

@@ -5,17 +5,19 @@ use super::network::Network;
 use super::pixels::Pixels as Encoding;
 use super::topology::Source;
 use crate::error::{Error, Result};
+use crate::layers::FewShot;
 use crate::pack::{Packed, Packer};
 use crate::packed::{PackedNet, Pixels};
 
 impl Network {
-    /// The packed form of the network, as it is read in evaluation, up to its logits.
+    /// The packed form of the network, as it is read in evaluation, up to its logits; of one
+    /// with a few-shot head up to the embedding.
     ///
     /// # Errors
     /// One line that names the layer that cannot be packed, and why.
     pub fn pack(&self) -> Result<PackedNet> {
         let (spec, topology) = (self.spec(), self.spec().topology()?);
-        let Some(logits) = spec.logits()? else {
+        let Some(logits) = spec.packed_end()? else {
             return Err(Error::spec(format!(
                 "model {} cannot be packed: it has no logits of classes; pack a classifier",
                 spec.name
@@ -49,6 +51,7 @@ impl Network {
             outputs[i] = Some(packer.end(made, topology.readers[i]));
         }
         let last = outputs[logits].take().expect("the logits were packed");
-        packer.finish(&spec.name, spec.input, pixels, &last)
+        let packed = packer.finish(&spec.name, spec.input, pixels, &last)?;
+        Ok(packed.with_comparison(spec.few_shot().map(FewShot::comparison)))
     }
 }

@@ -75,7 +75,7 @@ pub const PRESETS: [(&str, &str); 15] = [
     ),
     (
         "few-shot-encoder",
-        "four 3x3 convolutions of 64 channels, batch norm, ReLU, pooling: an embedding of 64 numbers",
+        "four 3x3 convolutions (64), batch norm, pooling, ReLU, and a head that learns classes from a few pictures",
     ),
 ];
 
@@ -147,6 +147,7 @@ pub fn usual_images(name: &str) -> (Shape, usize) {
 /// `omniglot-net` and `few-shot-encoder` ReLUs, which [`ModelSpec::place`] makes binary; the
 /// others have deterministic binary units with straight-through gradients: `xnor-net` and
 /// `xnor-large` throughout, with binary weights, the mixed networks in their second branch.
+/// `few-shot-encoder` has no classes but those of an episode.
 ///
 /// # Errors
 /// An unknown name, or an image that the network's windows do not fit.
@@ -187,7 +188,7 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
         "omniglot-net" => stacks::omniglot(form, classes),
         "omniglot-mixed" => stacks::omniglot_mixed(form, classes),
         "omniglot-binary" => stacks::omniglot_binary(form, classes),
-        "few-shot-encoder" => stacks::few_shot_encoder(),
+        "few-shot-encoder" => super::encoder::layers(),
         _ => return Err(unknown()),
     };
     let mut spec = ModelSpec {

@@ -1,5 +1,4 @@
-//! Networks of 3x3 convolutions: the plain and mixed nets for MNIST, those for Omniglot, and
-//! the encoder for few shots.
+//! Networks of 3x3 convolutions: the plain and mixed nets for MNIST, and those for Omniglot.
 //!
 //! In each block the convolution keeps the size, or halves it by a stride of 2; a batch norm
 //! follows, and in the form with pooling a max-pool of 2. Activations are ReLUs, any of which
@@ -9,8 +8,8 @@ use super::presets::PoolForm;
 use super::topology::INPUT;
 use crate::estimators::Firing;
 use crate::layers::{
-    Activation, BatchNorm, Binary, Concat, Conv, Dropout, Flatten, Function, LayerSpec, Linear,
-    MaxPool, Sides, Weights,
+    Activation, BatchNorm, Binary, Concat, Conv, Dropout, Function, LayerSpec, Linear, MaxPool,
+    Sides, Weights,
 };
 
 /// Channels of the blocks of the plain net; each branch of the mixed net has half as many.
@@ -69,23 +68,6 @@ pub(super) fn omniglot_binary(pool: PoolForm, classes: usize) -> Vec<LayerSpec> 
         });
     }
     layers.extend(omniglot_head(classes));
-    layers
-}
-
-/// Four blocks of 64 channels, each with its activation in front of its pool, and the
-/// flattened embedding: for images of 28x28 a vector of 64 numbers.
-pub(super) fn few_shot_encoder() -> Vec<LayerSpec> {
-    let mut layers = Vec::new();
-    for number in 1..=4 {
-        layers.push(conv(&format!("conv{number}"), 64, 1));
-        layers.push(LayerSpec::named(
-            format!("bn{number}"),
-            BatchNorm::default(),
-        ));
-        layers.push(relu());
-        layers.push(MaxPool::new(2).into());
-    }
-    layers.push(Flatten {}.into());
     layers
 }
 

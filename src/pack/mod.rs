@@ -101,7 +101,8 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Makes the network whose output is `logits`.
+    /// Makes the network that ends in `logits`, or in the embedding of a few-shot network, whose
+    /// bits come out as real numbers.
     ///
     /// # Errors
     /// As [`PackedNet::new`].
@@ -112,7 +113,12 @@ impl<'a> Packer<'a> {
         pixels: Pixels,
         logits: &Packed,
     ) -> Result<PackedNet> {
-        let logits = self.reals(logits);
+        let mut logits = self.unflatten(logits);
+        if logits.is_bits() {
+            // The mean of each bit alone: the bit as a real number.
+            logits = self.avg_pool(&logits, ((1, 1), 1));
+        }
+        let logits = self.reals(&logits);
         let is_image = matches!(logits.origin, Origin::There(Source::Image));
         let logits = if is_image { self.open(logits) } else { logits };
         self.close(logits);

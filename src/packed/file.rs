@@ -14,6 +14,7 @@ use super::layer::{Kind, Pixels, Product, Stage, Step, Weights};
 use super::{Lineage, PackedNet, layer::Thresholds};
 use crate::error::{Error, Result};
 use crate::files::write_atomic_bytes;
+use crate::similarity::Comparison;
 use crate::tensor::Shape;
 use crate::{bounded, container, notice, seal};
 
@@ -28,8 +29,12 @@ const CHAIN: u32 = seal::FORMAT;
 const GRAPH: u32 = 3;
 
 /// The format of networks with signs, with a border other than 0, or with pixels that are
-/// normalised per channel. It is the newest format that this version reads.
+/// normalised per channel.
 const LEVELS: u32 = 4;
+
+/// The format of networks that end in an embedding. It is the newest format that this version
+/// reads.
+const EMBEDDING: u32 = 5;
 
 /// The largest size of a file that is read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -47,6 +52,8 @@ struct Header {
     input: Shape,
     pixels: Pixels,
     stages: Vec<Stage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compare: Option<Comparison>,
 }
 
 /// The numbers of one tensor, to be written or to be filled.
@@ -148,6 +155,9 @@ fn each_tensor(
 impl PackedNet {
     /// Returns the oldest format that can represent the network.
     fn format(&self) -> u32 {
+        if self.comparison.is_some() {
+            return EMBEDDING;
+        }
         let signs = |stage: &Stage| {
             let border = matches!(stage.product, Product::Conv { border, .. } if border != 0);
             border || stage.tail.iter().any(|step| matches!(step, Step::Signs))
@@ -192,6 +202,7 @@ impl PackedNet {
             input: self.input,
             pixels: self.pixels.clone(),
             stages: self.stages.clone(),
+            compare: self.comparison,
         };
         let text = serde_json::to_string(&header).map_err(|e| fail(e.to_string()))?;
         let mut tensors = Vec::new();
@@ -236,13 +247,17 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=LEVELS).contains(&format) {
+        if !(1..=EMBEDDING).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {LEVELS}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {EMBEDDING}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;
         let mut net = Self::outline(header.name, header.input, header.pixels, header.stages)?;
+        net.comparison = header.compare;
+        if net.comparison.is_some_and(|by| !by.is_sound()) {
+            return Err(fail("embeddings are compared by no positive scale".into()));
+        }
         if net.format() > format.max(CHAIN) {
             return Err(fail(format!("format {format} has no such stages")));
         }

@@ -31,7 +31,8 @@
 //! ([`crate::container`]). The metadata key `bnn-cpu-packed` holds a JSON object with: `format` (2;
 //! or 3 if stages name what they read, join values, make integers or have the steps `sum_pool`,
 //! `avg_pool`, `divide` or `flatten`; or 4 if there is the step `signs`, a `border` other than 0,
-//! or a mean or std per channel; 1 had no seal), the origin of the network ([`Lineage`]), its name,
+//! or a mean or std per channel; or 5 if the network ends in an embedding, which is compared as
+//! `compare` says; 1 had no seal), the origin of the network ([`Lineage`]), its name,
 //! input, pixels, and stages without their numbers. A stage's `inputs` are `"image"` and `{"stage":
 //! n}`; without `inputs` it reads the preceding stage. The numbers of stage `i` are the tensors
 //! `i.weight` (U64 of shape (out, words): 1 is +1, 0 is -1, bit `j % 64` of word `j / 64` is input
@@ -81,6 +82,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::seal::Origin;
+use crate::similarity::Comparison;
 use crate::tensor::Shape;
 
 /// The largest memory for running a network on one thread: 4 GiB.
@@ -97,6 +99,7 @@ pub struct PackedNet {
     stages: Vec<Stage>,
     flows: Vec<Flow>,
     lineage: Option<Lineage>,
+    comparison: Option<Comparison>,
 }
 
 /// The origin of a packed network.
@@ -127,6 +130,18 @@ impl PackedNet {
         self
     }
 
+    /// Returns how embeddings are compared; `None` if the network ends in logits.
+    pub fn comparison(&self) -> Option<Comparison> {
+        self.comparison
+    }
+
+    /// States that the network ends in an embedding, and how those are compared.
+    #[must_use]
+    pub fn with_comparison(mut self, by: Option<Comparison>) -> Self {
+        self.comparison = by;
+        self
+    }
+
     /// Makes a network of stages, for images of shape `input`.
     ///
     /// # Errors
@@ -154,7 +169,8 @@ impl PackedNet {
         &self.pixels
     }
 
-    /// Returns the number of classes, which is the number of logits.
+    /// Returns the number of classes, which is the number of logits; of a network that ends in an
+    /// embedding, the number of its elements.
     pub fn classes(&self) -> usize {
         self.flows.last().map_or(0, |f| f.output().0.len())
     }
@@ -217,6 +233,7 @@ impl PackedNet {
             stages,
             flows,
             lineage: None,
+            comparison: None,
         })
     }
 

@@ -235,7 +235,8 @@ mod tests {
     use crate::model::{Init, ModelSpec, Pixels, preset};
     use crate::tensor::Shape;
     use crate::train::{
-        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, TemperatureSchedule,
+        Baseline, DatasetRecord, LrSchedule, OptimiserSpec, SlopeSchedule, Task,
+        TemperatureSchedule,
     };
 
     fn spec(name: &str, placement: Placement, mode: Firing) -> ModelSpec {
@@ -275,6 +276,8 @@ mod tests {
             val_fraction: 0.1,
             seed: 7,
             init: Init::Pytorch,
+            clip_norm: 0.0,
+            task: Task::Classify,
         }
     }
 

@@ -9,7 +9,6 @@ use super::baseline::Baseline;
 use super::config::Config;
 use super::optimiser::OptimiserSpec;
 use super::partial::{PartialConfig, stated};
-use super::partial_model::PartialModel;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule};
 use super::subject::Subject;
 use crate::error::{Error, Result};
@@ -22,10 +21,14 @@ impl PartialConfig {
     /// [`Error::Field`] for a setting that is impossible or has no effect, and what is wrong
     /// with the network.
     pub fn complete(&self, subject: &Subject) -> Result<Config> {
-        let usual = PartialModel::default();
-        let model = self.model.as_ref().unwrap_or(&usual);
+        let mut model = self.model.clone().unwrap_or_default();
+        let task = self.task()?;
+        if !task.is_classification() {
+            model.from.get_or_insert_with(|| "few-shot-encoder".into());
+        }
         let model = model.build(subject.input, subject.record.classes)?;
         let mut config = Config::reference(model, subject.record.clone());
+        config.begin_task(task);
         subject.describe_pixels(&mut config.model);
         if self.samples.is_none() {
             config.suit_samples();
@@ -38,6 +41,9 @@ impl PartialConfig {
         config.apply(self)?;
         if self.baseline.is_none() {
             config.suit_baseline();
+        }
+        if self.batch.is_none() {
+            config.suit_batch();
         }
         Ok(config)
     }
@@ -53,7 +59,8 @@ impl Config {
         macro_rules! take {
             ($($field:ident)*) => { $(if let Some(value) = given.$field { self.$field = value; })* };
         }
-        take!(epochs batch samples augment val_fraction seed init);
+        take!(epochs batch samples augment val_fraction seed init clip_norm);
+        self.apply_task(given)?;
         if let Some(name) = given.optimiser.as_ref().and_then(|o| o.name.as_deref())
             && name != self.optimiser.name()
         {
@@ -194,7 +201,7 @@ const LR_SCHEDULE: [&str; 6] = [
 ];
 
 /// The one of that name among `all`.
-fn by_name<T, const N: usize>(
+pub(super) fn by_name<T, const N: usize>(
     field: &'static str,
     name: &str,
     all: [T; N],
@@ -206,7 +213,7 @@ fn by_name<T, const N: usize>(
 }
 
 /// Takes the stated `fields` into `now`, which is one of the forms `all`.
-fn overlay<T: Serialize + DeserializeOwned>(
+pub(super) fn overlay<T: Serialize + DeserializeOwned>(
     now: &mut T,
     given: &Option<impl Serialize>,
     fields: &[&'static str],
@@ -235,7 +242,7 @@ fn overlay<T: Serialize + DeserializeOwned>(
     Ok(())
 }
 
-fn no_effect(field: &'static str, with: &str, of: &str) -> Error {
+pub(super) fn no_effect(field: &'static str, with: &str, of: &str) -> Error {
     Error::field(
         field,
         format!("has no effect with {with}; it is a setting of {of}"),

@@ -67,7 +67,7 @@ impl Progress {
                 self.step, self.epoch
             ));
         }
-        let images = (self.step * config.batch).min(config.split_sizes().0);
+        let images = config.judged(self.step);
         if self.seen != images {
             return Err(format!(
                 "{} images in {} steps, which have {images}",

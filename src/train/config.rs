@@ -10,6 +10,7 @@ use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
 use super::schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 use super::subject::{DatasetRecord, Subject};
+use super::task::Task;
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::layers::{BatchNorm, Input};
@@ -53,6 +54,21 @@ pub struct Config {
     pub seed: u64,
     /// The initialiser of the weights.
     pub init: Init,
+    /// The largest Euclidean norm that the gradient of a step may have; a longer one is made
+    /// that short, with its direction kept. 0 leaves every gradient as it is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clip_norm: f64,
+    /// What the run learns to do.
+    #[serde(default, skip_serializing_if = "Task::is_classification")]
+    pub task: Task,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 fn one() -> usize {
@@ -86,6 +102,8 @@ impl Config {
             val_fraction: 0.1,
             seed: 1,
             init: Init::Pytorch,
+            clip_norm: 0.0,
+            task: Task::default(),
         }
     }
 
@@ -131,8 +149,13 @@ impl Config {
         Ok(self.samples * self.model.plan()?.particles())
     }
 
-    /// The number of images used for training, and of those for validation.
+    /// The number of images used for training, and of those for validation; of a few-shot run
+    /// those of an epoch's episodes, and the queries of a validation.
     pub fn split_sizes(&self) -> (usize, usize) {
+        if let Some(task) = self.task.few_shot() {
+            let images = task.episodes.saturating_mul(task.layer().episode().rows());
+            return (images, task.asked());
+        }
         let validation = (self.dataset.train as f64 * self.val_fraction).round() as usize;
         (self.dataset.train.saturating_sub(validation), validation)
     }
@@ -140,6 +163,19 @@ impl Config {
     /// The number of steps in an epoch.
     pub fn steps_per_epoch(&self) -> usize {
         self.split_sizes().0.div_ceil(self.batch.max(1))
+    }
+
+    /// The images that the first `steps` steps of an epoch answer for: all of them, or the
+    /// queries of episodes.
+    pub fn judged(&self, steps: usize) -> usize {
+        let images = (steps * self.batch).min(self.split_sizes().0);
+        match self.task.few_shot() {
+            None => images,
+            Some(task) => {
+                let episode = task.layer().episode();
+                images / episode.rows() * episode.asked()
+            }
+        }
     }
 
     /// The learning rate of step `t` of the run, from 0.
@@ -158,6 +194,11 @@ impl Config {
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         let fail = |field, what: String| Err(Error::field(field, what));
         self.check_settings()?;
+        if let Some(task) = self.task.few_shot() {
+            self.check_same_data(dataset)?;
+            self.check_shape(dataset)?;
+            return task.characters(dataset).map(drop);
+        }
         self.check_data(dataset)?;
         let (train, validation) = self.split_sizes();
         if train == 0 || (self.val_fraction > 0.0 && validation == 0) {
@@ -204,7 +245,28 @@ impl Config {
             let what = format!("must be at least 0 and below 1, not {}", self.val_fraction);
             return fail("val_fraction", what);
         }
-        Ok(())
+        if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
+            return fail(
+                "clip_norm",
+                format!("must be 0 or more, not {}", self.clip_norm),
+            );
+        }
+        self.check_task()
+    }
+
+    /// Whether network and settings suit the task.
+    fn check_task(&self) -> Result<()> {
+        match (&self.task, self.model.few_shot()) {
+            (Task::FewShot(task), _) => task.check(&self.model, (self.batch, self.val_fraction)),
+            (Task::Classify, None) => Ok(()),
+            (Task::Classify, Some(_)) => Err(Error::field(
+                "task.name",
+                format!(
+                    "{} ends in a few-shot head, which tells classes of episodes apart; choose few-shot",
+                    self.model.name
+                ),
+            )),
+        }
     }
 
     /// Whether weights of the run can be evaluated on that data set, which must be the
@@ -226,21 +288,10 @@ impl Config {
     /// One line that says what does not fit and what to do.
     pub fn check_images(&self, dataset: &Dataset) -> Result<()> {
         let fail = |field, what: String| Err(Error::field(field, what));
-        self.model.check()?;
-        self.slope.check()?;
-        self.temperature.check()?;
-        self.check_counts()?;
-        let (height, width, channels) = dataset.shape();
-        let input = self.model.input;
-        if (input.height, input.width, input.channels) != (height, width, channels) {
-            return fail(
-                "model",
-                format!(
-                    "{} takes images of {input}, but those of {} are {channels},{height},{width}",
-                    self.model.name, dataset.name
-                ),
-            );
+        if self.model.few_shot().is_some() {
+            return Err(self.no_classes());
         }
+        self.check_shape(dataset)?;
         if self.model.classes() < dataset.classes {
             return fail(
                 "model",
@@ -252,6 +303,37 @@ impl Config {
                     dataset.classes
                 ),
             );
+        }
+        Ok(())
+    }
+
+    /// What a command that asks a run for the classes of its data set says to a few-shot run.
+    pub fn no_classes(&self) -> Error {
+        Error::spec(format!(
+            "{} has a few-shot head and no classes of its own, so there is nothing to compare here; evaluate it over episodes, or give it a support set",
+            self.model.name
+        ))
+    }
+
+    /// Whether weights of the run can read images of that shape.
+    ///
+    /// # Errors
+    /// One line that says what does not fit and what to do.
+    pub fn check_shape(&self, dataset: &Dataset) -> Result<()> {
+        self.model.check()?;
+        self.slope.check()?;
+        self.temperature.check()?;
+        self.check_counts()?;
+        let (height, width, channels) = dataset.shape();
+        let input = self.model.input;
+        if (input.height, input.width, input.channels) != (height, width, channels) {
+            return Err(Error::field(
+                "model",
+                format!(
+                    "{} takes images of {input}, but those of {} are {channels},{height},{width}",
+                    self.model.name, dataset.name
+                ),
+            ));
         }
         Ok(())
     }

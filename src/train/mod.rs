@@ -6,13 +6,16 @@
 
 mod activity;
 mod apply;
+mod apply_task;
 mod baseline;
 mod batch;
 mod checkpoint;
+mod clip;
 mod clock;
 mod config;
 mod evaluate;
 mod event;
+mod few_shot;
 mod fewest;
 mod flips;
 mod folder;
@@ -29,6 +32,7 @@ mod record;
 mod run;
 mod schedule;
 mod subject;
+mod task;
 mod trainer;
 mod verify;
 
@@ -37,12 +41,13 @@ pub use checkpoint::{Checkpoint, Progress};
 pub use config::{Config, MAX_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
+pub use few_shot::{FewShotEvaluation, FewShotRecord, FewShotTest};
 pub use folder::{fit, train};
 pub use model_source::{ModelSource, is_preset};
 pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
 pub use partial::{
-    PartialConfig, PartialData, PartialLrSchedule, PartialOptimiser, PartialSlope,
+    PartialConfig, PartialData, PartialLrSchedule, PartialOptimiser, PartialSlope, PartialTask,
     PartialTemperature,
 };
 pub use partial_model::PartialModel;
@@ -54,6 +59,7 @@ pub use run::{
 };
 pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use subject::{DatasetRecord, Subject, slug};
+pub use task::{FewShotTask, Task};
 pub use trainer::{Trained, train_in_memory};
 pub use verify::{Finding, verify};
 

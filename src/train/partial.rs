@@ -12,6 +12,7 @@ use super::schedule::SlopeKind;
 use crate::data::reading::{Resize, Size, SplitBy};
 use crate::data::{Augment, Background};
 use crate::error::{Error, Result};
+use crate::layers::{Distance, Head};
 use crate::model::Init;
 
 partial! {
@@ -56,6 +57,46 @@ partial! {
         seed: u64,
         /// How weights begin.
         init: Init,
+        /// The largest norm of a gradient.
+        clip_norm: f64,
+        /// What is learned.
+        task: PartialTask,
+    }
+}
+
+partial! {
+    /// Settings of a [`super::Task`].
+    PartialTask {
+        /// `classify` or `few-shot`.
+        name: String,
+        /// Classes of an episode of an evaluation.
+        way: usize,
+        /// Pictures of each class in its support set.
+        shot: usize,
+        /// Queries of each class.
+        queries: usize,
+        /// Classes of an episode of training.
+        train_way: usize,
+        /// Pictures of each class in its support set; as many as in an evaluation where absent.
+        train_shot: usize,
+        /// Queries of each class.
+        train_queries: usize,
+        /// Episodes of training in an epoch.
+        episodes: usize,
+        /// What the answer to a query is made of.
+        head: Head,
+        /// How far two embeddings are apart.
+        distance: Distance,
+        /// What similarities are multiplied by; the distance's usual scale where absent.
+        scale: f32,
+        /// Whether turned characters are further characters in training.
+        rotations: bool,
+        /// Alphabets to test on.
+        test_alphabets: usize,
+        /// Alphabets for validation.
+        val_alphabets: usize,
+        /// Episodes of an evaluation.
+        eval_episodes: usize,
     }
 }
 

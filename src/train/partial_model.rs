@@ -50,6 +50,8 @@ partial! {
         statistics: Statistics,
         /// What every layer multiplies by.
         weights: Weights,
+        /// Channels of the last convolution.
+        last_width: usize,
     }
 }
 
@@ -62,6 +64,12 @@ impl PartialModel {
         let usual = ModelSource::from("seed-net");
         let from = self.from.as_ref().unwrap_or(&usual);
         let mut spec = from.formed(self.pool)?.load(input, classes)?;
+        if let Some(channels) = self.last_width
+            && !spec.set_last_width(channels)
+        {
+            let what = format!("has no effect on {}, which has no convolution", spec.name);
+            return Err(Error::field("model.last_width", what));
+        }
         self.set_weights(&mut spec);
         if !from.is_own() || self.binary.is_some() {
             self.place(&mut spec, None)?;
@@ -94,7 +102,8 @@ impl PartialModel {
         let units = binary.or(self.first_unit());
         let weights = units.or(self.weights.map(|_| "model.weights"));
         let pool = weights.or(self.pool.map(|_| "model.pool"));
-        pool.or(self.pixels.map(|_| "model.pixels"))
+        let pixels = pool.or(self.pixels.map(|_| "model.pixels"));
+        pixels.or(self.last_width.map(|_| "model.last_width"))
     }
 
     fn set_weights(&self, spec: &mut ModelSpec) {
@@ -109,6 +118,8 @@ impl PartialModel {
         let placement = placement.unwrap_or_else(|| match spec.placement() {
             // A preset may have units of its own, beside activations that are none.
             Some(own) if own != Placement::None => own,
+            // The published few-shot encoder has none.
+            _ if spec.few_shot().is_some() => Placement::None,
             _ => Placement::Both,
         });
         let units = or.and_then(|placed| placed.binary.as_ref());
@@ -154,6 +165,13 @@ impl PartialModel {
             let mut spec = from
                 .formed(self.pool)?
                 .load(stored.input, stored.classes())?;
+            // What the run's task made of the head.
+            if let Some(head) = stored.few_shot() {
+                spec.set_few_shot(*head);
+            }
+            if let Some(channels) = self.last_width {
+                spec.set_last_width(channels);
+            }
             // The weights are compared by their own choice.
             if let Some(kind) = uniform_weights(stored) {
                 spec.set_weights(kind);
@@ -259,6 +277,7 @@ impl PartialModel {
                     levels: placed.levels.filter(|levels| !levels.is_bits()),
                     statistics: None,
                     weights,
+                    last_width: None,
                 };
                 for statistics in [None, spec.statistics_above()] {
                     let found = Self {
@@ -269,6 +288,9 @@ impl PartialModel {
                     if built.is_ok_and(|mut built| {
                         built.settle();
                         built.pixels = built.pixels.or_else(|| spec.pixels.clone());
+                        if let Some(head) = spec.few_shot() {
+                            built.set_few_shot(*head);
+                        }
                         built == *spec
                     }) {
                         return found;

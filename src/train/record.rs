@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::evaluate::Evaluation;
+use super::few_shot::FewShotRecord;
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,6 +239,9 @@ pub struct TestRecord {
     /// With stochastic units read as thresholds; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Evaluation>,
+    /// What a few-shot run was tested on; absent in other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShotRecord>,
     /// Seconds of training and validation, summed over the epochs.
     pub train_seconds: f64,
     /// The machine and the build that the figures come from.
@@ -254,10 +258,14 @@ impl TestRecord {
         if !data.sha256.is_empty() && self.data_sha256 != data.sha256 {
             return Err("is of a test on other data than the run's config.json names".into());
         }
-        if self.images != data.test {
+        let images = config
+            .task
+            .few_shot()
+            .map_or(data.test, |task| task.asked());
+        if self.images != images || self.few_shot.is_some() == config.task.is_classification() {
             return Err(format!(
-                "is of a test on {} images, but the run's data set has {}",
-                self.images, data.test
+                "is of a test on {} images, but the run's has {images}",
+                self.images
             ));
         }
         if self.epoch > config.epochs {

@@ -5,6 +5,8 @@
 //! an [`Observer`] is given the best weights and the checkpoints, in an order that leaves
 //! a resumable run if each is kept before the next.
 
+mod end;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,15 +14,17 @@ use super::activity::Activity;
 use super::baseline::{Baseline, BaselineState};
 use super::batch::{Scratch, fill};
 use super::checkpoint::{Checkpoint, Progress};
+use super::clip::clip;
 use super::clock::{Instant, rate};
 use super::config::Config;
 use super::evaluate::{Evaluation, Evaluator, Reading};
 use super::event::Event;
+use super::few_shot::Lessons;
 use super::flips::Flips;
 use super::lints::warnings;
 use super::observer::{Best, Observer, State};
 use super::optimiser::Optimiser;
-use super::record::{EpochRecord, Provenance, TestRecord};
+use super::record::{EpochRecord, TestRecord};
 use super::run::BestWeights;
 use crate::data::{Dataset, epoch_order, validation_split};
 use crate::error::{Error, Result};
@@ -81,6 +85,8 @@ pub(super) struct Training<'a> {
     train: Vec<u32>,
     validation: Vec<u32>,
     evaluator: Evaluator,
+    /// The episodes of a few-shot run.
+    lessons: Option<Lessons>,
     scratch: Vec<Scratch>,
     isa: String,
     /// The data set's fingerprint.
@@ -124,8 +130,14 @@ impl<'a> Training<'a> {
             Baseline::None => None,
             kind => Some(BaselineState::new(kind, engine, &net, config.seed)?),
         };
-        let (train, validation) =
-            validation_split(dataset.train.len(), config.val_fraction, config.seed)?;
+        let lessons = Lessons::of(config, dataset)?;
+        let (train, validation) = match &lessons {
+            Some(lessons) => {
+                let of = &lessons.characters;
+                (of.train.images(), of.validation.images())
+            }
+            None => validation_split(dataset.train.len(), config.val_fraction, config.seed)?,
+        };
         let scratch = (0..net.chunks()).map(|_| Scratch::default()).collect();
         let mut work = Self {
             config,
@@ -138,6 +150,7 @@ impl<'a> Training<'a> {
             train,
             validation,
             evaluator: Evaluator::default(),
+            lessons,
             scratch,
             isa: engine.kernels.isa.name().to_string(),
             data: dataset.fingerprint(),
@@ -198,14 +211,17 @@ impl<'a> Training<'a> {
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let config = self.config;
         let epoch = self.progress.epoch;
-        let order = epoch_order(&self.train, config.seed, epoch as u64);
+        let order = match self.lessons {
+            None => epoch_order(&self.train, config.seed, epoch as u64),
+            Some(_) => Vec::new(),
+        };
         let steps = config.steps_per_epoch();
         let (begun, seen_before) = (Instant::now(), self.progress.seen);
         let seconds_before = self.progress.seconds;
         while self.progress.step < steps {
-            let first = self.progress.step * config.batch;
+            let first = (self.progress.step * config.batch).min(order.len());
             let batch = &order[first..(first + config.batch).min(order.len())];
-            let loss_before = self.progress.loss_sum;
+            let (loss_before, seen) = (self.progress.loss_sum, self.progress.seen);
             self.step(batch, observer)?;
             self.progress.step += 1;
             let elapsed = begun.elapsed().as_secs_f64();
@@ -216,7 +232,8 @@ impl<'a> Training<'a> {
                 step: self.progress.step,
                 steps,
                 loss: self.progress.loss_sum / self.progress.seen as f64,
-                step_loss: (self.progress.loss_sum - loss_before) / batch.len() as f64,
+                step_loss: (self.progress.loss_sum - loss_before)
+                    / (self.progress.seen - seen) as f64,
                 accuracy: self.progress.right as f64 / self.sampled(),
                 img_per_s: rate(self.progress.seen - seen_before, elapsed),
             })?;
@@ -237,14 +254,17 @@ impl<'a> Training<'a> {
     fn step(&mut self, batch: &[u32], observer: &dyn Observer) -> Result<()> {
         let (config, progress) = (self.config, &mut self.progress);
         let t = (progress.epoch - 1) * config.steps_per_epoch() + progress.step;
-        fill(
-            &mut self.net,
-            &self.dataset.train,
-            batch,
-            &mut self.scratch,
-            config,
-            progress.epoch,
-        );
+        match &mut self.lessons {
+            Some(lessons) => lessons.fill(&mut self.net, config, t),
+            None => fill(
+                &mut self.net,
+                &self.dataset.train,
+                batch,
+                &mut self.scratch,
+                config,
+                progress.epoch,
+            ),
+        }
         let pass = self.net.pass_mut();
         pass.mode = Mode::Train;
         pass.units = Units::Sample;
@@ -256,20 +276,33 @@ impl<'a> Training<'a> {
             draw: 0,
         };
         self.net.forward();
-        let losses = self.net.losses();
-        let loss = self.net.pass().samples().sum(|row| f64::from(losses[row]));
+        let net = &mut self.net;
+        let losses = net.losses();
+        let (loss, right) = match &self.lessons {
+            Some(lessons) => (lessons.loss(net), lessons.right(net)),
+            None => {
+                let loss = net.pass().samples().sum(|row| f64::from(losses[row]));
+                (loss, net.correct())
+            }
+        };
         if !loss.is_finite() {
             return Err(diverged("the loss", progress, observer));
         }
         progress.loss_sum += loss / config.samples as f64;
-        progress.right += self.net.correct();
-        progress.seen += batch.len();
+        progress.right += right;
+        progress.seen = config.judged(progress.step + 1);
+        if let Some(lessons) = &self.lessons {
+            lessons.weigh(&mut self.net);
+        }
         if let Some(baseline) = &mut self.baseline {
             baseline.apply(&mut self.net);
         }
         self.net.backward();
         let lr = config.learning_rate(t);
         let ew = &self.net.pass().engine.kernels.ew;
+        if config.clip_norm > 0.0 {
+            clip(self.net.params_mut().grads_mut(), config.clip_norm);
+        }
         let (values, grads) = self.net.params_mut().values_and_grads();
         self.optimiser.step(ew, lr, t as u64 + 1, values, grads);
         self.net.params_mut().clip_latents();
@@ -318,11 +351,16 @@ impl<'a> Training<'a> {
         let epoch = self.progress.epoch;
         observer.event(Event::Validating { epoch })?;
         let at = (self.config.seed, epoch as u64);
-        let (net, split) = (&mut self.net, &self.dataset.train);
+        let net = &mut self.net;
         let reading = Reading::Samples(1);
-        let found = self
-            .evaluator
-            .evaluate(net, split, &self.validation, reading, at);
+        let found = match &self.lessons {
+            Some(lessons) => lessons.test(false).evaluate(net, reading, at).all,
+            None => {
+                let split = &self.dataset.train;
+                self.evaluator
+                    .evaluate(net, split, &self.validation, reading, at)
+            }
+        };
         match found.loss.is_finite() {
             true => Ok(Some(found)),
             false => Err(diverged("the validation loss", &self.progress, observer)),
@@ -336,7 +374,11 @@ impl<'a> Training<'a> {
             true => &self.train,
             false => &self.validation,
         };
-        let (net, split) = (&mut self.net, &self.dataset.train);
+        let split = match &self.lessons {
+            Some(lessons) => &lessons.characters.images,
+            None => &self.dataset.train,
+        };
+        let net = &mut self.net;
         let (saturated, bit_flips) = self.activity.measure(net, split, watched);
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
         let flips = self.flips.measure(self.net.params());
@@ -375,50 +417,6 @@ impl<'a> Training<'a> {
         let tensors = weights::export(self.net.params());
         let kept = self.best.insert(Best { tensors, about });
         observer.best(kept)
-    }
-
-    /// Tests the best weights, once.
-    pub(super) fn test(mut self, observer: &mut dyn Observer) -> Result<Trained> {
-        let config = self.config;
-        let Some(best) = self.best.take() else {
-            return Err(Error::spec(
-                "no epoch is finished, so there is nothing to test",
-            ));
-        };
-        let epoch = best.about.epoch;
-        observer.event(Event::Testing { epoch })?;
-        let engine = self.net.pass().engine;
-        let mut net = Network::new(&config.model, engine, config.batch, false)?;
-        weights::import(net.params_mut(), best.tensors, "the best weights".as_ref())?;
-        net.pass_mut().slope = best.about.slope;
-        let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
-        let at = (config.seed, config.epochs as u64 + 1);
-        let mut read = |reading| {
-            self.evaluator
-                .evaluate(&mut net, &self.dataset.test, &all, reading, at)
-        };
-        let tested = read(Reading::Samples(1));
-        let stochastic = config.model.is_stochastic();
-        let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
-        let threshold = stochastic.then(|| read(Reading::Threshold));
-        let test = TestRecord {
-            dataset: config.dataset.name.clone(),
-            data_sha256: self.data.clone(),
-            images: tested.images,
-            epoch,
-            loss: tested.loss,
-            accuracy: tested.accuracy,
-            mean_of_16,
-            threshold,
-            train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
-            provenance: Provenance::here(&self.isa),
-        };
-        observer.event(Event::Test(&test))?;
-        Ok(Trained {
-            network: net,
-            history: self.progress.history,
-            test,
-        })
     }
 
     /// Whether the state can be gone on from.

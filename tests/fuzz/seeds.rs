@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::idx;
 use bnn_cpu::estimators::{self, Firing};
+use bnn_cpu::layers::FewShot;
 use bnn_cpu::model::weights::{export, write};
-use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, preset};
+use bnn_cpu::model::{ModelSpec, Network, PRESETS, Placement, Support, Taught, preset};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     Activity, Baseline, BestWeights, Config, DatasetRecord, Flips, SlopeKind, SlopeSchedule,
@@ -30,6 +31,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "weights" => weights_seeds(),
         "checkpoint" => checkpoint_seeds(),
         "packed" => [packed_seeds(), packed_lies()].concat(),
+        "support" => support_seeds(),
         "recipe" => recipe_seeds(),
         "suite" => files(Path::new("data/suites")),
         "picture" => picture_seeds(),
@@ -293,6 +295,26 @@ fn recipe_seeds() -> Vec<Vec<u8>> {
     let mut seeds = files(Path::new("data/recipes"));
     seeds.extend(more.map(|text| text.as_bytes().to_vec()));
     seeds
+}
+
+/// Support sets of bits, of signs and of reals.
+fn support_seeds() -> Vec<Vec<u8>> {
+    let made = |a: [f32; 6], b: [f32; 3]| {
+        let mut support = Support::new(FewShot::default().comparison(), 3);
+        support.teach("a", &a).expect("two embeddings");
+        support.teach("b", &b).expect("an embedding");
+        let net_sha256 = "ab".repeat(32);
+        let taught = Taught {
+            support,
+            net_sha256,
+        };
+        taught.to_bytes().expect("bytes")
+    };
+    vec![
+        made([0.0, 1.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0]),
+        made([-1.0, 1.0, 1.0, 1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]),
+        made([0.5, 1e30, 1.0, -3.0, 0.0, 0.0], [0.0, 7.0, 1.0]),
+    ]
 }
 
 /// Small packed networks.

@@ -15,7 +15,7 @@ use bnn_cpu::data::reading::{Options, Resize};
 use bnn_cpu::data::{Background, Dataset, DatasetChoice, Fault, Split, idx, load_with, raster};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::{self, Engine};
-use bnn_cpu::model::{ModelSpec, Network, Placement, preset, table, weights};
+use bnn_cpu::model::{ModelSpec, Network, Placement, Taught, preset, table, weights};
 use bnn_cpu::packed::{PackedNet, Product, Reading};
 use bnn_cpu::study::{CellRecord, Suite};
 use bnn_cpu::tensor::Shape;
@@ -54,6 +54,7 @@ pub const ALL: &[Target] = &[
     target("weights", weights_file),
     target("checkpoint", checkpoint_file),
     target("packed", packed_file),
+    target("support", support_file),
     target("recipe", recipe_file),
     target("suite", suite_file),
     target("picture", picture_file),
@@ -479,6 +480,25 @@ pub fn checkpoint_seed(path: &Path) {
     let baseline = Some(&state.baseline);
     let tensors = Checkpoint::tensors(state.net.params(), &state.optimiser, baseline, seen);
     weights::write(path, &tensors, &checkpoint).expect("a checkpoint");
+}
+
+/// A support set: it is written again as it was read, and answers.
+pub fn support_file(bytes: &[u8]) {
+    let bytes = &resealed(bytes)[..];
+    let taught = match Taught::from_bytes(bytes) {
+        Ok(taught) => taught,
+        Err(what) => return assert!(!what.is_empty() && !what.contains('\n'), "{what}"),
+    };
+    let again = taught.to_bytes().expect("it was read");
+    assert_eq!(
+        Taught::from_bytes(&again).expect("what was written is read"),
+        taught
+    );
+    let support = &taught.support;
+    let query = vec![1.0; support.width()];
+    let mut z = vec![0.0; support.len()];
+    support.logits(&query, &mut z);
+    assert!(z.iter().all(|z| !z.is_nan() || !support.is_bits()));
 }
 
 /// A packed network; small ones are run, and in bits exactly as naively.

@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(idx gzip archive files raster model weights checkpoint packed recipe suite picture records requests)
+all=(idx gzip archive files raster model weights checkpoint packed support recipe suite picture records requests)
 for extra in tests/fuzz/fuzz_targets/*.rs; do
   name=$(basename "$extra" .rs)
   [[ " ${all[*]} " == *" $name "* ]] || all+=("$name")

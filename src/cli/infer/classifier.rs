@@ -132,6 +132,15 @@ impl Source {
         }
     }
 
+    /// Whether the network ends in an embedding and has no classes of its own.
+    pub fn is_few_shot(&self) -> bool {
+        match self {
+            Self::Run(run) => run.config().model.few_shot().is_some(),
+            Self::Weights(_, best) => best.model.few_shot().is_some(),
+            Self::Packed(_, net) => net.comparison().is_some(),
+        }
+    }
+
     /// Whether any unit draws.
     pub fn is_stochastic(&self) -> bool {
         match self {

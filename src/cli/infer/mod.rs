@@ -1,6 +1,7 @@
 //! `bnn-cpu infer`: what a trained network makes of images, and how fast.
 
 pub mod classifier;
+pub mod few_shot;
 pub mod inputs;
 mod measure;
 mod show;
@@ -32,7 +33,9 @@ Examples:
   bnn-cpu infer --packed --model net.packed t10k-images-idx3-ubyte.gz --csv
   bnn-cpu infer - < digit.png                    the standard input
   bnn-cpu infer --packed --bench                 batches of 1, 64, 1000; 1 and all threads
-  bnn-cpu infer --packed --profile               the time of each layer";
+  bnn-cpu infer --packed --profile               the time of each layer
+  bnn-cpu infer --packed --support letters/ --save-support letters.support
+  bnn-cpu infer --packed --support letters.support query.png";
 
 fn inverts() -> impl TypedValueParser<Value = Invert> {
     PossibleValuesParser::new(Invert::ALL.map(Invert::name)).try_map(|name| name.parse::<Invert>())
@@ -70,6 +73,14 @@ pub struct Args {
     /// Run both ways and compare every bit, layer by layer
     #[arg(long, conflicts_with_all = ["profile", "bench"])]
     verify: bool,
+    /// Few-shot networks: the classes, as a folder (or a zip) with a sub-folder of pictures
+    /// for each, or a file of --save-support; pictures are cropped and scaled as those of
+    /// training were
+    #[arg(long, value_name = "FOLDER|FILE", conflicts_with_all = ["verify", "profile", "bench"])]
+    support: Option<PathBuf>,
+    /// Keep what the classes of --support came to in a file
+    #[arg(long, value_name = "FILE", requires = "support")]
+    save_support: Option<PathBuf>,
     /// Time each layer
     #[arg(long, conflicts_with = "bench")]
     profile: bool,
@@ -88,6 +99,9 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--threshold has no effect on {}, which has no stochastic unit",
             source.path().display()
         )));
+    }
+    if args.support.is_some() || source.is_few_shot() && !args.compares() {
+        return few_shot::run(&args, &source, context);
     }
     let packed = args.packed || matches!(source, Source::Packed(..));
     // What cannot be done should show before the data is read.
@@ -127,16 +141,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             context,
         );
     }
-    let answers: Vec<Answer> = logits
-        .chunks_exact(classifier.classes())
-        .map(Answer::of)
-        .collect();
-    if args.csv {
-        return show::csv(&images, &answers);
+    let rows = logits.chunks_exact(classifier.classes());
+    let answers: Vec<Answer> = rows.map(Answer::of).collect();
+    match (args.csv, context.json) {
+        (true, _) => show::csv(&images, &answers),
+        (false, true) => show::lines_of_json(&images, &answers),
+        (false, false) => show::table(&images, &answers),
     }
-    match context.json {
-        true => show::lines_of_json(&images, &answers),
-        false => show::table(&images, &answers),
+}
+
+impl Args {
+    /// Whether the network itself is looked at, and not what it answers.
+    fn compares(&self) -> bool {
+        (self.verify || self.profile) && !self.inputs.is_empty()
     }
 }
 

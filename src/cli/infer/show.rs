@@ -116,7 +116,7 @@ pub fn csv(images: &Images, answers: &[Answer]) -> Outcome {
 }
 
 /// A text as a field of CSV (RFC 4180).
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_string(),

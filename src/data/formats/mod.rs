@@ -4,6 +4,7 @@
 //! The format is recognised by the content of the files. Names decide only what the content cannot
 //! show: the class of a picture, and the part of the data set that a file holds.
 
+pub mod album;
 mod arrays;
 mod cifar;
 mod decoded;

@@ -22,7 +22,7 @@ fn is_named_picture(name: &str) -> bool {
         .any(|known| end.eq_ignore_ascii_case(known))
 }
 
-fn is_picture(entry: &Entry) -> Result<bool> {
+pub(super) fn is_picture(entry: &Entry) -> Result<bool> {
     Ok(is_named_picture(entry.file_name())
         || sniff(&entry.start(START as u64)?) == Sniffed::Picture)
 }
@@ -39,6 +39,17 @@ pub(super) fn is_here(tree: &Tree) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Returns the pictures of a tree: the number of each one's entry, and the parts of its path.
+pub(super) fn of_tree(tree: &Tree) -> Result<Vec<(usize, Vec<String>)>> {
+    let mut pictures = Vec::new();
+    for (i, entry) in tree.entries.iter().enumerate() {
+        if is_picture(entry)? {
+            pictures.push((i, entry.parts.clone()));
+        }
+    }
+    Ok(pictures)
 }
 
 /// Reads the pictures of a tree as a data set.
