@@ -4,6 +4,8 @@
 use super::activation_statistics::{ActivationStatistics, LayerMaps, Maps};
 use super::canvas::{Canvas, Theme};
 use super::grid::{Colours, Grid, Plane, Row};
+use super::sheet::{Cell, Lane, Sheet};
+use super::tile::Tile;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::study::grouped;
@@ -173,6 +175,73 @@ fn rows(
         }
     }
     Ok(rows)
+}
+
+/// The maps of layer `layer` laid over the images, the example of each class: a row for each
+/// network (two for stochastic units), all in one range of colours; the more a map is excited,
+/// the more of its colour and the less of the image is seen.
+///
+/// # Errors
+/// As [`layer`](fn@layer).
+pub fn overlay(
+    subjects: &[Subject<'_>],
+    layer: usize,
+    split: &Split,
+    theme: Theme,
+) -> Result<Canvas> {
+    let first = subjects
+        .first()
+        .and_then(|s| s.statistics.layers.get(layer));
+    let Some(first) = first else {
+        return Err(Error::spec("there is no such convolution to draw"));
+    };
+    let rows = rows(subjects, layer, first)?;
+    let examples = &subjects[0].statistics.examples;
+    let planes = rows.iter().flat_map(|(_, maps)| &maps[..examples.len()]);
+    let colours = Colours::range(planes.flatten());
+    let images: Vec<Option<Tile>> = examples
+        .iter()
+        .map(|e| e.map(|i| Tile::image(split, i)))
+        .collect();
+    let lane = |name: String, tiles: Vec<Option<Tile>>| Lane {
+        name,
+        about: vec![],
+        cells: tiles
+            .into_iter()
+            .map(|tile| {
+                Some(Cell {
+                    tile: tile?,
+                    caption: String::new(),
+                })
+            })
+            .collect(),
+    };
+    let mut lanes = vec![lane("image".into(), images.clone())];
+    for (name, maps) in rows {
+        let over = images
+            .iter()
+            .zip(maps)
+            .map(|(image, map)| Some(Tile::overlay(image.as_ref()?, &map?, colours)));
+        lanes.push(lane(name, over.collect()));
+    }
+    let mut columns = columns(examples.len());
+    columns.pop();
+    Sheet {
+        title: format!("{}, over the images", title(subjects, first)),
+        notes: vec![
+            about(first, subjects[0].statistics.evaluation.images)
+                .split("; ")
+                .next()
+                .unwrap_or_default()
+                .into(),
+        ],
+        columns,
+        apart: None,
+        lanes,
+        cell: CELL,
+        bar: Some(colours),
+    }
+    .draw(theme)
 }
 
 /// The mean maps alone, large and in a range of their own: layer `layer` of one or more

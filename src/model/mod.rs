@@ -3,6 +3,7 @@
 
 mod agreement;
 mod binarise;
+mod blocks;
 mod encoding;
 mod init;
 mod memory;
@@ -11,6 +12,7 @@ mod pack;
 mod pixels;
 mod place;
 mod presets;
+mod receptive;
 mod record;
 mod spec;
 mod table;
@@ -20,10 +22,12 @@ mod units;
 pub mod weights;
 
 pub use agreement::{Difference, Verification, verify};
+pub use blocks::Block;
 pub use init::Init;
 pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};
 pub use presets::{PRESETS, preset};
+pub use receptive::{Field, Fields, Span};
 pub use spec::{ModelSpec, Placement};
 pub use topology::{INPUT, Source, Topology};
 
