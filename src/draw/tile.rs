@@ -3,6 +3,7 @@
 use super::canvas::{Canvas, Rgb};
 use super::grid::{Colours, Plane};
 use crate::data::Split;
+use crate::error::{Error, Result};
 
 /// A small picture; a pixel may be empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +111,29 @@ impl Tile {
             height,
             pixels: (top..top + height).flat_map(|y| row(y).to_vec()).collect(),
         }
+    }
+
+    /// The tile as a PNG file, one pixel each; empty ones are clear.
+    ///
+    /// # Errors
+    /// A tile whose sides and pixels do not agree.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, side(self.width), side(self.height));
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        let rgba = |pixel: &Option<Rgb>| match pixel {
+            Some([r, g, b]) => [*r, *g, *b, 255],
+            None => [0; 4],
+        };
+        let data: Vec<u8> = self.pixels.iter().flat_map(rgba).collect();
+        let written = encoder.write_header().and_then(|mut writer| {
+            writer.write_image_data(&data)?;
+            writer.finish()
+        });
+        written.map_err(|e| Error::spec(format!("the tile cannot be made a PNG: {e}")))?;
+        Ok(bytes)
     }
 
     /// A whole number of picture pixels for each pixel, so that its longer side takes about

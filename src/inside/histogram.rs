@@ -287,7 +287,7 @@ mod tests {
         let Values::Bits { channels } = &found.values else {
             panic!("bits")
         };
-        let mut fired = vec![[0u64; 2]; 10];
+        let mut fired = [[0u64; 2]; 10];
         (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Sample);
         for (number, chunk) in images.chunks(8).enumerate() {
             net.set_rows(chunk.len());

@@ -264,24 +264,18 @@ impl<'a> Ascent<'a> {
         }
         let pixels = bytes(&climbers);
         let ends = self.tell(jobs, &pixels);
-        let all = jobs
-            .iter()
-            .zip(pixels)
-            .zip(ends)
-            .zip(starts.into_iter().zip(means));
-        let best = |(((job, pixels), end), (start, mean)): (((&(usize, usize), Vec<u8>), _), _)| {
-            let ((strength, activation), (start, _), (mean_image, _)): (Told, Told, Told) =
-                (end, start, mean);
-            Best {
-                channel: job.0,
+        let mut all = Vec::new();
+        for (i, pixels) in pixels.into_iter().enumerate() {
+            all.push(Best {
+                channel: jobs[i].0,
                 pixels,
-                strength,
-                activation,
-                start,
-                mean_image,
-            }
-        };
-        all.map(best).collect()
+                strength: ends[i].0,
+                activation: ends[i].1,
+                start: starts[i].0,
+                mean_image: means[i].0,
+            });
+        }
+        all
     }
 
     /// One step of all images.
@@ -336,13 +330,13 @@ impl<'a> Ascent<'a> {
         let (len, mut strengths) = (self.site.shape.len(), Vec::new());
         self.site.strengths(&self.net, &mut strengths);
         let outputs = self.net.layer_output(self.site.layer).chunks_exact(len);
-        let rows = strengths.chunks_exact(len).zip(outputs);
-        let told = |((s, y), (channel, _)): ((&[f32], &[f32]), &(usize, usize))| {
+        let mut told = Vec::new();
+        for ((s, y), (channel, _)) in strengths.chunks_exact(len).zip(outputs).zip(jobs) {
             let units = self.units(*channel);
             let mean = |of: &[f32]| units.iter().map(|&u| of[u]).sum::<f32>() / units.len() as f32;
-            (mean(s), mean(y))
-        };
-        rows.zip(jobs).map(told).collect()
+            told.push((mean(s), mean(y)));
+        }
+        told
     }
 }
 

@@ -95,6 +95,11 @@ fn fields_are_what_changed_pixels_reach() {
             }
         }
     }
+    let (kernel, stride) = (Sides::both(3), Some(Sides::both(2)));
+    assert_eq!(
+        MaxPool { kernel, stride }.sight(),
+        AvgPool { kernel, stride }.sight()
+    );
     assert!(
         smaller > 60,
         "{smaller}: most units see a part of the image"
