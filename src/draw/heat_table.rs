@@ -8,6 +8,8 @@ use crate::error::Result;
 const MARGIN: usize = 16;
 const HEIGHT: usize = 26;
 const APART: usize = 12;
+/// Around the text of a cell, on both sides together.
+const PADDING: usize = 14;
 
 /// A table of shares from 0 to 1.
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ impl HeatTable {
         let names = self.rows.iter().map(|(name, _)| text_width(name));
         let left = MARGIN + names.max().unwrap_or(0) + 10;
         let widest = self.columns.iter().map(|name| text_width(name)).max();
-        let cell = widest.unwrap_or(0).max(text_width("100.0")) + 10;
+        let cell = widest.unwrap_or(0).max(text_width("100.0")) + PADDING;
         let column = |i: usize| {
             let apart = self.apart.iter().filter(|&&from| i >= from).count();
             left + i * cell + apart * APART
@@ -98,7 +100,7 @@ mod tests {
         };
         let canvas = table.draw(Theme::DARK).unwrap();
         let (left, top) = (MARGIN + text_width("r") + 10, head(0) + LINE + 6);
-        let cell = text_width("100.0") + 10;
+        let cell = text_width("100.0") + PADDING;
         assert_eq!(canvas.pixel(left, top), colour::sequential(0.0));
         assert_eq!(
             canvas.pixel(left + cell + APART, top),

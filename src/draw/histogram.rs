@@ -1,6 +1,6 @@
 //! Histograms of a layer's numbers, a panel a channel.
 
-use super::canvas::{Anchor, Canvas, LINE, Rgb, Theme, text_width};
+use super::canvas::{Anchor, Canvas, LINE, Rgb, Theme};
 use super::grid::short;
 use super::sheet::{head, head_width, heading};
 use crate::error::Result;
@@ -15,8 +15,8 @@ const HEIGHT: usize = 72;
 const GAP: usize = 18;
 /// Panels in a row.
 const ACROSS: usize = 4;
-/// Zeros that are more than this share of the numbers do not set the height of the bars.
-const MANY_ZEROS: f64 = 0.15;
+/// Bars that are so many times as tall as the third tallest are cut off.
+const DWARFS: u64 = 3;
 
 /// The colour of bars.
 fn ink(theme: Theme) -> Rgb {
@@ -26,24 +26,47 @@ fn ink(theme: Theme) -> Rgb {
     }
 }
 
-/// The heights of a channel's bars, from 0 to 1, and the number of the bar that is cut off at
-/// 1 because it holds more zeros than all else could be seen beside.
-pub fn heights(counts: &Counts, (low, high): (f32, f32)) -> (Vec<f64>, Option<usize>) {
-    let total: u64 = counts.counts.iter().sum();
-    let many = counts.zeros as f64 > MANY_ZEROS * total as f64 && low < high;
-    let zero = many.then(|| {
-        let place = f64::from(-low) / f64::from(high - low) * BINS as f64;
-        (place as usize).min(BINS - 1)
-    });
-    let others = counts
-        .counts
+/// A bar of a histogram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Its height, from 0 to 1.
+    pub height: f64,
+    /// Whether it is cut off, because nothing could be seen beside it.
+    pub cut: bool,
+}
+
+/// The bars of a histogram. The tallest one is 1 high, unless one or two of them would dwarf
+/// the others, as zeros and ones of saturated units do: these are 1 high and cut off, and the
+/// next is 0.85 high.
+pub fn heights(counts: &[u64]) -> Vec<Bar> {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let third = sorted.get(2).copied().unwrap_or(0);
+    let dwarfs = |n: u64| third > 0 && n > DWARFS * third;
+    let most = sorted
         .iter()
-        .enumerate()
-        .filter(|(i, _)| Some(*i) != zero);
-    let most = others.map(|(_, &n)| n).max().unwrap_or(0).max(1);
-    let height = |&n: &u64| (n as f64 / most as f64).min(1.0);
-    let cut = zero.filter(|&i| counts.counts[i] > most);
-    (counts.counts.iter().map(height).collect(), cut)
+        .copied()
+        .find(|&n| !dwarfs(n))
+        .unwrap_or(0)
+        .max(1);
+    let whole = if dwarfs(sorted[0]) { 0.85 } else { 1.0 };
+    let bar = |&n: &u64| match dwarfs(n) {
+        true => Bar {
+            height: 1.0,
+            cut: true,
+        },
+        false => Bar {
+            height: whole * n as f64 / most as f64,
+            cut: false,
+        },
+    };
+    counts.iter().map(bar).collect()
+}
+
+/// The share of a channel's numbers that are exactly 0, in words.
+pub fn zeros(counts: &Counts) -> String {
+    let total: u64 = counts.counts.iter().sum();
+    format!("{:.1} %", 100.0 * counts.zeros as f64 / total.max(1) as f64)
 }
 
 /// What a picture of histograms says of itself.
@@ -55,7 +78,7 @@ pub fn notes(found: &Histogram, (low, high): (f32, f32)) -> Vec<String> {
             short(low),
             short(high)
         ),
-        "a bar of zeros that would dwarf the others is cut off, and its share named".into(),
+        "bars that would dwarf the others are cut off; below: the share that is exactly 0".into(),
     ]
 }
 
@@ -94,32 +117,26 @@ fn panel(canvas: &mut Canvas, (x, y): (usize, usize), counts: &Counts, ends: (f3
     let right = x + BINS * BAR;
     let about = format!("mean {}", short(counts.mean as f32));
     canvas.text((right, y), &about, Anchor::End, theme.faint);
-    let (base, (heights, cut)) = (y + LINE + HEIGHT, heights(counts, ends));
-    for (i, height) in heights.iter().enumerate() {
-        let mut tall = (height * (HEIGHT - 4) as f64).round() as usize;
+    let base = y + LINE + HEIGHT;
+    for (i, bar) in heights(&counts.counts).iter().enumerate() {
+        let mut tall = (bar.height * (HEIGHT - 4) as f64).round() as usize;
         // What is there is seen.
         if counts.counts[i] > 0 {
             tall = tall.max(1);
         }
-        canvas.rect((x + i * BAR, base - tall), BAR - 1, tall, ink(theme));
-    }
-    canvas.rect((x, base), BINS * BAR, 1, theme.faint);
-    if let Some(i) = cut {
-        let total: u64 = counts.counts.iter().sum();
-        let share = format!("0: {:.0} %", 100.0 * counts.zeros as f64 / total as f64);
-        let middle = x + i * BAR;
-        // Beside its bar, on the side with room.
-        match middle + 2 * BAR + text_width(&share) <= right {
-            true => canvas.text(
-                (middle + 2 * BAR, y + LINE),
-                &share,
-                Anchor::Start,
-                theme.ink,
-            ),
-            false => canvas.text((middle - BAR, y + LINE), &share, Anchor::End, theme.ink),
+        let left = x + i * BAR;
+        canvas.rect((left, base - tall), BAR - 1, tall, ink(theme));
+        if bar.cut {
+            // A gap below its top says that it goes on.
+            canvas.rect((left, base - tall + 5), BAR - 1, 3, theme.paper);
         }
     }
-    let foot = base + 2;
+    canvas.rect((x, base), BINS * BAR, 1, theme.faint);
+    let (middle, foot) = (x + BINS * BAR / 2, base + 2);
+    if counts.zeros > 0 {
+        let share = format!("0: {}", zeros(counts));
+        canvas.text((middle, foot), &share, Anchor::Middle, theme.ink);
+    }
     canvas.text((x, foot), &short(ends.0), Anchor::Start, theme.faint);
     canvas.text((right, foot), &short(ends.1), Anchor::End, theme.faint);
 }
@@ -129,23 +146,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zeros_do_not_dwarf_the_others() {
-        let mut counts = Counts {
-            channel: 0,
-            counts: vec![0; BINS],
-            zeros: 900,
-            mean: 0.0,
-            deviation: 1.0,
-            not_finite: 0,
-        };
-        (counts.counts[0], counts.counts[5]) = (900, 60);
-        counts.counts[6] = 30;
-        let (tall, cut) = heights(&counts, (0.0, 4.0));
-        assert_eq!((tall[0], tall[5], tall[6], cut), (1.0, 1.0, 0.5, Some(0)));
-        // Without them the tallest bar sets the height.
-        counts.zeros = 0;
-        let (tall, cut) = heights(&counts, (0.0, 4.0));
-        assert_eq!((tall[0], cut), (1.0, None));
-        assert!((tall[5] - 60.0 / 900.0).abs() < 1e-12);
+    fn zeros_and_ones_do_not_dwarf_the_others() {
+        let mut counts = vec![0; BINS];
+        (counts[0], counts[39], counts[5], counts[6]) = (900, 400, 60, 30);
+        let bars = heights(&counts);
+        assert!(bars[0].cut && bars[39].cut && !bars[5].cut);
+        assert_eq!(
+            [bars[0], bars[39], bars[5], bars[6]].map(|b| b.height),
+            [1.0, 1.0, 0.85, 0.425]
+        );
+        // Without them the tallest bar sets the height; nothing is cut off beside nothing.
+        (counts[0], counts[39]) = (0, 0);
+        let bars = heights(&counts);
+        assert_eq!(
+            (bars[5].height, bars[6].height, bars[5].cut),
+            (1.0, 0.5, false)
+        );
+        assert_eq!(heights(&[0, 0, 0])[0].height, 0.0);
     }
 }

@@ -195,6 +195,14 @@ fn class_names(count: usize) -> Vec<String> {
     (0..count).map(|c| c.to_string()).collect()
 }
 
+/// The greatest rate of any channel in any class.
+pub fn greatest_rate(channels: &[Fired]) -> f64 {
+    let rates = channels
+        .iter()
+        .flat_map(|fired| fired.rates.iter().flatten());
+    rates.fold(0.0, |a, &b| a.max(b))
+}
+
 fn rates(name: &str, found: &Histogram, channels: &[Fired], theme: Theme) -> Result<Canvas> {
     let classes = found.images_of_class.len();
     // A column for each of a thousand classes could not be read.
@@ -212,14 +220,17 @@ fn rates(name: &str, found: &Histogram, channels: &[Fired], theme: Theme) -> Res
     columns.push("all".into());
     HeatTable {
         title: title(name, &found.site),
-        notes: vec![format!(
-            "How often the bits of each channel fire, in per cent, by the class of {} test images",
-            grouped(found.images)
-        )],
+        notes: vec![
+            format!(
+                "How often the bits of each channel fire, in per cent, by the class of {} test",
+                grouped(found.images)
+            ),
+            "images; colours go from 0 to the greatest rate".into(),
+        ],
         apart: vec![columns.len() - 1],
         columns,
         rows: channels.iter().map(row).collect(),
-        range: (0.0, 1.0),
+        range: (0.0, greatest_rate(channels)),
     }
     .draw(theme)
 }

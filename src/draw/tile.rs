@@ -1,6 +1,6 @@
 //! Small pictures in colour: images, patches of images, maps, and maps laid over images.
 
-use super::canvas::{Canvas, Rgb};
+use super::canvas::{Canvas, Rgb, Theme};
 use super::grid::{Colours, Plane};
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ impl Tile {
                 let place = ((value - low) / (high - low)).clamp(0.0, 1.0);
                 let share = match place.is_nan() {
                     true => 0.0,
-                    false => 0.12 + 0.63 * place,
+                    false => 0.85 * place.sqrt(),
                 };
                 let over = colours.of(value);
                 let under = image.pixels[y * image.width + x];
@@ -166,13 +166,17 @@ fn spread(map: &Plane, (y, height): (usize, usize), (x, width): (usize, usize)) 
 }
 
 impl Canvas {
-    /// Draws a tile, each pixel a square of `scale` pixels; empty ones are left out.
+    /// Draws a tile, each pixel a square of `scale` pixels; empty ones in a tint that is told
+    /// from black, from white and from the paper.
     pub fn tile(&mut self, (x, y): (usize, usize), tile: &Tile, scale: usize) {
+        let empty = match self.theme == Theme::DARK {
+            true => [38, 52, 74],
+            false => [203, 217, 235],
+        };
         for (row, line) in tile.pixels.chunks_exact(tile.width).enumerate() {
             for (column, pixel) in line.iter().enumerate() {
-                if let Some(colour) = pixel {
-                    self.rect((x + column * scale, y + row * scale), scale, scale, *colour);
-                }
+                let colour = pixel.unwrap_or(empty);
+                self.rect((x + column * scale, y + row * scale), scale, scale, colour);
             }
         }
     }

@@ -50,7 +50,7 @@ pub struct Settings {
     pub decay: f32,
     /// The weight of the total variation, against a gradient of 1.
     pub smooth: f32,
-    /// Pixels by which an image stands aside at most.
+    /// Pixels by which an image stands aside at most, in the first half of the steps.
     pub shift: usize,
 }
 
@@ -61,8 +61,8 @@ impl Default for Settings {
             steps: 160,
             restarts: 4,
             seed: 1,
-            decay: 0.02,
-            smooth: 0.4,
+            decay: 0.01,
+            smooth: 0.25,
             shift: 2,
         }
     }
@@ -284,7 +284,13 @@ impl<'a> Ascent<'a> {
         self.net.set_rows(jobs.len());
         let rows = self.net.input_mut().chunks_exact_mut(len);
         for (climber, x) in climbers.iter_mut().zip(rows) {
-            climber.stand_aside(step, self.shift);
+            // In the second half what the unit sees comes to rest.
+            let most = if 2 * step < self.settings.steps {
+                self.shift
+            } else {
+                0
+            };
+            climber.stand_aside(step, most);
             climber.put(pixels, x);
         }
         self.net.forward();

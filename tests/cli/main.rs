@@ -14,6 +14,7 @@ mod disks;
 mod estimators;
 mod identity;
 mod infer;
+mod inside;
 #[cfg(unix)]
 mod interruption;
 mod lab;

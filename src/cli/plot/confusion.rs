@@ -32,8 +32,12 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
-    args.several
-        .draw_each("confusion", places, context, |seen| {
+    args.several.draw_each(
+        "confusion",
+        places,
+        context,
+        |_| Ok(()),
+        |seen, ()| {
             let statistics = statistics(seen.run, seen.net, seen.dataset)?;
             let (counts, classes) = (statistics.confusion(), seen.net.classes());
             let canvas = confusion::matrix(seen.name, &counts, classes, theme)?;
@@ -42,5 +46,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 pictures: vec![("confusion".into(), canvas)],
                 numbers: json!({ "counts": rows, "accuracy": statistics.evaluation.accuracy }),
             })
-        })
+        },
+    )
 }

@@ -2,6 +2,7 @@
 
 use bnn_cpu::draw::inside;
 use bnn_cpu::inside::histogram::histogram;
+use bnn_cpu::train::Config;
 use serde_json::json;
 
 use super::super::data_args::RunDataArgs;
@@ -40,12 +41,13 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
+    let plan = |config: &Config| args.sites.sites(&config.model);
     args.several
-        .draw_each("histogram", places, context, |seen| {
+        .draw_each("histogram", places, context, plan, |seen, sites| {
             let (split, config) = (&seen.dataset.test, seen.run.config());
             let images = args.images.of(split);
             let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-            for (site, channels) in args.sites.sites(&config.model)? {
+            for (site, channels) in sites {
                 let shown = (&channels[..], as_tested(config));
                 let found = histogram(seen.net, &site, split, &images, shown)?;
                 let canvas = inside::histogram(seen.name, &found, theme)?;

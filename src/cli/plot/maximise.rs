@@ -2,6 +2,7 @@
 
 use bnn_cpu::draw::inside;
 use bnn_cpu::inside::maximise::{Aim, Settings, maximise};
+use bnn_cpu::train::Config;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ Examples:
 /// Draw images that are made to excite each channel, by gradient ascent on the pixels
 ///
 /// Pixels stay within their bounds, are drawn back to the most frequent brightness, and are
-/// smoothed; the image stands aside by some pixels at each step. Binary units below pass
+/// smoothed; the image stands aside by some pixels in the first half of the steps. Binary units below pass
 /// gradients straight through and emit the likelier bit. Of several random beginnings the
 /// strongest end is shown. The same seed gives the same images.
 #[derive(Debug, clap::Args)]
@@ -95,15 +96,17 @@ impl Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let (theme, settings) = (args.picture.theme(), args.settings()?);
     let places = (&args.picture, &args.data);
-    args.several.draw_each("maximise", places, context, |seen| {
-        let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-        for (site, channels) in args.sites.sites(&seen.run.config().model)? {
-            let made = maximise(seen.net, &site, &seen.dataset.test, &channels, settings)?;
-            let canvas = inside::maximised(seen.name, &made, theme)?;
-            pictures.push((format!("maximise-{}", site.name), canvas));
-            layers.push(output::value(&made));
-        }
-        let numbers = json!({ "layers": layers });
-        Ok(Drawn { pictures, numbers })
-    })
+    let plan = |config: &Config| args.sites.sites(&config.model);
+    args.several
+        .draw_each("maximise", places, context, plan, |seen, sites| {
+            let (mut pictures, mut layers) = (Vec::new(), Vec::new());
+            for (site, channels) in sites {
+                let made = maximise(seen.net, &site, &seen.dataset.test, &channels, settings)?;
+                let canvas = inside::maximised(seen.name, &made, theme)?;
+                pictures.push((format!("maximise-{}", site.name), canvas));
+                layers.push(output::value(&made));
+            }
+            let numbers = json!({ "layers": layers });
+            Ok(Drawn { pictures, numbers })
+        })
 }

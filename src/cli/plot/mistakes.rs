@@ -35,24 +35,30 @@ pub struct Args {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
-    args.several.draw_each("mistakes", places, context, |seen| {
-        let statistics = statistics(seen.run, seen.net, seen.dataset)?;
-        let all = statistics.mistakes();
-        if all.is_empty() && !context.json {
-            output::line("no mistakes: every test image was classified right")?;
-        }
-        let shown = &all[..all.len().min(args.most)];
-        let mut pictures = Vec::new();
-        if !all.is_empty() {
-            let total = (all.len(), statistics.guesses.len());
-            let split = &seen.dataset.test;
-            let canvas = mistakes::sheet(seen.name, shown, total, split, theme)?;
-            pictures.push(("mistakes".into(), canvas));
-        }
-        let list = all.iter().map(
+    args.several.draw_each(
+        "mistakes",
+        places,
+        context,
+        |_| Ok(()),
+        |seen, ()| {
+            let statistics = statistics(seen.run, seen.net, seen.dataset)?;
+            let all = statistics.mistakes();
+            if all.is_empty() && !context.json {
+                output::line("no mistakes: every test image was classified right")?;
+            }
+            let shown = &all[..all.len().min(args.most)];
+            let mut pictures = Vec::new();
+            if !all.is_empty() {
+                let total = (all.len(), statistics.guesses.len());
+                let split = &seen.dataset.test;
+                let canvas = mistakes::sheet(seen.name, shown, total, split, theme)?;
+                pictures.push(("mistakes".into(), canvas));
+            }
+            let list = all.iter().map(
             |m| json!({ "image": m.image, "label": m.label, "guess": m.guess, "margin": m.margin }),
         );
-        let numbers = json!({ "mistakes": list.collect::<Vec<_>>() });
-        Ok(Drawn { pictures, numbers })
-    })
+            let numbers = json!({ "mistakes": list.collect::<Vec<_>>() });
+            Ok(Drawn { pictures, numbers })
+        },
+    )
 }

@@ -4,6 +4,7 @@ use bnn_cpu::draw::inside;
 use bnn_cpu::inside::Site;
 use bnn_cpu::inside::neighbours::{Images, neighbours};
 use bnn_cpu::model::ModelSpec;
+use bnn_cpu::train::Config;
 use clap::builder::RangedU64ValueParser;
 
 use super::super::data_args::RunDataArgs;
@@ -67,10 +68,10 @@ fn sites(layers: &LayerArgs, spec: &ModelSpec) -> Outcome<Vec<Site>> {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
+    let plan = |config: &Config| sites(&args.layers, &config.model);
     args.several
-        .draw_each("neighbours", places, context, |seen| {
+        .draw_each("neighbours", places, context, plan, |seen, sites| {
             let config = seen.run.config();
-            let sites = sites(&args.layers, &config.model)?;
             let images = Images::draw(seen.dataset, args.references, args.queries, args.seed);
             let of = (seen.dataset, &images);
             let found = neighbours(seen.net, &sites, of, &args.sizes, as_tested(config))?;

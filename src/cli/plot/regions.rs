@@ -2,6 +2,7 @@
 
 use bnn_cpu::draw::inside;
 use bnn_cpu::inside::regions::{self, Kept};
+use bnn_cpu::train::Config;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
@@ -54,17 +55,19 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
-    args.several.draw_each("regions", places, context, |seen| {
-        let split = &seen.dataset.test;
-        let images = args.images.of(split);
-        let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-        for (site, channels) in args.sites.sites(&seen.run.config().model)? {
-            let found = regions::regions(seen.net, &site, split, &images, (&channels, kept))?;
-            let canvas = inside::regions(seen.name, &found, split, theme)?;
-            pictures.push((format!("regions-{}", site.name), canvas));
-            layers.push(output::value(&found));
-        }
-        let numbers = json!({ "layers": layers });
-        Ok(Drawn { pictures, numbers })
-    })
+    let plan = |config: &Config| args.sites.sites(&config.model);
+    args.several
+        .draw_each("regions", places, context, plan, |seen, sites| {
+            let split = &seen.dataset.test;
+            let images = args.images.of(split);
+            let (mut pictures, mut layers) = (Vec::new(), Vec::new());
+            for (site, channels) in sites {
+                let found = regions::regions(seen.net, &site, split, &images, (&channels, kept))?;
+                let canvas = inside::regions(seen.name, &found, split, theme)?;
+                pictures.push((format!("regions-{}", site.name), canvas));
+                layers.push(output::value(&found));
+            }
+            let numbers = json!({ "layers": layers });
+            Ok(Drawn { pictures, numbers })
+        })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::Canvas;
 use bnn_cpu::model::Network;
-use bnn_cpu::train::RunFolder;
+use bnn_cpu::train::{Config, RunFolder};
 use serde_json::{Value, json};
 
 use super::super::data_args::RunDataArgs;
@@ -104,30 +104,34 @@ impl SeveralArgs {
     }
 
     /// Draws each run with its best weights and the images of the first, and writes what was
-    /// drawn.
-    pub fn draw_each(
+    /// drawn. `plan` says what is to be drawn of a run, before anything is read or looked at.
+    pub fn draw_each<P>(
         &self,
         event: &str,
         (picture, data): (&PictureArgs, &RunDataArgs),
         context: &Context,
-        mut draw: impl FnMut(&mut Seen<'_>) -> Outcome<Drawn>,
+        plan: impl Fn(&Config) -> Outcome<P>,
+        draw: impl Fn(&mut Seen<'_>, P) -> Outcome<Drawn>,
     ) -> Outcome {
         let runs = self.open()?;
+        let plans = runs.iter().map(|run| plan(run.config()));
+        let plans: Vec<P> = plans.collect::<Outcome<_>>()?;
         let pictures = self.pictures(picture, &runs)?;
         let mut progress = Progress::new(context);
         let dataset = data.load_for(&runs[0].config().dataset, &mut progress)?;
         let names = names(&runs);
         let mut drawn = Vec::new();
-        for (run, name) in runs.iter().zip(&names) {
+        for ((run, name), plan) in runs.iter().zip(&names).zip(plans) {
             run.config().check_images(&dataset)?;
             progress.say(&format!("looking at {}", run.path().display()));
             let mut net = run.network(context.engine, run.config().batch)?;
-            drawn.push(draw(&mut Seen {
+            let mut seen = Seen {
                 run,
                 name,
                 net: &mut net,
                 dataset: &dataset,
-            })?);
+            };
+            drawn.push(draw(&mut seen, plan)?);
         }
         self.write(event, pictures, drawn, context)
     }

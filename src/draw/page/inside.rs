@@ -7,9 +7,10 @@ use maud::{Markup, html};
 use super::super::colour;
 use super::super::grid::short;
 use super::super::heat_table::{shade, share};
-use super::super::histogram::heights;
+use super::super::histogram::{heights, zeros};
 use super::super::inside::{
-    accuracies, fires, form_names, made_tile, mean_tile, neighbours_notes, patch_tiles,
+    accuracies, fires, form_names, greatest_rate, made_tile, mean_tile, neighbours_notes,
+    patch_tiles,
 };
 use super::super::tile::Tile;
 use super::{Report, Subject};
@@ -188,8 +189,10 @@ fn row(
 fn rates(channels: &[Fired], histogram: &Histogram) -> Markup {
     let classes = histogram.images_of_class.len();
     let by_class = classes <= 40;
+    let range = (0.0, greatest_rate(channels));
     html! {
-        p.note { "How often the bits of each channel fire, in per cent, by class of the image." }
+        p.note { "How often the bits of each channel fire, in per cent, by class of the image; colours go \
+                  from 0 to the greatest rate." }
         div.scroll { table.rates {
             thead { tr {
                 th {}
@@ -198,8 +201,8 @@ fn rates(channels: &[Fired], histogram: &Histogram) -> Markup {
             } }
             tbody { @for fired in channels { tr {
                 th { (fired.channel) }
-                @if by_class { @for rate in &fired.rates { (cell(*rate, (0.0, 1.0))) } }
-                (cell(Some(fired.rate), (0.0, 1.0)))
+                @if by_class { @for rate in &fired.rates { (cell(*rate, range)) } }
+                (cell(Some(fired.rate), range))
             } } }
         } }
     }
@@ -209,24 +212,21 @@ fn histograms(channels: &[Counts], ends: (f32, f32), histogram: &Histogram) -> M
     html! {
         p.note {
             "All outputs of each channel over " (grouped(histogram.images)) " test images, from "
-            (short(ends.0)) " to " (short(ends.1)) ". A bar of zeros that would dwarf the others is \
-             cut off, and its share named."
+            (short(ends.0)) " to " (short(ends.1)) ", with the share of those that are exactly 0. \
+             Bars that would dwarf the others are cut off and faint."
         }
         ul.sheet.histograms { @for counts in channels { li {
-            @let (tall, cut) = heights(counts, ends);
+            @let bars = heights(&counts.counts);
             svg viewBox=(format!("0 0 {BINS} 16")) preserveAspectRatio="none" role="img"
                 aria-label=(format!("histogram of channel {}", counts.channel)) {
-                @for (i, height) in tall.iter().enumerate() {
-                    @let there = if counts.counts[i] > 0 { (15.5 * height).max(0.25) } else { 0.0 };
+                @for (i, bar) in bars.iter().enumerate() {
+                    @let there = if counts.counts[i] > 0 { (15.5 * bar.height).max(0.25) } else { 0.0 };
                     rect x=(i) width="0.85" y=(format!("{:.2}", 16.0 - there))
-                        height=(format!("{there:.2}")) {}
+                        height=(format!("{there:.2}")) class=[bar.cut.then_some("cut")] {}
                 }
             }
             (counts.channel)
-            @if cut.is_some() {
-                @let total: u64 = counts.counts.iter().sum();
-                small { ", 0: " (format!("{:.0} %", 100.0 * counts.zeros as f64 / total as f64)) }
-            }
+            @if counts.zeros > 0 { small { ", 0: " (zeros(counts)) } }
         } } }
     }
 }

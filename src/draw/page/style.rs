@@ -59,6 +59,7 @@ figure { margin: 0; }
 .patches th .note { font-size: .78rem; white-space: nowrap; }
 .patches thead th { padding: .2rem .4rem; }
 .histograms svg { display: block; width: 100%; height: 44px; fill: var(--link); border-bottom: 1px solid var(--faint); }
+.histograms .cut { opacity: .45; }
 .sheet.histograms li { width: 128px; }
 .sheet { display: flex; flex-wrap: wrap; gap: .6rem .7rem; margin: .8rem 0; padding: 0; list-style: none; }
 .sheet li { width: 58px; text-align: center; font-size: .78rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
