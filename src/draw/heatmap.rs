@@ -52,8 +52,8 @@ pub fn image(split: &Split, i: u32) -> Plane {
     Plane::mean(split.shape(), &values)
 }
 
-/// The mean of all images of a split.
-pub fn mean_image(split: &Split) -> Plane {
+/// The mean of all images of a split: numbers from 0 to 1, (height, width, channel).
+fn mean_pixels(split: &Split) -> Vec<f32> {
     let (height, width, channels) = split.shape();
     let mut sums = vec![0u64; height * width * channels];
     for i in 0..split.len() {
@@ -62,8 +62,17 @@ pub fn mean_image(split: &Split) -> Plane {
         }
     }
     let most = 255.0 * split.len().max(1) as f64;
-    let values: Vec<f32> = sums.iter().map(|&s| (s as f64 / most) as f32).collect();
-    Plane::mean(split.shape(), &values)
+    sums.iter().map(|&s| (s as f64 / most) as f32).collect()
+}
+
+/// The mean of all images of a split, averaged over its channels.
+pub fn mean_image(split: &Split) -> Plane {
+    Plane::mean(split.shape(), &mean_pixels(split))
+}
+
+/// The mean of all images of a split, in colour.
+pub fn mean_tile(split: &Split) -> Tile {
+    Tile::of(split.shape(), mean_pixels(split).into_iter().map(Some))
 }
 
 /// The examples as pictures, and the mean of all images.

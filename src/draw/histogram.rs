@@ -115,7 +115,10 @@ fn panel(canvas: &mut Canvas, (x, y): (usize, usize), counts: &Counts, ends: (f3
     let name = format!("channel {}", counts.channel);
     canvas.text((x, y), &name, Anchor::Start, theme.ink);
     let right = x + BINS * BAR;
-    let about = format!("mean {}", short(counts.mean as f32));
+    let about = match counts.mean.abs() {
+        m if m > 0.0 && m < 5e-5 => "mean near 0".to_string(),
+        _ => format!("mean {}", short(counts.mean as f32)),
+    };
     canvas.text((right, y), &about, Anchor::End, theme.faint);
     let base = y + LINE + HEIGHT;
     for (i, bar) in heights(&counts.counts).iter().enumerate() {

@@ -21,7 +21,8 @@ const ACROSS: usize = 8;
 
 /// A share in as few digits as it needs.
 fn percent(x: f64) -> String {
-    let digits = if x < 0.0995 { 1 } else { 0 };
+    // Never, rather than hardly ever.
+    let digits = if x > 0.0 && x < 0.0995 { 1 } else { 0 };
     format!("{:.digits$} %", 100.0 * x)
 }
 
@@ -132,6 +133,7 @@ pub fn made_tile(made: &Maximised, best: &Best) -> Tile {
 /// What a picture of made images says of itself.
 pub fn maximised_notes(made: &Maximised) -> Vec<String> {
     let of = match made.settings.aim {
+        _ if !made.site.is_image() => "each output",
         Aim::Unit => "the unit in the middle of each channel, as much as it sees",
         Aim::Channel => "all units of each channel",
     };

@@ -267,8 +267,20 @@ fn two_branches_in_colour_are_looked_into() {
         {"type": "linear", "name": "fc", "out": 10}]}"#;
     std::fs::write(place.path("net.json"), net).unwrap();
     let train = [
-        "train", "--model", "net.json", "--data", &set, "--epochs", "1", "--batch", "2", "--out",
-        "m", "--quiet",
+        "train",
+        "--model",
+        "net.json",
+        "--data",
+        &set,
+        "--epochs",
+        "1",
+        "--batch",
+        "2",
+        "--out",
+        "m",
+        "--val-fraction",
+        "0.34",
+        "--quiet",
     ];
     place.good(&train);
     let look = |args: &[&str]| {

@@ -1,7 +1,5 @@
 //! The page's look inside networks: neighbours, patches, made images, rates and histograms.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use super::super::colour;
@@ -13,6 +11,7 @@ use super::super::inside::{
     patch_tiles,
 };
 use super::super::tile::Tile;
+use super::figures::tile_uri;
 use super::{Report, Subject};
 use crate::data::Split;
 use crate::inside::histogram::{BINS, Counts, Fired, Values};
@@ -46,9 +45,7 @@ pub struct Look {
 
 /// A tile as a picture of the page; empty pixels are clear.
 fn picture(tile: &Tile, what: &str) -> Markup {
-    let png = tile.to_png().unwrap_or_default();
-    let uri = format!("data:image/png;base64,{}", STANDARD.encode(png));
-    html! { img alt=(what) src=(uri); }
+    html! { img alt=(what) src=(tile_uri(tile)); }
 }
 
 /// A cell in the colour of a share.
