@@ -72,6 +72,8 @@ pub mod draw;
 pub mod error;
 pub mod estimators;
 pub mod graph;
+#[cfg(feature = "report")]
+pub mod inside;
 #[allow(
     unsafe_code,
     reason = "SIMD intrinsics and the allocator; the only floor that may"

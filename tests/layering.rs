@@ -36,6 +36,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("model", 5),
     ("train", 6),
     ("graph", 7),
+    ("inside", 7),
     ("study", 7),
     ("lab", 7),
     ("serve", 7),

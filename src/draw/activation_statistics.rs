@@ -9,7 +9,7 @@
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::estimators::{Firing, Probability};
-use crate::layers::{Binary, Conv, Linear, softmax};
+use crate::layers::{Binary, Conv, softmax};
 use crate::model::{ModelSpec, Network, argmax};
 use crate::tensor::Shape;
 use crate::train::{Evaluation, Evaluator, Reading};
@@ -77,27 +77,19 @@ struct Block {
 fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
     let shapes = spec.layer_shapes()?;
     let mut found = Vec::new();
-    let mut open: Option<Block> = None;
-    for (i, layer) in spec.layers.iter().enumerate() {
-        let stochastic = layer.get::<Binary>();
-        let stochastic = stochastic.filter(|unit| unit.mode == Firing::Stochastic);
-        let probability = stochastic.and_then(|unit| Some(unit.rule().ok()?.probability()));
-        let shape = shapes[i].output;
-        if layer.is::<Conv>() {
-            found.extend(open.take());
-            open = Some(Block {
-                name: layer.label().into(),
-                output: i,
-                shape,
-                sampled: None,
-            });
-        } else if layer.is::<Linear>() {
-            found.extend(open.take());
-        } else if let Some(block) = &mut open {
-            (block.output, block.shape, block.sampled) = (i, shape, probability);
+    for block in spec.blocks()? {
+        if !spec.layers[block.first].is::<Conv>() {
+            continue;
         }
+        let stochastic = spec.layers[block.last].get::<Binary>();
+        let stochastic = stochastic.filter(|unit| unit.mode == Firing::Stochastic);
+        found.push(Block {
+            name: block.name,
+            output: block.last,
+            shape: shapes[block.last].output,
+            sampled: stochastic.and_then(|unit| Some(unit.rule().ok()?.probability())),
+        });
     }
-    found.extend(open);
     Ok(found)
 }
 
@@ -163,8 +155,7 @@ impl Seen {
             return;
         };
         let slope = net.pass().slope;
-        // A block begins with a convolution, so a unit has a layer below it.
-        let inputs = net.layer_output(self.block.output - 1).chunks_exact(len);
+        let inputs = net.layer_input(self.block.output).chunks_exact(len);
         for (&image, x) in images.iter().zip(inputs) {
             let p = x.iter().map(|&x| probability.of(slope, x));
             self.probabilities.add(p, example(image));

@@ -101,7 +101,8 @@ impl Colours {
         }
     }
 
-    fn ends(self) -> Option<(f32, f32)> {
+    /// The numbers at both ends of the colour bar; `None` where there is none.
+    pub fn ends(self) -> Option<(f32, f32)> {
         match self {
             Self::Amount(low, high) => Some((low, high)),
             Self::Around0(most) => Some((-most, most)),
@@ -285,7 +286,13 @@ impl Canvas {
     }
 
     /// A colour bar, the greatest number at its top, with both ends and the middle named.
-    fn bar(&mut self, (x, y): (usize, usize), height: usize, colours: Colours, ends: (f32, f32)) {
+    pub(super) fn bar(
+        &mut self,
+        (x, y): (usize, usize),
+        height: usize,
+        colours: Colours,
+        ends: (f32, f32),
+    ) {
         self.frame((x, y), BAR, height);
         for row in 0..height {
             let t = 1.0 - row as f32 / (height.max(2) - 1) as f32;

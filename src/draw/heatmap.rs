@@ -4,6 +4,8 @@
 use super::activation_statistics::{ActivationStatistics, LayerMaps, Maps};
 use super::canvas::{Canvas, Theme};
 use super::grid::{Colours, Grid, Plane, Row};
+use super::sheet::{Cell, Lane, Sheet};
+use super::tile::Tile;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::study::grouped;
@@ -50,8 +52,8 @@ pub fn image(split: &Split, i: u32) -> Plane {
     Plane::mean(split.shape(), &values)
 }
 
-/// The mean of all images of a split.
-pub fn mean_image(split: &Split) -> Plane {
+/// The mean of all images of a split: numbers from 0 to 1, (height, width, channel).
+fn mean_pixels(split: &Split) -> Vec<f32> {
     let (height, width, channels) = split.shape();
     let mut sums = vec![0u64; height * width * channels];
     for i in 0..split.len() {
@@ -60,8 +62,17 @@ pub fn mean_image(split: &Split) -> Plane {
         }
     }
     let most = 255.0 * split.len().max(1) as f64;
-    let values: Vec<f32> = sums.iter().map(|&s| (s as f64 / most) as f32).collect();
-    Plane::mean(split.shape(), &values)
+    sums.iter().map(|&s| (s as f64 / most) as f32).collect()
+}
+
+/// The mean of all images of a split, averaged over its channels.
+pub fn mean_image(split: &Split) -> Plane {
+    Plane::mean(split.shape(), &mean_pixels(split))
+}
+
+/// The mean of all images of a split, in colour.
+pub fn mean_tile(split: &Split) -> Tile {
+    Tile::of(split.shape(), mean_pixels(split).into_iter().map(Some))
 }
 
 /// The examples as pictures, and the mean of all images.
@@ -173,6 +184,73 @@ fn rows(
         }
     }
     Ok(rows)
+}
+
+/// The maps of layer `layer` laid over the images, the example of each class: a row for each
+/// network (two for stochastic units), all in one range of colours; the more a map is excited,
+/// the more of its colour and the less of the image is seen.
+///
+/// # Errors
+/// As [`layer`](fn@layer).
+pub fn overlay(
+    subjects: &[Subject<'_>],
+    layer: usize,
+    split: &Split,
+    theme: Theme,
+) -> Result<Canvas> {
+    let first = subjects
+        .first()
+        .and_then(|s| s.statistics.layers.get(layer));
+    let Some(first) = first else {
+        return Err(Error::spec("there is no such convolution to draw"));
+    };
+    let rows = rows(subjects, layer, first)?;
+    let examples = &subjects[0].statistics.examples;
+    let planes = rows.iter().flat_map(|(_, maps)| &maps[..examples.len()]);
+    let colours = Colours::range(planes.flatten());
+    let images: Vec<Option<Tile>> = examples
+        .iter()
+        .map(|e| e.map(|i| Tile::image(split, i)))
+        .collect();
+    let lane = |name: String, tiles: Vec<Option<Tile>>| Lane {
+        name,
+        about: vec![],
+        cells: tiles
+            .into_iter()
+            .map(|tile| {
+                Some(Cell {
+                    tile: tile?,
+                    caption: String::new(),
+                })
+            })
+            .collect(),
+    };
+    let mut lanes = vec![lane("image".into(), images.clone())];
+    for (name, maps) in rows {
+        let over = images
+            .iter()
+            .zip(maps)
+            .map(|(image, map)| Some(Tile::overlay(image.as_ref()?, &map?, colours)));
+        lanes.push(lane(name, over.collect()));
+    }
+    let mut columns = columns(examples.len());
+    columns.pop();
+    Sheet {
+        title: format!("{}, over the images", title(subjects, first)),
+        notes: vec![
+            about(first, subjects[0].statistics.evaluation.images)
+                .split("; ")
+                .next()
+                .unwrap_or_default()
+                .into(),
+        ],
+        columns,
+        apart: None,
+        lanes,
+        cell: CELL,
+        bar: Some(colours),
+    }
+    .draw(theme)
 }
 
 /// The mean maps alone, large and in a range of their own: layer `layer` of one or more

@@ -2,8 +2,7 @@
 
 use super::activation_statistics::Guess;
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
-use super::grid::Colours;
-use super::heatmap::image;
+use super::tile::Tile;
 use crate::data::Split;
 use crate::error::Result;
 use crate::study::grouped;
@@ -61,9 +60,8 @@ pub fn sheet(
             MARGIN + place % columns * (cell + GAP),
             top + place / columns * step,
         );
-        let plane = image(split, mistake.image);
         let left = x + (cell - width * scale) / 2;
-        canvas.plane((left, y), &plane, scale, Colours::Grey);
+        canvas.tile((left, y), &Tile::image(split, mistake.image), scale);
         let (middle, foot) = (x + cell / 2, y + height * scale + 1);
         let answer = format!("{} as {}", mistake.label, mistake.guess);
         canvas.text((middle, foot), &answer, Anchor::Middle, theme.ink);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use crate::error::Result;
 use crate::pack::{Map, Packed, Packer};
 use crate::packed;
@@ -51,6 +52,10 @@ impl Layer for Activation {
 
     fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
         Ok(inputs[0])
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

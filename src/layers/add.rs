@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder, same_shapes};
+use super::sight::Sight;
 use crate::error::Result;
 use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
@@ -29,6 +30,10 @@ impl Layer for Add {
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
         same_shapes(name, inputs)?;
         Ok(inputs[0])
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

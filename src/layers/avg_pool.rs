@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::layer::{Layer, Recorder};
 use super::pool_spec::pool_spec;
 use super::sides::Sides;
+use super::sight::Sight;
 use super::window::pooled;
 use crate::error::Result;
 use crate::pack::{Packed, Packer};
@@ -43,6 +44,10 @@ impl Layer for AvgPool {
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape> {
         pooled(name, inputs[0], (self.kernel, self.step()), usize::MAX)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::pool(self.kernel, self.step())
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::activation::Function;
 use super::layer::{Layer, Recorder, Shapes, values};
 use super::levels::Levels;
+use super::sight::Sight;
 use crate::error::{Error, Result};
 use crate::estimators::{self, BinaryUnit, Estimator, Firing, Probability};
 use crate::pack::{Packed, Packer};
@@ -158,6 +159,10 @@ impl Layer for Binary {
 
     fn makes_bits(&self, _inputs: &[bool]) -> bool {
         true
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use crate::error::{Error, Result};
 use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
@@ -45,6 +46,10 @@ impl Layer for Concat {
 
     fn makes_bits(&self, inputs: &[bool]) -> bool {
         inputs.iter().all(|&bits| bits)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Joined
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use crate::error::{Error, Result};
 use crate::pack::{Packed, Packer};
 use crate::random::fill_uniform;
@@ -44,6 +45,10 @@ impl Layer for Dropout {
             )));
         }
         Ok(inputs[0])
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

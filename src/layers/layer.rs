@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::levels::Levels;
+use super::sight::Sight;
 use super::tensor_spec::{Tensors, product};
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -108,6 +109,12 @@ pub trait Layer: erased_serde::Serialize + Any + Debug + Send + Sync {
     /// its output included; networks that need more memory than there is are refused by it.
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         values(shapes, rows, if training { 2 } else { 1 })
+    }
+
+    /// What of its inputs a number of the output depends on; everything, where a layer does not
+    /// say.
+    fn sight(&self) -> Sight {
+        Sight::Whole
     }
 
     /// Whether the output is bits, 0 and 1 or -1 and +1, given which inputs are bits.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::layer::{Layer, Recorder, Shapes, values};
 use super::pool_spec::pool_spec;
 use super::sides::Sides;
+use super::sight::Sight;
 use super::window::pooled;
 use crate::error::Result;
 use crate::kernels::elementwise::Pool;
@@ -52,6 +53,10 @@ impl Layer for MaxPool {
     /// The largest of bits is a bit.
     fn makes_bits(&self, inputs: &[bool]) -> bool {
         inputs[0]
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::pool(self.kernel, self.step())
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
 use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
@@ -47,6 +48,10 @@ impl Layer for Prelu {
             params: vec![TensorSpec::new("weight", &[inputs[0].channels])],
             ..Tensors::default()
         }
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChannelScale;
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
 use crate::pack::{Map, Packed, Packer};
@@ -42,6 +43,10 @@ impl Layer for Shift {
             params: vec![TensorSpec::new("bias", &[inputs[0].channels])],
             ..Tensors::default()
         }
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod binarise;
+mod blocks;
 mod encoder;
 mod encoding;
 mod init;
@@ -13,6 +14,7 @@ mod pixels;
 mod place;
 mod placement;
 mod presets;
+mod receptive;
 mod record;
 mod spec;
 mod stacks;
@@ -24,11 +26,13 @@ mod units;
 pub mod weights;
 
 pub use agreement::{Difference, Verification, verify};
+pub use blocks::Block;
 pub use init::Init;
 pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};
 pub use placement::{Placement, Places};
 pub use presets::{PRESETS, PoolForm, preset, usual_images, with_pool};
+pub use receptive::{Field, Fields, Span};
 pub use spec::ModelSpec;
 pub use support::{MAX_PICTURES, Support, Taught};
 pub use topology::{INPUT, Source, Topology};

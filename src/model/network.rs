@@ -12,6 +12,17 @@ use crate::kernels::Engine;
 use crate::layers::{Input, LayerSpec};
 use crate::tape::{Batch, Params, Pass, Signals, Tape, Value};
 
+/// What a network is built for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Values alone.
+    Evaluation,
+    /// Gradients of parameters, with that many samples of an image.
+    Training(usize),
+    /// Gradients of images, in evaluation: every layer has an output of its own.
+    InputGradient,
+}
+
 /// A network for batches of up to a fixed number of images.
 ///
 /// A step is: [`set_rows`](Self::set_rows), [`set_row`](Self::set_row) for each
@@ -45,7 +56,21 @@ impl Network {
     /// # Errors
     /// A spec that describes no network, or a batch of 0.
     pub fn new(spec: &ModelSpec, engine: Engine, batch: usize, training: bool) -> Result<Self> {
-        Self::record(spec, engine, batch, training, 1)
+        let purpose = match training {
+            true => Purpose::Training(1),
+            false => Purpose::Evaluation,
+        };
+        Self::record(spec, engine, batch, purpose)
+    }
+
+    /// Builds a network through which gradients reach the images
+    /// ([`Self::input_gradient`]), for batches of up to `batch` of them. Set its pass to
+    /// evaluation: no row depends on another one then.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_input_gradient(spec: &ModelSpec, engine: Engine, batch: usize) -> Result<Self> {
+        Self::record(spec, engine, batch, Purpose::InputGradient)
     }
 
     /// Builds a network for training that samples each image `samples` times.
@@ -53,17 +78,16 @@ impl Network {
     /// # Errors
     /// As [`Self::new`], and no sample at all.
     pub fn sampled(spec: &ModelSpec, engine: Engine, batch: usize, samples: usize) -> Result<Self> {
-        Self::record(spec, engine, batch, true, samples)
+        Self::record(spec, engine, batch, Purpose::Training(samples))
     }
 
-    fn record(
-        spec: &ModelSpec,
-        engine: Engine,
-        batch: usize,
-        training: bool,
-        per_image: usize,
-    ) -> Result<Self> {
+    fn record(spec: &ModelSpec, engine: Engine, batch: usize, purpose: Purpose) -> Result<Self> {
         spec.check()?;
+        let (training, per_image) = match purpose {
+            Purpose::Training(samples) => (true, samples),
+            _ => (false, 1),
+        };
+        let gradients = purpose != Purpose::Evaluation;
         if batch == 0 || per_image == 0 {
             return Err(Error::spec(
                 "the batch size and the samples of an image must be at least 1",
@@ -81,9 +105,9 @@ impl Network {
             per_image
         };
         let size = samples.saturating_mul(plan.particles());
-        spec.check_memory(batch, size, training)?;
+        spec.check_memory(batch, size, gradients)?;
         let mut tape = Tape::with_group(engine, batch, size);
-        let input = tape.input(spec.input, false);
+        let input = tape.input(spec.input, purpose == Purpose::InputGradient);
         let (topology, keys) = (spec.topology()?, spec.noise_keys());
         let on = record(
             &mut tape,
@@ -94,7 +118,7 @@ impl Network {
             input,
             training,
         )?;
-        tape.seal(training);
+        tape.seal(gradients);
         let encoding = spec.pixel_encoding();
         Ok(Self {
             logits: spec.logits()?.and_then(|i| on.layers[i]),
@@ -253,6 +277,23 @@ impl Network {
     /// If the network was not built for training.
     pub fn backward(&mut self) {
         self.driver.backward(&mut self.tape);
+    }
+
+    /// Computes the gradient of what `set` makes of the output of layer `i`: it is given the
+    /// gradient of all rows of that output to write. Read it with [`Self::input_gradient`].
+    ///
+    /// # Panics
+    /// If the network was not built by [`Self::with_input_gradient`].
+    pub fn backward_from(&mut self, i: usize, set: impl FnOnce(&mut [f32])) {
+        let output = self.output(i);
+        self.tape.params.grads_mut().fill(0.0);
+        self.tape.backward_from(output, set);
+    }
+
+    /// The gradient of the live images after [`Self::backward_from`], stored as
+    /// [`Self::input`].
+    pub fn input_gradient(&self) -> &[f32] {
+        self.tape.grad(self.input)
     }
 
     /// The loss of each sample: image by image for the first samples, then for the

@@ -44,8 +44,8 @@ fn flattened_sizes_are_the_published_ones() {
         assert_eq!(linear_inputs(name), inputs, "{name}");
     }
     let spec = usual("few-shot-encoder");
-    let embedding = spec.layer_shapes().unwrap().last().unwrap().output;
-    assert_eq!(embedding, Shape::vector(64));
+    let head = spec.layer_shapes().unwrap().pop().unwrap();
+    assert_eq!(head.inputs, [Shape::vector(64)]);
 }
 
 /// Counted by hand from the published description: weights and biases of convolutions and

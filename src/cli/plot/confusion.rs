@@ -1,19 +1,18 @@
 //! `bnn-cpu plot confusion`: which classes a run takes for which.
 
-use std::path::PathBuf;
-
 use bnn_cpu::draw::confusion;
 use serde_json::json;
 
 use super::super::data_args::RunDataArgs;
-use super::super::output;
 use super::super::{Context, Outcome};
-use super::pictures::{PictureArgs, look_at};
+use super::pictures::{PictureArgs, statistics};
+use super::several::{Drawn, SeveralArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   bnn-cpu plot confusion runs/seed-net-both-det-st-1          confusion.png in its pictures/
-  bnn-cpu plot confusion runs/seed-net-both-det-st-1 --json   the counts as well";
+  bnn-cpu plot confusion runs/seed-net-both-det-st-1 --json   the counts as well
+  bnn-cpu plot confusion --compare runs/a runs/b                    two runs side by side";
 
 /// Draw the confusion matrix of a run's best weights on the test images
 ///
@@ -22,8 +21,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder of the run
-    run: PathBuf,
+    #[command(flatten)]
+    several: SeveralArgs,
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
@@ -31,13 +30,22 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let (looked, _, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
-    let (counts, classes) = (looked.statistics.confusion(), looked.net.classes());
-    let canvas = confusion::matrix(&looked.name(), &counts, classes, args.picture.theme())?;
-    pictures.png("confusion.png", &canvas)?;
-    let rows: Vec<&[usize]> = counts.chunks(classes).collect();
-    let more = json!({
-        "run": output::path(&args.run), "counts": rows, "accuracy": looked.statistics.evaluation.accuracy,
-    });
-    pictures.write("confusion", more, context)
+    let theme = args.picture.theme();
+    let places = (&args.picture, &args.data);
+    args.several.draw_each(
+        "confusion",
+        places,
+        context,
+        |_| Ok(()),
+        |seen, ()| {
+            let statistics = statistics(seen.run, seen.net, seen.dataset)?;
+            let (counts, classes) = (statistics.confusion(), seen.net.classes());
+            let canvas = confusion::matrix(seen.name, &counts, classes, theme)?;
+            let rows: Vec<&[usize]> = counts.chunks(classes).collect();
+            Ok(Drawn {
+                pictures: vec![("confusion".into(), canvas)],
+                numbers: json!({ "counts": rows, "accuracy": statistics.evaluation.accuracy }),
+            })
+        },
+    )
 }

@@ -75,7 +75,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     pictures.bytes("curves-dark.svg", dark.into_bytes());
     pictures.write(
         "curves",
-        json!({ "runs": output::paths(&args.runs) }),
+        json!({ "runs": output::paths(&args.runs), "epochs": histories }),
         context,
     )
 }

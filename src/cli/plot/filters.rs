@@ -1,16 +1,14 @@
 //! `bnn-cpu plot filters`: the weights of a run's convolutions.
 
-use std::path::PathBuf;
-
 use bnn_cpu::Error;
 use bnn_cpu::draw::filters;
 use bnn_cpu::layers::Conv;
 use bnn_cpu::train::RunFolder;
 use serde_json::json;
 
-use super::super::output;
-use super::super::{Context, Failure, Outcome, result};
-use super::pictures::{PictureArgs, Pictures};
+use super::super::{Context, Failure, Outcome};
+use super::pictures::PictureArgs;
+use super::several::{Drawn, SeveralArgs, names};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,38 +19,51 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder of the run
-    run: PathBuf,
+    #[command(flatten)]
+    several: SeveralArgs,
     #[command(flatten)]
     picture: PictureArgs,
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let run = RunFolder::open(&args.run)?;
-    let config = run.config();
-    let layers = || {
-        let convolutions = config.model.layers.iter().filter(|l| l.is::<Conv>());
-        convolutions.map(|layer| (layer.label(), layer.has_binary_weights()))
-    };
-    if layers().next().is_none() {
+    let runs = args.several.open()?;
+    if let Some(run) = runs.iter().find(|run| convolutions(run).next().is_none()) {
         return Err(Failure::usage(format!(
             "{} has no convolution, so there are no filters to draw",
-            args.run.display()
+            run.path().display()
         )));
     }
-    let mut pictures = Pictures::new(args.picture.folder(&run))?;
-    let net = run.network(context.engine, 1)?;
-    let title = result::network(config);
-    for (name, binary) in layers() {
-        let weights = net.params().view(&format!("{name}.weight"));
-        let weights = weights
-            .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
-        let canvas = filters::sheet((&title, name), &weights, binary, args.picture.theme())?;
-        pictures.png(&format!("filters-{name}.png"), &canvas)?;
+    let pictures = args.several.pictures(&args.picture, &runs)?;
+    let names = names(&runs);
+    let drawn = runs
+        .iter()
+        .zip(&names)
+        .map(|(run, name)| args.draw(run, name, context));
+    let drawn: Vec<Drawn> = drawn.collect::<Outcome<_>>()?;
+    args.several.write("filters", pictures, drawn, context)
+}
+
+/// The names of the convolutions of a run, and whether their weights are binary.
+fn convolutions(run: &RunFolder) -> impl Iterator<Item = (&str, bool)> {
+    let layers = run.config().model.layers.iter();
+    let convolutions = layers.filter(|layer| layer.is::<Conv>());
+    convolutions.map(|layer| (layer.label(), layer.has_binary_weights()))
+}
+
+impl Args {
+    fn draw(&self, run: &RunFolder, title: &str, context: &Context) -> Outcome<Drawn> {
+        let net = run.network(context.engine, 1)?;
+        let (mut pictures, mut layers) = (Vec::new(), Vec::new());
+        for (name, binary) in convolutions(run) {
+            let weights = net.params().view(&format!("{name}.weight"));
+            let weights = weights
+                .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
+            let canvas = filters::sheet((title, name), &weights, binary, self.picture.theme())?;
+            pictures.push((format!("filters-{name}"), canvas));
+            let numbers: Vec<f32> = weights.iter().copied().collect();
+            layers.push(json!({ "name": name, "shape": weights.shape(), "weights": numbers }));
+        }
+        let numbers = json!({ "layers": layers });
+        Ok(Drawn { pictures, numbers })
     }
-    pictures.write(
-        "filters",
-        json!({ "run": output::path(&args.run) }),
-        context,
-    )
 }

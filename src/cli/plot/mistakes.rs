@@ -1,7 +1,5 @@
 //! `bnn-cpu plot mistakes`: the test images that a run takes for something else.
 
-use std::path::PathBuf;
-
 use bnn_cpu::draw::mistakes;
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
@@ -9,7 +7,8 @@ use serde_json::json;
 use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Outcome};
-use super::pictures::{PictureArgs, look_at};
+use super::pictures::{PictureArgs, statistics};
+use super::several::{Drawn, SeveralArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,8 +20,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder of the run
-    run: PathBuf,
+    #[command(flatten)]
+    several: SeveralArgs,
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 120)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
@@ -34,28 +33,32 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let (looked, dataset, mut pictures) = look_at(&args.run, &args.picture, &args.data, context)?;
-    let all = looked.statistics.mistakes();
-    if all.is_empty() && !context.json {
-        return output::line("no mistakes: every test image was classified right");
-    }
-    let shown = &all[..all.len().min(args.most)];
-    if !all.is_empty() {
-        let canvas = mistakes::sheet(
-            &looked.name(),
-            shown,
-            (all.len(), looked.statistics.guesses.len()),
-            &dataset.test,
-            args.picture.theme(),
-        )?;
-        pictures.png("mistakes.png", &canvas)?;
-    }
-    let list: Vec<_> = all
-        .iter()
-        .map(
+    let theme = args.picture.theme();
+    let places = (&args.picture, &args.data);
+    args.several.draw_each(
+        "mistakes",
+        places,
+        context,
+        |_| Ok(()),
+        |seen, ()| {
+            let statistics = statistics(seen.run, seen.net, seen.dataset)?;
+            let all = statistics.mistakes();
+            if all.is_empty() && !context.json {
+                output::line("no mistakes: every test image was classified right")?;
+            }
+            let shown = &all[..all.len().min(args.most)];
+            let mut pictures = Vec::new();
+            if !all.is_empty() {
+                let total = (all.len(), statistics.guesses.len());
+                let split = &seen.dataset.test;
+                let canvas = mistakes::sheet(seen.name, shown, total, split, theme)?;
+                pictures.push(("mistakes".into(), canvas));
+            }
+            let list = all.iter().map(
             |m| json!({ "image": m.image, "label": m.label, "guess": m.guess, "margin": m.margin }),
-        )
-        .collect();
-    let more = json!({ "run": output::path(&args.run), "mistakes": list });
-    pictures.write("mistakes", more, context)
+        );
+            let numbers = json!({ "mistakes": list.collect::<Vec<_>>() });
+            Ok(Drawn { pictures, numbers })
+        },
+    )
 }

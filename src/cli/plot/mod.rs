@@ -1,12 +1,18 @@
-//! `bnn-cpu plot`: pictures of runs, a kind each. The kinds are subcommands of the program
+//! `bnn-cpu plot`: pictures of runs, a kind each. Some kinds are subcommands of the program
 //! as well, as they were before; help does not show these.
 
 mod confusion;
 mod curves;
 mod filters;
 mod heatmap;
+mod histogram;
+mod maximise;
 mod mistakes;
+mod neighbours;
 pub mod pictures;
+mod regions;
+mod several;
+mod sites;
 
 use super::{Context, Outcome};
 
@@ -14,9 +20,10 @@ use super::{Context, Outcome};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    kind: Kind,
+    kind: Every,
 }
 
+/// The kinds that were subcommands of the program before.
 #[derive(Debug, clap::Subcommand)]
 pub enum Kind {
     Heatmap(heatmap::Args),
@@ -26,8 +33,25 @@ pub enum Kind {
     Curves(curves::Args),
 }
 
+/// Every kind.
+#[derive(Debug, clap::Subcommand)]
+enum Every {
+    #[command(flatten)]
+    Before(Kind),
+    Regions(regions::Args),
+    Maximise(maximise::Args),
+    Histogram(histogram::Args),
+    Neighbours(neighbours::Args),
+}
+
 pub fn run(args: Args, context: &Context) -> Outcome {
-    args.kind.draw(context)
+    match args.kind {
+        Every::Before(kind) => kind.draw(context),
+        Every::Regions(args) => regions::run(args, context),
+        Every::Maximise(args) => maximise::run(args, context),
+        Every::Histogram(args) => histogram::run(args, context),
+        Every::Neighbours(args) => neighbours::run(args, context),
+    }
 }
 
 impl Kind {

@@ -1,7 +1,7 @@
 //! What the subcommands that draw a run have in common: looking at its test images,
 //! and writing pictures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::activation_statistics::ActivationStatistics;
@@ -11,11 +11,9 @@ use bnn_cpu::model::Network;
 use bnn_cpu::train::RunFolder;
 use serde_json::{Value, json};
 
-use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::places;
-use super::super::progress::Progress;
-use super::super::{Context, Outcome, result};
+use super::super::{Context, Outcome};
 
 /// Where pictures go and how they look.
 #[derive(Debug, clap::Args)]
@@ -42,46 +40,26 @@ impl PictureArgs {
     }
 }
 
-/// A run and what its best weights do on the test images.
-pub struct Looked {
-    pub run: RunFolder,
-    pub net: Network,
-    pub statistics: ActivationStatistics,
-}
-
-/// Looks at the test images with the noise of the run's own test.
-pub fn look(run: RunFolder, dataset: &Dataset, context: &Context) -> Outcome<Looked> {
-    let config = run.config();
-    config.check_images(dataset)?;
-    let mut net = run.network(context.engine, config.batch)?;
-    let at = (config.seed, config.epochs as u64 + 1);
-    let statistics = ActivationStatistics::of(&mut net, &dataset.test, at)?;
-    Ok(Looked {
-        run,
-        net,
-        statistics,
-    })
-}
-
-/// [`look`], with the run's own data set, for pictures that can be written.
-pub fn look_at(
-    path: &Path,
-    picture: &PictureArgs,
-    data: &RunDataArgs,
+/// What a run's best weights do on the test images, with the noise of the run's own test.
+pub fn look(
+    run: &RunFolder,
+    dataset: &Dataset,
     context: &Context,
-) -> Outcome<(Looked, Dataset, Pictures)> {
-    let run = RunFolder::open(path)?;
-    let pictures = Pictures::new(picture.folder(&run))?;
-    let dataset = data.load_for(&run.config().dataset, &mut Progress::new(context))?;
-    let looked = look(run, &dataset, context)?;
-    Ok((looked, dataset, pictures))
+) -> Outcome<ActivationStatistics> {
+    run.config().check_images(dataset)?;
+    let mut net = run.network(context.engine, run.config().batch)?;
+    statistics(run, &mut net, dataset)
 }
 
-impl Looked {
-    /// The network in a few words.
-    pub fn name(&self) -> String {
-        result::network(self.run.config())
-    }
+/// [`look`], with a network that has the weights.
+pub fn statistics(
+    run: &RunFolder,
+    net: &mut Network,
+    dataset: &Dataset,
+) -> Outcome<ActivationStatistics> {
+    let config = run.config();
+    let at = (config.seed, config.epochs as u64 + 1);
+    Ok(ActivationStatistics::of(net, &dataset.test, at)?)
 }
 
 /// Pictures on their way into a folder: it is made, and files in it are replaced, once

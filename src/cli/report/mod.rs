@@ -1,6 +1,7 @@
 //! `bnn-cpu report`: runs and tables as one HTML file.
 
 mod command;
+mod inside;
 mod sources;
 mod speed;
 
@@ -27,7 +28,8 @@ Examples:
   bnn-cpu report                                     the newest run, as report.html
   bnn-cpu report runs/a runs/b runs/c -o page.html   several runs side by side
   bnn-cpu report reference-mnist                     results/reference-mnist.json and its cells
-  bnn-cpu report runs/xnor-net-both-det-st-1 --speed packed beside float, measured now";
+  bnn-cpu report runs/xnor-net-both-det-st-1 --speed packed beside float, measured now
+  bnn-cpu report runs/a runs/b --inside              what excites their channels";
 
 /// Write runs and tables as one self-contained HTML page
 ///
@@ -52,6 +54,10 @@ pub struct Args {
     /// Measure the networks, packed and not, on this machine; some seconds each
     #[arg(long)]
     speed: bool,
+    /// Look inside as well: nearest neighbours, patches and made images that excite each channel,
+    /// rates of bits and histograms; some seconds a run, minutes for large networks
+    #[arg(long)]
+    inside: bool,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -77,10 +83,15 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             if args.speed && speed::wanted(&mut sources.measured, run.config()) {
                 speeds.push(speed::measure(&name, &run, dataset, context)?);
             }
-            let looked = look(run, dataset, context)?;
+            let statistics = look(&run, dataset, context)?;
+            let inside = match args.inside {
+                true => Some(inside::look(&run, dataset, context)?),
+                false => None,
+            };
             subjects.push(Subject {
                 name,
-                statistics: looked.statistics,
+                statistics,
+                inside,
             });
         }
     }
@@ -196,6 +207,9 @@ impl Args {
         }
         if self.speed {
             line += " --speed";
+        }
+        if self.inside {
+            line += " --inside";
         }
         line
     }

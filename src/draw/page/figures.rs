@@ -10,7 +10,8 @@ use super::super::chart::{Style, dash};
 use super::super::colour;
 use super::super::curves::{Course, charts, inline};
 use super::super::grid::{Colours, Plane, short};
-use super::super::heatmap::{image, mean_image};
+use super::super::heatmap::mean_tile;
+use super::super::tile::Tile;
 use super::{Report, Subject};
 use crate::data::contact_sheet::ContactSheet;
 use crate::study::grouped;
@@ -31,6 +32,13 @@ fn uri(plane: &Plane, colours: Colours) -> String {
     };
     // The sides and the pixels agree, so there is nothing to go wrong.
     let png = sheet.to_png().unwrap_or_default();
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
+/// A tile as a PNG in a data URI; empty pixels are clear.
+pub(super) fn tile_uri(tile: &Tile) -> String {
+    // The sides and the pixels agree, so there is nothing to go wrong.
+    let png = tile.to_png().unwrap_or_default();
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
@@ -157,10 +165,10 @@ impl Report<'_> {
             th { "image" }
             @for (class, example) in subject.statistics.examples.iter().enumerate() {
                 td { @if let Some(i) = example {
-                    img alt=(format!("a test image of class {class}")) src=(uri(&image(split, *i), Colours::Grey));
+                    img alt=(format!("a test image of class {class}")) src=(tile_uri(&Tile::image(split, *i)));
                 } }
             }
-            td { img alt="the mean of all test images" src=(uri(&mean_image(split), Colours::Grey)); }
+            td { img alt="the mean of all test images" src=(tile_uri(&mean_tile(split))); }
         } }
     }
 
@@ -201,7 +209,7 @@ impl Report<'_> {
                         ul.sheet {
                             @for m in all.iter().take(MISTAKES) { li {
                                 img alt=(format!("a {} taken for a {}", m.label, m.guess))
-                                    src=(uri(&image(split, m.image), Colours::Grey));
+                                    src=(tile_uri(&Tile::image(split, m.image)));
                                 (m.label) " as " (m.guess) br;
                                 small { (format!("{:.3}", m.margin)) }
                             } }

@@ -6,11 +6,14 @@
 //! goes through `maud`, which escapes it; what is marked up already is our own.
 
 mod figures;
+mod inside;
 mod parts;
 mod style;
 
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
+
+pub use inside::{Inside, Look};
 
 use super::activation_statistics::ActivationStatistics;
 use crate::data::Split;
@@ -54,6 +57,8 @@ pub struct Subject {
     pub name: String,
     /// What it does on the test images.
     pub statistics: ActivationStatistics,
+    /// What was found inside it, where that was asked for.
+    pub inside: Option<Inside>,
 }
 
 /// A network's layers.
@@ -134,6 +139,7 @@ impl Report<'_> {
                         (self.results())
                         (self.curves(&names))
                         (self.maps())
+                        (self.inside())
                         (self.confusion())
                         (self.mistakes())
                         (self.layers())
@@ -176,6 +182,7 @@ impl Report<'_> {
                 self.runs.iter().any(|r| !r.history.is_empty()),
             ),
             ("maps", "Heat maps", maps),
+            ("inside", "Looking inside", self.looked_inside()),
             ("confusion", "Confusion", !self.subjects.is_empty()),
             ("mistakes", "Mistakes", !self.subjects.is_empty()),
             ("layers", "Layers", !self.layers.is_empty()),

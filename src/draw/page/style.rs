@@ -14,6 +14,7 @@ body { margin: 0 auto; max-width: 80rem; padding: 2rem 1.25rem 4rem; background:
 h1 { font-size: clamp(1.5rem, 4.5vw, 2.2rem); line-height: 1.2; margin: 0 0 .6rem; text-wrap: balance; }
 h2 { font-size: 1.35rem; margin: 3rem 0 .6rem; padding-top: .9rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
+h4 { font-size: .95rem; margin: 1.4rem 0 .3rem; font-weight: 600; }
 p { max-width: 68ch; margin: .5rem 0; }
 .kicker { color: var(--faint); font-size: .85rem; margin: 0; }
 .headline { font-size: 1.12rem; }
@@ -52,6 +53,16 @@ figure { margin: 0; }
 .confusion th { font-weight: 600; }
 .confusion .right { background: var(--wash); }
 .confusion .none { color: transparent; background: color-mix(in srgb, var(--wash) 45%, var(--paper)); }
+.rates td, .rates th { text-align: center; padding: .16rem .4rem; border: 1px solid var(--paper); font-size: .82rem; }
+.rates th:first-child { text-align: left; padding-left: 0; padding-right: .8rem; position: sticky; left: 0; background: var(--paper); }
+.patches td:last-child { padding-left: .2rem; }
+.patches img { background: color-mix(in srgb, var(--link) 24%, var(--paper)); }
+.patches thead th:last-child { text-align: left; }
+.patches th .note { font-size: .78rem; white-space: nowrap; }
+.patches thead th { padding: .2rem .4rem; }
+.histograms svg { display: block; width: 100%; height: 44px; fill: var(--link); border-bottom: 1px solid var(--faint); }
+.histograms .cut { opacity: .45; }
+.sheet.histograms li { width: 128px; }
 .sheet { display: flex; flex-wrap: wrap; gap: .6rem .7rem; margin: .8rem 0; padding: 0; list-style: none; }
 .sheet li { width: 58px; text-align: center; font-size: .78rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .sheet img { display: block; width: 56px; height: 56px; margin: 0 auto .15rem; image-rendering: pixelated; }

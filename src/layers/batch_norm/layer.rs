@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::layer::{Layer, Recorder, Shapes, values};
+use super::super::sight::Sight;
 use super::super::tensor_spec::{TensorSpec, Tensors};
 use super::{BatchNormOp, Statistics, scale_and_shift};
 use crate::error::Result;
@@ -89,6 +90,10 @@ impl Layer for BatchNorm {
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         let channels = shapes.input().channels as u64;
         values(shapes, rows, if training { 2 } else { 1 }).saturating_add(100 * channels)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Place
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {

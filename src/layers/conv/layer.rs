@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::layer::{Layer, Recorder, Shapes, values};
 use super::super::sides::Sides;
+use super::super::sight::Sight;
 use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
 use super::super::window::Window;
@@ -229,6 +230,13 @@ impl Layer for Conv {
             ]),
         ];
         all.into_iter().fold(0, u64::saturating_add)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Window {
+            window: self.window(),
+            own_channel: false,
+        }
     }
 
     fn record(&self, to: &mut Recorder<'_>, inputs: &[Value]) -> Result<Value> {
