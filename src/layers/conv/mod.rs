@@ -5,9 +5,8 @@
 //! y[o, i, j] = bias[o] + Σ_{c, u, v} x[c, i·s + u - p, j·s + v - p] · w[o, c, u, v]
 //! ```
 //!
-//! Kernel size `k`, stride `s` and padding `p` can differ between height and width.
-//!
-//! `x` outside of the image is the border value of the window, 0 by default.
+//! Kernel size `k`, stride `s` and padding `p` can differ between height and width. `x` outside of
+//! the image is the border value of the window, 0 by default.
 //!
 //! The algorithm is im2col and GEMM without materialising the patch matrix: an image is copied once
 //! into its border, and the product kernels read its patches in place
@@ -21,10 +20,9 @@
 //!                          with each kernel rotated by 180 degrees
 //! ```
 //!
-//! Cheaper algorithms replace the direct products where they are faster: over an input that is
-//! declared to be bits the forward product is a sum of table entries ([`crate::kernels::lookup`]),
-//! and the other products are computed by Winograd's algorithm ([`crate::kernels::winograd`]). The
-//! algorithm is chosen when the layer is recorded.
+//! Faster algorithms are chosen when the layer is recorded: over an input declared to be bits the
+//! forward product is a sum of table entries ([`crate::kernels::lookup`]), and other products are
+//! computed by Winograd's algorithm ([`crate::kernels::winograd`]) if it supports their shapes.
 
 mod backward;
 mod forward;
