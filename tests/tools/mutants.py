@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mutation testing with one build: is every mutant of cargo-mutants caught by a test?
 
-    python3 tests/tools/mutants.py src/lower src/estimators
+    python3 tests/tools/mutants.py src/pack src/estimators
     python3 tests/tools/mutants.py --again      only those that survived the last time
     python3 tests/tools/mutants.py --go-on      only those that were not tried the last time
     python3 tests/tools/mutants.py --list       those that survived, with their numbers
@@ -31,8 +31,8 @@ COPY = WORK / "copy"
 # Of each folder the test targets that look at it, the quick ones first; of long ones, the
 # tests whose names contain one of these words.
 STAGES = {
-    "src/lower": [
-        ("lib", ["lower", "packed"]),
+    "src/pack": [
+        ("lib", ["pack"]),
         ("lowering", []),
         ("packed", []),
         ("packed_files", []),
@@ -43,7 +43,7 @@ STAGES = {
         ("cli", ["infer", "export", "pack"]),
     ],
     "src/estimators": [
-        ("lib", ["estimators", "autodiff", "layers", "report"]),
+        ("lib", ["estimators", "tape", "layers", "lab"]),
         ("golden_estimators", []),
         ("estimator_formulas", []),
         ("registering", []),
