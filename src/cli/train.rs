@@ -213,7 +213,7 @@ fn held_back(config: &Config, dataset: &Dataset) -> Outcome<Option<String>> {
     };
     let [train, validation, test] = alphabets(dataset, task.held())?;
     Ok(Some(format!(
-        "learns from {} alphabets; validated on {}; tested on {}",
+        "learns from {} alphabets with all their images; validated on {}; tested on {}",
         train.len(),
         validation.join(", "),
         test.join(", ")

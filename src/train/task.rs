@@ -230,10 +230,10 @@ impl FewShotTask {
     pub fn characters(&self, dataset: &Dataset) -> Result<Characters> {
         let split_by = dataset.source.as_ref().and_then(|s| s.options.split_by);
         if split_by == Some(SplitBy::Alphabet) {
-            return Err(Error::field(
-                "dataset.split_by",
-                "has no effect on few-shot runs, which keep whole alphabets from training by themselves; leave it out",
-            ));
+            return Err(Error::spec(
+                "split-by has no effect on few-shot runs, which keep whole alphabets from training by themselves; leave it out",
+            )
+            .mended_by(&["split-by"]));
         }
         let characters = Characters::of(dataset, self.held())?;
         let (height, width, _) = dataset.shape();
