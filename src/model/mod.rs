@@ -11,6 +11,7 @@ mod pack;
 mod pixels;
 mod place;
 mod placement;
+mod pool_form;
 mod presets;
 mod record;
 mod spec;
@@ -26,7 +27,8 @@ pub use init::Init;
 pub use network::{Network, argmax};
 pub use pixels::{Normalise, Pixels};
 pub use placement::{Placement, Places};
-pub use presets::{PRESETS, PoolForm, preset, usual_images, with_pool};
+pub use pool_form::PoolForm;
+pub use presets::{PRESETS, preset, usual_images, with_pool};
 pub use spec::ModelSpec;
 pub use topology::{INPUT, Source, Topology};
 

@@ -99,14 +99,13 @@ impl ConvOp {
             self.pack_backward_weights(cx.params, kernels);
         }
         if self.stacked.is_some() {
-            self.add_stacked_grads(&mut cx, dy);
-            return self.add_parameter_grads(&mut cx);
+            return self.add_stacked_grads(&mut cx, dy);
         }
         let (input, output, window) = (self.input, self.output, self.window);
         let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
         let (zeros, patches) = (&self.zeros, self.patches());
 
-        // One image after the other, each through all that its gradient is for.
+        // An image at a time, through all that its gradient is for.
         let (all, add) = (cx.pass.rows, kernels.ew.add);
         let channel_sums = kernels.ew.channel_sums;
         let images = |chunk: Range<usize>,
@@ -155,8 +154,7 @@ impl ConvOp {
         self.add_parameter_grads(&mut cx);
     }
 
-    /// [`Self::add_grads`] over all images at once: the gradient of the input, and sums of the
-    /// parameters'.
+    /// [`Self::add_grads`] over all images at once.
     fn add_stacked_grads(&mut self, cx: &mut Backward<'_>, dy: &OutputGrad<'_>) {
         let (x, rows, kernels) = (cx.x(0), cx.pass.rows, cx.pass.engine.kernels);
         let (pool, zeros, output) = (&self.pool, &self.zeros, self.output);
@@ -188,6 +186,7 @@ impl ConvOp {
                 }
             });
         }
+        self.add_parameter_grads(cx);
     }
 
     /// Adds the chunks' sums to the gradients of the bias and of the weights.
