@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::reading::{Options, Resize, SplitBy};
-use bnn_cpu::data::{Background, Dataset, DatasetChoice, Event, Loaded, Split, load_with};
+use bnn_cpu::data::{
+    Background, Dataset, DatasetChoice, Event, Loaded, Split, load_with, omniglot,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -542,6 +544,10 @@ fn the_real_omniglot() {
     assert_eq!((data.classes, data.shape()), (964, (105, 105, 1)));
     assert_eq!((data.train.len(), data.test.len()), (17_352, 1_928));
     assert_eq!(data.class_names[0], "Alphabet_of_the_Magi/character01");
+    assert_eq!(data.fingerprint(), omniglot::FINGERPRINT);
+    let places = (Some(&*place), None);
+    let named = load_with(DatasetChoice::Omniglot, places, None, &NONE, &mut |_| ());
+    assert_eq!(named.unwrap().dataset.name, omniglot::NAME);
     let by_alphabet = Options {
         split_by: Some(SplitBy::Alphabet),
         size: Some("28".parse().unwrap()),

@@ -1,11 +1,7 @@
 //! Networks known by name.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use super::placement::Placement;
+use super::pool_form::PoolForm;
 use super::spec::ModelSpec;
 use super::stacks;
 use crate::error::{Error, Result};
@@ -81,45 +77,6 @@ pub const PRESETS: [(&str, &str); 15] = [
 
 /// What ends the name of a preset that has convolutions of stride 2 for pools.
 const STRIDE: &str = "-stride";
-
-/// How the blocks of a network halve the size of an image. `omniglot-net` and its like have
-/// both forms, under two names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PoolForm {
-    /// A max-pool of 2 behind the convolution.
-    Max,
-    /// A stride of 2 in the convolution.
-    Stride,
-}
-
-impl PoolForm {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Max, Self::Stride];
-
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Max => "max",
-            Self::Stride => "stride",
-        }
-    }
-}
-
-impl fmt::Display for PoolForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for PoolForm {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|form| form.name() == text);
-        found.ok_or_else(|| format!("`{text}` is none of max, stride"))
-    }
-}
 
 /// The name of the preset `name` in that form; `None` where it does not have both.
 pub fn with_pool(name: &str, form: PoolForm) -> Option<&'static str> {

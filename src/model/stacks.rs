@@ -4,7 +4,7 @@
 //! follows, and in the form with pooling a max-pool of 2. Activations are ReLUs, any of which
 //! can be a binary unit ([`ModelSpec::place`](super::ModelSpec::place)).
 
-use super::presets::PoolForm;
+use super::pool_form::PoolForm;
 use super::topology::INPUT;
 use crate::estimators::Firing;
 use crate::layers::{

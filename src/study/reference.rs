@@ -10,6 +10,7 @@
 //! weights. They are the accuracy of untrained features under a trained top:
 //! [`Published::no_gradient`] marks them.
 
+pub use super::protocol::{MLP, SEED_NET};
 use super::protocol::{Protocol, keeps};
 use crate::estimators::Firing;
 use crate::model::{Placement, Places};
@@ -69,10 +70,6 @@ impl Published {
     }
 }
 
-/// The preset of the thirteen rows.
-pub const SEED_NET: &str = "seed-net";
-/// The preset with one hidden layer.
-pub const MLP: &str = "mlp";
 /// The net of two plain blocks; with `-stride` behind its name, that without pools.
 const PLAIN: [&str; 2] = ["plain-net", "plain-net-stride"];
 /// Its form of two branches.

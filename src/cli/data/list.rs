@@ -93,21 +93,7 @@ fn readable(folder: Option<&Path>, other: Option<&Path>) -> Table {
         DatasetChoice::Idx,
         ["any four IDX files", "-", "-", "-", "any", named],
     ));
-    // Their figures are those of their publishers.
-    for (part, train, test, classes) in [
-        (Part::ByClass, "697,932", "116,323", "62"),
-        (Part::ByMerge, "697,932", "116,323", "47"),
-        (Part::Balanced, "112,800", "18,800", "47"),
-        (Part::Letters, "124,800", "20,800", "27"),
-        (Part::Digits, "240,000", "40,000", "10"),
-        (Part::Mnist, "60,000", "10,000", "10"),
-    ] {
-        let name = format!("EMNIST {}", part.name());
-        table.row(row(
-            DatasetChoice::Emnist(part),
-            [&name, train, test, classes, size, named],
-        ));
-    }
+    emnist(&mut table, named);
     table.row(row(
         DatasetChoice::Qmnist,
         ["QMNIST", "60,000", "60,000", classes, size, "--data DIR"],
@@ -117,6 +103,23 @@ fn readable(folder: Option<&Path>, other: Option<&Path>) -> Table {
         [omniglot::NAME, "17,352", "1,928", "964", "105x105", named],
     ));
     table
+}
+
+/// The parts of EMNIST. Their figures are those of their publishers.
+fn emnist(table: &mut Table, named: &str) {
+    for (part, train, test, classes) in [
+        (Part::ByClass, "697,932", "116,323", "62"),
+        (Part::ByMerge, "697,932", "116,323", "47"),
+        (Part::Balanced, "112,800", "18,800", "47"),
+        (Part::Letters, "124,800", "20,800", "27"),
+        (Part::Digits, "240,000", "40,000", "10"),
+        (Part::Mnist, "60,000", "10,000", "10"),
+    ] {
+        let choice = DatasetChoice::Emnist(part).name();
+        let name = format!("EMNIST {}", part.name());
+        let cells = [choice, &name, train, test, classes, "28x28", named];
+        table.row(cells.map(String::from).to_vec());
+    }
 }
 
 /// The sets that can be fetched, and how those that are here are read.

@@ -1,6 +1,6 @@
 //! `bnn-cpu data verify`: whether a set's files can be read, and what is in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::channels::Channels;
@@ -44,15 +44,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Outcome {
             let how = "SHA-256 as published".to_string();
             (mnist::load(&found)?, found.folder, how)
         }
-        DatasetChoice::Omniglot => {
-            let dataset = args.load(&mut progress)?;
-            let place = dataset.source.as_ref().map(|source| source.place.clone());
-            let how = match dataset.fingerprint() == omniglot::FINGERPRINT {
-                true => "images as known",
-                false => "every file was read",
-            };
-            (dataset, place.unwrap_or_default().into(), how.into())
-        }
+        DatasetChoice::Omniglot => read_omniglot(args, &mut progress)?,
         choice => {
             if data.is_none() && env.is_none() {
                 return Err(Failure::usage(format!(
@@ -80,6 +72,17 @@ pub fn run(args: &DataArgs, context: &Context) -> Outcome {
     };
     progress.outcome()?;
     show_dataset(&dataset, &folder, &how, context)
+}
+
+/// Omniglot's background set, where it lies, and what is known of it.
+fn read_omniglot(args: &DataArgs, progress: &mut Progress) -> Outcome<(Dataset, PathBuf, String)> {
+    let dataset = args.load(progress)?;
+    let place = dataset.source.as_ref().map(|source| source.place.clone());
+    let how = match dataset.fingerprint() == omniglot::FINGERPRINT {
+        true => "images as known",
+        false => "every file was read",
+    };
+    Ok((dataset, place.unwrap_or_default().into(), how.into()))
 }
 
 fn show_dataset(dataset: &Dataset, folder: &Path, how: &str, context: &Context) -> Outcome {

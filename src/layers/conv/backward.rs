@@ -101,8 +101,7 @@ impl ConvOp {
             self.pack_backward_weights(cx.params, kernels);
         }
         if self.stacked.is_some() {
-            self.add_stacked_grads(&mut cx, dy);
-            return self.add_parameter_grads(&mut cx);
+            return self.add_stacked_grads(&mut cx, dy);
         }
         let (input, output, window) = (self.input, self.output, self.window);
         let (winograd, border, pool) = (&self.winograd, self.border, &self.pool);
@@ -191,6 +190,7 @@ impl ConvOp {
                 }
             });
         }
+        self.add_parameter_grads(cx);
     }
 
     /// Adds the sums of the chunks to the gradients of the bias and of the weights.

@@ -126,6 +126,18 @@ fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Aren
     padded
 }
 
+/// (height, width) of an input image in its border, and of the dilated output gradient.
+fn borders(
+    winograd: &Option<[Winograd; 2]>,
+    input: Shape,
+    window: Window,
+) -> ((usize, usize), (usize, usize)) {
+    match winograd {
+        Some([forward, backward]) => (forward.bordered(), backward.bordered()),
+        None => (window.bordered(input), window.dilated(input)),
+    }
+}
+
 impl ConvOp {
     /// Records the layer on a tape, with the parameters `{name}.weight` (O, C, kh, kw) and, if it
     /// has a bias, `{name}.bias` (O). A convolution with dilation is recorded as a
@@ -170,20 +182,13 @@ impl ConvOp {
         let size = [channels, input.channels, kernel.height, kernel.width];
         let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);
-        let (border, dilated) = match &winograd {
-            Some([forward, backward]) => (forward.bordered(), backward.bordered()),
-            None => (window.bordered(input), window.dilated(input)),
-        };
-        let stacked = Self::stacked(input, output, window).map(|winograd| {
-            let borders = [window.padding, window.margin()];
-            let borders = borders.map(|sides| (sides.height, sides.width));
-            let rows = (tape.cut(x).live, tape.chunks(x));
-            Box::new(Stacked::new(winograd, (input, output), borders, rows))
-        });
-        let grad_len = match &stacked {
+        let (border, dilated) = borders(&winograd, input, window);
+        let stacked = Self::stack(tape, x, output, window);
+        let panel = panel_len(depth, channels);
+        let grad_len = match winograd {
             // Its gradient needs no sums of chunks.
-            Some(_) => 0,
-            None => winograd.map_or(panel_len(depth, channels), |w| w[0].weights_len()),
+            _ if stacked.is_some() => 0,
+            winograd => winograd.map_or(panel, |w| w[0].weights_len()),
         };
         let partial = |used: bool| PartialSums::new(if used { grad_len } else { 0 }, channels);
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
@@ -203,7 +208,7 @@ impl ConvOp {
             weights: terms.weights,
             weight,
             bias,
-            forward_weights: Arena::zeros(panel_len(depth, channels)),
+            forward_weights: Arena::zeros(panel),
             backward_weights: Arena::zeros(panel_len(taps * channels, input.channels)),
             version: u64::MAX,
             backward_version: u64::MAX,
@@ -212,7 +217,7 @@ impl ConvOp {
             backward_points: Arena::zeros(points_len(1)),
             border,
             dilated,
-            weight_grad: Arena::zeros(panel_len(depth, channels)),
+            weight_grad: Arena::zeros(panel),
             zeros: vec![0.0; channels],
             stacked,
             lookup: None,
@@ -263,6 +268,20 @@ impl ConvOp {
     fn stacked(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
         let winograd = Self::winograd(input, output, window);
         winograd.filter(|w| Stacked::serves(&w[0]) && window.border == 0)
+    }
+
+    /// Allocates what that computation works in, if all images are computed at once.
+    fn stack(tape: &Tape, x: Value, output: Shape, window: Window) -> Option<Box<Stacked>> {
+        let input = tape.shape(x);
+        let winograd = Self::stacked(input, output, window)?;
+        let sides = [window.padding, window.margin()].map(|sides| (sides.height, sides.width));
+        let rows = (tape.cut(x).live, tape.chunks(x));
+        Some(Box::new(Stacked::new(
+            winograd,
+            (input, output),
+            sides,
+            rows,
+        )))
     }
 
     /// Returns the patches of an input image with its border.
