@@ -179,6 +179,11 @@ impl Sheet {
             let (scale, x) = (cell.tile.scale(self.cell), places.column(column));
             let (width, height) = (cell.tile.width * scale, cell.tile.height * scale);
             let left = x + (places.across - width) / 2;
+            // Told from the paper where its own edge has that colour.
+            let (paper, faint) = (theme.paper, theme.faint);
+            let edge =
+                [0, 1, 2].map(|i| ((3 * u16::from(paper[i]) + u16::from(faint[i])) / 4) as u8);
+            canvas.rect((left - 1, y - 1), width + 2, height + 2, edge);
             canvas.tile((left, y), &cell.tile, scale);
             let at = (x + places.across / 2, y + height + 1);
             canvas.text(at, &cell.caption, Anchor::Middle, theme.faint);
@@ -250,7 +255,7 @@ mod tests {
         assert_eq!(canvas.pixel(MARGIN, top), [51; 3]);
         assert_eq!(canvas.pixel(MARGIN + 39, top + 39), [51; 3]);
         assert_eq!(canvas.pixel(MARGIN + 40 + APART, top), [102; 3]);
-        assert_eq!(canvas.pixel(MARGIN + 40, top), Theme::LIGHT.paper);
+        assert_eq!(canvas.pixel(MARGIN + 41, top), Theme::LIGHT.paper);
         let both = Canvas::beside(&[canvas.clone(), canvas.clone()]).unwrap();
         let width = canvas.size().0;
         assert_eq!(both.size(), (2 * width, canvas.size().1));

@@ -21,4 +21,4 @@ pub use maximise::Maximised;
 pub use neighbours::Neighbours;
 pub use regions::Regions;
 pub use site::Site;
-pub use watch::Pass;
+pub use watch::{Pass, spread};

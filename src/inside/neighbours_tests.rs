@@ -1,6 +1,6 @@
-use super::super::site::tests::{network, two};
 use super::*;
-use crate::data::digits;
+use crate::data::{Split, digits};
+use crate::inside::site::tests::{network, two};
 use crate::random::{between, keyed};
 use crate::tape::{Mode, Units};
 
@@ -33,6 +33,22 @@ fn hamming_distances_are_squared_distances_of_bits() {
     }
 }
 
+/// The share of queries whose nearest reference, found number by number, is of their class.
+fn by_brute_force(data: &Dataset, images: &Images, rows: impl Fn(&Split, u32) -> Vec<f32>) -> f64 {
+    let all = |split, of: &[u32]| of.iter().map(|&i| rows(split, i)).collect::<Vec<_>>();
+    let references = all(&data.train, &images.references);
+    let queries = all(&data.test, &images.queries);
+    let mut right = 0;
+    for (query, &i) in queries.iter().zip(&images.queries) {
+        let distances: Vec<f64> = references.iter().map(|r| exact(query, r)).collect();
+        let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+        let nearest = distances.iter().position(|d| *d == least).unwrap();
+        let reference = images.references[nearest] as usize;
+        right += usize::from(data.train.label(reference) == data.test.label(i as usize));
+    }
+    right as f64 / queries.len() as f64
+}
+
 #[test]
 fn accuracies_are_those_of_a_search_by_brute_force() {
     let data = digits::generate(4, 60, 30);
@@ -40,58 +56,30 @@ fn accuracies_are_those_of_a_search_by_brute_force() {
     let images = Images::draw(&data, 50, 20, 9);
     assert_eq!((images.references.len(), images.queries.len()), (50, 20));
     assert!(images.references.windows(2).all(|w| w[0] < w[1]));
-    let spec = two();
-    let sites = Site::of_blocks(&spec).unwrap();
-    let found = neighbours(
-        &mut net,
-        &sites,
-        (&data, &images),
-        &[1, 3, 99],
-        Pass::Threshold,
-    );
-    let found = found.unwrap();
+    let sites = Site::of_blocks(&two()).unwrap();
+    let of = (&data, &images);
+    let found = neighbours(&mut net, &sites, of, &[1, 3, 99], Pass::Threshold).unwrap();
     (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Threshold);
-    let mut outputs = |split: &crate::data::Split, i: u32, layer: Option<usize>| {
-        net.set_rows(1);
-        net.set_image(0, split.image(i as usize));
-        net.forward();
-        match layer {
-            None => net.input().to_vec(),
-            Some(layer) => net.layer_output(layer).to_vec(),
-        }
-    };
+    let net = std::cell::RefCell::new(net);
     let mut compared = 0;
     for (k, layer) in found.layers.iter().enumerate() {
         let at = k.checked_sub(1).map(|k| sites[k].layer);
         for form in &layer.forms {
-            let mut rows = |split, all: &[u32]| -> Vec<Vec<f32>> {
-                let row = |&i: &u32| {
-                    let y = outputs(split, i, at);
-                    let Some((pool, side)) = form.pool else {
-                        return y;
-                    };
-                    let mut out = Vec::new();
-                    pooled(&y, layer.shape, pool, side, &mut out);
-                    out
+            let expected = by_brute_force(&data, &images, |split, i| {
+                let mut net = net.borrow_mut();
+                net.set_rows(1);
+                net.set_image(0, split.image(i as usize));
+                net.forward();
+                let y = at.map_or_else(|| net.input(), |layer| net.layer_output(layer));
+                let Some((pool, side)) = form.pool else {
+                    return y.to_vec();
                 };
-                all.iter().map(row).collect()
-            };
-            let references = rows(&data.train, &images.references);
-            let queries = rows(&data.test, &images.queries);
-            assert_eq!(references[0].len(), form.numbers);
-            let mut right = 0;
-            for (query, &i) in queries.iter().zip(&images.queries) {
-                let distances: Vec<f64> = references.iter().map(|r| exact(query, r)).collect();
-                let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
-                let nearest = distances.iter().position(|d| *d == least).unwrap();
-                let reference = images.references[nearest] as usize;
-                right += usize::from(data.train.label(reference) == data.test.label(i as usize));
-            }
-            assert_eq!(
-                form.accuracy,
-                Some(f64::from(right as u32) / 20.0),
-                "{form:?}"
-            );
+                let mut out = Vec::new();
+                pooled(y, layer.shape, pool, side, &mut out);
+                assert_eq!(out.len(), form.numbers);
+                out
+            });
+            assert_eq!(form.accuracy, Some(expected), "{form:?}");
             compared += 1;
         }
     }
@@ -100,11 +88,8 @@ fn accuracies_are_those_of_a_search_by_brute_force() {
     let bits = &found.layers[2].forms;
     let hamming = bits.iter().filter(|f| f.distance == "hamming").count();
     assert_eq!(hamming, 3, "as it is and max-pooled, but not their means");
-    assert!(
-        found.chance > 0.05 && found.chance < 0.2,
-        "{}",
-        found.chance
-    );
+    let chance = found.chance;
+    assert!(chance > 0.05 && chance < 0.2, "{chance}");
     assert!(found.network.is_some());
 }
 

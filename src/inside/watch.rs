@@ -59,6 +59,13 @@ pub(super) fn watch(
     (pass.mode, pass.units, pass.noise) = before;
 }
 
+/// `count` of the numbers below `of`, evenly spread over them, so that a set in the order of its
+/// classes shows all of them; every number where there are no more.
+pub fn spread(of: usize, count: usize) -> Vec<u32> {
+    let count = count.min(of);
+    (0..count).map(|i| (i * of / count) as u32).collect()
+}
+
 /// Draws `count` of the numbers below `of` without repetition, in ascending order; all of them
 /// where there are no more.
 pub(super) fn draw(of: usize, count: usize, key: &[u64]) -> Vec<u32> {
@@ -69,4 +76,20 @@ pub(super) fn draw(of: usize, count: usize, key: &[u64]) -> Vec<u32> {
         all.sort_unstable();
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_spread_over_the_set_or_drawn_from_it() {
+        assert_eq!(spread(10, 4), [0, 2, 5, 7]);
+        assert_eq!((spread(3, 9), spread(0, 5).len()), (vec![0, 1, 2], 0));
+        let drawn = draw(100, 10, &[1, 2]);
+        assert!(drawn.len() == 10 && drawn.windows(2).all(|w| w[0] < w[1]));
+        assert_eq!(drawn, draw(100, 10, &[1, 2]));
+        assert_ne!(drawn, draw(100, 10, &[1, 3]));
+        assert_eq!(draw(3, 9, &[1]), [0, 1, 2]);
+    }
 }

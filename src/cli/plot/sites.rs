@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use bnn_cpu::data::Split;
-use bnn_cpu::inside::{Pass, Site};
+use bnn_cpu::inside::{Pass, Site, spread};
 use bnn_cpu::model::ModelSpec;
 use bnn_cpu::train::Config;
 use clap::builder::RangedU64ValueParser;
@@ -113,7 +113,7 @@ impl SiteArgs {
 /// The images.
 #[derive(Debug, clap::Args)]
 pub struct ImageArgs {
-    /// Look at the first N test images [default: all]
+    /// Look at N test images, evenly spread over the set [default: all]
     #[arg(long, value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000_000))]
     images: Option<usize>,
@@ -122,8 +122,7 @@ pub struct ImageArgs {
 impl ImageArgs {
     /// The numbers of the images.
     pub fn of(&self, split: &Split) -> Vec<u32> {
-        let count = self.images.unwrap_or(split.len()).min(split.len());
-        (0..count as u32).collect()
+        spread(split.len(), self.images.unwrap_or(split.len()))
     }
 }
 

@@ -8,7 +8,7 @@ use bnn_cpu::inside::histogram::histogram;
 use bnn_cpu::inside::maximise::{Settings, maximise};
 use bnn_cpu::inside::neighbours::{Images, neighbours};
 use bnn_cpu::inside::regions::{Kept, regions};
-use bnn_cpu::inside::{Pass, Site};
+use bnn_cpu::inside::{Pass, Site, spread};
 use bnn_cpu::train::RunFolder;
 
 use super::super::{Context, Outcome};
@@ -34,7 +34,7 @@ pub fn look(run: &RunFolder, dataset: &Dataset, context: &Context) -> Outcome<In
         step: config.epochs as u64 + 1,
     };
     let split = &dataset.test;
-    let images: Vec<u32> = (0..split.len().min(IMAGES) as u32).collect();
+    let images = spread(split.len(), IMAGES);
     let settings = Settings {
         restarts: 2,
         ..Settings::default()

@@ -56,7 +56,7 @@ figure { margin: 0; }
 .rates td, .rates th { text-align: center; padding: .16rem .4rem; border: 1px solid var(--paper); font-size: .82rem; }
 .rates th:first-child { text-align: left; padding-left: 0; padding-right: .8rem; position: sticky; left: 0; background: var(--paper); }
 .patches td:last-child { padding-left: .2rem; }
-.patches img { background: color-mix(in srgb, var(--link) 24%, var(--paper)); }
+.patches img { outline: 1px solid var(--rule); background: color-mix(in srgb, var(--link) 24%, var(--paper)); }
 .patches thead th:last-child { text-align: left; }
 .patches th .note { font-size: .78rem; white-space: nowrap; }
 .patches thead th { padding: .2rem .4rem; }
