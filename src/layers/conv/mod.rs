@@ -138,6 +138,15 @@ fn borders(
     }
 }
 
+/// Numbers of a chunk's sums of the weight gradient; stacked images need none.
+fn sums_len(winograd: &Option<[Winograd; 2]>, stacked: bool, panel: usize) -> usize {
+    match winograd {
+        _ if stacked => 0,
+        Some([forward, _]) => forward.weights_len(),
+        None => panel,
+    }
+}
+
 impl ConvOp {
     /// Records the layer on a tape, with the parameters `{name}.weight` (O, C, kh, kw) and, if it
     /// has a bias, `{name}.bias` (O). A convolution with dilation is recorded as a
@@ -185,11 +194,7 @@ impl ConvOp {
         let (border, dilated) = borders(&winograd, input, window);
         let stacked = Self::stack(tape, x, output, window);
         let panel = panel_len(depth, channels);
-        let grad_len = match winograd {
-            // Its gradient needs no sums of chunks.
-            _ if stacked.is_some() => 0,
-            winograd => winograd.map_or(panel, |w| w[0].weights_len()),
-        };
+        let grad_len = sums_len(&winograd, stacked.is_some(), panel);
         let partial = |used: bool| PartialSums::new(if used { grad_len } else { 0 }, channels);
         let pairs = tape.cut(x).leaves_of_chunk() > 1;
         let scratch = |patterns: usize| Scratch {
