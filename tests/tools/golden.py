@@ -33,6 +33,21 @@ def leaf(x: torch.Tensor) -> torch.Tensor:
     return x.detach().clone().requires_grad_()
 
 
+class StraightThrough(torch.autograd.Function):
+    """h = [x > 0]; dL/dx = dL/dh * a/2 where |a x| < 1, else 0."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, a: float) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        ctx.a = a
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, dh: torch.Tensor):
+        (x,) = ctx.saved_tensors
+        return dh * (ctx.a / 2) * ((ctx.a * x).abs() < 1), None
+
+
 def save(name: str, tensors: Tensors, metadata: dict[str, Any], limit: int) -> None:
     """Write `tests/golden/NAME`: float64 stored as F32 unless its key starts with "lr.".
 

@@ -15,27 +15,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from golden import Tensors, draw, generator, save
+from golden import StraightThrough, Tensors, draw, generator, save
 
 TENSORS: Tensors = {}
 META: dict[str, Any] = {}
-
-
-class StraightThrough(torch.autograd.Function):
-    """h = [x > 0]; dL/dx = dL/dh * a/2 where |a x| < 1, else 0."""
-
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, a: float) -> torch.Tensor:
-        # A number this near to a tie could round to either side in float32.
-        assert x.abs().min() > 1e-4 and ((a * x).abs() - 1).abs().min() > 1e-4
-        ctx.save_for_backward(x)
-        ctx.a = a
-        return (x > 0).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, dh: torch.Tensor):
-        (x,) = ctx.saved_tensors
-        return dh * (ctx.a / 2) * ((ctx.a * x).abs() < 1), None
 
 
 def sides(value: Any) -> tuple[int, int]:
@@ -117,6 +100,8 @@ class Net:
         return x + self.param(f"{layer['name']}.bias", x.shape[1]).view(1, -1, *[1] * (x.dim() - 2))
 
     def binary(self, layer, x):
+        # A number this near to a tie could round to either side in float32.
+        assert x.abs().min() > 1e-4 and ((self.slope * x).abs() - 1).abs().min() > 1e-4
         h = StraightThrough.apply(x, self.slope)
         return 2 * h - 1 if layer.get("levels") == "-1/+1" else h
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from golden import Tensors, draw, generator, leaf, save
+from golden import StraightThrough, Tensors, draw, generator, leaf, save
 
 TENSORS: Tensors = {}
 META: dict[str, Any] = {}
@@ -114,21 +114,6 @@ def activation(case: str, seed: int, op: str, slope: float | None, edges: list[f
     y.backward(dy)
     record(case, {"op": op} | ({} if slope is None else {"slope": slope}),
            x=x, y=y, dy=dy, dx=x.grad)
-
-
-class StraightThrough(torch.autograd.Function):
-    """h = [x > 0]; dL/dx = dL/dh * a/2 where |a x| < 1, else 0."""
-
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, a: float) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        ctx.a = a
-        return (x > 0).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, dh: torch.Tensor):
-        (x,) = ctx.saved_tensors
-        return dh * (ctx.a / 2) * ((ctx.a * x).abs() < 1), None
 
 
 def cross_entropy(case: str, seed: int, n: int, classes: int, scale: float) -> None:
