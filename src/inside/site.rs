@@ -1,9 +1,11 @@
 //! [`Site`]: a layer's output, and how its units are put in order of excitement.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::layers::{Activation, Binary, MaxPool, Sides, Window};
+use crate::layers::{Activation, Binary, Concat, MaxPool, Sides, Window};
 use crate::model::{ModelSpec, Network, Source};
 use crate::tensor::Shape;
 
@@ -20,8 +22,23 @@ pub struct Site {
     pub shape: Shape,
     /// Whether its numbers are bits.
     pub bits: bool,
-    /// Where the strength of its units is read.
+    /// Where the strength of its units is read, and what one ascends from to raise it: a layer
+    /// that joins others is its own, with straight-through gradients below its bits.
     #[serde(skip)]
+    ranked: Ranked,
+    /// The same for each run of channels; those of joined layers are read in their own.
+    #[serde(skip)]
+    parts: Vec<Part>,
+}
+
+/// Consecutive channels whose strength is read in one place.
+#[derive(Clone, Debug, PartialEq)]
+struct Part {
+    /// The channels of the site.
+    channels: Range<usize>,
+    /// The channel of the ranked layer that is the first of them.
+    first: usize,
+    /// Where their strength is read.
     ranked: Ranked,
 }
 
@@ -64,6 +81,7 @@ impl Site {
             shape,
             bits: spec.makes_bits()[layer],
             ranked: ranked(spec, layer)?,
+            parts: parts(spec, layer)?,
         })
     }
 
@@ -109,19 +127,30 @@ impl Site {
     }
 
     /// The strengths of the units of the live rows, as the output is stored: pre-activations
-    /// where the layer is an activation, a binary unit or a max-pool over one, else the
-    /// outputs.
+    /// where the layer is an activation, a binary unit or a max-pool over one, or a channel was
+    /// joined from such a layer; else the outputs.
     pub fn strengths(&self, net: &Network, out: &mut Vec<f32>) {
-        let values = net.layer_output(self.ranked.layer);
+        let (len, all) = (self.shape.len(), self.shape.channels);
+        let rows = net.layer_output(self.layer).len() / len;
         out.clear();
-        let Some(window) = self.ranked.pool else {
-            out.extend_from_slice(values);
-            return;
-        };
-        let below = pooled_from(net, self.ranked.layer);
-        for row in values.chunks_exact(below.len()) {
-            for unit in 0..self.shape.len() {
-                out.push(row[strongest(row, below, (self.shape, unit), window)]);
+        out.resize(rows * len, 0.0);
+        for part in &self.parts {
+            let below = output_of(net, part.ranked.layer);
+            let values = net
+                .layer_output(part.ranked.layer)
+                .chunks_exact(below.len());
+            for (row, out) in values.zip(out.chunks_exact_mut(len)) {
+                for (place, out) in out.chunks_exact_mut(all).enumerate() {
+                    for (i, out) in out[part.channels.clone()].iter_mut().enumerate() {
+                        let channel = part.first + i;
+                        *out = row[match part.ranked.pool {
+                            None => place * below.channels + channel,
+                            Some(window) => {
+                                strongest(row, below, (self.shape.width, place), channel, window)
+                            }
+                        }];
+                    }
+                }
             }
         }
     }
@@ -133,35 +162,73 @@ impl Site {
 
     /// The number of a row of the ranked layer's output that decides the strength of `unit`.
     pub(super) fn deciding(&self, net: &Network, row: &[f32], unit: usize) -> usize {
-        let of = (self.shape, unit);
-        let below = || pooled_from(net, self.ranked.layer);
-        self.ranked
-            .pool
-            .map_or(unit, |window| strongest(row, below(), of, window))
+        let (channel, place) = (unit % self.shape.channels, unit / self.shape.channels);
+        let below = || output_of(net, self.ranked.layer);
+        self.ranked.pool.map_or(unit, |window| {
+            strongest(row, below(), (self.shape.width, place), channel, window)
+        })
     }
 }
 
-/// The shape of the output of a layer that is pooled.
-fn pooled_from(net: &Network, layer: usize) -> Shape {
+/// The shape of the output of a layer.
+fn output_of(net: &Network, layer: usize) -> Shape {
     let shapes = net.spec().layer_shapes().unwrap_or_default();
     shapes.get(layer).map_or(Shape::vector(1), |s| s.output)
 }
 
-/// The number of the greatest input under the window of `unit`, the first of equals.
-fn strongest(row: &[f32], below: Shape, (shape, unit): (Shape, usize), window: Window) -> usize {
-    let (channel, place) = (unit % shape.channels, unit / shape.channels);
-    let (y, x) = (place / shape.width, place % shape.width);
+/// The number of the greatest input of that channel under the window of place `place` of an
+/// output of that width, the first of equals.
+fn strongest(
+    row: &[f32],
+    below: Shape,
+    (width, place): (usize, usize),
+    channel: usize,
+    window: Window,
+) -> usize {
+    let (y, x) = (place / width, place % width);
     let (stride, kernel) = (window.stride, window.kernel);
-    let mut best = None;
-    for i in y * stride.height..y * stride.height + kernel.height {
-        for j in x * stride.width..x * stride.width + kernel.width {
-            let at = (i * below.width + j) * below.channels + channel;
-            if best.is_none_or(|b: usize| row[at] > row[b]) {
-                best = Some(at);
+    let at = |i: usize, j: usize| (i * below.width + j) * below.channels + channel;
+    let (top, left) = (y * stride.height, x * stride.width);
+    let mut best = at(top, left);
+    for i in top..top + kernel.height {
+        for j in left..left + kernel.width {
+            if row[at(i, j)] > row[best] {
+                best = at(i, j);
             }
         }
     }
-    best.unwrap_or(unit)
+    best
+}
+
+/// Where the strengths of the channels of a layer are read: those that a [`Concat`] joins where
+/// those of the joined layer are.
+fn parts(spec: &ModelSpec, layer: usize) -> Result<Vec<Part>> {
+    let shapes = spec.layer_shapes()?;
+    let own = |channels: Range<usize>| Part {
+        first: channels.start,
+        channels,
+        ranked: Ranked { layer, pool: None },
+    };
+    if !spec.layers[layer].is::<Concat>() {
+        return Ok(vec![Part {
+            ranked: ranked(spec, layer)?,
+            ..own(0..shapes[layer].output.channels)
+        }]);
+    }
+    let (mut all, mut start) = (Vec::new(), 0);
+    let sources = &spec.topology()?.inputs[layer];
+    for (source, shape) in sources.iter().zip(&shapes[layer].inputs) {
+        let end = start + shape.channels;
+        match source {
+            Source::Input => all.push(own(start..end)),
+            Source::Layer(j) => all.extend(parts(spec, *j)?.into_iter().map(|part| Part {
+                channels: start + part.channels.start..start + part.channels.end,
+                ..part
+            })),
+        }
+        start = end;
+    }
+    Ok(all)
 }
 
 /// Where the strength of the units of a layer is read.
@@ -255,8 +322,12 @@ pub(super) mod tests {
         net.set_rows(1);
         net.set_image(0, split.image(0));
         net.forward();
-        // A pooled bit is 1 exactly where its strength is above 0; so is a ReLU.
-        for site in &blocks[..2] {
+        // A pooled bit is 1 exactly where its strength is above 0; so is a ReLU, and so are
+        // both where they are joined.
+        let joined = Site::find(&spec, "both").unwrap();
+        let ranks = joined.parts.iter().map(|p| (p.channels.clone(), p.first));
+        assert!(ranks.eq([(0..3, 0), (3..7, 0)]));
+        for site in blocks[..2].iter().chain([&joined]) {
             let mut strengths = Vec::new();
             site.strengths(&net, &mut strengths);
             let outputs = net.layer_output(site.layer);
@@ -266,6 +337,9 @@ pub(super) mod tests {
             for (s, y) in strengths.iter().zip(outputs) {
                 assert_eq!(*s > 0.0, *y > 0.0);
             }
+            // Pre-activations, not bits.
+            assert!(strengths.iter().any(|s| *s != 0.0 && *s != 1.0));
+            assert!(strengths.iter().any(|s| *s < 0.0), "{}", site.name);
         }
     }
 }

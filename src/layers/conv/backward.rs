@@ -109,8 +109,7 @@ impl ConvOp {
 
         // Each image is taken through all computations that need its gradient before the next one
         // is read.
-        let (all, add) = (cx.pass.rows, kernels.ew.add);
-        let channel_sums = kernels.ew.channel_sums;
+        let (all, add, channel_sums) = (cx.pass.rows, kernels.ew.add, kernels.ew.channel_sums);
         let images = |chunk: Range<usize>,
                       partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
