@@ -1,5 +1,5 @@
-//! Constants by which MNIST is recognised. Every data set is compared with them, also in builds
-//! that cannot read MNIST's files.
+//! Constants by which MNIST and Omniglot are recognised. Every data set is compared with MNIST's,
+//! also in builds that cannot read its files.
 
 use super::Normalisation;
 
@@ -19,11 +19,13 @@ pub const NORMALISATION: Normalisation = Normalisation {
 /// The name of the built-in digits in [`Contents::name`](super::Contents::name).
 pub const DIGITS: &str = "built-in digits (synthetic)";
 
-/// What Omniglot's background set is called.
+/// The name of Omniglot's background set.
+#[cfg(feature = "idx")]
 pub const OMNIGLOT: &str = "Omniglot";
 
-/// [`Dataset::fingerprint`](super::Dataset::fingerprint) of Omniglot's background set in its
+/// The [`Dataset::fingerprint`](super::Dataset::fingerprint) of Omniglot's background set in its
 /// own size, 105x105, with a tenth of every character's drawings held out to test on, as
 /// [`super::load`] reads it.
+#[cfg(feature = "idx")]
 pub const OMNIGLOT_FINGERPRINT: &str =
     "cee4f930037b3cb156e7a7e6909f4feb26d39eef5105b52953329078e8523205";
