@@ -7,31 +7,8 @@ use rayon::prelude::*;
 use crate::kernels::NR;
 use crate::kernels::gemm::panel_len;
 
-/// Rows of a panel that a task fills.
+/// Rows of a panel that a task fills, where they are read one by one.
 const ROWS: usize = 64;
-
-/// Fills the panels of a (depth, columns) matrix: `row(k)(j)` is its number in row `k`
-/// and column `j`. Columns beyond the last are left as they are.
-pub(super) fn fill<F: Fn(usize) -> f32>(
-    panels: &mut [f32],
-    (depth, columns): (usize, usize),
-    row: impl Fn(usize) -> F + Sync,
-) {
-    let panels = &mut panels[..panel_len(depth, columns)];
-    let tasks = panels.par_chunks_mut(ROWS * NR).enumerate();
-    tasks.for_each(|(task, rows)| {
-        for (i, to) in rows.chunks_exact_mut(NR).enumerate() {
-            let at = task * ROWS + i;
-            let (panel, k) = (at / depth, at % depth);
-            let first = panel * NR;
-            let number = row(k);
-            let live = NR.min(columns - first);
-            for (j, to) in to[..live].iter_mut().enumerate() {
-                *to = number(first + j);
-            }
-        }
-    });
-}
 
 /// Fills the panels of a (depth, columns) matrix of `weight`, which is (columns, depth):
 /// the number in row `k` and column `j` is `map(weight[j][order[k]])`. A column at a time is
@@ -66,23 +43,197 @@ pub(super) fn fill_transposed(
     });
 }
 
+/// Fills the panels of a (columns, depth) matrix out of `from`, the panels of the same matrix
+/// transposed, (depth, columns). Squares of NR x NR numbers, each without gaps on either side,
+/// change places. Columns beyond the last are left as they are.
+pub(super) fn turn(panels: &mut [f32], (depth, columns): (usize, usize), from: &[f32]) {
+    let panels = &mut panels[..panel_len(columns, depth)];
+    let from = &from[..panel_len(depth, columns)];
+    let (panels, _) = panels.as_chunks_mut::<NR>();
+    let (from, _) = from.as_chunks::<NR>();
+    let tasks = panels.par_chunks_mut(columns).enumerate();
+    tasks.for_each(|(panel, to)| {
+        let first = panel * NR;
+        let live = NR.min(depth - first);
+        for (j, to) in to.chunks_mut(NR).enumerate() {
+            let from = &from[j * depth + first..][..live];
+            for (column, from) in from.iter().enumerate() {
+                for (to, &x) in to.iter_mut().zip(from) {
+                    to[column] = x;
+                }
+            }
+        }
+    });
+}
+
+/// How the weights of a convolution lie in the matrix that its panels hold: the number at depth
+/// `tap * inner + i` and column `j` is `weight[j * column_step + i * inner_step + tap]`, with the
+/// taps counted from behind if they are turned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taps {
+    pub taps: usize,
+    pub inner: usize,
+    pub columns: usize,
+    pub column_step: usize,
+    pub inner_step: usize,
+    pub turned: bool,
+}
+
+/// Panels from which on a task fills a whole one, so that each line of the weights is read once.
+/// Below, the weights are small, and there should be tasks for all threads.
+const MANY_PANELS: usize = 8;
+
+/// Fills the panels of a convolution: each number is `map` of the weight. Columns beyond the last
+/// are left as they are.
+pub(super) fn fill_taps(
+    panels: &mut [f32],
+    at: Taps,
+    weight: &[f32],
+    map: impl Fn(f32) -> f32 + Sync,
+) {
+    let depth = at.taps * at.inner;
+    let panels = &mut panels[..panel_len(depth, at.columns)];
+    let many = panels.len() / (depth * NR) >= MANY_PANELS;
+    let of_task = if many { at.taps } else { 1 };
+    let tasks = panels.par_chunks_mut(of_task * at.inner * NR).enumerate();
+    tasks.for_each(|(task, to)| {
+        let first = task * of_task;
+        let (panel, first) = (first / at.taps, first % at.taps);
+        let live = NR.min(at.columns - panel * NR);
+        let (to, _) = to.as_chunks_mut::<NR>();
+        let from = &weight[panel * NR * at.column_step..];
+        for i in 0..at.inner {
+            let from = &from[i * at.inner_step..];
+            for t in 0..of_task {
+                let tap = match at.turned {
+                    true => at.taps - 1 - (first + t),
+                    false => first + t,
+                };
+                let row = &mut to[t * at.inner + i][..live];
+                for (j, to) in row.iter_mut().enumerate() {
+                    *to = map(from[j * at.column_step + tap]);
+                }
+            }
+        }
+    });
+}
+
+/// Calls `add(weight, gradient, number)` for each weight of a convolution, (columns, inner, taps),
+/// where `number` stands in the panels of its (taps · inner, columns) matrix.
+pub(super) fn scatter_taps(
+    panels: &[f32],
+    (columns, inner, taps): (usize, usize, usize),
+    (weight, grad): (&[f32], &mut [f32]),
+    add: impl Fn(f32, &mut f32, f32) + Sync,
+) {
+    let depth = inner * taps;
+    // A divisor of NR, so that the columns of a task lie in one panel.
+    let of_task = if columns >= MANY_PANELS * NR { NR } else { 4 };
+    let weights = weight.par_chunks(of_task * depth);
+    let tasks = weights.zip(grad.par_chunks_mut(of_task * depth));
+    tasks.enumerate().for_each(|(task, (weight, grad))| {
+        let first = task * of_task;
+        let panel = &panels[first / NR * depth * NR + first % NR..];
+        let live = weight.len() / depth;
+        for i in 0..inner {
+            for tap in 0..taps {
+                let row = &panel[(tap * inner + i) * NR..][..live];
+                for (j, &number) in row.iter().enumerate() {
+                    let at = j * depth + i * taps + tap;
+                    add(weight[at], &mut grad[at], number);
+                }
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Fills the panels of a (depth, columns) matrix one by one: `row(k)(j)` is its number in row
+    /// `k` and column `j`. Columns beyond the last are left as they are.
+    fn fill<F: Fn(usize) -> f32>(
+        panels: &mut [f32],
+        (depth, columns): (usize, usize),
+        row: impl Fn(usize) -> F,
+    ) {
+        for (k, j) in (0..depth).flat_map(|k| (0..columns).map(move |j| (k, j))) {
+            panels[(j / NR * depth + k) * NR + j % NR] = row(k)(j);
+        }
+    }
+
     #[test]
-    fn every_number_lands_in_its_place() {
-        for (depth, columns) in [(1, 1), (3, 16), (70, 17), (64, 33), (200, 5)] {
-            let mut panels = vec![-1.0; panel_len(depth, columns)];
-            fill(&mut panels, (depth, columns), |k| {
-                move |j| (k * 100 + j) as f32
-            });
-            for (k, j) in (0..depth).flat_map(|k| (0..columns).map(move |j| (k, j))) {
-                let at = (j / NR * depth + k) * NR + j % NR;
-                assert_eq!(panels[at], (k * 100 + j) as f32, "({k}, {j}) of {columns}");
+    fn panels_are_turned_number_by_number() {
+        for (depth, columns) in [(1, 1), (3, 16), (70, 17), (64, 33), (200, 5), (5, 100)] {
+            let number = |k: usize, j: usize| (k * 1000 + j) as f32;
+            let mut from = vec![f32::NAN; panel_len(depth, columns)];
+            fill(&mut from, (depth, columns), |k| move |j| number(k, j));
+            let [mut got, mut want] = [(); 2].map(|()| vec![-1.0; panel_len(columns, depth)]);
+            turn(&mut got, (depth, columns), &from);
+            fill(&mut want, (columns, depth), |j| move |k| number(k, j));
+            assert_eq!(got, want, "{depth}, {columns}");
+        }
+    }
+
+    /// Both ways in which a convolution's weights (outputs, inputs, taps) are read.
+    fn both_ways((outputs, inputs, taps): (usize, usize, usize)) -> [Taps; 2] {
+        let forward = Taps {
+            taps,
+            inner: inputs,
+            columns: outputs,
+            column_step: inputs * taps,
+            inner_step: taps,
+            turned: false,
+        };
+        let backward = Taps {
+            taps,
+            inner: outputs,
+            columns: inputs,
+            column_step: taps,
+            inner_step: inputs * taps,
+            turned: true,
+        };
+        [forward, backward]
+    }
+
+    #[test]
+    fn weights_of_convolutions_are_filled_as_their_numbers_one_by_one() {
+        for size in [
+            (1, 1, 1),
+            (5, 3, 9),
+            (17, 20, 6),
+            (130, 7, 9),
+            (16, 140, 25),
+        ] {
+            let weight: Vec<f32> = (0..size.0 * size.1 * size.2).map(|i| i as f32).collect();
+            for at in both_ways(size) {
+                let depth = at.taps * at.inner;
+                let [mut got, mut want] =
+                    [(); 2].map(|()| vec![-1.0; panel_len(depth, at.columns)]);
+                fill_taps(&mut got, at, &weight, |w| 2.0 * w);
+                fill(&mut want, (depth, at.columns), |k| {
+                    let (tap, i, weight) = (k / at.inner, k % at.inner, &weight);
+                    let tap = if at.turned { at.taps - 1 - tap } else { tap };
+                    move |j| 2.0 * weight[j * at.column_step + i * at.inner_step + tap]
+                });
+                assert_eq!(got, want, "{at:?}");
             }
-            let filled = panels.iter().filter(|&&x| x >= 0.0).count();
-            assert_eq!(filled, depth * columns);
+        }
+    }
+
+    #[test]
+    fn gradients_come_back_to_the_weights_that_were_filled() {
+        for size in [(1, 1, 1), (5, 3, 9), (17, 20, 6), (130, 7, 9)] {
+            let weight: Vec<f32> = (0..size.0 * size.1 * size.2).map(|i| i as f32).collect();
+            let [at, _] = both_ways(size);
+            let mut panels = vec![f32::NAN; panel_len(at.taps * at.inner, at.columns)];
+            fill_taps(&mut panels, at, &weight, |w| w + 0.5);
+            let mut grad = vec![100.0; weight.len()];
+            scatter_taps(&panels, size, (&weight, &mut grad), |w, grad, number| {
+                *grad += number - w;
+            });
+            assert!(grad.iter().all(|&g| g == 100.5), "{size:?}");
         }
     }
 

@@ -6,6 +6,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
+use std::ops::Range;
+
 use super::transform::{RUN, data_run, down_tile, up_tile};
 use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
 use crate::kernels::NR;
@@ -144,6 +146,34 @@ unsafe fn data_block<V: Vector>(
     }
 }
 
+/// Panels side by side whose products at a point are computed together.
+struct Group {
+    first: usize,
+    panels: usize,
+    /// The first panel of the round.
+    round: usize,
+}
+
+impl Group {
+    /// Where the products, or the transformed gradients, of a point begin: the groups lie one
+    /// behind the other, each as (point, tile, column).
+    #[inline(always)]
+    fn start(&self, point: usize, tiles: usize) -> usize {
+        ((self.first - self.round) * POINTS + self.panels * point) * tiles * NR
+    }
+}
+
+/// Cuts the panels of a round into groups as wide as the tiles of the instruction set.
+#[inline(always)]
+fn groups<T: Micro>(round: &Range<usize>) -> impl Iterator<Item = Group> + use<T> {
+    let (first, end) = (round.start, round.end);
+    (first..end).step_by(T::PANELS).map(move |at| Group {
+        first: at,
+        panels: T::PANELS.min(end - at),
+        round: first,
+    })
+}
+
 /// # Safety
 /// As for [`weights`].
 #[inline(always)]
@@ -156,7 +186,7 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
     store: Store,
     scratch: &mut [f32],
 ) {
-    let c = shape.inputs;
+    let (c, step) = (shape.inputs, shape.panel_step());
     let (v, m) = scratch.split_at_mut(POINTS * shape.block(BLOCK_BYTES) * c);
     for (first, count) in shape.blocks(BLOCK_BYTES) {
         // SAFETY: the block's tiles lie within the image, the transforms within
@@ -166,33 +196,39 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
             for some in shape.rounds() {
                 // A point after the other: its inputs stay near for all of the panels.
                 for point in 0..POINTS {
-                    for (i, panel) in some.clone().enumerate() {
+                    for group in groups::<T>(&some) {
+                        let weights = weights.as_ptr();
                         small::product::<T>(
-                            (count, c),
+                            (count, c, group.panels),
                             v.as_ptr().add(point * count * c),
-                            weights.as_ptr().add((panel * POINTS + point) * c * NR),
-                            m.as_mut_ptr().add((i * POINTS + point) * count * NR),
+                            (weights.add((group.first * POINTS + point) * c * NR), step),
+                            m.as_mut_ptr().add(group.start(point, count)),
                         );
                     }
                 }
-                for (i, panel) in some.enumerate() {
-                    let mut padded = [0.0; NR];
-                    if let Some(bias) = bias {
-                        padded.copy_from_slice(&bias[panel * NR..][..NR]);
+                for group in groups::<T>(&some) {
+                    for panel in 0..group.panels {
+                        let column = (group.first + panel) * NR;
+                        let mut padded = [0.0; NR];
+                        if let Some(bias) = bias {
+                            padded.copy_from_slice(&bias[column..][..NR]);
+                        }
+                        let m = m.as_ptr().add(group.start(0, count) + panel * NR);
+                        let m = (m, group.panels * NR);
+                        let y = y.as_mut_ptr().add(column);
+                        by_kernel!(
+                            shape,
+                            output_block::<V>(shape, (first, count), m, &padded, y, store)
+                        );
                     }
-                    let m = m.as_ptr().add(i * POINTS * count * NR);
-                    let y = y.as_mut_ptr().add(panel * NR);
-                    by_kernel!(
-                        shape,
-                        output_block::<V>(shape, (first, count), m, &padded, y, store)
-                    );
                 }
             }
         }
     }
 }
 
-/// Transforms the products of one panel over a block of tiles into outputs.
+/// Transforms the products `m` of one panel over a block of tiles, which are `row` numbers apart,
+/// into outputs.
 ///
 /// # Safety
 /// As for [`weights`].
@@ -200,7 +236,7 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
 unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
     shape: &Winograd,
     (first, count): (usize, usize),
-    m: *const f32,
+    (m, row): (*const f32, usize),
     bias: &[f32; NR],
     y: *mut f32,
     store: Store,
@@ -216,7 +252,7 @@ unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
         for lane in (0..NR).step_by(V::LANES) {
             // SAFETY: the tile's rows and columns lie within the output.
             unsafe {
-                let tile = down_tile::<V, M>(m.add(t * NR + lane), count * NR);
+                let tile = down_tile::<V, M>(m.add(t * row + lane), count * row);
                 let bias = V::load(bias.as_ptr().add(lane));
                 let corner =
                     y.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
@@ -254,25 +290,29 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     d: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let c = shape.inputs;
+    let (c, step) = (shape.inputs, shape.panel_step());
     let (v, q) = scratch.split_at_mut(POINTS * shape.block(GRAD_BLOCK_BYTES) * c);
     for (first, count) in shape.blocks(GRAD_BLOCK_BYTES) {
         // SAFETY: as in `product`.
         unsafe {
             data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
             for some in shape.rounds() {
-                for (i, panel) in some.clone().enumerate() {
-                    let g = g.as_ptr().add(panel * NR);
-                    let q = q.as_mut_ptr().add(i * POINTS * count * NR);
-                    by_kernel!(shape, grad_block::<V>(shape, (first, count), g, q));
+                for group in groups::<T>(&some) {
+                    for panel in 0..group.panels {
+                        let g = g.as_ptr().add((group.first + panel) * NR);
+                        let q = q.as_mut_ptr().add(group.start(0, count) + panel * NR);
+                        let q = (q, group.panels * NR);
+                        by_kernel!(shape, grad_block::<V>(shape, (first, count), g, q));
+                    }
                 }
                 for point in 0..POINTS {
-                    for (i, panel) in some.clone().enumerate() {
+                    for group in groups::<T>(&some) {
+                        let d = d.as_mut_ptr();
                         small::transposed::<T>(
-                            (count, c),
+                            (count, c, group.panels),
                             v.as_ptr().add(point * count * c),
-                            q.as_ptr().add((i * POINTS + point) * count * NR),
-                            d.as_mut_ptr().add((panel * POINTS + point) * c * NR),
+                            q.as_ptr().add(group.start(point, count)),
+                            (d.add((group.first * POINTS + point) * c * NR), step),
                         );
                     }
                 }
@@ -282,7 +322,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
 }
 
 /// Transforms one panel of the output gradients of a block of tiles into `q`, stored as (point,
-/// tile, channel).
+/// tile, channel), with the tiles `row` numbers apart.
 ///
 /// # Safety
 /// As for [`weights`].
@@ -291,7 +331,7 @@ unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
     shape: &Winograd,
     (first, count): (usize, usize),
     g: *const f32,
-    q: *mut f32,
+    (q, row): (*mut f32, usize),
 ) {
     let (down, across) = shape.tiles();
     let image = shape.height * shape.width * shape.outputs;
@@ -314,7 +354,7 @@ unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
                         }
                     }
                 }
-                up_tile(&tile, q.add(t * NR + lane), count * NR);
+                up_tile(&tile, q.add(t * row + lane), count * row);
             }
         }
         j += 1;

@@ -24,6 +24,7 @@ mod blocks;
 mod transform;
 
 use super::gemm::{Store, panel_len, panels};
+use super::tile::MAX_PANELS;
 use super::{Kernels, NR};
 
 pub(super) use blocks::{product, transposed, weight_grad, weights};
@@ -112,10 +113,15 @@ impl Winograd {
         (self.height.div_ceil(tile), self.width.div_ceil(tile))
     }
 
+    /// Returns the number of tiles of one image.
+    pub fn tiles_of_image(&self) -> usize {
+        let (down, across) = self.tiles();
+        down * across
+    }
+
     /// Returns the number of tiles of all images.
     fn all_tiles(&self) -> usize {
-        let (down, across) = self.tiles();
-        self.images * down * across
+        self.images * self.tiles_of_image()
     }
 
     /// Returns (height, width) of an input image with its border, which covers whole tiles; pixels
@@ -131,10 +137,15 @@ impl Winograd {
         POINTS * panel_len(self.inputs, self.outputs)
     }
 
+    /// Returns the distance from a panel of the transformed weights to the next.
+    fn panel_step(&self) -> usize {
+        POINTS * self.inputs * NR
+    }
+
     /// Returns the largest number of tiles that are transformed at a time, so that they fit `bytes`
     /// bytes.
     fn most(&self, bytes: usize) -> usize {
-        let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
+        let most = bytes / (POINTS * (self.inputs + self.near_columns()) * size_of::<f32>());
         // Weights that do not stay in the L2 cache must be used for many tiles each time they are
         // read.
         let least = match (self.is_far(), bytes) {
@@ -169,8 +180,14 @@ impl Winograd {
     fn columns(&self) -> usize {
         match self.is_far() {
             true => self.outputs,
-            false => NR,
+            false => self.near_columns(),
         }
+    }
+
+    /// Output channels whose products are there at a time of weights that are near: those of the
+    /// widest register tile.
+    fn near_columns(&self) -> usize {
+        self.outputs.min(MAX_PANELS * NR)
     }
 
     /// The panels of output channels that are computed together, one round after the other.
@@ -199,7 +216,7 @@ impl Winograd {
 
     /// Returns the number of floats of the weights, or their gradient, in the panels of the direct
     /// product.
-    fn panels_len(&self) -> usize {
+    pub fn panels_len(&self) -> usize {
         panel_len(self.kernel * self.kernel * self.inputs, self.outputs)
     }
 

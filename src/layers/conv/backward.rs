@@ -2,17 +2,15 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
+use crate::kernels::Kernels;
 use crate::kernels::gemm::Patches;
 use crate::kernels::winograd::Winograd;
-use crate::kernels::{Kernels, NR};
 use crate::tape::{Backward, Params, reduce};
 use crate::tensor::Arena;
 
-use super::super::panels;
+use super::super::panels::{self, Taps};
 use super::super::window::{bordered, dilate};
-use super::{ConvOp, PartialSums, Scratch};
+use super::{ConvOp, PartialSums, Scratch, points};
 
 /// The gradient of the loss with respect to a layer's output.
 pub(in crate::layers) enum OutputGrad<'a> {
@@ -79,16 +77,26 @@ impl ConvOp {
             return;
         }
         let (weight, weights) = (params.value(self.weight), self.weights);
-        let (taps, channels) = (self.window.kernel.area(), self.input.channels);
-        let out = self.output.channels;
-        panels::fill(&mut self.backward_weights, (taps * out, channels), |row| {
-            let (tap, o) = (row / out, row % out);
-            let from = &weight[o * channels * taps + taps - 1 - tap..];
-            move |c| weights.effective(from[c * taps])
+        // Each column is an input channel, and each kernel is rotated.
+        let forward = self.weight_taps();
+        let taps = Taps {
+            inner: forward.columns,
+            columns: forward.inner,
+            column_step: forward.inner_step,
+            inner_step: forward.column_step,
+            turned: true,
+            ..forward
+        };
+        panels::fill_taps(&mut self.backward_weights, taps, weight, |w| {
+            weights.effective(w)
         });
         if let Some([_, shape]) = &self.winograd {
-            let panels = &self.backward_weights;
-            kernels.winograd_weights(shape, panels, &mut self.backward_points);
+            points::of_weights(
+                kernels,
+                shape,
+                &self.backward_weights,
+                &mut self.backward_points,
+            );
         }
         self.backward_version = params.version();
     }
@@ -210,23 +218,18 @@ impl ConvOp {
             }
         };
         if let Some([shape, _]) = &self.winograd {
-            kernels.winograd_weight_grad(shape, sum, &mut self.weight_grad);
+            points::to_weight_grad(kernels, shape, sum, &mut self.weight_grad);
             sum = &self.weight_grad;
         }
         let (weight, grad) = cx.params.value_and_grad(self.weight);
-        let (taps, channels) = (window.kernel.area(), self.input.channels);
-        let (depth, weights) = (taps * channels, self.weights);
-        let rows = weight.par_chunks_exact(depth);
-        let rows = rows.zip(grad.par_chunks_exact_mut(depth)).enumerate();
-        rows.with_min_len(4).for_each(|(o, (weight, grad))| {
-            let panel = &sum[o / NR * depth * NR + o % NR..];
-            let each = weight.chunks_exact(taps).zip(grad.chunks_exact_mut(taps));
-            for (c, (weight, grad)) in each.enumerate() {
-                for (tap, (&w, grad)) in weight.iter().zip(grad).enumerate() {
-                    let dw = panel[(tap * channels + c) * NR];
-                    *grad += weights.pullback(w, dw);
-                }
-            }
+        let size = (
+            self.output.channels,
+            self.input.channels,
+            window.kernel.area(),
+        );
+        let weights = self.weights;
+        panels::scatter_taps(sum, size, (weight, grad), |w, grad, dw| {
+            *grad += weights.pullback(w, dw);
         });
     }
 }

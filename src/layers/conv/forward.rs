@@ -6,7 +6,7 @@ use crate::tape::Forward;
 
 use super::super::panels;
 use super::super::window::{bordered, bordered_patterns};
-use super::{ConvOp, Scratch};
+use super::{ConvOp, Scratch, points};
 
 impl ConvOp {
     /// Packs the weights for the forward pass, if they have changed.
@@ -16,15 +16,17 @@ impl ConvOp {
             return;
         }
         let (weight, weights) = (cx.params.value(self.weight), self.weights);
-        let (taps, channels) = (self.window.kernel.area(), self.input.channels);
-        let size = (taps * channels, self.output.channels);
-        panels::fill(&mut self.forward_weights, size, |row| {
-            let (tap, c) = (row / channels, row % channels);
-            let from = &weight[c * taps + tap..];
-            move |o| weights.effective(from[o * channels * taps])
+        let taps = self.weight_taps();
+        panels::fill_taps(&mut self.forward_weights, taps, weight, |w| {
+            weights.effective(w)
         });
         if let Some([shape, _]) = winograd {
-            kernels.winograd_weights(shape, &self.forward_weights, &mut self.forward_points);
+            points::of_weights(
+                kernels,
+                shape,
+                &self.forward_weights,
+                &mut self.forward_points,
+            );
         }
         if let Some(shape) = &self.lookup {
             kernels.lookup_tables(shape, &self.forward_weights, &mut self.tables);

@@ -29,6 +29,7 @@ mod forward;
 mod grouped;
 mod layer;
 mod partial_sums;
+mod points;
 mod stacked;
 
 use crate::error::Result;
@@ -38,6 +39,7 @@ use crate::kernels::winograd::Winograd;
 use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
+use super::panels::Taps;
 use super::weights::{Terms, Weights};
 use super::window::{Window, fill_border};
 
@@ -287,6 +289,19 @@ impl ConvOp {
             sides,
             rows,
         )))
+    }
+
+    /// How the weights lie in the panels of the forward pass.
+    fn weight_taps(&self) -> Taps {
+        let (taps, inputs) = (self.window.kernel.area(), self.input.channels);
+        Taps {
+            taps,
+            inner: inputs,
+            columns: self.output.channels,
+            column_step: inputs * taps,
+            inner_step: taps,
+            turned: false,
+        }
     }
 
     /// Returns the patches of an input image with its border.

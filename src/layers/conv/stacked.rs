@@ -22,11 +22,21 @@ use crate::tensor::{Arena, Shape};
 use super::super::column_parts::{ColumnParts, FAR_BYTES, Part};
 use super::super::tensor_spec::product;
 
-/// Output channels of a part of so many: each part transforms the images anew, and there
-/// should be a few parts for threads to work on.
+/// Output channels of a part of the products, of so many: each part transforms the images anew,
+/// and what one thread has at hand should not grow with them.
 fn part_of(channels: usize) -> usize {
+    (channels / 2).clamp(64, 256).next_multiple_of(NR)
+}
+
+/// Output channels of a part of the weight gradient, whose parts alone are work for threads.
+fn grad_part_of(channels: usize) -> usize {
     (channels / 4).clamp(64, 128).next_multiple_of(NR)
 }
+
+/// Tiles of a task of the products, at least: the weights are read once for each task.
+const TASK_TILES: usize = 96;
+/// Groups of images of a part, at most.
+const GROUPS: usize = 8;
 
 /// Tiles over which sums of the weight gradient stay in the near caches, at least.
 const GRAD_TILES: usize = 256;
@@ -47,7 +57,9 @@ struct Direction {
     images: Arena,
     /// The pixels that come out.
     outputs: ColumnParts,
-    /// Working memory of a part's products.
+    /// Images of a task.
+    group: usize,
+    /// Working memory of a task.
     tiles: Pool<Arena>,
 }
 
@@ -64,7 +76,9 @@ impl Direction {
             output.channels,
             part_of(output.channels),
         );
-        let scratch = scratch(&shape, output.channels, rows);
+        let group = group_of(&shape, rows);
+        let scratch = scratch(&shape, outputs.parts[0].columns, group);
+        let tasks = outputs.parts.len() * rows.div_ceil(group);
         Self {
             shape,
             input,
@@ -73,7 +87,8 @@ impl Direction {
             width,
             step: height * width * input.channels,
             images: Arena::zeros(rows * height * width * input.channels),
-            tiles: Pool::new(outputs.parts.len(), || Arena::zeros(scratch)),
+            tiles: Pool::new(tasks, || Arena::zeros(scratch)),
+            group,
             outputs,
         }
     }
@@ -90,27 +105,39 @@ impl Direction {
         }
     }
 
-    /// Computes the outputs of `live` images, part by part.
+    /// Computes the outputs of `live` images. A task is a part of the output channels of a group
+    /// of images.
     fn product(&mut self, kernels: &Kernels, live: usize, weights: &[f32], bias: Option<&[f32]>) {
-        let (shape, images, tiles) = (self.shape, self.images.as_slice(), &self.tiles);
+        let (shape, tiles, group) = (self.shape, &self.tiles, self.group);
+        let images = &self.images[..live * self.step];
         let of_channel = shape.weights_len() / self.output.channels;
+        let of_group = (group * self.step, group * self.output.pixels());
         self.outputs.parts.par_iter_mut().for_each(|part| {
-            let shape = shape.part(live, part.columns, GRAD_TILES);
-            let weights = &weights[of_channel * part.first..];
-            let bias = bias.map(|bias| &bias[part.first..][..part.columns]);
-            tiles.with(|tiles| {
-                let y = part.values.as_mut_slice();
-                kernels.winograd_product(&shape, images, weights, bias, y, Store::Assign, tiles);
+            let (first, columns) = (part.first, part.columns);
+            let weights = &weights[of_channel * first..];
+            let bias = bias.map(|bias| &bias[first..][..columns]);
+            let groups = images.par_chunks(of_group.0);
+            let groups = groups.zip(part.values.par_chunks_mut(of_group.1 * columns));
+            groups.for_each(|(images, y)| {
+                let shape = shape.part(images.len() / self.step, columns, GRAD_TILES);
+                tiles.with(|tiles| {
+                    let store = Store::Assign;
+                    kernels.winograd_product(&shape, images, weights, bias, y, store, tiles);
+                });
             });
         });
     }
 }
 
-/// The numbers that the work on a part of the output channels takes, for `rows` images and for
-/// fewer.
-fn scratch(shape: &Winograd, channels: usize, rows: usize) -> usize {
-    let part = shape.part(rows, part_of(channels).min(channels), GRAD_TILES);
-    part.most_scratch_len()
+/// Images of a task of the products, of so many.
+fn group_of(shape: &Winograd, rows: usize) -> usize {
+    let enough = TASK_TILES.div_ceil(shape.tiles_of_image());
+    rows.div_ceil(GROUPS).max(enough).min(rows).max(1)
+}
+
+/// The numbers that the work on so many output channels takes, for `rows` images and for fewer.
+fn scratch(shape: &Winograd, columns: usize, rows: usize) -> usize {
+    shape.part(rows, columns, GRAD_TILES).most_scratch_len()
 }
 
 /// A convolution over all images of a batch; see the module's page.
@@ -140,12 +167,9 @@ impl Stacked {
         [padding, margin]: [(usize, usize); 2],
         (rows, chunks): (usize, usize),
     ) -> Self {
-        let grad_output = ColumnParts::new(
-            rows * output.pixels(),
-            output.channels,
-            part_of(output.channels),
-        );
-        let scratch = scratch(&forward, output.channels, rows);
+        let part = grad_part_of(output.channels);
+        let grad_output = ColumnParts::new(rows * output.pixels(), output.channels, part);
+        let scratch = scratch(&forward, grad_output.parts[0].columns, rows);
         Self {
             tiles: Pool::new(grad_output.parts.len(), || Arena::zeros(scratch)),
             grad_output,
@@ -172,14 +196,22 @@ impl Stacked {
             2 * output.len() as u64,
             input.len() as u64,
         ];
+        let rows = rows.max(1);
         let work = |shape: &Winograd, channels: usize| {
-            let parts = channels.div_ceil(part_of(channels)) as u64;
-            product(&[parts, scratch(shape, channels, rows.max(1)) as u64])
+            let (part, group) = (part_of(channels).min(channels), group_of(shape, rows));
+            let tasks = channels.div_ceil(part) * rows.div_ceil(group);
+            product(&[tasks as u64, scratch(shape, part, group) as u64])
+        };
+        let grads = |channels: usize| {
+            let part = grad_part_of(channels).min(channels);
+            let parts = channels.div_ceil(part) as u64;
+            product(&[parts, scratch(&forward, part, rows) as u64])
         };
         let all = [
             product(&[rows as u64, image.iter().sum()]),
             forward.weights_len() as u64,
-            product(&[2, work(&forward, output.channels)]),
+            work(&forward, output.channels),
+            grads(output.channels),
             work(&backward, input.channels),
         ];
         all.into_iter().fold(0, u64::saturating_add)
@@ -236,7 +268,7 @@ impl Stacked {
         let (backward, images) = (&self.backward, self.forward.images.as_slice());
         let (shape, tiles) = (self.forward.shape, &self.tiles);
         let channels = self.forward.output.channels;
-        let of_part = shape.weights_len() / channels * part_of(channels);
+        let of_part = shape.weights_len() / channels * grad_part_of(channels);
         let work = self.grad_output.parts.par_iter_mut();
         let work = work.zip(self.weight_grad.par_chunks_mut(of_part));
         work.for_each(|(part, sums)| {

@@ -9,7 +9,7 @@ use crate::bits;
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
 use crate::tape::tree::{self, Step};
-use crate::tape::{Backward, Forward, Op, ParamId, Phase, Pool, Rows, Tape, Value};
+use crate::tape::{Backward, Forward, Op, ParamId, Params, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::column_parts::{ColumnParts, FAR_BYTES};
@@ -167,6 +167,22 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
 }
 
 impl LinearOp {
+    /// Packs the weights for the forward pass, if they have changed.
+    fn pack_forward_weights(&mut self, params: &Params) {
+        if self.version == params.version() {
+            return;
+        }
+        let (weight, inverse) = (params.value(self.weight), &self.inverse);
+        let (panels, size) = (&mut self.forward_weights, (self.depth, self.out));
+        match self.weights {
+            Weights::Real => panels::fill_transposed(panels, size, weight, inverse, |w| w),
+            Weights::Binary => {
+                panels::fill_transposed(panels, size, weight, inverse, bits::sign);
+            }
+        }
+        self.version = params.version();
+    }
+
     /// `dx += dL·(L[x_i = 1] - L[x_i = 0])` for every row whose loss counts; of signs the
     /// half of it.
     fn add_differences(&mut self, levels: Levels, cx: &mut Backward<'_>) {
@@ -210,17 +226,7 @@ impl LinearOp {
 impl Op for LinearOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
-        if self.version != cx.params.version() {
-            let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
-            let (panels, size) = (&mut self.forward_weights, (depth, out));
-            match self.weights {
-                Weights::Real => panels::fill_transposed(panels, size, weight, inverse, |w| w),
-                Weights::Binary => {
-                    panels::fill_transposed(panels, size, weight, inverse, bits::sign);
-                }
-            }
-            self.version = cx.params.version();
-        }
+        self.pack_forward_weights(cx.params);
         let x = cx.x(0);
         let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
@@ -257,12 +263,9 @@ impl Op for LinearOp {
             self.add_differences(levels, &mut cx);
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
-                let (weight, inverse) = (cx.params.value(self.weight), &self.inverse);
-                let weights = self.weights;
-                panels::fill(&mut self.backward_weights, (out, depth), |j| {
-                    let from = &weight[j * depth..][..depth];
-                    move |k| weights.effective(from[inverse[k]])
-                });
+                self.pack_forward_weights(cx.params);
+                let from = &self.forward_weights;
+                panels::turn(&mut self.backward_weights, (depth, out), from);
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
