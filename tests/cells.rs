@@ -44,6 +44,7 @@ fn record(suite: &Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord
         flip_ratios: Default::default(),
         saturated: None,
         saturated_layers: Default::default(),
+        dead_layers: vec![],
         bit_flips: None,
         bit_flips_layers: Default::default(),
     });
@@ -57,6 +58,7 @@ fn record(suite: &Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord
         mean_of_16: None::<Evaluation>,
         threshold: None,
         few_shot: None,
+        troubles: vec![],
         train_seconds: 1.0,
         provenance: Provenance::here("scalar"),
     };

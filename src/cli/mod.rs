@@ -208,7 +208,7 @@ pub fn main() -> ExitCode {
 
 fn complain(what: &str, code: u8) -> ExitCode {
     // Some messages quote files, which may hold anything.
-    output::note(&format!("error: {}", output::one_line(what)));
+    output::note(&output::error(&output::one_line(what)));
     ExitCode::from(code)
 }
 

@@ -30,19 +30,20 @@ impl Shown for String {
     }
 }
 
-/// A text that stands out where the stream shows it.
+/// A text whose beginning stands out where the stream shows it.
 #[derive(Clone, Debug)]
 pub struct Styled {
-    text: String,
+    head: String,
+    rest: String,
     code: &'static str,
 }
 
 impl Shown for Styled {
     fn shown(&self, coloured: bool) -> String {
-        let text = clean(&self.text);
+        let (head, rest) = (clean(&self.head), clean(&self.rest));
         match coloured {
-            true => format!("\x1b[{}m{text}\x1b[0m", self.code),
-            false => text,
+            true => format!("\x1b[{}m{head}\x1b[0m{rest}", self.code),
+            false => head + &rest,
         }
     }
 }
@@ -146,14 +147,29 @@ pub fn terminal_size() -> (usize, usize) {
 
 /// Bold, where the stream shows it.
 pub fn bold(text: &str) -> Styled {
-    let text = text.to_string();
-    Styled { text, code: "1" }
+    Styled {
+        head: text.to_string(),
+        rest: String::new(),
+        code: "1",
+    }
 }
 
-/// Prominent, where the stream shows it.
+/// What a person should know although nothing failed, as cargo writes it.
 pub fn warning(text: &str) -> Styled {
-    let text = text.to_string();
-    Styled { text, code: "1;33" }
+    labelled("warning", "1;33", text)
+}
+
+/// What went wrong, as cargo writes it.
+pub fn error(text: &str) -> Styled {
+    labelled("error", "1;31", text)
+}
+
+fn labelled(label: &str, code: &'static str, text: &str) -> Styled {
+    Styled {
+        head: label.to_string(),
+        rest: format!(": {text}"),
+        code,
+    }
 }
 
 /// `29034` as `29,034`.

@@ -46,35 +46,63 @@ pub struct Shares {
     pub layers: BTreeMap<String, f64>,
 }
 
+/// What [`Activity::measure`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Saturated units; absent without units that saturate.
+    pub saturated: Option<Shares>,
+    /// Bits that have changed since the last call; absent without bits, or on the first call.
+    pub changed: Option<Shares>,
+    /// Layers of which no unit tells any two of the images apart, ReLUs among them.
+    pub dead: Vec<String>,
+}
+
 /// A layer of units.
 struct Watched {
     name: String,
     /// Its place in the spec.
     layer: usize,
-    probability: Probability,
+    /// What saturates; a ReLU does not.
+    probability: Option<Probability>,
     /// Whether it emits bits.
     binary: bool,
+}
+
+/// Whether a layer's units tell images apart.
+#[derive(Default)]
+struct Telling {
+    /// What they emit for the first image.
+    first: Vec<f32>,
+    images: usize,
+    differ: bool,
 }
 
 /// The layers of units of a network that saturate, in order.
 fn watched(spec: &ModelSpec) -> Vec<Watched> {
     let mut found = Vec::new();
+    let mut units = 0;
     for (layer, of) in spec.layers.iter().enumerate() {
         let rule = of.get::<Binary>().and_then(|unit| unit.rule().ok());
         let probability = match (rule, of.get::<Activation>().map(|a| a.function)) {
-            (Some(rule), _) => Some(rule.probability()),
-            (_, Some(Function::HardSigmoid)) => Some(Probability::HardSigmoid),
-            (_, Some(Function::Sigmoid)) => Some(Probability::Sigmoid),
+            (Some(rule), _) => Some(Some(rule.probability())),
+            (_, Some(Function::HardSigmoid)) => Some(Some(Probability::HardSigmoid)),
+            (_, Some(Function::Sigmoid)) => Some(Some(Probability::Sigmoid)),
+            (_, Some(Function::Relu)) => Some(None),
             _ => None,
         };
-        if let Some(probability) = probability {
-            found.push(Watched {
-                name: format!("activation{}", found.len() + 1),
-                layer,
-                probability,
-                binary: of.is::<Binary>(),
-            });
-        }
+        let Some(probability) = probability else {
+            continue;
+        };
+        units += usize::from(probability.is_some());
+        found.push(Watched {
+            name: match probability {
+                Some(_) => format!("activation{units}"),
+                None => of.label().to_string(),
+            },
+            layer,
+            probability,
+            binary: of.is::<Binary>(),
+        });
     }
     found
 }
@@ -90,21 +118,15 @@ impl Activity {
     /// Name of the bits in a checkpoint.
     pub const TENSOR: &'static str = "bits";
 
-    /// Saturated units, and bits that have changed since the last call, on the
-    /// images `indices` of `split`. The first is `None` without units that
-    /// saturate, the second without bits or on the first call.
+    /// Saturated units, bits that have changed since the last call, and layers that are dead,
+    /// on the images `indices` of `split`.
     ///
     /// # Panics
     /// If the split does not fit the network.
-    pub fn measure(
-        &mut self,
-        net: &mut Network,
-        split: &Split,
-        indices: &[u32],
-    ) -> (Option<Shares>, Option<Shares>) {
+    pub fn measure(&mut self, net: &mut Network, split: &Split, indices: &[u32]) -> Seen {
         let layers = watched(net.spec());
         if layers.is_empty() || indices.is_empty() {
-            return (None, None);
+            return Seen::default();
         }
         let indices = &indices[..indices.len().min(IMAGES)];
         let before = (net.pass().mode, net.pass().units);
@@ -113,6 +135,7 @@ impl Activity {
         let mut old = known.iter();
         let zeros = || layers.iter().map(|_| Count::default()).collect::<Vec<_>>();
         let (mut saturated, mut changed) = (zeros(), zeros());
+        let mut telling: Vec<_> = layers.iter().map(|_| Telling::default()).collect();
         for chunk in indices.chunks(net.capacity()) {
             net.set_rows(chunk.len());
             for (row, &i) in chunk.iter().enumerate() {
@@ -122,8 +145,12 @@ impl Activity {
             let slope = net.pass().slope;
             for (i, layer) in layers.iter().enumerate() {
                 let x = net.layer_input(layer.layer);
-                saturated[i].of += x.len();
-                saturated[i].yes += x.iter().filter(|&&x| layer.saturates(slope, x)).count();
+                let images = x.chunks_exact(x.len() / chunk.len());
+                images.for_each(|x| telling[i].look(x.iter().map(|&x| layer.emits(slope, x))));
+                if layer.probability.is_some() {
+                    saturated[i].of += x.len();
+                    saturated[i].yes += x.iter().filter(|&&x| layer.saturates(slope, x)).count();
+                }
                 if !layer.binary {
                     continue;
                 }
@@ -139,10 +166,12 @@ impl Activity {
         let pass = net.pass_mut();
         (pass.mode, pass.units) = before;
         let fits = known.len() == self.bits.len() && !known.is_empty();
-        (
-            shares(&layers, &saturated),
-            shares(&layers, &changed).filter(|_| fits),
-        )
+        let dead = layers.iter().zip(&telling).filter(|(_, t)| t.is_dead());
+        Seen {
+            saturated: shares(&layers, &saturated),
+            changed: shares(&layers, &changed).filter(|_| fits),
+            dead: dead.map(|(layer, _)| layer.name.clone()).collect(),
+        }
     }
 
     /// The bits for a checkpoint; nothing before the first epoch's end.
@@ -170,9 +199,35 @@ impl Activity {
 impl Watched {
     fn saturates(&self, slope: f32, x: f32) -> bool {
         match self.probability {
-            Probability::HardSigmoid => (slope * x).abs() >= 1.0,
-            Probability::Sigmoid => (slope * x).abs() >= LOGISTIC_SATURATES,
+            Some(Probability::HardSigmoid) => (slope * x).abs() >= 1.0,
+            Some(Probability::Sigmoid) => (slope * x).abs() >= LOGISTIC_SATURATES,
+            None => false,
         }
+    }
+
+    /// What a unit emits, up to a function that is the same for every image and keeps what
+    /// differs apart.
+    fn emits(&self, slope: f32, x: f32) -> f32 {
+        match self.probability {
+            _ if self.binary => f32::from(u8::from(bits::bit(x))),
+            Some(Probability::HardSigmoid) => (slope * x).clamp(-1.0, 1.0),
+            Some(Probability::Sigmoid) => x,
+            None => x.max(0.0),
+        }
+    }
+}
+
+impl Telling {
+    fn look(&mut self, emitted: impl Iterator<Item = f32>) {
+        self.images += 1;
+        match self.images {
+            1 => self.first.extend(emitted),
+            _ => self.differ = self.differ || !emitted.eq(self.first.iter().copied()),
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.images > 1 && !self.differ
     }
 }
 
@@ -234,7 +289,12 @@ mod tests {
         let split = Split::new(images, vec![0, 1, 0]).unwrap();
         let mut net = net(Probability::HardSigmoid);
         let mut activity = Activity::default();
-        let (saturated, flips) = activity.measure(&mut net, &split, &[0, 0, 2]);
+        let Seen {
+            saturated,
+            changed: flips,
+            dead,
+        } = activity.measure(&mut net, &split, &[0, 0, 2]);
+        assert!(dead.is_empty(), "{dead:?}");
         let saturated = saturated.unwrap();
         assert_eq!(saturated.all, 10.0 / 18.0);
         assert_eq!(saturated.layers["activation1"], saturated.all);
@@ -242,11 +302,41 @@ mod tests {
         let mut resumed = Activity::default();
         assert!(resumed.import(activity.export()) && resumed == activity);
         net.pass_mut().slope = 2.0;
-        let (saturated, flips) = resumed.measure(&mut net, &split, &[1, 0, 2]);
+        let Seen {
+            saturated,
+            changed: flips,
+            ..
+        } = resumed.measure(&mut net, &split, &[1, 0, 2]);
         assert_eq!(saturated.unwrap().all, 14.0 / 18.0);
         assert_eq!(flips.unwrap().all, 2.0 / 18.0);
         // The pass is as it was before.
         assert_eq!(net.pass().units, Units::Sample);
+    }
+
+    #[test]
+    fn a_layer_that_tells_no_two_images_apart_is_dead() {
+        let images = |second: u8| {
+            let pixels = [[200, 255, 255, 10, 20, 30], [200, 255, 255, 20, 10, second]];
+            let pixels = pixels.into_iter().flatten().collect();
+            Array4::from_shape_vec((2, 2, 3, 1), pixels).unwrap()
+        };
+        let dead = |net: &mut Network, second| {
+            let split = Split::new(images(second), vec![0, 1]).unwrap();
+            Activity::default().measure(net, &split, &[0, 1]).dead
+        };
+        // The pixels differ, their bits do not until the last does.
+        let mut units = net(Probability::HardSigmoid);
+        assert_eq!(dead(&mut units, 40), ["activation1"]);
+        assert!(dead(&mut units, 160).is_empty());
+        // Where the pixels differ they are below 0, and a ReLU hides it.
+        let mut spec = units.spec().clone();
+        let relu = Activation {
+            function: Function::Relu,
+        };
+        spec.layers.insert(0, relu.into());
+        let engine = kernels::select(Some("scalar")).unwrap();
+        let mut net = Network::new(&spec, engine, 2, true).unwrap();
+        assert_eq!(dead(&mut net, 40), ["relu", "activation1"]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod schedule;
 mod subject;
 mod task;
 mod trainer;
+mod trouble;
 mod verify;
 
 pub use baseline::Baseline;
@@ -61,11 +62,12 @@ pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use subject::{DatasetRecord, Subject, slug};
 pub use task::{FewShotTask, Task};
 pub use trainer::{Trained, train_in_memory};
+pub use trouble::{Guess, Sign, Trouble};
 pub use verify::{Finding, verify};
 
 // Parts of the loop and of its files, public for the program and the tests alone.
 #[doc(hidden)]
-pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Shares};
+pub use activity::{Activity, IMAGES as ACTIVITY_IMAGES, Seen, Shares};
 #[doc(hidden)]
 pub use baseline::BaselineState;
 #[doc(hidden)]

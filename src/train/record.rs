@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use super::evaluate::Evaluation;
 use super::few_shot::FewShotRecord;
+use super::trouble::Trouble;
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,10 @@ pub struct EpochRecord {
     /// That share in each layer of units: `activation1`, `activation2`, ...
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub saturated_layers: BTreeMap<String, f64>,
+    /// Layers of units none of which tells any two images apart: the probabilities or bits of
+    /// each are the same for every image that [`Activity`](super::Activity) looks at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead_layers: Vec<String>,
     /// Share of the binary units' bits that the epoch changed; absent where no unit
     /// is binary, and in the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,6 +247,9 @@ pub struct TestRecord {
     /// What a few-shot run was tested on; absent in other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few_shot: Option<FewShotRecord>,
+    /// Signs that the training failed: those of the last epoch, and an accuracy at chance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<Trouble>,
     /// Seconds of training and validation, summed over the epochs.
     pub train_seconds: f64,
     /// The machine and the build that the figures come from.

@@ -6,6 +6,7 @@
 //! a resumable run if each is kept before the next.
 
 mod end;
+mod troubles;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -337,10 +338,11 @@ impl<'a> Training<'a> {
             ..Progress::default()
         };
         self.save(observer)?;
-        match self.progress.history.last() {
-            Some(record) => observer.event(Event::Epoch { record, best }),
-            None => Ok(()),
-        }
+        let Some(record) = self.progress.history.last() else {
+            return Ok(());
+        };
+        observer.event(Event::Epoch { record, best })?;
+        self.warn_of_troubles(record, observer)
     }
 
     /// Loss and accuracy on the validation images, where there are any.
@@ -379,7 +381,7 @@ impl<'a> Training<'a> {
             None => &self.dataset.train,
         };
         let net = &mut self.net;
-        let (saturated, bit_flips) = self.activity.measure(net, split, watched);
+        let seen = self.activity.measure(net, split, watched);
         let seconds = self.progress.seconds + begun.elapsed().as_secs_f64();
         let flips = self.flips.measure(self.net.params());
         EpochRecord {
@@ -394,10 +396,11 @@ impl<'a> Training<'a> {
             seconds,
             flip_ratio: flips.as_ref().map(|f| f.all),
             flip_ratios: flips.map_or_else(Default::default, |f| f.layers),
-            saturated: saturated.as_ref().map(|s| s.all),
-            saturated_layers: saturated.map_or_else(Default::default, |s| s.layers),
-            bit_flips: bit_flips.as_ref().map(|s| s.all),
-            bit_flips_layers: bit_flips.map_or_else(Default::default, |s| s.layers),
+            saturated: seen.saturated.as_ref().map(|s| s.all),
+            saturated_layers: seen.saturated.map_or_else(Default::default, |s| s.layers),
+            dead_layers: seen.dead,
+            bit_flips: seen.changed.as_ref().map(|s| s.all),
+            bit_flips_layers: seen.changed.map_or_else(Default::default, |s| s.layers),
         }
     }
 

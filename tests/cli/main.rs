@@ -36,4 +36,5 @@ mod signals;
 mod table;
 #[cfg(unix)]
 mod terminal;
+mod troubles;
 mod usage;

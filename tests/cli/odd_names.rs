@@ -303,7 +303,10 @@ fn control_characters_of_names_never_reach_the_terminal() {
     // The names are shown, and a warning that quotes one is still a warning.
     let train = on_terminal(command(&place, &good[0], "xterm", false), 100);
     assert!(train.contains("model-x\u{fffd}[31my\u{fffd}z"), "{train:?}");
-    assert!(train.contains("\u{1b}[1;33m"), "no warning: {train:?}");
+    assert!(
+        train.contains("\u{1b}[1;33mwarning\u{1b}[0m: "),
+        "no warning: {train:?}"
+    );
     let csv = place
         .good(&["infer", "--model", &run, "--data", &data, "--csv"])
         .out;

@@ -178,7 +178,10 @@ fn the_warning_of_an_open_address_is_shown_whatever_is_asked_for() {
     train(&place, "run", &[]);
     for (flags, lines) in [(&[][..], 2), (&["--quiet"], 1), (&["--quiet", "--json"], 1)] {
         let server = serve_on("0.0.0.0", &place, &[&["run"], flags].concat());
-        let warning = format!("whoever reaches {} can open the page", server.address);
+        let warning = format!(
+            "warning: whoever reaches {} can open the page",
+            server.address
+        );
         let (code, err) = server.end("-TERM");
         assert_eq!(code, Some(0), "{err}");
         assert_eq!(err.lines().next(), Some(&*warning), "{flags:?}");

@@ -10,7 +10,7 @@ use bnn_cpu::packed::{Lineage, PackedNet, Reading, Runner};
 use bnn_cpu::tape::{Mode, Noise, Units};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{BEST, BestWeights, CONFIG, Config, FILES, RunFolder};
-use bnn_cpu::{Error, bounded, files};
+use bnn_cpu::{Error, bounded, files, notice};
 
 use super::super::train::RUNS;
 use super::super::{Failure, Outcome, result};
@@ -46,7 +46,21 @@ impl Source {
                 ))
             };
             let newest = RunFolder::newest(Path::new(RUNS))?.ok_or_else(none)?;
-            return Ok(Self::Run(Box::new(RunFolder::open(&newest)?)));
+            let run = RunFolder::open(&newest)?;
+            if let Some(trouble) = run
+                .test()?
+                .and_then(|test| test.troubles.into_iter().next())
+            {
+                notice::once(
+                    "the newest run failed",
+                    &format!(
+                        "the newest run, {}, is one whose training failed: {}; name another with --model",
+                        newest.display(),
+                        trouble.seen
+                    ),
+                );
+            }
+            return Ok(Self::Run(Box::new(run)));
         };
         if files::is_folder(path)? {
             return Ok(Self::Run(Box::new(RunFolder::open(path)?)));

@@ -8,6 +8,7 @@ use crate::train::event::Event;
 use crate::train::few_shot::FewShotRecord;
 use crate::train::observer::Observer;
 use crate::train::record::{Provenance, TestRecord};
+use crate::train::trouble;
 
 impl Training<'_> {
     /// Tests the best weights, once.
@@ -42,7 +43,7 @@ impl Training<'_> {
         let stochastic = config.model.is_stochastic();
         let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
         let threshold = stochastic.then(|| read(Reading::Threshold));
-        let test = TestRecord {
+        let mut test = TestRecord {
             dataset: config.dataset.name.clone(),
             data_sha256: self.data.clone(),
             images: tested.images,
@@ -52,9 +53,13 @@ impl Training<'_> {
             mean_of_16,
             threshold,
             few_shot,
+            troubles: Vec::new(),
             train_seconds: self.progress.history.iter().map(|r| r.seconds).sum(),
             provenance: Provenance::here(&self.isa),
         };
+        let guesses = [false, true].map(|test| self.guess(test));
+        let history = &self.progress.history;
+        test.troubles = trouble::of_test(history, &guesses[0], &test, &guesses[1]);
         observer.event(Event::Test(&test))?;
         Ok(Trained {
             network: net,
