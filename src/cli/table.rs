@@ -41,8 +41,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, mixed,
-    /// mixed-tuned, omniglot (which reads Omniglot), or a JSON file of one's own such as those in
-    /// data/suites
+    /// mixed-tuned, omniglot and few-shot (which read Omniglot), or a JSON file of one's own such
+    /// as those in data/suites
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.json")]
     suite: PathBuf,
     /// Seeds 1 to N of every row

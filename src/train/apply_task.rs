@@ -60,6 +60,16 @@ impl Config {
         }
     }
 
+    /// Makes the run one of that task: its usual settings, its head and whole episodes in a
+    /// step.
+    pub(crate) fn take_task(&mut self, task: Task) {
+        self.begin_task(task);
+        if let Some(task) = task.few_shot() {
+            self.model.set_few_shot(task.layer());
+        }
+        self.suit_batch();
+    }
+
     /// Takes what is stated of the task, and gives the network its head.
     ///
     /// # Errors

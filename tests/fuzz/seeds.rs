@@ -230,7 +230,7 @@ pub fn specs() -> Vec<ModelSpec> {
         if name.starts_with("omniglot") {
             continue;
         }
-        let side = if name == "few-shot-encoder" { 16 } else { 12 };
+        let side = if name.starts_with("few-shot") { 16 } else { 12 };
         specs.push(preset(name, Shape::image(1, side, side), 3).expect("a preset"));
     }
     specs
