@@ -1,9 +1,9 @@
 //! What the published figures were made by, and whether a run kept to it.
 
+use super::cell::CellRecord;
 use crate::data::{mnist, omniglot};
 use crate::model::{Pixels, preset};
 use crate::tensor::Shape;
-use super::cell::CellRecord;
 use crate::train::{Config, DatasetRecord, FewShotRecord, FewShotTask, Placed, SlopeKind, Task};
 
 /// The preset of the thirteen rows.

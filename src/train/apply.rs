@@ -191,9 +191,10 @@ const OPTIMISER: [&str; 6] = [
 ];
 
 /// The paths of the settings of a learning-rate schedule.
-const LR_SCHEDULE: [&str; 6] = [
+const LR_SCHEDULE: [&str; 7] = [
     "lr_schedule.every",
     "lr_schedule.factor",
+    "lr_schedule.patience",
     "lr_schedule.min",
     "lr_schedule.rise",
     "lr_schedule.start_divisor",

@@ -114,6 +114,7 @@ fn event(ended: &Ended, name: &str) -> serde_json::Value {
 fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
     let place = place();
     let ended = place.good(&TRAIN);
+    assert!(!ended.err.contains("held out to test on"), "{}", ended.err);
     for what in [
         "learns from 4 alphabets with all their images; validated on alphabet0",
         "episodes, 3-way 1-shot, 4 queries a class",
@@ -143,11 +144,16 @@ fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
     assert_eq!(eval["loss"], line["val_loss"]);
     // It is inspected, verified and packed.
     let inspected = place.good(&["inspect", "run"]);
-    assert!(
-        inspected.out.contains("few-shot head, matching, squared"),
-        "{}",
-        inspected.out
-    );
+    for what in [
+        "few-shot head, matching, squared",
+        "1 alphabets to validate, 2 to test, on ",
+        " an epoch, 3-way 1-shot, ",
+        "episodes, 3-way 1-shot, 4 queries a class",
+        "2 alphabets, 10 characters: alphabet0",
+    ] {
+        assert!(inspected.out.contains(what), "{what}: {}", inspected.out);
+    }
+    assert!(!inspected.out.contains("to train, "), "{}", inspected.out);
     place.good(&["verify", "run"]);
     place.good(&["pack", "run", "-o", "net.packed"]);
     // It answers by a picture of each class, from the folder and from what was saved of it.
