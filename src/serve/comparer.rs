@@ -14,9 +14,6 @@ use crate::tape::Noise;
 /// Classes that a drawing may be compared with. The page has five.
 pub(super) const MAX_CLASSES: usize = 32;
 
-/// Numbers that an embedding may have: of five, the text is within what a request may have.
-const MAX_WIDTH: usize = 4096;
-
 /// A drawing, and the embeddings of the drawings that it is compared with, a class each.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +100,10 @@ pub struct Comparer {
 }
 
 impl Comparer {
+    /// Numbers that an embedding may have: five of them and a drawing are, as text, within what
+    /// a request may have.
+    pub const MAX_WIDTH: usize = 2048;
+
     /// A comparer by `packed` and, beside it, by the graph that it was made from; noise as in
     /// [`super::Reader::new`].
     ///
@@ -123,9 +124,10 @@ impl Comparer {
                 "{source} has classes of its own and compares no embeddings; serve it as a reader"
             )));
         };
-        if width > MAX_WIDTH {
+        if width > Self::MAX_WIDTH {
             return Err(Error::spec(format!(
-                "{source} has embeddings of {width} numbers, more than the {MAX_WIDTH} that the page can send; serve a network with a smaller one"
+                "{source} has embeddings of {width} numbers, more than the {} that the page can send; serve a network with a smaller one",
+                Self::MAX_WIDTH
             )));
         }
         let mut runner = packed.runner(engine);

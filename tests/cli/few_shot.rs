@@ -238,7 +238,6 @@ fn refusals(place: &Place) {
             "net.packed",
             "letters/character00/0.png",
         ],
-        &["serve", "net.packed", "--listen", "127.0.0.1:0"],
     ] {
         place.bad(command, 2, "has no classes of its own; teach it some");
     }

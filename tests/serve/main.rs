@@ -3,6 +3,7 @@
 //! of a second here; nothing asserts how long anything took.
 #![cfg(feature = "serve")]
 
+mod comparing;
 mod limits;
 
 use std::io::{Read, Write};
