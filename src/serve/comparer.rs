@@ -59,6 +59,8 @@ pub struct Likeness {
     pub image: Vec<u8>,
     /// Its embedding by the packed form.
     pub embedding: Vec<f32>,
+    /// Whether its numbers are 0 and 1 alone.
+    pub bits: bool,
     /// What the packed form says.
     pub packed: Compared,
     /// How the float form agrees; `None` of a packed file, which has no such form.
@@ -84,8 +86,6 @@ pub struct AboutComparer {
     pub float: bool,
     /// Numbers of an embedding.
     pub embedding: usize,
-    /// Whether they are bits.
-    pub bits: bool,
     /// The name of the distance.
     pub distance: &'static str,
 }
@@ -141,7 +141,6 @@ impl Comparer {
             }
             read_one(net, noise);
         }
-        let last = packed.flows().last();
         Ok(Self {
             about: AboutComparer {
                 title,
@@ -152,7 +151,6 @@ impl Comparer {
                 width: input.width,
                 float: float.is_some(),
                 embedding: width,
-                bits: last.is_some_and(|flow| flow.output().1.is_bits()),
                 distance: by.distance.name(),
             },
             by,
@@ -198,6 +196,7 @@ impl Comparer {
         });
         Ok(Likeness {
             image,
+            bits: embedding.iter().all(|&x| x == 0.0 || x == 1.0),
             embedding,
             packed,
             float,

@@ -27,8 +27,8 @@ const JSON: &str = "application/json";
 
 /// What a site does with a drawing.
 enum Behind {
-    Reads(Mutex<Reader>),
-    Compares(Mutex<Comparer>),
+    Reads(Box<Mutex<Reader>>),
+    Compares(Box<Mutex<Comparer>>),
 }
 
 /// A network behind its page.
@@ -46,7 +46,7 @@ impl Site {
             hosts,
             page: whole(DIGITS),
             about: json(reader.about()),
-            behind: Behind::Reads(Mutex::new(reader)),
+            behind: Behind::Reads(Box::new(Mutex::new(reader))),
         }
     }
 
@@ -56,7 +56,7 @@ impl Site {
             hosts,
             page: whole(FEW_SHOT),
             about: json(comparer.about()),
-            behind: Behind::Compares(Mutex::new(comparer)),
+            behind: Behind::Compares(Box::new(Mutex::new(comparer))),
         }
     }
 

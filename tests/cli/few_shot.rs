@@ -219,7 +219,41 @@ fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
         "queries",
     ]);
     assert_eq!(csv.out.lines().count(), 11, "{}", csv.out);
+    #[cfg(all(unix, feature = "serve"))]
+    is_served(&place);
     refusals(&place);
+}
+
+/// A run and its packed file are served by a page of their own.
+#[cfg(all(unix, feature = "serve"))]
+fn is_served(place: &Place) {
+    for (source, float) in [("run", true), ("net.packed", false)] {
+        let server = crate::serve::serve(place, &[source, "--quiet"]);
+        let (status, page) = server.ask("GET /", "");
+        assert_eq!(status, "200");
+        assert!(page.contains("Teach five characters"));
+        let about = server.json("GET /network", "");
+        assert_eq!(
+            (&about["source"], &about["float"]),
+            (&source.into(), &float.into())
+        );
+        assert_eq!(about["embedding"], 64);
+        let drawing = crate::serve::stroke();
+        let ask = |support: &str| {
+            let question = format!("{{\"drawing\":{drawing},\"support\":[{support}]}}");
+            server.json("POST /compare", &question)
+        };
+        let first = ask("");
+        assert_eq!(first["bits"], true);
+        let embedding = first["embedding"].to_string();
+        let answer = ask(&format!("{embedding},{embedding}"));
+        assert_eq!(answer["packed"]["distances"], serde_json::json!([0.0, 0.0]));
+        assert_eq!(answer["float"].is_null(), !float);
+        let (status, why) = server.ask("POST /compare", "{}");
+        assert_eq!((&*status, why.lines().count()), ("400", 1), "{why}");
+        assert_eq!(server.ask("POST /read", &drawing).0, "404");
+        assert_eq!(server.end("-TERM"), (Some(0), String::new()));
+    }
 }
 
 /// What such a run cannot do, it says by name.
