@@ -450,6 +450,25 @@ fn a_configuration_states_its_task_and_reads_back() {
     );
 }
 
+/// Counts whose products no machine could hold are refused like others that are too great.
+#[test]
+fn counts_beyond_all_bounds_are_refused() {
+    let (data, most) = (data(), usize::MAX);
+    for task in [
+        format!(r#""train_way": {most}, "train_shot": {most}"#),
+        format!(r#""train_way": {most}, "train_queries": 2"#),
+        format!(r#""way": {most}, "queries": 3, "eval_episodes": {most}"#),
+    ] {
+        let text = format!(
+            r#"{{"task": {{"name": "few-shot", {task}}}, "lr_schedule": {{"name": "plateau"}}}}"#
+        );
+        let partial = PartialConfig::parse(&text, Path::new("test.json")).unwrap();
+        let config = partial.complete(&Subject::of(&data)).unwrap();
+        let error = config.check_settings().unwrap_err().to_string();
+        assert!(error.contains("must be from"), "{error}");
+    }
+}
+
 /// The suite's rows are whole runs: the published protocol and proper training.
 #[cfg(feature = "report")]
 #[test]
@@ -469,7 +488,7 @@ fn every_row_of_the_suite_is_a_run() {
         let episodes = task.episodes * config.epochs;
         match row.id.starts_with("hundred") {
             true => hundred += usize::from(episodes == 100 && !task.rotations),
-            false => proper += usize::from(episodes >= 6000 && task.rotations),
+            false => proper += usize::from(episodes == 12_000 && task.rotations),
         }
         published += usize::from(row.published.is_some());
         assert_eq!((task.way, task.queries, task.eval_episodes), (5, 15, 1000));

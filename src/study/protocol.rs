@@ -1,6 +1,5 @@
 //! What the published figures were made by, and whether a run kept to it.
 
-use super::cell::CellRecord;
 use crate::data::{mnist, omniglot};
 use crate::model::{Pixels, preset};
 use crate::tensor::Shape;
@@ -144,8 +143,7 @@ pub(super) fn keeps(config: &Config, row: &Placed) -> bool {
 
 /// What a table over few-shot runs says above its figures of the characters that they are of;
 /// `None` where no run is one, or where their alphabets differ.
-pub(super) fn held_back(records: &[CellRecord]) -> Option<String> {
-    let mut tests = records.iter().filter_map(|r| r.test.few_shot.as_ref());
+pub(super) fn held_back<'a>(mut tests: impl Iterator<Item = &'a FewShotRecord>) -> Option<String> {
     let first = tests.next()?;
     let parts = |of: &FewShotRecord| (of.test_alphabets.clone(), of.val_alphabets.clone());
     if tests.any(|other| parts(other) != parts(first)) {
@@ -169,5 +167,42 @@ fn listed(names: &[String]) -> String {
             format!("{} and {last}", before.join(", "))
         }
         all => all.join(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(test: &[&str], validation: &[&str]) -> FewShotRecord {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_string()).collect();
+        FewShotRecord {
+            way: 5,
+            shot: 1,
+            queries: 15,
+            episodes: 1000,
+            interval: 0.01,
+            test_alphabets: names(test),
+            test_characters: 232,
+            val_alphabets: names(validation),
+            val_characters: 74,
+        }
+    }
+
+    #[test]
+    fn a_table_names_the_alphabets_held_back_where_they_are_the_same_in_all_runs() {
+        let one = record(&["Korean", "Ojibwe", "Syriac"], &["Latin"]);
+        let text = held_back([&one, &one].into_iter()).unwrap();
+        for part in [
+            "the 232 characters of 3 alphabets",
+            ": Korean, Ojibwe and Syriac.",
+            "by the 74 of 1 more: Latin.",
+            "twenty other alphabets, a set that is not at hand",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let other = record(&["Korean", "Ojibwe", "Tifinagh"], &["Latin"]);
+        assert_eq!(held_back([&one, &other].into_iter()), None);
+        assert_eq!(held_back(std::iter::empty()), None);
     }
 }

@@ -122,7 +122,8 @@ impl Table {
             format!("{words} ({many} {})", commits.join(", "))
         });
         let notes = notes(rows, records);
-        let of_classes = held_back(records).map_or(String::new(), |text| format!(" {text}"));
+        let few_shot = records.iter().filter_map(|r| r.test.few_shot.as_ref());
+        let of_classes = held_back(few_shot).map_or(String::new(), |text| format!(" {text}"));
         let rows = rows
             .iter()
             .map(|row| Self::row(suite, row, records))

@@ -103,10 +103,9 @@ fn a_drawing_is_compared_as_the_network_compares() {
         }
         // The same drawing again is no way from itself.
         let same = ask(&mut comparer, &all[2], &taught);
-        assert_eq!(
-            (same.packed.class, same.packed.distances[2]),
-            (Some(2), 0.0)
-        );
+        assert_eq!(same.packed.distances[2], 0.0);
+        // Untrained, the network may take two drawings for one.
+        assert_eq!(same.packed.distances[same.packed.class.unwrap()], 0.0);
     }
 }
 

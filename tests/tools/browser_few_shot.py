@@ -38,7 +38,7 @@ CHARACTERS = [
 def again(strokes):
     """The same character by a hand that is a little off."""
     off = random.Random(3)
-    return [[(x + off.uniform(-0.02, 0.02) + 0.03, y + off.uniform(-0.02, 0.02)) for x, y in s] for s in strokes]
+    return [[(x + off.uniform(-0.012, 0.012) + 0.03, y + off.uniform(-0.012, 0.012)) for x, y in s] for s in strokes]
 
 
 def png(pixels, side):
@@ -129,7 +129,7 @@ def clear(page):
     page.find_element("id", "clear").send_keys(Keys.ENTER)
     wait(page, "document.body.dataset.answer === ''", "clearing")
     left = shown(page)
-    if left["answer"] != "–" or any(left["far"]) or left["codes"] != 5:
+    if left["answer"] != "?" or any(left["far"]) or left["codes"] != 5:
         fail(f"after clearing the page shows {left}")
 
 
