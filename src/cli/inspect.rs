@@ -268,7 +268,7 @@ fn episodes(task: &FewShotTask) -> Vec<(&'static str, String)> {
         task.train_queries
     );
     let held = format!(
-        "{} alphabets to validate, {} to test, on {} episodes each, {}-way {}-shot, {} queries a class",
+        "{} and {} alphabets to validate and to test, on {} episodes each, {}-way {}-shot, {} queries a class",
         task.val_alphabets,
         task.test_alphabets,
         grouped(task.eval_episodes),

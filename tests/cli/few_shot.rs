@@ -146,8 +146,8 @@ fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
     let inspected = place.good(&["inspect", "run"]);
     for what in [
         "few-shot head, matching, squared",
-        "1 alphabets to validate, 2 to test, on ",
-        " an epoch, 3-way 1-shot, ",
+        "1 and 2 alphabets to validate and to test, on 50 episodes each, 3-way 1-shot, ",
+        "60 an epoch, 4-way 1-shot, 3 queries a class, turned ",
         "episodes, 3-way 1-shot, 4 queries a class",
         "2 alphabets, 10 characters: alphabet0",
     ] {

@@ -234,7 +234,7 @@ fn the_largest_question_of_the_page_fits() {
     let longest = serde_json::to_string(&-1.175_494_4e-38_f32).unwrap();
     assert_eq!(longest, "-1.1754944e-38");
     let embedding = format!("[{}]", vec![&*longest; Comparer::MAX_WIDTH].join(","));
-    let support = vec![&*embedding; 5].join(",");
+    let support = [&*embedding; 5].join(",");
     let question = format!("{{\"drawing\":{drawing},\"support\":[{support}]}}");
     assert!(
         question.len() <= Sizes::default().body,
