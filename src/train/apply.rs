@@ -28,7 +28,7 @@ impl PartialConfig {
         }
         let model = model.build(subject.input, subject.record.classes)?;
         let mut config = Config::reference(model, subject.record.clone());
-        config.begin_task(task);
+        config.take_task(task);
         subject.describe_pixels(&mut config.model);
         if self.samples.is_none() {
             config.suit_samples();

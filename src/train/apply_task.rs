@@ -50,7 +50,7 @@ impl PartialConfig {
 impl Config {
     /// Takes the usual settings of a task: of a few-shot run those of the published one, Adam
     /// at 0.001 and gradients of norm 1 at most.
-    pub(super) fn begin_task(&mut self, task: Task) {
+    fn begin_task(&mut self, task: Task) {
         self.task = task;
         if !task.is_classification() {
             self.optimiser = OptimiserSpec::ALL[1];
