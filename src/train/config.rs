@@ -242,7 +242,8 @@ impl Config {
             return fail("lr", format!("must be above 0, not {}", self.lr));
         }
         self.lr_schedule.check_rates(self.lr, self.epochs)?;
-        if matches!(self.lr_schedule, LrSchedule::Plateau { .. }) && self.split_sizes().1 == 0 {
+        let validated = self.val_fraction > 0.0 || !self.task.is_classification();
+        if matches!(self.lr_schedule, LrSchedule::Plateau { .. }) && !validated {
             let what = "plateau follows the validation loss, and nothing is kept for validation; choose a val_fraction above 0, or another schedule";
             return fail("lr_schedule.name", what.into());
         }
