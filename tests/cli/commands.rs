@@ -122,12 +122,12 @@ fn every_setting_reaches_the_configuration() {
         (&a["val_fraction"], &a["init"]),
         (&Value::from(0.2), &Value::from("kaiming-normal"))
     );
-    let c = config(
-        "c",
-        "--lr-schedule plateau --lr-patience 0 --lr-factor 0.5 --lr-min 0.01 --lr 1",
+    let falling = config(
+        "falling",
+        "--lr-schedule plateau --lr-patience 0 --lr-factor 0.5 --lr-min 0.01",
     );
     assert_eq!(
-        c["lr_schedule"],
+        falling["lr_schedule"],
         serde_json::json!({"name": "plateau", "factor": 0.5, "patience": 0, "min": 0.01})
     );
     let b = config(
