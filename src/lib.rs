@@ -92,6 +92,7 @@ pub mod kernels;
 pub mod lab;
 pub mod layers;
 pub mod model;
+mod named;
 pub mod notice;
 pub mod pack;
 pub mod packed;

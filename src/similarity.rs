@@ -1,9 +1,9 @@
 //! How a query is compared with a support set of a few pictures: the formulas, in double
 //! precision, that training, evaluation and packed inference share.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 
 /// What the answer to a query is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,35 +46,6 @@ impl Comparison {
     pub fn is_sound(&self) -> bool {
         self.scale.is_finite() && self.scale > 0.0
     }
-}
-
-/// A choice by its name.
-macro_rules! named {
-    ($type:ident, $($choice:ident $word:literal),+) => {
-        impl $type {
-            /// Every choice.
-            pub const ALL: &'static [Self] = &[$(Self::$choice),+];
-
-            /// Its name.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$choice => $word),+
-                }
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                let found = Self::ALL.iter().find(|choice| choice.name() == text);
-                found.copied().ok_or_else(|| {
-                    let names: Vec<_> = Self::ALL.iter().map(|choice| choice.name()).collect();
-                    format!("`{text}` is none of {}", names.join(", "))
-                })
-            }
-        }
-    };
 }
 
 named!(Head, Matching "matching", Prototypical "prototypical");

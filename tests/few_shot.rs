@@ -450,16 +450,36 @@ fn a_configuration_states_its_task_and_reads_back() {
     );
 }
 
-/// The suite's file states whole runs: the published protocol and proper training.
+/// Counts whose products no machine could hold are refused like others that are too great.
+#[test]
+fn counts_beyond_all_bounds_are_refused() {
+    let (data, most) = (data(), usize::MAX);
+    for task in [
+        format!(r#""train_way": {most}, "train_shot": {most}"#),
+        format!(r#""train_way": {most}, "train_queries": 2"#),
+        format!(r#""way": {most}, "queries": 3, "eval_episodes": {most}"#),
+    ] {
+        let text = format!(
+            r#"{{"task": {{"name": "few-shot", {task}}}, "lr_schedule": {{"name": "plateau"}}}}"#
+        );
+        let partial = PartialConfig::parse(&text, Path::new("test.json")).unwrap();
+        let config = partial.complete(&Subject::of(&data)).unwrap();
+        let error = config.check_settings().unwrap_err().to_string();
+        let refused = ["must be from", "is too large"];
+        assert!(refused.iter().any(|what| error.contains(what)), "{error}");
+    }
+}
+
+/// The suite's rows are whole runs: the published protocol and proper training.
 #[cfg(feature = "report")]
 #[test]
 fn every_row_of_the_suite_is_a_run() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/suites/few-shot.json");
-    let no_recipes =
-        |path: &std::path::Path| Err(bnn_cpu::Error::spec(format!("{} is named", path.display())));
-    let suite = bnn_cpu::study::Suite::read(&path, &no_recipes).unwrap();
-    let subject = Subject::of(&data());
-    let (mut hundred, mut proper) = (0, 0);
+    let suite = bnn_cpu::study::Suite::named("few-shot").unwrap();
+    let data = suite.data.as_ref().unwrap();
+    assert_eq!(data.set.as_deref(), Some("omniglot"));
+    assert_eq!(data.size.unwrap().to_string(), "28x28");
+    let subject = Subject::of(&self::data());
+    let (mut hundred, mut proper, mut published) = (0, 0, 0);
     for row in &suite.rows {
         let config = suite
             .config(row, &subject, 1, &PartialConfig::default())
@@ -469,10 +489,13 @@ fn every_row_of_the_suite_is_a_run() {
         let episodes = task.episodes * config.epochs;
         match row.id.starts_with("hundred") {
             true => hundred += usize::from(episodes == 100 && !task.rotations),
-            false => proper += usize::from(episodes == 6000 && task.rotations),
+            false => proper += usize::from(episodes == 12_000 && task.rotations),
         }
+        published += usize::from(row.published.is_some());
         assert_eq!((task.way, task.queries, task.eval_episodes), (5, 15, 1000));
         assert_eq!((task.test_alphabets, task.val_alphabets), (8, 3));
+        assert_eq!(task.shot, task.train_shot);
+        assert_eq!(task.shot, if row.id.starts_with("five") { 5 } else { 1 });
     }
-    assert_eq!((hundred, proper), (11, 16));
+    assert_eq!((hundred, proper, published), (11, 16, 5));
 }

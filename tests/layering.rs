@@ -16,6 +16,7 @@ use tokens::{Token, tokens};
 /// everything stands on, so it has a floor of its own below the first.
 const FLOORS: &[(&str, i32)] = &[
     ("error", -1),
+    ("named", -1),
     ("bounded", 0),
     ("channels", 0),
     ("notice", 0),

@@ -152,7 +152,7 @@ fn one_picture_in_colour_makes_the_set_one_of_three_channels() {
     assert_eq!(loaded.dataset.shape().2, 3);
     // One of four of each class is held out, and that is said.
     assert_eq!(loaded.dataset.test.labels(), [0, 1, 2]);
-    let notice = loaded.notice.unwrap();
+    let notice = loaded.held_out.unwrap();
     assert!(
         notice.contains("there are no test images: 3 of 12,"),
         "{notice}"

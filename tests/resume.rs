@@ -26,6 +26,13 @@ fn data() -> Dataset {
 const STEPS: usize = 5;
 const EPOCHS: usize = 3;
 
+/// Halves the rate after each epoch that does not lower the validation loss.
+const PLATEAU: LrSchedule = LrSchedule::Plateau {
+    factor: 0.5,
+    patience: 0,
+    min: 0.0,
+};
+
 fn config(data: &Dataset, model: ModelSpec, optimiser: OptimiserSpec) -> Config {
     let mut config = Config::reference(model, DatasetRecord::of(data));
     (config.epochs, config.batch) = (EPOCHS, 29);
@@ -64,6 +71,7 @@ struct Finished {
     /// Weights, optimiser and batch norm of the last step; not the times.
     tensors: Vec<bnn_cpu::model::weights::NamedTensor>,
     losses: Vec<(u64, Option<u64>)>,
+    rates: Vec<f64>,
     flips: Vec<std::collections::BTreeMap<String, f64>>,
     /// Saturated units and changed bits, of each epoch.
     activity: Vec<[std::collections::BTreeMap<String, f64>; 2]>,
@@ -77,7 +85,7 @@ fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
         tensors
     };
     let records = run.metrics().unwrap();
-    assert_eq!(records.len(), EPOCHS);
+    assert_eq!(records.len(), run.config().epochs);
     Finished {
         best: sorted("best.safetensors"),
         tensors: sorted("checkpoint.safetensors"),
@@ -85,6 +93,7 @@ fn finished(run: &RunFolder, test: &TestRecord) -> Finished {
             .iter()
             .map(|r| (r.train_loss.to_bits(), r.val_loss.map(f64::to_bits)))
             .collect(),
+        rates: records.iter().map(|r| r.lr).collect(),
         flips: records.iter().map(|r| r.flip_ratios.clone()).collect(),
         activity: records
             .iter()
@@ -230,6 +239,7 @@ fn augmentation_and_schedules_resume_exactly() {
         for (lr_schedule, slope) in [
             (LrSchedule::ONE_CYCLE, SlopeKind::Linear),
             (LrSchedule::Cosine { min: 1e-4 }, SlopeKind::Cosine),
+            (PLATEAU, SlopeKind::None),
         ] {
             let mut config = config(&data(), tiny_net(Firing::Stochastic), ADAM);
             (config.augment, config.lr_schedule) = (augment, lr_schedule);
@@ -240,6 +250,53 @@ fn augmentation_and_schedules_resume_exactly() {
             assert_resumes(augment.name(), &config, &[&[2, 6]]);
         }
     }
+}
+
+/// The rate is lowered on the way, by what was found before an interruption.
+#[test]
+fn a_plateau_lowers_the_rate_and_resumes_exactly() {
+    let mut config = config(&data(), tiny_net(Firing::Deterministic), SGD);
+    // A rate at which the validation loss does not fall in every epoch.
+    (config.lr, config.lr_schedule, config.epochs) = (1.0, PLATEAU, 8);
+    let (data, engine) = (data(), common::fastest());
+    let found = unbroken(&config, &data, engine);
+    let rates = found.rates.clone();
+    assert_eq!(rates[0], 1.0);
+    assert!(rates[7] < 1.0, "the rate never falls: {rates:?}");
+    let losses = found
+        .losses
+        .iter()
+        .map(|loss| f64::from_bits(loss.1.unwrap()));
+    assert_eq!(rates, rates_by_hand(1.0, losses));
+    let lowered = rates.iter().position(|&rate| rate < 1.0).unwrap();
+    // In the middle of the epoch before, of that epoch, and between the two.
+    for stop in [lowered * STEPS - 2, lowered * STEPS + 2, lowered * STEPS] {
+        assert!(broken(&config, &data, engine, &[stop]) == found, "{stop}");
+    }
+}
+
+/// [`PLATEAU`] written out.
+fn rates_by_hand(mut rate: f64, losses: impl Iterator<Item = f64>) -> Vec<f64> {
+    let (mut rates, mut least) = (Vec::new(), f64::INFINITY);
+    for loss in losses {
+        rates.push(rate);
+        match loss < least * (1.0 - 1e-4) {
+            true => least = loss,
+            false => rate *= 0.5,
+        }
+    }
+    rates
+}
+
+/// Without anything to validate on there is no loss to follow.
+#[test]
+fn a_plateau_needs_validation_images() {
+    let mut config = config(&data(), tiny_net(Firing::Deterministic), SGD);
+    config.lr_schedule = PLATEAU;
+    config.check_settings().unwrap();
+    config.val_fraction = 0.0;
+    let error = config.check_settings().unwrap_err().to_string();
+    assert!(error.contains("nothing is kept for validation"), "{error}");
 }
 
 /// The tests above would pass if nothing mattered: each setting must matter.

@@ -14,11 +14,15 @@ use bnn_cpu::train::{DatasetRecord, PartialConfig, Subject};
 /// What the suite's runs are of, as records name it: MNIST, or Omniglot.
 fn subject(suite: &Suite) -> Subject {
     let of = mnist::NORMALISATION;
-    if suite.data.is_some() {
+    if let Some(data) = &suite.data {
+        let (side, sha256) = match data.size {
+            None => (105, omniglot::FINGERPRINT),
+            Some(size) => (size.height, omniglot::FINGERPRINT_28),
+        };
         return Subject {
             record: DatasetRecord {
                 name: omniglot::NAME.into(),
-                sha256: omniglot::FINGERPRINT.into(),
+                sha256: sha256.into(),
                 sha256_inferred: false,
                 train: 17_352,
                 test: 1_928,
@@ -26,7 +30,7 @@ fn subject(suite: &Suite) -> Subject {
                 background: None,
                 source: None,
             },
-            input: Shape::image(1, 105, 105),
+            input: Shape::image(1, side, side),
             pixels: Pixels::normalised(of.mean, of.std),
         };
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bnn_cpu::Error;
 use bnn_cpu::data::reading::{Options, Resize, Size, Source, SplitBy};
 use bnn_cpu::data::{self, Background, Dataset, DatasetChoice, digits};
-use bnn_cpu::train::{DatasetRecord, PartialData, slug};
+use bnn_cpu::train::{DatasetRecord, PartialData, Task, slug};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::progress::Progress;
@@ -59,6 +59,9 @@ pub struct DataArgs {
     /// Address to fetch MNIST from [default: $BNN_CPU_MIRROR, else two public ones]
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// Whether the set is cut by class, so that which images it holds out says nothing.
+    #[arg(skip)]
+    by_class: bool,
 }
 
 /// `$BNN_CPU_DATA`; empty counts as unset.
@@ -96,7 +99,22 @@ impl DataArgs {
             backdrop: self.backdrop.or(recipe.backdrop),
             split_by: self.split_by.or(recipe.split_by),
             mirror: self.mirror.clone().or_else(|| recipe.mirror.clone()),
+            by_class: self.by_class,
         })
+    }
+
+    /// These flags for a run of that task: of a few-shot run nothing is said of the images that
+    /// the set holds out to test on, for it is tested on whole alphabets.
+    pub fn for_task(&self, task: &Task) -> Self {
+        self.cut_by_class(!task.is_classification())
+    }
+
+    /// These flags for runs that all cut the set by class, or do not.
+    pub fn cut_by_class(&self, by_class: bool) -> Self {
+        Self {
+            by_class,
+            ..self.clone()
+        }
     }
 
     /// What the flags state of how files become images.
@@ -242,7 +260,11 @@ impl DataArgs {
             } => Error::spec(format!("--data {what}")),
             other => other,
         })?;
-        if let Some(notice) = loaded.notice {
+        let said = match self.by_class {
+            true => loaded.notice,
+            false => loaded.notices(),
+        };
+        if let Some(notice) = said {
             progress.warn(&notice)?;
         }
         Ok(loaded.dataset)
@@ -270,6 +292,14 @@ pub struct RunDataArgs {
 }
 
 impl RunDataArgs {
+    /// [`DataArgs::for_task`].
+    pub fn for_task(&self, task: &Task) -> Self {
+        Self {
+            data: self.data.for_task(task),
+            other_data: self.other_data,
+        }
+    }
+
     /// Loads what the flags name for a file that states the fingerprint of the data set
     /// that it was trained on; an empty one is not known.
     pub fn load_by_hash(

@@ -60,7 +60,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             best.isa, best.isa
         ));
     }
-    let dataset = args.data.load_for(&config.dataset, &mut progress)?;
+    let data = args.data.for_task(&config.task);
+    let dataset = data.load_for(&config.dataset, &mut progress)?;
     if let Some(task) = config.task.few_shot() {
         return few_shot(&args, task, (&mut net, &run, &dataset), best.epoch, context);
     }

@@ -107,7 +107,7 @@ const UNITS: [Flag; 9] = [
 
 /// Everything about a run beside its network, its samples and its data.
 #[rustfmt::skip]
-const SETTINGS: [Flag; 26] = [
+const SETTINGS: [Flag; 27] = [
     flag("epochs", "epochs", Count(MAX_EPOCHS), "N", TRAINING,
         "Passes over the training images [default: 10]"),
     flag("batch", "batch", Count(usize::MAX), "N", TRAINING,
@@ -143,9 +143,11 @@ const SETTINGS: [Flag; 26] = [
     flag("lr-every", "lr_schedule.every", Count(usize::MAX), "N", LR_SCHEDULE,
         "step: epochs between two changes [default: 3]"),
     flag("lr-factor", "lr_schedule.factor", Positive, "X", LR_SCHEDULE,
-        "step: what the rate is multiplied by [default: 0.5]"),
+        "step, plateau: what the rate is multiplied by [default: 0.5; 0.1 for plateau]"),
+    flag("lr-patience", "lr_schedule.patience", Whole, "N", LR_SCHEDULE,
+        "plateau: epochs on end without a lower validation loss that are put up with [default: 10]"),
     flag("lr-min", "lr_schedule.min", NotNegative, "X", LR_SCHEDULE,
-        "cosine: the last rate [default: 0]"),
+        "cosine: the last rate; plateau: the least [default: 0]"),
     flag("lr-rise", "lr_schedule.rise", Positive, "X", LR_SCHEDULE,
         "one-cycle: share of the steps that go up [default: 0.3]"),
     flag("lr-start-divisor", "lr_schedule.start_divisor", Positive, "X", LR_SCHEDULE,

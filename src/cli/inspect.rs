@@ -8,7 +8,8 @@ use bnn_cpu::files;
 use bnn_cpu::model::weights::{Data, NamedTensor};
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, usual_images};
 use bnn_cpu::train::{
-    Config, EpochRecord, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord, is_preset,
+    Config, EpochRecord, FewShotTask, ModelSource, PartialModel, RunFolder, SlopeKind, TestRecord,
+    is_preset,
 };
 use serde_json::json;
 
@@ -156,6 +157,7 @@ fn show_run(run: &RunFolder) -> Outcome {
     }
     if let Some(test) = test {
         lines.extend(tested(&test));
+        lines.extend(test.few_shot.iter().flat_map(result::kept_apart));
     }
     output::pairs(&lines)
 }
@@ -176,13 +178,16 @@ fn best_epoch(record: &EpochRecord) -> String {
 /// The test's figures in words, and what they were made by.
 fn tested(test: &TestRecord) -> [(&'static str, String); 2] {
     let p = &test.provenance;
-    let figures = format!(
-        "loss {}  accuracy {}  on {} images of {}",
-        loss(test.loss),
-        percent(test.accuracy),
-        grouped(test.images),
-        test.dataset
-    );
+    let figures = match &test.few_shot {
+        Some(of) => result::episodes((test.loss, test.accuracy), of),
+        None => format!(
+            "loss {}  accuracy {}  on {} images of {}",
+            loss(test.loss),
+            percent(test.accuracy),
+            grouped(test.images),
+            test.dataset
+        ),
+    };
     let made_by = format!(
         "bnn-cpu {}, {} kernels, {} threads, {}",
         p.version, p.isa, p.threads, p.machine
@@ -202,17 +207,20 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
             config.slope.max
         ),
     };
-    let (train, validation) = config.split_sizes();
-    vec![
-        (
-            "images",
-            format!(
+    let mut lines = match config.task.few_shot() {
+        Some(task) => episodes(task),
+        None => {
+            let (train, validation) = config.split_sizes();
+            let images = format!(
                 "{} to train, {} to validate, {} to test",
                 grouped(train),
                 grouped(validation),
                 grouped(config.dataset.test)
-            ),
-        ),
+            );
+            vec![("images", images)]
+        }
+    };
+    lines.extend([
         (
             "optimiser",
             format!(
@@ -242,7 +250,33 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
                 config.seed
             ),
         ),
-    ]
+    ]);
+    lines
+}
+
+/// What a few-shot run learns from and is judged by.
+fn episodes(task: &FewShotTask) -> Vec<(&'static str, String)> {
+    let turned = match task.rotations {
+        true => ", turned characters being further ones",
+        false => "",
+    };
+    let training = format!(
+        "{} an epoch, {}-way {}-shot, {} queries a class{turned}",
+        grouped(task.episodes),
+        task.train_way,
+        task.train_shot,
+        task.train_queries
+    );
+    let held = format!(
+        "{} and {} alphabets to validate and to test, on {} episodes each, {}-way {}-shot, {} queries a class",
+        task.val_alphabets,
+        task.test_alphabets,
+        grouped(task.eval_episodes),
+        task.way,
+        task.shot,
+        task.queries
+    );
+    vec![("episodes", training), ("held back", held)]
 }
 
 /// The fields of a setting beside its name, each after a comma.

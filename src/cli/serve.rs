@@ -1,14 +1,14 @@
-//! `bnn-cpu serve`: a page on which one draws a digit.
+//! `bnn-cpu serve`: a page on which one draws a digit, or characters that are told apart by one
+//! drawing of each.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use bnn_cpu::serve::{Hosts, Limits, Reader, Server, Site};
+use bnn_cpu::serve::{Comparer, Hosts, Limits, Reader, Server, Site};
 use bnn_cpu::tape::Noise;
 use serde_json::json;
 
 use super::infer::classifier::{DRAW, Source};
-use super::infer::few_shot::no_classes;
 use super::output;
 use super::{Context, Failure, Outcome, signals};
 
@@ -24,6 +24,9 @@ Examples:
 /// The page shows the answers on packed bits and in floats side by side, the time
 /// that each took, and the bits of every binary layer. Drawings are scaled and
 /// centred by mass as MNIST's digits are. Ctrl-C ends it.
+///
+/// A network of `bnn-cpu train --task few-shot` has a page on which one draws five
+/// characters of one's own, and then one more, which is told by its distances to them.
 ///
 /// Each client may make 200 requests a second and have 16 connections; clients behind a
 /// reverse proxy count as one.
@@ -60,9 +63,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--threshold has no effect on {path}, which has no stochastic unit"
         )));
     }
-    if source.is_few_shot() {
-        return Err(no_classes(&source));
-    }
     let noise = (source.is_stochastic() && !args.threshold).then(|| Noise {
         seed: source.seed(),
         step: 0,
@@ -73,17 +73,21 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Source::Packed(..) => None,
         _ => Some(source.network(context.engine, 1)?),
     };
-    let reader = Reader::new(
-        source.title(),
-        path.clone(),
-        packed,
-        float,
-        noise,
-        context.engine,
-    )?;
+    let engine = context.engine;
+    let (title, place) = (source.title(), path.clone());
     let server = Server::bind(args.listen, Limits::default())?;
     let address = server.address();
-    let site = Site::new(reader, Hosts::new(address, args.host));
+    let hosts = Hosts::new(address, args.host);
+    let (site, what) = match source.is_few_shot() {
+        false => {
+            let reader = Reader::new(title, place, packed, float, noise, engine)?;
+            (Site::new(reader, hosts), "a digit")
+        }
+        true => {
+            let comparer = Comparer::new(title, place, packed, float, noise, engine)?;
+            (Site::comparing(comparer, hosts), "characters")
+        }
+    };
     let stopper = server.stopper();
     signals::on_stop(move || stopper.stop())?;
     // A warning is shown whatever is asked for.
@@ -94,9 +98,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     if !context.quiet {
         let title = source.title();
-        output::note(&format!(
-            "draw a digit for {title} ({path}); Ctrl-C ends it"
-        ));
+        output::note(&format!("draw {what} for {title} ({path}); Ctrl-C ends it"));
     }
     let url = format!("http://{address}/");
     match context.json {

@@ -11,8 +11,8 @@ use bnn_cpu::data::Dataset;
 use bnn_cpu::files::{self, FolderLock, create_folder, write_atomic_bytes};
 use bnn_cpu::study::cell::no_cells;
 use bnn_cpu::study::columns::side_by_side;
-use bnn_cpu::study::{Cell, CellEvent, CellRecord, Plan, Suite, Table, run_cells};
-use bnn_cpu::train::{PartialConfig, Subject};
+use bnn_cpu::study::{Cell, CellEvent, CellRecord, Plan, Suite, SuiteRow, Table, run_cells};
+use bnn_cpu::train::{PartialConfig, Subject, Task};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
@@ -41,8 +41,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, mixed,
-    /// mixed-tuned, omniglot (which reads Omniglot), or a JSON file of one's own such as those in
-    /// data/suites
+    /// mixed-tuned, omniglot and few-shot (which read Omniglot), or a JSON file of one's own such
+    /// as those in data/suites
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.json")]
     suite: PathBuf,
     /// Seeds 1 to N of every row
@@ -98,6 +98,9 @@ fn suite(name: &Path) -> Outcome<Suite> {
 pub fn run(args: Args, context: &Context) -> Outcome {
     let plan = plan(&args)?;
     let data = args.data.or(plan.suite.data.as_ref())?;
+    let task = |row: &SuiteRow| row.settings.get("task.name");
+    let few_shot = |row| task(row).is_some_and(|name| name == Task::NAMES[1]);
+    let data = data.cut_by_class(plan.rows.iter().all(few_shot));
     // A part of the rows that is only shown is written nowhere.
     if !(args.render && args.rows.is_some()) {
         places::folder(&args.results)?;

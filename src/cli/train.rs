@@ -7,7 +7,7 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::episodes::alphabets;
 use bnn_cpu::model::Network;
-use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
+use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, Task, TestRecord};
 
 use super::data_args::DataArgs;
 use super::flags::{self, SamplingArgs, Settings, TaskArgs};
@@ -51,7 +51,9 @@ Learning rate at step t of T (steps count from 0), in epoch e:
   step       lr * factor^floor((e-1)/every)
   cosine     min + (lr - min)*(1 + cos(pi*t/T))/2
   one-cycle  from lr/start-divisor up to lr over the share `rise` of the steps,
-             then down to lr/(start-divisor*final-divisor), both along a cosine";
+             then down to lr/(start-divisor*final-divisor), both along a cosine
+  plateau    lr, times factor after patience + 1 epochs on end whose validation
+             loss is not below 0.9999 times the least so far, and at least min";
 
 /// Train a network, then test its best epoch once
 ///
@@ -148,9 +150,10 @@ fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Rea
     let stated = args.stated()?;
     let whole = stated.whole();
     // Before the data is read: a typing error should show at once.
-    check_settings(&stated)?;
+    let task = check_settings(&stated)?;
     check_out(args.out.as_deref(), args.force)?;
-    let dataset = args.data.or(whole.dataset.as_ref())?.load(progress)?;
+    let data = args.data.or(whole.dataset.as_ref())?;
+    let dataset = data.for_task(&task).load(progress)?;
     let config = whole.complete(&Subject::of(&dataset));
     let config = config.map_err(|e| stated.refused(e))?;
     config.check(&dataset).map_err(|e| stated.named(e))?;
@@ -192,6 +195,7 @@ fn resumed(args: &Args, progress: &mut Progress) -> Outcome<Resumed> {
         .into());
     }
     let data = args.data.or(stated.whole().dataset.as_ref())?;
+    let data = data.for_task(&run.config().task);
     let dataset = data.load_for(&run.config().dataset, progress)?;
     Ok(Resumed::Unfinished((run, dataset, signals::stop_flag()?)))
 }
@@ -231,15 +235,16 @@ fn whole_list(stated: &PartialConfig, config: &Config) -> Option<String> {
     })
 }
 
-/// Finds what is wrong with the settings whatever the data set may be. Every preset
-/// fits the digits, and a file says for itself what images it takes.
-fn check_settings(stated: &Stated) -> Outcome {
+/// Finds what is wrong with the settings whatever the data set may be, and returns the task.
+/// Every preset fits the digits, and a file says for itself what images it takes.
+fn check_settings(stated: &Stated) -> Outcome<Task> {
     let any = Subject::of(&bnn_cpu::data::digits::generate(0, 1, 1));
     let config = stated
         .whole()
         .complete(&any)
         .map_err(|e| stated.refused(e))?;
-    Ok(config.check_settings().map_err(|e| stated.named(e))?)
+    config.check_settings().map_err(|e| stated.named(e))?;
+    Ok(config.task)
 }
 
 /// Refuses settings that contradict the stored run.

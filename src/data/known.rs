@@ -29,3 +29,8 @@ pub const OMNIGLOT: &str = "Omniglot";
 #[cfg(feature = "idx")]
 pub const OMNIGLOT_FINGERPRINT: &str =
     "cee4f930037b3cb156e7a7e6909f4feb26d39eef5105b52953329078e8523205";
+
+/// The same of the set made into images of 28x28.
+#[cfg(feature = "idx")]
+pub const OMNIGLOT_28_FINGERPRINT: &str =
+    "37df77866f062e8328fe99c0691ab8929183cc169d393666a4d99ba632517715";

@@ -14,6 +14,21 @@ pub struct Loaded {
     /// without having been asked for, that EMNIST's images were transposed, or how other files were
     /// read.
     pub notice: Option<String>,
+    /// One line that says how many images were held out to test on, where the files do not say
+    /// which are. It is of no interest to those who cut the set by class.
+    pub held_out: Option<String>,
+}
+
+impl Loaded {
+    /// All that the user has to be told, in one line.
+    pub fn notices(&self) -> Option<String> {
+        let all: Vec<&str> = [&self.notice, &self.held_out]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
 }
 
 /// Returns where a data set was read; `None` if the path is not UTF-8.

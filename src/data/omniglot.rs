@@ -7,7 +7,10 @@ use super::public;
 use crate::error::{Error, Result};
 use crate::files;
 
-pub use super::known::{OMNIGLOT as NAME, OMNIGLOT_FINGERPRINT as FINGERPRINT};
+pub use super::known::{
+    OMNIGLOT as NAME, OMNIGLOT_28_FINGERPRINT as FINGERPRINT_28,
+    OMNIGLOT_FINGERPRINT as FINGERPRINT,
+};
 
 /// The drawings of the background set, those to test on included.
 const IMAGES: usize = 19_280;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Background;
+use crate::named::named;
 
 /// The largest height or width that can be requested, in pixels.
 const LONGEST: usize = 4096;
@@ -82,39 +83,9 @@ pub enum SplitBy {
     Alphabet,
 }
 
-/// Implements the conversion of an enumeration to and from its names on the command line and in
-/// records.
-macro_rules! words {
-    ($type:ident, $($choice:ident $word:literal),+) => {
-        impl $type {
-            /// All choices.
-            pub const ALL: &'static [Self] = &[$(Self::$choice),+];
-
-            /// Returns the name of this choice on the command line and in records.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$choice => $word),+
-                }
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                let found = Self::ALL.iter().find(|choice| choice.name() == text);
-                found.copied().ok_or_else(|| {
-                    let names: Vec<_> = Self::ALL.iter().map(|choice| choice.name()).collect();
-                    format!("`{text}` is none of {}", names.join(", "))
-                })
-            }
-        }
-    };
-}
-
-words!(Resize, Crop "crop", Fit "fit");
-words!(SplitBy, Image "image", Alphabet "alphabet");
-words!(Background, Dark "dark", Light "light");
+named!(Resize, Crop "crop", Fit "fit");
+named!(SplitBy, Image "image", Alphabet "alphabet");
+named!(Background, Dark "dark", Light "light");
 
 /// Options of how files become images. `None` stands for the default; an option that has no effect
 /// on the files is refused.

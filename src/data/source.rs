@@ -63,6 +63,7 @@ fn load_below(
     let plain = |dataset| Loaded {
         dataset,
         notice: None,
+        held_out: None,
     };
     let choice = meant(choice, data_dir.or(env));
     if !matches!(choice, DatasetChoice::Files | DatasetChoice::Omniglot) {
@@ -93,6 +94,7 @@ fn load_below(
                     "NOT MNIST: using the {} instead, so figures cannot be compared with published ones; {why}",
                     digits::NAME
                 )),
+                held_out: None,
             }),
             Err(error) => Err(error),
         },
@@ -193,6 +195,7 @@ pub fn read_files(
     let loaded = Loaded {
         dataset: dataset.read_from(source(place, Options::default())),
         notice: set.notice(),
+        held_out: None,
     };
     Ok((loaded, place.to_path_buf()))
 }

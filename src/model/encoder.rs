@@ -1,4 +1,4 @@
-//! The encoder of the few-shot study.
+//! The encoders of the few-shot study.
 
 use super::spec::ModelSpec;
 use super::topology::Source;
@@ -10,26 +10,41 @@ use crate::layers::{
 /// Channels of every block, and of the last where no other number is asked for.
 const CHANNELS: usize = 64;
 
-/// The layers of `few-shot-encoder`: four times a convolution 3x3 that keeps the size, batch
-/// norm, max-pool 2 and a ReLU; then the vector of what is left, the embedding, and the head
-/// that compares embeddings. A ReLU or a threshold after the pool is the same number as in
-/// front of it; the pool in front is computed together with the convolution.
-pub(super) fn layers() -> Vec<LayerSpec> {
+/// In which order a block of the encoder pools, normalises and fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Batch norm, pool, activation. A ReLU or a threshold after the pool is the same number as
+    /// in front of it; the pool in front is computed together with the convolution.
+    Usual,
+    /// Batch norm, activation, pool, as published. A sampled bit is another than that of
+    /// [`Self::Usual`]: it is 1 where one of four samples is.
+    Published,
+    /// Pool, batch norm, activation. About half of all bits are 1, where the greatest of four
+    /// normalised numbers is above 0 nearly always.
+    Balanced,
+}
+
+/// The layers of an encoder: four times a convolution 3x3 that keeps the size, and batch norm,
+/// max-pool 2 and a ReLU in that order; then the vector of what is left, the embedding, and the
+/// head that compares embeddings.
+pub(super) fn layers(order: Order) -> Vec<LayerSpec> {
     let mut layers = Vec::new();
     for number in 1..=4 {
         let conv = Conv {
             padding: Sides::both(1),
             ..Conv::new(CHANNELS, 3)
         };
+        layers.push(LayerSpec::named(format!("conv{number}"), conv));
+        let norm = LayerSpec::named(format!("bn{number}"), BatchNorm::default());
+        let pool = MaxPool::new(2).into();
         let relu = Activation {
             function: Function::Relu,
         };
-        layers.extend([
-            LayerSpec::named(format!("conv{number}"), conv),
-            LayerSpec::named(format!("bn{number}"), BatchNorm::default()),
-            MaxPool::new(2).into(),
-            relu.into(),
-        ]);
+        layers.extend(match order {
+            Order::Usual => [norm, pool, relu.into()],
+            Order::Published => [norm, relu.into(), pool],
+            Order::Balanced => [pool, norm, relu.into()],
+        });
     }
     layers.extend([
         LayerSpec::named("embedding", Flatten {}),

@@ -1,5 +1,6 @@
 //! Networks known by name.
 
+use super::encoder;
 use super::placement::Placement;
 use super::pool_form::PoolForm;
 use super::spec::ModelSpec;
@@ -12,7 +13,7 @@ use crate::layers::{
 use crate::tensor::Shape;
 
 /// Names that [`preset`] knows, with a line on each.
-pub const PRESETS: [(&str, &str); 15] = [
+pub const PRESETS: [(&str, &str); 17] = [
     (
         "seed-net",
         "the reference: two 5x5 convolutions (16, 32), batch norm, pooling, linear",
@@ -73,6 +74,14 @@ pub const PRESETS: [(&str, &str); 15] = [
         "few-shot-encoder",
         "four 3x3 convolutions (64), batch norm, pooling, ReLU, and a head that learns classes from a few pictures",
     ),
+    (
+        "few-shot-published",
+        "the same with its activations in front of the pools, as published: other bits where units sample",
+    ),
+    (
+        "few-shot-binary",
+        "the same with its batch norms behind the pools, so that half of all bits are 1",
+    ),
 ];
 
 /// What ends the name of a preset that has convolutions of stride 2 for pools.
@@ -101,10 +110,10 @@ pub fn usual_images(name: &str) -> (Shape, usize) {
 
 /// The preset of that name for images of that shape and that many classes. The
 /// activations of `seed-net` and `mlp` are hard sigmoids and those of `plain-net`,
-/// `omniglot-net` and `few-shot-encoder` ReLUs, which [`ModelSpec::place`] makes binary; the
+/// `omniglot-net` and the few-shot encoders ReLUs, which [`ModelSpec::place`] makes binary; the
 /// others have deterministic binary units with straight-through gradients: `xnor-net` and
 /// `xnor-large` throughout, with binary weights, the mixed networks in their second branch.
-/// `few-shot-encoder` has no classes but those of an episode.
+/// A few-shot encoder has no classes but those of an episode.
 ///
 /// # Errors
 /// An unknown name, or an image that the network's windows do not fit.
@@ -145,7 +154,9 @@ pub fn preset(name: &str, input: Shape, classes: usize) -> Result<ModelSpec> {
         "omniglot-net" => stacks::omniglot(form, classes),
         "omniglot-mixed" => stacks::omniglot_mixed(form, classes),
         "omniglot-binary" => stacks::omniglot_binary(form, classes),
-        "few-shot-encoder" => super::encoder::layers(),
+        "few-shot-encoder" => encoder::layers(encoder::Order::Usual),
+        "few-shot-published" => encoder::layers(encoder::Order::Published),
+        "few-shot-binary" => encoder::layers(encoder::Order::Balanced),
         _ => return Err(unknown()),
     };
     let mut spec = ModelSpec {

@@ -43,9 +43,10 @@ fn flattened_sizes_are_the_published_ones() {
     ] {
         assert_eq!(linear_inputs(name), inputs, "{name}");
     }
-    let spec = usual("few-shot-encoder");
-    let head = spec.layer_shapes().unwrap().pop().unwrap();
-    assert_eq!(head.inputs, [Shape::vector(64)]);
+    for name in ["few-shot-encoder", "few-shot-published", "few-shot-binary"] {
+        let head = usual(name).layer_shapes().unwrap().pop().unwrap();
+        assert_eq!(head.inputs, [Shape::vector(64)], "{name}");
+    }
 }
 
 /// Counted by hand from the published description: weights and biases of convolutions and
@@ -102,6 +103,8 @@ fn units_stand_where_the_preset_has_them() {
         ("omniglot-mixed", "6,7,8,9,10", 11),
         ("omniglot-binary", "1,2,3,4,5", 6),
         ("few-shot-encoder", "none", 4),
+        ("few-shot-published", "none", 4),
+        ("few-shot-binary", "none", 4),
     ] {
         let spec = usual(name);
         assert_eq!(spec.placement().unwrap().to_string(), placement, "{name}");

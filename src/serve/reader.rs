@@ -11,6 +11,7 @@ use crate::layers::log_softmax;
 use crate::model::{Network, argmax};
 use crate::packed::{PackedNet, Reading, Runner};
 use crate::tape::{Mode, Noise, Units};
+use crate::tensor::Shape;
 
 /// Passes that a time is the median of, and how long they may take together.
 const PASSES: usize = 9;
@@ -152,7 +153,7 @@ pub struct Reader {
 
 /// Makes a network read one image at a time, its units as samples of that noise or, without
 /// any, as thresholds.
-fn read_one(net: &mut Network, noise: Option<Noise>) {
+pub(super) fn read_one(net: &mut Network, noise: Option<Noise>) {
     let pass = net.pass_mut();
     pass.mode = Mode::Eval;
     pass.units = match noise {
@@ -161,6 +162,42 @@ fn read_one(net: &mut Network, noise: Option<Noise>) {
     };
     pass.noise = noise.unwrap_or(pass.noise);
     net.set_rows(1);
+}
+
+/// The shape of the images of a network that can be served.
+///
+/// # Errors
+/// A network that does not take grey images.
+pub(super) fn form_of(packed: &PackedNet, source: &str) -> Result<Shape> {
+    let input = packed.input();
+    match input.channels {
+        1 => Ok(input),
+        _ => Err(Error::spec(format!(
+            "{source} takes images of {input}, but drawings are grey; serve a network of one channel"
+        ))),
+    }
+}
+
+/// Makes the runner draw stochastic units from that noise, or read them as thresholds; what
+/// the page says of it.
+pub(super) fn sampled(
+    packed: &PackedNet,
+    runner: &mut Runner,
+    noise: Option<Noise>,
+) -> Option<&'static str> {
+    if let Some(Noise { seed, step, draw }) = noise {
+        let row = 0;
+        runner.read_as(Reading::Sample {
+            seed,
+            step,
+            draw,
+            row,
+        });
+    }
+    packed.is_stochastic().then_some(match noise {
+        Some(_) => "one sample of its stochastic units, the same noise for every drawing",
+        None => "stochastic units read as [x > 0]",
+    })
 }
 
 /// The binary layers of a network, by name and shape.
@@ -192,22 +229,9 @@ impl Reader {
         noise: Option<Noise>,
         engine: Engine,
     ) -> Result<Self> {
-        let (input, classes) = (packed.input(), packed.classes());
-        if input.channels != 1 {
-            return Err(Error::spec(format!(
-                "{source} takes images of {input}, but drawings are grey; serve a network of one channel"
-            )));
-        }
+        let (input, classes) = (form_of(&packed, &source)?, packed.classes());
         let mut runner = packed.runner(engine);
-        if let Some(Noise { seed, step, draw }) = noise {
-            let row = 0;
-            runner.read_as(Reading::Sample {
-                seed,
-                step,
-                draw,
-                row,
-            });
-        }
+        let reading = sampled(&packed, &mut runner, noise);
         let mut float = float;
         if let Some(net) = &mut float {
             if net.spec().input != input || net.classes() != classes {
@@ -217,10 +241,6 @@ impl Reader {
             }
             read_one(net, noise);
         }
-        let reading = packed.is_stochastic().then_some(match noise {
-            Some(_) => "one sample of its stochastic units, the same noise for every drawing",
-            None => "stochastic units read as [x > 0]",
-        });
         Ok(Self {
             about: About {
                 title,
@@ -314,7 +334,7 @@ fn form(logits: &[f32], us: f64) -> Form {
 }
 
 /// Microseconds of a pass: the median of some, at least of one.
-fn median_us(mut pass: impl FnMut()) -> f64 {
+pub(super) fn median_us(mut pass: impl FnMut()) -> f64 {
     let (mut us, all) = (Vec::with_capacity(PASSES), Instant::now());
     while us.is_empty() || (us.len() < PASSES && all.elapsed() < PATIENCE) {
         let begun = Instant::now();

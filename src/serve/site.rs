@@ -4,13 +4,19 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::comparer::{Comparer, Question};
 use super::hosts::Hosts;
 use super::http::{Request, Response, Sizes, parse};
 use super::reader::{Drawing, Reader};
 
-/// The page: hand-written, with everything that it needs.
-const PAGE: &str = include_str!("page.html");
+/// The pages: hand-written. What both have stands in files of its own, in whose place a page has
+/// their names.
+const DIGITS: &str = include_str!("page/digits.html");
+const FEW_SHOT: &str = include_str!("page/few_shot.html");
+const STYLE: [&str; 2] = ["/* style.css */", include_str!("page/style.css")];
+const PEN: [&str; 2] = ["/* pen.js */", include_str!("page/pen.js")];
 
 /// The page may run its own script and style, talk to its own server, and nothing
 /// else.
@@ -19,20 +25,38 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 const JSON: &str = "application/json";
 
+/// What a site does with a drawing.
+enum Behind {
+    Reads(Box<Mutex<Reader>>),
+    Compares(Box<Mutex<Comparer>>),
+}
+
 /// A network behind its page.
 pub struct Site {
     hosts: Hosts,
+    page: String,
     about: Vec<u8>,
-    reader: Mutex<Reader>,
+    behind: Behind,
 }
 
 impl Site {
-    /// The site of a network, for requests addressed to `hosts`.
+    /// The site of a network with classes of its own, for requests addressed to `hosts`.
     pub fn new(reader: Reader, hosts: Hosts) -> Self {
         Self {
             hosts,
+            page: whole(DIGITS),
             about: json(reader.about()),
-            reader: Mutex::new(reader),
+            behind: Behind::Reads(Box::new(Mutex::new(reader))),
+        }
+    }
+
+    /// The site of a network that compares, for requests addressed to `hosts`.
+    pub fn comparing(comparer: Comparer, hosts: Hosts) -> Self {
+        Self {
+            hosts,
+            page: whole(FEW_SHOT),
+            about: json(comparer.about()),
+            behind: Behind::Compares(Box::new(Mutex::new(comparer))),
         }
     }
 
@@ -64,36 +88,69 @@ impl Site {
             return Response::refusal(403, "a page from elsewhere may not ask");
         }
         match (request.method, request.path) {
-            ("GET" | "HEAD", "/") => Response::ok("text/html; charset=utf-8", PAGE)
+            ("GET" | "HEAD", "/") => Response::ok("text/html; charset=utf-8", self.page.as_str())
                 .with("Content-Security-Policy", POLICY)
                 .with("Referrer-Policy", "no-referrer"),
             ("GET" | "HEAD", "/network") => Response::ok(JSON, self.about.as_slice()),
-            ("POST", "/read") => self.read(request),
             (_, "/" | "/network") => {
                 Response::refusal(405, "only GET is known here").with("Allow", "GET, HEAD")
             }
-            (_, "/read") => Response::refusal(405, "only POST is known here").with("Allow", "POST"),
+            (method, path) if path == self.asked_at() => match method {
+                "POST" => self.asked(request),
+                _ => Response::refusal(405, "only POST is known here").with("Allow", "POST"),
+            },
             _ => Response::refusal(404, "there is nothing here; see /"),
         }
     }
 
-    fn read(&self, request: &Request<'_>) -> Response {
-        // A type that a page elsewhere cannot send without asking first.
-        let kind = request.content_type.unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case(JSON) {
-            return Response::refusal(415, "send JSON, as Content-Type: application/json");
+    /// Where drawings are sent.
+    fn asked_at(&self) -> &'static str {
+        match self.behind {
+            Behind::Reads(_) => "/read",
+            Behind::Compares(_) => "/compare",
         }
-        let drawing: Drawing = match serde_json::from_slice(request.body) {
-            Ok(drawing) => drawing,
-            Err(error) => return Response::refusal(400, &format!("this is no drawing: {error}")),
-        };
-        // A reader that panicked has whole values still.
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match reader.read(&drawing) {
-            Ok(answer) => Response::ok(JSON, json(&answer)),
-            Err(why) => Response::refusal(422, why),
+    }
+
+    fn asked(&self, request: &Request<'_>) -> Response {
+        match &self.behind {
+            Behind::Reads(reader) => on(request, "drawing", reader, |r, d: &Drawing| r.read(d)),
+            Behind::Compares(comparer) => on(request, "question", comparer, |c, q: &Question| {
+                c.compare(q)
+            }),
         }
+    }
+}
+
+/// The page with what it shares with the other.
+fn whole(page: &str) -> String {
+    let parts = [STYLE, PEN].into_iter();
+    parts.fold(page.to_string(), |page, [name, text]| {
+        page.replace(name, text)
+    })
+}
+
+/// Answers what a request has for a body.
+fn on<Asked: DeserializeOwned, Net, Answer: Serialize>(
+    request: &Request<'_>,
+    what: &str,
+    behind: &Mutex<Net>,
+    answer: impl FnOnce(&mut Net, &Asked) -> Result<Answer, &'static str>,
+) -> Response {
+    // A type that a page elsewhere cannot send without asking first.
+    let kind = request.content_type.unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(JSON) {
+        return Response::refusal(415, "send JSON, as Content-Type: application/json");
+    }
+    let asked: Asked = match serde_json::from_slice(request.body) {
+        Ok(asked) => asked,
+        Err(error) => return Response::refusal(400, &format!("this is no {what}: {error}")),
+    };
+    // One that panicked has whole values still.
+    let mut net = behind.lock().unwrap_or_else(PoisonError::into_inner);
+    match answer(&mut net, &asked) {
+        Ok(answer) => Response::ok(JSON, json(&answer)),
+        Err(why) => Response::refusal(422, why),
     }
 }
 

@@ -10,7 +10,7 @@
 //! weights. They are the accuracy of untrained features under a trained top:
 //! [`Published::no_gradient`] marks them.
 
-pub use super::protocol::{MLP, SEED_NET};
+pub use super::protocol::{FEW_SHOT, MLP, SEED_NET};
 use super::protocol::{Protocol, keeps};
 use crate::estimators::Firing;
 use crate::model::{Placement, Places};
@@ -65,6 +65,9 @@ impl Published {
         }
         if self.test_selected() {
             caveats.push("published figure chosen on the test images");
+        }
+        if self.model == FEW_SHOT {
+            caveats.push("published figure of twenty other alphabets than those held back here");
         }
         caveats.join("; ")
     }
@@ -157,9 +160,9 @@ const MIXED_UNITS: Placement = branch(&[3, 4]);
 const OMNIGLOT_UNITS: Placement = branch(&[6, 7, 8, 9, 10]);
 
 /// Every published row: 13 of the seed-net, 10 of the MLP, 6 of the plain and the mixed net, 6
-/// on Omniglot.
+/// on Omniglot, 5 of few shots.
 #[rustfmt::skip]
-pub const PUBLISHED: [Published; 35] = [
+pub const PUBLISHED: [Published; 40] = [
     net("no binary layer", Placement::None, None, 0.0341, 98.79),
     net("stochastic, first, ST", Placement::First, Some((STOCH, "st")), 0.0539, 98.29),
     net("stochastic, last, ST", Placement::Last, Some((STOCH, "st")), 0.0534, 98.31),
@@ -195,6 +198,11 @@ pub const PUBLISHED: [Published; 35] = [
     later("Omniglot with stride, no binary layer", OMNIGLOT[1], Placement::None, None, 94.81),
     later("Omniglot with stride, mixed, stochastic, ST", OMNIGLOT_MIXED[1], OMNIGLOT_UNITS, None, 93.62),
     later("Omniglot with stride, stochastic, first, ST", OMNIGLOT[1], Placement::First, None, 94.66),
+    later("few shots, no binary layer", FEW_SHOT, Placement::None, None, 84.4),
+    later("few shots, stochastic, first, ST", FEW_SHOT, Placement::First, None, 79.6),
+    later("few shots, stochastic, second, ST", FEW_SHOT, branch(&[2]), None, 79.6),
+    later("few shots, stochastic, third, ST", FEW_SHOT, branch(&[3]), None, 64.8),
+    later("few shots, stochastic, fourth, ST", FEW_SHOT, Placement::Last, None, 53.6),
 ];
 
 /// The published row of that kind, whatever the protocol. The estimator `none`
@@ -290,7 +298,7 @@ mod tests {
             };
             assert_eq!(lookup(&row, published.annealed), Some(published));
             assert_eq!(published.no_gradient(), published.row.contains("REINFORCE"));
-            assert!((59.0..99.0).contains(&published.percent));
+            assert!((53.0..99.0).contains(&published.percent));
         }
     }
 

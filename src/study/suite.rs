@@ -63,9 +63,9 @@ macro_rules! files {
 }
 
 /// The suites that come with the program.
-const SUITES: [(&str, &str); 10] = files!("suites"
+const SUITES: [(&str, &str); 11] = files!("suites"
     "reference" "tuned" "mlp" "mlp-tuned" "best" "anneal" "estimators" "mixed" "mixed-tuned"
-    "omniglot");
+    "omniglot" "few-shot");
 
 /// The recipes that they read.
 const RECIPES: [(&str, &str); 35] = files!("recipes"
@@ -214,7 +214,7 @@ impl Suite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Dataset, Split, digits, mnist, omniglot};
+    use crate::data::{Dataset, Split, digits, mnist, omniglot, testing_set};
     use crate::study::reference;
 
     fn all() -> Vec<Suite> {
@@ -238,6 +238,7 @@ mod tests {
         assert_eq!(ids("mixed").len(), 2 * 9);
         assert_eq!(ids("mixed"), ids("mixed-tuned"));
         assert_eq!(ids("omniglot").len(), 6 + 1);
+        assert_eq!(ids("few-shot").len(), 11 + 12 + 4);
         for (suite, (name, _)) in all().iter().zip(SUITES) {
             assert_eq!(suite.name, name);
             for other in suite.beside.iter().flat_map(|beside| &beside.suites) {
@@ -250,9 +251,12 @@ mod tests {
     /// What a suite's runs are of: small sets of images of the right shape, and as many
     /// classes as there are.
     fn stand_in(suite: &Suite) -> Dataset {
-        match suite.data.as_ref().and_then(|data| data.set.as_deref()) {
-            None => digits::generate(1, 200, 20),
-            Some("omniglot") => {
+        let Some(data) = &suite.data else {
+            return digits::generate(1, 200, 20);
+        };
+        assert_eq!(data.set.as_deref(), Some("omniglot"));
+        match data.size {
+            None => {
                 let split = |n: usize| {
                     let pixels: Vec<u8> = (0..n * 105 * 105).map(|i| (i % 251) as u8).collect();
                     let labels: Vec<u32> = (0..n as u32).map(|i| i * 4 % 964).collect();
@@ -260,7 +264,10 @@ mod tests {
                 };
                 Dataset::new("drawings", 964, split(200), split(20)).unwrap()
             }
-            Some(other) => panic!("{other}"),
+            Some(size) => {
+                assert_eq!((size.height, size.width), (28, 28));
+                testing_set::alphabets(30, 3, 20)
+            }
         }
     }
 
@@ -283,9 +290,15 @@ mod tests {
                     continue;
                 }
                 // The name alone does not make them MNIST's or Omniglot's.
-                let (name, sha256, counts) = match suite.data {
+                let (name, sha256, counts) = match &suite.data {
                     None => (mnist::NAME, mnist::FINGERPRINT, (60_000, 10_000)),
-                    Some(_) => (omniglot::NAME, omniglot::FINGERPRINT, (17_352, 1_928)),
+                    Some(data) => {
+                        let sha256 = match data.size {
+                            None => omniglot::FINGERPRINT,
+                            Some(_) => omniglot::FINGERPRINT_28,
+                        };
+                        (omniglot::NAME, sha256, (17_352, 1_928))
+                    }
                 };
                 config.dataset.name = name.into();
                 assert_eq!(reference::published(&config), None);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
 use super::notes::notes;
+use super::protocol::held_back;
 use super::reference::published;
 use super::row::SuiteRow;
 use super::spread::Spread;
@@ -121,13 +122,15 @@ impl Table {
             format!("{words} ({many} {})", commits.join(", "))
         });
         let notes = notes(rows, records);
+        let few_shot = records.iter().filter_map(|r| r.test.few_shot.as_ref());
+        let of_classes = held_back(few_shot).map_or(String::new(), |text| format!(" {text}"));
         let rows = rows
             .iter()
             .map(|row| Self::row(suite, row, records))
             .collect();
         Self {
             suite: suite.name.clone(),
-            about: suite.about.clone(),
+            about: suite.about.clone() + &of_classes,
             dataset: dataset.name.clone(),
             data_sha256: dataset.sha256.clone(),
             machines: machines.collect(),

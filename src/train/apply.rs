@@ -28,7 +28,7 @@ impl PartialConfig {
         }
         let model = model.build(subject.input, subject.record.classes)?;
         let mut config = Config::reference(model, subject.record.clone());
-        config.begin_task(task);
+        config.take_task(task);
         subject.describe_pixels(&mut config.model);
         if self.samples.is_none() {
             config.suit_samples();
@@ -191,9 +191,10 @@ const OPTIMISER: [&str; 6] = [
 ];
 
 /// The paths of the settings of a learning-rate schedule.
-const LR_SCHEDULE: [&str; 6] = [
+const LR_SCHEDULE: [&str; 7] = [
     "lr_schedule.every",
     "lr_schedule.factor",
+    "lr_schedule.patience",
     "lr_schedule.min",
     "lr_schedule.rise",
     "lr_schedule.start_divisor",

@@ -50,7 +50,7 @@ impl PartialConfig {
 impl Config {
     /// Takes the usual settings of a task: of a few-shot run those of the published one, Adam
     /// at 0.001 and gradients of norm 1 at most.
-    pub(super) fn begin_task(&mut self, task: Task) {
+    fn begin_task(&mut self, task: Task) {
         self.task = task;
         if !task.is_classification() {
             self.optimiser = OptimiserSpec::ALL[1];
@@ -58,6 +58,16 @@ impl Config {
             self.clip_norm = 1.0;
             self.val_fraction = 0.0;
         }
+    }
+
+    /// Makes the run one of that task: its usual settings, its head and whole episodes in a
+    /// step.
+    pub(crate) fn take_task(&mut self, task: Task) {
+        self.begin_task(task);
+        if let Some(task) = task.few_shot() {
+            self.model.set_few_shot(task.layer());
+        }
+        self.suit_batch();
     }
 
     /// Takes what is stated of the task, and gives the network its head.

@@ -178,7 +178,8 @@ impl Config {
         }
     }
 
-    /// The learning rate of step `t` of the run, from 0.
+    /// The learning rate of step `t` of the run, from 0, where it is known before the run is
+    /// made ([`LrSchedule::at`]).
     pub fn learning_rate(&self, t: usize) -> f64 {
         let per_epoch = self.steps_per_epoch();
         let total = per_epoch * self.epochs;
@@ -241,6 +242,11 @@ impl Config {
             return fail("lr", format!("must be above 0, not {}", self.lr));
         }
         self.lr_schedule.check_rates(self.lr, self.epochs)?;
+        let validated = self.val_fraction > 0.0 || !self.task.is_classification();
+        if matches!(self.lr_schedule, LrSchedule::Plateau { .. }) && !validated {
+            let what = "plateau follows the validation loss, and nothing is kept for validation; choose a val_fraction above 0, or another schedule";
+            return fail("lr_schedule.name", what.into());
+        }
         if !(0.0..1.0).contains(&self.val_fraction) {
             let what = format!("must be at least 0 and below 1, not {}", self.val_fraction);
             return fail("val_fraction", what);

@@ -58,7 +58,7 @@ pub use record::{EpochRecord, Provenance, TestRecord};
 pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
 };
-pub use schedule::{LrSchedule, SlopeKind, SlopeSchedule, TemperatureSchedule};
+pub use schedule::{LrSchedule, Plateau, SlopeKind, SlopeSchedule, TemperatureSchedule};
 pub use subject::{DatasetRecord, Subject, slug};
 pub use task::{FewShotTask, Task};
 pub use trainer::{Trained, train_in_memory};

@@ -143,13 +143,16 @@ partial! {
 partial! {
     /// Settings of an [`super::LrSchedule`].
     PartialLrSchedule {
-        /// `constant`, `step`, `cosine` or `one-cycle`.
+        /// `constant`, `step`, `cosine`, `one-cycle` or `plateau`.
         name: String,
         /// For `step`: the epochs between two changes.
         every: usize,
-        /// For `step`: what the rate is multiplied by.
+        /// For `step` and `plateau`: what the rate is multiplied by.
         factor: f64,
-        /// For `cosine`: the last rate.
+        /// For `plateau`: the epochs on end without a lower validation loss that are put up
+        /// with.
+        patience: usize,
+        /// For `cosine`: the last rate; for `plateau`: the least one.
         min: f64,
         /// For `one-cycle`: the share of the steps that go up.
         rise: f64,

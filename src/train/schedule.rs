@@ -1,4 +1,9 @@
-//! Schedules of the learning rate (by step), and of slope and temperature (by epoch).
+//! Schedules of the learning rate (by step, or by validation), and of slope and temperature (by
+//! epoch).
+
+mod plateau;
+
+pub use plateau::Plateau;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +21,11 @@ use crate::error::{Error, Result};
 ///            is at step p = 0.3·T - 1, the end at step T - 1, as in PyTorch. Where
 ///            p is 0 or less nothing goes up; the last step has the last rate
 ///            whatever p is
+/// plateau    lr, multiplied by factor, and at least min, after patience + 1 epochs on end
+///            whose validation loss is not below 0.9999 times the least so far
 /// ```
+///
+/// The last is a rule on what the run has found, which [`Plateau`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LrSchedule {
@@ -43,6 +52,15 @@ pub enum LrSchedule {
         /// The last rate is the first one divided by this.
         final_divisor: f64,
     },
+    /// The rate is lowered where the validation loss no longer falls.
+    Plateau {
+        /// What the rate is multiplied by.
+        factor: f64,
+        /// Epochs on end without a lower loss that are put up with.
+        patience: usize,
+        /// The rate never falls below this.
+        min: f64,
+    },
 }
 
 impl LrSchedule {
@@ -53,8 +71,15 @@ impl LrSchedule {
         final_divisor: 1e4,
     };
 
+    /// Plateau with PyTorch's default settings.
+    pub const PLATEAU: LrSchedule = LrSchedule::Plateau {
+        factor: 0.1,
+        patience: 10,
+        min: 0.0,
+    };
+
     /// Every schedule with its usual settings.
-    pub const ALL: [LrSchedule; 4] = [
+    pub const ALL: [LrSchedule; 5] = [
         LrSchedule::Constant,
         LrSchedule::Step {
             every: 3,
@@ -62,6 +87,7 @@ impl LrSchedule {
         },
         LrSchedule::Cosine { min: 0.0 },
         LrSchedule::ONE_CYCLE,
+        LrSchedule::PLATEAU,
     ];
 
     /// Its name.
@@ -71,6 +97,7 @@ impl LrSchedule {
             Self::Step { .. } => "step",
             Self::Cosine { .. } => "cosine",
             Self::OneCycle { .. } => "one-cycle",
+            Self::Plateau { .. } => "plateau",
         }
     }
 
@@ -92,6 +119,13 @@ impl LrSchedule {
                 fail("lr_schedule.min", "must be 0 or more and a 32-bit float")
             }
             Self::Cosine { .. } => Ok(()),
+            Self::Plateau { factor, .. } if !(factor > 0.0 && factor < 1.0) => {
+                fail("lr_schedule.factor", "must be above 0 and below 1")
+            }
+            Self::Plateau { min, .. } if !((min as f32).is_finite() && min >= 0.0) => {
+                fail("lr_schedule.min", "must be 0 or more and a 32-bit float")
+            }
+            Self::Plateau { .. } => Ok(()),
             Self::OneCycle {
                 rise,
                 start_divisor,
@@ -122,7 +156,7 @@ impl LrSchedule {
                 let times = epochs.saturating_sub(1) / every.max(1);
                 [lr, lr, lr * libm::pow(factor, times as f64)]
             }
-            Self::Cosine { min } => [lr, lr, min],
+            Self::Cosine { min } | Self::Plateau { min, .. } => [lr, lr, min],
             Self::OneCycle {
                 start_divisor,
                 final_divisor,
@@ -143,12 +177,13 @@ impl LrSchedule {
         }
     }
 
-    /// The rate at step `t` (from 0) of `total` steps, `per_epoch` in an epoch. It is
+    /// The rate at step `t` (from 0) of `total` steps, `per_epoch` in an epoch; of a plateau the
+    /// rate that it begins with, for what follows is not known from the step. It is
     /// finite and not negative where [`Self::check`] finds
     /// nothing wrong, however few the steps are.
     pub fn at(&self, lr: f64, t: u64, per_epoch: u64, total: u64) -> f64 {
         match *self {
-            Self::Constant => lr,
+            Self::Constant | Self::Plateau { .. } => lr,
             Self::Step { every, factor } => {
                 let times = t / per_epoch.max(1) / every.max(1) as u64;
                 lr * libm::pow(factor, times as f64)

@@ -149,7 +149,8 @@ impl FewShotTask {
 
     /// Queries of an evaluation in all.
     pub fn asked(&self) -> usize {
-        self.eval_episodes * self.way * self.queries
+        let each = self.way.saturating_mul(self.queries);
+        self.eval_episodes.saturating_mul(each)
     }
 
     /// How many alphabets are kept from training.

@@ -27,6 +27,7 @@ use super::observer::{Best, Observer, State};
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, TestRecord};
 use super::run::BestWeights;
+use super::schedule::Plateau;
 use crate::data::{Dataset, epoch_order, validation_split};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
@@ -83,6 +84,8 @@ pub(super) struct Training<'a> {
     flips: Flips,
     activity: Activity,
     progress: Progress,
+    /// Where the learning rate stands, if it follows the validation loss.
+    plateau: Option<Plateau>,
     train: Vec<u32>,
     validation: Vec<u32>,
     evaluator: Evaluator,
@@ -148,6 +151,7 @@ impl<'a> Training<'a> {
             flips: Flips::of(net.params()),
             activity: Activity::default(),
             progress: Progress::new(),
+            plateau: Plateau::new(config.lr_schedule, config.lr),
             train,
             validation,
             evaluator: Evaluator::default(),
@@ -205,6 +209,8 @@ impl<'a> Training<'a> {
             )))?;
         }
         self.progress = checkpoint.progress;
+        let history = &self.progress.history;
+        self.plateau = self.plateau.map(|plateau| plateau.after(history));
         Ok(())
     }
 
@@ -299,7 +305,7 @@ impl<'a> Training<'a> {
             baseline.apply(&mut self.net);
         }
         self.net.backward();
-        let lr = config.learning_rate(t);
+        let lr = (self.plateau).map_or_else(|| config.learning_rate(t), |now| now.rate());
         let ew = &self.net.pass().engine.kernels.ew;
         if config.clip_norm > 0.0 {
             clip(self.net.params_mut().grads_mut(), config.clip_norm);
@@ -328,6 +334,9 @@ impl<'a> Training<'a> {
         if best {
             self.progress.best = Some((epoch, record.val_loss.unwrap_or(record.train_loss)));
             self.keep_best(observer)?;
+        }
+        if let (Some(plateau), Some(loss)) = (&mut self.plateau, record.val_loss) {
+            plateau.finish(loss);
         }
         let mut history = std::mem::take(&mut self.progress.history);
         history.push(record);
@@ -391,7 +400,10 @@ impl<'a> Training<'a> {
             val_loss: validation.map(|v| v.loss),
             val_accuracy: validation.map(|v| v.accuracy),
             slope: f64::from(config.slope.at(epoch, config.epochs)),
-            lr: config.learning_rate(epoch * config.steps_per_epoch() - 1),
+            lr: match self.plateau {
+                Some(plateau) => plateau.rate(),
+                None => config.learning_rate(epoch * config.steps_per_epoch() - 1),
+            },
             img_per_s: rate(self.progress.seen, self.progress.seconds),
             seconds,
             flip_ratio: flips.as_ref().map(|f| f.all),

@@ -122,6 +122,14 @@ fn every_setting_reaches_the_configuration() {
         (&a["val_fraction"], &a["init"]),
         (&Value::from(0.2), &Value::from("kaiming-normal"))
     );
+    let falling = config(
+        "falling",
+        "--lr-schedule plateau --lr-patience 0 --lr-factor 0.5 --lr-min 0.01",
+    );
+    assert_eq!(
+        falling["lr_schedule"],
+        serde_json::json!({"name": "plateau", "factor": 0.5, "patience": 0, "min": 0.01})
+    );
     let b = config(
         "b",
         "--momentum 0.5 --nesterov --lr-schedule step --lr-every 1 --lr-factor 0.1 --seed 9 --augment affine --binary last",

@@ -114,6 +114,7 @@ fn event(ended: &Ended, name: &str) -> serde_json::Value {
 fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
     let place = place();
     let ended = place.good(&TRAIN);
+    assert!(!ended.err.contains("held out to test on"), "{}", ended.err);
     for what in [
         "learns from 4 alphabets with all their images; validated on alphabet0",
         "episodes, 3-way 1-shot, 4 queries a class",
@@ -143,11 +144,16 @@ fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
     assert_eq!(eval["loss"], line["val_loss"]);
     // It is inspected, verified and packed.
     let inspected = place.good(&["inspect", "run"]);
-    assert!(
-        inspected.out.contains("few-shot head, matching, squared"),
-        "{}",
-        inspected.out
-    );
+    for what in [
+        "few-shot head, matching, squared",
+        "1 and 2 alphabets to validate and to test, on 50 episodes each, 3-way 1-shot, ",
+        "60 an epoch, 4-way 1-shot, 3 queries a class, turned ",
+        "episodes, 3-way 1-shot, 4 queries a class",
+        "2 alphabets, 10 characters: alphabet0",
+    ] {
+        assert!(inspected.out.contains(what), "{what}: {}", inspected.out);
+    }
+    assert!(!inspected.out.contains("to train, "), "{}", inspected.out);
     place.good(&["verify", "run"]);
     place.good(&["pack", "run", "-o", "net.packed"]);
     // It answers by a picture of each class, from the folder and from what was saved of it.
@@ -213,7 +219,41 @@ fn a_few_shot_run_is_trained_evaluated_packed_and_taught() {
         "queries",
     ]);
     assert_eq!(csv.out.lines().count(), 11, "{}", csv.out);
+    #[cfg(all(unix, feature = "serve"))]
+    is_served(&place);
     refusals(&place);
+}
+
+/// A run and its packed file are served by a page of their own.
+#[cfg(all(unix, feature = "serve"))]
+fn is_served(place: &Place) {
+    for (source, float) in [("run", true), ("net.packed", false)] {
+        let server = crate::serve::serve(place, &[source, "--quiet"]);
+        let (status, page) = server.ask("GET /", "");
+        assert_eq!(status, "200");
+        assert!(page.contains("Teach five characters"));
+        let about = server.json("GET /network", "");
+        assert_eq!(
+            (&about["source"], &about["float"]),
+            (&source.into(), &float.into())
+        );
+        assert_eq!(about["embedding"], 64);
+        let drawing = crate::serve::stroke();
+        let ask = |support: &str| {
+            let question = format!("{{\"drawing\":{drawing},\"support\":[{support}]}}");
+            server.json("POST /compare", &question)
+        };
+        let first = ask("");
+        assert_eq!(first["bits"], true);
+        let embedding = first["embedding"].to_string();
+        let answer = ask(&format!("{embedding},{embedding}"));
+        assert_eq!(answer["packed"]["distances"], serde_json::json!([0.0, 0.0]));
+        assert_eq!(answer["float"].is_null(), !float);
+        let (status, why) = server.ask("POST /compare", "{}");
+        assert_eq!((&*status, why.lines().count()), ("400", 1), "{why}");
+        assert_eq!(server.ask("POST /read", &drawing).0, "404");
+        assert_eq!(server.end("-TERM"), (Some(0), String::new()));
+    }
 }
 
 /// What such a run cannot do, it says by name.
@@ -232,7 +272,6 @@ fn refusals(place: &Place) {
             "net.packed",
             "letters/character00/0.png",
         ],
-        &["serve", "net.packed", "--listen", "127.0.0.1:0"],
     ] {
         place.bad(command, 2, "has no classes of its own; teach it some");
     }

@@ -16,7 +16,7 @@ fn train(place: &Place, out: &str, flags: &[&str]) {
 }
 
 /// A server that is ended with the test, however that goes.
-struct Serving {
+pub struct Serving {
     child: Child,
     address: String,
 }
@@ -28,7 +28,7 @@ impl Drop for Serving {
     }
 }
 
-fn serve(place: &Place, args: &[&str]) -> Serving {
+pub fn serve(place: &Place, args: &[&str]) -> Serving {
     let serving = serve_on("127.0.0.1", place, args);
     assert!(serving.address.starts_with("127.0.0.1:"));
     serving
@@ -58,7 +58,7 @@ fn serve_on(ip: &str, place: &Place, args: &[&str]) -> Serving {
 
 impl Serving {
     /// The body of a response, after its status.
-    fn ask(&self, head: &str, body: &str) -> (String, String) {
+    pub fn ask(&self, head: &str, body: &str) -> (String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let text = format!(
             "{head} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
@@ -73,14 +73,14 @@ impl Serving {
         (head[9..12].into(), body.into())
     }
 
-    fn json(&self, head: &str, body: &str) -> Value {
+    pub fn json(&self, head: &str, body: &str) -> Value {
         let (status, body) = self.ask(head, body);
         assert_eq!(status, "200", "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
     /// Sends a signal; the exit code and the standard error.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -98,7 +98,7 @@ impl Serving {
 }
 
 /// A stroke across a sheet of 24x24.
-fn stroke() -> String {
+pub fn stroke() -> String {
     let pixel = |i: usize| {
         if (7..17).contains(&(i / 24)) {
             "255"

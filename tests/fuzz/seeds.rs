@@ -230,7 +230,7 @@ pub fn specs() -> Vec<ModelSpec> {
         if name.starts_with("omniglot") {
             continue;
         }
-        let side = if name == "few-shot-encoder" { 16 } else { 12 };
+        let side = if name.starts_with("few-shot") { 16 } else { 12 };
         specs.push(preset(name, Shape::image(1, side, side), 3).expect("a preset"));
     }
     specs
@@ -553,12 +553,18 @@ fn more_configs(config: &Config) -> Vec<Vec<u8>> {
 
 /// Requests that are answered in every way there is.
 fn request_seeds() -> Vec<Vec<u8>> {
-    let read = |body: &str, fields: &str| {
+    let post = |path: &str, body: &str, fields: &str| {
         let length = body.len();
         format!(
-            "POST /read HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
         )
     };
+    let read = |body: &str, fields: &str| post("/read", body, fields);
+    let compare = |support: &str| {
+        let body = r#"{"drawing":{"width":2,"height":1,"ink":[0,7]},"support":[S]}"#;
+        post("/compare", &body.replace('S', support), "")
+    };
+    let bits = format!("[{}]", ["0", "1"].repeat(32).join(","));
     let own = r#"{"width":3,"height":4,"ink":[0,9,0,0,200,0,0,255,0,0,30,0]}"#;
     let other = r#"{"width":2,"height":1,"ink":[0,7]}"#;
     let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -574,6 +580,7 @@ fn request_seeds() -> Vec<Vec<u8>> {
         read(r#"{"width":1,"height":1,"ink":[0]}"#, ""),
         get("/nothing", "[::1]:4000") + &get("/", "elsewhere"),
         get("http://127.0.0.1:4000/network?x", "elsewhere") + &get("https://[::1]/", ""),
+        compare("") + &compare(&format!("{bits},{bits}")) + &compare("[1.5]"),
         "HEAD / HTTP/1.0\r\n\r\n".into(),
         "PUT / HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
             .into(),

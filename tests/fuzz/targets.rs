@@ -546,22 +546,37 @@ pub fn packed_file(bytes: &[u8]) {
 /// What a client of the drawing page sends: requests, one after the other.
 #[cfg(feature = "serve")]
 pub fn requests(bytes: &[u8]) {
-    use bnn_cpu::serve::{Hosts, Reader, Site, Sizes};
-    static SITE: OnceLock<Site> = OnceLock::new();
-    let site = SITE.get_or_init(|| {
-        let mut spec = preset("mlp", Shape::image(1, 4, 3), 3).expect("a preset");
-        spec.place(Placement::Both, Firing::Deterministic, "st")
-            .expect("a unit");
-        let net = Network::new(&spec, engine(), 1, false).expect("a small network");
-        let packed = net.pack().expect("a packed network");
-        let (title, source) = ("a net".into(), "a-run".into());
-        let reader = Reader::new(title, source, packed, None, None, engine());
-        let address = "127.0.0.1:4000".parse().expect("an address");
-        Site::new(
-            reader.expect("grey images"),
-            Hosts::new(address, Vec::new()),
-        )
+    use bnn_cpu::serve::{Comparer, Hosts, Reader, Site};
+    static SITES: OnceLock<[Site; 2]> = OnceLock::new();
+    let sites = SITES.get_or_init(|| {
+        let packed = |name: &str, side: usize| {
+            let mut spec = preset(name, Shape::image(1, side, side - 1), 3).expect("a preset");
+            spec.place(Placement::Both, Firing::Deterministic, "st")
+                .expect("a unit");
+            let net = Network::new(&spec, engine(), 1, false).expect("a small network");
+            net.pack().expect("a packed network")
+        };
+        let hosts = || Hosts::new("127.0.0.1:4000".parse().expect("an address"), Vec::new());
+        let texts = || ("a net".to_string(), "a-run".to_string());
+        let (title, source) = texts();
+        let reader = Reader::new(title, source, packed("mlp", 4), None, None, engine());
+        let (title, source) = texts();
+        let encoder = packed("few-shot-binary", 17);
+        let comparer = Comparer::new(title, source, encoder, None, None, engine());
+        [
+            Site::new(reader.expect("grey images"), hosts()),
+            Site::comparing(comparer.expect("embeddings"), hosts()),
+        ]
     });
+    for site in sites {
+        answered(site, bytes);
+    }
+}
+
+/// What a site makes of bytes.
+#[cfg(feature = "serve")]
+fn answered(site: &bnn_cpu::serve::Site, bytes: &[u8]) {
+    use bnn_cpu::serve::Sizes;
     let sizes = Sizes {
         head: 1024,
         body: 2048,

@@ -3,6 +3,7 @@
 //! of a second here; nothing asserts how long anything took.
 #![cfg(feature = "serve")]
 
+mod comparing;
 mod limits;
 
 use std::io::{Read, Write};
@@ -475,7 +476,10 @@ fn a_taken_address_and_colours_are_refused() {
 /// The most that the page sends, as its own code makes it: a square of `SIDE` pixels, all
 /// ink, as `JSON.stringify` writes it.
 fn the_largest_of_the_page() -> String {
-    let page = include_str!("../../src/serve/page.html");
+    let page = concat!(
+        include_str!("../../src/serve/page/pen.js"),
+        include_str!("../../src/serve/page/digits.html")
+    );
     let rest = page.split_once("const SIDE = ").unwrap().1;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
     let side: usize = digits.parse().unwrap();

@@ -11,7 +11,10 @@ Run through tests/tools/browser.sh, which installs what this needs.
 import base64
 import contextlib
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -128,3 +131,70 @@ def shot(page, path, whole=True):
     data = page.execute_cdp_cmd("Page.captureScreenshot", asked)["data"]
     with open(path, "wb") as file:
         file.write(base64.b64decode(data))
+
+
+def fail(what):
+    raise SystemExit(f"error: {what}")
+
+
+def wait(page, script, what):
+    """What the script returns, once it is true."""
+    for _ in range(200):
+        value = page.execute_script(f"return {script}")
+        if value:
+            return value
+        time.sleep(0.05)
+    return fail(f"{what} did not happen: {script}")
+
+
+def event(page, touch, kind, point):
+    """One event of the mouse or of a finger."""
+    if touch:
+        kinds = {"down": "touchStart", "move": "touchMove", "up": "touchEnd"}
+        points = [] if kind == "up" else [{"x": point[0], "y": point[1]}]
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kinds[kind], "touchPoints": points})
+    else:
+        kinds = {"down": "mousePressed", "move": "mouseMoved", "up": "mouseReleased"}
+        asked = {"type": kinds[kind], "x": point[0], "y": point[1], "button": "left"}
+        asked |= {"buttons": 0 if kind == "up" else 1, "clickCount": 1}
+        page.execute_cdp_cmd("Input.dispatchMouseEvent", asked)
+
+
+def stroke(page, points, touch, while_down=None):
+    """Draws a stroke on the sheet as a hand would; `while_down` is waited for before it is
+    lifted."""
+    page.execute_script("scrollTo(0, 0)")
+    box = page.execute_script(
+        "const b = document.getElementById('pad').getBoundingClientRect(); return [b.x, b.y, b.width];"
+    )
+    places = [(box[0] + x * box[2], box[1] + y * box[2]) for x, y in points]
+    event(page, touch, "down", places[0])
+    for a, b in zip(places, places[1:]):
+        for k in range(1, 5):
+            event(page, touch, "move", [p + (q - p) * k / 4 for p, q in zip(a, b)])
+    if while_down:
+        wait(page, while_down, "an answer before the hand is lifted")
+    event(page, touch, "up", places[-1])
+
+
+@contextlib.contextmanager
+def served(program, run, place=None):
+    """The address of a run's page, whose server then ends cleanly."""
+    server = subprocess.Popen(
+        [program, "serve", run, "--listen", "127.0.0.1:0", "--quiet"],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = server.stdout.readline().strip()
+        if not url.startswith("http://127.0.0.1:"):
+            fail(f"the server printed {url!r}")
+        yield url
+        server.send_signal(signal.SIGTERM)
+        if server.wait(timeout=30) != 0:
+            fail(f"the server ended with {server.returncode}")
+        print("the server ended cleanly")
+    finally:
+        if server.poll() is None:
+            server.kill()

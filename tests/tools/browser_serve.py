@@ -12,12 +12,12 @@ import argparse
 import math
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 
 import browser
+from browser import fail, wait
 from selenium.webdriver.common.keys import Keys
 
 # Points across and down the sheet, 0 to 1.
@@ -52,21 +52,6 @@ def event(page, touch, kind, point):
         asked = {"type": kinds[kind], "x": point[0], "y": point[1], "button": "left"}
         asked |= {"buttons": 0 if kind == "up" else 1, "clickCount": 1}
         page.execute_cdp_cmd("Input.dispatchMouseEvent", asked)
-
-
-def draw(page, points, touch):
-    """Draws a stroke as a hand would; the page answers while it is drawn."""
-    page.execute_script("scrollTo(0, 0)")
-    box = page.execute_script(
-        "const b = document.getElementById('pad').getBoundingClientRect(); return [b.x, b.y, b.width];"
-    )
-    places = [(box[0] + x * box[2], box[1] + y * box[2]) for x, y in points]
-    event(page, touch, "down", places[0])
-    for a, b in zip(places, places[1:]):
-        for k in range(1, 5):
-            event(page, touch, "move", [p + (q - p) * k / 4 for p, q in zip(a, b)])
-    wait(page, "document.body.dataset.answer !== ''", "an answer before the hand is lifted")
-    event(page, touch, "up", places[-1])
 
 
 def read(page, digit):
@@ -144,7 +129,7 @@ def visit(url, name, size, scheme, pictures):
 
         look("empty")
         for digit, points in DIGITS.items():
-            draw(page, points, touch)
+            browser.stroke(page, points, touch, "document.body.dataset.answer !== ''")
             read(page, digit)
             look(digit)
             clear(page, name)
@@ -166,26 +151,10 @@ def main():
             run, place = "run", folder
             train = [program, "train", "--epochs", "1", "--quiet", "--out", f"{folder}/run"]
             subprocess.run(train, check=True)
-        server = subprocess.Popen(
-            [program, "serve", run, "--listen", "127.0.0.1:0", "--quiet"],
-            cwd=place,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            url = server.stdout.readline().strip()
-            if not url.startswith("http://127.0.0.1:"):
-                fail(f"the server printed {url!r}")
+        with browser.served(program, run, place) as url:
             for scheme in ["light", "dark"]:
                 visit(url, scheme, browser.DESKTOP, scheme, pictures)
                 visit(url, f"{scheme}, phone", browser.PHONE, scheme, pictures)
-            server.send_signal(signal.SIGTERM)
-            if server.wait(timeout=30) != 0:
-                fail(f"the server ended with {server.returncode}")
-            print("the server ended cleanly")
-        finally:
-            if server.poll() is None:
-                server.kill()
         if asked.readme:
             shutil.copy(f"{pictures}/light-0.png", asked.readme)
 

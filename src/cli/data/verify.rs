@@ -56,7 +56,7 @@ pub fn run(args: &DataArgs, context: &Context) -> Outcome {
             let read = data::read_files(choice, data, env, &args.options(), &mut tell);
             progress.data_done();
             let (loaded, folder) = read?;
-            if let Some(notice) = loaded.notice {
+            if let Some(notice) = loaded.notices() {
                 progress.warn(&notice)?;
             }
             let mut how = match choice {

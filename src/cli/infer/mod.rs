@@ -171,7 +171,10 @@ fn test_images(
         ));
     }
     let dataset: Dataset = match source.config() {
-        Some(config) => args.data.load_for(&config.dataset, progress)?,
+        Some(config) => {
+            let data = args.data.for_task(&config.task);
+            data.load_for(&config.dataset, progress)?
+        }
         None => args
             .data
             .load_by_hash(source.path(), source.data_sha256(), progress)?,

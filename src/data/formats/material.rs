@@ -5,7 +5,6 @@ use std::path::Path;
 use super::super::idx::MAX_CLASSES;
 use super::super::loaded::{Loaded, printable, source};
 use super::super::reading::{Options, SplitBy};
-use super::held_out;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 
@@ -29,14 +28,15 @@ pub(super) struct Material {
 impl Material {
     /// Makes the data set `name`; test images are held out if the files state none.
     pub(super) fn finish(mut self, name: &str, place: &Path) -> Result<Loaded> {
+        let mut held_out = None;
         let front = match self.train {
             Some(front) => front,
             None => {
-                let test = held_out::by_image(&self.pixels, &self.labels);
+                let test = super::held_out::by_image(&self.pixels, &self.labels);
                 let all = self.labels.len();
-                let front = held_out::put_behind(&mut self.pixels, &mut self.labels, &test);
+                let front = super::held_out::put_behind(&mut self.pixels, &mut self.labels, &test);
                 self.options.split_by = Some(SplitBy::Image);
-                self.notes.push(format!(
+                held_out = Some(format!(
                     "there are no test images: {} of {all}, a tenth of every class and one at least, chosen by their content, were held out to test on",
                     all - front
                 ));
@@ -61,6 +61,7 @@ impl Material {
         Ok(Loaded {
             dataset: dataset.read_from(source(place, self.options)),
             notice: (!self.notes.is_empty()).then(|| self.notes.join("; ")),
+            held_out,
         })
     }
 }

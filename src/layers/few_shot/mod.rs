@@ -78,20 +78,22 @@ impl Default for Episode {
     }
 }
 
+/// Counts that no machine could hold are the greatest there are: what is too much is refused
+/// by whoever is asked for it.
 impl Episode {
     /// Pictures of the support set.
     pub fn support(&self) -> usize {
-        self.way * self.shot
+        self.way.saturating_mul(self.shot)
     }
 
     /// Queries in all.
     pub fn asked(&self) -> usize {
-        self.way * self.queries
+        self.way.saturating_mul(self.queries)
     }
 
     /// Pictures in all, and so the rows of an episode.
     pub fn rows(&self) -> usize {
-        self.support() + self.asked()
+        self.support().saturating_add(self.asked())
     }
 }
 
@@ -168,7 +170,7 @@ impl Layer for FewShot {
 
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         // Targets and a gradient in double precision, for each of 32 chunks at most.
-        let targets = self.episode().support() as u64 + 2;
+        let targets = (self.episode().support() as u64).saturating_add(2);
         let scratch = product(&[64, targets, shapes.input().len() as u64 + 1]);
         values(shapes, rows, if training { 2 } else { 1 }).saturating_add(scratch)
     }
