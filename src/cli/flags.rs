@@ -10,7 +10,7 @@ use bnn_cpu::train::{
     Baseline, LrSchedule, MAX_EPOCHS, OptimiserSpec, PartialConfig, PixelChoice, SlopeKind, Task,
     firing_name,
 };
-use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
@@ -123,7 +123,8 @@ const SETTINGS: [Flag; 27] = [
     flag("clip-norm", "clip_norm", NotNegative, "X", TRAINING,
         "The largest norm of a step's gradient; 0 clips nothing [default: 0; 1 for few-shot runs]"),
     flag("optimizer", "optimiser.name", Choice(|| OptimiserSpec::ALL.map(|o| o.name()).to_vec()), "NAME", OPTIMISER,
-        "Optimiser [default: sgd]"),
+        "Optimiser [default: sgd]")
+        .formerly("optimiser"),
     flag("lr", "lr", Positive, "X", OPTIMISER,
         "Learning rate; the peak, where it is scheduled [default: 0.1 for sgd, 0.001 for adam and adamw]"),
     flag("momentum", "optimiser.momentum", Share, "X", OPTIMISER,
@@ -216,6 +217,27 @@ const TASK: [Flag; 15] = [
 
 /// The most classes, pictures and episodes of a few-shot run.
 const MOST: usize = 1 << 20;
+
+/// Words that mean a name of a choice.
+const WORDS: [(&str, &str); 6] = [
+    ("deterministic", "det"),
+    ("stochastic", "stoch"),
+    ("bits", "0/1"),
+    ("signs", "-1/+1"),
+    ("+1/-1", "-1/+1"),
+    ("logistic", "sigmoid"),
+];
+
+fn with_aliases(name: &'static str) -> PossibleValue {
+    let words = WORDS.iter().filter(|(_, of)| *of == name);
+    PossibleValue::new(name).aliases(words.map(|(word, _)| *word))
+}
+
+/// The name that a word means, or the word itself.
+fn own_word(word: String) -> String {
+    let known = WORDS.iter().find(|(given, _)| *given == word);
+    known.map_or(word, |(_, name)| (*name).to_string())
+}
 
 fn modes() -> Vec<&'static str> {
     [Firing::Deterministic, Firing::Stochastic]
@@ -350,7 +372,9 @@ impl Flag {
         let parser = match &self.kind {
             Kind::Switch => return arg.action(ArgAction::SetTrue),
             Kind::Choice(names) => {
-                ValueParser::new(PossibleValuesParser::new(names()).map(Value::String))
+                let names = names().into_iter().map(with_aliases);
+                let parser = PossibleValuesParser::new(names);
+                ValueParser::new(parser.map(|given| Value::String(own_word(given))))
             }
             kind => ValueParser::new(|text: &str| kind.read(text)),
         };

@@ -31,10 +31,10 @@ use crate::tape::{BufferId, Mode, Params, Pass, Rows, Signals, Tape, Units, Valu
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Firing {
     /// The bit is `h = [x > 0]`.
-    #[serde(rename = "det")]
+    #[serde(rename = "det", alias = "deterministic")]
     Deterministic,
     /// The bit is random, `h ~ Bernoulli(p(x))`.
-    #[serde(rename = "stoch")]
+    #[serde(rename = "stoch", alias = "stochastic")]
     Stochastic,
 }
 

@@ -17,6 +17,7 @@ pub enum Function {
     /// `max(x, 0)`; the slope does not apply.
     Relu,
     /// `(clip(a·x, -1, 1) + 1) / 2`
+    #[serde(alias = "hard-sigmoid")]
     HardSigmoid,
     /// `1 / (1 + exp(-a·x))`
     Sigmoid,

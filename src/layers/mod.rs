@@ -5,6 +5,7 @@
 
 mod activation;
 mod add;
+mod alias;
 mod avg_pool;
 mod batch_norm;
 mod bernoulli_nll;

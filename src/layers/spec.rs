@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::layer::Layer;
-use super::registry;
 use super::weights::Weights;
+use super::{alias, registry};
 use crate::tensor::Shape;
 
 /// A layer within a network. In JSON one object: `type`, `name`, `inputs`, and the
@@ -156,6 +156,7 @@ impl<'de> Deserialize<'de> for LayerSpec {
             }
             None => return Err(D::Error::missing_field("type")),
         };
+        let kind = alias::resolve(kind, &mut map).map_err(D::Error::custom)?;
         let said = |what: &str, e: serde_json::Error| {
             D::Error::custom(format!("{what} of a layer of type {kind}: {e}"))
         };

@@ -15,6 +15,7 @@ mod place;
 mod placement;
 mod pool_form;
 mod presets;
+mod read;
 mod receptive;
 mod record;
 mod spec;

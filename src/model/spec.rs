@@ -1,11 +1,8 @@
 //! A network as data: read from JSON, stored with every run.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bounded;
 use crate::error::{Error, Result};
 use crate::estimators::Firing;
 use crate::layers::{Activation, Binary, LayerSpec, Shapes};
@@ -69,26 +66,6 @@ impl ModelSpec {
     /// estimator that is not known stays open.
     pub fn settle(&mut self) {
         self.layers.iter_mut().for_each(LayerSpec::settle);
-    }
-
-    /// Reads and checks a JSON file.
-    ///
-    /// # Errors
-    /// A file that cannot be read, is not JSON of this form, or describes an
-    /// impossible network.
-    pub fn read(path: &Path) -> Result<Self> {
-        Self::parse(&bounded::text(path)?, path)
-    }
-
-    /// Reads and checks the text of the file `path`.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let spec: Self = serde_json::from_str(text)
-            .map_err(|e| Error::data(path, format!("not a model file: {e}")))?;
-        spec.check().map_err(|e| Error::data(path, e.to_string()))?;
-        Ok(spec)
     }
 
     /// The layer whose outputs are the logits of the classes: the last one, or where that

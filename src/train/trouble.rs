@@ -158,7 +158,7 @@ pub fn advice(config: &Config) -> String {
         return "this estimator passes no gradient below the unit; choose another".into();
     }
     let adam = match sgd {
-        true => "--optimiser adam --lr 0.001",
+        true => "--optimizer adam --lr 0.001",
         false => "a tenth of the learning rate",
     };
     if !rule.info().unbiased {
@@ -236,7 +236,7 @@ mod tests {
             (
                 "st",
                 0.1,
-                vec!["for st ", "--optimiser adam --lr 0.001", "batch_norm"],
+                vec!["for st ", "--optimizer adam --lr 0.001", "batch_norm"],
             ),
             (
                 "reinforce",
