@@ -1,7 +1,7 @@
 //! What the kinds of `plot` that look inside a network write and say: patches, histograms,
 //! neighbours, made images, of one run and of several.
 
-use bnn_cpu::data::picture::decode_png;
+use bnn_cpu::data::picture;
 use serde_json::Value;
 
 use super::common::{Place, SMALL, TEST, TRAIN};
@@ -22,7 +22,7 @@ fn plot(place: &Place, args: &[&str]) -> Value {
     let event = lines.remove(0);
     assert_eq!(event["event"], args[0]);
     for file in event["files"].as_array().unwrap() {
-        let picture = decode_png(&place.bytes(file.as_str().unwrap())).unwrap();
+        let picture = picture::decode(&place.bytes(file.as_str().unwrap())).unwrap();
         let blank = picture.luma.iter().all(|&l| l == picture.luma[0]);
         assert!(!blank, "{file} is blank");
     }
@@ -215,7 +215,7 @@ fn runs_are_laid_side_by_side() {
     let place = Place::new();
     train(&place, "a", &[]);
     train(&place, "b", &["--binary", "none"]);
-    let width = |file: &str| decode_png(&place.bytes(file)).unwrap().width;
+    let width = |file: &str| picture::decode(&place.bytes(file)).unwrap().width;
     for (kind, more) in [
         ("regions", &["--most", "2"][..]),
         ("histogram", &[]),
