@@ -42,7 +42,11 @@ fn vary(value: &Value, texts: &[String], give: &mut dyn FnMut(Value)) {
             }
         }
         Value::String(text) => {
-            for other in texts.iter().filter(|other| *other != text) {
+            // In a suite of many rows every text in place of every other would be millions.
+            let most = if texts.len() > 64 { 4 } else { texts.len() - 1 };
+            let own = texts.iter().position(|known| known == text);
+            let others = texts.iter().cycle().skip(own.unwrap_or(0) + 1);
+            for other in others.take(most) {
                 give(json!(other));
             }
             give(json!("x"));
