@@ -303,21 +303,26 @@ fn write_the_seeds() {
         }
         for (i, bytes) in seeds::of(target.name).iter().enumerate() {
             std::fs::write(kept.join(format!("seed-{i:02}")), bytes).expect("a file");
-            for (j, bytes) in variants(target.name, bytes).iter().enumerate() {
-                let path = work.join(format!("variant-{i:02}-{j:04}"));
+            let mut count = 0;
+            variants(target.name, bytes, &mut |bytes| {
+                let path = work.join(format!("variant-{i:02}-{count:04}"));
                 std::fs::write(path, bytes).expect("a file");
-            }
+                count += 1;
+            });
         }
     }
 }
 
-/// What differs from a sound file in one place.
-fn variants(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
+/// Gives what differs from a sound file in one place.
+fn variants(name: &str, bytes: &[u8], give: &mut dyn FnMut(Vec<u8>)) {
     match name {
-        "weights" | "checkpoint" | "packed" | "support" => common::variants::of_safetensors(bytes),
-        _ => match serde_json::from_slice(bytes) {
-            Ok(value) => common::variants::of_json(&value).iter().map(json).collect(),
-            Err(_) => Vec::new(),
-        },
+        "weights" | "checkpoint" | "packed" | "support" => {
+            common::variants::of_safetensors(bytes, give);
+        }
+        _ => {
+            if let Ok(value) = serde_json::from_slice(bytes) {
+                common::variants::of_json(&value, &mut |other| give(json(&other)));
+            }
+        }
     }
 }

@@ -226,15 +226,20 @@ fn jpeg_pictures_are_what_pillow_sees() {
     near(&loaded.dataset, &value, 6.0, 1.0);
 }
 
-/// Every image of a set is near one of the other program's of its class: at no pixel farther
-/// than `most`, and `mean` on average.
+/// Every image of a set is near one of the other program's of its class.
 fn near(data: &Dataset, value: &Value, most: f64, mean: f64) {
-    let pixels = value["all"]["pixels"].as_array().unwrap();
+    all_near(&[&data.train, &data.test], &value["all"], most, mean);
+}
+
+/// Every image of these parts is near one of the other program's of its class: at no pixel farther
+/// than `most`, and `mean` on average.
+fn all_near(splits: &[&Split], value: &Value, most: f64, mean: f64) {
+    let pixels = value["pixels"].as_array().unwrap();
     let pixels: Vec<f64> = pixels.iter().map(|v| v.as_f64().unwrap()).collect();
-    let labels = labels_of(&value["all"]);
+    let labels = labels_of(value);
     let size = pixels.len() / labels.len();
     let mut taken = vec![false; labels.len()];
-    for (label, image) in content(&[&data.train, &data.test]) {
+    for (label, image) in content(splits) {
         let apart = |i: usize| -> (f64, f64) {
             let other = &pixels[i * size..][..size];
             let each = image.iter().zip(other);
@@ -253,6 +258,46 @@ fn near(data: &Dataset, value: &Value, most: f64, mean: f64) {
         taken[nearest] = true;
     }
     assert!(taken.iter().all(|&t| t));
+}
+
+/// The part of a picture is what its folders say: those to validate on are learned from, unless
+/// there are none to test on.
+#[test]
+fn pictures_in_parts_are_told_by_their_folders() {
+    for (name, notice) in [
+        ("parts.zip", "pictures in val are learned from"),
+        ("valid.zip", "those in val are tested on"),
+    ] {
+        let value = expected(name);
+        let folder = unpacked(name);
+        for loaded in [good(name, NONE), good_at(folder.path(), NONE)] {
+            let data = &loaded.dataset;
+            for (split, part) in [(&data.train, "train"), (&data.test, "test")] {
+                assert_eq!(split.shape(), shape_of(&value[part]), "{name} {part}");
+                assert_eq!(split.len(), labels_of(&value[part]).len(), "{name} {part}");
+                all_near(&[split], &value[part], 6.0, 1.0);
+            }
+            names(data, &value);
+            let said = loaded.notice.unwrap();
+            assert!(said.contains(notice), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn idx_files_that_numpy_wrote() {
+    let value = expected("idx");
+    let (file, folder) = (fixture("idx"), unpacked("idx.zip"));
+    for place in [&*file, folder.path()] {
+        let places = (Some(place), None);
+        let loaded = load_with(DatasetChoice::Idx, places, None, &NONE, &mut |_| ());
+        let data = loaded.unwrap().dataset;
+        same(&data.train, &value["train"], "to learn from");
+        same(&data.test, &value["test"], "to test on");
+    }
+    // Under MNIST's names they are not taken for MNIST.
+    let line = refused(&file, NONE);
+    assert!(line.contains("is not MNIST's"), "{line}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bnn_cpu::data::{Augment, Dataset, digits};
+use bnn_cpu::data::{Augment, Dataset, Ground, Split, digits};
 use bnn_cpu::error::{Error, Result};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::Engine;
@@ -297,6 +297,46 @@ fn a_plateau_needs_validation_images() {
     config.val_fraction = 0.0;
     let error = config.check_settings().unwrap_err().to_string();
     assert!(error.contains("nothing is kept for validation"), "{error}");
+}
+
+/// The images of dark ink on a light ground, and the ground by which a run continues them.
+#[test]
+fn a_light_ground_is_recorded_and_resumes_exactly() {
+    let light = |split: &Split| {
+        let images = split.images().map(|p| 255 - p);
+        Split::new(images, split.labels().to_vec()).unwrap()
+    };
+    let dark = data();
+    let data = Dataset::new("light", 10, light(&dark.train), light(&dark.test)).unwrap();
+    let mut config = config(&data, tiny_net(Firing::Deterministic), ADAM);
+    config.augment = Augment::Affine;
+    assert_eq!(config.dataset.ground, Ground::from(vec![255]));
+    let engine = common::fastest();
+    let unbroken_run = unbroken(&config, &data, engine);
+    assert_eq!(broken(&config, &data, engine, &[2, 6]), unbroken_run);
+    let text = serde_json::to_string(&config).unwrap();
+    assert!(text.contains(r#""ground":[255]"#), "{text}");
+    assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), config);
+    // A record from before the ground was noted is of a run that continued its images by 0, and
+    // goes on so; it is another run.
+    let text = text.replace(r#","ground":[255]"#, "");
+    let older: Config = serde_json::from_str(&text).unwrap();
+    assert_eq!(older.dataset.ground, Ground::default());
+    assert_ne!(unbroken(&older, &data, engine), unbroken_run);
+    let said = older.difference(&config).unwrap();
+    assert_eq!(said, "dataset.ground: 255 is not 0");
+    // Where nothing is continued the ground makes no difference.
+    let plain = |config: &Config| Config {
+        augment: Augment::None,
+        ..config.clone()
+    };
+    assert_eq!(plain(&older).difference(&plain(&config)), None);
+    config.dataset.ground = vec![1, 2].into();
+    let error = config.check_settings().unwrap_err().to_string();
+    assert!(
+        error.contains("one value for each of the 1 channels"),
+        "{error}"
+    );
 }
 
 /// The tests above would pass if nothing mattered: each setting must matter.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use bnn_cpu::data::{mnist, omniglot};
+use bnn_cpu::data::{Ground, mnist, omniglot};
 use bnn_cpu::model::Pixels;
 use bnn_cpu::seal::sha256;
 use bnn_cpu::study::Suite;
@@ -28,6 +28,7 @@ fn subject(suite: &Suite) -> Subject {
                 test: 1_928,
                 classes: 964,
                 background: None,
+                ground: Ground::default(),
                 source: None,
             },
             input: Shape::image(1, side, side),
@@ -43,6 +44,7 @@ fn subject(suite: &Suite) -> Subject {
             test: 10_000,
             classes: 10,
             background: None,
+            ground: Ground::default(),
             source: None,
         },
         input: Shape::image(1, 28, 28),

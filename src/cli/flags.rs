@@ -119,7 +119,7 @@ const SETTINGS: [Flag; 27] = [
     flag("init", "init", Choice(|| Init::ALL.map(Init::name).to_vec()), "NAME", TRAINING,
         "How weights begin [default: pytorch]"),
     flag("augment", "augment", Choice(|| Augment::ALL.map(Augment::name).to_vec()), "KIND", TRAINING,
-        "What is done to training images, anew in each epoch [default: none]"),
+        "What is done to training images, anew in each epoch; what comes in from outside has the most frequent value of the images' borders [default: none]"),
     flag("clip-norm", "clip_norm", NotNegative, "X", TRAINING,
         "The largest norm of a step's gradient; 0 clips nothing [default: 0; 1 for few-shot runs]"),
     flag("optimizer", "optimiser.name", Choice(|| OptimiserSpec::ALL.map(|o| o.name()).to_vec()), "NAME", OPTIMISER,

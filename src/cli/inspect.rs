@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
-use bnn_cpu::data::Background;
+use bnn_cpu::data::{Augment, Background};
 use bnn_cpu::files;
 use bnn_cpu::model::weights::{Data, NamedTensor};
 use bnn_cpu::model::{LayerRow, ModelSpec, PRESETS, table, usual_images};
@@ -245,7 +245,7 @@ fn configuration(config: &Config) -> Vec<(&'static str, String)> {
                 "{} epochs, batch {}, augmentation {}, weights {}, seed {}",
                 config.epochs,
                 config.batch,
-                config.augment.name(),
+                augmentation(config),
                 config.init.name(),
                 config.seed
             ),
@@ -277,6 +277,16 @@ fn episodes(task: &FewShotTask) -> Vec<(&'static str, String)> {
         task.queries
     );
     vec![("episodes", training), ("held back", held)]
+}
+
+/// What is done to training images, and what they are continued by where that is not 0.
+fn augmentation(config: &Config) -> String {
+    let (name, ground) = (config.augment.name(), &config.dataset.ground);
+    let own = config.augment == Augment::None || ground.is_black();
+    match own || !config.task.is_classification() {
+        true => name.into(),
+        false => format!("{name} on {}", ground.words()),
+    }
 }
 
 /// The fields of a setting beside its name, each after a comma.

@@ -1,7 +1,7 @@
 //! Data augmentation: random changes to training images that leave their class unchanged.
 //!
 //! The value of each output pixel is taken from a position in the input by bilinear interpolation;
-//! positions outside of the image are 0. The kinds of augmentation differ only in the map from
+//! positions outside of the image have the value of the data set's [`Ground`]. The kinds of augmentation differ only in the map from
 //! output positions to input positions.
 
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use serde::{Deserialize, Serialize};
 
+use super::Ground;
 use crate::error::{Error, Result};
 use crate::random::{below, between, keyed, purpose};
 
@@ -67,7 +68,8 @@ impl Augment {
     /// Writes the augmented form of `image` to `out`.
     ///
     /// Both slices hold bytes stored as (height, width, channel); `shape` is (height, width,
-    /// channels). The result depends on the image and on (`seed`, `epoch`, `index`) only. In images
+    /// channels), and `ground` what lies outside of the image. The result depends on the image, the
+    /// ground and (`seed`, `epoch`, `index`) only. In images
     /// with a side of less than 9 pixels the shifts and displacements are smaller, down to none in
     /// a side of one pixel.
     ///
@@ -81,6 +83,7 @@ impl Augment {
         index: u64,
         image: &[u8],
         shape: (usize, usize, usize),
+        ground: &Ground,
         out: &mut [u8],
         scratch: &mut Scratch,
     ) {
@@ -93,15 +96,15 @@ impl Augment {
             Self::Shift => {
                 let dx = whole_shift(&mut rng, width);
                 let dy = whole_shift(&mut rng, height);
-                shift(image, shape, out, (dx, dy));
+                shift(image, shape, ground, out, (dx, dy));
             }
             Self::Affine => {
                 let map = Affine::random(&mut rng, height, width);
-                warp(image, shape, out, |x, y| map.source(x, y));
+                warp(image, shape, ground, out, |x, y| map.source(x, y));
             }
             Self::Elastic => {
                 let field = Field::random(&mut rng, height, width, &mut scratch.knots);
-                warp(image, shape, out, |x, y| field.source(x, y));
+                warp(image, shape, ground, out, |x, y| field.source(x, y));
             }
         }
     }
@@ -134,14 +137,20 @@ fn whole_shift(rng: &mut Xoshiro256PlusPlus, side: usize) -> isize {
     below(rng, 2 * most as u64 + 1) as isize - most as isize
 }
 
-/// Shifts `image` by (`dx`, `dy`) whole pixels; pixels that come from outside of the image are 0.
+/// Shifts `image` by (`dx`, `dy`) whole pixels; pixels that come from outside of the image are
+/// `ground`.
 fn shift(
     image: &[u8],
     (height, width, channels): (usize, usize, usize),
+    ground: &Ground,
     out: &mut [u8],
     (dx, dy): (isize, isize),
 ) {
-    out.fill(0);
+    for pixel in out.chunks_exact_mut(channels) {
+        for (channel, value) in pixel.iter_mut().enumerate() {
+            *value = ground.at(channel);
+        }
+    }
     let row_size = width * channels;
     let moved = dx.unsigned_abs().min(width) * channels;
     for (y, row) in out.chunks_exact_mut(row_size).enumerate() {
@@ -161,6 +170,7 @@ fn shift(
 fn warp(
     image: &[u8],
     shape: (usize, usize, usize),
+    ground: &Ground,
     out: &mut [u8],
     source: impl Fn(f32, f32) -> (f32, f32),
 ) {
@@ -168,7 +178,7 @@ fn warp(
     for (y, row) in out.chunks_exact_mut(width * channels).enumerate() {
         for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
             let (u, v) = source(x as f32, y as f32);
-            sample(image, shape, (u, v), pixel);
+            sample(image, shape, ground, (u, v), pixel);
         }
     }
 }
@@ -179,6 +189,7 @@ fn warp(
 fn sample(
     image: &[u8],
     (height, width, channels): (usize, usize, usize),
+    ground: &Ground,
     (u, v): (f32, f32),
     pixel: &mut [u8],
 ) {
@@ -220,9 +231,8 @@ fn sample(
     for (channel, value) in pixel.iter_mut().enumerate() {
         let mut sum = 0.0;
         for (start, weight) in starts.iter().zip(weights) {
-            if let Some(start) = start {
-                sum += weight * f32::from(image[start + channel]);
-            }
+            let value = start.map_or(ground.at(channel), |start| image[start + channel]);
+            sum += weight * f32::from(value);
         }
         *value = (sum + 0.5) as u8;
     }

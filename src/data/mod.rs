@@ -8,6 +8,7 @@ mod background;
 mod dataset;
 pub mod digits;
 pub mod episodes;
+mod ground;
 mod known;
 mod order;
 pub mod reading;
@@ -90,6 +91,7 @@ pub use event::Event;
 pub use fault::Fault;
 #[cfg(feature = "formats")]
 pub use formats::album;
+pub use ground::Ground;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 #[cfg(feature = "idx")]
 pub use loaded::Loaded;

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::raster::{self, Raster};
 
-pub use super::raster::{MAX_PIXELS, PNG_SIGNATURE};
+pub use super::raster::MAX_PIXELS;
 
 /// A grey picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +19,13 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG file, as [`super::raster::decode`] does, and converts it to grey.
+/// Decodes a PNG or JPEG file, as [`super::raster::decode`] does, and converts it to grey.
 ///
 /// # Errors
-/// [`Fault::Format`] if the bytes are not a complete PNG file, or the picture has more than
-/// [`MAX_PIXELS`].
-pub fn decode_png(bytes: &[u8]) -> Result<Picture, Fault> {
-    raster::decode_png(bytes).map(Picture::from)
+/// [`Fault::Format`] if the bytes are not a complete file of either format, or the picture has more
+/// than [`MAX_PIXELS`].
+pub fn decode(bytes: &[u8]) -> Result<Picture, Fault> {
+    raster::decode(bytes).map(Picture::from)
 }
 
 impl From<Raster> for Picture {
@@ -109,7 +109,7 @@ pub(crate) mod testing {
             ),
             (Indexed, Eight, vec![1, 2], [255, red], None),
         ] {
-            let picture = decode_png(&encode(2, 1, color, depth, &data)).unwrap();
+            let picture = decode(&encode(2, 1, color, depth, &data)).unwrap();
             assert_eq!((picture.width, picture.height), (2, 1));
             assert_eq!(picture.luma, luma, "{color:?}");
             assert_eq!(picture.alpha, alpha.map(|a| a.to_vec()), "{color:?}");
@@ -145,14 +145,14 @@ pub(crate) mod testing {
         for (number, shown) in (1..).zip(shown) {
             for (before, little) in [(true, true), (false, false)] {
                 let png = with_chunk(&stored, b"eXIf", &exif(number, little), before);
-                let picture = decode_png(&png).unwrap();
+                let picture = decode(&png).unwrap();
                 let turned = number > 4;
                 assert_eq!(picture.width, if turned { 2 } else { 3 });
                 assert_eq!(picture.height, if turned { 3 } else { 2 });
                 assert_eq!(picture.luma, shown.as_bytes(), "{number}");
             }
         }
-        let Err(Fault::Format(what)) = decode_png(&with_chunk(&stored, b"eXIf", b"?", true)) else {
+        let Err(Fault::Format(what)) = decode(&with_chunk(&stored, b"eXIf", b"?", true)) else {
             panic!("it is not known which way up it is");
         };
         assert!(
@@ -162,7 +162,7 @@ pub(crate) mod testing {
         // Chunks of other kinds, and bytes after the end, are ignored.
         let mut other = with_chunk(&stored, b"prVt", b"?", false);
         other.extend(b"and more");
-        assert_eq!(decode_png(&other).unwrap().luma, b"abcdef");
+        assert_eq!(decode(&other).unwrap().luma, b"abcdef");
     }
 
     /// The decoder itself panics on some of these (found by fuzzing).
@@ -183,7 +183,7 @@ pub(crate) mod testing {
             let mut writer = encoder.write_header().unwrap();
             writer.write_image_data(&[0, 0]).unwrap();
             writer.finish().unwrap();
-            match decode_png(&bytes) {
+            match decode(&bytes) {
                 Ok(picture) => assert!(sound && picture.luma == [9, 9], "{length}"),
                 Err(Fault::Format(what)) => assert!(!sound && what.contains("PNG file"), "{what}"),
                 Err(other) => panic!("{other:?}"),
@@ -200,19 +200,24 @@ pub(crate) mod testing {
             png::BitDepth::Eight,
             &[9; 1200],
         );
-        decode_png(&whole).unwrap();
+        decode(&whole).unwrap();
         for length in 0..whole.len() {
-            let Err(Fault::Format(what)) = decode_png(&whole[..length]) else {
+            let Err(Fault::Format(what)) = decode(&whole[..length]) else {
                 panic!("{length} bytes of {} are a picture", whole.len());
             };
-            assert!(what.contains("PNG file") && !what.contains('\n'), "{what}");
+            let known = if length < 8 {
+                "no PNG or JPEG picture"
+            } else {
+                "PNG file"
+            };
+            assert!(what.contains(known) && !what.contains('\n'), "{what}");
         }
         // A header that claims more than any machine has, with the right checksum.
         let mut giant = whole;
         giant[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
         let checksum = crc(&giant[12..29]).to_be_bytes();
         giant[29..33].copy_from_slice(&checksum);
-        let Err(Fault::Format(what)) = decode_png(&giant) else {
+        let Err(Fault::Format(what)) = decode(&giant) else {
             panic!("a giant was decoded");
         };
         assert!(

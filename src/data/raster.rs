@@ -17,7 +17,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 pub const MAX_PIXELS: u64 = 1 << 25;
 
 /// The first bytes of every PNG file.
-pub const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 /// The first bytes of every JPEG file.
 const JPEG_START: [u8; 3] = [0xFF, 0xD8, 0xFF];
@@ -49,6 +49,15 @@ impl Raster {
                 .chunks_exact(self.channels)
                 .all(|p| p[0] == p[1] && p[1] == p[2])
     }
+}
+
+/// Returns whether a name has the extension of a format that [`decode`] reads. Names decide which
+/// files of a folder are meant as pictures; what a file is, its content decides.
+pub fn is_named_picture(name: &str) -> bool {
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    ["png", "jpg", "jpeg", "jpe", "jfif"]
+        .iter()
+        .any(|known| end.eq_ignore_ascii_case(known))
 }
 
 /// Returns whether a file begins with the first bytes of a format that [`decode`] reads.
@@ -100,7 +109,7 @@ fn check_size(width: usize, height: usize) -> Result<(), Fault> {
 /// Decodes a PNG file: grey, colour or palette, 1 to 16 bits, with or without opacity, interlaced
 /// or not. The picture is turned as its Exif data state. Of an animation, the first frame is
 /// decoded.
-pub(super) fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
+fn decode_png(bytes: &[u8]) -> Result<Raster, Fault> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(|e| explain_png(&e))?;

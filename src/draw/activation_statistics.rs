@@ -29,6 +29,8 @@ pub struct Maps {
 pub struct LayerMaps {
     /// The convolution's name.
     pub name: String,
+    /// How many convolutions and linear layers the longest way to it leads through.
+    pub depth: usize,
     /// Shape of a map.
     pub shape: Shape,
     /// The block's output; a sample where its units are stochastic.
@@ -67,6 +69,7 @@ pub struct ActivationStatistics {
 /// Where a block's maps are read.
 struct Block {
     name: String,
+    depth: usize,
     /// The layer whose output is the map.
     output: usize,
     shape: Shape,
@@ -75,7 +78,7 @@ struct Block {
 }
 
 fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
-    let shapes = spec.layer_shapes()?;
+    let (shapes, depths) = (spec.layer_shapes()?, spec.depths()?);
     let mut found = Vec::new();
     for block in spec.blocks()? {
         if !spec.layers[block.first].is::<Conv>() {
@@ -85,6 +88,7 @@ fn blocks(spec: &ModelSpec) -> Result<Vec<Block>> {
         let stochastic = stochastic.filter(|unit| unit.mode == Firing::Stochastic);
         found.push(Block {
             name: block.name,
+            depth: depths[block.last],
             output: block.last,
             shape: shapes[block.last].output,
             sampled: stochastic.and_then(|unit| Some(unit.rule().ok()?.probability())),
@@ -168,6 +172,7 @@ impl Seen {
             probability: sampled.map(|_| self.probabilities.maps(images)),
             output: self.outputs.maps(images),
             name: self.block.name,
+            depth: self.block.depth,
             shape: self.block.shape,
         }
     }

@@ -28,11 +28,7 @@ pub fn sheet(
     let most = most.fold(0f32, |most, w| most.max(w.abs()));
     let colours = Colours::Around0(if binary { 1.0 } else { most });
     let plane = |o: usize, i: usize| Some(plane(weights, (o, i), binary));
-    let row = |name: String, maps: Vec<Option<Plane>>| Row {
-        name,
-        maps,
-        colours,
-    };
+    let row = |name: String, maps: Vec<Option<Plane>>| Row::of_maps(name, &maps, colours);
     let (rows, columns, cell) = if inputs == 1 {
         let rows = (0..out).step_by(ACROSS).map(|first| {
             let last = out.min(first + ACROSS);
@@ -66,6 +62,7 @@ pub fn sheet(
         apart: None,
         rows,
         cell,
+        quantity: if binary { "sign" } else { "weight" },
     }
     .draw(theme)
 }

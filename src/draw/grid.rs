@@ -3,6 +3,7 @@
 
 use super::canvas::{Anchor, Canvas, LINE, Rgb, Theme, text_width};
 use super::colour;
+use super::tile::Tile;
 use crate::error::Result;
 
 /// Between two maps.
@@ -74,8 +75,6 @@ pub enum Colours {
     Amount(f32, f32),
     /// The map [`colour::diverging`], from minus that number to that number.
     Around0(f32),
-    /// The map [`colour::grey`], from 0 to 1, without a bar.
-    Grey,
 }
 
 impl Colours {
@@ -85,7 +84,6 @@ impl Colours {
             Self::Amount(low, high) if high > low => colour::sequential((x - low) / (high - low)),
             Self::Amount(..) => colour::sequential(0.5),
             Self::Around0(most) => colour::diverging(if most > 0.0 { x / most } else { 0.0 }),
-            Self::Grey => colour::grey(x),
         }
     }
 
@@ -101,25 +99,45 @@ impl Colours {
         }
     }
 
-    /// The numbers at both ends of the colour bar; `None` where there is none.
-    pub fn ends(self) -> Option<(f32, f32)> {
+    /// The numbers at both ends of the colour bar.
+    pub fn ends(self) -> (f32, f32) {
         match self {
-            Self::Amount(low, high) => Some((low, high)),
-            Self::Around0(most) => Some((-most, most)),
-            Self::Grey => None,
+            Self::Amount(low, high) => (low, high),
+            Self::Around0(most) => (-most, most),
         }
     }
 }
 
-/// A row of maps in one set of colours.
+/// A row of maps or of pictures.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The name that stands before the row.
     pub name: String,
-    /// Its maps; a place may stay empty.
-    pub maps: Vec<Option<Plane>>,
-    /// Its colours.
-    pub colours: Colours,
+    /// What stands in it; a place may stay empty.
+    pub tiles: Vec<Option<Tile>>,
+    /// The colours of its maps, which the bar explains; `None` for pictures.
+    pub colours: Option<Colours>,
+}
+
+impl Row {
+    /// A row of maps in one set of colours.
+    pub fn of_maps(name: String, maps: &[Option<Plane>], colours: Colours) -> Self {
+        let tile = |map: &Option<Plane>| map.as_ref().map(|map| Tile::plane(map, colours));
+        Self {
+            name,
+            tiles: maps.iter().map(tile).collect(),
+            colours: Some(colours),
+        }
+    }
+
+    /// A row of pictures, each in its own colours.
+    pub fn of_pictures(name: String, tiles: Vec<Option<Tile>>) -> Self {
+        Self {
+            name,
+            tiles,
+            colours: None,
+        }
+    }
 }
 
 /// A picture of maps in rows and columns, beside a colour bar.
@@ -137,6 +155,8 @@ pub struct Grid {
     pub rows: Vec<Row>,
     /// Pixels that the longer side of a map takes at least.
     pub cell: usize,
+    /// What the numbers beside the colour bar are of.
+    pub quantity: &'static str,
 }
 
 /// A number in as few digits as it needs, for the ends of the colour bar.
@@ -181,13 +201,13 @@ impl Grid {
             let middle = y + (height.saturating_sub(LINE)) / 2;
             let ink = canvas.theme.ink;
             canvas.text((places.left - 10, middle), &row.name, Anchor::End, ink);
-            for (column, plane) in row.maps.iter().enumerate() {
-                let Some(plane) = plane else { continue };
-                let scale = self.scale(plane);
-                let x = places.column(column) + (places.across - plane.width * scale) / 2;
-                canvas.plane((x, y), plane, scale, row.colours);
+            for (column, tile) in row.tiles.iter().enumerate() {
+                let Some(tile) = tile else { continue };
+                let scale = tile.scale(self.cell);
+                let x = places.column(column) + (places.across - tile.width * scale) / 2;
+                canvas.tile((x, y), tile, scale);
             }
-            if row.colours.ends().is_some() {
+            if row.colours.is_some() {
                 first = first.or(Some(y));
                 last = y + height;
             }
@@ -195,25 +215,23 @@ impl Grid {
         }
         if let (Some((colours, ends)), Some(first)) = (self.bar(), first) {
             canvas.bar((places.bar, first), last - first, colours, ends);
+            let ink = canvas.theme.ink;
+            let above = (places.bar, first - LINE - 4);
+            canvas.text(above, self.quantity, Anchor::Start, ink);
         }
-    }
-
-    /// A whole number of pixels for each number, the same for every map of its size.
-    fn scale(&self, plane: &Plane) -> usize {
-        (self.cell / plane.width.max(plane.height)).max(1)
     }
 
     /// Pixels from the upper edge of a row's maps to the lower one.
     fn row_height(&self, row: &Row) -> usize {
-        let heights = row.maps.iter().flatten();
-        let heights = heights.map(|p| p.height * self.scale(p));
+        let heights = row.tiles.iter().flatten();
+        let heights = heights.map(|tile| tile.height * tile.scale(self.cell));
         heights.max().unwrap_or(LINE)
     }
 
     /// The colours of the bar, which are those of the first row that has a range.
     fn bar(&self) -> Option<(Colours, (f32, f32))> {
         let mut rows = self.rows.iter();
-        rows.find_map(|r| Some((r.colours, r.colours.ends()?)))
+        rows.find_map(|r| Some((r.colours?, r.colours?.ends())))
     }
 }
 
@@ -237,9 +255,12 @@ struct Places {
 
 impl Places {
     fn of(grid: &Grid) -> Self {
-        let planes = grid.rows.iter().flat_map(|r| r.maps.iter().flatten());
-        let across = planes.map(|p| p.width * grid.scale(p)).max().unwrap_or(0);
-        let columns = grid.rows.iter().map(|r| r.maps.len()).max().unwrap_or(0);
+        let tiles = grid.rows.iter().flat_map(|r| r.tiles.iter().flatten());
+        let widths = tiles.map(|tile| tile.width * tile.scale(grid.cell));
+        // Columns as wide as their names, which would stand in each other otherwise.
+        let named = grid.columns.iter().map(|name| text_width(name));
+        let across = widths.chain(named).max().unwrap_or(0);
+        let columns = grid.rows.iter().map(|r| r.tiles.len()).max().unwrap_or(0);
         let names = grid.rows.iter().map(|r| text_width(&r.name));
         let names = names.max().unwrap_or(0);
         let head = MARGIN + (LINE + 4) * (1 + grid.notes.len()) + 6;
@@ -248,7 +269,11 @@ impl Places {
             height: 0,
             left: MARGIN + if names > 0 { names + 10 } else { 0 },
             head,
-            top: head + if grid.columns.is_empty() { 0 } else { LINE + 4 },
+            top: head
+                + match grid.columns.is_empty() && grid.bar().is_none() {
+                    true => 0,
+                    false => LINE + 4,
+                },
             across,
             apart: grid.apart,
             bar: 0,
@@ -257,7 +282,7 @@ impl Places {
         places.bar = right + 22;
         let after = grid.bar().map_or(0, |(_, ends)| {
             let widest = text_width(&short(ends.0)).max(text_width(&short(ends.1)));
-            22 + BAR + 8 + widest
+            22 + text_width(grid.quantity).max(BAR + 8 + widest)
         });
         let lines = std::iter::once(&grid.title).chain(&grid.notes);
         let widest = lines.map(|line| text_width(line)).max().unwrap_or(0);
@@ -275,16 +300,6 @@ impl Places {
 }
 
 impl Canvas {
-    /// Draws a map, each number a square of `scale` pixels.
-    pub fn plane(&mut self, (x, y): (usize, usize), plane: &Plane, scale: usize, colours: Colours) {
-        for (row, line) in plane.values.chunks_exact(plane.width).enumerate() {
-            for (column, &value) in line.iter().enumerate() {
-                let at = (x + column * scale, y + row * scale);
-                self.rect(at, scale, scale, colours.of(value));
-            }
-        }
-    }
-
     /// A colour bar, the greatest number at its top, with both ends and the middle named.
     pub(super) fn bar(
         &mut self,
@@ -330,12 +345,13 @@ mod tests {
             notes: vec![],
             columns: vec!["0".into()],
             apart: None,
-            rows: vec![Row {
-                name: String::new(),
-                maps: vec![Some(plane.clone())],
-                colours: Colours::range([&plane].into_iter()),
-            }],
+            rows: vec![Row::of_maps(
+                String::new(),
+                &[Some(plane.clone())],
+                Colours::range([&plane].into_iter()),
+            )],
             cell: 41,
+            quantity: "q",
         };
         let canvas = grid.draw(Theme::LIGHT).unwrap();
         // 41 / 2: squares of 20 pixels, from the margin on, below two lines of text.

@@ -22,7 +22,8 @@ pub struct HeatTable {
     pub columns: Vec<String>,
     /// Columns that are set apart from those before them.
     pub apart: Vec<usize>,
-    /// Names of the rows, and their numbers; a place may stay empty.
+    /// Names of the rows, and their numbers; a place may stay empty. What was left out, which the
+    /// notes explain, is no number (NaN) and stands as a dash.
     pub rows: Vec<(String, Vec<Option<f64>>)>,
     /// The numbers of the first and of the last colour.
     pub range: (f64, f64),
@@ -30,6 +31,9 @@ pub struct HeatTable {
 
 /// A share as it stands in a cell.
 pub fn share(x: f64) -> String {
+    if x.is_nan() {
+        return "-".into();
+    }
     format!("{:.1}", 100.0 * x)
 }
 
@@ -71,10 +75,14 @@ impl HeatTable {
             canvas.text((left - 10, middle), name, Anchor::End, theme.ink);
             for (i, number) in numbers.iter().enumerate() {
                 let Some(x) = number else { continue };
-                let fill = shade(*x, self.range);
-                canvas.rect((column(i), y), cell - 1, HEIGHT - 1, fill);
+                let mut ink = theme.faint;
+                if !x.is_nan() {
+                    let fill = shade(*x, self.range);
+                    canvas.rect((column(i), y), cell - 1, HEIGHT - 1, fill);
+                    ink = colour::readable_on(fill);
+                }
                 let at = (column(i) + cell / 2, middle);
-                canvas.text(at, &share(*x), Anchor::Middle, colour::readable_on(fill));
+                canvas.text(at, &share(*x), Anchor::Middle, ink);
             }
         }
         Ok(canvas)

@@ -42,16 +42,6 @@ fn means(shape: Shape, maps: &Maps) -> Vec<Option<Plane>> {
     all.map(plane).collect()
 }
 
-/// An image of a split, from 0 to 1, averaged over its channels.
-///
-/// # Panics
-/// If there is no such image.
-pub fn image(split: &Split, i: u32) -> Plane {
-    let pixels = split.image(i as usize).iter();
-    let values: Vec<f32> = pixels.map(|&p| f32::from(p) / 255.0).collect();
-    Plane::mean(split.shape(), &values)
-}
-
 /// The mean of all images of a split: numbers from 0 to 1, (height, width, channel).
 fn mean_pixels(split: &Split) -> Vec<f32> {
     let (height, width, channels) = split.shape();
@@ -65,24 +55,16 @@ fn mean_pixels(split: &Split) -> Vec<f32> {
     sums.iter().map(|&s| (s as f64 / most) as f32).collect()
 }
 
-/// The mean of all images of a split, averaged over its channels.
-pub fn mean_image(split: &Split) -> Plane {
-    Plane::mean(split.shape(), &mean_pixels(split))
-}
-
 /// The mean of all images of a split, in colour.
 pub fn mean_tile(split: &Split) -> Tile {
     Tile::of(split.shape(), mean_pixels(split).into_iter().map(Some))
 }
 
-/// The examples as pictures, and the mean of all images.
+/// The examples as pictures, and the mean of all images, in colour where they have colours.
 fn images(split: &Split, examples: &[Option<u32>]) -> Row {
-    let examples = examples.iter().map(|e| e.map(|i| image(split, i)));
-    Row {
-        name: "image".into(),
-        maps: examples.chain([Some(mean_image(split))]).collect(),
-        colours: Colours::Grey,
-    }
+    let examples = examples.iter().map(|e| e.map(|i| Tile::image(split, i)));
+    let tiles = examples.chain([Some(mean_tile(split))]).collect();
+    Row::of_pictures("image".into(), tiles)
 }
 
 fn columns(classes: usize) -> Vec<String> {
@@ -91,99 +73,134 @@ fn columns(classes: usize) -> Vec<String> {
     columns
 }
 
-fn about(layer: &LayerMaps, images: usize) -> String {
-    format!(
-        "{}x{} after pooling and activation, mean of {} channels; the first test image of each class, and the mean of {}",
-        layer.shape.height,
-        layer.shape.width,
-        layer.shape.channels,
-        grouped(images)
-    )
+/// What the maps of a picture are.
+fn about(beside: &Beside<'_>) -> String {
+    let shape = beside.first.shape;
+    match beside.layers.iter().all(|(_, layer)| layer.shape == shape) {
+        true => format!(
+            "{}x{} after pooling and activation, mean of {} channels",
+            shape.height, shape.width, shape.channels
+        ),
+        false => "after pooling and activation, mean of all channels of each layer".into(),
+    }
 }
 
-/// Layer `layer` of one or more networks, a row each (two for stochastic units: the
-/// sample and its probabilities), all in one range of colours.
+/// The layers of one or more networks that are drawn beside each other.
+struct Beside<'a> {
+    subjects: &'a [Subject<'a>],
+    /// The layer of the first network that was asked for.
+    first: &'a LayerMaps,
+    /// Names of rows, and what they show.
+    layers: Vec<(String, &'a LayerMaps)>,
+}
+
+impl<'a> Beside<'a> {
+    /// Layer `layer` of a single network; of several, all layers of its depth.
+    fn of(subjects: &'a [Subject<'a>], layer: usize) -> Result<Self> {
+        let first = subjects.first().map(|s| &s.statistics.layers);
+        let Some(first) = first.and_then(|layers| layers.get(layer)) else {
+            return Err(Error::spec("there is no such convolution to draw"));
+        };
+        let mut layers = Vec::new();
+        for subject in subjects {
+            let all = subject.statistics.layers.iter();
+            let own: Vec<&LayerMaps> = match subjects.len() {
+                1 => vec![first],
+                _ => all.filter(|maps| maps.depth == first.depth).collect(),
+            };
+            if own.is_empty() {
+                return Err(Error::spec(format!(
+                    "{} has no convolution as deep as {} of {} to compare with it",
+                    subject.name, first.name, subjects[0].name
+                )));
+            }
+            for maps in &own {
+                let name = match own.len() {
+                    1 => subject.name.to_string(),
+                    _ => format!("{}, {}", subject.name, maps.name),
+                };
+                layers.push((name, *maps));
+            }
+        }
+        Ok(Self {
+            subjects,
+            first,
+            layers,
+        })
+    }
+
+    /// What the picture is called.
+    fn title(&self) -> String {
+        match self.subjects {
+            [one] => format!("{}: {}", one.name, self.first.name),
+            _ => format!("{}, network by network", self.first.name),
+        }
+    }
+
+    /// The test images that the means are over.
+    fn images(&self) -> String {
+        grouped(self.subjects[0].statistics.evaluation.images)
+    }
+
+    /// A row of maps for each layer, two for stochastic units, and what they are called.
+    fn rows(&self) -> Vec<(String, Vec<Option<Plane>>)> {
+        let alone = self.subjects.len() == 1;
+        let mut rows = Vec::new();
+        for (name, maps) in &self.layers {
+            let named = |part: &str| match (alone, part) {
+                (true, part) => part.to_string(),
+                (false, "activation") => name.clone(),
+                (false, part) => format!("{name}, {part}"),
+            };
+            let mut push = |part, of| rows.push((named(part), means(maps.shape, of)));
+            match &maps.probability {
+                None => push("activation", &maps.output),
+                Some(probability) => {
+                    push("sample", &maps.output);
+                    push("probability", probability);
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// What the numbers of the maps are.
+const QUANTITY: &str = "output";
+
+/// Layer `layer` of a network, or all layers of its depth of several: a row each (two for
+/// stochastic units: the sample and its probabilities), all in one range of colours.
 ///
 /// # Errors
-/// Networks whose layers differ in number or shape, or no network at all.
+/// A network without a layer of that depth, or no network at all.
 pub fn layer(
     subjects: &[Subject<'_>],
     layer: usize,
     split: &Split,
     theme: Theme,
 ) -> Result<Canvas> {
-    let first = subjects
-        .first()
-        .and_then(|s| s.statistics.layers.get(layer));
-    let Some(first) = first else {
-        return Err(Error::spec("there is no such convolution to draw"));
-    };
-    let rows = rows(subjects, layer, first)?;
+    let beside = Beside::of(subjects, layer)?;
+    let rows = beside.rows();
     let planes = rows.iter().flat_map(|(_, maps)| maps.iter().flatten());
     let colours = Colours::range(planes);
     let mut all = vec![images(split, &subjects[0].statistics.examples)];
-    all.extend(rows.into_iter().map(|(name, maps)| Row {
-        name,
-        maps,
-        colours,
-    }));
+    let maps = rows.into_iter();
+    all.extend(maps.map(|(name, maps)| Row::of_maps(name, &maps, colours)));
     let classes = subjects[0].statistics.examples.len();
     Grid {
-        title: title(subjects, first),
-        notes: vec![about(first, subjects[0].statistics.evaluation.images)],
+        title: beside.title(),
+        notes: vec![format!(
+            "{}; the first test image of each class, and the mean of {}",
+            about(&beside),
+            beside.images()
+        )],
         columns: columns(classes),
         apart: Some(classes),
         rows: all,
         cell: CELL,
+        quantity: QUANTITY,
     }
     .draw(theme)
-}
-
-/// What a picture of one network or of several is called.
-fn title(subjects: &[Subject<'_>], layer: &LayerMaps) -> String {
-    match subjects {
-        [one] => format!("{}: {}", one.name, layer.name),
-        _ => format!("{}, network by network", layer.name),
-    }
-}
-
-/// A row of maps for each network, two for stochastic units, and what they are called.
-fn rows(
-    subjects: &[Subject<'_>],
-    layer: usize,
-    first: &LayerMaps,
-) -> Result<Vec<(String, Vec<Option<Plane>>)>> {
-    let alone = subjects.len() == 1;
-    let mut rows = Vec::new();
-    for subject in subjects {
-        let maps = subject.statistics.layers.get(layer);
-        let Some(maps) = maps.filter(|maps| maps.shape == first.shape) else {
-            return Err(Error::spec(format!(
-                "{} has no convolution {} of {} to compare with that of {}",
-                subject.name,
-                layer + 1,
-                first.shape,
-                subjects[0].name
-            )));
-        };
-        let mut push = |name: String, of: &Maps| {
-            let maps = means(first.shape, of);
-            rows.push((name, maps));
-        };
-        let name = |part: &str| match (alone, part) {
-            (true, part) => part.to_string(),
-            (false, "activation") => subject.name.to_string(),
-            (false, part) => format!("{}, {part}", subject.name),
-        };
-        match &maps.probability {
-            None => push(name("activation"), &maps.output),
-            Some(probability) => {
-                push(name("sample"), &maps.output);
-                push(name("probability"), probability);
-            }
-        }
-    }
-    Ok(rows)
 }
 
 /// The maps of layer `layer` laid over the images, the example of each class: a row for each
@@ -198,13 +215,8 @@ pub fn overlay(
     split: &Split,
     theme: Theme,
 ) -> Result<Canvas> {
-    let first = subjects
-        .first()
-        .and_then(|s| s.statistics.layers.get(layer));
-    let Some(first) = first else {
-        return Err(Error::spec("there is no such convolution to draw"));
-    };
-    let rows = rows(subjects, layer, first)?;
+    let beside = Beside::of(subjects, layer)?;
+    let rows = beside.rows();
     let examples = &subjects[0].statistics.examples;
     let planes = rows.iter().flat_map(|(_, maps)| &maps[..examples.len()]);
     let colours = Colours::range(planes.flatten());
@@ -236,19 +248,13 @@ pub fn overlay(
     let mut columns = columns(examples.len());
     columns.pop();
     Sheet {
-        title: format!("{}, over the images", title(subjects, first)),
-        notes: vec![
-            about(first, subjects[0].statistics.evaluation.images)
-                .split("; ")
-                .next()
-                .unwrap_or_default()
-                .into(),
-        ],
+        title: format!("{}, over the images", beside.title()),
+        notes: vec![about(&beside)],
         columns,
         apart: None,
         lanes,
         cell: CELL,
-        bar: Some(colours),
+        bar: Some((colours, QUANTITY)),
     }
     .draw(theme)
 }
@@ -259,33 +265,25 @@ pub fn overlay(
 /// # Errors
 /// As [`layer`](fn@layer).
 pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Result<Canvas> {
-    let first = subjects
-        .first()
-        .and_then(|s| s.statistics.layers.get(layer));
-    let Some(first) = first else {
-        return Err(Error::spec("there is no such convolution to draw"));
-    };
-    let rows = rows(subjects, layer, first)?;
+    let beside = Beside::of(subjects, layer)?;
+    let rows = beside.rows();
     let (names, maps): (Vec<String>, Vec<Option<Plane>>) = rows
         .into_iter()
         .map(|(name, mut maps)| (name, maps.pop().flatten()))
         .unzip();
     let colours = Colours::range(maps.iter().flatten());
     Grid {
-        title: title(subjects, first),
+        title: beside.title(),
         notes: vec![format!(
-            "mean of {} channels and {} test images",
-            first.shape.channels,
-            grouped(subjects[0].statistics.evaluation.images)
+            "{}; over {} test images",
+            about(&beside),
+            beside.images()
         )],
         columns: names,
         apart: None,
-        rows: vec![Row {
-            name: String::new(),
-            maps,
-            colours,
-        }],
+        rows: vec![Row::of_maps(String::new(), &maps, colours)],
         cell: LARGE,
+        quantity: QUANTITY,
     }
     .draw(theme)
 }
@@ -318,11 +316,8 @@ pub fn channels(
     let planes: Vec<_> = planes.collect();
     let colours = Colours::range(planes.iter().flatten().flatten());
     let names = columns(maps.examples.len());
-    let rows = names.into_iter().zip(planes).map(|(name, maps)| Row {
-        name,
-        maps,
-        colours,
-    });
+    let rows = names.into_iter().zip(planes);
+    let rows = rows.map(|(name, maps)| Row::of_maps(name, &maps, colours));
     let what = match (&found.probability, probability) {
         (None, _) => "activation",
         (Some(_), false) => "sample",
@@ -338,6 +333,7 @@ pub fn channels(
         apart: None,
         rows: rows.collect(),
         cell: SMALL,
+        quantity: what,
     }
     .draw(theme)
 }

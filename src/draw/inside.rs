@@ -122,8 +122,8 @@ pub fn made_tile(made: &Maximised, best: &Best) -> Tile {
         );
         (from, to.saturating_sub(from))
     };
-    let (top, rows) = within(made.seen.top, made.seen.bottom, height);
-    let (left, columns) = within(made.seen.left, made.seen.right, width);
+    let (top, rows) = within(best.seen.top, best.seen.bottom, height);
+    let (left, columns) = within(best.seen.left, best.seen.right, width);
     match made.settings.aim {
         Aim::Unit if rows > 0 && columns > 0 => all.part((top, left), (rows, columns)),
         _ => all,
@@ -255,21 +255,22 @@ pub fn form_names(all: &[&Neighbours]) -> Vec<String> {
             None => (false, 0),
             Some((pool, side)) => (pool == Pool::Max, side),
         };
-        names.push((form.pool.is_none(), max, side, form_name(form)));
+        names.push((form.pool.is_some(), max, side, form_name(form)));
     }
     names.sort();
     names.dedup();
     names.into_iter().map(|(.., name)| name).collect()
 }
 
-/// The accuracies of a representation, in those columns.
+/// The accuracies of a representation, in those columns; no number (NaN) where it was not
+/// compared.
 pub fn accuracies(
     layer: &crate::inside::neighbours::Layer,
     columns: &[String],
 ) -> Vec<Option<f64>> {
     let of = |column: &String| {
         let form = layer.forms.iter().find(|form| form_name(form) == *column);
-        form.and_then(|form| form.accuracy)
+        form.map(|form| form.accuracy.unwrap_or(f64::NAN))
     };
     columns.iter().map(of).collect()
 }
@@ -280,7 +281,7 @@ pub fn neighbours_notes(found: &Neighbours) -> Vec<String> {
         Some(own) => format!("the network itself {} %", super::heat_table::share(own)),
         None => "the network itself names no classes".into(),
     };
-    vec![
+    let mut notes = vec![
         format!(
             "One-nearest-neighbour accuracy in per cent: {} test images among {} training images.",
             grouped(found.queries),
@@ -290,7 +291,9 @@ pub fn neighbours_notes(found: &Neighbours) -> Vec<String> {
             "Chance {} %, {network}. Bits by Hamming distance.",
             super::heat_table::share(found.chance)
         ),
-    ]
+    ];
+    notes.extend(found.left_out());
+    notes
 }
 
 /// Accuracies of representations, a row each.
@@ -320,7 +323,7 @@ pub fn neighbours(name: &str, found: &Neighbours, theme: Theme) -> Result<Canvas
     HeatTable {
         title: format!("{name}: nearest neighbours"),
         notes: neighbours_notes(found),
-        apart: ["max", "as it is"]
+        apart: ["mean", "max"]
             .iter()
             .filter_map(|with| apart(with))
             .collect(),

@@ -48,8 +48,8 @@ pub struct Sheet {
     pub lanes: Vec<Lane>,
     /// Pixels that the longer side of a tile takes at least.
     pub cell: usize,
-    /// Colours that a bar explains.
-    pub bar: Option<Colours>,
+    /// Colours that a bar explains, and of what.
+    pub bar: Option<(Colours, &'static str)>,
 }
 
 /// The height of a title and its notes, the margin above them included.
@@ -140,11 +140,10 @@ impl Sheet {
         let places = Places::of(self);
         let columns = self.lanes.iter().map(|l| l.cells.len()).max().unwrap_or(0);
         let right = places.column(columns.max(1) - 1) + places.across;
-        let bar = self
-            .bar
-            .and_then(|colours| Some((colours, colours.ends()?)));
-        let after = bar.map_or(0, |(_, (low, high))| {
-            20 + BAR + 8 + text_width(&short(low)).max(text_width(&short(high)))
+        let bar = self.bar.map(|(colours, of)| (colours, of, colours.ends()));
+        let after = bar.map_or(0, |(_, of, (low, high))| {
+            let ends = text_width(&short(low)).max(text_width(&short(high)));
+            20 + text_width(of).max(BAR + 8 + ends)
         });
         let width = (right + after + MARGIN).max(head_width(&self.title, &self.notes));
         let bottom = places.row(self.lanes.len()) - GAP;
@@ -157,9 +156,11 @@ impl Sheet {
         for (row, lane) in self.lanes.iter().enumerate() {
             self.lane(&mut canvas, &places, (row, lane));
         }
-        if let Some((colours, ends)) = bar {
+        if let Some((colours, of, ends)) = bar {
             let height = (bottom - places.top).min(BAR_HEIGHT);
             canvas.bar((right + 20, places.top), height, colours, ends);
+            let at = (right + 20, places.top - LINE - 4);
+            canvas.text(at, of, Anchor::Start, theme.ink);
         }
         Ok(canvas)
     }
@@ -192,6 +193,33 @@ impl Sheet {
 }
 
 impl Canvas {
+    /// Pictures below each other, their left edges on one line.
+    ///
+    /// # Errors
+    /// No picture, or too large a one.
+    pub fn below(pictures: &[Self]) -> Result<Self> {
+        let theme = pictures.first().map_or(Theme::LIGHT, |p| p.theme);
+        let width = pictures.iter().map(|p| p.size().0).max().unwrap_or(0);
+        let height = pictures.iter().map(|p| p.size().1).sum();
+        let mut all = Self::new(width, height, theme)?;
+        let mut top = 0;
+        for picture in pictures {
+            all.copy((0, top), picture);
+            top += picture.size().1;
+        }
+        Ok(all)
+    }
+
+    /// Draws another picture, its upper left corner there.
+    fn copy(&mut self, (left, top): (usize, usize), picture: &Self) {
+        let (width, height) = picture.size();
+        for y in 0..height {
+            for x in 0..width {
+                self.rect((left + x, top + y), 1, 1, picture.pixel(x, y));
+            }
+        }
+    }
+
     /// Pictures beside each other, their upper edges on one line.
     ///
     /// # Errors
@@ -203,12 +231,8 @@ impl Canvas {
         let mut all = Self::new(width, height, theme)?;
         let mut left = 0;
         for (i, picture) in pictures.iter().enumerate() {
-            let (width, height) = picture.size();
-            for y in 0..height {
-                for x in 0..width {
-                    all.rect((left + x, y), 1, 1, picture.pixel(x, y));
-                }
-            }
+            let width = picture.size().0;
+            all.copy((left, 0), picture);
             if i > 0 {
                 // A line between one picture and the next.
                 let tall = all.size().1.saturating_sub(2 * MARGIN);
@@ -261,5 +285,9 @@ mod tests {
         assert_eq!(both.size(), (2 * width, canvas.size().1));
         assert_eq!(both.pixel(width + MARGIN, top), [51; 3]);
         assert!(Canvas::beside(&[]).is_err());
+        let height = canvas.size().1;
+        let both = Canvas::below(&[canvas.clone(), canvas.clone()]).unwrap();
+        assert_eq!(both.size(), (width, 2 * height));
+        assert_eq!(both.pixel(MARGIN, height + top), [51; 3]);
     }
 }

@@ -81,7 +81,7 @@ impl Tile {
     /// An image under a map, which is spread over it: the stronger the map, the more of its
     /// colour and the less of the image.
     pub fn overlay(image: &Self, map: &Plane, colours: Colours) -> Self {
-        let (low, high) = colours.ends().unwrap_or((0.0, 1.0));
+        let (low, high) = colours.ends();
         let mut pixels = Vec::with_capacity(image.pixels.len());
         for y in 0..image.height {
             for x in 0..image.width {

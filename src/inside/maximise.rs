@@ -78,9 +78,6 @@ pub struct Maximised {
     pub settings: Settings,
     /// The shape of the images: (height, width, channels).
     pub image: (usize, usize, usize),
-    /// What the unit in the middle sees.
-    #[serde(skip)]
-    pub seen: Span,
     /// Every channel that was asked for.
     pub channels: Vec<Best>,
 }
@@ -92,6 +89,9 @@ pub struct Best {
     pub channel: usize,
     /// The image, bytes (height, width, channel).
     pub pixels: Vec<u8>,
+    /// What the unit in the middle sees of it.
+    #[serde(skip)]
+    pub seen: Span,
     /// The strength that it has: the pre-activation where there is one, else the output, of
     /// the unit in the middle or the mean of the channel.
     pub strength: f32,
@@ -123,12 +123,18 @@ pub fn maximise(
         return Err(Error::spec("there must be a step and a beginning at least"));
     }
     let middle = (site.shape.height / 2, site.shape.width / 2);
-    let field = net
-        .spec()
-        .receptive_field(site.layer, channels[0], middle)?;
-    let (height, width) = field.window.size();
+    let fields = net.spec().receptive_fields()?;
+    let seen = |channel| {
+        let field = fields.field(site.layer, channel, middle);
+        let field = field.ok_or_else(|| Error::spec("the layer depends on no image"));
+        field.map(|field| field.window)
+    };
+    let seen = channels.iter().map(|&c| seen(c));
+    let seen: Vec<Span> = seen.collect::<Result<_>>()?;
+    let sides = seen.iter().map(|span| span.size());
+    let least = sides.map(|(height, width)| height.min(width)).min();
     // A unit that sees a few pixels would see another part of a shifted image.
-    let shift = settings.shift.min(height.min(width) / 8);
+    let shift = settings.shift.min(least.unwrap_or(0) / 8);
     let jobs = channels
         .iter()
         .flat_map(|&c| (0..settings.restarts).map(move |r| (c, r)));
@@ -137,8 +143,10 @@ pub fn maximise(
     let mean = mean_image(split);
     let mut best: Vec<Option<Best>> = vec![None; channels.len()];
     for (batch, jobs) in jobs.chunks(BATCH).enumerate() {
-        for (i, end) in ascent.climb(jobs, &mean).into_iter().enumerate() {
-            let to = &mut best[(batch * BATCH + i) / settings.restarts];
+        for (i, mut end) in ascent.climb(jobs, &mean).into_iter().enumerate() {
+            let at = (batch * BATCH + i) / settings.restarts;
+            end.seen = seen[at];
+            let to = &mut best[at];
             if to
                 .as_ref()
                 .is_none_or(|known| end.strength > known.strength)
@@ -151,7 +159,6 @@ pub fn maximise(
         site: site.clone(),
         settings: Settings { shift, ..settings },
         image: split.shape(),
-        seen: field.window,
         channels: best.into_iter().flatten().collect(),
     })
 }
@@ -269,6 +276,7 @@ impl<'a> Ascent<'a> {
             all.push(Best {
                 channel: jobs[i].0,
                 pixels,
+                seen: Span::default(),
                 strength: ends[i].0,
                 activation: ends[i].1,
                 start: starts[i].0,

@@ -81,8 +81,35 @@ pub struct Form {
     /// How distances are measured: `squared` (Euclidean) or `hamming`.
     pub distance: &'static str,
     /// The share of queries whose nearest neighbour is of their class, from 0 to 1; `None`
-    /// where an image has more numbers than are compared ([`MOST`]).
+    /// where an image has more numbers than are compared.
     pub accuracy: Option<f64>,
+    /// Where it was not compared: the numbers of an image that are compared at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_compared_above: Option<usize>,
+}
+
+impl Neighbours {
+    /// What was not compared because an image has too many numbers in it, in a line; `None` where
+    /// all was.
+    pub fn left_out(&self) -> Option<String> {
+        let forms = |layer: &'_ Layer| layer.forms.clone().into_iter();
+        let all = self
+            .layers
+            .iter()
+            .flat_map(|l| forms(l).map(|f| (&l.name, f)));
+        let large = all.filter_map(|(name, f)| Some((name, f.numbers, f.not_compared_above?)));
+        let large: Vec<_> = large.collect();
+        let most = large.iter().map(|(.., most)| *most).max()?;
+        let mut names: Vec<String> = large
+            .iter()
+            .map(|(name, numbers, _)| format!("{name} ({numbers} numbers)"))
+            .collect();
+        names.dedup();
+        Some(format!(
+            "Not compared, with more than {most} numbers an image: {}.",
+            names.join(", ")
+        ))
+    }
 }
 
 /// One-nearest-neighbour accuracy of the pixels and of each of `sites`, as they are and pooled
@@ -171,12 +198,15 @@ fn own_accuracy(net: &mut Network, data: &Dataset, queries: &[u32], pass: Pass) 
 fn forms(shape: Shape, bits: bool, sides: &[usize]) -> Vec<Form> {
     let form = |pool: Option<(Pool, usize)>| {
         let hamming = bits && !matches!(pool, Some((Pool::Mean, _)));
-        Form {
+        let mut form = Form {
             pool,
             numbers: pool.map_or(shape.len(), |(_, side)| side * side * shape.channels),
             distance: if hamming { "hamming" } else { "squared" },
             accuracy: None,
-        }
+            not_compared_above: None,
+        };
+        form.not_compared_above = Some(most(&form)).filter(|&most| form.numbers > most);
+        form
     };
     let smaller = sides
         .iter()
@@ -235,7 +265,7 @@ impl Sets {
     /// Adds an image to the references (0) or to the queries (1).
     fn add(&mut self, of: usize, y: &[f32], shape: Shape) {
         for (form, sets) in &mut self.forms {
-            if form.numbers > most(form) {
+            if form.not_compared_above.is_some() {
                 continue;
             }
             self.row.clear();
@@ -253,7 +283,7 @@ impl Sets {
     fn measure(&self, forms: &mut [Form], labels: &Labels) {
         for (to, (form, sets)) in forms.iter_mut().zip(&self.forms) {
             let nearest = match sets {
-                _ if form.numbers > most(form) => continue,
+                _ if form.not_compared_above.is_some() => continue,
                 [Set::Numbers(a), Set::Numbers(b)] => nearest(a, b, form.numbers, squared),
                 [Set::Bits(a), Set::Bits(b)] => nearest(a, b, form.numbers.div_ceil(64), hamming),
                 _ => continue,

@@ -97,5 +97,24 @@ fn accuracies_are_those_of_a_search_by_brute_force() {
 fn layers_too_large_to_compare_say_so() {
     let forms = forms(Shape::image(64, 52, 52), false, &[1]);
     let whole = forms.last().unwrap();
-    assert!(whole.numbers > most(whole) && forms[0].numbers <= most(&forms[0]));
+    assert_eq!(
+        (whole.numbers, whole.not_compared_above),
+        (173_056, Some(MOST))
+    );
+    assert_eq!(forms[0].not_compared_above, None);
+    let found = |forms: Vec<Form>| Neighbours {
+        references: 1,
+        queries: 1,
+        chance: 0.5,
+        network: None,
+        layers: vec![Layer {
+            name: "conv1-block".into(),
+            shape: Shape::image(64, 52, 52),
+            forms,
+        }],
+    };
+    assert_eq!(found(forms[..1].to_vec()).left_out(), None);
+    let said = found(forms).left_out().unwrap();
+    let line = "Not compared, with more than 32768 numbers an image: conv1-block (173056 numbers).";
+    assert_eq!(said, line);
 }

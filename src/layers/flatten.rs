@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, Recorder};
+use super::sight::Sight;
 use crate::error::Result;
 use crate::pack::{Packed, Packer};
 use crate::tape::{Backward, Forward, Op, Value};
@@ -26,6 +27,10 @@ impl Layer for Flatten {
 
     fn output(&self, _name: &str, inputs: &[Shape]) -> Result<Shape> {
         Ok(Shape::vector(inputs[0].len()))
+    }
+
+    fn sight(&self) -> Sight {
+        Sight::Flattened
     }
 
     fn makes_bits(&self, inputs: &[bool]) -> bool {

@@ -20,6 +20,8 @@ pub enum Sight {
         /// Whether it sees no channel but its own.
         own_channel: bool,
     },
+    /// The one number that stands there in PyTorch's order (channel, height, width).
+    Flattened,
     /// All numbers, or what is not said more closely.
     Whole,
 }

@@ -45,7 +45,7 @@ impl ModelSpec {
             let follows = match self.layers[next].layer().sight() {
                 Sight::Place => true,
                 Sight::Window { own_channel, .. } => own_channel,
-                Sight::Joined | Sight::Whole => false,
+                Sight::Joined | Sight::Flattened | Sight::Whole => false,
             };
             if topology.inputs[next].len() > 1 || !follows {
                 break;
@@ -53,6 +53,26 @@ impl ModelSpec {
             last = next;
         }
         last
+    }
+
+    /// Of every layer, how many convolutions and linear layers the longest way from an input to
+    /// its output leads through, itself included: layers of several networks that are of one depth
+    /// stand at the same place.
+    ///
+    /// # Errors
+    /// A spec that describes no network.
+    pub fn depths(&self) -> Result<Vec<usize>> {
+        let topology = self.topology()?;
+        let mut depths: Vec<usize> = Vec::with_capacity(self.layers.len());
+        for (layer, inputs) in self.layers.iter().zip(&topology.inputs) {
+            let below = inputs.iter().map(|source| match source {
+                Source::Input => 0,
+                Source::Layer(j) => depths[*j],
+            });
+            let own = usize::from(layer.is::<Conv>() || layer.is::<Linear>());
+            depths.push(below.max().unwrap_or(0) + own);
+        }
+        Ok(depths)
     }
 
     /// The number of the layer that `text` names: its name, its kind where that is the only

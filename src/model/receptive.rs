@@ -8,7 +8,7 @@ use crate::layers::{Shapes, Sides, Sight, Window};
 use crate::tensor::Shape;
 
 /// Rows and columns, both ends included; they may lie beyond an image, in its border.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first row.
     pub top: i64,
@@ -199,6 +199,15 @@ impl Fields {
                 real: at.real.under(&window).within(shape),
                 channel: at.channel.filter(|_| own_channel),
             }),
+            Sight::Flattened => Some(at.channel.map_or(whole, |number| {
+                let (channel, place) = (number / shape.pixels(), number % shape.pixels());
+                let place = Span::at(place / shape.width, place % shape.width);
+                Seen {
+                    open: place,
+                    real: place,
+                    channel: Some(channel),
+                }
+            })),
             Sight::Whole => Some(whole),
         }
     }
@@ -215,7 +224,8 @@ impl ModelSpec {
 
     /// What the unit of layer `layer` in `channel` at (row, column) sees of the image: through
     /// convolutions and pools by their kernels, strides, paddings and dilations, through joined
-    /// branches along the one that the channel came by, through sums along all. Layers that do
+    /// branches along the one that the channel came by, through a flattened image to the number
+    /// that stands there, through sums along all. Layers that do
     /// not say what they see ([`Sight::Whole`]) are taken to see everything.
     ///
     /// # Errors

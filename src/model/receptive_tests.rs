@@ -106,6 +106,32 @@ fn fields_are_what_changed_pixels_reach() {
     );
 }
 
+/// A flattened image's numbers see what the units saw that they are, in PyTorch's order.
+#[test]
+fn a_flattened_unit_sees_what_it_saw() {
+    let text = r#"{"name": "flat", "input": {"channels": 1, "height": 6, "width": 8}, "layers": [
+        {"type": "conv", "name": "a", "out": 3, "kernel": 2, "stride": 2},
+        {"type": "flatten"},
+        {"type": "flatten", "name": "again"},
+        {"type": "linear", "name": "fc", "out": 2}]}"#;
+    let spec: ModelSpec = serde_json::from_str(text).unwrap();
+    let engine = kernels::select(Some("scalar")).unwrap();
+    let mut net = Network::new(&spec, engine, 1, false).unwrap();
+    net.init(Init::Pytorch, 5);
+    net.pass_mut().mode = Mode::Eval;
+    for layer in [1, 2] {
+        for unit in 0..36 {
+            let field = spec.receptive_field(layer, unit, (0, 0)).unwrap();
+            let reached = by_changing_pixels(&mut net, layer, unit, 3);
+            assert_eq!(Some(field.pixels), reached, "{layer} {unit}");
+            assert_eq!(field.window.size(), (2, 2));
+        }
+    }
+    let logits = spec.receptive_field(3, 0, (0, 0)).unwrap();
+    assert_eq!(logits.pixels.size(), (6, 8));
+    assert_eq!(spec.depths().unwrap(), [1, 1, 1, 2]);
+}
+
 #[test]
 fn fields_of_a_known_network() {
     // 5x5 with padding 2, pool 2, 5x5 with padding 2, pool 2: 6 and 16 pixels, 2 and 4 apart.

@@ -236,7 +236,7 @@ pub fn published(config: &Config) -> Option<&'static Published> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Augment, mnist};
+    use crate::data::{Augment, Ground, mnist};
     use crate::model::{Init, ModelSpec, Pixels, preset};
     use crate::tensor::Shape;
     use crate::train::{
@@ -263,6 +263,7 @@ mod tests {
                 test: 10_000,
                 classes: 10,
                 background: None,
+                ground: Ground::default(),
                 source: None,
             },
             batch: 64,

@@ -40,6 +40,7 @@ pub(super) fn fill(
             i as u64,
             image,
             (height, width, channels),
+            &config.dataset.ground,
             &mut scratch.image,
             &mut scratch.augment,
         );

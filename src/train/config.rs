@@ -1,10 +1,7 @@
 //! What a run is: everything that its result depends on, stored as
 //! `config.json` in its folder.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::baseline::Baseline;
 use super::optimiser::OptimiserSpec;
@@ -238,6 +235,7 @@ impl Config {
         self.temperature.check()?;
         self.check_samples()?;
         self.check_counts()?;
+        self.check_ground()?;
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return fail("lr", format!("must be above 0, not {}", self.lr));
         }
@@ -358,23 +356,6 @@ impl Config {
         }
     }
 
-    /// The first setting in which another configuration differs, with both values;
-    /// `None` where none does. A data set without a fingerprint is one from before
-    /// fingerprints were noted, and is compared by its name and counts.
-    pub fn difference(&self, other: &Self) -> Option<String> {
-        if let Some(what) = self.dataset.difference(&other.dataset) {
-            return Some(format!("other data: {what}"));
-        }
-        let (mut a, b) = (self.clone(), other.clone());
-        // The same data, as was just seen; older records note less of them.
-        a.dataset.clone_from(&b.dataset);
-        if a == b {
-            return None;
-        }
-        let value = |config| serde_json::to_value(config).unwrap_or_default();
-        Some(first_difference("", &value(&a), &value(&b)).unwrap_or_else(|| "a setting".into()))
-    }
-
     /// Whether epochs and batches can be counted.
     fn check_counts(&self) -> Result<()> {
         if !(1..=MAX_EPOCHS).contains(&self.epochs) {
@@ -385,6 +366,21 @@ impl Config {
             return Err(Error::field("batch", "must be at least 1 image"));
         }
         Ok(())
+    }
+
+    /// Whether the images can have that ground.
+    fn check_ground(&self) -> Result<()> {
+        let (ground, channels) = (&self.dataset.ground, self.model.input.channels);
+        match ground.fits(channels) {
+            true => Ok(()),
+            false => Err(Error::field(
+                "dataset.ground",
+                format!(
+                    "must be one value for each of the {channels} channels of an image, not {}",
+                    ground.words()
+                ),
+            )),
+        }
     }
 
     /// Whether samples and baseline have a meaning for the estimators.
@@ -473,27 +469,5 @@ impl Config {
             }
         }
         Ok(())
-    }
-}
-
-/// The first place in which two JSON values differ, as `path: 1 is not 2`.
-fn first_difference(path: &str, a: &Value, b: &Value) -> Option<String> {
-    let below = |key: &str| match path {
-        "" => key.to_string(),
-        _ => format!("{path}.{key}"),
-    };
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            keys.into_iter().find_map(|key| {
-                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                first_difference(&below(key), &of(a), &of(b))
-            })
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let mut pairs = a.iter().zip(b).enumerate();
-            pairs.find_map(|(i, (a, b))| first_difference(&below(&i.to_string()), a, b))
-        }
-        _ => (a != b).then(|| format!("{path}: {b} is not {a}")),
     }
 }

@@ -132,6 +132,7 @@ mod tests {
             test: 10_000,
             classes: 10,
             background: None,
+            ground: crate::data::Ground::default(),
             source: None,
         };
         Config::reference(model, dataset)

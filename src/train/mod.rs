@@ -13,6 +13,7 @@ mod checkpoint;
 mod clip;
 mod clock;
 mod config;
+mod difference;
 mod evaluate;
 mod event;
 mod few_shot;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::reading::Source;
-use crate::data::{Background, Dataset, MNIST_FINGERPRINT};
+use crate::data::{Background, Dataset, Ground, MNIST_FINGERPRINT};
 use crate::model::{ModelSpec, Pixels};
 use crate::tensor::Shape;
 
@@ -31,6 +31,10 @@ pub struct DatasetRecord {
     /// of one's own are inverted; absent in records from before it was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
+    /// By what augmentation continues images beyond their border; absent where it is 0, as it
+    /// was for every set before it was noted.
+    #[serde(default, skip_serializing_if = "Ground::is_black")]
+    pub ground: Ground,
     /// Where the set was read, and how, where files had to be named: a hint that finds it
     /// again. What is found there is compared by its fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +52,7 @@ impl DatasetRecord {
             test: dataset.test.len(),
             classes: dataset.classes,
             background: Some(Background::of(&dataset.train)),
+            ground: Ground::of(&dataset.train),
             source: dataset.source.clone(),
         }
     }

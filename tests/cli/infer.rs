@@ -238,7 +238,10 @@ fn bad_images_are_one_line() {
     write("short.idx", &idx(&[9, 5, 5], &[0; 75]));
     std::fs::create_dir(place.path("empty")).unwrap();
     for (input, what) in [
-        ("text.png", "text.png: is neither a PNG nor an IDX file"),
+        (
+            "text.png",
+            "text.png: is neither a PNG or JPEG picture nor an IDX file",
+        ),
         ("nothing.png", "nothing.png: is empty"),
         ("short.png", "short.png: is a PNG file cut short"),
         ("flat.png", "flat.png: shows nothing that stands out"),
@@ -252,7 +255,7 @@ fn bad_images_are_one_line() {
             "colour.idx: holds images of 3,5,5, but the network takes 1,12,12",
         ),
         ("short.idx", "short.idx: "),
-        ("empty", "empty: holds no PNG file"),
+        ("empty", "empty: holds no PNG or JPEG picture"),
         ("missing.png", "missing.png: no such file;"),
     ] {
         place.bad(&["infer", input], 1, what);

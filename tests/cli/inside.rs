@@ -1,7 +1,11 @@
 //! What the kinds of `plot` that look inside a network write and say: patches, histograms,
 //! neighbours, made images, of one run and of several.
 
-use bnn_cpu::data::picture::decode_png;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bnn_cpu::data::reading::Options;
+use bnn_cpu::data::{DatasetChoice, load_with, picture, raster};
 use serde_json::Value;
 
 use super::common::{Place, SMALL, TEST, TRAIN};
@@ -22,7 +26,7 @@ fn plot(place: &Place, args: &[&str]) -> Value {
     let event = lines.remove(0);
     assert_eq!(event["event"], args[0]);
     for file in event["files"].as_array().unwrap() {
-        let picture = decode_png(&place.bytes(file.as_str().unwrap())).unwrap();
+        let picture = picture::decode(&place.bytes(file.as_str().unwrap())).unwrap();
         let blank = picture.luma.iter().all(|&l| l == picture.luma[0]);
         assert!(!blank, "{file} is blank");
     }
@@ -215,7 +219,7 @@ fn runs_are_laid_side_by_side() {
     let place = Place::new();
     train(&place, "a", &[]);
     train(&place, "b", &["--binary", "none"]);
-    let width = |file: &str| decode_png(&place.bytes(file)).unwrap().width;
+    let width = |file: &str| picture::decode(&place.bytes(file)).unwrap().width;
     for (kind, more) in [
         ("regions", &["--most", "2"][..]),
         ("histogram", &[]),
@@ -250,6 +254,57 @@ fn runs_are_laid_side_by_side() {
         place.bad(&["plot", kind, "a", "b"], 2, "--compare");
         place.bad(&["plot", kind, "a", "--compare"], 2, "at least two");
     }
+}
+
+/// Layers of one depth stand beside each other, both branches of a mixed network among them.
+#[test]
+fn networks_of_unlike_layers_are_laid_side_by_side() {
+    let place = Place::new();
+    train(&place, "a", &["--model", "plain-net", "--binary", "none"]);
+    train(&place, "m", &["--model", "mixed-net", "--mode", "stoch"]);
+    let size = |file: &str| {
+        let picture = picture::decode(&place.bytes(file)).unwrap();
+        (picture.width, picture.height)
+    };
+    for (kind, more) in [
+        ("regions", &["--most", "2"][..]),
+        ("histogram", &[]),
+        ("maximise", &["--steps", "3", "--restarts", "1"]),
+    ] {
+        let both = [&[kind, "--compare", "a", "m", "-o", "c"], more].concat();
+        let both = plot(&place, &both);
+        let names = ["conv1", "conv2"].map(|n| format!("c/{kind}-{n}-block-compared.png"));
+        assert_eq!(files(&both), names);
+        let parts = plot(&place, &[&[kind, "m", "-o", "one"], more].concat());
+        let plain = plot(&place, &[&[kind, "a", "-o", "one"], more].concat());
+        let (parts, plain) = (files(&parts), files(&plain));
+        let (real, binary) = (size(parts[0]), size(parts[2]));
+        let (width, height) = size(plain[0]);
+        let expected = (width + real.0 + binary.0, height.max(real.1).max(binary.1));
+        assert_eq!(size(&names[0]), expected, "{kind}");
+    }
+    place.good(&["plot", "filters", "--compare", "m", "a", "-o", "c"]);
+    assert!(place.path("c/filters-real_conv2-compared.png").exists());
+    let maps = plot(
+        &place,
+        &["heatmap", "--compare", "a", "m", "-o", "c", "--overlay"],
+    );
+    assert_eq!(files(&maps).len(), 6, "{maps}");
+    let alone = plot(&place, &["heatmap", "a", "-o", "one"]);
+    assert!(size("c/conv1-compared.png").1 > size(files(&alone)[0]).1);
+    let page = ["report", "a", "m", "-o", "page.html"];
+    place.good(&[&page[..], &DATA].concat());
+    let html = String::from_utf8(place.bytes("page.html")).unwrap();
+    let heading = "conv1, 6x6, 10 channels; real_conv1, 6x6, 5 channels; binary_conv1, 6x6, 5";
+    assert!(html.contains(heading));
+    // A network without a convolution so deep has nothing to stand there.
+    let shallow = r#"{"name": "shallow", "input": {"channels": 1, "height": 12, "width": 12},
+        "layers": [{"type": "conv", "name": "c", "out": 2, "kernel": 3}, {"type": "linear", "out": 3, "name": "fc"}]}"#;
+    std::fs::write(place.path("s.json"), shallow).unwrap();
+    train(&place, "s", &["--model", "s.json"]);
+    let compare = ["plot", "heatmap", "--compare", "a", "s", "-o", "d"];
+    let refusal = "has no convolution as deep as conv2 of plain-net";
+    place.bad(&[&compare[..], &DATA].concat(), 1, refusal);
 }
 
 #[test]
@@ -304,6 +359,14 @@ fn two_branches_in_colour_are_looked_into() {
     look(&["neighbours", "m"]);
     let maps = look(&["heatmap", "m", "--overlay"]);
     assert!(files(&maps).contains(&"m/pictures/b-overlay.png"));
+    // The images stand in the plain maps in colour, pixel by pixel.
+    let places = (Some(Path::new(&set)), None);
+    let options = Options::default();
+    let read = load_with(DatasetChoice::Auto, places, None, &options, &mut |_| ());
+    let image = read.unwrap().dataset.test.image(0).to_vec();
+    let drawn = raster::decode(&place.bytes("m/pictures/b.png")).unwrap();
+    let drawn: BTreeSet<&[u8]> = drawn.pixels.chunks_exact(3).collect();
+    assert!(image.chunks_exact(3).all(|pixel| drawn.contains(pixel)));
     let page = ["report", "m", "--inside", "--data", &set, "-o", "page.html"];
     place.good(&page);
     let html = String::from_utf8(place.bytes("page.html")).unwrap();

@@ -15,6 +15,7 @@ mod estimators;
 mod few_shot;
 mod identity;
 mod infer;
+mod infer_pictures;
 mod inside;
 #[cfg(unix)]
 mod interruption;

@@ -1,7 +1,7 @@
 //! What the kinds of `plot` write and say. The other tests call the kinds by themselves, as
 //! they were called before.
 
-use bnn_cpu::data::picture::decode_png;
+use bnn_cpu::data::picture;
 use serde_json::Value;
 
 use super::common::{Place, SMALL, TEST};
@@ -30,7 +30,7 @@ fn files(place: &Place, event: &Value) -> Vec<String> {
     let files = event["files"].as_array().unwrap().iter();
     let files: Vec<String> = files.map(|f| f.as_str().unwrap().to_string()).collect();
     for file in files.iter().filter(|f| f.ends_with(".png")) {
-        let picture = decode_png(&place.bytes(file)).unwrap();
+        let picture = picture::decode(&place.bytes(file)).unwrap();
         assert!(
             picture.luma.iter().any(|&l| l != picture.luma[0]),
             "{file} is blank"
@@ -79,7 +79,7 @@ fn heat_maps_of_one_run_and_of_several() {
         both,
         ["conv1", "conv1-mean", "conv2", "conv2-mean"].map(|n| format!("c/{n}-compared.png"))
     );
-    let height = |file: &str| decode_png(&place.bytes(file)).unwrap().height;
+    let height = |file: &str| picture::decode(&place.bytes(file)).unwrap().height;
     assert!(
         height(&both[0]) > height("a/pictures/conv1.png"),
         "a row more"

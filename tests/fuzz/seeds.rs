@@ -480,6 +480,8 @@ fn picture_seeds() -> Vec<Vec<u8>> {
         file.extend(&stored[at..]);
         seeds.push(file);
     }
+    let jpeg = |bytes: &Vec<u8>| bytes.starts_with(&[0xFF, 0xD8]);
+    seeds.extend(raster_seeds().into_iter().filter(jpeg));
     seeds
 }
 

@@ -646,28 +646,28 @@ pub fn suite_file(bytes: &[u8]) {
     }
 }
 
-/// What `infer` is given: a PNG file, its checksums made right, or an IDX file.
+/// What `infer` is given: a picture (a PNG file also with its checksums made right), or an IDX
+/// file.
 pub fn picture_file(bytes: &[u8]) {
-    let with_checksums = with_png_checksums(bytes);
+    let mended = with_png_checksums(bytes);
     let (dark, light) = (Background::Dark, Background::Light);
-    for (bytes, ink, shape) in [
-        (bytes, (Invert::Auto, dark), Shape::image(1, 28, 28)),
-        (
-            &with_checksums,
-            (Invert::Auto, dark),
-            Shape::image(1, 28, 28),
-        ),
-        (
-            &with_checksums,
-            (Invert::Auto, light),
-            Shape::image(1, 12, 7),
-        ),
-        (&with_checksums, (Invert::Yes, dark), Shape::image(1, 5, 9)),
-        (&with_checksums, (Invert::No, light), Shape::image(1, 1, 1)),
-        (&with_checksums, (Invert::No, dark), Shape::image(3, 4, 4)),
+    let image = Shape::image;
+    for (bytes, invert, background, shape) in [
+        (bytes, Invert::Auto, dark, image(1, 28, 28)),
+        (&mended, Invert::Auto, dark, image(1, 28, 28)),
+        (&mended, Invert::Auto, light, image(1, 12, 7)),
+        (&mended, Invert::Yes, dark, image(1, 5, 9)),
+        (&mended, Invert::No, light, image(1, 1, 1)),
+        (&mended, Invert::Yes, dark, image(3, 4, 6)),
+        (&mended, Invert::No, dark, image(2, 4, 4)),
     ] {
+        let manner = &cli::infer::inputs::Manner {
+            invert,
+            background,
+            options: Options::default(),
+        };
         let mut images = cli::infer::inputs::Images::default();
-        match images.add(here(), bytes, ink, shape) {
+        match images.add(here(), bytes, manner, shape) {
             Ok(()) => assert_eq!(images.pixels.len(), images.len() * shape.len()),
             Err(cli::Failure::Error(error)) => said(error),
             Err(other) => panic!("{other:?}"),

@@ -8,6 +8,7 @@ zipfile and tarfile, and safetensors, and by nothing of this project.
 shape (height, width, channels), labels and pixels of its parts, or the SHA-256 of the pixels.
 """
 
+import gzip
 import hashlib
 import io
 import json
@@ -179,11 +180,13 @@ members = [
     ("cifar-10-batches-bin/readme.html", b"<html>"),
     ("cifar-10-batches-bin/test_batch.bin", records([[3]], ten[3:])),
 ]
-with tarfile.open(OUT / "cifar-10.tar.gz", "w:gz", format=tarfile.USTAR_FORMAT) as t:
+held = io.BytesIO()
+with tarfile.open(fileobj=held, mode="w", format=tarfile.USTAR_FORMAT) as t:
     for name, data in members:
         info = tarfile.TarInfo(name)
         info.size = len(data)
         t.addfile(info, io.BytesIO(data))
+(OUT / "cifar-10.tar.gz").write_bytes(gzip.compress(held.getvalue(), mtime=0))
 note("cifar-10.tar.gz", {"train": list(zip(ten_labels[:3], ten[:3])), "test": [(3, ten[3])]}, classes=words)
 fine = [f"fine {i:02}" for i in range(100)]
 pack(
@@ -248,5 +251,55 @@ with tarfile.open(OUT / "hostile.tar", "w", format=tarfile.GNU_FORMAT) as t:
 bomb = Image.new("1", (30000, 30000))
 Image.MAX_IMAGE_PIXELS = None
 pack("bomb.zip", [("a/0.png", picture(Image.fromarray(noise(3, 3)))), ("b/0.png", picture(bomb, optimize=True))])
+
+# Pictures in parts: PNG and JPEG, with and without a part to test on.
+def scenes(part, count):
+    found = {}
+    for i in range(count):
+        image = Image.fromarray(np.asarray(Image.fromarray(noise(3, 3, 3)).resize((10, 8), Image.BICUBIC)))
+        form = ("PNG", {}) if i % 2 else ("JPEG", dict(quality=95, subsampling=0))
+        path = f"{part}/{('dog', 'cat')[i // 2]}/{i}.{form[0].lower()}"
+        found[path] = picture(image, form[0], **form[1])
+    return found
+
+
+def seen(files, *parts):
+    of = [(p, opened(d)) for part in parts for p, d in sorted(files.items()) if p.startswith(part + "/")]
+    return [(("cat", "dog").index(p.split("/")[1]), a) for p, a in of]
+
+
+three = scenes("train", 4) | scenes("val", 4) | scenes("test", 3)
+two = scenes("train", 4) | scenes("valid", 4)
+pack("parts.zip", [("scenes/" + p, d) for p, d in three.items()])
+pack("valid.zip", list(two.items()))
+note("parts.zip", {"train": seen(three, "train", "val"), "test": seen(three, "test")}, near=True, classes=["cat", "dog"])
+note("valid.zip", {"train": seen(two, "train"), "test": seen(two, "valid")}, near=True, classes=["cat", "dog"])
+
+
+# IDX files by the published layout: two zeros, 8 for unsigned bytes, the number of sides, each side
+# in four bytes with the largest first, then the numbers.
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+digits, classes = noise(9, 7, 5), np.array([3, 0, 1, 2, 3, 1, 0, 2, 3])
+files = {
+    "train-images-idx3-ubyte": idx(digits[:6]),
+    "train-labels-idx1-ubyte": idx(classes[:6]),
+    "t10k-images-idx3-ubyte": idx(digits[6:]),
+    "t10k-labels-idx1-ubyte": idx(classes[6:]),
+}
+(OUT / "idx").mkdir(exist_ok=True)
+for name, data in files.items():
+    (OUT / "idx" / (name + ".gz")).write_bytes(gzip.compress(data, mtime=0))
+pack("idx.zip", files.items())
+note("idx", {"train": list(zip(classes[:6], digits[:6])), "test": list(zip(classes[6:], digits[6:]))}, classes=[])
+
+# A stroke on paper, as a person would take a picture of it: in colour and grey.
+paper = np.full((30, 40, 3), (236, 230, 214), np.uint8)
+paper[6:24, 18:22] = (30, 40, 120)
+paper[20:24, 12:28] = (30, 40, 120)
+(OUT / "stroke.jpg").write_bytes(picture(Image.fromarray(paper), "JPEG", quality=90))
+(OUT / "stroke-grey.jpg").write_bytes(picture(Image.fromarray(paper).convert("L"), "JPEG", quality=90))
 
 (OUT / "expected.json").write_text(json.dumps(expected, separators=(",", ":")) + "\n")

@@ -2,6 +2,11 @@
 # Draws the pictures and reports of results/ again.
 #
 #   tests/tools/pictures.sh [RUNS [OUT]]     by default runs/pictures and results/
+#   tests/tools/pictures.sh inside PLAIN BINARY MIXED [OUT]
+#
+# The second form looks inside three finished runs, whose folders it is given: of a plain network,
+# of one with binary units and of a mixed one. It trains nothing, and writes what `plot` draws of
+# them side by side into OUT/pictures/inside.
 #
 # RUNS holds a run of each kind of unit by the reference protocol, seed 1: none, det and
 # stoch. What is missing is trained first, a minute each; MNIST is looked for where
@@ -9,13 +14,32 @@
 # $BNN_CPU names the program; without it, it is built.
 set -eu
 cd "$(dirname "$0")/../.."
-runs=${1:-runs/pictures}
-out=${2:-results}
 
 if [ -z "${BNN_CPU:-}" ]; then
     cargo build --release --quiet
     BNN_CPU=target/release/bnn-cpu
 fi
+
+# Regions of five channels, which every layer of the mixed network has, so that no picture has more
+# than 150 kB.
+inside() {
+    out=${4:-results}/pictures/inside
+    for what in "heatmap --overlay" maximise "regions --channels 0-4" histogram neighbours; do
+        # shellcheck disable=SC2086 # a kind and its flags
+        "$BNN_CPU" plot $what --compare "$1" "$2" "$3" -o "$out"
+    done
+}
+if [ "${1:-}" = inside ]; then
+    if [ $# -lt 4 ]; then
+        echo "pictures.sh: inside needs three runs: a plain, a binary and a mixed one" >&2
+        exit 2
+    fi
+    shift
+    inside "$@"
+    exit
+fi
+runs=${1:-runs/pictures}
+out=${2:-results}
 
 train() {
     run=$runs/$1

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
 use bnn_cpu::data::contact_sheet::contact_sheet;
-use bnn_cpu::data::{Augment, Split};
+use bnn_cpu::data::{Augment, Ground, Split};
 use bnn_cpu::files::write_atomic_bytes;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
@@ -74,7 +74,7 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
     let png = if args.augment == Augment::None {
         contact_sheet(split, &indices, args.columns, args.scale)?.to_png()?
     } else {
-        let varied = varied(split, &indices, args)?;
+        let varied = varied(split, &Ground::of(&dataset.train), &indices, args)?;
         let all: Vec<usize> = (0..varied.len()).collect();
         contact_sheet(&varied, &all, args.columns, args.scale)?.to_png()?
     };
@@ -95,7 +95,7 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 /// The samples `indices` as the first epoch of a run would see them.
-fn varied(split: &Split, indices: &[usize], args: &Args) -> Outcome<Split> {
+fn varied(split: &Split, ground: &Ground, indices: &[usize], args: &Args) -> Outcome<Split> {
     let shape = split.shape();
     let size = split.image(0).len();
     let mut pixels = vec![0; size * indices.len()];
@@ -107,6 +107,7 @@ fn varied(split: &Split, indices: &[usize], args: &Args) -> Outcome<Split> {
             i as u64,
             split.image(i),
             shape,
+            ground,
             out,
             &mut scratch,
         );

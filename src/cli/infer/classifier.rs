@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bnn_cpu::data::Background;
+use bnn_cpu::data::preprocess::Invert;
 use bnn_cpu::kernels::Engine;
 use bnn_cpu::model::{Network, weights};
 use bnn_cpu::packed::{Lineage, PackedNet, Reading, Runner};
@@ -14,6 +15,7 @@ use bnn_cpu::{Error, bounded, files, notice};
 
 use super::super::train::RUNS;
 use super::super::{Failure, Outcome, result};
+use super::inputs::Manner;
 
 /// Draws of this command, apart from those of training and evaluation.
 pub const DRAW: u64 = 1 << 40;
@@ -135,6 +137,16 @@ impl Source {
             }
         };
         known.unwrap_or_default()
+    }
+
+    /// How pictures become images like those that the network was trained on.
+    pub fn manner(&self, invert: Invert) -> Manner {
+        let source = self.config().and_then(|c| c.dataset.source.as_ref());
+        Manner {
+            invert,
+            background: self.background(),
+            options: source.map(|source| source.options).unwrap_or_default(),
+        }
     }
 
     /// The shape of an image.

@@ -29,7 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   bnn-cpu infer                                  the newest run on its test images
   bnn-cpu infer --packed --verify                in bits, beside the float graph
-  bnn-cpu infer digit.png scans/                 pictures of digits
+  bnn-cpu infer digit.png scan.jpg scans/        pictures of digits
   bnn-cpu infer --packed --model net.packed t10k-images-idx3-ubyte.gz --csv
   bnn-cpu infer - < digit.png                    the standard input
   bnn-cpu infer --packed --bench                 batches of 1, 64, 1000; 1 and all threads
@@ -43,13 +43,16 @@ fn inverts() -> impl TypedValueParser<Value = Invert> {
 
 /// Classify images with a trained network
 ///
-/// Pictures may have any size and colours: they are made grey, scaled with their
-/// proportions kept until the ink fills 20x20, and centred by mass in 28x28, as
-/// MNIST was. A picture of the network's own size is taken as it is.
+/// Pictures (PNG or JPEG) may have any size and colours. For a network of one channel
+/// they are made grey, scaled with their proportions kept until the ink fills 20x20,
+/// and centred by mass in 28x28, as MNIST was. For a network of three channels they keep
+/// their colours and are cropped and scaled as the pictures of a data set are: as those
+/// of the run were, or, where a file of weights or bits does not tell, cropped to the
+/// middle. A picture of the network's own size is taken as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// PNG or IDX files, folders of PNG files, or - for the standard input
+    /// PNG, JPEG or IDX files, folders of pictures, or - for the standard input
     /// [default: the test images of the run's data set]
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -61,7 +64,7 @@ pub struct Args {
     #[arg(long)]
     packed: bool,
     /// Whether to exchange light and dark in pictures; auto: where the border is on the
-    /// other side than the background of the training images
+    /// other side than the background of the training images, and never in colour
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = inverts())]
     invert: Invert,
     /// Stochastic nets: read units as [x > 0] instead of sampling them
@@ -113,8 +116,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let (images, set) = match test_set {
         true => test_images(&args, &source, classifier.classes(), &mut progress)?,
         false => {
-            let (inputs, background) = (&args.inputs, source.background());
-            let images = Images::read(inputs, args.invert, background, source.input())?;
+            let manner = source.manner(args.invert);
+            let images = Images::read(&args.inputs, &manner, source.input())?;
             (images, String::new())
         }
     };

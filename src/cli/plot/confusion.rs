@@ -6,7 +6,7 @@ use serde_json::json;
 use super::super::data_args::RunDataArgs;
 use super::super::{Context, Outcome};
 use super::pictures::{PictureArgs, statistics};
-use super::several::{Drawn, SeveralArgs};
+use super::several::{Drawn, Picture, SeveralArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +43,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             let canvas = confusion::matrix(seen.name, &counts, classes, theme)?;
             let rows: Vec<&[usize]> = counts.chunks(classes).collect();
             Ok(Drawn {
-                pictures: vec![("confusion".into(), canvas)],
+                pictures: vec![Picture::alone("confusion", canvas)],
                 numbers: json!({ "counts": rows, "accuracy": statistics.evaluation.accuracy }),
             })
         },

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::{Context, Failure, Outcome};
 use super::pictures::PictureArgs;
-use super::several::{Drawn, SeveralArgs, names};
+use super::several::{Drawn, Picture, SeveralArgs, names};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,23 +43,28 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     args.several.write("filters", pictures, drawn, context)
 }
 
-/// The names of the convolutions of a run, and whether their weights are binary.
-fn convolutions(run: &RunFolder) -> impl Iterator<Item = (&str, bool)> {
-    let layers = run.config().model.layers.iter();
-    let convolutions = layers.filter(|layer| layer.is::<Conv>());
-    convolutions.map(|layer| (layer.label(), layer.has_binary_weights()))
+/// The convolutions of a run: numbers of layers, names, and whether their weights are binary.
+fn convolutions(run: &RunFolder) -> impl Iterator<Item = (usize, &str, bool)> {
+    let layers = run.config().model.layers.iter().enumerate();
+    let convolutions = layers.filter(|(_, layer)| layer.is::<Conv>());
+    convolutions.map(|(i, layer)| (i, layer.label(), layer.has_binary_weights()))
 }
 
 impl Args {
     fn draw(&self, run: &RunFolder, title: &str, context: &Context) -> Outcome<Drawn> {
         let net = run.network(context.engine, 1)?;
         let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-        for (name, binary) in convolutions(run) {
+        let depths = run.config().model.depths()?;
+        for (layer, name, binary) in convolutions(run) {
             let weights = net.params().view(&format!("{name}.weight"));
             let weights = weights
                 .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
             let canvas = filters::sheet((title, name), &weights, binary, self.picture.theme())?;
-            pictures.push((format!("filters-{name}"), canvas));
+            pictures.push(Picture {
+                stem: format!("filters-{name}"),
+                place: depths[layer],
+                canvas,
+            });
             let numbers: Vec<f32> = weights.iter().copied().collect();
             layers.push(json!({ "name": name, "shape": weights.shape(), "weights": numbers }));
         }

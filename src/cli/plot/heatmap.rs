@@ -28,7 +28,8 @@ Examples:
 /// A map is the output after pooling and activation, averaged over channels, for the
 /// first test image of each class and averaged over all test images. Stochastic units
 /// are shown as a sample and as the probabilities it was drawn with. All maps of a
-/// picture share the range that its colour bar names.
+/// picture share the range that its colour bar names. Beside each other stand layers of one
+/// depth: as many convolutions and linear layers lie below them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -117,7 +118,13 @@ impl Args {
         } else {
             ""
         };
+        let mut drawn = Vec::new();
         for (i, layer) in subjects[0].statistics.layers.iter().enumerate() {
+            // Layers of one depth are in one picture.
+            if self.several.compare && drawn.contains(&layer.depth) {
+                continue;
+            }
+            drawn.push(layer.depth);
             let canvas = heatmap::layer(subjects, i, &dataset.test, theme)?;
             pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;
             let canvas = heatmap::layer_mean(subjects, i, theme)?;

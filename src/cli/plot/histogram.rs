@@ -9,8 +9,8 @@ use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Outcome};
 use super::pictures::PictureArgs;
-use super::several::{Drawn, SeveralArgs};
-use super::sites::{ImageArgs, SiteArgs, as_tested};
+use super::several::{Drawn, Picture, SeveralArgs};
+use super::sites::{ImageArgs, Looked, SiteArgs, as_tested};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,11 +47,21 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             let (split, config) = (&seen.dataset.test, seen.run.config());
             let images = args.images.of(split);
             let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-            for (site, channels) in sites {
+            for Looked {
+                site,
+                channels,
+                place,
+            } in sites
+            {
                 let shown = (&channels[..], as_tested(config));
                 let found = histogram(seen.net, &site, split, &images, shown)?;
                 let canvas = inside::histogram(seen.name, &found, theme)?;
-                pictures.push((format!("histogram-{}", site.name), canvas));
+                let stem = format!("histogram-{}", site.name);
+                pictures.push(Picture {
+                    stem,
+                    place,
+                    canvas,
+                });
                 layers.push(output::value(&found));
             }
             let numbers = json!({ "layers": layers });

@@ -10,8 +10,8 @@ use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Failure, Outcome};
 use super::pictures::PictureArgs;
-use super::several::{Drawn, SeveralArgs};
-use super::sites::SiteArgs;
+use super::several::{Drawn, Picture, SeveralArgs};
+use super::sites::{Looked, SiteArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,10 +100,20 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     args.several
         .draw_each("maximise", places, context, plan, |seen, sites| {
             let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-            for (site, channels) in sites {
+            for Looked {
+                site,
+                channels,
+                place,
+            } in sites
+            {
                 let made = maximise(seen.net, &site, &seen.dataset.test, &channels, settings)?;
                 let canvas = inside::maximised(seen.name, &made, theme)?;
-                pictures.push((format!("maximise-{}", site.name), canvas));
+                let stem = format!("maximise-{}", site.name);
+                pictures.push(Picture {
+                    stem,
+                    place,
+                    canvas,
+                });
                 layers.push(output::value(&made));
             }
             let numbers = json!({ "layers": layers });

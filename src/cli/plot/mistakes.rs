@@ -8,7 +8,7 @@ use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Outcome};
 use super::pictures::{PictureArgs, statistics};
-use super::several::{Drawn, SeveralArgs};
+use super::several::{Drawn, Picture, SeveralArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +52,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
                 let total = (all.len(), statistics.guesses.len());
                 let split = &seen.dataset.test;
                 let canvas = mistakes::sheet(seen.name, shown, total, split, theme)?;
-                pictures.push(("mistakes".into(), canvas));
+                pictures.push(Picture::alone("mistakes", canvas));
             }
             let list = all.iter().map(
             |m| json!({ "image": m.image, "label": m.label, "guess": m.guess, "margin": m.margin }),

@@ -11,7 +11,7 @@ use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Outcome};
 use super::pictures::PictureArgs;
-use super::several::{Drawn, SeveralArgs};
+use super::several::{Drawn, Picture, SeveralArgs};
 use super::sites::{LayerArgs, as_tested};
 
 const EXAMPLES: &str = "\
@@ -56,7 +56,7 @@ pub struct Args {
 
 /// The sites that are named or all blocks, and the logits.
 fn sites(layers: &LayerArgs, spec: &ModelSpec) -> Outcome<Vec<Site>> {
-    let mut sites = layers.sites(spec)?;
+    let mut sites: Vec<Site> = layers.sites(spec)?.into_iter().map(|(_, s)| s).collect();
     if let Some(logits) = spec.logits()?
         && sites.iter().all(|site| site.layer != logits)
     {
@@ -75,9 +75,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             let images = Images::draw(seen.dataset, args.references, args.queries, args.seed);
             let of = (seen.dataset, &images);
             let found = neighbours(seen.net, &sites, of, &args.sizes, as_tested(config))?;
+            if let Some(what) = found.left_out() {
+                output::note(&format!("{}: {what}", seen.name));
+            }
             let canvas = inside::neighbours(seen.name, &found, theme)?;
             Ok(Drawn {
-                pictures: vec![("neighbours".into(), canvas)],
+                pictures: vec![Picture::alone("neighbours", canvas)],
                 numbers: output::value(&found),
             })
         })

@@ -10,8 +10,8 @@ use super::super::data_args::RunDataArgs;
 use super::super::output;
 use super::super::{Context, Outcome};
 use super::pictures::PictureArgs;
-use super::several::{Drawn, SeveralArgs};
-use super::sites::{ImageArgs, SiteArgs};
+use super::several::{Drawn, Picture, SeveralArgs};
+use super::sites::{ImageArgs, Looked, SiteArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,10 +61,20 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             let split = &seen.dataset.test;
             let images = args.images.of(split);
             let (mut pictures, mut layers) = (Vec::new(), Vec::new());
-            for (site, channels) in sites {
+            for Looked {
+                site,
+                channels,
+                place,
+            } in sites
+            {
                 let found = regions::regions(seen.net, &site, split, &images, (&channels, kept))?;
                 let canvas = inside::regions(seen.name, &found, split, theme)?;
-                pictures.push((format!("regions-{}", site.name), canvas));
+                let stem = format!("regions-{}", site.name);
+                pictures.push(Picture {
+                    stem,
+                    place,
+                    canvas,
+                });
                 layers.push(output::value(&found));
             }
             let numbers = json!({ "layers": layers });

@@ -1,6 +1,7 @@
 //! One run or several side by side: which, what they are called, and how their pictures and
 //! numbers are laid out.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bnn_cpu::data::Dataset;
@@ -83,21 +84,12 @@ impl SeveralArgs {
             (false, [one]) => one.clone(),
             _ => json!({ "runs": numbers }),
         };
-        let mut stems: Vec<&String> = Vec::new();
-        for (stem, _) in drawn.iter().flat_map(|d| &d.pictures) {
-            if !stems.contains(&stem) {
-                stems.push(stem);
-            }
-        }
-        for stem in stems {
-            let of = drawn.iter().flat_map(|d| &d.pictures);
-            let of: Vec<Canvas> = of
-                .filter(|(s, _)| s == stem)
-                .map(|(_, c)| c.clone())
-                .collect();
-            match self.compare {
-                false => pictures.png(&format!("{stem}.png"), &of[0])?,
-                true => pictures.png(&format!("{stem}-compared.png"), &Canvas::beside(&of)?)?,
+        match self.compare {
+            true => beside(&drawn, &mut pictures)?,
+            false => {
+                for picture in drawn.iter().flat_map(|d| &d.pictures) {
+                    pictures.png(&format!("{}.png", picture.stem), &picture.canvas)?;
+                }
             }
         }
         pictures.write(event, more, context)
@@ -146,12 +138,62 @@ pub struct Seen<'a> {
     pub dataset: &'a Dataset,
 }
 
+/// A picture of a run.
+pub struct Picture {
+    /// The name of its file, without its end.
+    pub stem: String,
+    /// The place: pictures of one place, of all runs, stand beside each other.
+    pub place: usize,
+    pub canvas: Canvas,
+}
+
+impl Picture {
+    /// The only picture of a run.
+    pub fn alone(stem: &str, canvas: Canvas) -> Self {
+        Self {
+            stem: stem.into(),
+            place: 0,
+            canvas,
+        }
+    }
+}
+
 /// What was drawn of a run.
 pub struct Drawn {
-    /// Names of files, without their ends, and pictures.
-    pub pictures: Vec<(String, Canvas)>,
+    pub pictures: Vec<Picture>,
     /// The numbers behind them, an object.
     pub numbers: Value,
+}
+
+/// How many of so many pictures stand in a row: up to three, else about as many as there are rows.
+fn across(count: usize) -> usize {
+    match count {
+        0..=3 => count.max(1),
+        _ => count.isqrt() + usize::from(count.isqrt().pow(2) < count),
+    }
+}
+
+/// Writes the pictures of each place beside each other, run by run, by the name of the first.
+fn beside(drawn: &[Drawn], pictures: &mut Pictures) -> Outcome {
+    let all = || drawn.iter().flat_map(|d| &d.pictures);
+    let places: BTreeSet<usize> = all().map(|picture| picture.place).collect();
+    let mut names: Vec<String> = Vec::new();
+    for place in places {
+        let panels = all().filter(|picture| picture.place == place);
+        let panels: Vec<Canvas> = panels.map(|picture| picture.canvas.clone()).collect();
+        let rows = panels.chunks(across(panels.len())).map(Canvas::beside);
+        let canvas = Canvas::below(&rows.collect::<Result<Vec<_>, _>>()?)?;
+        let mut first = all().filter(|picture| picture.place == place);
+        let stem = first.next().map_or("", |picture| &picture.stem);
+        // Runs may call layers of different depths by one name.
+        let mut name = format!("{stem}-compared.png");
+        if names.contains(&name) {
+            name = format!("{stem}-{place}-compared.png");
+        }
+        pictures.png(&name, &canvas)?;
+        names.push(name);
+    }
+    Ok(())
 }
 
 /// A name for each run: its network, and its folder where networks alone do not tell.

@@ -55,14 +55,21 @@ pub struct LayerArgs {
 }
 
 impl LayerArgs {
-    /// The sites in a network.
-    pub fn sites(&self, spec: &ModelSpec) -> Outcome<Vec<Site>> {
+    /// The sites in a network, and the place at which each stands beside those of other networks:
+    /// among the layers that are named, else by its depth.
+    pub fn sites(&self, spec: &ModelSpec) -> Outcome<Vec<(usize, Site)>> {
         // A layer that is not there is a slip on the command line.
         let find =
             |text: &String| Site::find(spec, text).map_err(|e| Failure::usage(e.to_string()));
-        let sites = match self.layers.is_empty() {
-            true => Site::of_blocks(spec)?,
-            false => self.layers.iter().map(find).collect::<Outcome<_>>()?,
+        let depths = spec.depths()?;
+        let by_depth = |site: Site| (depths[site.layer], site);
+        let sites: Vec<(usize, Site)> = match self.layers.is_empty() {
+            true => Site::of_blocks(spec)?.into_iter().map(by_depth).collect(),
+            false => {
+                let named = self.layers.iter().map(find);
+                let named: Vec<Site> = named.collect::<Outcome<_>>()?;
+                named.into_iter().enumerate().collect()
+            }
         };
         match sites.is_empty() {
             true => Err(Failure::usage(format!(
@@ -72,6 +79,15 @@ impl LayerArgs {
             false => Ok(sites),
         }
     }
+}
+
+/// A site that is looked at.
+pub struct Looked {
+    pub site: Site,
+    /// The channels that are looked at.
+    pub channels: Vec<usize>,
+    /// Where it stands beside the sites of other networks.
+    pub place: usize,
 }
 
 /// The layers, and the channels of each.
@@ -86,8 +102,8 @@ pub struct SiteArgs {
 
 impl SiteArgs {
     /// The sites in a network, and the channels that are looked at in each.
-    pub fn sites(&self, spec: &ModelSpec) -> Outcome<Vec<(Site, Vec<usize>)>> {
-        let with_channels = |site: Site| {
+    pub fn sites(&self, spec: &ModelSpec) -> Outcome<Vec<Looked>> {
+        let with_channels = |(place, site): (usize, Site)| {
             let all = site.shape.channels;
             let channels = match &self.channels {
                 None => (0..all.min(CHANNELS)).collect(),
@@ -100,7 +116,11 @@ impl SiteArgs {
                     all - 1
                 )));
             }
-            Ok((site, channels))
+            Ok(Looked {
+                site,
+                channels,
+                place,
+            })
         };
         self.layers
             .sites(spec)?

@@ -100,6 +100,7 @@ fn words(recipe: &PartialConfig) -> (Vec<String>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bnn_cpu::data::Ground;
     use bnn_cpu::data::reading::{Options, Resize, Source};
     use bnn_cpu::model::Pixels;
     use bnn_cpu::tensor::Shape;
@@ -116,6 +117,7 @@ mod tests {
                 test: 10_000,
                 classes: 10,
                 background: None,
+                ground: Ground::default(),
                 source: None,
             },
             input: Shape::image(1, 28, 28),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::loaded::printable;
 use super::super::place::Place;
+use super::super::raster::Raster;
 use super::super::reading::{Options, Size};
+use super::sized::Form;
 use super::tree::{Entry, Tree};
 use super::{Sniffed, decoded, layout, pictures, sniff_file};
 use crate::error::{Error, Result};
@@ -86,6 +88,18 @@ pub fn plain(paths: &[PathBuf], size: Size, channels: usize) -> Result<Album> {
     }
     let place = paths.first().map_or(Path::new("."), PathBuf::as_path);
     images(&found.iter().collect::<Vec<_>>(), size, channels, place)
+}
+
+/// One picture as an image of `channels` channels (1 or 3), brought to the size of the options as
+/// a data set's pictures are with the same options. For one channel it must be grey.
+///
+/// # Panics
+/// If the options state no size.
+pub fn image(raster: &Raster, options: &Options, channels: usize) -> Vec<u8> {
+    let size = options.size.expect("a size");
+    let mut pixels = vec![0; size.height * size.width * channels];
+    Form::of(options, size, channels).write(raster, &mut pixels);
+    pixels
 }
 
 fn images(entries: &[&Entry], size: Size, channels: usize, place: &Path) -> Result<Album> {

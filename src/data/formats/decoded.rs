@@ -13,7 +13,6 @@ use super::super::reading::{Options, Size};
 use super::sized::Form;
 use super::tree::Entry;
 use crate::bounded;
-use crate::data::Background;
 use crate::error::{Error, Result};
 
 /// The largest size of a picture file, in bytes.
@@ -64,12 +63,7 @@ pub(super) fn decode(
                 .mended_by(&["size", "resize"]),
         );
     }
-    let mut form = Form {
-        size: options.size.unwrap_or(own),
-        resize: options.resize.unwrap_or_default(),
-        backdrop: options.backdrop.unwrap_or(Background::Light),
-        channels: 1,
-    };
+    let mut form = Form::of(options, options.size.unwrap_or(own), 1);
     let step = pictures.len().div_ceil(GUESSED_BY);
     for entry in pictures.iter().step_by(step) {
         if !raster_of(entry)?.is_grey() {

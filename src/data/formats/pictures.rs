@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::event::Event;
+use super::super::raster::is_named_picture;
 use super::super::reading::{Options, SplitBy};
 use super::decoded::{self, Decoded};
 use super::layout::{self, Layout};
@@ -13,15 +14,8 @@ use super::tree::{Entry, Tree};
 use super::{START, Sniffed, held_out, sniff};
 use crate::error::{Error, Result};
 
-/// Returns whether a name has the extension of a supported picture format. A file with such a name
-/// that cannot be decoded is an error and is not skipped.
-fn is_named_picture(name: &str) -> bool {
-    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    ["png", "jpg", "jpeg", "jpe", "jfif"]
-        .iter()
-        .any(|known| end.eq_ignore_ascii_case(known))
-}
-
+/// Returns whether a file is meant as a picture by its name, or is one by its content. A file with
+/// such a name that cannot be decoded is an error and is not skipped.
 pub(super) fn is_picture(entry: &Entry) -> Result<bool> {
     Ok(is_named_picture(entry.file_name())
         || sniff(&entry.start(START as u64)?) == Sniffed::Picture)

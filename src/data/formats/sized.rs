@@ -5,7 +5,7 @@
 
 use super::super::preprocess::scaled;
 use super::super::raster::Raster;
-use super::super::reading::{Resize, Size};
+use super::super::reading::{Options, Resize, Size};
 use crate::data::Background;
 
 /// The shape of the images, and how pictures are brought to it.
@@ -19,6 +19,16 @@ pub(super) struct Form {
 }
 
 impl Form {
+    /// Returns the form for images of `size`, with the options' defaults where they state nothing.
+    pub(super) fn of(options: &Options, size: Size, channels: usize) -> Self {
+        Self {
+            size,
+            resize: options.resize.unwrap_or_default(),
+            backdrop: options.backdrop.unwrap_or(Background::Light),
+            channels,
+        }
+    }
+
     fn paper(&self) -> u8 {
         match self.backdrop {
             Background::Dark => 0,

@@ -1,11 +1,13 @@
 //! The page's pictures: curves, heat maps, confusion, mistakes. Maps are as small as
 //! they are, one pixel a number; the browser enlarges them.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use super::super::activation_statistics::Maps;
+use super::super::activation_statistics::{LayerMaps, Maps};
 use super::super::chart::{Style, dash};
 use super::super::colour;
 use super::super::curves::{Course, charts, inline};
@@ -123,13 +125,9 @@ impl Report<'_> {
                     (grouped(first.statistics.evaluation.images)) " test images. Stochastic units: a sample of their \
                      bits, and the probabilities it was drawn with."
                 }
-                @for (i, layer) in first.statistics.layers.iter().enumerate() {
-                    @let alike: Vec<&Subject> = self.subjects.iter().filter(|s| {
-                        s.statistics.layers.get(i).is_some_and(|l| l.shape == layer.shape)
-                    }).collect();
-                    @let colours = shared_range(&alike, i);
-                    h3 { (layer.name) ", " (layer.shape.height) "x" (layer.shape.width) ", "
-                        (layer.shape.channels) " channels" }
+                @for (i, alike) in self.by_depth().iter().enumerate() {
+                    @let colours = shared_range(alike);
+                    h3 { (heading(alike)) }
                     p { (bar(colours)) }
                     div.scroll {
                         table.maps {
@@ -140,13 +138,12 @@ impl Report<'_> {
                             } }
                             tbody {
                                 @if i == 0 { (self.images_row(first)) }
-                                @for subject in alike {
-                                    @let layer = &subject.statistics.layers[i];
+                                @for (name, layer) in alike {
                                     @let sampled = layer.probability.is_some();
                                     @let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
-                                    (maps_row(&subject.name, if sampled { "sample" } else { "" }, shape, &layer.output, colours))
+                                    (maps_row(name, if sampled { "sample" } else { "" }, shape, &layer.output, colours))
                                     @if let Some(probability) = &layer.probability {
-                                        (maps_row(&subject.name, "probability", shape, probability, colours))
+                                        (maps_row(name, "probability", shape, probability, colours))
                                     }
                                 }
                             }
@@ -155,6 +152,23 @@ impl Report<'_> {
                 }
             }
         }
+    }
+
+    /// The layers of all networks, those of one depth together, and what their rows are called.
+    fn by_depth(&self) -> Vec<Vec<(String, &LayerMaps)>> {
+        let mut depths: BTreeMap<usize, Vec<(String, &LayerMaps)>> = BTreeMap::new();
+        for subject in &self.subjects {
+            let layers = &subject.statistics.layers;
+            for layer in layers {
+                let alone = layers.iter().filter(|l| l.depth == layer.depth).count() == 1;
+                let name = match alone {
+                    true => subject.name.clone(),
+                    false => format!("{}, {}", subject.name, layer.name),
+                };
+                depths.entry(layer.depth).or_default().push((name, layer));
+            }
+        }
+        depths.into_values().collect()
     }
 
     fn images_row(&self, subject: &Subject) -> Markup {
@@ -221,11 +235,26 @@ impl Report<'_> {
     }
 }
 
-/// The range of all maps of layer `i`.
-fn shared_range(subjects: &[&Subject], i: usize) -> Colours {
+/// What layers of one depth are called: each by its name and shape, once.
+fn heading(layers: &[(String, &LayerMaps)]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for (_, layer) in layers {
+        let (name, shape) = (&layer.name, layer.shape);
+        let name = format!(
+            "{name}, {}x{}, {} channels",
+            shape.height, shape.width, shape.channels
+        );
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join("; ")
+}
+
+/// The range of colours of all maps of those layers.
+fn shared_range(layers: &[(String, &LayerMaps)]) -> Colours {
     let mut planes = Vec::new();
-    for subject in subjects {
-        let layer = &subject.statistics.layers[i];
+    for (_, layer) in layers {
         let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
         for maps in std::iter::once(&layer.output).chain(&layer.probability) {
             let all = maps.examples.iter().chain([&maps.mean]);

@@ -53,6 +53,9 @@ fn cell(x: Option<f64>, range: (f64, f64)) -> Markup {
     let Some(x) = x else {
         return html! { td {} };
     };
+    if x.is_nan() {
+        return html! { td { (share(x)) } };
+    }
     let fill = shade(x, range);
     let style = format!(
         "background:{};color:{}",

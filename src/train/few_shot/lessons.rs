@@ -7,7 +7,7 @@ use super::super::task::FewShotTask;
 use super::FewShotTest;
 use crate::data::augment;
 use crate::data::episodes::{Characters, Deck, Drawn, turn};
-use crate::data::{Augment, Background, Dataset};
+use crate::data::{Augment, Background, Dataset, Ground};
 use crate::error::Result;
 use crate::model::{Network, argmax};
 
@@ -119,6 +119,7 @@ impl Lessons {
             row as u64,
             &scratch.dark,
             (height, width, channels),
+            &Ground::default(),
             &mut scratch.varied,
             &mut scratch.augment,
         );
