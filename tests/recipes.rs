@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::digits;
-use bnn_cpu::study::Suite;
+use bnn_cpu::study::{Suite, recipes as names};
 use bnn_cpu::train::{PartialConfig, Subject};
 
 /// Suites whose rows are recipes.
@@ -53,6 +53,21 @@ fn every_recipe_makes_a_configuration_that_makes_the_recipe() {
             }
         }
     }
+}
+
+/// An installed program has every recipe, by its name.
+#[test]
+fn the_program_holds_the_recipes_of_the_folder() {
+    let mut files: Vec<String> = Vec::new();
+    for (path, _) in recipes() {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(names::text(&name), Some(&*text), "{name}");
+        files.push(name);
+    }
+    files.sort();
+    assert_eq!(names::names().collect::<Vec<_>>(), files);
+    assert_eq!(names::text("no-such"), None);
 }
 
 /// A row's settings are its recipe's, so that `train --recipe` repeats a cell.

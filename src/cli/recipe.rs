@@ -1,4 +1,5 @@
-//! `--recipe FILE`: settings of a run as a file, and the flags that stand above them.
+//! `--recipe NAME|FILE.json`: settings of a run, of a recipe that comes with the program or of a
+//! file, and the flags that stand above them.
 //!
 //! A recipe is a JSON object of [`PartialConfig`]'s fields, and `about`, a line on what it
 //! is for:
@@ -12,8 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::study::recipes;
 use bnn_cpu::train::PartialConfig;
-use bnn_cpu::{Error, bounded};
+use bnn_cpu::{Error, bounded, files};
 use serde_json::{Map, Value};
 
 use super::{Failure, Outcome, flags};
@@ -24,6 +26,25 @@ use super::{Failure, Outcome, flags};
 /// A file that cannot be read or is no recipe, with the field's name.
 pub fn read(path: &Path) -> Result<PartialConfig, Error> {
     parse(&bounded::text(path)?, path)
+}
+
+/// The settings of the recipe that comes with the program by that name, or of a JSON file.
+///
+/// # Errors
+/// An unknown name, and as [`read`].
+pub fn find(name: &Path) -> Result<PartialConfig, Error> {
+    if name.extension().is_some_and(|e| e == "json") || files::look(name)?.is_some() {
+        return read(name);
+    }
+    let own = name.to_str().and_then(recipes::text);
+    let own = own.ok_or_else(|| {
+        Error::spec(format!(
+            "there is no recipe {}; choose from {}, or name a JSON file",
+            name.display(),
+            recipes::names().collect::<Vec<_>>().join(", ")
+        ))
+    })?;
+    parse(own, name)
 }
 
 /// The settings in the text of the file `path`.
@@ -81,7 +102,7 @@ impl Stated {
     /// What those flags state above the recipe in that file.
     pub fn new(flags: PartialConfig, recipe: Option<&Path>) -> Outcome<Self> {
         let recipe = match recipe {
-            Some(path) => Some((path.to_path_buf(), read(path)?)),
+            Some(path) => Some((path.to_path_buf(), find(path)?)),
             None => None,
         };
         Ok(Self { flags, recipe })

@@ -29,7 +29,7 @@ Examples:
   bnn-cpu train --binary none                     the same network with hard sigmoids
   bnn-cpu train --mode stoch --anneal linear --slope-max 3
   bnn-cpu train --optimizer adamw --lr-schedule one-cycle --epochs 20 --augment affine
-  bnn-cpu train --recipe data/recipes/xnor-net.json
+  bnn-cpu train --recipe xnor-net
   bnn-cpu train --model mlp --epochs 100 --seed 2 --out runs/mlp-seed-2
   bnn-cpu train --dataset idx --data fashion-mnist
   bnn-cpu train --task few-shot --data omniglot/ --size 28 --rotations
@@ -65,9 +65,9 @@ Learning rate at step t of T (steps count from 0), in epoch e:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Take settings from a file such as those in data/recipes; flags stand
-    /// above it
-    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    /// Take the settings of a recipe that comes with the program, such as xnor-net,
+    /// or of a JSON file; flags stand above it
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Run")]
     recipe: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,

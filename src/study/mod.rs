@@ -5,6 +5,7 @@ pub mod cell;
 pub mod columns;
 pub mod notes;
 mod protocol;
+pub mod recipes;
 pub mod reference;
 pub mod row;
 pub mod runner;

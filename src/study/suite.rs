@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::recipes::{self, files};
 use super::row::{Maker, Part, Recipes, SuiteRow, is_plain};
 use crate::bounded;
 use crate::error::{Error, Result};
@@ -55,65 +56,10 @@ struct File {
     rows: Vec<Part>,
 }
 
-/// Files of the program, each with its name.
-macro_rules! files {
-    ($folder:literal $($name:literal)*) => {
-        [$(($name, include_str!(concat!("../../data/", $folder, "/", $name, ".json")))),*]
-    };
-}
-
 /// The suites that come with the program.
 const SUITES: [(&str, &str); 11] = files!("suites"
     "reference" "tuned" "mlp" "mlp-tuned" "best" "anneal" "estimators" "mixed" "mixed-tuned"
     "omniglot" "few-shot");
-
-/// The recipes that they read.
-const RECIPES: [(&str, &str); 35] = files!("recipes"
-    "best-det-both-st"
-    "best-none"
-    "best-stoch-both-st"
-    "mixed-tuned"
-    "mlp-tuned-det-local-expectation"
-    "mlp-tuned-det-local-expectation-annealed"
-    "mlp-tuned-det-reinforce"
-    "mlp-tuned-det-reinforce-annealed"
-    "mlp-tuned-det-st"
-    "mlp-tuned-det-st-annealed"
-    "mlp-tuned-none"
-    "mlp-tuned-none-annealed"
-    "mlp-tuned-stoch-local-expectation"
-    "mlp-tuned-stoch-local-expectation-annealed"
-    "mlp-tuned-stoch-reinforce"
-    "mlp-tuned-stoch-reinforce-annealed"
-    "mlp-tuned-stoch-st"
-    "mlp-tuned-stoch-st-annealed"
-    "tuned-det-both-reinforce"
-    "tuned-det-both-reinforce+local-expectation"
-    "tuned-det-both-st"
-    "tuned-det-first-reinforce"
-    "tuned-det-first-st"
-    "tuned-det-last-local-expectation"
-    "tuned-det-last-reinforce"
-    "tuned-det-last-st"
-    "tuned-none"
-    "tuned-stoch-both-reinforce"
-    "tuned-stoch-both-reinforce+local-expectation"
-    "tuned-stoch-both-st"
-    "tuned-stoch-first-reinforce"
-    "tuned-stoch-first-st"
-    "tuned-stoch-last-local-expectation"
-    "tuned-stoch-last-reinforce"
-    "tuned-stoch-last-st");
-
-/// The recipe in a file that comes with the program, as the program holds it.
-fn own_recipe(file: &str) -> Result<PartialConfig> {
-    let path = Path::new(file);
-    let name = path.file_stem().unwrap_or_default();
-    let found = RECIPES.iter().find(|(own, _)| *own == name);
-    let missing = || Error::data(path, "is no recipe of the program");
-    let (_, text) = found.ok_or_else(missing)?;
-    PartialConfig::parse(text, path)
-}
 
 impl Suite {
     /// The names of the suites that come with the program.
@@ -133,7 +79,7 @@ impl Suite {
                 "unknown suite `{name}`; choose from {names}, or name a file"
             ))
         })?;
-        Self::parse(text, Path::new(&format!("{name}.json")), &own_recipe)
+        Self::parse(text, Path::new(&format!("{name}.json")), &recipes::of_file)
     }
 
     /// The suite in a file. `recipe` reads the file of a recipe, which a row names as seen
