@@ -3,7 +3,8 @@
 use ndarray::ArrayViewD;
 
 use super::canvas::{Canvas, Theme};
-use super::grid::{Colours, Grid, Plane, Row};
+use super::grid::{Grid, Row};
+use super::plane::{Colours, Plane};
 use crate::bits;
 use crate::error::{Error, Result};
 

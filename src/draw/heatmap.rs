@@ -3,7 +3,8 @@
 
 use super::activation_statistics::{ActivationStatistics, LayerMaps, Maps};
 use super::canvas::{Canvas, Theme};
-use super::grid::{Colours, Grid, Plane, Row};
+use super::grid::{Grid, Row};
+use super::plane::{Colours, Plane};
 use super::sheet::{Cell, Lane, Sheet};
 use super::tile::Tile;
 use crate::data::Split;

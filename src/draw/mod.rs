@@ -22,8 +22,10 @@ pub mod lab;
 mod marks;
 pub mod mistakes;
 pub mod page;
+mod plane;
 pub mod sheet;
 pub mod tile;
 
 pub use canvas::{Canvas, Theme};
-pub use grid::{Grid, Plane};
+pub use grid::Grid;
+pub use plane::Plane;

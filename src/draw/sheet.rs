@@ -1,7 +1,8 @@
 //! Sheets of tiles in rows, each row with a name and each tile with a line below it.
 
 use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
-use super::grid::{Colours, short};
+use super::grid::short;
+use super::plane::Colours;
 use super::tile::Tile;
 use crate::error::Result;
 

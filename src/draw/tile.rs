@@ -1,7 +1,7 @@
 //! Small pictures in colour: images, patches of images, maps, and maps laid over images.
 
 use super::canvas::{Canvas, Rgb, Theme};
-use super::grid::{Colours, Plane};
+use super::plane::{Colours, Plane};
 use crate::data::Split;
 use crate::error::{Error, Result};
 

@@ -18,11 +18,11 @@ use crate::tape::{Backward, Forward, Op, Tape, Value};
 pub enum Levels {
     /// 0 and 1: the bit itself.
     #[default]
-    #[serde(rename = "0/1", alias = "bits")]
+    #[serde(rename = "0/1")]
     Bits,
     /// -1 and +1: the sign of `x`, as Larq's `ste_sign` and `torch.sign` give it, except that
     /// `x = 0` gives -1.
-    #[serde(rename = "-1/+1", alias = "+1/-1", alias = "signs")]
+    #[serde(rename = "-1/+1")]
     Signs,
 }
 

@@ -104,7 +104,7 @@ mod tests {
                 "invalid type: integer `-1`",
             ),
             (
-                r#""type": "binary""#,
+                r#""type": "linear""#,
                 r#""type": "relu6""#,
                 "unknown layer type `relu6`",
             ),

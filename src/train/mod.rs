@@ -32,6 +32,7 @@ mod placed;
 mod record;
 mod run;
 mod schedule;
+mod sign;
 mod subject;
 mod task;
 mod trainer;
@@ -60,10 +61,11 @@ pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
 };
 pub use schedule::{LrSchedule, Plateau, SlopeKind, SlopeSchedule, TemperatureSchedule};
+pub use sign::{Sign, Trouble};
 pub use subject::{DatasetRecord, Subject, slug};
 pub use task::{FewShotTask, Task};
 pub use trainer::{Trained, train_in_memory};
-pub use trouble::{Guess, Sign, Trouble};
+pub use trouble::Guess;
 pub use verify::{Finding, verify};
 
 // Parts of the loop and of its files, public for the program and the tests alone.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use super::evaluate::Evaluation;
 use super::few_shot::FewShotRecord;
-use super::trouble::Trouble;
+use super::sign::Trouble;
 
 /// One epoch's line of `metrics.jsonl` and `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -209,8 +209,8 @@ impl<'a> Training<'a> {
             )))?;
         }
         self.progress = checkpoint.progress;
-        let history = &self.progress.history;
-        self.plateau = self.plateau.map(|plateau| plateau.after(history));
+        let losses = self.progress.history.iter().filter_map(|r| r.val_loss);
+        self.plateau = self.plateau.map(|plateau| plateau.after(losses));
         Ok(())
     }
 

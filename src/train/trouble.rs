@@ -1,10 +1,9 @@
 //! Signs that a training fails, read off the record of an epoch, and what usually helps.
 
-use serde::{Deserialize, Serialize};
-
 use super::config::Config;
 use super::optimiser::OptimiserSpec;
 use super::record::{EpochRecord, TestRecord};
+use super::sign::{Sign, Trouble};
 use crate::layers::Binary;
 
 /// Share of a layer's units from which on it counts as saturated. Layers of runs that learn
@@ -17,31 +16,6 @@ const LOSS: f64 = 2.0;
 
 /// Standard errors above chance from which on an accuracy counts as learned.
 const BEYOND_CHANCE: f64 = 2.0;
-
-/// A sign that a training fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sign {
-    /// Nearly all units of a layer are saturated: hardly any gradient passes it.
-    Saturated,
-    /// No unit of a layer tells any two images apart: nothing passes it.
-    Dead,
-    /// The accuracy is that of naming the most frequent class.
-    Chance,
-    /// The loss is far above that of a guess.
-    Loss,
-}
-
-/// A sign, and what it was seen by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    /// What it is.
-    pub sign: Sign,
-    /// The epoch after which it was seen.
-    pub epoch: usize,
-    /// What was seen, in words.
-    pub seen: String,
-}
 
 /// What a guess comes to on the images that are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,32 +119,32 @@ pub fn advice(config: &Config) -> String {
     let large = if sgd { 0.5 } else { 0.05 };
     if config.lr > large {
         let usual = if sgd { 0.1 } else { 0.001 };
-        return format!("lower the learning rate (--lr {usual})");
+        return format!("lower the learning rate, to {usual} for instance");
     }
     let units = config.model.layers.iter().filter_map(|l| l.get::<Binary>());
     let rules: Vec<_> = units.filter_map(|unit| unit.rule().ok()).collect();
     let unbiased = rules.iter().find(|rule| rule.info().unbiased);
     let Some(rule) = unbiased.or(rules.first()) else {
-        return format!("lower the learning rate (--lr {})", config.lr / 10.0);
+        let lower = config.lr / 10.0;
+        return format!("lower the learning rate, to {lower} for instance");
     };
     let name = rule.info().name;
     if name == "none" {
         return "this estimator passes no gradient below the unit; choose another".into();
     }
     let adam = match sgd {
-        true => "--optimizer adam --lr 0.001",
+        true => "Adam at 0.001",
         false => "a tenth of the learning rate",
     };
     if !rule.info().unbiased {
-        return format!("for {name} {adam}, or a batch_norm before the unit, usually helps");
+        return format!("with {name} {adam} usually helps, or a batch_norm before the unit");
     }
     let own = config.samples == 1 && name == "reinforce";
-    let less = if own {
-        ", --samples 4 --baseline loo"
-    } else {
-        ""
+    let less = match own {
+        true => ", and 4 samples an image with the baseline loo",
+        false => "",
     };
-    format!("for {name} the logistic link (--probability sigmoid), {adam}{less} usually helps")
+    format!("with {name} the logistic probability function (sigmoid) and {adam} usually help{less}")
 }
 
 #[cfg(test)]
@@ -232,18 +206,14 @@ mod tests {
             config
         };
         for (estimator, lr, parts) in [
-            ("st", 1e9, vec!["--lr 0.1"]),
-            (
-                "st",
-                0.1,
-                vec!["for st ", "--optimizer adam --lr 0.001", "batch_norm"],
-            ),
+            ("st", 1e9, vec!["lower the learning rate, to 0.1 "]),
+            ("st", 0.1, vec!["with st Adam at 0.001", "batch_norm"]),
             (
                 "reinforce",
                 0.1,
-                vec!["for reinforce ", "--probability sigmoid", "--baseline loo"],
+                vec!["with reinforce ", "sigmoid", "baseline loo"],
             ),
-            ("disarm", 0.1, vec!["for disarm ", "adam"]),
+            ("disarm", 0.1, vec!["with disarm ", "Adam"]),
             ("none", 0.1, vec!["passes no gradient"]),
         ] {
             let told = advice(&config(estimator, lr));

@@ -122,7 +122,7 @@ fn pictures_keep_their_colours_for_a_network_of_colours() {
     assert_eq!(inverted, answers(&place, &["--invert", "yes", "same.idx"]));
     std::fs::write(place.path("note.jpg"), "hello").unwrap();
     let what = "note.jpg: is neither a PNG or JPEG picture nor an IDX file; give pictures";
-    place.bad(&["infer", "note.jpg"], 1, what);
+    place.bad(&["infer", "--model", "runs/net", "note.jpg"], 1, what);
 }
 
 /// The images of a set are answered as its pictures are, cropped and scaled as the run says.

@@ -30,7 +30,7 @@ fn a_rate_far_too_high_is_warned_of_once_and_marked() {
     assert_eq!(warned.len(), 1, "{}", ended.err);
     assert!(
         warned[0].contains("epoch 1: ")
-            && warned[0].ends_with("lower the learning rate (--lr 0.1)")
+            && warned[0].ends_with("lower the learning rate, to 0.1 for instance")
     );
     let test = place.json("runs/mlp-both-det-st-1/test.json");
     let troubles = test["troubles"].as_array().expect("a mark");

@@ -145,7 +145,7 @@ impl Winograd {
     /// Returns the largest number of tiles that are transformed at a time, so that they fit `bytes`
     /// bytes.
     fn most(&self, bytes: usize) -> usize {
-        let most = bytes / (POINTS * (self.inputs + self.near_columns()) * size_of::<f32>());
+        let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
         // Weights that do not stay in the L2 cache must be used for many tiles each time they are
         // read.
         let least = match (self.is_far(), bytes) {

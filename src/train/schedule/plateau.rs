@@ -1,7 +1,6 @@
 //! [`Plateau`]: the learning rate of a run that lowers it by its validation losses.
 
 use super::LrSchedule;
-use crate::train::EpochRecord;
 
 /// Share of the least loss by which another has to be below it to count as lower.
 const THRESHOLD: f64 = 1e-4;
@@ -67,10 +66,9 @@ impl Plateau {
         }
     }
 
-    /// The state behind the epochs with those records.
+    /// The state behind the epochs with those validation losses.
     #[must_use]
-    pub fn after(mut self, records: &[EpochRecord]) -> Self {
-        let losses = records.iter().filter_map(|record| record.val_loss);
+    pub fn after(mut self, losses: impl Iterator<Item = f64>) -> Self {
         losses.for_each(|loss| self.finish(loss));
         self
     }
