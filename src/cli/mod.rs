@@ -4,8 +4,10 @@
 //! Results go to the standard output, progress and notices to the standard
 //! error. Exit codes: 0, 1 for errors, 2 for usage, 130 when interrupted.
 //!
-//! To add a subcommand: write its file, add it to [`Command`] and to
-//! [`Command::run`].
+//! To add a subcommand: write its file, add it to `Command` and to `Command::run`.
+//!
+//! A program that has estimators or layers of its own is all of this with one call,
+//! [`main_with`]; `examples/own_program.rs` is one.
 
 mod completions;
 mod curve;
@@ -13,19 +15,23 @@ mod data;
 mod data_args;
 mod estimators;
 mod eval;
-pub mod exhausted;
+mod exhausted;
 mod flags;
 mod import;
+#[doc(hidden)]
 pub mod infer;
 mod inspect;
 mod lab;
 mod model_args;
+#[doc(hidden)]
 pub mod output;
 mod pack;
 mod places;
 mod plot;
 mod progress;
+#[doc(hidden)]
 pub mod recipe;
+mod registry;
 mod report;
 mod result;
 #[cfg(feature = "serve")]
@@ -43,10 +49,13 @@ use std::sync::Once;
 
 use bnn_cpu::Error;
 use bnn_cpu::bounded;
+use bnn_cpu::kernels::heap::Heap;
 use bnn_cpu::kernels::{self, Engine, Isa};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use registry::Registry;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -188,13 +197,20 @@ pub struct Context {
     pub json: bool,
 }
 
-/// Runs the program.
-pub fn main() -> ExitCode {
+/// An allocator that ends the program with one line when memory runs out. Without it as
+/// its `#[global_allocator]`, a program ends as Rust does, by a signal.
+pub const HEAP: Heap = Heap::new(exhausted::failed);
+
+/// Runs the program with what a registry adds to it: the whole command line, in which every
+/// subcommand knows the estimators and layers of the registry as it knows its own. Returns
+/// the exit code. To be called first in `main`, before there are other threads.
+pub fn main_with(registry: Registry) -> ExitCode {
     report_panics_in_one_line();
     exhausted::prepare();
     bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
     signals::let_large_writes_fail();
-    match std::panic::catch_unwind(run) {
+    let whole = || registry.register().map_err(Failure::from).and_then(|()| run());
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole)) {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
         Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
