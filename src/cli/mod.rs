@@ -37,6 +37,7 @@ mod result;
 #[cfg(feature = "serve")]
 mod serve;
 mod signals;
+mod sweep;
 mod table;
 mod train;
 mod verify;
@@ -155,6 +156,7 @@ enum Command {
     Report(report::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
+    Sweep(Box<sweep::Args>),
     Table(table::Args),
     Verify(verify::Args),
     #[command(subcommand)]
@@ -178,6 +180,7 @@ impl Command {
             Self::Report(args) => report::run(args, context),
             #[cfg(feature = "serve")]
             Self::Serve(args) => serve::run(args, context),
+            Self::Sweep(args) => sweep::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Verify(args) => verify::run(args, context),
             Self::Data(command) => data::run(command, context),
@@ -209,7 +212,12 @@ pub fn main_with(registry: Registry) -> ExitCode {
     exhausted::prepare();
     bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
     signals::let_large_writes_fail();
-    let whole = || registry.register().map_err(Failure::from).and_then(|()| run());
+    let whole = || {
+        registry
+            .register()
+            .map_err(Failure::from)
+            .and_then(|()| run())
+    };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole)) {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
@@ -328,7 +336,14 @@ pub fn command() -> clap::Command {
         .collect();
     // The names from before pictures were kinds of `plot`.
     let hide = |command: clap::Command, name| command.mut_subcommand(name, |kind| kind.hide(true));
-    names.into_iter().fold(Cli::command(), hide)
+    // A sweep has the flags of data too; its short help is one screen.
+    let whole = Cli::command().mut_subcommand("sweep", |sweep| {
+        sweep.mut_args(|arg| match arg.get_help_heading() {
+            Some("Data") => arg.hide_short_help(true),
+            _ => arg,
+        })
+    });
+    names.into_iter().fold(whole, hide)
 }
 
 #[cfg(test)]

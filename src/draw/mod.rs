@@ -23,6 +23,7 @@ mod marks;
 pub mod mistakes;
 pub mod page;
 pub mod sheet;
+pub mod sweep;
 pub mod tile;
 
 pub use canvas::{Canvas, Theme};

@@ -16,7 +16,7 @@ pub fn notes(rows: &[SuiteRow], records: &[CellRecord]) -> Vec<String> {
         .iter()
         .filter(|row| {
             let mine = of(row);
-            let isa = |r: &CellRecord| r.test.provenance.isa.clone();
+            let isa = |r: &CellRecord| r.finish.provenance().isa.clone();
             mine.iter().any(|r| isa(r) != isa(mine[0]))
         })
         .map(|row| row.title.as_str())

@@ -108,7 +108,7 @@ impl Sources {
             mine.sort_by_key(|record| record.config.seed);
             let Some(first) = mine.first() else { continue };
             for record in &mine {
-                let (history, test) = (record.history.clone(), Some(record.test.clone()));
+                let (history, test) = (record.history.clone(), record.finish.test().cloned());
                 let mut shown = self.shown(&row.title, &record.config, history, test);
                 shown.cell = true;
                 self.runs.push(shown);
