@@ -44,6 +44,7 @@ impl Estimator for Wide {
 
 pub fn main() -> ExitCode {
     // The formula is written for hard sigmoids alone.
-    let own = |of: Option<Probability>| (of != Some(Probability::Sigmoid)).then(|| Arc::new(Wide) as _);
+    let own =
+        |of: Option<Probability>| (of != Some(Probability::Sigmoid)).then(|| Arc::new(Wide) as _);
     cli::main_with(Registry::default().estimator(own))
 }

@@ -78,6 +78,10 @@ impl Sources {
 
     fn add_table(&mut self, path: &Path, runs: &Path) -> Outcome {
         let table = Table::parse(&bounded::text(path)?, path)?;
+        if table.validation {
+            let what = "holds validation figures, for settings were being chosen and nothing was tested; a report is of tests, so name a table of tested runs";
+            return Err(Error::data(path, what).into());
+        }
         let stem = path.file_stem().unwrap_or_default();
         let cells = path
             .parent()

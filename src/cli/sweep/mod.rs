@@ -117,7 +117,7 @@ impl Args {
             },
         };
         let grid = self.grid.is_some();
-        suite.rows = product(&suite.rows, axes).map_err(Failure::from)?;
+        suite.rows = product(&suite.rows, axes).map_err(|e| Failure::usage(e.to_string()))?;
         if !grid {
             let recipe = self.recipe.as_deref();
             for row in &mut suite.rows {
