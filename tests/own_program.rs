@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("wide-st"));
     let lab = told(
-        "lab --model mlp --binary last --dataset digits --estimators st,wide-st --images 8 --draws 10 --reference-draws 10 --warm-up 2",
+        "lab --model mlp --binary last --probability hard-sigmoid --dataset digits --estimators st,wide-st --images 8 --draws 10 --reference-draws 10 --warm-up 2",
     );
     assert!(lab.contains("wide-st"), "{lab}");
     println!("the program knows its estimator");

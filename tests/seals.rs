@@ -127,7 +127,7 @@ fn every_bit_of_cells_and_tables_counts() {
         suite: "mlp".into(),
         row: "none".into(),
         config: run.config().clone(),
-        test: run.test().unwrap().unwrap(),
+        finish: Finish::Test(run.test().unwrap().unwrap()),
         history: run.metrics().unwrap(),
         inferred: vec![],
         missing: vec![],

@@ -125,14 +125,16 @@ impl CellRecord {
         let mut missing = Vec::new();
         unstated("", &all, &opened.content, &mut missing);
         let provenance = record.finish.provenance();
+        let dataset = &record.config.dataset;
+        let of = record.finish.name();
         let noted = [
             ("config.model.pixels", record.config.model.pixels.is_some()),
+            ("config.dataset.sha256", !dataset.sha256.is_empty()),
             (
-                "config.dataset.sha256",
-                !record.config.dataset.sha256.is_empty(),
+                &format!("{of}.provenance.commit"),
+                provenance.commit.is_some(),
             ),
-            ("test.provenance.commit", provenance.commit.is_some()),
-            ("test.provenance.cpu", provenance.cpu.is_some()),
+            (&format!("{of}.provenance.cpu"), provenance.cpu.is_some()),
         ];
         let unnoted = noted.into_iter().filter(|(_, noted)| !noted);
         missing.extend(unnoted.map(|(path, _)| path.to_string()));

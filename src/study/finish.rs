@@ -68,6 +68,14 @@ fn best(history: &[EpochRecord]) -> Option<(usize, f64, f64)> {
 }
 
 impl Finish {
+    /// What a record calls it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Test(_) => "test",
+            Self::Validation(_) => "validation",
+        }
+    }
+
     /// The test, if there was one.
     pub fn test(&self) -> Option<&TestRecord> {
         match self {

@@ -113,16 +113,20 @@ const COLUMNS: [Column; 18] = [
 impl Table {
     /// The table as Markdown.
     pub fn markdown(&self) -> String {
+        let what = match self.against {
+            Some(_) => self.suite.clone(),
+            None => format!("the {} suite", self.suite),
+        };
         let mut text = format!(
-            "# {}: the {} suite\n\n{} Accuracy and loss: mean ± standard deviation over n seeds; \
+            "# {}: {what}\n\n{} Accuracy and loss: mean ± standard deviation over n seeds; \
              95 % ±: half the width of the t-interval of that mean.",
-            self.dataset, self.suite, self.about
+            self.dataset, self.about
         );
         if self.rows.iter().any(|r| r.over_none.is_some()) {
             text += " \u{201c}Above\u{201d}: mean of the differences seed by seed to that control, \
                      with half the width of its 95 % t-interval.";
         }
-        if let Some(against) = &self.against {
+        if let Some(against) = self.against.as_ref().filter(|_| self.rows.len() > 1) {
             text += &format!(
                 " Paired difference: mean of the differences seed by seed to {against}, with half \
                  the width of its 95 % t-interval."

@@ -305,10 +305,7 @@ impl Job {
         }
         if let Some(against) = &self.against {
             table.state(&varied(cells));
-            // There is nothing to compare a single row with.
-            if plan.rows.len() > 1 {
-                table.compare(against, records);
-            }
+            table.compare(against, records);
         }
         if plan.validation_only {
             table.rank(plan.seeds.len());
@@ -321,14 +318,11 @@ impl Job {
         if context.json {
             return output::json(&json!({ "event": "table", "table": table }));
         }
-        let (what, files) = match self.against {
-            None => ("suite", ".md, .csv, .json".to_string()),
-            Some(_) => ("sweep", ".md, .json, .svg, -cells.csv".to_string()),
+        let (name, files) = match self.against {
+            None => (format!("suite {}", table.suite), ".md, .csv, .json"),
+            Some(_) => (table.suite.clone(), ".md, .json, .svg, -cells.csv"),
         };
-        output::line(&output::bold(&format!(
-            "{}, {what} {}",
-            table.dataset, table.suite
-        )))?;
+        output::line(&output::bold(&format!("{}, {name}", table.dataset)))?;
         live::rows(table, self.against.is_some()).print()?;
         if table.chosen.is_some() {
             for note in &table.notes {
