@@ -14,6 +14,10 @@ fn main() -> ExitCode {
     if std::env::var_os(PROGRAM).is_some() {
         return own_program::main();
     }
+    // There is no list of tests here.
+    if std::env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
     let lines = include_str!("../examples/own_program.rs").lines().count();
     assert!(lines <= 50, "{lines} lines are no glance");
     let folder = tempfile::tempdir().unwrap();
