@@ -100,6 +100,7 @@ Examples:
   bnn-cpu train                                  the reference run: MNIST, both layers binary
   bnn-cpu train --mode stoch --anneal linear     stochastic units, slope annealing
   bnn-cpu train --resume                         go on after an interruption
+  bnn-cpu sweep --lr 0.01,0.1 --seeds 5          every setting of a list, compared over seeds
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network

@@ -5,18 +5,8 @@ use bnn_cpu::estimators::{self, Make};
 use bnn_cpu::layers::{Layer, registry as layers};
 use serde::de::DeserializeOwned;
 
-/// Estimators and layers of another crate, for [`super::main_with`].
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use bnn_cpu::cli::Registry;
-/// use bnn_cpu::estimators::StraightThrough;
-///
-/// let own = Registry::default().estimator(|_| Some(Arc::new(StraightThrough::default())));
-/// // `bnn_cpu::cli::main_with(own)` is the program.
-/// # drop(own);
-/// ```
+/// Estimators and layers of another crate, for [`super::main_with`], as
+/// `examples/own_program.rs` gives it one.
 #[derive(Debug, Default)]
 pub struct Registry {
     estimators: Vec<Make>,
@@ -52,5 +42,26 @@ impl Registry {
             register(name)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bnn_cpu::estimators::StraightThrough;
+    use bnn_cpu::layers::Linear;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        let st = Registry::default().estimator(|_| Some(Arc::new(StraightThrough::default())));
+        let error = st.register().unwrap_err().to_string();
+        assert!(error.contains("st exists already"), "{error}");
+        let linear = Registry::default().layer::<Linear>("linear");
+        let error = linear.register().unwrap_err().to_string();
+        assert!(error.contains("linear exists already"), "{error}");
+        assert!(Registry::default().register().is_ok());
     }
 }
