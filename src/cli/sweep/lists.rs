@@ -32,7 +32,7 @@ impl clap::Args for Lists {
         let model = Arg::new(MODEL)
             .long(MODEL)
             .value_name("NAME|FILE.json,...")
-            .help("Networks by name, or JSON files of one's own; a file whose name has a comma needs a flag of its own and cannot be named here [default: seed-net; few-shot-encoder with --task few-shot]")
+            .help("Networks by name, or JSON files of one's own whose names have no comma [default: seed-net; few-shot-encoder with --task few-shot]")
             .help_heading("Network")
             .hide_short_help(true)
             .action(ArgAction::Append)
