@@ -352,7 +352,7 @@ mod tests {
         );
         assert_eq!(
             warning(EVIL).shown(true),
-            format!("\u{1b}[1;33m{clean_text}\u{1b}[0m")
+            format!("\u{1b}[1;33mwarning\u{1b}[0m: {clean_text}")
         );
         let mut table = Table::new(&[("name", Align::Left), ("n", Align::Right)]);
         table.row(vec![EVIL.into(), "1".into()]);
