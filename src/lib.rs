@@ -64,8 +64,14 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+// The command line calls the library by its name, as every other program does.
+#[cfg(feature = "cli")]
+extern crate self as bnn_cpu;
+
 pub mod bits;
 pub mod channels;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 #[cfg(feature = "report")]
 pub mod draw;

@@ -1,11 +1,11 @@
 //! The command-line program; see `src/cli/`.
 
-mod cli;
+use bnn_cpu::cli::{self, HEAP, Registry};
+use bnn_cpu::kernels::heap::Heap;
 
 #[global_allocator]
-static HEAP: bnn_cpu::kernels::heap::Heap =
-    bnn_cpu::kernels::heap::Heap::new(cli::exhausted::failed);
+static ALLOCATOR: Heap = HEAP;
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    cli::main_with(Registry::default())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::layers::Binary;
-use bnn_cpu::study::{Cell, CellRecord, Plan, Suite, SuiteRow, Table, notes};
+use bnn_cpu::study::{Cell, CellRecord, Finish, Plan, Suite, SuiteRow, Table, notes};
 use bnn_cpu::train::{
     Config, EpochRecord, Evaluation, PartialConfig, Provenance, Subject, TestRecord,
 };
@@ -67,7 +67,7 @@ fn record(suite: &Suite, row: &SuiteRow, seed: u64, accuracy: f64) -> CellRecord
         row: row.id.clone(),
         history: history.collect(),
         config,
-        test,
+        finish: Finish::Test(test),
         inferred: vec![],
         missing: vec![],
         origin: None,
@@ -175,6 +175,7 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
         over: PartialConfig::default(),
         results: folder.path().to_path_buf(),
         runs: folder.path().join("runs"),
+        validation_only: false,
     };
     let cell: Cell = plan.cells(&subject()).unwrap().remove(0);
     std::fs::create_dir_all(cell.record.parent().unwrap()).unwrap();
@@ -208,11 +209,11 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
         ]
     );
     assert_eq!(read.config, whole.config);
-    assert_eq!(read.test.provenance.commit.as_deref(), Some(commit));
-    assert_eq!(read.test.provenance.cpu.as_deref(), Some("unknown"));
+    assert_eq!(read.finish.provenance().commit.as_deref(), Some(commit));
+    assert_eq!(read.finish.provenance().cpu.as_deref(), Some("unknown"));
     // Completed once more it says nothing new.
     record.complete(None);
-    assert_eq!(record.test.provenance.commit.as_deref(), Some(commit));
+    assert_eq!(record.finish.provenance().commit.as_deref(), Some(commit));
     // The table says so, and needs no images for it.
     let noted = plan.noted(None).unwrap();
     assert_eq!(noted.record, whole.config.dataset);
@@ -339,7 +340,7 @@ fn tables_say_which_rows_share_their_training_and_which_mix_instruction_sets() {
             && said[0].contains("deterministic, last, REINFORCE")
     );
     let mut other = record(suite, &rows[2], 2, 0.9);
-    other.test.provenance.isa = "avx2".into();
+    other.finish.provenance_mut().isa = "avx2".into();
     records.push(other);
     let said = notes::notes(&rows, &records);
     assert_eq!(said.len(), 2, "{said:?}");

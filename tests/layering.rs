@@ -523,39 +523,3 @@ fn the_reader_finds_what_it_must() {
         1
     );
 }
-
-/// The fuzzers compile the command line as a module of their own, so their manifest, apart
-/// from the crate's, needs what it uses. The published package has no fuzzers.
-#[test]
-fn the_fuzzers_have_every_crate_that_the_command_line_uses() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(fuzzers) = std::fs::read_to_string(root.join("tests/fuzz/Cargo.toml")) else {
-        eprintln!("left out: the package has no fuzzers");
-        return;
-    };
-    let names = |manifest: &str| -> Vec<String> {
-        let from = manifest.split("\n[dependencies]\n").nth(1).unwrap();
-        let lines = from.lines().take_while(|line| !line.starts_with('['));
-        let names = lines.filter_map(|line| line.split_once(" = "));
-        names.map(|(name, _)| name.to_string()).collect()
-    };
-    let ours = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let (ours, theirs) = (names(&ours), names(&fuzzers));
-    assert!(ours.contains(&"clap".to_string()) && theirs.contains(&"bnn-cpu".to_string()));
-    let sources: String = sources()
-        .into_iter()
-        .filter(|(file, _)| file.starts_with("cli/"))
-        .map(|(_, text)| text)
-        .collect();
-    for name in ours {
-        let path = format!("{}::", name.replace('-', "_"));
-        let used = sources.match_indices(&path).any(|(at, _)| {
-            let before = sources[..at].chars().next_back();
-            !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
-        });
-        assert!(
-            !used || theirs.contains(&name),
-            "tests/fuzz/Cargo.toml lacks {name}"
-        );
-    }
-}

@@ -12,7 +12,7 @@ use bnn_cpu::data::{Dataset, Split};
 use bnn_cpu::model::{ModelSpec, weights};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::seal;
-use bnn_cpu::study::{CellRecord, Suite, Table};
+use bnn_cpu::study::{CellRecord, Finish, Suite, Table};
 use bnn_cpu::train::{
     self, BestWeights, Checkpoint, Config, DatasetRecord, Event, FILES, Progress, RunFolder,
 };
@@ -127,7 +127,7 @@ fn every_bit_of_cells_and_tables_counts() {
         suite: "mlp".into(),
         row: "none".into(),
         config: run.config().clone(),
-        test: run.test().unwrap().unwrap(),
+        finish: Finish::Test(run.test().unwrap().unwrap()),
         history: run.metrics().unwrap(),
         inferred: vec![],
         missing: vec![],

@@ -93,3 +93,23 @@ fn every_cell_has_the_configuration_that_it_was_trained_with() {
     }
     assert_eq!(found.len(), wanted.len());
 }
+
+/// The grids that settings were chosen by are suites, and each of their cells can be built.
+#[test]
+fn the_grids_of_sweeps_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sweeps");
+    let recipe = |path: &Path| PartialConfig::parse(&std::fs::read_to_string(path).unwrap(), path);
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let suite = Suite::read(&path, &recipe).unwrap();
+        let subject = subject(&suite);
+        for row in &suite.rows {
+            let config = suite.config(row, &subject, 1, &PartialConfig::default());
+            let config = config.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            assert!(config.split_sizes().1 > 0, "{}", row.id);
+        }
+        read += 1;
+    }
+    assert!(read > 0);
+}

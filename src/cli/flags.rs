@@ -1,6 +1,8 @@
 //! The flags that state settings: each with its field of a configuration, so that the
 //! command line, a recipe and a report mean the same by them.
 
+mod lists;
+
 use bnn_cpu::Error;
 use bnn_cpu::data::Augment;
 use bnn_cpu::estimators::{self, Firing, Probability};

@@ -4,8 +4,10 @@
 //! Results go to the standard output, progress and notices to the standard
 //! error. Exit codes: 0, 1 for errors, 2 for usage, 130 when interrupted.
 //!
-//! To add a subcommand: write its file, add it to [`Command`] and to
-//! [`Command::run`].
+//! To add a subcommand: write its file, add it to `Command` and to `Command::run`.
+//!
+//! A program that has estimators or layers of its own is all of this with one call,
+//! [`main_with`]; `examples/own_program.rs` is one.
 
 mod completions;
 mod curve;
@@ -13,24 +15,29 @@ mod data;
 mod data_args;
 mod estimators;
 mod eval;
-pub mod exhausted;
+mod exhausted;
 mod flags;
 mod import;
+#[doc(hidden)]
 pub mod infer;
 mod inspect;
 mod lab;
 mod model_args;
+#[doc(hidden)]
 pub mod output;
 mod pack;
 mod places;
 mod plot;
 mod progress;
+#[doc(hidden)]
 pub mod recipe;
+mod registry;
 mod report;
 mod result;
 #[cfg(feature = "serve")]
 mod serve;
 mod signals;
+mod sweep;
 mod table;
 mod train;
 mod verify;
@@ -43,10 +50,13 @@ use std::sync::Once;
 
 use bnn_cpu::Error;
 use bnn_cpu::bounded;
+use bnn_cpu::kernels::heap::Heap;
 use bnn_cpu::kernels::{self, Engine, Isa};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use registry::Registry;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -90,6 +100,7 @@ Examples:
   bnn-cpu train                                  the reference run: MNIST, both layers binary
   bnn-cpu train --mode stoch --anneal linear     stochastic units, slope annealing
   bnn-cpu train --resume                         go on after an interruption
+  bnn-cpu sweep --lr 0.01,0.1 --seeds 5          every setting of a list, compared over seeds
   bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
   bnn-cpu inspect seed-net                       the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
@@ -146,6 +157,7 @@ enum Command {
     Report(report::Args),
     #[cfg(feature = "serve")]
     Serve(serve::Args),
+    Sweep(Box<sweep::Args>),
     Table(table::Args),
     Verify(verify::Args),
     #[command(subcommand)]
@@ -169,6 +181,7 @@ impl Command {
             Self::Report(args) => report::run(args, context),
             #[cfg(feature = "serve")]
             Self::Serve(args) => serve::run(args, context),
+            Self::Sweep(args) => sweep::run(*args, context),
             Self::Table(args) => table::run(args, context),
             Self::Verify(args) => verify::run(args, context),
             Self::Data(command) => data::run(command, context),
@@ -188,13 +201,25 @@ pub struct Context {
     pub json: bool,
 }
 
-/// Runs the program.
-pub fn main() -> ExitCode {
+/// An allocator that ends the program with one line when memory runs out. Without it as
+/// its `#[global_allocator]`, a program ends as Rust does, by a signal.
+pub const HEAP: Heap = Heap::new(exhausted::failed);
+
+/// Runs the program with what a registry adds to it: the whole command line, in which every
+/// subcommand knows the estimators and layers of the registry as it knows its own. Returns
+/// the exit code. To be called first in `main`, before there are other threads.
+pub fn main_with(registry: Registry) -> ExitCode {
     report_panics_in_one_line();
     exhausted::prepare();
     bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
     signals::let_large_writes_fail();
-    match std::panic::catch_unwind(run) {
+    let whole = || {
+        registry
+            .register()
+            .map_err(Failure::from)
+            .and_then(|()| run())
+    };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole)) {
         Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
         Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
@@ -312,7 +337,14 @@ pub fn command() -> clap::Command {
         .collect();
     // The names from before pictures were kinds of `plot`.
     let hide = |command: clap::Command, name| command.mut_subcommand(name, |kind| kind.hide(true));
-    names.into_iter().fold(Cli::command(), hide)
+    // A sweep has the flags of data too; its short help is one screen.
+    let whole = Cli::command().mut_subcommand("sweep", |sweep| {
+        sweep.mut_args(|arg| match arg.get_help_heading() {
+            Some("Data") => arg.hide_short_help(true),
+            _ => arg,
+        })
+    });
+    names.into_iter().fold(whole, hide)
 }
 
 #[cfg(test)]

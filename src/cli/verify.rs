@@ -163,7 +163,7 @@ impl Args {
         if record.config.dataset.sha256.is_empty() {
             let sha256 = self.fingerprint(&record.config.dataset, tally, context)?;
             record.config.dataset.sha256_inferred = true;
-            record.test.data_sha256.clone_from(&sha256);
+            record.finish.data_sha256_mut().clone_from(&sha256);
             record.config.dataset.sha256 = sha256;
             how = Sealed::WithDataAtHand;
         }

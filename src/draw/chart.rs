@@ -301,6 +301,23 @@ pub(super) fn file((width, height): (f64, f64), style: Style, body: &Markup) -> 
     svg.into_string() + "\n"
 }
 
+/// An SVG file that was drawn in [`Style::Light`], with the colours of [`Style::Dark`] where
+/// the reader prefers them. A viewer that knows no style sheets shows it light.
+pub(super) fn for_both(light: &str) -> String {
+    let (of_light, of_dark) = (Style::Light, Style::Dark);
+    let mut pairs: Vec<(String, String)> = [Style::ink, Style::faint, Style::rule, Style::paper]
+        .iter()
+        .map(|colour| (colour(of_light).into(), colour(of_dark).into()))
+        .collect();
+    pairs.extend((0..LINES.len()).map(|i| (of_light.line(i), of_dark.line(i))));
+    let rule = |(light, dark): &(String, String)| {
+        format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}")
+    };
+    let rules: String = pairs.iter().map(rule).collect();
+    let sheet = format!("<style>@media (prefers-color-scheme: dark){{{rules}}}</style>");
+    light.replacen("<rect ", &format!("{sheet}<rect "), 1)
+}
+
 /// To a tenth of a pixel.
 pub(super) fn round(v: f64) -> f64 {
     (v * 10.0).round() / 10.0

@@ -1,7 +1,7 @@
 //! The lab's figures, one SVG each: an estimator a line, a point of training a colour. Every
 //! mark has its standard error for a bar, where the record holds it.
 
-use super::marks::{Mark, Marks};
+use super::marks::{Mark, Marks, Scale};
 use crate::error::{Error, Result};
 use crate::lab::{Figures, Measured, OwnPoint, Record, Scattered, Spread, around};
 
@@ -173,7 +173,10 @@ impl Plot {
             names: names.unwrap_or_default(),
             series: epochs(record.points.iter().map(|p| p.epoch)),
             marks,
-            log: self.log,
+            scale: match self.log {
+                true => Scale::Log,
+                false => Scale::Share,
+            },
         }
     }
 }
@@ -200,7 +203,7 @@ impl OwnPlot {
             names,
             series: epochs(points.iter().map(|p| p.epoch)),
             marks,
-            log: true,
+            scale: Scale::Log,
         }
     }
 

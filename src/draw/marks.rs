@@ -28,11 +28,25 @@ pub struct Marks {
     pub names: Vec<String>,
     pub series: Vec<String>,
     pub marks: Vec<Mark>,
-    pub log: bool,
+    pub scale: Scale,
 }
 
-/// Left and right of the marks' area; the names stand to the left of it.
-const AREA: (f64, f64) = (230.0, 848.0);
+/// What the axis spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Orders of magnitude.
+    Log,
+    /// At least 0 to 1.
+    Share,
+    /// What is shown, and a little beside it.
+    Shown,
+}
+
+/// Where the marks' area begins at least, and its width; the names stand to the left of it,
+/// and take so many pixels a letter.
+const LEFT: f64 = 230.0;
+const WIDTH: f64 = 618.0;
+const LETTER: f64 = 7.2;
 /// Above the marks' area, height of a line of it, and below it.
 const TOP: f64 = 58.0;
 const LINE: f64 = 26.0;
@@ -55,28 +69,36 @@ impl Marks {
             let bar = m.bar.unwrap_or((m.value, m.value));
             let place = m.resolution.unwrap_or(m.value);
             // On a logarithmic axis a bar may go down to nothing: the mark is enough.
-            let low = if self.log { m.value } else { bar.0 };
+            let low = if self.scale == Scale::Log {
+                m.value
+            } else {
+                bar.0
+            };
             [m.value, low, bar.1, place]
         });
-        let ends = ends.filter(|x| x.is_finite() && (*x > 0.0 || !self.log));
+        let ends = ends.filter(|x| x.is_finite() && (*x > 0.0 || self.scale != Scale::Log));
         let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
             (low.min(x), high.max(x))
         });
         if low > high {
             return Err("no number to show".into());
         }
-        let (low, high) = match self.log {
-            true => (low / 2.0, high * 2.0),
-            false => (low.min(0.0), high.max(1.0)),
+        let (low, high) = match self.scale {
+            Scale::Log => (low / 2.0, high * 2.0),
+            Scale::Share => (low.min(0.0), high.max(1.0)),
+            Scale::Shown => {
+                let beside = 0.03 * (high - low);
+                (low - beside, high + beside)
+            }
         };
         let bottom = TOP + LINE * self.names.len() as f64;
-        let size = (AREA.1 + 12.0, bottom + BELOW);
+        let size = (self.left() + WIDTH + 12.0, bottom + BELOW);
         Ok(file(size, STYLE, &self.body(&shown, (low, high), bottom)))
     }
 
     fn body(&self, shown: &[&Mark], (low, high): (f64, f64), bottom: f64) -> Markup {
-        let axis = Axis::of([low, high].into_iter(), self.log, 8);
-        let (left, right) = AREA;
+        let axis = Axis::of([low, high].into_iter(), self.scale == Scale::Log, 8);
+        let (left, right) = (self.left(), self.left() + WIDTH);
         let at = |x: f64| round(left + axis.place(x.max(low)) * (right - left));
         let middle = |line: usize| TOP + LINE * (line as f64 + 0.5);
         let legend = |series: usize| left + 100.0 * series as f64;
@@ -116,11 +138,17 @@ impl Marks {
         }
     }
 
+    /// Where the marks' area begins.
+    fn left(&self) -> f64 {
+        let letters = self.names.iter().map(|name| name.chars().count()).max();
+        round(LEFT.max(28.0 + LETTER * letters.unwrap_or(0) as f64))
+    }
+
     /// How far below the middle of its line a mark stands; the first series of a name is at
     /// the top.
     fn aside(&self, mark: &Mark) -> f64 {
         match self.series.len() {
-            1 => 0.0,
+            0 | 1 => 0.0,
             n => 2.0 * SPREAD * mark.series as f64 / (n.max(2) - 1) as f64 - SPREAD,
         }
     }
@@ -145,7 +173,7 @@ mod tests {
                 resolution,
                 hollow: false,
             }],
-            log: false,
+            scale: Scale::Share,
         };
         let drawn = |bar, resolution| {
             let svg = chart(bar, resolution).svg().unwrap();

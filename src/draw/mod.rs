@@ -24,6 +24,7 @@ pub mod mistakes;
 pub mod page;
 mod plane;
 pub mod sheet;
+pub mod sweep;
 pub mod tile;
 
 pub use canvas::{Canvas, Theme};

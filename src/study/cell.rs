@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::finish::{Finish, ValidationRecord};
 use super::row::SuiteRow;
 use super::suite::Suite;
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ use crate::{bounded, notice};
 
 /// The record of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct CellRecord {
     /// The suite's name.
     pub suite: String,
@@ -30,23 +31,77 @@ pub struct CellRecord {
     pub row: String,
     /// Everything that the result depends on.
     pub config: Config,
-    /// The test of its best epoch.
-    pub test: TestRecord,
+    /// The test of its best epoch, or its validation where nothing was tested.
+    pub finish: Finish,
     /// Its epochs.
     pub history: Vec<EpochRecord>,
     /// What the record did not state when it was made and was added later, each as the path
     /// of a value.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inferred: Vec<String>,
     /// What the file does not state, each as the path of a value.
-    #[serde(skip)]
     pub missing: Vec<String>,
     /// The run that it is the record of; absent in records from before runs had ids.
-    #[serde(skip)]
     pub origin: Option<Origin>,
     /// Whether the file had a seal, which was found sound ([`crate::seal`]).
-    #[serde(skip)]
     pub sealed: bool,
+}
+
+/// A cell's record as its file has it: with a test or with a validation.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    suite: String,
+    row: String,
+    config: Config,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    test: Option<TestRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validation: Option<ValidationRecord>,
+    history: Vec<EpochRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    inferred: Vec<String>,
+}
+
+impl TryFrom<Stored> for CellRecord {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> std::result::Result<Self, String> {
+        let finish = match (stored.test, stored.validation) {
+            (Some(test), None) => Finish::Test(test),
+            (None, Some(validation)) => Finish::Validation(validation),
+            (None, None) => return Err("missing field `test`".into()),
+            (Some(_), Some(_)) => return Err("it has both `test` and `validation`".into()),
+        };
+        Ok(Self {
+            suite: stored.suite,
+            row: stored.row,
+            config: stored.config,
+            finish,
+            history: stored.history,
+            inferred: stored.inferred,
+            missing: Vec::new(),
+            origin: None,
+            sealed: false,
+        })
+    }
+}
+
+impl From<CellRecord> for Stored {
+    fn from(record: CellRecord) -> Self {
+        let (test, validation) = match record.finish {
+            Finish::Test(test) => (Some(test), None),
+            Finish::Validation(validation) => (None, Some(validation)),
+        };
+        Self {
+            suite: record.suite,
+            row: record.row,
+            config: record.config,
+            test,
+            validation,
+            history: record.history,
+            inferred: record.inferred,
+        }
+    }
 }
 
 impl CellRecord {
@@ -69,15 +124,17 @@ impl CellRecord {
         let all = serde_json::to_value(&record).unwrap_or_default();
         let mut missing = Vec::new();
         unstated("", &all, &opened.content, &mut missing);
-        let provenance = &record.test.provenance;
+        let provenance = record.finish.provenance();
+        let dataset = &record.config.dataset;
+        let of = record.finish.name();
         let noted = [
             ("config.model.pixels", record.config.model.pixels.is_some()),
+            ("config.dataset.sha256", !dataset.sha256.is_empty()),
             (
-                "config.dataset.sha256",
-                !record.config.dataset.sha256.is_empty(),
+                &format!("{of}.provenance.commit"),
+                provenance.commit.is_some(),
             ),
-            ("test.provenance.commit", provenance.commit.is_some()),
-            ("test.provenance.cpu", provenance.cpu.is_some()),
+            (&format!("{of}.provenance.cpu"), provenance.cpu.is_some()),
         ];
         let unnoted = noted.into_iter().filter(|(_, noted)| !noted);
         missing.extend(unnoted.map(|(path, _)| path.to_string()));
@@ -93,7 +150,7 @@ impl CellRecord {
     /// default, the commit where the caller knows it, and `unknown` for the processor.
     /// [`Self::inferred`] then names them.
     pub fn complete(&mut self, commit: Option<&str>) {
-        let provenance = &mut self.test.provenance;
+        let provenance = self.finish.provenance_mut();
         let unknown = || "unknown".to_string();
         let commit = commit.map_or_else(unknown, str::to_string);
         provenance.commit.get_or_insert(commit);
@@ -122,7 +179,7 @@ impl CellRecord {
             }
             record.check()?;
         }
-        self.test.check(&self.config)
+        self.finish.check(&self.config, &self.history)
     }
 
     /// The record in the file `path`; `None` where nothing is.
@@ -174,6 +231,9 @@ pub struct Plan {
     pub results: PathBuf,
     /// The folder of runs.
     pub runs: PathBuf,
+    /// Whether settings are being chosen: no cell is tested, and the names of the table and
+    /// of its cells say so.
+    pub validation_only: bool,
 }
 
 /// A cell to be trained or read.
@@ -187,6 +247,8 @@ pub struct Cell {
     pub record: PathBuf,
     /// Its run's folder.
     pub run: PathBuf,
+    /// Whether its run ends with its last validation, without a test.
+    pub validation_only: bool,
 }
 
 impl Plan {
@@ -197,10 +259,14 @@ impl Plan {
 
     /// [`Self::name`] for the data set with that [`Subject::slug`].
     fn named(&self, data: &str) -> String {
-        match self.over.epochs {
-            None => format!("{}-{data}", self.suite.name),
-            Some(epochs) => format!("{}-{data}-{epochs}-epochs", self.suite.name),
+        let mut name = format!("{}-{data}", self.suite.name);
+        if let Some(epochs) = self.over.epochs {
+            name += &format!("-{epochs}-epochs");
         }
+        if self.validation_only {
+            name += "-validation";
+        }
+        name
     }
 
     /// The data set of the finished cells, as they note it: the one with that slug, or the
@@ -289,6 +355,7 @@ impl Plan {
                         .join(&name)
                         .join(format!("{file}.json")),
                     run: self.runs.join(&name).join(&file),
+                    validation_only: self.validation_only,
                 });
             }
         }
@@ -297,6 +364,11 @@ impl Plan {
 }
 
 impl Cell {
+    /// Its row and its seed, in words.
+    pub fn name(&self) -> String {
+        format!("{} seed {}", self.row.id, self.config.seed)
+    }
+
     /// The record, if the cell is finished.
     ///
     /// # Errors
@@ -323,17 +395,24 @@ impl Cell {
                 ),
             ));
         }
+        if record.finish.test().is_none() != self.validation_only {
+            let what = "is of the other kind, tested or not, than this table's; move it away";
+            return Err(Error::checkpoint(path, what));
+        }
         Ok(Some(record))
     }
 
-    /// Writes the record of the cell's finished run and returns it.
+    /// Writes the record of the cell's finished run, made with kernels of the instruction
+    /// set `isa`, and returns it.
     ///
     /// # Errors
     /// An unfinished run, or a file that cannot be written.
-    pub fn write(&self, suite: &str, run: &RunFolder) -> Result<CellRecord> {
-        let test = run
-            .test()?
-            .ok_or_else(|| Error::checkpoint(run.path(), "is not finished"))?;
+    pub fn write(&self, suite: &str, run: &RunFolder, isa: &str) -> Result<CellRecord> {
+        let finish = match (self.validation_only, run.test()?) {
+            (true, _) => Finish::Validation(ValidationRecord::of(run, isa)?),
+            (false, Some(test)) => Finish::Test(test),
+            (false, None) => return Err(Error::checkpoint(run.path(), "is not finished")),
+        };
         let mut config = run.config().clone();
         // A cell is published: its fingerprint says what the data are, and where they lay is
         // nobody's business.
@@ -342,7 +421,7 @@ impl Cell {
             suite: suite.into(),
             row: self.row.id.clone(),
             config,
-            test,
+            finish,
             history: run.metrics()?,
             inferred: Vec::new(),
             missing: Vec::new(),

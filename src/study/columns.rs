@@ -146,6 +146,8 @@ mod tests {
             seconds: None,
             published_percent: repeats.map(|_| 90.0),
             published_loss: repeats.map(|_| 0.25),
+            over_row: None,
+            settings: Default::default(),
         }
     }
 
@@ -158,6 +160,9 @@ mod tests {
             machines: vec![],
             command: "c".into(),
             notes: vec![],
+            validation: false,
+            against: None,
+            chosen: None,
             rows,
         }
     }

@@ -3,22 +3,30 @@
 
 pub mod cell;
 pub mod columns;
+mod finish;
 pub mod notes;
+pub mod product;
 mod protocol;
 pub mod recipes;
 pub mod reference;
 pub mod row;
 pub mod runner;
+pub mod settings;
 pub mod spread;
 pub mod suite;
+mod sweep;
 pub mod table;
+mod tidy;
 pub mod timing;
 pub mod written;
 
 pub use cell::{Cell, CellRecord, Plan};
+pub use finish::{Finish, ValidationRecord};
+pub use product::{Axis, product};
 pub use reference::Published;
 pub use row::{Controls, SuiteRow};
 pub use runner::{CellEvent, run_cells};
+pub use settings::{Varied, varied};
 pub use suite::Suite;
 pub use table::Table;
 

@@ -16,7 +16,7 @@ pub fn notes(rows: &[SuiteRow], records: &[CellRecord]) -> Vec<String> {
         .iter()
         .filter(|row| {
             let mine = of(row);
-            let isa = |r: &CellRecord| r.test.provenance.isa.clone();
+            let isa = |r: &CellRecord| r.finish.provenance().isa.clone();
             mine.iter().any(|r| isa(r) != isa(mine[0]))
         })
         .map(|row| row.title.as_str())
@@ -27,14 +27,13 @@ pub fn notes(rows: &[SuiteRow], records: &[CellRecord]) -> Vec<String> {
             mixed.join("; ")
         ));
     }
-    for (i, a) in rows.iter().enumerate() {
-        for b in &rows[i + 1..] {
-            let pairs = of(a).into_iter().any(|x| {
-                of(b)
-                    .into_iter()
-                    .any(|y| trained(&x.config) == trained(&y.config))
-            });
-            if pairs {
+    let steps = |row: &SuiteRow| of(row).iter().map(|r| trained(&r.config)).collect();
+    let steps: Vec<(&SuiteRow, Vec<Config>)> = rows.iter().map(|row| (row, steps(row))).collect();
+    for (i, (a, ours)) in steps.iter().enumerate() {
+        for (b, theirs) in &steps[i + 1..] {
+            // Of two seeds the steps differ.
+            let same = |x: &Config| theirs.iter().any(|y| x.seed == y.seed && x == y);
+            if ours.iter().any(same) {
                 notes.push(format!(
                     "\u{201c}{}\u{201d} and \u{201c}{}\u{201d} are trained by the same steps with the same noise, for both sample in training; of one seed they differ in validation and test alone.",
                     a.title, b.title

@@ -47,7 +47,7 @@ pub struct Controls {
 }
 
 /// The most rows that a part of a file can describe.
-const MAX_ROWS: usize = 10_000;
+pub(super) const MAX_ROWS: usize = 10_000;
 
 /// Reads the recipe of that name, as seen from the file of its suite.
 pub type Recipes<'a> = &'a dyn Fn(&str) -> Result<PartialConfig>;
@@ -211,7 +211,7 @@ impl Maker<'_> {
 }
 
 /// Whether that can be a part of a file's name.
-pub(super) fn is_plain(name: &str) -> bool {
+pub fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }

@@ -25,13 +25,16 @@ pub enum CellEvent<'a> {
     Done(&'a CellRecord),
     /// Another process is at work on a cell.
     Elsewhere(&'a Cell),
+    /// The training of a cell came to numbers that are not finite.
+    Diverged(&'a Cell),
 }
 
 /// Trains every cell that is not finished, `jobs` at a time, each on `threads`
 /// threads. Returns the records of all finished cells, in the order of `cells`.
 ///
 /// # Errors
-/// The first error of any cell; the others are stopped and their states saved.
+/// The first error of any cell; the others are stopped and their states saved. A cell whose
+/// training diverges stops no other: its error is returned when all others are finished.
 pub fn run_cells(
     suite: &str,
     cells: &[Cell],
@@ -43,6 +46,7 @@ pub fn run_cells(
 ) -> Result<Vec<CellRecord>> {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let diverged: Mutex<Option<Error>> = Mutex::new(None);
     let results: Mutex<Vec<(usize, CellRecord)>> = Mutex::new(Vec::new());
     let fail = |error| {
         lock(&failed).get_or_insert(error);
@@ -55,6 +59,10 @@ pub fn run_cells(
             match run_cell(suite, cell, dataset, engine, threads, stop, on) {
                 Ok(Some(record)) => lock(&results).push((i, record)),
                 Ok(None) => {}
+                Err(error @ Error::Diverged(_)) => {
+                    on(CellEvent::Diverged(cell));
+                    lock(&diverged).get_or_insert(error);
+                }
                 Err(error) => {
                     fail(error);
                     break;
@@ -75,8 +83,10 @@ pub fn run_cells(
             }
         }
     });
-    if let Some(error) = lock(&failed).take() {
-        return Err(error);
+    for errors in [&failed, &diverged] {
+        if let Some(error) = lock(errors).take() {
+            return Err(error);
+        }
     }
     let mut results = std::mem::take(&mut *lock(&results));
     results.sort_by_key(|(i, _)| *i);
@@ -123,19 +133,23 @@ fn run_cell(
         return Ok(Some(record));
     }
     on(CellEvent::Begin(cell));
-    bounded::pool(threads)?
-        .install(|| {
-            train::train(&mut run, dataset, engine, stop, &mut |event| {
-                if let train::Event::Epoch { record, .. } = event {
-                    on(CellEvent::Epoch(cell, record.epoch));
-                }
-            })
-        })
-        .map_err(|error| match error {
+    let mut watch = |event: train::Event<'_>| {
+        if let train::Event::Epoch { record, .. } = event {
+            on(CellEvent::Epoch(cell, record.epoch));
+        }
+    };
+    let record = bounded::pool(threads)?.install(|| {
+        let trained = match cell.validation_only {
+            true => train::fit(&mut run, dataset, engine, stop, &mut watch),
+            false => train::train(&mut run, dataset, engine, stop, &mut watch).map(drop),
+        };
+        trained.map_err(|error| match error {
             Error::Interrupted(_) => interrupted(),
+            Error::Diverged(what) => Error::Diverged(format!("{}: {what}", cell.name())),
             other => other,
         })?;
-    let record = cell.write(suite, &run)?;
+        cell.write(suite, &run, engine.kernels.isa.name())
+    })?;
     on(CellEvent::Done(&record));
     Ok(Some(record))
 }

@@ -72,6 +72,13 @@ pub struct TableRow {
     pub published_percent: Option<f64>,
     /// Published loss; absent beside other data than it was made on.
     pub published_loss: Option<f64>,
+    /// Points of accuracy above the row of [`Table::against`], seed by seed; absent without
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_row: Option<Spread>,
+    /// The settings in which the rows of a sweep differ, by their paths in a configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A table.
@@ -93,8 +100,22 @@ pub struct Table {
     /// What a reader must know beside the figures.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether its figures are of validation images: settings are being chosen, and nothing
+    /// was tested.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub validation: bool,
+    /// The row that every other is compared with, seed by seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
+    /// The row with the lowest mean validation loss, where settings are being chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     /// Its rows.
     pub rows: Vec<TableRow>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Table {
@@ -108,7 +129,7 @@ impl Table {
         records: &[CellRecord],
     ) -> Self {
         let mut machines: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for provenance in records.iter().map(|r| &r.test.provenance) {
+        for provenance in records.iter().map(|r| r.finish.provenance()) {
             let commits = machines.entry(provenance.words()).or_default();
             commits.insert(provenance.short_commit());
         }
@@ -122,7 +143,9 @@ impl Table {
             format!("{words} ({many} {})", commits.join(", "))
         });
         let notes = notes(rows, records);
-        let few_shot = records.iter().filter_map(|r| r.test.few_shot.as_ref());
+        let few_shot = records
+            .iter()
+            .filter_map(|r| r.finish.test()?.few_shot.as_ref());
         let of_classes = held_back(few_shot).map_or(String::new(), |text| format!(" {text}"));
         let rows = rows
             .iter()
@@ -136,6 +159,9 @@ impl Table {
             machines: machines.collect(),
             command,
             notes,
+            validation: false,
+            against: None,
+            chosen: None,
             rows,
         }
     }
@@ -150,7 +176,7 @@ impl Table {
                 .filter_map(|r| {
                     let same = |c: &&CellRecord| c.row == *id && c.config.seed == r.config.seed;
                     let control = records.iter().find(same)?;
-                    Some((r.test.accuracy - control.test.accuracy) * 100.0)
+                    Some((r.finish.accuracy() - control.finish.accuracy()) * 100.0)
                 })
                 .collect();
             Spread::of(&pairs)
@@ -183,16 +209,18 @@ impl Table {
             evaluations: config.and_then(|c| c.evaluations().ok()),
             repeats: published.map(|p| p.row.to_string()),
             seeds: mine.iter().map(|r| r.config.seed).collect(),
-            percent: spread(|r| r.test.accuracy * 100.0),
-            percents: mine.iter().map(|r| r.test.accuracy * 100.0).collect(),
+            percent: spread(|r| r.finish.accuracy() * 100.0),
+            percents: mine.iter().map(|r| r.finish.accuracy() * 100.0).collect(),
             over_none: over(row.controls.as_ref().map(|c| &c.none)),
             over_st: over(row.controls.as_ref().map(|c| &c.st)),
-            loss: spread(|r| r.test.loss),
-            percent_of_16: all(|r| r.test.mean_of_16.map(|e| e.accuracy * 100.0)),
-            percent_threshold: all(|r| r.test.threshold.map(|e| e.accuracy * 100.0)),
-            seconds: spread(|r| r.test.train_seconds),
+            loss: spread(|r| r.finish.loss()),
+            percent_of_16: all(|r| r.finish.test()?.mean_of_16.map(|e| e.accuracy * 100.0)),
+            percent_threshold: all(|r| r.finish.test()?.threshold.map(|e| e.accuracy * 100.0)),
+            seconds: spread(|r| r.finish.train_seconds()),
             published_percent: published.map(|p| p.percent),
             published_loss: published.and_then(|p| p.loss),
+            over_row: None,
+            settings: BTreeMap::new(),
         }
     }
 

@@ -25,7 +25,7 @@ fn each(row: &TableRow) -> Option<String> {
     })
 }
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 18] = [
     Column {
         title: "probability",
         text: |r| r.probability.clone(),
@@ -81,6 +81,10 @@ const COLUMNS: [Column; 17] = [
         text: |r| Some(r.over_st?.signed(2)),
     },
     Column {
+        title: "paired difference",
+        text: |r| Some(r.over_row?.signed(2)),
+    },
+    Column {
         title: "test loss",
         text: |r| spread(r.loss, 4),
     },
@@ -109,16 +113,31 @@ const COLUMNS: [Column; 17] = [
 impl Table {
     /// The table as Markdown.
     pub fn markdown(&self) -> String {
+        let what = match self.against {
+            Some(_) => self.suite.clone(),
+            None => format!("the {} suite", self.suite),
+        };
         let mut text = format!(
-            "# {}: the {} suite\n\n{} Accuracy and loss: mean ± standard deviation over n seeds; \
+            "# {}: {what}\n\n{} Accuracy and loss: mean ± standard deviation over n seeds; \
              95 % ±: half the width of the t-interval of that mean.",
-            self.dataset, self.suite, self.about
+            self.dataset, self.about
         );
         if self.rows.iter().any(|r| r.over_none.is_some()) {
             text += " \u{201c}Above\u{201d}: mean of the differences seed by seed to that control, \
                      with half the width of its 95 % t-interval.";
         }
+        if let Some(against) = self.against.as_ref().filter(|_| self.rows.len() > 1) {
+            text += &format!(
+                " Paired difference: mean of the differences seed by seed to {against}, with half \
+                 the width of its 95 % t-interval."
+            );
+        }
         text += "\n";
+        // Where settings are chosen, every figure is of validation images.
+        let title = |column: &&Column| match self.validation {
+            true => column.title.replace("test ", "validation "),
+            false => column.title.to_string(),
+        };
         let columns: Vec<&Column> = COLUMNS
             .iter()
             .filter(|c| self.rows.iter().any(|r| (c.text)(r).is_some()))
@@ -129,7 +148,7 @@ impl Table {
                 if !row.group.is_empty() {
                     text += &format!("\n## {}\n", row.group);
                 }
-                let titles: Vec<&str> = columns.iter().map(|c| c.title).collect();
+                let titles: Vec<String> = columns.iter().map(title).collect();
                 text += &format!("\n| row | {} |\n", titles.join(" | "));
                 text += &format!("|---|{}\n", "---|".repeat(columns.len()));
                 group = Some(&row.group);

@@ -252,6 +252,24 @@ impl PartialConfig {
         self.get(field).is_some()
     }
 
+    /// The paths of all that is stated, such as `slope.max`.
+    pub fn paths(&self) -> Vec<String> {
+        fn walk(before: &str, map: &Map<String, Value>, found: &mut Vec<String>) {
+            for (key, value) in map {
+                match value {
+                    Value::Object(below) => walk(&format!("{before}{key}."), below, found),
+                    _ => found.push(format!("{before}{key}")),
+                }
+            }
+        }
+        // A path need not be Unicode, which JSON cannot hold, and a network is one value.
+        let mut rest = self.clone();
+        let from = rest.model.as_mut().and_then(|model| model.from.take());
+        let mut found: Vec<String> = from.iter().map(|_| "model.from".to_string()).collect();
+        walk("", &stated(&rest), &mut found);
+        found
+    }
+
     /// What is stated at that path.
     pub fn get(&self, field: &str) -> Option<Value> {
         // A path need not be Unicode, which JSON cannot hold.

@@ -34,6 +34,7 @@ mod report;
 mod serve;
 #[cfg(unix)]
 mod signals;
+mod sweep;
 mod table;
 #[cfg(unix)]
 mod terminal;

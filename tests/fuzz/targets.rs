@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use bnn_cpu::cli;
 use bnn_cpu::data::emnist::Part;
 use bnn_cpu::data::preprocess::Invert;
 use bnn_cpu::data::reading::{Options, Resize};
@@ -24,14 +25,6 @@ use bnn_cpu::train::{
     OptimiserSpec, PartialConfig, RunFolder, Subject, TestRecord, metrics_lines, parse_json,
 };
 use bnn_cpu::{Error, container, seal, train};
-
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the program, of which a few functions are called"
-)]
-#[path = "../../src/cli/mod.rs"]
-mod cli;
 
 /// A parser under test.
 #[derive(Clone, Copy)]

@@ -183,6 +183,11 @@ impl Images {
     pub fn len(&self) -> usize {
         self.names.len()
     }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
 }
 
 fn named(fault: Fault, path: &Path) -> Error {

@@ -85,30 +85,13 @@ impl Sources {
             .join("cells")
             .join(stem);
         let records = records(&cells)?;
-        let foreign = records.iter().find(|r| {
-            let of = &r.config.dataset;
-            let known = !of.sha256.is_empty() && !table.data_sha256.is_empty();
-            known && of.sha256 != table.data_sha256
-        });
-        if let Some(record) = foreign {
-            return Err(Error::checkpoint(
-                &cells,
-                format!(
-                    "the record of {} with seed {} was made with other data ({}) than the table of {}; make the table anew",
-                    record.row,
-                    record.config.seed,
-                    record.config.dataset.words(),
-                    table.dataset
-                ),
-            )
-            .into());
-        }
+        check(&table, path, &records, &cells)?;
         for row in &table.rows {
             let mut mine: Vec<&CellRecord> = records.iter().filter(|r| r.row == row.id).collect();
             mine.sort_by_key(|record| record.config.seed);
             let Some(first) = mine.first() else { continue };
             for record in &mine {
-                let (history, test) = (record.history.clone(), Some(record.test.clone()));
+                let (history, test) = (record.history.clone(), record.finish.test().cloned());
                 let mut shown = self.shown(&row.title, &record.config, history, test);
                 shown.cell = true;
                 self.runs.push(shown);
@@ -169,6 +152,33 @@ impl Sources {
             published: reference::published(config),
         }
     }
+}
+
+/// Whether a table and the records of its cells are of tests, and of the same data.
+fn check(table: &Table, path: &Path, records: &[CellRecord], cells: &Path) -> Outcome {
+    if table.validation {
+        let what = "holds validation figures, for settings were being chosen and nothing was tested; a report is of tests, so name a table of tested runs";
+        return Err(Error::data(path, what).into());
+    }
+    let foreign = records.iter().find(|r| {
+        let of = &r.config.dataset;
+        let known = !of.sha256.is_empty() && !table.data_sha256.is_empty();
+        known && of.sha256 != table.data_sha256
+    });
+    if let Some(record) = foreign {
+        return Err(Error::checkpoint(
+            cells,
+            format!(
+                "the record of {} with seed {} was made with other data ({}) than the table of {}; make the table anew",
+                record.row,
+                record.config.seed,
+                record.config.dataset.words(),
+                table.dataset
+            ),
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// The records in a folder; none where there is no such folder.

@@ -119,7 +119,7 @@ pub fn cell(path: &Path) -> Result<Option<CellRecord>, Error> {
 
 /// A table, or a record of the lab.
 pub enum Figures {
-    Table(Table),
+    Table(Box<Table>),
     Lab(Box<Record>),
 }
 
@@ -139,7 +139,7 @@ impl Figures {
             Self::Lab(record) => record.data_sha256 = data_sha256.into(),
         }
         match &self {
-            Self::Table(table) => seal::text(table, None),
+            Self::Table(table) => seal::text(table.as_ref(), None),
             Self::Lab(record) => seal::text(record.as_ref(), None),
         }
     }
@@ -158,7 +158,7 @@ pub fn unsealed_figures(path: &Path) -> Result<Option<Figures>, Error> {
     if opened.sealed {
         return Ok(None);
     }
-    let table = is::<Table>(&opened.content).map(Figures::Table);
+    let table = is::<Table>(&opened.content).map(|t| Figures::Table(Box::new(t)));
     let record = || is::<Record>(&opened.content).map(|r| Figures::Lab(Box::new(r)));
     Ok(table.or_else(record))
 }

@@ -1,19 +1,58 @@
 //! The table while it fills: drawn anew below the notes on a terminal, a line for
 //! each finished cell elsewhere.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bnn_cpu::bounded;
-use bnn_cpu::study::{Cell, CellEvent, Table};
+use bnn_cpu::study::{Cell, CellEvent, Finish, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::super::output::{self, Align};
 use super::super::{Context, Outcome};
 
-/// The rows of a table in columns as wide as they will be when all seeds are there.
-pub fn rows(table: &Table) -> output::Table {
+/// The rows of a table in columns as wide as they will be when all seeds are there: those of
+/// a sweep, or of a suite beside published figures.
+pub fn rows(table: &Table, of_sweep: bool) -> output::Table {
+    match of_sweep {
+        true => rows_of_sweep(table),
+        false => rows_of_suite(table),
+    }
+}
+
+fn rows_of_sweep(table: &Table) -> output::Table {
+    let (accuracy, loss) = match table.validation {
+        true => ("validation accuracy %", "validation loss"),
+        false => ("test accuracy %", "test loss"),
+    };
+    let mut shown = output::Table::new(&[
+        ("row", Align::Left),
+        ("n", Align::Right),
+        (accuracy, Align::Right),
+        ("95 % ±", Align::Right),
+        ("paired difference", Align::Right),
+        (loss, Align::Right),
+        ("seconds", Align::Right),
+    ]);
+    shown.least(5, "0.0456 ± 0.0045".chars().count());
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    for row in &table.rows {
+        let half = row.percent.and_then(|s| s.half_width);
+        shown.row(vec![
+            row.title.clone(),
+            row.seeds.len().to_string(),
+            or_dash(row.percent.map(|s| s.text(2))),
+            or_dash(half.map(|half| format!("{half:.2}"))),
+            or_dash(row.over_row.map(|s| s.signed(2))),
+            or_dash(row.loss.map(|s| s.text(4))),
+            or_dash(row.seconds.map(|s| format!("{:.0}", s.mean))),
+        ]);
+    }
+    shown
+}
+
+fn rows_of_suite(table: &Table) -> output::Table {
     let mut shown = output::Table::new(&[
         ("row", Align::Left),
         ("seeds", Align::Right),
@@ -54,6 +93,7 @@ fn fitted(lines: &[String], columns: usize, most: usize) -> String {
 pub struct Show {
     bar: ProgressBar,
     terminal: bool,
+    of_sweep: bool,
     context: Context,
     state: Mutex<State>,
 }
@@ -77,7 +117,7 @@ impl State {
 }
 
 impl Show {
-    pub fn new(cells: &[Cell], context: &Context) -> Self {
+    pub fn new(cells: &[Cell], of_sweep: bool, context: &Context) -> Self {
         let left: usize = cells.iter().map(|cell| cell.config.epochs).sum();
         let terminal = output::redraws() && !context.quiet && !context.json;
         let target = if terminal {
@@ -98,6 +138,7 @@ impl Show {
         Self {
             bar,
             terminal,
+            of_sweep,
             context: *context,
             state: Mutex::new(State {
                 begun: Instant::now(),
@@ -109,7 +150,7 @@ impl Show {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,7 +170,7 @@ impl Show {
 
     /// Shows the table before anything is trained.
     pub fn begin(&self, table: &Table) {
-        let lines = rows(table).lines();
+        let lines = rows(table, self.of_sweep).lines();
         if !self.terminal {
             self.line(&lines[0]);
         }
@@ -140,7 +181,7 @@ impl Show {
 
     /// Shows the table now that a cell of the row `id` is finished.
     pub fn table(&self, table: &Table, id: &str) {
-        let lines = rows(table).lines();
+        let lines = rows(table, self.of_sweep).lines();
         let mut state = self.state();
         if !self.terminal
             && let Some(at) = table.rows.iter().position(|row| row.id == id)
@@ -174,7 +215,7 @@ impl Show {
                 state.cells_left = state.cells_left.saturating_sub(1);
                 self.bar.dec_length(record.config.epochs as u64);
             }
-            CellEvent::Begin(cell) => self.bar.set_message(output::clean(&name(cell))),
+            CellEvent::Begin(cell) => self.bar.set_message(output::clean(&cell.name())),
             CellEvent::Epoch(..) => {
                 state.done += 1;
                 state.left = state.left.saturating_sub(1);
@@ -186,30 +227,39 @@ impl Show {
                 state.cells_left = state.cells_left.saturating_sub(1);
                 if self.context.json {
                     // A reader that has gone shows at the end of the table.
-                    let _: Outcome = output::json(&json!({
+                    let mut event = json!({
                         "event": "cell", "row": record.row, "seed": record.config.seed,
-                        "test": record.test, "cells_left": state.cells_left,
+                        "cells_left": state.cells_left,
                         "seconds_left": state.seconds_left(),
-                    }));
+                    });
+                    match &record.finish {
+                        Finish::Test(test) => event["test"] = json!(test),
+                        Finish::Validation(of) => event["validation"] = json!(of),
+                    }
+                    let _: Outcome = output::json(&event);
                 }
             }
             CellEvent::Elsewhere(cell) => {
-                state.left = state.left.saturating_sub(cell.config.epochs);
-                state.cells_left = state.cells_left.saturating_sub(1);
-                self.bar.dec_length(cell.config.epochs as u64);
-                drop(state);
-                self.line(&format!("{}: another process is at work on it", name(cell)));
+                self.drop_cell(state, cell, "another process is at work on it");
+            }
+            CellEvent::Diverged(cell) => {
+                self.drop_cell(state, cell, "its training diverged; the others go on");
             }
         }
+    }
+
+    /// Counts a cell out that this process does not finish, and says why.
+    fn drop_cell(&self, mut state: MutexGuard<'_, State>, cell: &Cell, why: &str) {
+        state.left = state.left.saturating_sub(cell.config.epochs);
+        state.cells_left = state.cells_left.saturating_sub(1);
+        self.bar.dec_length(cell.config.epochs as u64);
+        drop(state);
+        self.line(&format!("{}: {why}", cell.name()));
     }
 
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn name(cell: &Cell) -> String {
-    format!("{} seed {}", cell.row.id, cell.config.seed)
 }
 
 #[cfg(test)]
