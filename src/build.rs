@@ -17,7 +17,12 @@ fn main() {
     {
         println!("cargo::rerun-if-changed={log}");
     }
-    let commit = checkout().or_else(package).unwrap_or("unknown".into());
+    let commit = checkout().or_else(package);
+    if commit.is_none() && Path::new(".git").exists() {
+        // Records would say so for good.
+        println!("cargo::warning=git does not tell the commit, so records will state `unknown`");
+    }
+    let commit = commit.unwrap_or("unknown".into());
     println!("cargo::rustc-env=BNN_CPU_COMMIT={commit}");
 }
 

@@ -300,10 +300,13 @@ impl Kind {
             ),
             Kind::Positive => number(|x| x > 0.0, "a number above 0"),
             Kind::NotNegative => number(|x| x >= 0.0, "a number of 0 or more"),
-            Kind::Choice(names) => match names().contains(&text) {
-                true => Ok(text.into()),
-                false => Err(format!("choose from {}", names().join(", "))),
-            },
+            Kind::Choice(names) => {
+                let word = own_word(text.to_string());
+                match names().contains(&&*word) {
+                    true => Ok(word.into()),
+                    false => Err(format!("choose from {}", names().join(", "))),
+                }
+            }
             Kind::Estimators => {
                 for name in text.split('+') {
                     estimators::by_name(name, None).map_err(|e| e.to_string())?;

@@ -77,3 +77,32 @@ fn the_recipes_at_hand_are_sound() {
     }
     assert!(found >= 2);
 }
+
+/// Other words for a choice mean it, on the command line and in a recipe.
+#[test]
+fn words_that_others_use_are_understood() {
+    let place = Place::new();
+    let of = |flags: &[&str]| {
+        place
+            .good(&[&["inspect", "mlp", "--json"], flags].concat())
+            .out
+    };
+    for (word, own) in [
+        (["--mode", "deterministic"], ["--mode", "det"]),
+        (["--mode", "stochastic"], ["--mode", "stoch"]),
+        (["--levels", "signs"], ["--levels", "-1/+1"]),
+        (["--probability", "logistic"], ["--probability", "sigmoid"]),
+    ] {
+        assert_eq!(of(&word), of(&own), "{word:?}");
+    }
+    assert_ne!(of(&["--mode", "det"]), of(&["--mode", "stoch"]));
+    std::fs::write(
+        place.path("r.json"),
+        r#"{"mode": "stochastic", "epochs": 1}"#,
+    )
+    .unwrap();
+    let data = ["--dataset", "idx", "--data", "data", "--out", "run"];
+    place.good(&[&["train", "--recipe", "r.json"], &data[..]].concat());
+    let config = place.json("run/config.json").to_string();
+    assert!(config.contains(r#""mode":"stoch""#), "{config}");
+}

@@ -50,7 +50,8 @@ pub struct Args {
     /// Choose settings: rank rows by their validation loss, and test nothing
     #[arg(long)]
     validation_only: bool,
-    /// Settings of every row from a file such as those in data/recipes; lists stand above it
+    /// Settings of every row, of a recipe that comes with the program or of a JSON file; lists
+    /// stand above it
     #[arg(long, value_name = "FILE", conflicts_with = "grid")]
     recipe: Option<PathBuf>,
     #[command(flatten)]
