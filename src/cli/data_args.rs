@@ -190,10 +190,16 @@ impl DataArgs {
         remedy: &str,
         progress: &mut Progress,
     ) -> Outcome<Dataset> {
+        if record.is_unstated() && self.data.is_none() && self.dataset.is_none() {
+            return Err(Failure::Error(Error::spec(
+                "the run is of weights that were imported without a data set; name one with --dataset or --data",
+            )));
+        }
         // The name is a hint where to look; what is found is compared by its content.
-        let own = match record.is_mnist() {
-            true => DatasetChoice::Mnist,
-            false => DatasetChoice::of_set(&record.name),
+        let own = match (record.is_mnist(), record.is_unstated()) {
+            (true, _) => DatasetChoice::Mnist,
+            (false, true) => DatasetChoice::Auto,
+            (false, false) => DatasetChoice::of_set(&record.name),
         };
         let choice = match self.dataset {
             None | Some(DatasetChoice::Auto) => own,
@@ -274,7 +280,7 @@ impl DataArgs {
 /// The run's data set by the name that the run has for it: a folder may be called
 /// anything.
 fn called_as(dataset: Dataset, record: &DatasetRecord) -> Dataset {
-    match dataset.name == record.name {
+    match dataset.name == record.name || record.is_unstated() {
         true => dataset,
         false => dataset.renamed(&record.name),
     }

@@ -22,6 +22,7 @@ pub fn run(_args: Args, context: &Context) -> Outcome {
         for estimator in &all {
             let info = estimator.info();
             output::json(&json!({
+                "event": "estimator",
                 "name": info.name,
                 "formula": info.formula,
                 "unbiased": info.unbiased,

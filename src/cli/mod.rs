@@ -29,6 +29,7 @@ mod pack;
 mod places;
 mod plot;
 mod progress;
+mod protocol;
 #[doc(hidden)]
 pub mod recipe;
 mod registry;

@@ -56,11 +56,19 @@ pub fn line(text: &(impl Shown + ?Sized)) -> Outcome {
     Ok(out.flush()?)
 }
 
-/// Writes a value as one line of JSON to the standard output. What a terminal could
-/// take for a command is escaped: JSON itself asks for that of the first 32 only.
+/// The version of the objects that `--json` writes, which book/src/json.md describes. It rises
+/// when a field is renamed or removed, or means something else; a further field does not raise it.
+pub const EVENTS: u32 = 1;
+
+/// Writes an object as one line of JSON to the standard output, after its version. What a
+/// terminal could take for a command is escaped: JSON itself asks for that of the first 32 only.
 pub fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value)
         .map_err(|e| bnn_cpu::Error::Spec(format!("cannot write JSON: {e}")))?;
+    let text = match text.strip_prefix('{') {
+        Some(fields) => format!("{{\"format\":{EVENTS},{fields}"),
+        None => text,
+    };
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         // Outside of its strings JSON has none of these.

@@ -116,6 +116,19 @@ impl Stated {
         }
     }
 
+    /// The recipe that it names.
+    pub fn recipe_name(&self) -> Option<&Path> {
+        self.recipe.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// The same flags above that recipe.
+    pub fn above(self, name: PathBuf, recipe: PartialConfig) -> Self {
+        Self {
+            flags: self.flags,
+            recipe: Some((name, recipe)),
+        }
+    }
+
     /// All that is stated.
     pub fn whole(&self) -> PartialConfig {
         let under = self.recipe.as_ref().map(|(_, recipe)| recipe.clone());

@@ -7,13 +7,14 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::episodes::alphabets;
 use bnn_cpu::model::Network;
-use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, Task, TestRecord};
+use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
 
 use super::data_args::DataArgs;
 use super::flags::{self, SamplingArgs, Settings, TaskArgs};
 use super::model_args::ModelArgs;
 use super::places;
 use super::progress::Progress;
+use super::protocol::{self, Protocol};
 use super::recipe::Stated;
 use super::{Context, Failure, Outcome, output, result, signals};
 
@@ -69,6 +70,16 @@ pub struct Args {
     /// or of a JSON file; flags stand above it
     #[arg(long, value_name = "NAME|FILE", help_heading = "Run")]
     recipe: Option<PathBuf>,
+    /// The settings where none are given. reference: the published protocol; tuned: the recipe
+    /// estimator-NAME of the estimator [default: reference for st, tuned for the others]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Run"
+    )]
+    protocol: Option<Protocol>,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
@@ -97,6 +108,11 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.resume && args.force {
         return Err(Failure::usage(
             "--force has no effect with --resume, which replaces nothing; leave one of them out",
+        ));
+    }
+    if args.resume && args.protocol.is_some() {
+        return Err(Failure::usage(
+            "--protocol has no effect with --resume: the run keeps its settings; leave one of them out",
         ));
     }
     let (mut run, dataset, stop) = match args.resume {
@@ -147,10 +163,12 @@ enum Resumed {
 
 /// A new run.
 fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Ready> {
-    let stated = args.stated()?;
-    let whole = stated.whole();
     // Before the data is read: a typing error should show at once.
-    let task = check_settings(&stated)?;
+    let stated = args.stated()?;
+    let config = check_settings(&stated)?;
+    let (stated, settings) = protocol::chosen(stated, args.protocol, &config)?;
+    let task = check_settings(&stated)?.task;
+    let whole = stated.whole();
     check_out(args.out.as_deref(), args.force)?;
     let data = args.data.or(whole.dataset.as_ref())?;
     let dataset = data.for_task(&task).load(progress)?;
@@ -164,11 +182,9 @@ fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Rea
         Some(path) => path.clone(),
         None => default_folder(&config)?,
     };
-    if let Some(list) = whole_list(&whole, &config) {
-        progress.say(&list);
-    }
-    if let Some(line) = held_back(&config, &dataset)? {
-        progress.say(&line);
+    let list = whole_list(&whole, &config);
+    for line in [settings, list, held_back(&config, &dataset)?] {
+        line.iter().for_each(|line| progress.say(line));
     }
     let run = RunFolder::create(&path, config, args.force)?;
     Ok((run, dataset, stop))
@@ -235,16 +251,16 @@ fn whole_list(stated: &PartialConfig, config: &Config) -> Option<String> {
     })
 }
 
-/// Finds what is wrong with the settings whatever the data set may be, and returns the task.
-/// Every preset fits the digits, and a file says for itself what images it takes.
-fn check_settings(stated: &Stated) -> Outcome<Task> {
+/// Finds what is wrong with the settings whatever the data set may be, and returns the run's for
+/// the digits. Every preset fits those, and a file says for itself what images it takes.
+fn check_settings(stated: &Stated) -> Outcome<Config> {
     let any = Subject::of(&bnn_cpu::data::digits::generate(0, 1, 1));
     let config = stated
         .whole()
         .complete(&any)
         .map_err(|e| stated.refused(e))?;
     config.check_settings().map_err(|e| stated.named(e))?;
-    Ok(config.task)
+    Ok(config)
 }
 
 /// Refuses settings that contradict the stored run.

@@ -57,14 +57,43 @@ impl DatasetRecord {
         }
     }
 
+    /// The record of a run of weights from elsewhere, of which nobody says what data they were
+    /// trained on: images of any set can be put into it that has as many classes.
+    pub fn unstated(classes: usize) -> Self {
+        Self {
+            name: "data that the run does not state".into(),
+            sha256: String::new(),
+            sha256_inferred: false,
+            train: 0,
+            test: 0,
+            classes,
+            background: None,
+            ground: Ground::default(),
+            source: None,
+        }
+    }
+
+    /// Whether it is [`Self::unstated`].
+    pub fn is_unstated(&self) -> bool {
+        self.sha256.is_empty() && self.train == 0 && self.test == 0
+    }
+
     /// Whether the images and labels are MNIST's, by their fingerprint alone.
     pub fn is_mnist(&self) -> bool {
         self.sha256 == MNIST_FINGERPRINT
     }
 
     /// What tells another set from this one, in a line; `None` where nothing does. The
-    /// fingerprint decides; where either has none, the counts must do.
+    /// fingerprint decides; where either has none, the counts must do. Data that are not stated
+    /// may be any of as many classes.
     pub fn difference(&self, other: &Self) -> Option<String> {
+        if self.is_unstated() {
+            let same = self.classes == other.classes;
+            return (!same).then(|| {
+                let has = self.classes;
+                format!("{} has not {has} classes, as the network", other.words())
+            });
+        }
         let counts = |record: &Self| (record.train, record.test, record.classes);
         let known = !self.sha256.is_empty() && !other.sha256.is_empty();
         let same = match known {
@@ -76,6 +105,9 @@ impl DatasetRecord {
 
     /// `MNIST (sha256 5ac2405e…, 60000 + 10000 images, 10 classes)`
     pub fn words(&self) -> String {
+        if self.is_unstated() {
+            return format!("{}, of {} classes", self.name, self.classes);
+        }
         let sha256 = match self.sha256.get(..12) {
             Some(start) => format!("sha256 {start}..., "),
             None => String::new(),

@@ -14,11 +14,13 @@ mod disks;
 mod estimators;
 mod few_shot;
 mod identity;
+mod import;
 mod infer;
 mod infer_pictures;
 mod inside;
 #[cfg(unix)]
 mod interruption;
+mod json_events;
 mod lab;
 mod loaders;
 mod losses;

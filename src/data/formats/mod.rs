@@ -5,6 +5,7 @@
 //! show: the class of a picture, and the part of the data set that a file holds.
 
 pub mod album;
+pub mod answers;
 mod arrays;
 mod cifar;
 mod decoded;

@@ -151,8 +151,24 @@ impl Array {
         Ok((h, w, c))
     }
 
-    /// Returns length and stride of the axes N, height, width and channel.
-    fn axes(&self) -> Result<[(usize, usize); 4], String> {
+    /// Returns the elements in the order of their indices, the last of which varies fastest.
+    pub(super) fn in_order(&self) -> Vec<f32> {
+        let strides = self.strides();
+        let place = |mut i: usize| {
+            let axes = self.shape.iter().zip(&strides).rev();
+            axes.fold(0, |at, (length, stride)| {
+                let index = i % length;
+                i /= length;
+                at + index * stride
+            })
+        };
+        (0..self.len())
+            .map(|i| self.number(place(i)) as f32)
+            .collect()
+    }
+
+    /// Returns the distance in memory between two elements that differ by one in an index.
+    fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.shape.len()];
         let mut next = 1;
         let mut order: Vec<usize> = (0..self.shape.len()).collect();
@@ -163,7 +179,13 @@ impl Array {
             strides[axis] = next;
             next *= self.shape[axis];
         }
-        if next == 0 {
+        strides
+    }
+
+    /// Returns length and stride of the axes N, height, width and channel.
+    fn axes(&self) -> Result<[(usize, usize); 4], String> {
+        let strides = self.strides();
+        if self.shape.contains(&0) {
             return Err(format!(
                 "is an array of shape {:?}, which holds no pixels",
                 self.shape

@@ -18,13 +18,18 @@ const MOST: u64 = 16 << 30;
 /// Reads the images and labels of a file.
 pub(super) fn read(path: &Path, options: &Options) -> Result<Material> {
     without_effect(options, "tensors")?;
+    arrays::joined(arrays(path)?, path, options, Vec::new())
+}
+
+/// Reads the arrays of a file, by name. Tensors of other types are skipped where they can be
+/// neither images nor labels.
+pub(super) fn arrays(path: &Path) -> Result<Vec<(String, Array)>> {
     // Three times the size of the file may be in memory: the file, its tensors and the images.
     let bytes = bounded::read(path, MOST, 3)?;
     let at = |what: String| Error::data(path, what);
     let file = container::read(&bytes).map_err(at)?;
     let mut arrays = Vec::new();
     for (name, view) in file.tensors.iter() {
-        // Tensors that are neither images nor labels are skipped.
         let Some(kind) = kind(view.dtype()) else {
             if matches!(view.shape().len(), 3 | 4) {
                 return Err(at(format!(
@@ -44,7 +49,7 @@ pub(super) fn read(path: &Path, options: &Options) -> Result<Material> {
         arrays.push((name.to_string(), array));
     }
     arrays.sort_by(|a, b| a.0.cmp(&b.0));
-    arrays::joined(arrays, path, options, Vec::new())
+    Ok(arrays)
 }
 
 fn kind(dtype: Dtype) -> Option<Kind> {

@@ -1,11 +1,15 @@
 //! `bnn-cpu import`: weights from PyTorch (or from another run) become a run.
 
+mod check;
+
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
+use bnn_cpu::data::answers::{self, Numbers};
 use bnn_cpu::data::{Dataset, digits};
 use bnn_cpu::model::weights::{self, Data, NamedTensor};
-use bnn_cpu::model::{ModelSpec, Network};
+use bnn_cpu::model::{ModelSpec, Network, Pixels, usual_images};
+use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
     BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule,
 };
@@ -13,22 +17,28 @@ use bnn_cpu::train::{
 use super::data_args::DataArgs;
 use super::model_args::ModelArgs;
 use super::progress::Progress;
+use super::recipe::Stated;
 use super::{Context, Failure, Outcome, output, result, train};
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu import weights.safetensors --model seed-net --binary both
-  bnn-cpu import net.safetensors --model net.json --dataset idx --data fashion-mnist
+  bnn-cpu import weights.safetensors --model seed-net --binary both --dataset mnist
+  bnn-cpu import net.safetensors --model net.json --check inputs.npy logits.npy
+  bnn-cpu import net.safetensors --model seed-net --levels=-1/+1 --pixels unit --check both.safetensors
 
-In Python the file is made by
+In Python the files are made by
   from safetensors.torch import save_file
-  save_file(model.state_dict(), \"weights.safetensors\")";
+  save_file(model.state_dict(), \"weights.safetensors\")
+  numpy.save(\"inputs.npy\", x.numpy()); numpy.save(\"logits.npy\", model(x).detach().numpy())";
 
 /// Make a run of weights that were trained elsewhere
 ///
 /// Names and shapes are those of PyTorch's state_dict: conv1.weight (16,1,5,5),
 /// bn1.running_mean (16), fc.weight (10,1568). The run can be evaluated and
 /// inspected like any other.
+///
+/// No data set is needed, and none is looked for unless --dataset or --data names it. With --check
+/// the network has to answer as the one did that the weights come from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -40,6 +50,30 @@ pub struct Args {
     /// their own]
     #[arg(long, value_name = "X", help_heading = "Network")]
     slope: Option<f32>,
+    /// What the network was given, and what it answered: two .npy files, or one safetensors file
+    /// with the tensors `inputs` and `logits`. Inputs are (N, channels, height, width), bytes or
+    /// the numbers that entered the network; another answer than those logits is refused
+    #[arg(long, value_name = "FILE", num_args = 1..=2, help_heading = "Network")]
+    check: Vec<PathBuf>,
+    /// Mean of the pixels, divided by 255, that the network was trained with; one number, or one
+    /// for each channel
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        requires = "std",
+        help_heading = "Network"
+    )]
+    mean: Vec<f32>,
+    /// Their standard deviation
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        requires = "mean",
+        help_heading = "Network"
+    )]
+    std: Vec<f32>,
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
@@ -58,15 +92,27 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let (tensors, known) = super::weights::read(&args.file)?;
     let slope = args.slope.or(known.as_ref().map(|known| known.slope));
     let slope = slope.unwrap_or(1.0);
+    let answers = match &args.check[..] {
+        [] => None,
+        files => Some(answers::read(files)?),
+    };
     let own = args.own_model(known)?;
     train::check_out(args.out.as_deref(), args.force)?;
-    let dataset = args.data.load(&mut progress)?;
-    let model = match own {
-        Some(model) => model,
-        None => args.model.spec_for(&dataset)?,
+    let mut config = args.config(own, answers.as_ref(), &mut progress)?;
+    config.slope = SlopeSchedule {
+        start: f64::from(slope),
+        ..SlopeSchedule::new(SlopeKind::None)
     };
-    let config = untrained(model, slope, &dataset)?;
-    let net = filled(&config.model, tensors, &args.file, context)?;
+    let mut net = filled(&config.model, &tensors, &args.file, context)?;
+    if let Some(answers) = &answers {
+        let found = check::compare(&mut net, slope, answers)?;
+        if !found.is_same() {
+            let weights = (&tensors[..], args.file.as_path());
+            let remedy = check::remedy(&config.model, slope, weights, answers, context)?;
+            return Err(found.refusal(&args.file, remedy).into());
+        }
+        progress.say(&found.words());
+    }
     let path = match &args.out {
         Some(path) => path.clone(),
         None => train::default_folder(&config)?,
@@ -94,7 +140,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         result::network(run.config()),
         run.path().display()
     ))?;
-    progress.say(&format!("measure it with: {}", train::hint(run.path())));
+    let hint = train::hint(run.path());
+    let hint = match run.config().dataset.is_unstated() {
+        true => format!("{hint} --data FOLDER"),
+        false => hint,
+    };
+    progress.say(&format!("measure it with: {hint}"));
     Ok(())
 }
 
@@ -120,31 +171,93 @@ impl Args {
         }
         Ok(Some(known.model))
     }
-}
 
-/// The configuration of a run that no training made.
-fn untrained(model: ModelSpec, slope: f32, dataset: &Dataset) -> Outcome<Config> {
-    let mut config = Config::reference(model, DatasetRecord::of(dataset));
-    config.normalise_by(dataset);
-    config.slope = SlopeSchedule {
-        start: f64::from(slope),
-        ..SlopeSchedule::new(SlopeKind::None)
-    };
-    // Nothing is trained here, so the rules of a training do not count.
-    config.check_data(dataset)?;
-    Ok(config)
+    /// The configuration of a run that no training made: of the network that is `own`, or that
+    /// the flags name.
+    fn config(
+        &self,
+        own: Option<ModelSpec>,
+        answers: Option<&[Numbers; 2]>,
+        progress: &mut Progress,
+    ) -> Outcome<Config> {
+        if self.data.dataset.is_some() || self.data.data.is_some() {
+            let dataset = self.data.load(progress)?;
+            return self.config_for(own, &dataset);
+        }
+        let model = match own {
+            Some(model) => model,
+            None => {
+                let (input, classes) = self.images(answers);
+                let built = self.model.stated().build(input, classes);
+                built.map_err(|e| Stated::default().refused(e))?
+            }
+        };
+        let classes = model.classes();
+        let mut config =
+            Config::reference(self.with_pixels(model)?, DatasetRecord::unstated(classes));
+        if config.model.pixels.is_none() && config.model.binary_first().is_none() {
+            return Err(Failure::usage(
+                "nothing says what pixels were to the network; say --pixels unit if they were divided by 255 alone, --mean and --std if they were normalised, --pixels integer if they were 0 to 255, or name the data set with --dataset or --data",
+            ));
+        }
+        config.model.pixels = Some(config.model.pixel_encoding());
+        Ok(config)
+    }
+
+    /// [`Self::config`] where a data set is named.
+    fn config_for(&self, own: Option<ModelSpec>, dataset: &Dataset) -> Outcome<Config> {
+        let model = match own {
+            Some(model) => model,
+            None => self.model.spec_for(dataset)?,
+        };
+        let mut config = Config::reference(self.with_pixels(model)?, DatasetRecord::of(dataset));
+        config.normalise_by(dataset);
+        // Nothing is trained here, so the rules of a training do not count.
+        config.check_data(dataset)?;
+        Ok(config)
+    }
+
+    /// The network with `--mean` and `--std`.
+    fn with_pixels(&self, mut model: ModelSpec) -> Outcome<ModelSpec> {
+        if self.mean.is_empty() {
+            return Ok(model);
+        }
+        if model.pixels.is_some() {
+            return Err(Failure::usage(
+                "--mean and --std have no effect: the network, or --pixels, says what pixels are to it",
+            ));
+        }
+        model.pixels = Some(Pixels::normalised_each(self.mean.clone(), self.std.clone()));
+        model.check()?;
+        Ok(model)
+    }
+
+    /// The shape of the images, and how many classes there are, for a preset: those of the
+    /// answers to check by, else the usual ones.
+    fn images(&self, answers: Option<&[Numbers; 2]>) -> (Shape, usize) {
+        let name = self.model.model.as_ref().and_then(|name| name.to_str());
+        let (usual, classes) = usual_images(name.unwrap_or_default());
+        let Some([inputs, logits]) = answers else {
+            return (usual, classes);
+        };
+        let input = match inputs.shape[..] {
+            [_, c, h, w] => Shape::image(c, h, w),
+            _ => usual,
+        };
+        (input, logits.shape[1])
+    }
 }
 
 /// A network of `model` with the tensors of the file at `path`, which must fit it and be finite.
 fn filled(
     model: &ModelSpec,
-    tensors: Vec<NamedTensor>,
+    tensors: &[NamedTensor],
     path: &Path,
     context: &Context,
 ) -> Outcome<Network> {
     let mut net = Network::new(model, context.engine, 1, false)?;
-    check_tensors(&net, model, &tensors, path)?;
-    weights::import(net.params_mut(), tensors, path)?;
+    check_tensors(&net, model, tensors, path)?;
+    weights::import(net.params_mut(), tensors.to_vec(), path)?;
     let numbers = net.params().values().iter();
     if !numbers
         .chain(net.params().buffer_values())
