@@ -273,7 +273,27 @@ impl DataArgs {
         if let Some(notice) = said {
             progress.warn(&notice)?;
         }
+        progress.explain(|| {
+            let words = DatasetRecord::of(&loaded.dataset).words();
+            format!("data: {words}; {}", self.why(choice, env.as_deref()))
+        });
         Ok(loaded.dataset)
+    }
+}
+
+impl DataArgs {
+    /// Why the images come from where they do.
+    fn why(&self, choice: DatasetChoice, env: Option<&Path>) -> String {
+        let variable = match choice {
+            DatasetChoice::Omniglot => "$BNN_CPU_OMNIGLOT",
+            _ => "$BNN_CPU_DATA",
+        };
+        match (&self.data, env) {
+            _ if choice == DatasetChoice::Digits => "they are built in".into(),
+            (Some(place), _) => format!("--data, a recipe or the run names {}", place.display()),
+            (None, Some(place)) => format!("{variable} names {}", place.display()),
+            (None, None) => "nothing names a place, so it is where such data usually lie".into(),
+        }
     }
 }
 

@@ -57,8 +57,7 @@ enum Kind {
 const NETWORK: &str = "Network";
 const TRAINING: &str = "Training";
 const OPTIMISER: &str = "Optimiser";
-const LR_SCHEDULE: &str = "Learning-rate schedule";
-const SLOPE: &str = "Slope annealing";
+const SCHEDULES: &str = "Schedules";
 const SAMPLING: &str = "Sampling";
 const FEW_SHOT: &str = "Few-shot learning";
 
@@ -141,29 +140,29 @@ const SETTINGS: [Flag; 27] = [
         "adam, adamw: decay of the second moment [default: 0.999]"),
     flag("eps", "optimiser.eps", Positive, "X", OPTIMISER,
         "adam, adamw: added to the root of the second moment [default: 1e-8]"),
-    flag("lr-schedule", "lr_schedule.name", Choice(|| LrSchedule::ALL.map(|s| s.name()).to_vec()), "NAME", LR_SCHEDULE,
+    flag("lr-schedule", "lr_schedule.name", Choice(|| LrSchedule::ALL.map(|s| s.name()).to_vec()), "NAME", SCHEDULES,
         "How the learning rate changes; formulas below [default: constant]"),
-    flag("lr-every", "lr_schedule.every", Count(usize::MAX), "N", LR_SCHEDULE,
+    flag("lr-every", "lr_schedule.every", Count(usize::MAX), "N", SCHEDULES,
         "step: epochs between two changes [default: 3]"),
-    flag("lr-factor", "lr_schedule.factor", Positive, "X", LR_SCHEDULE,
+    flag("lr-factor", "lr_schedule.factor", Positive, "X", SCHEDULES,
         "step, plateau: what the rate is multiplied by [default: 0.5; 0.1 for plateau]"),
-    flag("lr-patience", "lr_schedule.patience", Whole, "N", LR_SCHEDULE,
+    flag("lr-patience", "lr_schedule.patience", Whole, "N", SCHEDULES,
         "plateau: epochs on end without a lower validation loss that are put up with [default: 10]"),
-    flag("lr-min", "lr_schedule.min", NotNegative, "X", LR_SCHEDULE,
+    flag("lr-min", "lr_schedule.min", NotNegative, "X", SCHEDULES,
         "cosine: the last rate; plateau: the least [default: 0]"),
-    flag("lr-rise", "lr_schedule.rise", Positive, "X", LR_SCHEDULE,
+    flag("lr-rise", "lr_schedule.rise", Positive, "X", SCHEDULES,
         "one-cycle: share of the steps that go up [default: 0.3]"),
-    flag("lr-start-divisor", "lr_schedule.start_divisor", Positive, "X", LR_SCHEDULE,
+    flag("lr-start-divisor", "lr_schedule.start_divisor", Positive, "X", SCHEDULES,
         "one-cycle: the first rate is the peak divided by this [default: 25]"),
-    flag("lr-final-divisor", "lr_schedule.final_divisor", Positive, "X", LR_SCHEDULE,
+    flag("lr-final-divisor", "lr_schedule.final_divisor", Positive, "X", SCHEDULES,
         "one-cycle: the last rate is the first divided by this [default: 10000]"),
-    flag("anneal", "slope.kind", Choice(|| SlopeKind::ALL.map(SlopeKind::name).to_vec()), "NAME", SLOPE,
+    flag("anneal", "slope.kind", Choice(|| SlopeKind::ALL.map(SlopeKind::name).to_vec()), "NAME", SCHEDULES,
         "How the slope of hard sigmoids and binary units changes; formulas below [default: none]"),
-    flag("slope-start", "slope.start", Positive, "X", SLOPE,
+    flag("slope-start", "slope.start", Positive, "X", SCHEDULES,
         "The slope of the first epoch [default: 1]"),
-    flag("slope-rate", "slope.rate", NotNegative, "X", SLOPE,
+    flag("slope-rate", "slope.rate", NotNegative, "X", SCHEDULES,
         "linear, exp, step: see the formulas [default: 0.04, 1.005, 3]"),
-    flag("slope-max", "slope.max", Positive, "X", SLOPE,
+    flag("slope-max", "slope.max", Positive, "X", SCHEDULES,
         "linear, exp, step, cosine: the slope never passes this [default: 5]"),
 ];
 

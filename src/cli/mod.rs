@@ -17,6 +17,7 @@ mod estimators;
 mod eval;
 mod exhausted;
 mod flags;
+mod help;
 mod import;
 #[doc(hidden)]
 pub mod infer;
@@ -98,22 +99,23 @@ impl From<std::io::Error> for Failure {
 
 const EXAMPLES: &str = "\
 Examples:
-  bnn-cpu train                                  the reference run: MNIST, both layers binary
-  bnn-cpu train --mode stoch --anneal linear     stochastic units, slope annealing
-  bnn-cpu train --resume                         go on after an interruption
-  bnn-cpu sweep --lr 0.01,0.1 --seeds 5          every setting of a list, compared over seeds
-  bnn-cpu eval runs/seed-net-both-det-st-1       loss and accuracy of a finished run
-  bnn-cpu inspect seed-net                       the layer table
-  bnn-cpu pack runs/xnor-net-both-det-st-1       a run as a packed network
-  bnn-cpu infer --packed                         classify on packed bits
-  bnn-cpu serve                                  draw a digit in the browser
-  bnn-cpu data show -o digits.png                a picture of some training images
+  bnn-cpu train                             MNIST, both layers binary
+  bnn-cpu train --mode stoch --anneal linear
+                                            stochastic units, slope annealing
+  bnn-cpu train --resume                    go on after an interruption
+  bnn-cpu sweep --lr 0.01,0.1 --seeds 5     every setting of a list, compared
+  bnn-cpu eval runs/seed-net-both-det-st-1  loss and accuracy of a finished run
+  bnn-cpu inspect seed-net                  the layer table
+  bnn-cpu pack runs/xnor-net-both-det-st-1  a run as a packed network
+  bnn-cpu infer --packed                    classify on packed bits
+  bnn-cpu serve                             draw a digit in the browser
+  bnn-cpu data show -o digits.png           a picture of some training images
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.";
 
 /// Train neural networks with binary activations on ordinary CPUs
 #[derive(Debug, Parser)]
-#[command(name = "bnn-cpu", version, long_version = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BNN_CPU_COMMIT"), ")"), about, after_help = EXAMPLES)]
+#[command(name = "bnn-cpu", version, long_version = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("BNN_CPU_COMMIT"), ")"), about, after_help = format!("{}\n\n{EXAMPLES}", help::EVERYWHERE))]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 struct Cli {
     #[command(flatten)]
@@ -122,23 +124,28 @@ struct Cli {
     command: Command,
 }
 
-/// Flags that every subcommand has.
+/// Flags that every subcommand has. The program's help says them once (`help::EVERYWHERE`).
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
 struct Global {
     /// Instruction set of the kernels; fails where the machine lacks it
     /// [default: $BNN_CPU_ISA, else the fastest]
-    #[arg(long, global = true, value_parser = PossibleValuesParser::new(Isa::ALL.map(Isa::name)))]
+    #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_parser = PossibleValuesParser::new(Isa::ALL.map(Isa::name)))]
     isa: Option<String>,
     /// Threads to work on; results do not depend on them [default: all cores]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
+    /// Say what was decided, and why: kernels, threads, data
+    #[arg(long, short, global = true, hide_short_help = true, hide_long_help = true, conflicts_with = "quiet")]
+    verbose: bool,
     /// No progress; only results, warnings and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, hide_short_help = true, hide_long_help = true)]
     quiet: bool,
+    /// Whether to colour what is written [default: auto, on a terminal without $NO_COLOR]
+    #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    color: Option<output::Color>,
     /// Results and events as JSON, one object a line, on the standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true, hide_long_help = true)]
     json: bool,
 }
 
@@ -198,8 +205,37 @@ pub struct Context {
     pub engine: Engine,
     /// `--quiet`
     pub quiet: bool,
+    /// `--verbose`
+    pub verbose: bool,
     /// `--json`
     pub json: bool,
+}
+
+impl Context {
+    /// A line on what was decided and why, under `--verbose`.
+    pub fn explain(&self, text: impl FnOnce() -> String) {
+        if self.verbose {
+            output::note(&text());
+        }
+    }
+}
+
+/// Which kernels work, on how many threads, and why those.
+fn kernels_and_threads(global: &Global, context: &Context, threads: usize) -> String {
+    let has: Vec<&str> = kernels::Isa::available().into_iter().map(kernels::Isa::name).collect();
+    let isa = match (&global.isa, std::env::var_os("BNN_CPU_ISA")) {
+        (Some(_), _) => "as --isa says".to_string(),
+        (None, Some(set)) if !set.is_empty() => "as $BNN_CPU_ISA says".to_string(),
+        _ => format!("the fastest of {}", has.join(", ")),
+    };
+    let threads_why = match global.threads {
+        Some(_) => "as --threads says",
+        None => "as many as there are cores",
+    };
+    format!(
+        "kernels: {}, {isa}; threads: {threads}, {threads_why}",
+        context.engine.kernels.isa.name()
+    )
 }
 
 /// An allocator that ends the program with one line when memory runs out. Without it as
@@ -248,9 +284,14 @@ fn run() -> Outcome {
     let context = Context {
         engine,
         quiet: cli.global.quiet,
+        verbose: cli.global.verbose,
         json: cli.global.json,
     };
+    if let Some(color) = cli.global.color {
+        output::set_color(color);
+    }
     let pool = bounded::pool(cli.global.threads.unwrap_or(0))?;
+    context.explain(|| kernels_and_threads(&cli.global, &context, pool.current_num_threads()));
     pool.install(|| cli.command.run(&context))
 }
 
@@ -338,13 +379,7 @@ pub fn command() -> clap::Command {
         .collect();
     // The names from before pictures were kinds of `plot`.
     let hide = |command: clap::Command, name| command.mut_subcommand(name, |kind| kind.hide(true));
-    // A sweep has the flags of data too; its short help is one screen.
-    let whole = Cli::command().mut_subcommand("sweep", |sweep| {
-        sweep.mut_args(|arg| match arg.get_help_heading() {
-            Some("Data") => arg.hide_short_help(true),
-            _ => arg,
-        })
-    });
+    let whole = help::arranged(Cli::command());
     names.into_iter().fold(whole, hide)
 }
 

@@ -7,6 +7,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -126,10 +127,32 @@ pub fn one_line(text: &str) -> String {
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether to colour what goes to that stream: a terminal, and no `NO_COLOR`.
+/// `--color`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal without `NO_COLOR`.
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Never.
+    Never,
+}
+
+static COLOR: OnceLock<Color> = OnceLock::new();
+
+/// Says for the rest of the program whether to colour; the first call counts.
+pub fn set_color(color: Color) {
+    let _ = COLOR.set(color);
+}
+
+/// Whether to colour what goes to that stream.
 fn coloured(stream: &impl IsTerminal) -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    is_capable(stream) && unset("NO_COLOR")
+    match COLOR.get().unwrap_or(&Color::Auto) {
+        Color::Auto => is_capable(stream) && unset("NO_COLOR"),
+        Color::Always => true,
+        Color::Never => false,
+    }
 }
 
 /// Whether that stream is a terminal that knows more than to print.

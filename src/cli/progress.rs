@@ -32,6 +32,7 @@ enum Style {
 pub struct Progress {
     style: Style,
     json: bool,
+    verbose: bool,
     bar: Option<ProgressBar>,
     /// When the bar or the last step event was last shown.
     shown: Option<Instant>,
@@ -60,6 +61,7 @@ impl Progress {
         Self {
             style,
             json: context.json,
+            verbose: context.verbose,
             bar: None,
             shown: None,
             begun: Instant::now(),
@@ -76,6 +78,13 @@ impl Progress {
     pub fn say(&self, text: &str) {
         if self.style != Style::Quiet {
             self.print(text);
+        }
+    }
+
+    /// A line on what was decided and why, under `--verbose`.
+    pub fn explain(&self, text: impl FnOnce() -> String) {
+        if self.verbose {
+            self.print(&text());
         }
     }
 

@@ -89,7 +89,7 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
-    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    #[arg(long, short, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Continue the run in --out, or the newest unfinished one in runs/
     #[arg(long, help_heading = "Run")]

@@ -53,7 +53,7 @@ pub struct Args {
     /// What the network was given, and what it answered: two .npy files, or one safetensors file
     /// with the tensors `inputs` and `logits`. Inputs are (N, channels, height, width), bytes or
     /// the numbers that entered the network; another answer than those logits is refused
-    #[arg(long, value_name = "FILE", num_args = 1..=2, help_heading = "Network")]
+    #[arg(long, value_name = "FILE", num_args = 1..=2, help_heading = "Check")]
     check: Vec<PathBuf>,
     /// Mean of the pixels, divided by 255, that the network was trained with; one number, or one
     /// for each channel
@@ -77,7 +77,7 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
-    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    #[arg(long, short, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Replace the run that --out holds
     #[arg(long, help_heading = "Run")]
