@@ -18,7 +18,10 @@ const MAIN: [(&str, &str); 16] = [
     ("seed", "Of weights, split, order and noise [default: 1]"),
     ("optimizer", "sgd, adam or adamw [default: sgd]"),
     ("lr", "Learning rate, or its peak [default: 0.1]"),
-    ("lr-schedule", "constant, step, cosine, one-cycle or plateau"),
+    (
+        "lr-schedule",
+        "constant, step, cosine, one-cycle or plateau",
+    ),
     ("anneal", "The slope: none, linear, exp, step or cosine"),
     ("dataset", "auto, mnist, digits, omniglot, files, ..."),
     ("data", "Folder or file of the images"),
@@ -55,8 +58,13 @@ const SHARED: &str = "Everywhere: --isa, --threads, -v, -q, --color, --json (see
 
 /// The command with short and long help told apart, and what is shared said once.
 pub fn arranged(command: Command) -> Command {
-    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().into()).collect();
-    names.into_iter().fold(command, |whole, name| whole.mut_subcommand(name, sub))
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|c| c.get_name().into())
+        .collect();
+    names
+        .into_iter()
+        .fold(command, |whole, name| whole.mut_subcommand(name, sub))
 }
 
 fn sub(command: Command) -> Command {
@@ -95,7 +103,10 @@ fn shortened(arg: Arg) -> Arg {
         None => text.clone(),
     };
     let values = arg.get_possible_values();
-    let values: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+    let values: Vec<&str> = values
+        .iter()
+        .map(clap::builder::PossibleValue::get_name)
+        .collect();
     let takes_value = arg.get_action().takes_values();
     if takes_value && !values.is_empty() && !arg.is_hide_possible_values_set() {
         whole += &format!("\n\n[possible values: {}]", values.join(", "));
@@ -128,8 +139,14 @@ mod tests {
     fn a_clause_ends_where_a_reader_would_stop() {
         for (text, short) in [
             ("Optimiser [default: sgd]", "Optimiser"),
-            ("How binary units fire. det: [x > 0]", "How binary units fire"),
-            ("Few-shot: the classes, as a folder; or", "Few-shot: the classes, as a folder"),
+            (
+                "How binary units fire. det: [x > 0]",
+                "How binary units fire",
+            ),
+            (
+                "Few-shot: the classes, as a folder; or",
+                "Few-shot: the classes, as a folder",
+            ),
         ] {
             assert_eq!(first_clause(text), short);
         }
@@ -149,7 +166,10 @@ mod tests {
             for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
                 let Some(flag) = arg.get_long() else { continue };
                 let flag = format!("--{flag}");
-                assert!(long.contains(&flag) != root.contains(&format!("{flag} ")), "{name} {flag}");
+                assert!(
+                    long.contains(&flag) != root.contains(&format!("{flag} ")),
+                    "{name} {flag}"
+                );
             }
         }
     }

@@ -13,8 +13,9 @@ use bnn_cpu::train::{
 };
 use serde_json::json;
 
+use super::aligned::{Align, Table};
 use super::flags::{self, UnitArgs};
-use super::output::{self, Align, Table, grouped, loss, percent};
+use super::output::{self, grouped, loss, percent};
 use super::recipe::Stated;
 use super::{Context, Failure, Outcome, result, weights};
 

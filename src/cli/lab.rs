@@ -58,7 +58,12 @@ pub struct Args {
     estimators: Option<String>,
     /// Only parameters whose name begins with one of these, separated by commas
     /// [default: those below the last binary layer]
-    #[arg(long, value_name = "LIST", help_heading = "Lab", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "LIST",
+        help_heading = "Lab",
+        hide_short_help = true
+    )]
     layers: Option<String>,
     /// Images of the batch, from the training images
     #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Lab")]
@@ -69,15 +74,32 @@ pub struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(PARTS as u64..))]
     draws: usize,
     /// Draws before those, in which baselines and control variates settle
-    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Lab", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        help_heading = "Lab",
+        hide_short_help = true
+    )]
     warm_up: usize,
     /// The unbiased estimator of the reference run [default: local-expectation for
     /// --binary last, else reinforce:loo:16, with local-expectation over the last layer
     /// where the network has more; with the hard sigmoid muprop]
-    #[arg(long, value_name = "CONTENDER", help_heading = "Lab", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "CONTENDER",
+        help_heading = "Lab",
+        hide_short_help = true
+    )]
     reference: Option<String>,
     /// Its draws
-    #[arg(long, value_name = "N", default_value_t = 2000, help_heading = "Lab", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2000,
+        help_heading = "Lab",
+        hide_short_help = true
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(PARTS as u64..))]
     reference_draws: usize,
     /// The reference is the exact gradient, over all outcomes of at most 12 bits
@@ -89,7 +111,13 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", value_parser = until, help_heading = "Lab", hide_short_help = true)]
     until: Option<f64>,
     /// With --until: at most N times --draws and N times --reference-draws
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Lab", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        help_heading = "Lab",
+        hide_short_help = true
+    )]
     #[arg(requires = "until", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     most: usize,
     /// A training with each contender instead of one with ST's, and the variance of its
@@ -106,7 +134,13 @@ pub struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     every: Option<usize>,
     /// Folder of the record and the figures
-    #[arg(long, short, value_name = "DIR", default_value = "lab", help_heading = "Lab")]
+    #[arg(
+        long,
+        short,
+        value_name = "DIR",
+        default_value = "lab",
+        help_heading = "Lab"
+    )]
     out: PathBuf,
     /// Draw the figures of the record in --out again; measure nothing
     #[arg(long, help_heading = "Lab")]

@@ -9,6 +9,7 @@
 //! A program that has estimators or layers of its own is all of this with one call,
 //! [`main_with`]; `examples/own_program.rs` is one.
 
+mod aligned;
 mod completions;
 mod curve;
 mod data;
@@ -132,17 +133,44 @@ struct Global {
     #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_parser = PossibleValuesParser::new(Isa::ALL.map(Isa::name)))]
     isa: Option<String>,
     /// Threads to work on; results do not depend on them [default: all cores]
-    #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_name = "N")]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        hide_long_help = true,
+        value_name = "N"
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
     /// Say what was decided, and why: kernels, threads, data
-    #[arg(long, short, global = true, hide_short_help = true, hide_long_help = true, conflicts_with = "quiet")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        hide_short_help = true,
+        hide_long_help = true,
+        conflicts_with = "quiet"
+    )]
     verbose: bool,
     /// No progress; only results, warnings and errors
-    #[arg(long, short, global = true, hide_short_help = true, hide_long_help = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        hide_short_help = true,
+        hide_long_help = true
+    )]
     quiet: bool,
     /// Whether to colour what is written [default: auto, on a terminal without $NO_COLOR]
-    #[arg(long, global = true, hide_short_help = true, hide_long_help = true, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        hide_long_help = true,
+        value_name = "WHEN",
+        value_enum,
+        hide_possible_values = true
+    )]
     color: Option<output::Color>,
     /// Results and events as JSON, one object a line, on the standard output
     #[arg(long, global = true, hide_short_help = true, hide_long_help = true)]
@@ -222,7 +250,10 @@ impl Context {
 
 /// Which kernels work, on how many threads, and why those.
 fn kernels_and_threads(global: &Global, context: &Context, threads: usize) -> String {
-    let has: Vec<&str> = kernels::Isa::available().into_iter().map(kernels::Isa::name).collect();
+    let has: Vec<&str> = kernels::Isa::available()
+        .into_iter()
+        .map(kernels::Isa::name)
+        .collect();
     let isa = match (&global.isa, std::env::var_os("BNN_CPU_ISA")) {
         (Some(_), _) => "as --isa says".to_string(),
         (None, Some(set)) if !set.is_empty() => "as $BNN_CPU_ISA says".to_string(),

@@ -170,6 +170,13 @@ pub fn redraws() -> bool {
     is_capable(&std::io::stderr())
 }
 
+/// Columns of the terminal behind the standard output; `None` where it is a file or a pipe.
+pub fn columns() -> Option<usize> {
+    let size = console::Term::stdout().size_checked();
+    size.filter(|_| std::io::stdout().is_terminal())
+        .map(|(_, columns)| columns.into())
+}
+
 /// Columns and lines of the terminal behind the standard error.
 pub fn terminal_size() -> (usize, usize) {
     let size = console::Term::stderr().size_checked();
@@ -235,90 +242,6 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// How a column is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Align {
-    /// Words.
-    Left,
-    /// Numbers.
-    Right,
-}
-
-/// A table of aligned columns, two spaces apart.
-#[derive(Debug)]
-pub struct Table {
-    aligns: Vec<Align>,
-    rows: Vec<Vec<String>>,
-    /// The least width of each column.
-    least: Vec<usize>,
-    /// Rows from here on are totals, set off by a rule.
-    foot: Option<usize>,
-}
-
-impl Table {
-    /// A table with those column heads.
-    pub fn new(heads: &[(&str, Align)]) -> Self {
-        Self {
-            aligns: heads.iter().map(|head| head.1).collect(),
-            rows: vec![heads.iter().map(|head| head.0.to_string()).collect()],
-            least: vec![0; heads.len()],
-            foot: None,
-        }
-    }
-
-    /// Adds a row. A cell that spans lines would be more than one.
-    pub fn row(&mut self, cells: Vec<String>) {
-        self.rows
-            .push(cells.iter().map(|cell| clean(cell)).collect());
-    }
-
-    /// Makes a column at least that wide.
-    pub fn least(&mut self, column: usize, width: usize) {
-        self.least[column] = width;
-    }
-
-    /// What follows is set off.
-    pub fn rule(&mut self) {
-        self.foot = Some(self.rows.len());
-    }
-
-    /// Writes it to the standard output.
-    pub fn print(&self) -> Outcome {
-        for (i, text) in self.lines().iter().enumerate() {
-            match i {
-                0 => line(&bold(text))?,
-                _ => line(text)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Its lines, without trailing blanks.
-    pub fn lines(&self) -> Vec<String> {
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            let widest = cells.map(|cell| cell.chars().count()).max();
-            widest.unwrap_or(0).max(self.least[column])
-        };
-        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
-        let mut lines = Vec::new();
-        for (i, row) in self.rows.iter().enumerate() {
-            if self.foot == Some(i) {
-                lines.push("-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
-            }
-            let cells = row.iter().zip(&self.aligns).zip(&widths);
-            let cells: Vec<String> = cells
-                .map(|((cell, align), &width)| match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
-                })
-                .collect();
-            lines.push(cells.join("  ").trim_end().to_string());
-        }
-        lines
-    }
-}
-
 /// Lines of a name and what it stands for, aligned.
 pub fn pairs(pairs: &[(&str, String)]) -> Outcome {
     let width = pairs.iter().map(|pair| pair.0.len()).max().unwrap_or(0);
@@ -331,25 +254,6 @@ pub fn pairs(pairs: &[(&str, String)]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_aligned_and_totals_set_off() {
-        let mut table = Table::new(&[("layer", Align::Left), ("n", Align::Right)]);
-        table.row(vec!["a".into(), "1,000".into()]);
-        table.rule();
-        table.row(vec!["total".into(), "7".into()]);
-        assert_eq!(
-            table.lines(),
-            [
-                "layer      n",
-                "a      1,000",
-                "------------",
-                "total      7"
-            ]
-        );
-        table.least(1, 9);
-        assert_eq!(table.lines()[1], "a          1,000");
-    }
 
     #[test]
     fn numbers_read_well() {
@@ -385,9 +289,6 @@ mod tests {
             warning(EVIL).shown(true),
             format!("\u{1b}[1;33mwarning\u{1b}[0m: {clean_text}")
         );
-        let mut table = Table::new(&[("name", Align::Left), ("n", Align::Right)]);
-        table.row(vec![EVIL.into(), "1".into()]);
-        assert_eq!(table.lines()[1], format!("{clean_text}  1"));
         assert_eq!(one_line(EVIL), "a [31m 2J b");
         // Text of every language, and signs of ours, are left alone.
         for text in ["epoch 3/10 ▁▂█ ± µ", "数字 عدد רִקמָה 👩\u{200d}💻"] {

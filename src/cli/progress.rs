@@ -2,6 +2,7 @@
 //! an epoch elsewhere, a JSON object an event under `--json`, nothing under
 //! `--quiet`. Warnings are always shown.
 
+use std::iter;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ use super::{Context, Outcome};
 
 /// Time between two drawings of a bar.
 const REDRAW: Duration = Duration::from_millis(80);
+
+/// How long a training works before it is said how long it will.
+const ETA_AFTER: Duration = Duration::from_secs(2);
 
 /// Time between two step events under `--json`.
 const STEP_EVENT: Duration = Duration::from_secs(1);
@@ -276,7 +280,11 @@ impl Progress {
                 value["event"] = json!("epoch");
                 value["best"] = json!(best);
                 self.emit(value);
-                self.say(&epoch_line(record, self.epochs, best));
+                let columns = match self.style {
+                    Style::Bars => output::terminal_size().0,
+                    _ => usize::MAX,
+                };
+                self.say(&epoch_line(record, self.epochs, best, columns));
             }
             Event::Warning(text) => {
                 if let Err(failure) = self.warn(&text) {
@@ -334,8 +342,14 @@ impl Progress {
             }));
             return;
         }
-        let rate = (done - before) as f64 / self.begun.elapsed().as_secs_f64();
+        let elapsed = self.begun.elapsed();
+        let rate = (done - before) as f64 / elapsed.as_secs_f64();
         let left = (self.steps - done.min(self.steps)) as f64 / rate.max(f64::MIN_POSITIVE);
+        // A few steps say nothing of hours.
+        let left = match elapsed >= ETA_AFTER {
+            true => duration(left),
+            false => "-".into(),
+        };
         if self.bar.is_none() {
             self.open_bar(steps as u64, "{wide_msg}");
         }
@@ -347,7 +361,7 @@ impl Progress {
                 curve: &self.losses,
                 rest: &[
                     format!("accuracy {}", percent(accuracy)),
-                    format!("ETA {}", duration(left)),
+                    format!("ETA {left}"),
                     format!("{} img/s", grouped(img_per_s as usize)),
                 ],
             };
@@ -372,22 +386,44 @@ fn width(n: usize) -> usize {
     n.to_string().len()
 }
 
-/// One epoch in one line.
-fn epoch_line(r: &EpochRecord, epochs: usize, best: bool) -> String {
+/// One epoch in one line of at most `columns` characters, where that can be: what is known from
+/// the settings is left out first.
+fn epoch_line(r: &EpochRecord, epochs: usize, best: bool, columns: usize) -> String {
+    let train = format!(
+        "train {} {:>7}",
+        loss(r.train_loss),
+        percent(r.train_accuracy)
+    );
     let validation = match (r.val_loss, r.val_accuracy) {
-        (Some(l), Some(a)) => format!("  validation {} {:>7}", loss(l), percent(a)),
+        (Some(l), Some(a)) => format!("validation {} {:>7}", loss(l), percent(a)),
         _ => String::new(),
     };
-    format!(
-        "epoch {:>w$}/{epochs}  train {} {:>7}{validation}  slope {:.3}  lr {:.2e}  {} img/s  {}{}",
-        r.epoch,
-        loss(r.train_loss),
-        percent(r.train_accuracy),
-        r.slope,
-        r.lr,
-        grouped(r.img_per_s as usize),
-        duration(r.seconds),
-        if best { "  best" } else { "" },
-        w = width(epochs)
-    )
+    let speed = format!("{} img/s", grouped(r.img_per_s as usize));
+    // Each with its rank: the highest is left out first.
+    let parts = [
+        (
+            0,
+            format!("epoch {:>w$}/{epochs}", r.epoch, w = width(epochs)),
+        ),
+        (1, train),
+        (0, validation),
+        (4, format!("slope {:.3}", r.slope)),
+        (3, format!("lr {:.2e}", r.lr)),
+        (2, speed),
+        (2, duration(r.seconds)),
+        (0, if best { "best".into() } else { String::new() }),
+    ];
+    let line = |most: u8| {
+        let kept = parts
+            .iter()
+            .filter(|(rank, text)| *rank <= most && !text.is_empty());
+        let kept: Vec<&str> = kept.map(|(_, text)| &**text).collect();
+        kept.join("  ")
+    };
+    let fits = |line: &String| line.chars().count() <= columns;
+    let narrower = (0..4).rev().map(line);
+    iter::once(line(4))
+        .chain(narrower)
+        .find(fits)
+        .unwrap_or_else(|| line(0))
 }

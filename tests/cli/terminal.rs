@@ -203,3 +203,74 @@ fn results_are_bold_on_a_terminal_alone() {
         );
     }
 }
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let place = Place::new();
+    let train = [&small("run", "2")[..], &["--model", "mlp"]].concat();
+    let commands: [&[&str]; 11] = [
+        &train,
+        &["eval", "run"],
+        &["inspect", "seed-net"],
+        &["inspect", "omniglot-mixed"],
+        &["inspect", "few-shot-encoder"],
+        &["inspect", "run"],
+        &["inspect", "run/best.safetensors"],
+        &["estimators"],
+        &["data", "list"],
+        &["train", "-h"],
+        &["-h"],
+    ];
+    for columns in [80, 120] {
+        for args in commands {
+            let args = match args[0] {
+                "train" if columns == 120 && args.len() > 2 => [args, &["--force"]].concat(),
+                _ => args.to_vec(),
+            };
+            let text = on_terminal(command(&place, &args, "xterm", false), columns);
+            let wide = widest(&text);
+            assert!(
+                wide <= usize::from(columns),
+                "{args:?}: {wide} columns\n{text}"
+            );
+        }
+    }
+    // What is narrower there is whole in a pipe.
+    let piped = place.good(&["inspect", "seed-net"]).out;
+    assert!(piped.contains("1-bit params") && piped.contains("stride 1, padding 2, border 0"));
+}
+
+#[test]
+fn colours_are_as_asked_for() {
+    let place = Place::new();
+    let inspect = |when: &'static str| ["inspect", "mlp", "--color", when];
+    let never = on_terminal(command(&place, &inspect("never"), "xterm", false), 80);
+    assert_eq!(styles(&never), 0, "{never}");
+    let auto = on_terminal(command(&place, &inspect("auto"), "xterm", false), 80);
+    assert!(styles(&auto) > 0, "{auto}");
+    let always = place.good(&inspect("always")).out;
+    assert!(styles(&always) > 0, "{always}");
+    assert_eq!(styles(&place.good(&inspect("auto")).out), 0);
+}
+
+#[test]
+fn decisions_are_explained_when_asked_for() {
+    let place = Place::new();
+    let args = [
+        &small("run", "1")[..],
+        &["--model", "mlp", "--threads", "1", "-v"],
+    ]
+    .concat();
+    let ended = place.good(&args);
+    for what in [
+        "kernels: ",
+        "threads: 1, as --threads says",
+        "data: ",
+        "names data",
+    ] {
+        assert!(ended.err.contains(what), "{what}: {}", ended.err);
+    }
+    let quiet = place.good(&[&small("b", "1")[..], &["--model", "mlp"]].concat());
+    assert!(!quiet.err.contains("kernels: "), "{}", quiet.err);
+    place.bad(&["inspect", "mlp", "-v", "-q"], 2, "--quiet");
+}

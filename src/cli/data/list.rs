@@ -8,8 +8,9 @@ use bnn_cpu::data::{self, DatasetChoice, digits, mnist, omniglot, public};
 use bnn_cpu::files;
 use serde_json::json;
 
+use super::super::aligned::{Align, Table};
 use super::super::data_args::data_env;
-use super::super::output::{self, Align, Table};
+use super::super::output;
 use super::super::{Context, Outcome};
 
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,8 @@ use bnn_cpu::seal::sha256;
 use bnn_cpu::{Error, bounded};
 use serde_json::json;
 
-use super::super::output::{self, Align, Table, grouped, percent};
+use super::super::aligned::{Align, Table};
+use super::super::output::{self, grouped, percent};
 use super::super::places;
 use super::classifier::{BATCH, Classifier, Source};
 use super::show::Answer;

@@ -7,7 +7,8 @@ use bnn_cpu::kernels::Engine;
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::output::{self, Align, Table, grouped};
+use super::super::aligned::{Align, Table};
+use super::super::output::{self, grouped};
 use super::super::{Context, Outcome};
 use super::classifier::{Classifier, Source};
 use super::inputs::Images;

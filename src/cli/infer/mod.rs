@@ -17,8 +17,9 @@ use bnn_cpu::model::verify;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
+use super::aligned::{Align, Table};
 use super::data_args::RunDataArgs;
-use super::output::{self, Align, Table, grouped, loss, percent};
+use super::output::{self, grouped, loss, percent};
 use super::progress::Progress;
 use super::{Context, Failure, Outcome};
 use classifier::{BATCH, Classifier, Source};

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::super::Outcome;
-use super::super::output::{self, Align, Table};
+use super::super::aligned::{Align, Table};
+use super::super::output;
 use super::inputs::Images;
 
 /// One image's answer.

@@ -4,7 +4,8 @@
 use bnn_cpu::lab::{Figures, Measured, Point, Record, Spread, Trajectory, error_of_root};
 use serde_json::json;
 
-use super::super::output::{self, Align, Table};
+use super::super::aligned::{Align, Table};
+use super::super::output;
 use super::super::{Context, Outcome};
 use super::Args;
 

@@ -46,7 +46,13 @@ pub struct CellArgs {
     #[arg(long)]
     pub render: bool,
     /// Folder of the tables and records
-    #[arg(long, short = 'o', visible_alias = "out", default_value = "results", value_name = "DIR")]
+    #[arg(
+        long,
+        short = 'o',
+        visible_alias = "out",
+        default_value = "results",
+        value_name = "DIR"
+    )]
     pub results: PathBuf,
 }
 

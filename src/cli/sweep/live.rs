@@ -9,24 +9,25 @@ use bnn_cpu::study::{Cell, CellEvent, Finish, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::super::output::{self, Align};
+use super::super::aligned::Align;
+use super::super::output;
 use super::super::{Context, Outcome};
 
 /// The rows of a table in columns as wide as they will be when all seeds are there: those of
 /// a sweep, or of a suite beside published figures.
-pub fn rows(table: &Table, of_sweep: bool) -> output::Table {
+pub fn rows(table: &Table, of_sweep: bool) -> super::super::aligned::Table {
     match of_sweep {
         true => rows_of_sweep(table),
         false => rows_of_suite(table),
     }
 }
 
-fn rows_of_sweep(table: &Table) -> output::Table {
+fn rows_of_sweep(table: &Table) -> super::super::aligned::Table {
     let (accuracy, loss) = match table.validation {
         true => ("validation accuracy %", "validation loss"),
         false => ("test accuracy %", "test loss"),
     };
-    let mut shown = output::Table::new(&[
+    let mut shown = super::super::aligned::Table::new(&[
         ("row", Align::Left),
         ("n", Align::Right),
         (accuracy, Align::Right),
@@ -52,8 +53,8 @@ fn rows_of_sweep(table: &Table) -> output::Table {
     shown
 }
 
-fn rows_of_suite(table: &Table) -> output::Table {
-    let mut shown = output::Table::new(&[
+fn rows_of_suite(table: &Table) -> super::super::aligned::Table {
+    let mut shown = super::super::aligned::Table::new(&[
         ("row", Align::Left),
         ("seeds", Align::Right),
         ("accuracy %", Align::Right),
