@@ -268,12 +268,12 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "layer  kind                    float",
-                "                           mult-adds",
-                "conv1  conv 5x5, stride      313,600",
+                "layer  kind                  float",
+                "                         mult-adds",
+                "conv1  conv 5x5, stride    313,600",
                 "       1, padding 2",
-                "------------------------------------",
-                "total                        313,600"
+                "----------------------------------",
+                "total                      313,600"
             ]
         );
         assert_eq!(heads, 2);

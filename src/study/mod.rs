@@ -16,6 +16,7 @@ pub mod spread;
 pub mod suite;
 mod sweep;
 pub mod table;
+pub mod tables;
 mod tidy;
 pub mod timing;
 pub mod written;

@@ -1,12 +1,12 @@
 //! `bnn-cpu data show`: a picture of samples.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::augment::Scratch;
-use bnn_cpu::data::contact_sheet::contact_sheet;
+use bnn_cpu::data::contact_sheet::{ContactSheet, contact_sheet};
 use bnn_cpu::data::{Augment, Ground, Split};
-use bnn_cpu::files::write_atomic_bytes;
+use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use serde_json::json;
 
@@ -28,6 +28,10 @@ pub struct Args {
     /// Where to write the picture
     #[arg(long, short, value_name = "FILE.png", default_value = "samples.png")]
     out: PathBuf,
+    /// Instead of one picture, write each image as a PNG into this folder, with a sub-folder for
+    /// each class, as --data and --support read them
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "columns", "scale"])]
+    folder: Option<PathBuf>,
     /// Which images
     #[arg(long, default_value = "train", value_parser = ["train", "test"])]
     split: String,
@@ -54,7 +58,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Outcome {
-    places::file("--out", &args.out)?;
+    match &args.folder {
+        Some(folder) => places::folder(folder)?,
+        None => places::file("--out", &args.out)?,
+    }
     let mut progress = Progress::new(context);
     let dataset = args.data.load(&mut progress)?;
     let split = match args.split.as_str() {
@@ -71,27 +78,77 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
     }
     let last = split.len().min(args.first.saturating_add(args.count));
     let indices: Vec<usize> = (args.first..last).collect();
-    let png = if args.augment == Augment::None {
-        contact_sheet(split, &indices, args.columns, args.scale)?.to_png()?
-    } else {
-        let varied = varied(split, &Ground::of(&dataset.train), &indices, args)?;
-        let all: Vec<usize> = (0..varied.len()).collect();
-        contact_sheet(&varied, &all, args.columns, args.scale)?.to_png()?
+    let varied = match args.augment {
+        Augment::None => None,
+        _ => Some(varied(split, &Ground::of(&dataset.train), &indices, args)?),
     };
-    write_atomic_bytes(&args.out, &png)?;
+    let (split, indices) = match &varied {
+        Some(varied) => (varied, (0..varied.len()).collect()),
+        None => (split, indices),
+    };
+    let to = match &args.folder {
+        Some(folder) => {
+            write_each(split, &indices, args.first, &dataset.class_names, folder)?;
+            folder
+        }
+        None => {
+            let png = contact_sheet(split, &indices, args.columns, args.scale)?.to_png()?;
+            write_atomic_bytes(&args.out, &png)?;
+            &args.out
+        }
+    };
     let count = indices.len();
     if context.json {
         return output::json(&json!({
-            "event": "shown", "file": output::path(&args.out), "dataset": dataset.name,
+            "event": "shown", "file": output::path(to), "dataset": dataset.name,
             "split": args.split, "first": args.first, "count": count,
         }));
     }
     output::line(&format!(
         "{}: {count} {} images of {}",
-        args.out.display(),
+        to.display(),
         args.split,
         dataset.name
     ))
+}
+
+/// Writes each of the images as `DIR/CLASS/NUMBER.png`; its number is that in the set.
+fn write_each(
+    split: &Split,
+    indices: &[usize],
+    first: usize,
+    names: &[String],
+    folder: &Path,
+) -> Outcome {
+    let (height, width, depth) = split.shape();
+    let channels = if depth == 3 { 3 } else { 1 };
+    for (at, &i) in indices.iter().enumerate() {
+        let class = split.label(i) as usize;
+        let class = match names.get(class) {
+            Some(name) => name.replace(|c: char| !is_plain(c), "_"),
+            None => class.to_string(),
+        };
+        let folder = folder.join(class);
+        create_folder(&folder)?;
+        let pixels = split.image(i).chunks_exact(depth);
+        let picture = ContactSheet {
+            width,
+            height,
+            channels,
+            pixels: pixels
+                .flat_map(|pixel| &pixel[..channels])
+                .copied()
+                .collect(),
+        };
+        let file = folder.join(format!("{:05}.png", first + at));
+        write_atomic_bytes(&file, &picture.to_png()?)?;
+    }
+    Ok(())
+}
+
+/// What a name of a folder may have in it: names of classes come from files.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_')
 }
 
 /// The samples `indices` as the first epoch of a run would see them.

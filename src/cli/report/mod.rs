@@ -11,6 +11,7 @@ use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::page::{Layers, Report, Subject};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
+use bnn_cpu::study::tables;
 use bnn_cpu::train::{Provenance, RunFolder};
 use serde_json::json;
 
@@ -169,10 +170,15 @@ impl Args {
                 None => {}
             }
         }
+        let name = tables::names().find(|name| input.as_os_str() == *name);
+        if let Some((name, text)) = name.and_then(|name| Some((name, tables::text(name)?))) {
+            return Ok(Source::OfProgram(name, text));
+        }
         Err(Failure::usage(format!(
-            "{}: no such run or table; name a run's folder, a table's .json file, or a table in {}",
+            "{}: no such run or table; name a run's folder, a table's .json file, a table in {}, or one that comes with the program: {}",
             input.display(),
-            self.results.display()
+            self.results.display(),
+            tables::names().collect::<Vec<_>>().join(", ")
         )))
     }
 

@@ -17,6 +17,8 @@ pub enum Source {
     Run(PathBuf),
     /// A table's JSON file.
     Table(PathBuf),
+    /// A table that comes with the program, and its text.
+    OfProgram(&'static str, &'static str),
 }
 
 /// All of them, read.
@@ -37,7 +39,8 @@ impl Sources {
     pub fn add(&mut self, source: Source, runs: &Path) -> Outcome {
         match source {
             Source::Run(path) => self.add_run(&path),
-            Source::Table(path) => self.add_table(&path, runs),
+            Source::Table(path) => self.add_table(&path, &bounded::text(&path)?, runs),
+            Source::OfProgram(name, text) => self.add_table(Path::new(name), text, runs),
         }
     }
 
@@ -76,8 +79,8 @@ impl Sources {
         Ok(())
     }
 
-    fn add_table(&mut self, path: &Path, runs: &Path) -> Outcome {
-        let table = Table::parse(&bounded::text(path)?, path)?;
+    fn add_table(&mut self, path: &Path, text: &str, runs: &Path) -> Outcome {
+        let table = Table::parse(text, path)?;
         let stem = path.file_stem().unwrap_or_default();
         let cells = path
             .parent()
