@@ -205,9 +205,9 @@ impl DataArgs {
             None | Some(DatasetChoice::Auto) => own,
             Some(given) => given,
         };
-        let args = match choice.needs_files() {
-            true => self.or_as(record.source.as_ref()),
-            false => self.clone(),
+        let args = match choice == DatasetChoice::Digits {
+            true => self.clone(),
+            false => self.or_as(record.source.as_ref()),
         };
         let has_place = choice == DatasetChoice::Omniglot;
         if choice.needs_files() && !has_place && args.data.is_none() && data_env().is_none() {

@@ -24,6 +24,7 @@ mod import;
 pub mod infer;
 mod inspect;
 mod lab;
+mod man;
 mod model_args;
 #[doc(hidden)]
 pub mod output;
@@ -199,6 +200,7 @@ enum Command {
     #[command(subcommand)]
     Data(data::Command),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -222,6 +224,7 @@ impl Command {
             Self::Verify(args) => verify::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Completions(args) => completions::run(args),
+            Self::Man(args) => man::run(&args, context),
         }
     }
 }

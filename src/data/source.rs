@@ -154,7 +154,12 @@ fn find_or_fetch(
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Dataset> {
     if let Some(found) = mnist::find_below(base, data_dir, env)? {
-        return mnist::load(&found);
+        let dataset = mnist::load(&found)?;
+        // Other places are looked at again by themselves.
+        return Ok(match data_dir {
+            Some(place) => dataset.read_from(source(place, Options::default())),
+            None => dataset,
+        });
     }
     let folder = base.join(mnist::FOLDERS[0]);
     download::download(&folder, mirror, events)?;

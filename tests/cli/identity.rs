@@ -530,3 +530,24 @@ fn the_built_in_digits_are_called_so_by_every_command() {
         assert_eq!(event["dataset"], name);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_on_mnist_finds_its_folder_again() {
+    let Some(folder) = std::env::var_os("BNN_CPU_DATA").filter(|v| !v.is_empty()) else {
+        eprintln!("left out: needs MNIST in $BNN_CPU_DATA");
+        return;
+    };
+    let place = Place::new();
+    std::os::unix::fs::symlink(&folder, place.path("mnist")).unwrap();
+    let train = "train --data mnist --model mlp --epochs 1 --batch 512 --out run";
+    place.good(&train.split(' ').collect::<Vec<_>>());
+    let without = |args: &[&str]| {
+        let mut command = place.command(args);
+        command.env("BNN_CPU_MIRROR", "http://127.0.0.1:9/");
+        crate::common::ended(command.output().unwrap())
+    };
+    let ended = without(&["eval", "run"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("MNIST"), "{}", ended.out);
+}

@@ -75,6 +75,7 @@ const COMMANDS: &[&str] = &[
     "table --suite mlp --rows none --seeds 1 --epochs 1 --dataset idx --data data",
     "sweep --model mlp --lr 0.1,0.01 --seeds 1 --epochs 1 --dataset idx --data data --validation-only",
     "verify run results",
+    "man -o man",
     "data list",
     "data verify --dataset idx --data data",
     "data show --dataset idx --data data -o sheet.png",

@@ -51,7 +51,8 @@ def unknown(program: str, command: str) -> list[str]:
     if not path:
         return words[:1]
     told = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True)
-    flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", told.stdout))
+    shared = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
+    flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", told.stdout + shared.stdout))
     return [w for w in words if w.startswith("-") and w.split("=")[0] not in flags]
 
 

@@ -197,16 +197,37 @@ fn named(fault: Fault, path: &Path) -> Error {
     }
 }
 
-/// The pictures of a folder, by name: files that are named as pictures or are such.
+/// The pictures of a folder and of the folders in it, by name: files that are named as pictures
+/// or are such.
 fn pictures(folder: &Path) -> Outcome<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
     let mut found = Vec::new();
+    collect(folder, DEEPEST, &mut found)?;
+    if found.is_empty() {
+        let what = "holds no PNG or JPEG picture; name a folder that does";
+        return Err(Error::data(folder, what).into());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Folders within folders that are looked into; a link to a folder above would have no end.
+const DEEPEST: usize = 8;
+
+fn collect(folder: &Path, deepest: usize, found: &mut Vec<PathBuf>) -> Outcome {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
     for entry in entries {
-        let path = entry.map_err(Error::io("read", folder))?.path();
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let path = entry.path();
+        let linked = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let named = raster::is_named_picture(&name);
         let meant = match files::look(&path)? {
-            Some(there) if there.is_dir() => false,
+            Some(there) if there.is_dir() => {
+                if !linked && deepest > 0 {
+                    collect(&path, deepest - 1, found)?;
+                }
+                false
+            }
             Some(there) => named || there.is_file() && starts_as_picture(&path)?,
             // A link that leads nowhere is named when it is opened.
             None => named,
@@ -215,12 +236,7 @@ fn pictures(folder: &Path) -> Outcome<Vec<PathBuf>> {
             found.push(path);
         }
     }
-    if found.is_empty() {
-        let what = "holds no PNG or JPEG picture; name a folder that does";
-        return Err(Error::data(folder, what).into());
-    }
-    found.sort();
-    Ok(found)
+    Ok(())
 }
 
 fn starts_as_picture(path: &Path) -> Outcome<bool> {
