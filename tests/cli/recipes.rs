@@ -106,3 +106,71 @@ fn words_that_others_use_are_understood() {
     let config = place.json("run/config.json").to_string();
     assert!(config.contains(r#""mode":"stoch""#), "{config}");
 }
+
+/// The optimiser and the samples of a run that was trained by those flags, and what was said.
+fn settings(flags: &[&str]) -> (String, u64, String) {
+    let place = Place::new();
+    let small = [
+        "train",
+        "--dataset",
+        "idx",
+        "--data",
+        "data",
+        "--model",
+        "mlp",
+    ];
+    let rest = ["--epochs", "1", "--mode", "stoch", "--out", "run"];
+    let ended = place.good(&[&small[..], &rest, flags].concat());
+    let config = place.json("run/config.json");
+    let name = config["optimiser"]["name"].as_str().unwrap().to_string();
+    (name, config["samples"].as_u64().unwrap(), ended.err)
+}
+
+#[test]
+fn an_estimator_takes_its_own_recipe_where_nothing_is_given() {
+    let (optimiser, samples, said) = settings(&["--estimator", "reinforce"]);
+    assert_eq!((&*optimiser, samples), ("adam", 4));
+    assert!(said.contains("the recipe estimator-reinforce"), "{said}");
+    // Straight-through follows the reference protocol, as do runs that are told to.
+    for flags in [&[][..], &["--estimator", "st"]] {
+        let (optimiser, _, said) = settings(flags);
+        assert_eq!(optimiser, "sgd");
+        assert!(!said.contains("recipe"), "{said}");
+    }
+    let reference = ["--estimator", "reinforce", "--protocol", "reference"];
+    assert_eq!(settings(&reference).0, "sgd");
+    let tuned = ["--estimator", "st", "--protocol", "tuned"];
+    assert_eq!(settings(&tuned).0, "adam");
+}
+
+#[test]
+fn a_setting_that_is_given_is_not_mixed_with_a_recipe_by_chance() {
+    let (optimiser, _, said) = settings(&["--estimator", "disarm", "--lr", "0.05"]);
+    assert_eq!(optimiser, "sgd");
+    assert!(
+        said.contains("--lr is given") && said.contains("--protocol tuned"),
+        "{said}"
+    );
+    let both = [
+        "--estimator",
+        "disarm",
+        "--lr",
+        "0.05",
+        "--protocol",
+        "tuned",
+    ];
+    let (optimiser, _, said) = settings(&both);
+    assert_eq!(optimiser, "adam");
+    assert!(said.contains("the recipe estimator-disarm"), "{said}");
+    // Of a list, that of the list; of one without, that of its first member.
+    let (_, samples, _) = settings(&["--estimator", "reinforce+local-expectation"]);
+    assert_eq!(samples, 4);
+    let place = Place::new();
+    let refused = ["train", "--recipe", "xnor-net", "--protocol", "tuned"];
+    place.bad(&refused, 2, "leave one of them out");
+    place.bad(
+        &["train", "--resume", "--protocol", "tuned"],
+        2,
+        "--protocol has no effect",
+    );
+}
