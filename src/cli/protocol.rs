@@ -54,7 +54,9 @@ pub fn chosen(
         },
     };
     let path = PathBuf::from(&name);
-    let recipe = super::recipe::find(&path)?;
+    let mut recipe = super::recipe::find(&path)?;
+    // The network has its estimators already, by a flag or by its file.
+    recipe.model = None;
     let flag = stated
         .whole()
         .paths()

@@ -35,7 +35,7 @@ pub struct Found {
 
 impl Found {
     /// Whether it is the same network.
-    pub fn is_same(&self) -> bool {
+    fn is_same(&self) -> bool {
         self.differing as f64 <= TIES * self.examples as f64
     }
 
@@ -52,7 +52,7 @@ impl Found {
     }
 
     /// The error of a network that is another.
-    pub fn refusal(&self, file: &Path, remedy: Option<String>) -> Error {
+    fn refusal(&self, file: &Path, remedy: Option<String>) -> Error {
         let remedy = remedy.unwrap_or_else(|| {
             "levels (--levels), pixels (--pixels, --mean, --std), slope (--slope), the order of layers and the eps of batch norms are what usually differs".into()
         });
@@ -64,7 +64,7 @@ impl Found {
 }
 
 /// Runs the network on `inputs` and compares its logits.
-pub fn compare(net: &mut Network, slope: f32, answers: &[Numbers; 2]) -> Outcome<Found> {
+fn compare(net: &mut Network, slope: f32, answers: &[Numbers; 2]) -> Outcome<Found> {
     let [inputs, logits] = answers;
     let shape = net.spec().input;
     if net.spec().is_stochastic() {
@@ -153,8 +153,27 @@ impl Order {
     }
 }
 
+/// Runs the network on the inputs.
+///
+/// # Errors
+/// A network that answers otherwise, with what would mend it where that is known.
+pub fn passed(
+    net: &mut Network,
+    slope: f32,
+    weights: (&[NamedTensor], &Path),
+    answers: &[Numbers; 2],
+    context: &Context,
+) -> Outcome<Found> {
+    let found = compare(net, slope, answers)?;
+    if found.is_same() {
+        return Ok(found);
+    }
+    let remedy = remedy(net.spec(), slope, weights, answers, context)?;
+    Err(found.refusal(weights.1, remedy).into())
+}
+
 /// What would make the network answer as given, where that is known: its units' other levels.
-pub fn remedy(
+fn remedy(
     model: &ModelSpec,
     slope: f32,
     (tensors, path): (&[NamedTensor], &Path),

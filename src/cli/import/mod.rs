@@ -105,12 +105,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let mut net = filled(&config.model, &tensors, &args.file, context)?;
     if let Some(answers) = &answers {
-        let found = check::compare(&mut net, slope, answers)?;
-        if !found.is_same() {
-            let weights = (&tensors[..], args.file.as_path());
-            let remedy = check::remedy(&config.model, slope, weights, answers, context)?;
-            return Err(found.refusal(&args.file, remedy).into());
-        }
+        let weights = (&tensors[..], args.file.as_path());
+        let found = check::passed(&mut net, slope, weights, answers, context)?;
         progress.say(&found.words());
     }
     let path = match &args.out {
