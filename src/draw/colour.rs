@@ -6,7 +6,7 @@
 //! the same in grey and to the colour-blind. The diverging map is ColorBrewer's RdBu
 //! (C. Brewer). Both come from the crate `colorous`.
 
-use super::canvas::Rgb;
+use super::paint::Rgb;
 
 /// Viridis at `t`, from 0 (dark) to 1 (bright); beyond, the nearer end. A NaN is grey.
 pub fn sequential(t: f32) -> Rgb {

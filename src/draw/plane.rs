@@ -1,7 +1,7 @@
 //! Numbers on a plane, and how they become colours.
 
-use super::canvas::Rgb;
 use super::colour;
+use super::paint::Rgb;
 
 /// Numbers on a plane.
 #[derive(Clone, Debug, PartialEq)]

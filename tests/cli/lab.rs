@@ -100,7 +100,7 @@ fn no_number_stands_without_its_standard_error_and_its_resolution() {
     ];
     let drawn = figures.map(|figure| place.bytes(&format!("lab/{figure}.svg")));
     for svg in &drawn {
-        assert!(String::from_utf8_lossy(svg).contains("bar: one standard error"));
+        assert!(String::from_utf8_lossy(svg).contains("Bar: one standard error"));
     }
     // Each mark has a bar: the same record without its errors has one line less for each.
     place.rewrite("lab/lab.json", |record| {

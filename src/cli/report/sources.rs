@@ -8,6 +8,7 @@ use bnn_cpu::study::{CellRecord, Table, reference};
 use bnn_cpu::train::{CONFIG, Config, EpochRecord, RunFolder, TestRecord};
 use bnn_cpu::{Error, bounded, files};
 
+use super::super::plot::settings::setting;
 use super::super::{Outcome, output, result};
 use super::command;
 
@@ -146,6 +147,7 @@ impl Sources {
             command: command.line,
             recipe: command.recipe,
             command_note: note.trim().into(),
+            setting: setting(config),
             config: output::value(config),
             history,
             test,
