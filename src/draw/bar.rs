@@ -16,7 +16,7 @@ const BESIDE: usize = 9;
 const TICK: f64 = 4.0;
 const BEFORE: usize = 22;
 /// The height that a line of text and a little more takes above it.
-const ABOVE: usize = LINE + 6;
+const ABOVE: usize = LINE + 9;
 
 /// A colour bar.
 #[derive(Clone, Debug)]

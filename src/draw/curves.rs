@@ -92,6 +92,9 @@ pub fn figure(courses: &[Course<'_>], settings: &[Setting]) -> Result<Figure> {
     Ok(Figure {
         title: match facets.common.is_empty() {
             true => format!("{} settings", settings.len()),
+            false if settings.len() > 1 => {
+                format!("{}: {} settings", facets.common, settings.len())
+            }
             false => facets.common,
         },
         notes,
@@ -200,7 +203,7 @@ mod tests {
         };
         let courses = [line(0), line(1), line(2)];
         let figure = figure(&courses, &settings(&["net, a \"b\"", "net, <c>"])).unwrap();
-        assert_eq!(figure.title, "net");
+        assert_eq!(figure.title, "net: 2 settings");
         // Accuracy, slope and learning rate never change: no panels, but three notes.
         assert_eq!((figure.blocks.len(), figure.notes.len()), (2, 4));
         assert!(figure.notes[3].contains("n = 1 to 2"), "{:?}", figure.notes);
@@ -254,7 +257,7 @@ mod tests {
             .map(|(line, history)| Course { line, history })
             .collect();
         let figure = figure(&courses, &settings).unwrap();
-        assert_eq!(figure.title, "net, det");
+        assert_eq!(figure.title, "net, det: 12 settings");
         let titles = figure.blocks[0].panels.iter().map(|p| p.title.as_str());
         assert_eq!(
             titles.collect::<Vec<_>>(),

@@ -91,6 +91,16 @@ fn the_page_has_everything_and_needs_nothing() {
     ] {
         assert!(html.contains(text), "{text}");
     }
+    // Columns that are empty in every row are left out, those that are not stay.
+    assert!(html.contains("<th>16 samples %</th>") && html.contains("<th>epoch</th>"));
+    for run in ["runs/b", "runs/c"] {
+        let html = page(&place, &[run]);
+        assert!(
+            !html.contains("16 samples %") && !html.contains("<th>published</th>"),
+            "{run}"
+        );
+        assert!(html.contains("<th>accuracy %</th>") && html.contains("<th>1-bit params</th>"));
+    }
     // Maps as they are: one pixel a number, and each once.
     assert!(html.matches("<img ").count() > 3 * 2 * 4);
     // Without a flag the speed is not measured, and the page says so.
@@ -165,7 +175,7 @@ fn a_table_is_reported_with_its_cells_and_the_runs_that_are_there() {
     assert_self_contained(&html);
     for text in [
         "stochastic, first, ST",
-        "Seeds of a row share a colour",
+        "Line: the mean over seeds, n = 2. Band: from the least to the greatest",
         "the reference suite",
         "seed 2",
     ] {

@@ -16,7 +16,7 @@ use super::super::paint::{Paint, Theme, dash};
 use super::super::plane::{Colours, Plane};
 use super::super::svg::tile_uri;
 use super::super::tile::Tile;
-use super::{Report, Subject};
+use super::{Report, Shown, Subject};
 use crate::study::grouped;
 use crate::train::EpochRecord;
 
@@ -41,9 +41,13 @@ pub(super) fn bar(colours: Colours, quantity: &str) -> Markup {
 impl Report<'_> {
     /// The figure of all runs; `None` where no run has an epoch.
     fn figure(&self, names: &[String]) -> Option<Figure> {
+        // A run that is a cell of a table as well is there once.
+        let mut seen = HashSet::new();
+        let once = |run: &&Shown| seen.insert((run.line, run.seed));
         let courses: Vec<Course<'_>> = self
             .runs
             .iter()
+            .filter(once)
             .map(|run| Course {
                 line: run.line,
                 history: &run.history,
@@ -52,10 +56,11 @@ impl Report<'_> {
         let first = |line: usize| self.runs.iter().find(|run| run.line == line);
         let settings = (0..names.len()).filter_map(|line| Some(first(line)?.setting.clone()));
         let mut settings: Vec<Setting> = settings.collect();
-        let told: HashSet<String> = settings.iter().map(|s| s.name.clone()).collect();
-        if told.len() < settings.len() {
-            for (setting, name) in settings.iter_mut().zip(names) {
-                setting.name.clone_from(name);
+        let alike = settings.clone();
+        for (setting, name) in settings.iter_mut().zip(names) {
+            // What its words do not tell from another is told by the name of its run or row.
+            if alike.iter().filter(|other| **other == *setting).count() > 1 {
+                setting.name += &format!(", {}", name.replace(", ", " "));
             }
         }
         figure(&courses, &settings).ok()

@@ -130,7 +130,7 @@ fn neighbours(looked: &[(&Subject, &Inside)]) -> Markup {
              grid of cells."
         }
         (percent_bar((low, high), "accuracy (%)"))
-        @for (subject, inside) in looked {
+        div.pair { @for (subject, inside) in looked {
             figure {
                 figcaption { (subject.name) ". " (neighbours_notes(&inside.neighbours).join(" ")) }
                 div.scroll { table.rates {
@@ -141,7 +141,7 @@ fn neighbours(looked: &[(&Subject, &Inside)]) -> Markup {
                     } } }
                 } }
             }
-        }
+        } }
     }
 }
 
