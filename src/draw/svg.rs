@@ -53,7 +53,7 @@ impl Canvas {
         let (width, height) = self.size();
         html! {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(about)
-                font-size=(SIZE) { (self.body(Theme::Page, true)) }
+                style=(format!("--wide:{width}px")) font-size=(SIZE) { (self.body(Theme::Page, true)) }
         }
     }
 

@@ -116,7 +116,7 @@ impl Report<'_> {
                 } @else {
                     @for block in &figure.blocks {
                         h3 { (block.heading()) }
-                        div.charts { (panels(block)) }
+                        div.charts.many { (panels(block)) }
                     }
                 }
             }

@@ -26,9 +26,9 @@ code { overflow-wrap: anywhere; }
 pre { background: var(--wash); border-radius: 6px; padding: .7rem .9rem; margin: .5rem 0; overflow-x: auto; }
 pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; max-width: 100%; width: fit-content; margin: .8rem 0; }
-.scroll, .charts { background:
+.scroll { background:
   linear-gradient(to right, var(--paper) 30%, transparent) left / 2.6rem 100% no-repeat local,
-  linear-gradient(to left, var(--paper) 30%, transparent) right / 2.6rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 30%, transparent) calc(100% + 1px) / 2.6rem 100% no-repeat local,
   linear-gradient(to right, var(--shade), transparent) left / .9rem 100% no-repeat scroll,
   linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
@@ -42,7 +42,8 @@ tfoot td { font-weight: 600; }
 .up { color: #12805c; } .down { color: #b3413a; }
 @media (prefers-color-scheme: dark) { .up { color: #4cc79a; } .down { color: #f0857d; } }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(27rem, 100%), 1fr)); gap: 1.4rem 1.8rem; margin: 1rem 0; align-items: start; }
-.charts svg { width: 100%; max-width: 38rem; height: auto; display: block; font-family: inherit; }
+.charts.many { grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr)); }
+.charts svg { width: 100%; max-width: calc(1.25 * var(--wide)); height: auto; display: block; font-family: inherit; }
 fieldset { border: 0; padding: 0; margin: .8rem 0; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; min-width: 0; }
 .key { display: inline-flex; align-items: center; gap: .4rem; cursor: pointer; font-size: .92rem; }
 .key svg { flex: none; }
@@ -84,8 +85,12 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: .8rem
   .maps th:first-child { max-width: 7rem; font-size: .82rem; }
   td.words:first-child, th.words:first-child { position: sticky; left: 0; background: var(--paper); }
   td.words:first-child { min-width: 8rem; max-width: 9.5rem; padding-right: .8rem; }
-  .charts { display: block; overflow-x: auto; }
-  .charts svg { width: 29rem; max-width: none; margin-bottom: 1.2rem; }
+  .charts, .charts.many { display: block; overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 30%, transparent) left / 2.6rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 30%, transparent) calc(100% + 1px) / 2.6rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / .9rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll; }
+  .charts svg { width: var(--wide); max-width: none; margin-bottom: 1.2rem; }
   .confusion td, .confusion th { width: 1.9rem; height: 1.7rem; font-size: .72rem; }
 }
 @media print {
@@ -93,9 +98,10 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: .8rem
   html { font-size: 10.5px; color-scheme: light; }
   body { max-width: none; padding: 0; font-size: 1rem; }
   p { max-width: none; }
-  .charts { display: grid; grid-template-columns: repeat(2, 1fr); overflow: visible; }
+  .charts, .charts.many { display: grid; grid-template-columns: repeat(2, 1fr); overflow: visible; }
+  .charts.many { grid-template-columns: repeat(3, 1fr); }
   .charts svg { width: 100%; }
-  .scroll, .charts { background: none; }
+  .scroll, .charts, .charts.many { background: none; }
   .scroll { width: auto; }
   table { font-size: .82rem; }
   th, td { padding: .15rem .35rem; }
