@@ -261,94 +261,109 @@ pub struct Figure {
     pub blocks: Vec<Block>,
 }
 
+/// The letters of a figure's title and of a block's.
+const TITLE: (f64, Weight) = (15.0, Weight::Bold);
+const HEADING: (f64, Weight) = (13.5, Weight::Bold);
+/// The heights of a figure's title, of a block's and of a note.
+const ABOVE_ALL: f64 = 30.0;
+const ABOVE_BLOCK: f64 = 26.0;
+const NOTE: f64 = 17.0;
+
+/// Where panels stand: each takes so much, so many stand in a row.
+struct Places {
+    cell: Point,
+    across: usize,
+    /// Whether every block is one panel.
+    single: bool,
+}
+
+impl Places {
+    fn of(blocks: &[Block]) -> Self {
+        let sizes = blocks.iter().map(Block::size);
+        let cell = sizes.fold((0.0, 0.0), |a: Point, b| (a.0.max(b.0), a.1.max(b.1)));
+        let counts = blocks.iter().map(|block| block.panels.len());
+        let fullest = counts.max().unwrap_or(1);
+        let single = fullest == 1;
+        let most = if single { blocks.len() } else { fullest };
+        let fit = ((WIDEST - 2.0 * MARGIN + GAP) / (cell.0 + GAP)).floor() as usize;
+        Self {
+            cell,
+            across: even(most, fit.clamp(1, 4)),
+            single,
+        }
+    }
+
+    /// The height of so many panels.
+    fn rows(&self, count: usize) -> f64 {
+        count.div_ceil(self.across) as f64 * (self.cell.1 + GAP) - GAP
+    }
+
+    /// The corner of panel `i` of those that begin at that height.
+    fn at(&self, i: usize, top: f64) -> Point {
+        let (column, row) = ((i % self.across) as f64, (i / self.across) as f64);
+        let (wide, tall) = (self.cell.0 + GAP, self.cell.1 + GAP);
+        (MARGIN + column * wide, top + row * tall)
+    }
+
+    fn width(&self) -> f64 {
+        self.across as f64 * (self.cell.0 + GAP) - GAP
+    }
+
+    fn height(&self, blocks: &[Block]) -> f64 {
+        match self.single {
+            true => self.rows(blocks.len()),
+            false => {
+                let tall = |block: &Block| ABOVE_BLOCK + self.rows(block.panels.len()) + GAP;
+                blocks.iter().map(tall).sum()
+            }
+        }
+    }
+}
+
 impl Figure {
     /// Draws it. Blocks of a single panel stand beside each other, others below each other.
     ///
     /// # Errors
     /// Nothing to draw, or too large a picture.
     pub fn draw(&self) -> Result<Canvas> {
-        let sizes = self.blocks.iter().map(Block::size);
-        let cell = sizes.fold((0.0, 0.0), |a: Point, b| (a.0.max(b.0), a.1.max(b.1)));
-        if cell.0 == 0.0 {
+        if self.blocks.is_empty() {
             return Err(Error::spec("there is nothing to draw"));
         }
-        let single = self.blocks.iter().all(|block| block.panels.len() == 1);
-        let most = match single {
-            true => self.blocks.len(),
-            false => self
-                .blocks
-                .iter()
-                .map(|b| b.panels.len())
-                .max()
-                .unwrap_or(1),
-        };
-        let fit = ((WIDEST - 2.0 * MARGIN + GAP) / (cell.0 + GAP)).floor() as usize;
-        let across = even(most, fit.clamp(1, 4));
-        let rows = |count: usize| count.div_ceil(across) as f64 * (cell.1 + GAP) - GAP;
-        let heights: f64 = match single {
-            true => rows(self.blocks.len()),
-            false => self
-                .blocks
-                .iter()
-                .map(|b| 26.0 + rows(b.panels.len()) + GAP)
-                .sum(),
-        };
-        let wide = across as f64 * (cell.0 + GAP) - GAP;
-        let texts = self
-            .notes
-            .iter()
-            .map(|note| room(note, LETTERS, Weight::Regular));
-        let wide = texts.fold(wide.max(room(&self.title, 15.0, Weight::Bold)), f64::max);
-        let foot = 17.0 * self.notes.len() as f64;
-        let height = MARGIN + 30.0 + heights + foot + MARGIN;
-        let mut canvas = Canvas::new(
-            (wide + 2.0 * MARGIN).ceil() as usize,
-            height.ceil() as usize,
-        )?;
-        let bold = (15.0, Weight::Bold);
-        canvas.letters(
-            (MARGIN, MARGIN + 14.0),
-            &self.title,
-            Anchor::Start,
-            bold,
-            Paint::Ink,
-        );
-        let mut top = MARGIN + 30.0;
-        let at = |i: usize, top: f64| {
-            let (column, row) = ((i % across) as f64, (i / across) as f64);
-            (MARGIN + column * (cell.0 + GAP), top + row * (cell.1 + GAP))
-        };
+        let places = Places::of(&self.blocks);
+        let notes = self.notes.iter();
+        let notes = notes.map(|note| room(note, LETTERS, Weight::Regular));
+        let title = room(&self.title, TITLE.0, TITLE.1);
+        let wide = notes.fold(places.width().max(title), f64::max) + 2.0 * MARGIN;
+        let foot = NOTE * self.notes.len() as f64;
+        let top = MARGIN + ABOVE_ALL;
+        let height = top + places.height(&self.blocks) + foot + MARGIN;
+        let mut canvas = Canvas::new(wide.ceil() as usize, height.ceil() as usize)?;
+        let at = (MARGIN, MARGIN + 14.0);
+        canvas.letters(at, &self.title, Anchor::Start, TITLE, Paint::Ink);
+        self.panels(&mut canvas, &places, top);
+        for (i, note) in self.notes.iter().enumerate() {
+            let at = (MARGIN, height - MARGIN - foot + NOTE * i as f64 + 13.0);
+            let small = (LETTERS, Weight::Regular);
+            canvas.letters(at, note, Anchor::Start, small, Paint::Faint);
+        }
+        Ok(canvas)
+    }
+
+    fn panels(&self, canvas: &mut Canvas, places: &Places, mut top: f64) {
         for (i, block) in self.blocks.iter().enumerate() {
             let axes = block.axes();
-            if single {
-                block.draw(&mut canvas, &block.panels[0], &axes, at(i, top));
+            if places.single {
+                block.draw(canvas, &block.panels[0], &axes, places.at(i, top));
                 continue;
             }
             let head = (MARGIN, top + 14.0);
-            canvas.letters(
-                head,
-                &block.heading(),
-                Anchor::Start,
-                (13.5, Weight::Bold),
-                Paint::Ink,
-            );
-            top += 26.0;
+            canvas.letters(head, &block.heading(), Anchor::Start, HEADING, Paint::Ink);
+            top += ABOVE_BLOCK;
             for (i, panel) in block.panels.iter().enumerate() {
-                block.draw(&mut canvas, panel, &axes, at(i, top));
+                block.draw(canvas, panel, &axes, places.at(i, top));
             }
-            top += rows(block.panels.len()) + GAP;
+            top += places.rows(block.panels.len()) + GAP;
         }
-        for (i, note) in self.notes.iter().enumerate() {
-            let y = height - MARGIN - foot + 17.0 * i as f64 + 13.0;
-            canvas.letters(
-                (MARGIN, y),
-                note,
-                Anchor::Start,
-                (LETTERS, Weight::Regular),
-                Paint::Faint,
-            );
-        }
-        Ok(canvas)
     }
 
     /// Its numbers, a line a point.

@@ -11,7 +11,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::canvas::{Anchor, Canvas, Mark, Point, Shape};
+use super::canvas::{Anchor, Canvas, Letters, Mark, Point, Shape};
 use super::letters::{Weight, width};
 use super::paint::{Paint, Rgb, Theme};
 use super::tile::Tile;
@@ -178,24 +178,7 @@ impl Page {
                 self.text += &format!("{paint}\n");
             }
             Shape::Disc(at, radius) => self.disc(*at, *radius, paint),
-            Shape::Text((x, y), letters) => {
-                let wide = width(&letters.text, letters.size, letters.weight);
-                let left = match letters.anchor {
-                    Anchor::Start => *x,
-                    Anchor::Middle => x - wide / 2.0,
-                    Anchor::End => x - wide,
-                };
-                let font = if letters.weight == Weight::Bold {
-                    "B"
-                } else {
-                    "R"
-                };
-                let number = |c| letters.weight.letter(c).map_or(0, |(_, number)| number);
-                let codes = letters.text.chars().map(|c| format!("{:04x}", number(c)));
-                let codes: String = codes.collect();
-                let at = self.at((left, *y));
-                self.text += &format!("BT /{font} {} Tf {at} Td <{codes}> Tj ET\n", letters.size);
-            }
+            Shape::Text(at, letters) => self.letters(*at, letters),
             Shape::Tile((x, y), tile, side) => {
                 let (width, height) = (tile.width as f64 * side, tile.height as f64 * side);
                 let foot = self.at((*x, y + height));
@@ -205,6 +188,22 @@ impl Page {
             }
         }
         self.text += "Q\n";
+    }
+
+    fn letters(&mut self, (x, y): Point, letters: &Letters) {
+        let wide = width(&letters.text, letters.size, letters.weight);
+        let left = match letters.anchor {
+            Anchor::Start => x,
+            Anchor::Middle => x - wide / 2.0,
+            Anchor::End => x - wide,
+        };
+        let of_weight = FONTS.iter().find(|font| font.0 == letters.weight);
+        let font = of_weight.map_or("R", |font| font.1);
+        let number = |c| letters.weight.letter(c).map_or(0, |(_, number)| number);
+        let codes = letters.text.chars().map(|c| format!("{:04x}", number(c)));
+        let codes: String = codes.collect();
+        let at = self.at((left, y));
+        self.text += &format!("BT /{font} {} Tf {at} Td <{codes}> Tj ET\n", letters.size);
     }
 
     fn disc(&mut self, (x, y): Point, r: f64, paint: &str) {

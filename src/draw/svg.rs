@@ -53,7 +53,8 @@ impl Canvas {
         let (width, height) = self.size();
         html! {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(about)
-                style=(format!("--wide:{width}px")) font-size=(SIZE) { (self.body(Theme::Page, true)) }
+                width=(width) height=(height)
+                style=(format!("max-width:{}px", width + width / 4)) font-size=(SIZE) { (self.body(Theme::Page, true)) }
         }
     }
 
@@ -171,6 +172,6 @@ mod tests {
         }
         assert_eq!(own, 1);
         let page = picture().inline("about").into_string();
-        assert!(page.contains("var(--line1)") && !page.contains("#d55e00"));
+        assert!(page.contains(&Paint::Line(1).css(Theme::Page)) && !page.contains("#d55e00"));
     }
 }

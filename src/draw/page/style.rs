@@ -43,7 +43,8 @@ tfoot td { font-weight: 600; }
 @media (prefers-color-scheme: dark) { .up { color: #4cc79a; } .down { color: #f0857d; } }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(27rem, 100%), 1fr)); gap: 1.4rem 1.8rem; margin: 1rem 0; align-items: start; }
 .charts.many { grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr)); }
-.charts svg { width: 100%; max-width: calc(1.25 * var(--wide)); height: auto; display: block; font-family: inherit; }
+.charts svg { display: block; font-family: inherit; }
+@media (min-width: 40.01rem), print { .charts svg { width: 100%; height: auto; } }
 fieldset { border: 0; padding: 0; margin: .8rem 0; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; min-width: 0; }
 .key { display: inline-flex; align-items: center; gap: .4rem; cursor: pointer; font-size: .92rem; }
 .key svg { flex: none; }
@@ -90,7 +91,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: .8rem
   linear-gradient(to left, var(--paper) 30%, transparent) calc(100% + 1px) / 2.6rem 100% no-repeat local,
   linear-gradient(to right, var(--shade), transparent) left / .9rem 100% no-repeat scroll,
   linear-gradient(to left, var(--shade), transparent) right / .9rem 100% no-repeat scroll; }
-  .charts svg { width: var(--wide); max-width: none; margin-bottom: 1.2rem; }
+  .charts svg { margin-bottom: 1.2rem; }
   .confusion td, .confusion th { width: 1.9rem; height: 1.7rem; font-size: .72rem; }
 }
 @media print {
