@@ -48,7 +48,7 @@ impl Facets {
             .collect();
         let everywhere = |part: &&str| names.iter().all(|name| name.contains(part));
         let common: Vec<&str> = match names.first() {
-            Some(first) => first.iter().copied().filter(|p| everywhere(&p)).collect(),
+            Some(first) => first.iter().copied().filter(|p| everywhere(p)).collect(),
             None => Vec::new(),
         };
         let title = |setting: &Setting, way: &[usize]| {

@@ -382,7 +382,7 @@ mod tests {
             .iter()
             .map(|m| m.edges())
             .filter(|e| e[2] - e[0] > 599.0);
-        let axis = foot.last().unwrap();
+        let axis = foot.collect::<Vec<_>>().pop().unwrap();
         assert!((bar.edges()[0] - axis[0]).abs() < 0.7, "{bar:?} {axis:?}");
     }
 }
