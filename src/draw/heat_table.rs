@@ -2,8 +2,8 @@
 
 use super::bar::Bar;
 use super::canvas::{Anchor, Canvas, LINE, text_width};
-use super::colour;
-use super::paint::{Paint, Rgb};
+use super::colour::{self, Rgb};
+use super::paint::Paint;
 use super::plane::Colours;
 use super::sheet::{head, head_width, heading};
 use crate::error::Result;

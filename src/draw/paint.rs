@@ -1,9 +1,6 @@
 //! Colours of pictures, by what they are for: each theme has its own.
 
-use super::colour::hex;
-
-/// Red, green, blue.
-pub type Rgb = [u8; 3];
+use super::colour::{Rgb, hex};
 
 /// Colours of lines, on white and on black, told apart by the colour-blind; lines
 /// beyond them are dashed.

@@ -12,8 +12,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::canvas::{Anchor, Canvas, Letters, Mark, Point, Shape};
+use super::colour::Rgb;
 use super::letters::{Weight, width};
-use super::paint::{Paint, Rgb, Theme};
+use super::paint::{Paint, Theme};
 use super::tile::Tile;
 use crate::error::{Error, Result};
 

@@ -10,8 +10,9 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::canvas::{Canvas, Shape};
+use super::colour::Rgb;
 use super::letters::Weight;
-use super::paint::{Rgb, Theme};
+use super::paint::Theme;
 use super::tile::Tile;
 use crate::error::{Error, Result};
 

@@ -1,6 +1,6 @@
 //! Small pictures in colour: images, patches of images, maps, and maps laid over images.
 
-use super::paint::Rgb;
+use super::colour::Rgb;
 use super::plane::{Colours, Plane};
 use crate::data::Split;
 use crate::error::{Error, Result};

@@ -101,7 +101,11 @@ fn the_page_has_everything_and_needs_nothing() {
             !html.contains("16 samples %") && !html.contains("<th>published</th>"),
             "{run}"
         );
-        assert!(html.contains("<th>accuracy %</th>") && html.contains("<th>1-bit params</th>"));
+        assert!(
+            html.contains("<th>accuracy %</th>")
+                && html.contains("<th>32-bit params</th>")
+                && !html.contains("1-bit params")
+        );
     }
     // Maps as they are: one pixel a number, and each once.
     assert!(html.matches("<img ").count() > 3 * 2 * 4);
@@ -122,7 +126,8 @@ fn hostile_names_are_text() {
     let place = Place::new();
     let name = "<img src=x onerror=alert(1)>&\"'";
     train(&place, "a", &[]);
-    train(&place, name, &[]);
+    // Another setting in the same words, so that its name tells it from the first.
+    train(&place, name, &["--momentum", "0.8"]);
     let html = page(
         &place,
         &["a", name, "--title", "</title><script>alert(2)</script>"],

@@ -1,6 +1,6 @@
 """Makes the font files of src/draw/letters again: Noto Sans, two weights, the letters of Europe.
 
-    python3 -m venv V && V/bin/pip install fonttools==4.60.1 fontpkg-noto-sans==2.15
+    python3 -m venv V && V/bin/pip install fonttools==4.68.0 fontpkg-noto-sans==2.15
     V/bin/python tests/tools/letters.py src/draw/letters
 
 The variable font of the package (SIL Open Font License 1.1) is fixed at a weight and cut to Latin,
