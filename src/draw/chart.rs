@@ -88,7 +88,12 @@ impl Block {
     fn axes(&self) -> Axes {
         let lines = || self.panels.iter().flat_map(|panel| &panel.lines);
         let xs = lines().flat_map(|line| line.points.iter().map(|p| p.0));
-        let x = Axis::of(xs, self.along_log, 5);
+        let xs: Vec<f64> = xs.collect();
+        let mut x = Axis::of(xs.iter().copied(), self.along_log, 5);
+        // What is counted has no fractions beside it.
+        if xs.iter().all(|x| x.fract() == 0.0) {
+            x.ticks.retain(|tick| (tick - tick.round()).abs() < 1e-9);
+        }
         let points = lines().flat_map(|line| line.points.iter().map(|p| p.1));
         let bands = lines().flat_map(|line| line.band.iter().flat_map(|b| [b.1, b.2]));
         let y = Axis::of(points.chain(bands), self.log, 4).widened(0.03, 4);

@@ -5,7 +5,7 @@ use super::super::paint::LINES;
 const SHEET: &str = r#"
 :root { --paper:#fff; --ink:#181a1e; --faint:#5d636d; --rule:#e3e6ea; --wash:#f5f6f8; --thin:#f7f7f8; --empty:#cbd9eb; --shade:rgb(20 24 32/.22); --link:#0b5cad; }
 @media (prefers-color-scheme: dark) {
-  :root { --paper:#101216; --ink:#e6e9ee; --faint:#9aa1ac; --rule:#2c313a; --wash:#191c22; --thin:#16181c; --empty:#26344a; --shade:rgb(0 0 0/.75); --link:#7cb8ff; }
+  :root { --paper:#101216; --ink:#e6e9ee; --faint:#9aa1ac; --rule:#2c313a; --wash:#191c22; --thin:#16181c; --empty:#26344a; --shade:rgb(140 152 170/.5); --link:#7cb8ff; }
 }
 * { box-sizing: border-box; }
 html { color-scheme: light dark; -webkit-text-size-adjust: 100%; }
@@ -37,7 +37,7 @@ th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, .words { text-align: left; padding-left: 0; }
 td.words, th.words { padding-left: .55rem; }
 td.words:first-child, th.words:first-child { padding-left: 0; }
-td.words:first-child { white-space: normal; min-width: 9rem; max-width: 22rem; text-wrap: balance; }
+td.words:first-child { white-space: normal; min-width: 13rem; max-width: 22rem; text-wrap: balance; }
 tfoot td { font-weight: 600; }
 .up { color: #12805c; } .down { color: #b3413a; }
 @media (prefers-color-scheme: dark) { .up { color: #4cc79a; } .down { color: #f0857d; } }
