@@ -1,17 +1,20 @@
 //! Training speed over batch size, threads, image size and width, beside what the
 //! machine's multipliers could do: a table on the terminal, one SVG, and the numbers as
-//! JSON beside it.
+//! JSON and CSV beside it.
 //!
-//! `cargo run --release --example scaling -- results/scaling.svg`
+//! `cargo run --release --example scaling -- results/scaling.svg`; with `--render` before the
+//! name it measures nothing, and draws what the JSON holds.
 //!
 //! The roofline: the dense arithmetic of a training step (the multiplications and
 //! additions of all layers' products, directly summed) over the fused multiply-adds
 //! a second that one thread was measured to do, times the threads. Algorithms that
 //! need less arithmetic may cross it.
 
+use std::path::Path;
 use std::time::Instant;
 
-use bnn_cpu::draw::chart::{self, Chart, Style};
+use bnn_cpu::draw::Theme;
+use bnn_cpu::draw::chart::{Block, Figure, Line, Panel};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels::gemm::{Patches, Store};
 use bnn_cpu::kernels::{self, Engine};
@@ -21,6 +24,7 @@ use bnn_cpu::random::{keyed, uniform};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{Optimiser, OptimiserSpec};
 use rand::Rng;
+use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -41,9 +45,9 @@ const USUAL: Point = Point {
 };
 
 /// A panel of the figure: what is on its axis, and its points.
-type Panel = (&'static str, fn(&Point) -> usize, Vec<Point>);
+type Sweep = (&'static str, fn(&Point) -> usize, Vec<Point>);
 
-fn panels(threads: usize) -> Vec<Panel> {
+fn panels(threads: usize) -> Vec<Sweep> {
     let usual = Point { threads, ..USUAL };
     let point = |change: fn(&mut Point, usize), values: &[usize]| {
         let all = values.iter().map(|&v| {
@@ -167,13 +171,28 @@ fn speed(spec: &ModelSpec, point: &Point, engine: Engine) -> Result<f64, Failure
     }))
 }
 
-/// A line of a panel: (place on the axis, billions of dense FLOP a second).
-type Line = Vec<(f64, f64)>;
-
 fn main() -> Result<(), Failure> {
-    let file = std::env::args()
-        .nth(1)
-        .unwrap_or("results/scaling.svg".into());
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let render = args.first().is_some_and(|arg| arg == "--render");
+    if render {
+        args.remove(0);
+    }
+    let file = args.first().map_or("results/scaling.svg", |file| file);
+    let json = Path::new(file).with_extension("json");
+    if !render {
+        let text = serde_json::to_string_pretty(&measure()?)? + "\n";
+        std::fs::write(&json, text)?;
+    }
+    draw(
+        file,
+        &serde_json::from_str(&std::fs::read_to_string(&json)?)?,
+    )?;
+    println!("\n{file}, {}", json.display());
+    Ok(())
+}
+
+/// Measures every point, and says so line by line.
+fn measure() -> Result<Value, Failure> {
     let engine = kernels::select(None)?;
     let threads = std::thread::available_parallelism()?.get();
     let peak = peak(engine) / 1e9;
@@ -183,27 +202,20 @@ fn main() -> Result<(), Failure> {
     );
     println!("| panel | value | binary | images/s | GFLOP/s (dense) | share of the dense limit |");
     println!("|---|---|---|---|---|---|");
-    let mut drawn: Vec<(&str, Vec<Line>, Line)> = Vec::new();
     let mut rows = Vec::new();
     for (name, axis, points) in panels(threads) {
-        let mut lines = Vec::new();
-        for placement in [Placement::None, Placement::Both] {
-            let mut line = Vec::new();
+        for (binary, placement) in [("none", Placement::None), ("both", Placement::Both)] {
             for point in &points {
                 let spec = spec(point, placement)?;
                 let images = speed(&spec, point, engine)?;
                 let rate = images * flop(&spec)? / 1e9;
-                let binary = match placement {
-                    Placement::None => "none",
-                    _ => "both",
-                };
                 let share = rate / (peak * point.threads as f64);
                 println!(
                     "| {name} | {} | {binary} | {images:.0} | {rate:.1} | {:.0} % |",
                     axis(point),
                     100.0 * share
                 );
-                rows.push(serde_json::json!({
+                rows.push(json!({
                     "panel": name,
                     "batch": point.batch,
                     "threads": point.threads,
@@ -214,48 +226,76 @@ fn main() -> Result<(), Failure> {
                     "gflop_per_s": (rate * 10.0).round() / 10.0,
                     "share_of_dense_limit": (share * 1e3).round() / 1e3,
                 }));
-                line.push((axis(point) as f64, rate));
             }
-            lines.push(line);
         }
-        let roof = points
-            .iter()
-            .map(|p| (axis(p) as f64, peak * p.threads as f64));
-        drawn.push((name, lines, roof.collect()));
     }
-    draw(&file, &drawn)?;
-    let json = std::path::Path::new(&file).with_extension("json");
-    let all = serde_json::json!({
+    Ok(json!({
         "isa": engine.kernels.isa.name(),
         "gflop_per_s_of_a_thread": (peak * 10.0).round() / 10.0,
         "points": rows,
-    });
-    std::fs::write(&json, serde_json::to_string_pretty(&all)? + "\n")?;
-    println!("\n{file}, {}", json.display());
-    Ok(())
+    }))
 }
 
-/// What the lines are, in the order of their colours.
-const NAMES: [&str; 3] = ["dense limit", "real", "binary"];
+/// The axes of the panels: what each is called in the numbers.
+const AXES: [(&str, &str); 4] = [
+    ("batch size", "batch"),
+    ("threads", "threads"),
+    ("image side", "side"),
+    ("width", "width"),
+];
 
-fn draw(file: &str, panels: &[(&'static str, Vec<Line>, Line)]) -> Result<(), Failure> {
-    let chart = |(along, lines, roof): &(&'static str, Vec<Line>, Line)| Chart {
-        title: "Training speed in dense arithmetic",
-        unit: "GFLOP/s",
-        log: false,
-        along,
-        along_log: true,
-        lines: std::iter::once(roof)
-            .chain(lines)
-            .enumerate()
-            .map(|(run, points)| chart::Line {
-                run,
-                points: points.clone(),
-            })
-            .collect(),
+/// Draws the measured points, a panel an axis, and writes their numbers beside the picture.
+fn draw(file: &str, measured: &Value) -> Result<(), Failure> {
+    let points = measured["points"].as_array().ok_or("no points")?;
+    let peak = measured["gflop_per_s_of_a_thread"]
+        .as_f64()
+        .ok_or("no limit")?;
+    let block = |(name, key): (&str, &str)| {
+        let of = |point: &&Value| point["panel"] == name;
+        let at = |point: &Value| point[key].as_f64().unwrap_or(f64::NAN);
+        let line = |run: usize, name: &str, points: Vec<(f64, f64)>| Line {
+            run,
+            colour: run,
+            name: name.into(),
+            n: 1,
+            points,
+            band: Vec::new(),
+        };
+        let own = |binary: &str| {
+            let own = points.iter().filter(of).filter(|p| p["binary"] == binary);
+            own.map(|p| (at(p), p["gflop_per_s"].as_f64().unwrap_or(f64::NAN)))
+                .collect::<Vec<_>>()
+        };
+        let limit = points.iter().filter(of).filter(|p| p["binary"] == "none");
+        let limit = limit.map(|p| (at(p), peak * p["threads"].as_f64().unwrap_or(1.0)));
+        Block {
+            quantity: "Dense arithmetic of training".into(),
+            unit: "GFLOP/s",
+            log: false,
+            along: match name {
+                "width" => "width (times the usual channels)".into(),
+                "image side" => "image side (pixels)".into(),
+                _ => name.into(),
+            },
+            along_log: true,
+            panels: vec![Panel {
+                title: name.into(),
+                lines: vec![
+                    line(0, "dense limit", limit.collect()),
+                    line(1, "real", own("none")),
+                    line(2, "binary", own("both")),
+                ],
+            }],
+        }
     };
-    let charts: Vec<Chart> = panels.iter().map(chart).collect();
-    let svg = chart::sheet(&charts, &NAMES.map(String::from), Style::Light);
-    std::fs::write(file, svg)?;
+    let figure = Figure {
+        title: "Training speed of the seed-net".into(),
+        notes: vec![format!(
+            "Dense limit: {peak} GFLOP/s of fused multiply-adds a thread, times the threads. What needs less arithmetic than dense sums may cross it."
+        )],
+        blocks: AXES.into_iter().map(block).collect(),
+    };
+    std::fs::write(file, figure.draw()?.svg(Theme::Reader))?;
+    std::fs::write(Path::new(file).with_extension("csv"), figure.csv())?;
     Ok(())
 }

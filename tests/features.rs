@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Crates of the program, its pictures, pages, servers and files. None may stand below the
 /// library without features.
-const PROGRAM: [&str; 20] = [
+const PROGRAM: [&str; 21] = [
     "base64",
     "clap",
     "clap_complete",
@@ -18,10 +18,11 @@ const PROGRAM: [&str; 20] = [
     "kamadak-exif",
     "maud",
     "md-5",
-    "noto-sans-mono-bitmap",
     "png",
     "rawzip",
+    "resvg",
     "signal-hook",
+    "skrifa",
     "statrs",
     "tar",
     "ureq",

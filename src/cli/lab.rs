@@ -17,6 +17,7 @@ use clap::builder::RangedU64ValueParser;
 use super::data_args::DataArgs;
 use super::flags::Settings;
 use super::model_args::ModelArgs;
+use super::plot::pictures::LookArgs;
 use super::progress::Progress;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
@@ -43,8 +44,8 @@ A contender is ESTIMATOR, ESTIMATOR:BASELINE or ESTIMATOR:BASELINE:SAMPLES.";
 /// At fixed weights and for a fixed batch, each estimator draws its gradient many
 /// times; the draws are set against the exact gradient, or against a long run of an
 /// unbiased estimator. Every number has its standard error, and every bias its resolution:
-/// the smallest bias that could be told from chance. Writes DIR/lab.json and one SVG a
-/// figure.
+/// the smallest bias that could be told from chance. Writes DIR/lab.json, and each
+/// figure as SVG (or in the form that --format names) with its numbers as CSV beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -146,6 +147,8 @@ pub struct Args {
     #[arg(long, help_heading = "Lab")]
     #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every", "own", "until"])]
     render: bool,
+    #[command(flatten)]
+    look: LookArgs,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]

@@ -7,6 +7,21 @@ use serde_json::{Value, json};
 use super::output::{self, grouped, loss, percent};
 use super::{Context, Outcome};
 
+/// What a run is, in words: its network, where its binary units stand, how they fire, what
+/// estimates their gradients, and their probability function where it is not the estimator's own.
+pub fn parts(config: &Config) -> Vec<String> {
+    let Some(row) = Placed::of(&config.model) else {
+        return vec![config.model.name.clone(), "its own activations".into()];
+    };
+    let Some((mode, estimator)) = row.binary else {
+        return vec![row.model, "no binary layer".into()];
+    };
+    let placed = format!("{} binary", row.placement);
+    let mut parts = vec![row.model, placed, firing_name(mode).to_string(), estimator];
+    parts.extend(row.probability.map(|probability| probability.name().into()));
+    parts
+}
+
 /// A network in a few words.
 pub fn network(config: &Config) -> String {
     match Placed::of(&config.model) {

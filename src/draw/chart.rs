@@ -1,382 +1,412 @@
-//! A line chart as SVG: axes with round numbers, one line a run. Lines have classes, for on
-//! the report's page a line has to be hidden by its legend and coloured by the page.
+//! Charts of lines: panels with axes, each line with its name at its end and, where it is the
+//! mean of several, the band that they lie in. Panels of a block share their axes.
 
-use maud::{Markup, html};
+use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, Point, SIZE, Stroke};
+use super::labels::spread;
+use super::letters::{Weight, fitted, room};
+use super::paint::{Paint, dash};
+use crate::error::{Error, Result};
 
-/// Width and height of a chart.
-pub const SIZE: (f64, f64) = (380.0, 240.0);
-/// Left, right, top and bottom of the lines' area.
-const AREA: (f64, f64, f64, f64) = (52.0, 368.0, 34.0, 204.0);
-
-/// Colours of lines, on white and on black, told apart by the colour-blind; lines
-/// beyond them are dashed.
-pub const LINES: [(&str, &str); 7] = [
-    ("#0072b2", "#56b4e9"),
-    ("#d55e00", "#ff9a52"),
-    ("#009e73", "#3fd6a4"),
-    ("#aa3377", "#ee88c4"),
-    ("#b07d00", "#f3c64b"),
-    ("#5b4bb7", "#a99cff"),
-    ("#5c6670", "#b4bcc6"),
-];
-const DASHES: [&str; 4] = ["none", "7 3", "2 3", "9 3 2 3"];
-
-/// Where colours come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Colours are fixed, for a white page.
-    Light,
-    /// Colours are fixed, for a dark page.
-    Dark,
-    /// Colours are variables of the page that the chart stands in.
-    Page,
-}
-
-impl Style {
-    /// The colour of text.
-    pub fn ink(self) -> &'static str {
-        match self {
-            Self::Light => "#181a1e",
-            Self::Dark => "#e6e9ee",
-            Self::Page => "var(--ink)",
-        }
-    }
-
-    /// The colour of text that matters less.
-    pub fn faint(self) -> &'static str {
-        match self {
-            Self::Light => "#626872",
-            Self::Dark => "#969da8",
-            Self::Page => "var(--faint)",
-        }
-    }
-
-    /// The colour of grid lines.
-    pub fn rule(self) -> &'static str {
-        match self {
-            Self::Light => "#e3e6ea",
-            Self::Dark => "#2c313a",
-            Self::Page => "var(--rule)",
-        }
-    }
-
-    /// The colour of the background.
-    pub fn paper(self) -> &'static str {
-        match self {
-            Self::Light => "#ffffff",
-            Self::Dark => "#101216",
-            Self::Page => "none",
-        }
-    }
-
-    /// The colour of the line of run `i`.
-    pub fn line(self, i: usize) -> String {
-        let (light, dark) = LINES[i % LINES.len()];
-        match self {
-            Self::Light => light.into(),
-            Self::Dark => dark.into(),
-            Self::Page => format!("var(--line{})", i % LINES.len()),
-        }
-    }
-}
-
-/// The `stroke-dasharray` of the line of run `i`; empty for an unbroken line.
-pub fn dash(i: usize) -> &'static str {
-    DASHES[i / LINES.len() % DASHES.len()]
-}
+/// The width of a panel's data area, that of one of several, and its height at least.
+const WIDE: f64 = 268.0;
+const NARROW: f64 = 196.0;
+const TALL: f64 = 168.0;
+/// Around the data area: the numbers at its left, what stands above and below it.
+const LEFT: f64 = 50.0;
+const ABOVE: f64 = 26.0;
+const BELOW: f64 = 44.0;
+/// From the end of a line to its name, the height of a name, its letters, and its width at most.
+const LEAD: f64 = 16.0;
+const NAME: f64 = 14.0;
+const LETTERS: f64 = 11.0;
+const LONGEST: f64 = 190.0;
+/// Around everything, between two panels, and the width of a figure at most.
+const MARGIN: f64 = 16.0;
+const GAP: f64 = 14.0;
+const WIDEST: f64 = 1480.0;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// The run, which gives it its colour; several lines may share one.
+    /// What a page hides it by.
     pub run: usize,
+    /// The number of its colour.
+    pub colour: usize,
+    /// Its name; none where it is empty.
+    pub name: String,
+    /// How many runs it is the mean of.
+    pub n: usize,
     /// Where along the chart, and the number there, in order.
-    pub points: Vec<(f64, f64)>,
+    pub points: Vec<Point>,
+    /// Where along the chart, the least and the greatest number there; empty for a single run.
+    pub band: Vec<(f64, f64, f64)>,
 }
 
-/// A chart.
+/// A panel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chart {
+pub struct Panel {
+    /// What it is of.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// Panels of one quantity, which share their axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
     /// What is shown.
-    pub title: &'static str,
-    /// The unit of what is shown.
+    pub quantity: String,
+    /// The unit of what is shown; empty for a number without one.
     pub unit: &'static str,
     /// Whether the numbers span orders of magnitude.
     pub log: bool,
     /// What the horizontal axis shows.
-    pub along: &'static str,
+    pub along: String,
     /// Whether the horizontal axis spans orders of magnitude.
     pub along_log: bool,
-    /// The lines; at least one has a point.
-    pub lines: Vec<Line>,
+    /// The panels; one alone has no title beside the quantity.
+    pub panels: Vec<Panel>,
 }
 
-/// The numbers of an axis.
-pub(super) struct Axis {
-    low: f64,
-    high: f64,
-    log: bool,
-    pub(super) ticks: Vec<f64>,
+/// The axes of a block.
+struct Axes {
+    x: Axis,
+    y: Axis,
+    along: String,
 }
 
-impl Axis {
-    /// An axis for those numbers, with about `count` ticks.
-    pub(super) fn of(values: impl Iterator<Item = f64>, log: bool, count: usize) -> Self {
-        let values = values.filter(|v| v.is_finite() && (!log || *v > 0.0));
-        let (mut low, mut high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-            (l.min(v), h.max(v))
+impl Block {
+    /// What is shown, with its unit.
+    pub fn heading(&self) -> String {
+        match self.unit {
+            "" => self.quantity.clone(),
+            unit => format!("{} ({unit})", self.quantity),
+        }
+    }
+
+    fn axes(&self) -> Axes {
+        let lines = || self.panels.iter().flat_map(|panel| &panel.lines);
+        let xs = lines().flat_map(|line| line.points.iter().map(|p| p.0));
+        let xs: Vec<f64> = xs.collect();
+        let mut x = Axis::of(xs.iter().copied(), self.along_log, 5);
+        // What is counted has no fractions beside it.
+        if xs.iter().all(|x| x.fract() == 0.0) {
+            x.ticks.retain(|tick| (tick - tick.round()).abs() < 1e-9);
+        }
+        let points = lines().flat_map(|line| line.points.iter().map(|p| p.1));
+        let bands = lines().flat_map(|line| line.band.iter().flat_map(|b| [b.1, b.2]));
+        let y = Axis::of(points.chain(bands), self.log, 4).widened(0.03, 4);
+        Axes {
+            x,
+            y,
+            along: self.along.clone(),
+        }
+    }
+
+    /// The height of the data areas.
+    fn tall(&self) -> f64 {
+        let names = |panel: &Panel| panel.lines.iter().filter(|l| !l.name.is_empty()).count();
+        let most = self.panels.iter().map(names).max().unwrap_or(0);
+        TALL.max(NAME * most as f64)
+    }
+
+    /// The width of the data areas.
+    fn wide(&self) -> f64 {
+        match self.panels.len() {
+            1 => WIDE,
+            _ => NARROW,
+        }
+    }
+
+    /// The width that names at lines take.
+    fn names(&self) -> f64 {
+        let lines = self.panels.iter().flat_map(|panel| &panel.lines);
+        let wide = |line: &Line| match line.name.is_empty() {
+            true => 0.0,
+            false => LEAD + room(&line.name, LETTERS, Weight::Regular).min(LONGEST),
+        };
+        lines.map(wide).fold(0.0, f64::max)
+    }
+
+    /// Width and height of one of its panels with all around it.
+    fn size(&self) -> (f64, f64) {
+        let wide = LEFT + self.wide() + self.names().max(8.0);
+        (wide.ceil(), ABOVE + self.tall() + BELOW)
+    }
+
+    /// A panel as a picture of its own, for a page.
+    ///
+    /// # Errors
+    /// Too large a picture.
+    pub fn alone(&self, panel: &Panel) -> Result<Canvas> {
+        let (width, height) = self.size();
+        let mut canvas = Canvas::new(width as usize, height as usize)?;
+        self.draw(&mut canvas, panel, &self.axes(), (0.0, 0.0));
+        Ok(canvas)
+    }
+
+    /// Draws a panel, its upper left corner there.
+    fn draw(&self, canvas: &mut Canvas, panel: &Panel, axes: &Axes, (x, y): Point) {
+        let title = match self.panels.len() {
+            1 => self.heading(),
+            _ => panel.title.clone(),
+        };
+        let wide = LEFT + self.wide() + self.names();
+        let title = fitted(&title, wide, SIZE, Weight::Bold);
+        let bold = (SIZE, Weight::Bold);
+        canvas.letters((x, y + 12.0), &title, Anchor::Start, bold, Paint::Ink);
+        let (left, top) = (x + LEFT, y + ABOVE);
+        let (right, bottom) = (left + self.wide(), top + self.tall());
+        grid(canvas, axes, (left, right, top, bottom));
+        let px = |v: f64| left + axes.x.place(v) * (right - left);
+        let py = |v: f64| bottom - axes.y.place(v) * (bottom - top);
+        for line in &panel.lines {
+            let band: Vec<_> = line.band.iter().filter(|b| axes.y.holds(b.2)).collect();
+            if band.len() > 1 {
+                let upper = band.iter().map(|b| (px(b.0), py(b.2)));
+                let lower = band.iter().rev().map(|b| (px(b.0), py(b.1)));
+                let mark = canvas.fill(upper.chain(lower).collect(), Paint::Line(line.colour));
+                mark.faint(0.18).named(format!("band run{}", line.run));
+            }
+        }
+        for line in &panel.lines {
+            let kept = line.points.iter().filter(|p| axes.y.holds(p.1));
+            let kept: Vec<Point> = kept.map(|p| (px(p.0), py(p.1))).collect();
+            let (paint, class) = (Paint::Line(line.colour), format!("run{}", line.run));
+            match kept[..] {
+                [] => {}
+                [at] => {
+                    canvas.disc(at, 2.5, Some(paint), None).named(class);
+                }
+                _ => {
+                    let stroke = Stroke {
+                        paint,
+                        width: 1.6,
+                        dash: dash(line.colour),
+                    };
+                    canvas.path(kept, stroke).named(class);
+                }
+            }
+        }
+        names(canvas, panel, (right, top, bottom), |line| {
+            let last = line.points.iter().rev().find(|p| axes.y.holds(p.1))?;
+            Some((px(last.0), py(last.1)))
         });
-        if low > high {
-            (low, high) = (0.0, 1.0);
-        }
-        if log {
-            return Self::logarithmic(low.max(1e-12), high.max(1e-12));
-        }
-        if high - low < 1e-9 * high.abs().max(1e-6) {
-            let around = if high == 0.0 { 1.0 } else { high.abs() * 0.5 };
-            (low, high) = (low - around, high + around);
-        }
-        let rough = (high - low) / count as f64;
-        let power = libm::pow(10.0, libm::floor(libm::log10(rough)));
-        let far = |step: &f64| (step / rough).max(rough / step);
-        let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power);
-        let nearest = steps.into_iter().min_by(|a, b| far(a).total_cmp(&far(b)));
-        let step = nearest.unwrap_or(power);
-        let first = libm::ceil(low / step - 1e-9) as i64;
-        let last = libm::floor(high / step + 1e-9) as i64;
+    }
+}
+
+/// Grid lines, ticks, and what the horizontal axis shows.
+fn grid(canvas: &mut Canvas, axes: &Axes, (left, right, top, bottom): (f64, f64, f64, f64)) {
+    let small = (LETTERS, Weight::Regular);
+    for (&tick, label) in axes.y.ticks.iter().zip(axes.y.labels()) {
+        let y = bottom - axes.y.place(tick) * (bottom - top);
+        canvas.path(vec![(left, y), (right, y)], Stroke::new(Paint::Rule, 1.0));
+        let at = (left - 7.0, y + 0.36 * LETTERS);
+        canvas.letters(at, &label, Anchor::End, small, Paint::Faint);
+    }
+    let faint = Stroke::new(Paint::Faint, 1.0);
+    canvas.path(vec![(left, bottom), (right, bottom)], faint);
+    for (&tick, label) in axes.x.ticks.iter().zip(axes.x.labels()) {
+        let x = left + axes.x.place(tick) * (right - left);
+        canvas.path(vec![(x, bottom), (x, bottom + 4.0)], faint);
+        canvas.letters(
+            (x, bottom + 16.0),
+            &label,
+            Anchor::Middle,
+            small,
+            Paint::Faint,
+        );
+    }
+    let middle = ((left + right) / 2.0, bottom + 32.0);
+    canvas.letters(middle, &axes.along, Anchor::Middle, small, Paint::Faint);
+}
+
+/// The names of lines beside their ends, none over another, each with a line that leads to it.
+fn names(
+    canvas: &mut Canvas,
+    panel: &Panel,
+    (right, top, bottom): (f64, f64, f64),
+    end: impl Fn(&Line) -> Option<Point>,
+) {
+    let named = panel.lines.iter().filter(|line| !line.name.is_empty());
+    let ends: Vec<(&Line, Point)> = named.filter_map(|line| Some((line, end(line)?))).collect();
+    let wanted: Vec<f64> = ends.iter().map(|(_, at)| at.1).collect();
+    let places = spread(&wanted, NAME, (top - 6.0, bottom + 6.0));
+    for ((line, at), place) in ends.into_iter().zip(places) {
+        let (paint, class) = (Paint::Line(line.colour), format!("name run{}", line.run));
+        let lead = vec![
+            (at.0 + 2.0, at.1),
+            (right + 5.0, at.1),
+            (right + LEAD - 4.0, place),
+        ];
+        canvas.path(lead, Stroke::new(paint, 0.7)).named(&class);
+        let text = fitted(&line.name, LONGEST, LETTERS, Weight::Regular);
+        let foot = (right + LEAD, place + 0.36 * LETTERS);
+        canvas
+            .letters(
+                foot,
+                &text,
+                Anchor::Start,
+                (LETTERS, Weight::Regular),
+                paint,
+            )
+            .named(class);
+    }
+}
+
+/// A figure: a title, blocks of panels, and what is to be known of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// Its title.
+    pub title: String,
+    /// What stands below the panels.
+    pub notes: Vec<String>,
+    /// The blocks.
+    pub blocks: Vec<Block>,
+}
+
+/// The letters of a figure's title and of a block's.
+const TITLE: (f64, Weight) = (15.0, Weight::Bold);
+const HEADING: (f64, Weight) = (13.5, Weight::Bold);
+/// The heights of a figure's title, of a block's and of a note.
+const ABOVE_ALL: f64 = 30.0;
+const ABOVE_BLOCK: f64 = 26.0;
+const NOTE: f64 = 17.0;
+
+/// Where panels stand: each takes so much, so many stand in a row.
+struct Places {
+    cell: Point,
+    across: usize,
+    /// Whether every block is one panel.
+    single: bool,
+}
+
+impl Places {
+    fn of(blocks: &[Block]) -> Self {
+        let sizes = blocks.iter().map(Block::size);
+        let cell = sizes.fold((0.0, 0.0), |a: Point, b| (a.0.max(b.0), a.1.max(b.1)));
+        let counts = blocks.iter().map(|block| block.panels.len());
+        let fullest = counts.max().unwrap_or(1);
+        let single = fullest == 1;
+        let most = if single { blocks.len() } else { fullest };
+        let fit = ((WIDEST - 2.0 * MARGIN + GAP) / (cell.0 + GAP)).floor() as usize;
         Self {
-            low,
-            high,
-            log,
-            ticks: (first..=last).map(|i| i as f64 * step).collect(),
+            cell,
+            across: even(most, fit.clamp(1, 4)),
+            single,
         }
     }
 
-    fn logarithmic(mut low: f64, mut high: f64) -> Self {
-        if high / low < 1.5 {
-            (low, high) = (low / 1.3, high * 1.3);
+    /// The height of so many panels.
+    fn rows(&self, count: usize) -> f64 {
+        count.div_ceil(self.across) as f64 * (self.cell.1 + GAP) - GAP
+    }
+
+    /// The corner of panel `i` of those that begin at that height.
+    fn at(&self, i: usize, top: f64) -> Point {
+        let (column, row) = ((i % self.across) as f64, (i / self.across) as f64);
+        let (wide, tall) = (self.cell.0 + GAP, self.cell.1 + GAP);
+        (MARGIN + column * wide, top + row * tall)
+    }
+
+    fn width(&self) -> f64 {
+        self.across as f64 * (self.cell.0 + GAP) - GAP
+    }
+
+    fn height(&self, blocks: &[Block]) -> f64 {
+        match self.single {
+            true => self.rows(blocks.len()),
+            false => {
+                let tall = |block: &Block| ABOVE_BLOCK + self.rows(block.panels.len()) + GAP;
+                blocks.iter().map(tall).sum()
+            }
         }
-        let decades = libm::log10(high / low);
-        let marks: &[f64] = match decades {
-            d if d < 1.2 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
-            d if d < 2.5 => &[1.0, 2.0, 5.0],
-            _ => &[1.0],
+    }
+}
+
+impl Figure {
+    /// Draws it. Blocks of a single panel stand beside each other, others below each other.
+    ///
+    /// # Errors
+    /// Nothing to draw, or too large a picture.
+    pub fn draw(&self) -> Result<Canvas> {
+        if self.blocks.is_empty() {
+            return Err(Error::spec("there is nothing to draw"));
+        }
+        let places = Places::of(&self.blocks);
+        let notes = self.notes.iter();
+        let notes = notes.map(|note| room(note, LETTERS, Weight::Regular));
+        let title = room(&self.title, TITLE.0, TITLE.1);
+        let wide = notes.fold(places.width().max(title), f64::max) + 2.0 * MARGIN;
+        let foot = NOTE * self.notes.len() as f64;
+        let top = MARGIN + ABOVE_ALL;
+        let height = top + places.height(&self.blocks) + foot + MARGIN;
+        let mut canvas = Canvas::new(wide.ceil() as usize, height.ceil() as usize)?;
+        let at = (MARGIN, MARGIN + 14.0);
+        canvas.letters(at, &self.title, Anchor::Start, TITLE, Paint::Ink);
+        self.panels(&mut canvas, &places, top);
+        for (i, note) in self.notes.iter().enumerate() {
+            let at = (MARGIN, height - MARGIN - foot + NOTE * i as f64 + 13.0);
+            let small = (LETTERS, Weight::Regular);
+            canvas.letters(at, note, Anchor::Start, small, Paint::Faint);
+        }
+        Ok(canvas)
+    }
+
+    fn panels(&self, canvas: &mut Canvas, places: &Places, mut top: f64) {
+        for (i, block) in self.blocks.iter().enumerate() {
+            let axes = block.axes();
+            if places.single {
+                block.draw(canvas, &block.panels[0], &axes, places.at(i, top));
+                continue;
+            }
+            let head = (MARGIN, top + 14.0);
+            canvas.letters(head, &block.heading(), Anchor::Start, HEADING, Paint::Ink);
+            top += ABOVE_BLOCK;
+            for (i, panel) in block.panels.iter().enumerate() {
+                block.draw(canvas, panel, &axes, places.at(i, top));
+            }
+            top += places.rows(block.panels.len()) + GAP;
+        }
+    }
+
+    /// Its numbers, a line a point.
+    pub fn csv(&self) -> String {
+        let mut text = String::from("quantity,unit,panel,line,n,along,at,value,low,high\n");
+        for block in &self.blocks {
+            for panel in &block.panels {
+                for line in &panel.lines {
+                    rows(&mut text, block, panel, line);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// How many stand in a row of `most`, so that the last row is as full as can be.
+fn even(most: usize, fit: usize) -> usize {
+    most.div_ceil(most.div_ceil(fit).max(1)).max(1)
+}
+
+fn rows(text: &mut String, block: &Block, panel: &Panel, line: &Line) {
+    let words = [&block.quantity, block.unit, &panel.title, &line.name].map(csv_word);
+    let along = csv_word(&block.along);
+    for (i, (at, value)) in line.points.iter().enumerate() {
+        let (low, high) = match line.band.get(i) {
+            Some((_, low, high)) => (low.to_string(), high.to_string()),
+            None => (String::new(), String::new()),
         };
-        let (from, to) = (
-            libm::floor(libm::log10(low)) as i32,
-            libm::ceil(libm::log10(high)) as i32,
-        );
-        let all =
-            (from..=to).flat_map(|p| marks.iter().map(move |m| m * libm::pow(10.0, f64::from(p))));
-        let ticks = all
-            .filter(|&t| t >= low * 0.9999 && t <= high * 1.0001)
-            .collect();
-        Self {
-            low,
-            high,
-            log: true,
-            ticks,
-        }
-    }
-
-    /// The place of a number, from 0 to 1.
-    pub(super) fn place(&self, v: f64) -> f64 {
-        match self.log {
-            true => libm::log(v / self.low) / libm::log(self.high / self.low),
-            false => (v - self.low) / (self.high - self.low),
-        }
+        let head = format!("{},{},{along}", words.join(","), line.n);
+        *text += &format!("{head},{at},{value},{low},{high}\n");
     }
 }
 
-/// A tick's number.
-pub(super) fn number(v: f64) -> String {
-    let text = match v.abs() {
-        a if a > 0.0 && a < 1e-4 => return format!("{v:.0e}"),
-        a if a >= 1e5 => return format!("{v:.0e}"),
-        _ => format!("{v:.4}"),
-    };
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".into()
-    } else {
-        text.into()
-    }
-}
-
-impl Chart {
-    /// The elements of the chart, for an `<svg>` of [`SIZE`].
-    pub fn body(&self, style: Style) -> Markup {
-        let points = || self.lines.iter().flat_map(|line| &line.points);
-        let x = Axis::of(points().map(|p| p.0), self.along_log, 6);
-        let y = Axis::of(points().map(|p| p.1), self.log, 4);
-        let (left, right, top, bottom) = AREA;
-        let px = |v: f64| left + x.place(v) * (right - left);
-        let py = |v: f64| bottom - y.place(v) * (bottom - top);
-        let whole = x
-            .ticks
-            .iter()
-            .copied()
-            .filter(|t| (t - t.round()).abs() < 1e-9);
-        let drawn = |v: f64| v.is_finite() && (!self.log || v > 0.0);
-        html! {
-            text x=(left) y="18" font-weight="600" fill=(style.ink()) {
-                (self.title)
-                @if !self.unit.is_empty() {
-                    tspan font-weight="400" fill=(style.faint()) { " " (self.unit) }
-                }
-            }
-            @for &tick in &y.ticks {
-                line x1=(left) x2=(right) y1=(round(py(tick))) y2=(round(py(tick))) stroke=(style.rule()) {}
-                text x=(left - 6.0) y=(round(py(tick) + 4.0)) text-anchor="end" fill=(style.faint()) {
-                    (number(tick))
-                }
-            }
-            line x1=(left) x2=(right) y1=(bottom) y2=(bottom) stroke=(style.faint()) {}
-            @for tick in whole {
-                text x=(round(px(tick))) y=(bottom + 16.0) text-anchor="middle" fill=(style.faint()) {
-                    (number(tick))
-                }
-            }
-            text x=((left + right) / 2.0) y=(bottom + 32.0) text-anchor="middle" fill=(style.faint()) {
-                (self.along)
-            }
-            @for line in &self.lines {
-                @let kept: Vec<_> = line.points.iter().filter(|p| drawn(p.1)).collect();
-                @if let [(a, b)] = kept[..] {
-                    circle class=(format!("run{}", line.run)) cx=(round(px(*a))) cy=(round(py(*b)))
-                        r="2.5" fill=(style.line(line.run)) {}
-                } @else if !kept.is_empty() {
-                    polyline class=(format!("run{}", line.run)) fill="none" stroke=(style.line(line.run))
-                        stroke-width="1.6" stroke-linejoin="round" stroke-dasharray=(dash(line.run))
-                        points=(kept.iter().map(|(a, b)| format!("{},{}", round(px(*a)), round(py(*b)))).collect::<Vec<_>>().join(" ")) {}
-                }
-            }
-        }
-    }
-}
-
-/// Charts in a row, and the height of a line of the legend.
-const ACROSS: usize = 3;
-const LEGEND: f64 = 20.0;
-
-/// Charts in one SVG file with a legend: `names[i]` is what line `i` is.
-pub fn sheet(charts: &[Chart], names: &[String], style: Style) -> String {
-    let across = ACROSS.min(charts.len()).max(1);
-    let rows = charts.len().div_ceil(across);
-    let width = across as f64 * SIZE.0;
-    let legend_rows = names.len().div_ceil(across) as f64;
-    let height = rows as f64 * SIZE.1 + legend_rows * LEGEND + 12.0;
-    let at = |i: usize| {
-        let (x, y) = ((i % across) as f64 * SIZE.0, (i / across) as f64 * SIZE.1);
-        format!("translate({x} {y})")
-    };
-    let foot = rows as f64 * SIZE.1 + LEGEND / 2.0;
-    let key = |i: usize| {
-        let x = 52.0 + (i % across) as f64 * SIZE.0;
-        (x, foot + (i / across) as f64 * LEGEND)
-    };
-    let body = html! {
-        @for (i, chart) in charts.iter().enumerate() {
-            g transform=(at(i)) { (chart.body(style)) }
-        }
-        @for (i, name) in names.iter().enumerate() {
-            @let (x, y) = key(i);
-            line x1=(x) x2=(x + 26.0) y1=(y) y2=(y) stroke=(style.line(i)) stroke-width="2"
-                stroke-dasharray=(dash(i)) {}
-            text x=(x + 34.0) y=(y + 4.0) fill=(style.ink()) { (name) }
-        }
-    };
-    file((width, height), style, &body)
-}
-
-/// An SVG file of that size with those elements.
-pub(super) fn file((width, height): (f64, f64), style: Style, body: &Markup) -> String {
-    let svg = html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}"))
-            width=(width) height=(height) font-family="system-ui, sans-serif" font-size="12" {
-            rect width=(width) height=(height) fill=(style.paper()) {}
-            (body)
-        }
-    };
-    svg.into_string() + "\n"
-}
-
-/// An SVG file that was drawn in [`Style::Light`], with the colours of [`Style::Dark`] where
-/// the reader prefers them. A viewer that knows no style sheets shows it light.
-pub(super) fn for_both(light: &str) -> String {
-    let (of_light, of_dark) = (Style::Light, Style::Dark);
-    let mut pairs: Vec<(String, String)> = [Style::ink, Style::faint, Style::rule, Style::paper]
-        .iter()
-        .map(|colour| (colour(of_light).into(), colour(of_dark).into()))
-        .collect();
-    pairs.extend((0..LINES.len()).map(|i| (of_light.line(i), of_dark.line(i))));
-    let rule = |(light, dark): &(String, String)| {
-        format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}")
-    };
-    let rules: String = pairs.iter().map(rule).collect();
-    let sheet = format!("<style>@media (prefers-color-scheme: dark){{{rules}}}</style>");
-    light.replacen("<rect ", &format!("{sheet}<rect "), 1)
-}
-
-/// To a tenth of a pixel.
-pub(super) fn round(v: f64) -> f64 {
-    (v * 10.0).round() / 10.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_are_round_numbers_within_the_range() {
-        let ticks = |low: f64, high: f64| Axis::of([low, high].into_iter(), false, 4).ticks;
-        assert_eq!(ticks(0.0, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]);
-        assert_eq!(ticks(1.0, 10.0), [2.5, 5.0, 7.5, 10.0]);
-        assert_eq!(ticks(97.6, 98.9), [97.75, 98.0, 98.25, 98.5, 98.75]);
-        let log = Axis::of([0.02, 0.9].into_iter(), true, 4);
-        assert_eq!(
-            log.ticks.iter().map(|&t| number(t)).collect::<Vec<_>>(),
-            ["0.02", "0.05", "0.1", "0.2", "0.5"]
-        );
-        assert_eq!((log.place(0.02), log.place(0.9)), (0.0, 1.0));
-        assert!((log.place(0.1) - libm::log(5.0) / libm::log(45.0)).abs() < 1e-12);
-        // A constant has an axis too.
-        let flat = Axis::of([1.0, 1.0].into_iter(), false, 4);
-        assert_eq!(flat.place(1.0), 0.5);
-        assert!(!flat.ticks.is_empty());
-    }
-
-    #[test]
-    fn lines_go_where_their_numbers_are() {
-        let chart = Chart {
-            title: "t",
-            unit: "",
-            log: false,
-            along: "epoch",
-            along_log: false,
-            lines: vec![
-                Line {
-                    run: 0,
-                    points: vec![(1.0, 0.0), (2.0, 1.0), (3.0, f64::NAN)],
-                },
-                Line {
-                    run: 9,
-                    points: vec![(1.0, 0.5)],
-                },
-            ],
-        };
-        let text = chart.body(Style::Light).into_string();
-        let (left, right, top, bottom) = AREA;
-        let middle = (left + right) / 2.0;
-        assert!(
-            text.contains(&format!("points=\"{left},{bottom} {middle},{top}\"")),
-            "{text}"
-        );
-        assert!(text.contains("class=\"run9\"") && text.contains(LINES[2].0));
-        assert_eq!(number(0.1 + 0.2), "0.3");
-        assert_eq!(
-            [1e-7, 2e6, -0.0, 20.0].map(number),
-            ["1e-7", "2e6", "0", "20"]
-        );
+/// A word as a CSV file has it.
+pub(super) fn csv_word(word: &str) -> String {
+    match word.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", word.replace('"', "\"\"")),
+        false => word.into(),
     }
 }

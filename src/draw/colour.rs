@@ -6,7 +6,8 @@
 //! the same in grey and to the colour-blind. The diverging map is ColorBrewer's RdBu
 //! (C. Brewer). Both come from the crate `colorous`.
 
-use super::canvas::Rgb;
+/// Red, green, blue.
+pub type Rgb = [u8; 3];
 
 /// Viridis at `t`, from 0 (dark) to 1 (bright); beyond, the nearer end. A NaN is grey.
 pub fn sequential(t: f32) -> Rgb {

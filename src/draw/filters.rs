@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewD;
 
-use super::canvas::{Canvas, Theme};
+use super::canvas::Canvas;
 use super::grid::{Grid, Row};
 use super::plane::{Colours, Plane};
 use crate::bits;
@@ -20,7 +20,6 @@ pub fn sheet(
     (name, layer): (&str, &str),
     weights: &ArrayViewD<'_, f32>,
     binary: bool,
-    theme: Theme,
 ) -> Result<Canvas> {
     let &[out, inputs, height, width] = weights.shape() else {
         return Err(Error::spec(format!("{layer} is no convolution")));
@@ -63,9 +62,9 @@ pub fn sheet(
         apart: None,
         rows,
         cell,
-        quantity: if binary { "sign" } else { "weight" },
+        quantity: if binary { "sign" } else { "weight" }.into(),
     }
-    .draw(theme)
+    .draw()
 }
 
 /// The filter from input channel `input` to output channel `out`, or its signs.

@@ -1,7 +1,9 @@
 //! Maps in rows and columns, each number a square of one colour, beside a bar that
 //! says which colour is which number.
 
-use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
+use super::bar::Bar;
+use super::canvas::{Anchor, Canvas, LINE, text_width, title_width};
+use super::paint::Paint;
 use super::plane::{Colours, Plane};
 use super::tile::Tile;
 use crate::error::Result;
@@ -12,8 +14,6 @@ const GAP: usize = 6;
 const APART: usize = 24;
 /// Around everything.
 const MARGIN: usize = 16;
-/// Width of the colour bar.
-const BAR: usize = 14;
 
 /// A row of maps or of pictures.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub struct Grid {
     /// Pixels that the longer side of a map takes at least.
     pub cell: usize,
     /// What the numbers beside the colour bar are of.
-    pub quantity: &'static str,
+    pub quantity: String,
 }
 
 /// A number in as few digits as it needs, for the ends of the colour bar.
@@ -83,17 +83,17 @@ impl Grid {
     ///
     /// # Errors
     /// A picture without a map, or too large a one.
-    pub fn draw(&self, theme: Theme) -> Result<Canvas> {
+    pub fn draw(&self) -> Result<Canvas> {
         let places = Places::of(self);
-        let mut canvas = Canvas::new(places.width, places.height, theme)?;
-        canvas.bold((MARGIN, MARGIN), &self.title, Anchor::Start, theme.ink);
+        let mut canvas = Canvas::new(places.width, places.height)?;
+        canvas.bold((MARGIN, MARGIN), &self.title, Anchor::Start, Paint::Ink);
         for (i, note) in self.notes.iter().enumerate() {
             let y = MARGIN + (LINE + 4) * (i + 1);
-            canvas.text((MARGIN, y), note, Anchor::Start, theme.faint);
+            canvas.text((MARGIN, y), note, Anchor::Start, Paint::Faint);
         }
         for (column, name) in self.columns.iter().enumerate() {
             let x = places.column(column) + places.across / 2;
-            canvas.text((x, places.head), name, Anchor::Middle, theme.ink);
+            canvas.text((x, places.head), name, Anchor::Middle, Paint::Ink);
         }
         self.draw_rows(&mut canvas, &places);
         Ok(canvas)
@@ -106,8 +106,8 @@ impl Grid {
         for row in &self.rows {
             let height = self.row_height(row);
             let middle = y + (height.saturating_sub(LINE)) / 2;
-            let ink = canvas.theme.ink;
-            canvas.text((places.left - 10, middle), &row.name, Anchor::End, ink);
+            let at = (places.left.saturating_sub(10), middle);
+            canvas.text(at, &row.name, Anchor::End, Paint::Ink);
             for (column, tile) in row.tiles.iter().enumerate() {
                 let Some(tile) = tile else { continue };
                 let scale = tile.scale(self.cell);
@@ -120,11 +120,8 @@ impl Grid {
             }
             y += height + GAP;
         }
-        if let (Some((colours, ends)), Some(first)) = (self.bar(), first) {
-            canvas.bar((places.bar, first), last - first, colours, ends);
-            let ink = canvas.theme.ink;
-            let above = (places.bar, first - LINE - 4);
-            canvas.text(above, self.quantity, Anchor::Start, ink);
+        if let (Some(bar), Some(first)) = (self.bar(), first) {
+            bar.draw(canvas, (places.right, first), last - first);
         }
     }
 
@@ -135,10 +132,10 @@ impl Grid {
         heights.max().unwrap_or(LINE)
     }
 
-    /// The colours of the bar, which are those of the first row that has a range.
-    fn bar(&self) -> Option<(Colours, (f32, f32))> {
-        let mut rows = self.rows.iter();
-        rows.find_map(|r| Some((r.colours?, r.colours?.ends())))
+    /// The bar, whose colours are those of the first row that has a range.
+    fn bar(&self) -> Option<Bar> {
+        let colours = self.rows.iter().find_map(|row| row.colours)?;
+        Some(Bar::new(colours, &self.quantity))
     }
 }
 
@@ -156,8 +153,8 @@ struct Places {
     across: usize,
     /// The column that is set apart.
     apart: Option<usize>,
-    /// Left edge of the bar.
-    bar: usize,
+    /// Right edge of the last column.
+    right: usize,
 }
 
 impl Places {
@@ -179,22 +176,18 @@ impl Places {
             top: head
                 + match grid.columns.is_empty() && grid.bar().is_none() {
                     true => 0,
-                    false => LINE + 4,
+                    false => Bar::above(),
                 },
             across,
             apart: grid.apart,
-            bar: 0,
+            right: 0,
         };
-        let right = places.column(columns.max(1) - 1) + across;
-        places.bar = right + 22;
-        let after = grid.bar().map_or(0, |(_, ends)| {
-            let widest = text_width(&short(ends.0)).max(text_width(&short(ends.1)));
-            22 + text_width(grid.quantity).max(BAR + 8 + widest)
-        });
-        let lines = std::iter::once(&grid.title).chain(&grid.notes);
-        let widest = lines.map(|line| text_width(line)).max().unwrap_or(0);
-        places.width = (right + after).max(MARGIN + widest) + MARGIN;
+        places.right = places.column(columns.max(1) - 1) + across;
         let rows: usize = grid.rows.iter().map(|r| grid.row_height(r) + GAP).sum();
+        let after = grid.bar().map_or(0, |bar| bar.room(rows));
+        let notes = grid.notes.iter().map(|note| text_width(note));
+        let widest = notes.max().unwrap_or(0).max(title_width(&grid.title));
+        places.width = (places.right + after).max(MARGIN + widest) + MARGIN;
         places.height = places.top + rows.saturating_sub(GAP) + MARGIN;
         places
     }
@@ -206,39 +199,11 @@ impl Places {
     }
 }
 
-impl Canvas {
-    /// A colour bar, the greatest number at its top, with both ends and the middle named.
-    pub(super) fn bar(
-        &mut self,
-        (x, y): (usize, usize),
-        height: usize,
-        colours: Colours,
-        ends: (f32, f32),
-    ) {
-        self.frame((x, y), BAR, height);
-        for row in 0..height {
-            let t = 1.0 - row as f32 / (height.max(2) - 1) as f32;
-            let value = ends.0 + (ends.1 - ends.0) * t;
-            self.rect((x, y + row), BAR, 1, colours.of(value));
-        }
-        let ink = self.theme.ink;
-        let at = x + BAR + 8;
-        self.text((at, y), &short(ends.1), Anchor::Start, ink);
-        let foot = y + height.saturating_sub(LINE);
-        if height >= 2 * LINE {
-            self.text((at, foot), &short(ends.0), Anchor::Start, ink);
-        }
-        if height >= 5 * LINE {
-            let middle = y + (height - LINE) / 2;
-            let half = ends.0 + (ends.1 - ends.0) / 2.0;
-            self.text((at, middle), &short(half), Anchor::Start, ink);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::canvas::tests::{assert_apart, assert_within, pixels};
     use super::super::colour;
+    use super::super::paint::Theme;
     use super::*;
 
     #[test]
@@ -259,31 +224,23 @@ mod tests {
                 Colours::range([&plane].into_iter()),
             )],
             cell: 41,
-            quantity: "q",
+            quantity: "q".into(),
         };
-        let canvas = grid.draw(Theme::LIGHT).unwrap();
+        let canvas = grid.draw().unwrap();
+        assert_within(&canvas);
+        assert_apart(&canvas);
+        let drawn = pixels(&canvas, Theme::Light);
         // 41 / 2: squares of 20 pixels, from the margin on, below two lines of text.
-        let (left, top) = (MARGIN, MARGIN + (LINE + 4) + 6 + LINE + 4);
+        let (left, top) = (MARGIN, MARGIN + (LINE + 4) + 6 + Bar::above());
         for (x, y) in [(0, 0), (19, 19)] {
-            assert_eq!(canvas.pixel(left + x, top + y), colour::sequential(0.0));
-            assert_eq!(
-                canvas.pixel(left + 20 + x, top + y),
-                colour::sequential(1.0)
-            );
+            assert_eq!(drawn.at(left + x, top + y), colour::sequential(0.0));
+            assert_eq!(drawn.at(left + 20 + x, top + y), colour::sequential(1.0));
         }
-        assert_eq!(canvas.pixel(left + 40, top), Theme::LIGHT.paper);
-        assert_eq!(canvas.pixel(left, top + 20), Theme::LIGHT.paper);
-        assert_eq!(
-            canvas.size(),
-            (
-                left + 40 + 22 + BAR + 8 + text_width("4.00") + MARGIN,
-                top + 20 + MARGIN
-            )
-        );
-        // The bar: the greatest number at its top.
-        let bar = left + 40 + 22 + 3;
-        assert_eq!(canvas.pixel(bar, top), colour::sequential(1.0));
-        assert_eq!(canvas.pixel(bar, top + 19), colour::sequential(0.0));
+        let paper = Paint::Paper.rgb(Theme::Light);
+        assert_eq!(drawn.at(left + 40, top), paper);
+        assert_eq!(drawn.at(left, top + 20), paper);
+        let bar = grid.bar().unwrap();
+        assert_eq!(canvas.size().0, left + 40 + bar.room(26) + MARGIN);
     }
 
     #[test]

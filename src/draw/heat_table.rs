@@ -1,7 +1,10 @@
 //! A table of shares, each cell in the colour of its number.
 
-use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
-use super::colour;
+use super::bar::Bar;
+use super::canvas::{Anchor, Canvas, LINE, text_width};
+use super::colour::{self, Rgb};
+use super::paint::Paint;
+use super::plane::Colours;
 use super::sheet::{head, head_width, heading};
 use crate::error::Result;
 
@@ -27,6 +30,8 @@ pub struct HeatTable {
     pub rows: Vec<(String, Vec<Option<f64>>)>,
     /// The numbers of the first and of the last colour.
     pub range: (f64, f64),
+    /// What the numbers are, with their unit.
+    pub quantity: &'static str,
 }
 
 /// A share as it stands in a cell.
@@ -38,7 +43,7 @@ pub fn share(x: f64) -> String {
 }
 
 /// The colour of a share within a range.
-pub fn shade(x: f64, (low, high): (f64, f64)) -> super::canvas::Rgb {
+pub fn shade(x: f64, (low, high): (f64, f64)) -> Rgb {
     colour::sequential(match high > low {
         true => ((x - low) / (high - low)) as f32,
         false => 0.5,
@@ -50,7 +55,7 @@ impl HeatTable {
     ///
     /// # Errors
     /// Too large a picture.
-    pub fn draw(&self, theme: Theme) -> Result<Canvas> {
+    pub fn draw(&self) -> Result<Canvas> {
         let names = self.rows.iter().map(|(name, _)| text_width(name));
         let left = MARGIN + names.max().unwrap_or(0) + 10;
         let widest = self.columns.iter().map(|name| text_width(name)).max();
@@ -61,25 +66,30 @@ impl HeatTable {
         };
         let top = head(self.notes.len()) + LINE + 6;
         let right = column(self.columns.len().max(1) - 1) + cell;
-        let width = (right + MARGIN).max(head_width(&self.title, &self.notes));
-        let height = top + self.rows.len() * HEIGHT + MARGIN;
-        let mut canvas = Canvas::new(width, height, theme)?;
+        let (low, high) = self.range;
+        let percent = Colours::Amount(100.0 * low as f32, 100.0 * high as f32);
+        let bar = Bar::new(percent, self.quantity);
+        let tall = self.rows.len() * HEIGHT;
+        let width = right + bar.room(tall) + MARGIN;
+        let width = width.max(head_width(&self.title, &self.notes));
+        let mut canvas = Canvas::new(width, top + tall + MARGIN)?;
         heading(&mut canvas, &self.title, &self.notes);
+        bar.draw(&mut canvas, (right, top), tall);
         for (i, name) in self.columns.iter().enumerate() {
             let at = (column(i) + cell / 2, top - LINE - 4);
-            canvas.text(at, name, Anchor::Middle, theme.ink);
+            canvas.text(at, name, Anchor::Middle, Paint::Ink);
         }
         for (row, (name, numbers)) in self.rows.iter().enumerate() {
             let y = top + row * HEIGHT;
             let middle = y + (HEIGHT - 1 - LINE) / 2;
-            canvas.text((left - 10, middle), name, Anchor::End, theme.ink);
+            canvas.text((left - 10, middle), name, Anchor::End, Paint::Ink);
             for (i, number) in numbers.iter().enumerate() {
                 let Some(x) = number else { continue };
-                let mut ink = theme.faint;
+                let mut ink = Paint::Faint;
                 if !x.is_nan() {
                     let fill = shade(*x, self.range);
                     canvas.rect((column(i), y), cell - 1, HEIGHT - 1, fill);
-                    ink = colour::readable_on(fill);
+                    ink = colour::readable_on(fill).into();
                 }
                 let at = (column(i) + cell / 2, middle);
                 canvas.text(at, &share(*x), Anchor::Middle, ink);
@@ -91,6 +101,8 @@ impl HeatTable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::canvas::tests::{assert_apart, assert_within, pixels};
+    use super::super::paint::Theme;
     use super::*;
 
     #[test]
@@ -105,16 +117,20 @@ mod tests {
                 ("s".into(), vec![None]),
             ],
             range: (0.1, 0.9),
+            quantity: "rate (%)",
         };
-        let canvas = table.draw(Theme::DARK).unwrap();
-        let (left, top) = (MARGIN + text_width("r") + 10, head(0) + LINE + 6);
-        let cell = text_width("100.0") + PADDING;
-        assert_eq!(canvas.pixel(left, top), colour::sequential(0.0));
-        assert_eq!(
-            canvas.pixel(left + cell + APART, top),
-            colour::sequential(1.0)
+        let canvas = table.draw().unwrap();
+        assert_within(&canvas);
+        assert_apart(&canvas);
+        let drawn = pixels(&canvas, Theme::Dark);
+        let (left, top) = (
+            MARGIN + text_width("r").max(text_width("s")) + 10,
+            head(0) + LINE + 6,
         );
-        assert_eq!(canvas.pixel(left, top + HEIGHT), Theme::DARK.paper);
+        let cell = text_width("100.0") + PADDING;
+        assert_eq!(drawn.at(left, top), colour::sequential(0.0));
+        assert_eq!(drawn.at(left + cell + APART, top), colour::sequential(1.0));
+        assert_eq!(drawn.at(left, top + HEIGHT), Paint::Paper.rgb(Theme::Dark));
         assert_eq!(
             (share(0.98765), shade(0.4, (0.2, 0.2))),
             ("98.8".into(), shade(0.5, (0.0, 1.0)))

@@ -2,7 +2,8 @@
 //! average, of one network or of several on the same digits.
 
 use super::activation_statistics::{ActivationStatistics, LayerMaps, Maps};
-use super::canvas::{Canvas, Theme};
+use super::bar::Bar;
+use super::canvas::Canvas;
 use super::grid::{Grid, Row};
 use super::plane::{Colours, Plane};
 use super::sheet::{Cell, Lane, Sheet};
@@ -167,19 +168,14 @@ impl<'a> Beside<'a> {
 }
 
 /// What the numbers of the maps are.
-const QUANTITY: &str = "output";
+const QUANTITY: &str = "mean output";
 
 /// Layer `layer` of a network, or all layers of its depth of several: a row each (two for
 /// stochastic units: the sample and its probabilities), all in one range of colours.
 ///
 /// # Errors
 /// A network without a layer of that depth, or no network at all.
-pub fn layer(
-    subjects: &[Subject<'_>],
-    layer: usize,
-    split: &Split,
-    theme: Theme,
-) -> Result<Canvas> {
+pub fn layer(subjects: &[Subject<'_>], layer: usize, split: &Split) -> Result<Canvas> {
     let beside = Beside::of(subjects, layer)?;
     let rows = beside.rows();
     let planes = rows.iter().flat_map(|(_, maps)| maps.iter().flatten());
@@ -199,9 +195,9 @@ pub fn layer(
         apart: Some(classes),
         rows: all,
         cell: CELL,
-        quantity: QUANTITY,
+        quantity: QUANTITY.into(),
     }
-    .draw(theme)
+    .draw()
 }
 
 /// The maps of layer `layer` laid over the images, the example of each class: a row for each
@@ -210,12 +206,7 @@ pub fn layer(
 ///
 /// # Errors
 /// As [`layer`](fn@layer).
-pub fn overlay(
-    subjects: &[Subject<'_>],
-    layer: usize,
-    split: &Split,
-    theme: Theme,
-) -> Result<Canvas> {
+pub fn overlay(subjects: &[Subject<'_>], layer: usize, split: &Split) -> Result<Canvas> {
     let beside = Beside::of(subjects, layer)?;
     let rows = beside.rows();
     let examples = &subjects[0].statistics.examples;
@@ -255,9 +246,9 @@ pub fn overlay(
         apart: None,
         lanes,
         cell: CELL,
-        bar: Some((colours, QUANTITY)),
+        bar: Some(Bar::new(colours, QUANTITY)),
     }
-    .draw(theme)
+    .draw()
 }
 
 /// The mean maps alone, large and in a range of their own: layer `layer` of one or more
@@ -265,7 +256,7 @@ pub fn overlay(
 ///
 /// # Errors
 /// As [`layer`](fn@layer).
-pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Result<Canvas> {
+pub fn layer_mean(subjects: &[Subject<'_>], layer: usize) -> Result<Canvas> {
     let beside = Beside::of(subjects, layer)?;
     let rows = beside.rows();
     let (names, maps): (Vec<String>, Vec<Option<Plane>>) = rows
@@ -284,9 +275,9 @@ pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Resul
         apart: None,
         rows: vec![Row::of_maps(String::new(), &maps, colours)],
         cell: LARGE,
-        quantity: QUANTITY,
+        quantity: QUANTITY.into(),
     }
-    .draw(theme)
+    .draw()
 }
 
 /// Every channel of a layer by itself: a column each, a row for each class and one for
@@ -294,12 +285,7 @@ pub fn layer_mean(subjects: &[Subject<'_>], layer: usize, theme: Theme) -> Resul
 ///
 /// # Errors
 /// A layer that does not exist or has no probabilities.
-pub fn channels(
-    subject: Subject<'_>,
-    layer: usize,
-    probability: bool,
-    theme: Theme,
-) -> Result<Canvas> {
+pub fn channels(subject: Subject<'_>, layer: usize, probability: bool) -> Result<Canvas> {
     let found = subject.statistics.layers.get(layer);
     let maps = found.and_then(|l| match probability {
         true => l.probability.as_ref(),
@@ -334,7 +320,7 @@ pub fn channels(
         apart: None,
         rows: rows.collect(),
         cell: SMALL,
-        quantity: what,
+        quantity: what.into(),
     }
-    .draw(theme)
+    .draw()
 }

@@ -1,7 +1,10 @@
 //! Histograms of a layer's numbers, a panel a channel.
 
-use super::canvas::{Anchor, Canvas, LINE, Rgb, Theme};
+use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, LINE, Stroke, text_width};
 use super::grid::short;
+use super::letters::Weight;
+use super::paint::Paint;
 use super::sheet::{head, head_width, heading};
 use crate::error::Result;
 use crate::inside::Histogram;
@@ -10,21 +13,17 @@ use crate::study::grouped;
 
 const MARGIN: usize = 16;
 /// Pixels of a bar's width, of a panel's bars, and between panels.
-const BAR: usize = 5;
+const BAR: usize = 6;
 const HEIGHT: usize = 72;
-const GAP: usize = 18;
+const GAP: usize = 24;
+/// Below a panel's bars: its numbers.
+const FOOT: usize = 22;
 /// Panels in a row.
 const ACROSS: usize = 4;
 /// Bars that are so many times as tall as the third tallest are cut off.
 const DWARFS: u64 = 3;
-
-/// The colour of bars.
-fn ink(theme: Theme) -> Rgb {
-    match theme == Theme::DARK {
-        true => [124, 184, 255],
-        false => [11, 92, 173],
-    }
-}
+/// The size of the numbers below.
+const SMALL: f64 = 11.0;
 
 /// A bar of a histogram.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,12 +72,12 @@ pub fn zeros(counts: &Counts) -> String {
 pub fn notes(found: &Histogram, (low, high): (f32, f32)) -> Vec<String> {
     vec![
         format!(
-            "All outputs of each channel over {} test images, from {} to {} in {BINS} bins;",
+            "How many outputs of each channel have which value, over {} test images: {BINS} bins from {} to {}.",
             grouped(found.images),
             short(low),
             short(high)
         ),
-        "bars that would dwarf the others are cut off; below: the share that is exactly 0".into(),
+        "0: the share that is exactly 0. Below: the output (no unit). Bars that would dwarf the others are cut off, with a gap in them.".into(),
     ]
 }
 
@@ -86,7 +85,7 @@ pub fn notes(found: &Histogram, (low, high): (f32, f32)) -> Vec<String> {
 ///
 /// # Errors
 /// Too large a picture.
-pub fn numbers(title: &str, found: &Histogram, theme: Theme) -> Result<Canvas> {
+pub fn numbers(title: &str, found: &Histogram) -> Result<Canvas> {
     let Values::Numbers {
         low,
         high,
@@ -96,31 +95,38 @@ pub fn numbers(title: &str, found: &Histogram, theme: Theme) -> Result<Canvas> {
         return Err(crate::error::Error::spec("the layer has bits, not numbers"));
     };
     let notes = notes(found, (*low, *high));
-    let (across, down) = (BINS * BAR + GAP, HEIGHT + 2 * LINE + GAP);
+    let (across, down) = (BINS * BAR + GAP, LINE + 4 + HEIGHT + FOOT + GAP);
     let columns = ACROSS.min(channels.len()).max(1);
     let top = head(notes.len());
     let width = (2 * MARGIN + columns * across - GAP).max(head_width(title, &notes));
     let height = top + channels.len().div_ceil(columns) * down - GAP + MARGIN;
-    let mut canvas = Canvas::new(width, height, theme)?;
+    let mut canvas = Canvas::new(width, height)?;
     heading(&mut canvas, title, &notes);
+    let axis = Axis::linear(f64::from(*low), f64::from(*high), 4);
     for (i, counts) in channels.iter().enumerate() {
         let at = (MARGIN + i % columns * across, top + i / columns * down);
-        panel(&mut canvas, at, counts, (*low, *high));
+        panel(&mut canvas, at, counts, &axis);
     }
     Ok(canvas)
 }
 
-fn panel(canvas: &mut Canvas, (x, y): (usize, usize), counts: &Counts, ends: (f32, f32)) {
-    let theme = canvas.theme;
+fn panel(canvas: &mut Canvas, (x, y): (usize, usize), counts: &Counts, axis: &Axis) {
+    let wide = BINS * BAR;
     let name = format!("channel {}", counts.channel);
-    canvas.text((x, y), &name, Anchor::Start, theme.ink);
-    let right = x + BINS * BAR;
-    let about = match counts.mean.abs() {
+    canvas.text((x, y), &name, Anchor::Start, Paint::Ink);
+    let mean = match counts.mean.abs() {
         m if m > 0.0 && m < 5e-5 => "mean near 0".to_string(),
         _ => format!("mean {}", short(counts.mean as f32)),
     };
-    canvas.text((right, y), &about, Anchor::End, theme.faint);
-    let base = y + LINE + HEIGHT;
+    let both = format!("{mean}, 0: {}", zeros(counts));
+    // The mean gives way where both have no room beside the name.
+    let about = match text_width(&name) + 8 + text_width(&both) <= wide {
+        _ if counts.zeros == 0 => mean,
+        true => both,
+        false => format!("0: {}", zeros(counts)),
+    };
+    canvas.text((x + wide, y), &about, Anchor::End, Paint::Faint);
+    let base = y + LINE + 4 + HEIGHT;
     for (i, bar) in heights(&counts.counts).iter().enumerate() {
         let mut tall = (bar.height * (HEIGHT - 4) as f64).round() as usize;
         // What is there is seen.
@@ -128,25 +134,71 @@ fn panel(canvas: &mut Canvas, (x, y): (usize, usize), counts: &Counts, ends: (f3
             tall = tall.max(1);
         }
         let left = x + i * BAR;
-        canvas.rect((left, base - tall), BAR - 1, tall, ink(theme));
+        let mut part = |from: usize, high: usize| {
+            if high > 0 {
+                canvas.rect((left, base - from - high), BAR - 1, high, Paint::Line(0));
+            }
+        };
         if bar.cut {
             // A gap below its top says that it goes on.
-            canvas.rect((left, base - tall + 5), BAR - 1, 3, theme.paper);
+            part(0, tall - 8);
+            part(tall - 5, 5);
+        } else {
+            part(0, tall);
         }
     }
-    canvas.rect((x, base), BINS * BAR, 1, theme.faint);
-    let (middle, foot) = (x + BINS * BAR / 2, base + 2);
-    if counts.zeros > 0 {
-        let share = format!("0: {}", zeros(counts));
-        canvas.text((middle, foot), &share, Anchor::Middle, theme.ink);
+    scale(canvas, (x, base), axis);
+}
+
+/// The axis below a panel.
+fn scale(canvas: &mut Canvas, (x, base): (usize, usize), axis: &Axis) {
+    let (left, wide, top) = (x as f64, (BINS * BAR) as f64, base as f64 + 0.5);
+    let stroke = Stroke::new(Paint::Faint, 1.0);
+    canvas.path(vec![(left, top), (left + wide, top)], stroke);
+    for (&tick, label) in axis.ticks.iter().zip(axis.labels()) {
+        let at = left + axis.place(tick) * wide;
+        canvas.path(vec![(at, top), (at, top + 4.0)], stroke);
+        let letters = (SMALL, Weight::Regular);
+        canvas.letters(
+            (at, top + 16.0),
+            &label,
+            Anchor::Middle,
+            letters,
+            Paint::Faint,
+        );
     }
-    canvas.text((x, foot), &short(ends.0), Anchor::Start, theme.faint);
-    canvas.text((right, foot), &short(ends.1), Anchor::End, theme.faint);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::canvas::tests::{assert_apart, assert_within, texts};
     use super::*;
+
+    #[test]
+    fn panels_have_round_numbers_below_them() {
+        let mut canvas = Canvas::new(2 * MARGIN + BINS * BAR, 160).unwrap();
+        let counts = Counts {
+            channel: 7,
+            counts: (0..BINS as u64).collect(),
+            zeros: 5,
+            mean: 0.53,
+            deviation: 1.0,
+            not_finite: 0,
+        };
+        panel(
+            &mut canvas,
+            (MARGIN, 4),
+            &counts,
+            &Axis::linear(0.0, 4.83, 4),
+        );
+        assert_within(&canvas);
+        assert_apart(&canvas);
+        let shown: Vec<&str> = texts(&canvas).into_iter().map(|(text, _)| text).collect();
+        assert_eq!(
+            shown,
+            ["channel 7", "mean 0.53, 0: 0.6 %", "0", "1", "2", "3", "4"]
+        );
+    }
 
     #[test]
     fn zeros_and_ones_do_not_dwarf_the_others() {

@@ -1,6 +1,6 @@
 //! What is inside a network, as pictures: patches, made images, rates, neighbours.
 
-use super::canvas::{Canvas, Theme};
+use super::canvas::Canvas;
 use super::grid::short;
 use super::heat_table::HeatTable;
 use super::sheet::{Cell, Lane, Sheet};
@@ -84,7 +84,7 @@ pub fn regions_notes(regions: &Regions) -> Vec<String> {
 ///
 /// # Panics
 /// If `split` is not the one that was looked at.
-pub fn regions(name: &str, regions: &Regions, split: &Split, theme: Theme) -> Result<Canvas> {
+pub fn regions(name: &str, regions: &Regions, split: &Split) -> Result<Canvas> {
     let cell = |tile| {
         Some(Cell {
             tile,
@@ -108,7 +108,7 @@ pub fn regions(name: &str, regions: &Regions, split: &Split, theme: Theme) -> Re
         cell: CELL,
         bar: None,
     }
-    .draw(theme)
+    .draw()
 }
 
 /// The image that was made for a channel: what the unit in the middle sees of it, or all of it.
@@ -150,7 +150,7 @@ pub fn maximised_notes(made: &Maximised) -> Vec<String> {
 ///
 /// # Errors
 /// Too large a picture.
-pub fn maximised(name: &str, made: &Maximised, theme: Theme) -> Result<Canvas> {
+pub fn maximised(name: &str, made: &Maximised) -> Result<Canvas> {
     let cell = |best: &Best| {
         Some(Cell {
             tile: made_tile(made, best),
@@ -176,19 +176,17 @@ pub fn maximised(name: &str, made: &Maximised, theme: Theme) -> Result<Canvas> {
         cell: 112,
         bar: None,
     }
-    .draw(theme)
+    .draw()
 }
 
 /// The rates of bits, a row a channel and a column a class; the histograms of numbers.
 ///
 /// # Errors
 /// Too large a picture.
-pub fn histogram(name: &str, found: &Histogram, theme: Theme) -> Result<Canvas> {
+pub fn histogram(name: &str, found: &Histogram) -> Result<Canvas> {
     match &found.values {
-        Values::Bits { channels } => rates(name, found, channels, theme),
-        Values::Numbers { .. } => {
-            super::histogram::numbers(&title(name, &found.site), found, theme)
-        }
+        Values::Bits { channels } => rates(name, found, channels),
+        Values::Numbers { .. } => super::histogram::numbers(&title(name, &found.site), found),
     }
 }
 
@@ -205,7 +203,7 @@ pub fn greatest_rate(channels: &[Fired]) -> f64 {
     rates.fold(0.0, |a, &b| a.max(b))
 }
 
-fn rates(name: &str, found: &Histogram, channels: &[Fired], theme: Theme) -> Result<Canvas> {
+fn rates(name: &str, found: &Histogram, channels: &[Fired]) -> Result<Canvas> {
     let classes = found.images_of_class.len();
     // A column for each of a thousand classes could not be read.
     let by_class = classes <= 40;
@@ -222,19 +220,17 @@ fn rates(name: &str, found: &Histogram, channels: &[Fired], theme: Theme) -> Res
     columns.push("all".into());
     HeatTable {
         title: title(name, &found.site),
-        notes: vec![
-            format!(
-                "How often the bits of each channel fire, in per cent, by the class of {} test",
-                grouped(found.images)
-            ),
-            "images; colours go from 0 to the greatest rate".into(),
-        ],
+        notes: vec![format!(
+            "How often the bits of each channel fire (%), by the class of the {} test images",
+            grouped(found.images)
+        )],
         apart: vec![columns.len() - 1],
         columns,
         rows: channels.iter().map(row).collect(),
         range: (0.0, greatest_rate(channels)),
+        quantity: "bits that fire (%)",
     }
-    .draw(theme)
+    .draw()
 }
 
 /// What a form of a representation is called.
@@ -300,7 +296,7 @@ pub fn neighbours_notes(found: &Neighbours) -> Vec<String> {
 ///
 /// # Errors
 /// Too large a picture, or nothing that was compared.
-pub fn neighbours(name: &str, found: &Neighbours, theme: Theme) -> Result<Canvas> {
+pub fn neighbours(name: &str, found: &Neighbours) -> Result<Canvas> {
     let columns = form_names(&[found]);
     if columns.is_empty() {
         return Err(Error::spec("nothing was compared"));
@@ -330,6 +326,7 @@ pub fn neighbours(name: &str, found: &Neighbours, theme: Theme) -> Result<Canvas
         columns,
         rows,
         range: (found.chance, most),
+        quantity: "accuracy (%)",
     }
-    .draw(theme)
+    .draw()
 }

@@ -1,18 +1,19 @@
-//! The lab's figures, one SVG each: an estimator a line, a point of training a colour. Every
-//! mark has its standard error for a bar, where the record holds it.
+//! The lab's figures: an estimator a line, a point of training a colour. Every mark has its
+//! standard error for a bar, where the record holds it.
 
-use super::marks::{Mark, Marks, Scale};
+use super::marks::{Mark, Marks, Name, Scale};
 use crate::error::{Error, Result};
 use crate::lab::{Figures, Measured, OwnPoint, Record, Scattered, Spread, around};
 
 /// A number, and from where to where it may be.
 type Shown = (f64, Option<(f64, f64)>);
 
-/// A figure: its file, its title, and the number that it shows of an estimator.
+/// A figure: its file, its title, what its axis shows, and the number of an estimator.
 struct Plot {
     /// File name without extension.
     file: &'static str,
     title: &'static str,
+    axis: &'static str,
     value: fn(&Measured, &Figures) -> Shown,
     log: bool,
 }
@@ -21,6 +22,7 @@ struct Plot {
 struct OwnPlot {
     file: &'static str,
     title: &'static str,
+    axis: &'static str,
     value: fn(&Spread) -> Shown,
 }
 
@@ -28,13 +30,15 @@ struct OwnPlot {
 const PLOTS: [Plot; 6] = [
     Plot {
         file: "bias",
-        title: "Bias, as a share of the gradient",
+        title: "Bias",
+        axis: "bias (share of the gradient's norm, logarithmic)",
         value: |_, f| (f.bias, Some(around(f.bias, f.bias_error))),
         log: true,
     },
     Plot {
         file: "variance",
-        title: "Variance of a draw, mean over parameters",
+        title: "Variance of a draw",
+        axis: "variance, mean over parameters (squared nats per unit of weight, logarithmic)",
         value: |_, f| {
             let share = |x: f64| x * f.variance_per_parameter / f.variance;
             let error = f.errors.map(|e| share(e.variance));
@@ -45,24 +49,28 @@ const PLOTS: [Plot; 6] = [
     Plot {
         file: "snr",
         title: "Signal-to-noise ratio of a draw",
+        axis: "signal-to-noise ratio (no unit, logarithmic)",
         value: |_, f| (f.snr, f.errors.map(|e| around(f.snr, e.snr))),
         log: true,
     },
     Plot {
         file: "cosine",
-        title: "Cosine of a draw with the reference gradient, mean",
+        title: "Direction of a draw",
+        axis: "cosine of a draw with the reference gradient, mean (no unit)",
         value: |_, f| plus_minus(f.cosine, f.errors.map(|e| e.cosine)),
         log: false,
     },
     Plot {
         file: "milliseconds",
-        title: "Milliseconds of a draw, median",
+        title: "Time of a draw",
+        axis: "time of a draw, median (milliseconds, logarithmic)",
         value: |m, _| plus_minus(m.milliseconds, m.milliseconds_error),
         log: true,
     },
     Plot {
         file: "efficiency",
-        title: "Squared signal-to-noise ratio for each millisecond",
+        title: "Signal for the time",
+        axis: "squared signal-to-noise ratio for the time of a draw (per millisecond, logarithmic)",
         value: |m, f| {
             let value = f.snr.powi(2) / m.milliseconds;
             let error = f.errors.zip(m.milliseconds_error).map(|(e, time)| {
@@ -80,7 +88,8 @@ const PLOTS: [Plot; 6] = [
 const OWN: [OwnPlot; 2] = [
     OwnPlot {
         file: "own-variance",
-        title: "Variance along own trajectory, of a draw, mean over parameters",
+        title: "Variance of a draw along each estimator's own training",
+        axis: "variance, mean over parameters (squared nats per unit of weight, logarithmic)",
         value: |s| {
             let error = s.variance_error * s.variance_per_parameter / s.variance;
             plus_minus(s.variance_per_parameter, Some(error))
@@ -88,52 +97,49 @@ const OWN: [OwnPlot; 2] = [
     },
     OwnPlot {
         file: "own-snr",
-        title: "Signal-to-noise ratio along own trajectory, of a draw",
+        title: "Signal-to-noise ratio of a draw along each estimator's own training",
+        axis: "signal-to-noise ratio (no unit, logarithmic)",
         value: |s| (s.snr, Some(around(s.snr, s.snr_error))),
     },
 ];
 
 /// What the bars are.
 const BARS: &str =
-    "bar: one standard error; what differs by less than two of them is not told apart";
+    "Bar: one standard error; what differs by less than two of them is not told apart.";
+/// What a logarithmic axis has no place for.
+const EDGE: &str = "What stands at the left edge is 0, and a bar that reaches it goes down to 0.";
 
 fn plus_minus(value: f64, error: Option<f64>) -> Shown {
     (value, error.map(|error| (value - error, value + error)))
 }
 
-/// The figures that there are of a record: the name of each, and its SVG.
+/// The figures that there are of a record, each with its name.
 ///
 /// # Errors
 /// A record without a finite number to show.
-pub fn draw(record: &Record) -> Result<Vec<(String, String)>> {
-    let mut drawn = Vec::new();
-    let mut add = |file: &str, chart: Marks| {
-        let svg = chart.svg();
-        let svg = svg.map_err(|what| Error::spec(format!("figure {file}: {what}")))?;
-        drawn.push((format!("{file}.svg"), svg));
-        Ok::<(), Error>(())
-    };
+pub fn figures(record: &Record) -> Result<Vec<(&'static str, Marks)>> {
+    let mut all = Vec::new();
     if !record.points.is_empty() {
-        for plot in &PLOTS {
-            add(plot.file, plot.chart(record))?;
-        }
+        all.extend(PLOTS.iter().map(|plot| (plot.file, plot.chart(record))));
     }
     if !record.own.is_empty() {
-        for plot in &OWN {
-            add(plot.file, plot.chart(record))?;
-        }
+        all.extend(OWN.iter().map(|plot| (plot.file, plot.chart(record))));
     }
-    Ok(drawn)
+    let blank = |(_, chart): &&(_, Marks)| chart.marks.iter().all(|m| !m.value.is_finite());
+    if let Some((file, _)) = all.iter().find(blank) {
+        return Err(Error::spec(format!("figure {file}: no number to show")));
+    }
+    Ok(all)
 }
 
 fn titled(title: &str, record: &Record) -> String {
-    format!("{title} - {}, {}", record.network, record.dataset)
+    format!("{title}: {}, {}", record.network, record.dataset)
 }
 
 impl Plot {
     fn chart(&self, record: &Record) -> Marks {
         let first = record.points.first();
-        let names = first.map(|p| p.estimators.iter().map(|e| e.name.clone()).collect());
+        let names = first.map(|p| p.estimators.iter().map(|e| name(&e.name)).collect());
         let mut marks = Vec::new();
         for (series, point) in record.points.iter().enumerate() {
             for (line, of) in point.estimators.iter().enumerate() {
@@ -159,17 +165,19 @@ impl Plot {
             }
         }
         let known = self.file == "bias" || marks.iter().any(|m| m.bar.is_some());
-        let axis = match (self.file, known) {
-            ("bias", _) => {
-                "bar: one standard error; upright: resolution, the least bias told from chance (hollow: not; left edge: 0)".to_string()
-            }
-            (_, true) if self.log => format!("{BARS} (left edge: 0)"),
+        let mut notes = vec![match (self.file, known) {
+            ("bias", _) => "Bar: one standard error. Upright: the resolution, the least bias that is told from chance; hollow: not told from it.".to_string(),
             (_, true) => BARS.into(),
-            (_, false) => "the record holds no standard error of this".into(),
-        };
+            (_, false) => "The record holds no standard error of this.".into(),
+        }];
+        if self.log && known {
+            notes.push(EDGE.into());
+        }
         Marks {
             title: titled(self.title, record),
-            axis,
+            axis: self.axis.into(),
+            notes,
+            of: "estimator",
             names: names.unwrap_or_default(),
             series: epochs(record.points.iter().map(|p| p.epoch)),
             marks,
@@ -189,8 +197,11 @@ impl OwnPlot {
             let measured: &[Scattered] = first.map_or(&[], |p| &p.estimators);
             for (number, of) in measured.iter().enumerate() {
                 names.push(match number {
-                    0 => of.name.clone(),
-                    _ => format!("    {} there", of.name),
+                    0 => name(&of.name),
+                    _ => Name {
+                        text: format!("{} there", of.name),
+                        under: true,
+                    },
                 });
                 let line = names.len() - 1;
                 marks.extend(self.marks(&trajectory.points, number, line));
@@ -199,7 +210,9 @@ impl OwnPlot {
         let points = record.own.first().map_or(&[][..], |t| &t.points);
         Marks {
             title: titled(self.title, record),
-            axis: format!("{BARS} (left edge: 0)"),
+            axis: self.axis.into(),
+            notes: vec![BARS.into(), EDGE.into()],
+            of: "trained with",
             names,
             series: epochs(points.iter().map(|p| p.epoch)),
             marks,
@@ -221,6 +234,13 @@ impl OwnPlot {
             })
         };
         points.iter().enumerate().filter_map(of).collect()
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name {
+        text: text.into(),
+        under: false,
     }
 }
 

@@ -1,7 +1,8 @@
 //! A contact sheet of the images that were taken for something else.
 
 use super::activation_statistics::Guess;
-use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
+use super::canvas::{Anchor, Canvas, LINE, text_width, title_width};
+use super::paint::Paint;
 use super::tile::Tile;
 use crate::data::Split;
 use crate::error::Result;
@@ -27,7 +28,6 @@ pub fn sheet(
     mistakes: &[Guess],
     (total, images): (usize, usize),
     split: &Split,
-    theme: Theme,
 ) -> Result<Canvas> {
     let (height, width, _) = split.shape();
     let scale = (CELL / height.max(width)).max(1);
@@ -47,13 +47,14 @@ pub fn sheet(
     let rows = mistakes.len().div_ceil(columns);
     let step = height * scale + 2 * LINE + GAP;
     let top = MARGIN + 3 * (LINE + 4) + 8;
-    let widest = [title, &note, how].map(text_width).into_iter().max();
+    let widest = [title_width(title), text_width(&note), text_width(how)];
+    let widest = widest.into_iter().max();
     let across = (columns * (cell + GAP)).max(widest.unwrap_or(0) + GAP);
-    let mut canvas = Canvas::new(2 * MARGIN + across - GAP, top + rows * step + MARGIN, theme)?;
-    canvas.bold((MARGIN, MARGIN), title, Anchor::Start, theme.ink);
+    let mut canvas = Canvas::new(2 * MARGIN + across - GAP, top + rows * step + MARGIN)?;
+    canvas.bold((MARGIN, MARGIN), title, Anchor::Start, Paint::Ink);
     for (i, line) in [note.as_str(), how].into_iter().enumerate() {
         let y = MARGIN + (LINE + 4) * (i + 1);
-        canvas.text((MARGIN, y), line, Anchor::Start, theme.faint);
+        canvas.text((MARGIN, y), line, Anchor::Start, Paint::Faint);
     }
     for (place, mistake) in mistakes.iter().enumerate() {
         let (x, y) = (
@@ -64,13 +65,13 @@ pub fn sheet(
         canvas.tile((left, y), &Tile::image(split, mistake.image), scale);
         let (middle, foot) = (x + cell / 2, y + height * scale + 1);
         let answer = format!("{} as {}", mistake.label, mistake.guess);
-        canvas.text((middle, foot), &answer, Anchor::Middle, theme.ink);
+        canvas.text((middle, foot), &answer, Anchor::Middle, Paint::Ink);
         let margin = format!("{:.3}", mistake.margin);
         canvas.text(
             (middle, foot + LINE - 2),
             &margin,
             Anchor::Middle,
-            theme.faint,
+            Paint::Faint,
         );
     }
     Ok(canvas)

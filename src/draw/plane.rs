@@ -1,7 +1,6 @@
 //! Numbers on a plane, and how they become colours.
 
-use super::canvas::Rgb;
-use super::colour;
+use super::colour::{self, Rgb};
 
 /// Numbers on a plane.
 #[derive(Clone, Debug, PartialEq)]

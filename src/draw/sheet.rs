@@ -1,8 +1,8 @@
 //! Sheets of tiles in rows, each row with a name and each tile with a line below it.
 
-use super::canvas::{Anchor, Canvas, LINE, Theme, text_width};
-use super::grid::short;
-use super::plane::Colours;
+use super::bar::Bar;
+use super::canvas::{Anchor, Canvas, LINE, text_width, title_width};
+use super::paint::Paint;
 use super::tile::Tile;
 use crate::error::Result;
 
@@ -10,9 +10,6 @@ use crate::error::Result;
 const MARGIN: usize = 16;
 const GAP: usize = 6;
 const APART: usize = 20;
-/// The width of the colour bar, and its height at most.
-const BAR: usize = 14;
-const BAR_HEIGHT: usize = 260;
 
 /// A tile and the line below it.
 #[derive(Clone, Debug)]
@@ -49,8 +46,8 @@ pub struct Sheet {
     pub lanes: Vec<Lane>,
     /// Pixels that the longer side of a tile takes at least.
     pub cell: usize,
-    /// Colours that a bar explains, and of what.
-    pub bar: Option<(Colours, &'static str)>,
+    /// The bar that explains the colours of tiles.
+    pub bar: Option<Bar>,
 }
 
 /// The height of a title and its notes, the margin above them included.
@@ -61,16 +58,15 @@ pub(super) fn head(notes: usize) -> usize {
 /// The width that a title and its notes need, the margins included.
 pub(super) fn head_width(title: &str, notes: &[String]) -> usize {
     let notes = notes.iter().map(|note| text_width(note));
-    notes.max().unwrap_or(0).max(text_width(title)) + 2 * MARGIN
+    notes.max().unwrap_or(0).max(title_width(title)) + 2 * MARGIN
 }
 
 /// Draws a title and the notes below it.
 pub(super) fn heading(canvas: &mut Canvas, title: &str, notes: &[String]) {
-    let theme = canvas.theme;
-    canvas.bold((MARGIN, MARGIN), title, Anchor::Start, theme.ink);
+    canvas.bold((MARGIN, MARGIN), title, Anchor::Start, Paint::Ink);
     for (i, note) in notes.iter().enumerate() {
         let y = MARGIN + (LINE + 4) * (i + 1);
-        canvas.text((MARGIN, y), note, Anchor::Start, theme.faint);
+        canvas.text((MARGIN, y), note, Anchor::Start, Paint::Faint);
     }
 }
 
@@ -111,10 +107,9 @@ impl Places {
         Self {
             left: MARGIN + if names > 0 { names + 12 } else { 0 },
             top: head(sheet.notes.len())
-                + if sheet.columns.is_empty() {
-                    0
-                } else {
-                    LINE + 4
+                + match sheet.columns.is_empty() && sheet.bar.is_none() {
+                    true => 0,
+                    false => Bar::above(),
                 },
             across: across.chain(columns).max().unwrap_or(0),
             down: down.max(if named { lines * LINE } else { 0 }),
@@ -137,44 +132,41 @@ impl Sheet {
     ///
     /// # Errors
     /// A sheet without a tile, or too large a picture.
-    pub fn draw(&self, theme: Theme) -> Result<Canvas> {
+    pub fn draw(&self) -> Result<Canvas> {
         let places = Places::of(self);
         let columns = self.lanes.iter().map(|l| l.cells.len()).max().unwrap_or(0);
         let right = places.column(columns.max(1) - 1) + places.across;
-        let bar = self.bar.map(|(colours, of)| (colours, of, colours.ends()));
-        let after = bar.map_or(0, |(_, of, (low, high))| {
-            let ends = text_width(&short(low)).max(text_width(&short(high)));
-            20 + text_width(of).max(BAR + 8 + ends)
-        });
-        let width = (right + after + MARGIN).max(head_width(&self.title, &self.notes));
         let bottom = places.row(self.lanes.len()) - GAP;
-        let mut canvas = Canvas::new(width, bottom + MARGIN, theme)?;
+        let tall = bottom - places.top;
+        let after = self.bar.as_ref().map_or(0, |bar| bar.room(tall));
+        let width = (right + after + MARGIN).max(head_width(&self.title, &self.notes));
+        let mut canvas = Canvas::new(width, bottom + MARGIN)?;
         heading(&mut canvas, &self.title, &self.notes);
         for (i, name) in self.columns.iter().enumerate() {
-            let at = (places.column(i) + places.across / 2, places.top - LINE - 4);
-            canvas.text(at, name, Anchor::Middle, theme.ink);
+            let at = (
+                places.column(i) + places.across / 2,
+                places.top - Bar::above(),
+            );
+            canvas.text(at, name, Anchor::Middle, Paint::Ink);
         }
         for (row, lane) in self.lanes.iter().enumerate() {
             self.lane(&mut canvas, &places, (row, lane));
         }
-        if let Some((colours, of, ends)) = bar {
-            let height = (bottom - places.top).min(BAR_HEIGHT);
-            canvas.bar((right + 20, places.top), height, colours, ends);
-            let at = (right + 20, places.top - LINE - 4);
-            canvas.text(at, of, Anchor::Start, theme.ink);
+        if let Some(bar) = &self.bar {
+            bar.draw(&mut canvas, (right, places.top), tall);
         }
         Ok(canvas)
     }
 
     fn lane(&self, canvas: &mut Canvas, places: &Places, (row, lane): (usize, &Lane)) {
-        let (theme, y) = (canvas.theme, places.row(row));
+        let y = places.row(row);
         let lines = LINE * (1 + lane.about.len());
         let first = y + places.down.saturating_sub(lines) / 2;
         let name = (places.left - 12, first);
-        canvas.text(name, &lane.name, Anchor::End, theme.ink);
+        canvas.text(name, &lane.name, Anchor::End, Paint::Ink);
         for (i, about) in lane.about.iter().enumerate() {
             let at = (places.left - 12, first + LINE * (i + 1));
-            canvas.text(at, about, Anchor::End, theme.faint);
+            canvas.text(at, about, Anchor::End, Paint::Faint);
         }
         for (column, cell) in lane.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
@@ -182,79 +174,23 @@ impl Sheet {
             let (width, height) = (cell.tile.width * scale, cell.tile.height * scale);
             let left = x + (places.across - width) / 2;
             // Told from the paper where its own edge has that colour.
-            let (paper, faint) = (theme.paper, theme.faint);
-            let edge =
-                [0, 1, 2].map(|i| ((3 * u16::from(paper[i]) + u16::from(faint[i])) / 4) as u8);
-            canvas.rect((left - 1, y - 1), width + 2, height + 2, edge);
+            canvas.rect((left - 1, y - 1), width + 2, height + 2, Paint::Rule);
             canvas.tile((left, y), &cell.tile, scale);
             let at = (x + places.across / 2, y + height + 1);
-            canvas.text(at, &cell.caption, Anchor::Middle, theme.faint);
+            canvas.text(at, &cell.caption, Anchor::Middle, Paint::Faint);
         }
-    }
-}
-
-impl Canvas {
-    /// Pictures below each other, their left edges on one line.
-    ///
-    /// # Errors
-    /// No picture, or too large a one.
-    pub fn below(pictures: &[Self]) -> Result<Self> {
-        let theme = pictures.first().map_or(Theme::LIGHT, |p| p.theme);
-        let width = pictures.iter().map(|p| p.size().0).max().unwrap_or(0);
-        let height = pictures.iter().map(|p| p.size().1).sum();
-        let mut all = Self::new(width, height, theme)?;
-        let mut top = 0;
-        for picture in pictures {
-            all.copy((0, top), picture);
-            top += picture.size().1;
-        }
-        Ok(all)
-    }
-
-    /// Draws another picture, its upper left corner there.
-    fn copy(&mut self, (left, top): (usize, usize), picture: &Self) {
-        let (width, height) = picture.size();
-        for y in 0..height {
-            for x in 0..width {
-                self.rect((left + x, top + y), 1, 1, picture.pixel(x, y));
-            }
-        }
-    }
-
-    /// Pictures beside each other, their upper edges on one line.
-    ///
-    /// # Errors
-    /// No picture, or too large a one.
-    pub fn beside(pictures: &[Self]) -> Result<Self> {
-        let theme = pictures.first().map_or(Theme::LIGHT, |p| p.theme);
-        let width = pictures.iter().map(|p| p.size().0).sum();
-        let height = pictures.iter().map(|p| p.size().1).max().unwrap_or(0);
-        let mut all = Self::new(width, height, theme)?;
-        let mut left = 0;
-        for (i, picture) in pictures.iter().enumerate() {
-            let width = picture.size().0;
-            all.copy((left, 0), picture);
-            if i > 0 {
-                // A line between one picture and the next.
-                let tall = all.size().1.saturating_sub(2 * MARGIN);
-                let faint = [0, 1, 2].map(|i| {
-                    let (paper, ink) = (u16::from(theme.paper[i]), u16::from(theme.faint[i]));
-                    ((2 * paper + ink) / 3) as u8
-                });
-                all.rect((left, MARGIN), 1, tall, faint);
-            }
-            left += width;
-        }
-        Ok(all)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::canvas::tests::{assert_apart, assert_within, pixels};
+    use super::super::paint::Theme;
+    use super::super::tile::Tile;
     use super::*;
 
     #[test]
-    fn tiles_stand_in_their_columns_and_pictures_beside_each_other() {
+    fn tiles_stand_in_their_columns() {
         let tile = |grey: f32| Tile::of((2, 2, 1), vec![Some(grey); 4]);
         let cell = |grey| {
             Some(Cell {
@@ -275,20 +211,14 @@ mod tests {
             cell: 40,
             bar: None,
         };
-        let canvas = sheet.draw(Theme::LIGHT).unwrap();
+        let canvas = sheet.draw().unwrap();
+        assert_within(&canvas);
+        assert_apart(&canvas);
+        let drawn = pixels(&canvas, Theme::Light);
         let top = head(0);
-        assert_eq!(canvas.pixel(MARGIN, top), [51; 3]);
-        assert_eq!(canvas.pixel(MARGIN + 39, top + 39), [51; 3]);
-        assert_eq!(canvas.pixel(MARGIN + 40 + APART, top), [102; 3]);
-        assert_eq!(canvas.pixel(MARGIN + 41, top), Theme::LIGHT.paper);
-        let both = Canvas::beside(&[canvas.clone(), canvas.clone()]).unwrap();
-        let width = canvas.size().0;
-        assert_eq!(both.size(), (2 * width, canvas.size().1));
-        assert_eq!(both.pixel(width + MARGIN, top), [51; 3]);
-        assert!(Canvas::beside(&[]).is_err());
-        let height = canvas.size().1;
-        let both = Canvas::below(&[canvas.clone(), canvas.clone()]).unwrap();
-        assert_eq!(both.size(), (width, 2 * height));
-        assert_eq!(both.pixel(MARGIN, height + top), [51; 3]);
+        assert_eq!(drawn.at(MARGIN, top), [51; 3]);
+        assert_eq!(drawn.at(MARGIN + 39, top + 39), [51; 3]);
+        assert_eq!(drawn.at(MARGIN + 40 + APART, top), [102; 3]);
+        assert_eq!(drawn.at(MARGIN + 41, top), Paint::Paper.rgb(Theme::Light));
     }
 }

@@ -1,6 +1,6 @@
 //! Small pictures in colour: images, patches of images, maps, and maps laid over images.
 
-use super::canvas::{Canvas, Rgb, Theme};
+use super::colour::Rgb;
 use super::plane::{Colours, Plane};
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -163,23 +163,6 @@ fn spread(map: &Plane, (y, height): (usize, usize), (x, width): (usize, usize)) 
     let of = |y: usize, x: usize| map.values[y * map.width + x];
     let row = |y| of(y, left) * (1.0 - across) + of(y, right) * across;
     row(top) * (1.0 - down) + row(bottom) * down
-}
-
-impl Canvas {
-    /// Draws a tile, each pixel a square of `scale` pixels; empty ones in a tint that is told
-    /// from black, from white and from the paper.
-    pub fn tile(&mut self, (x, y): (usize, usize), tile: &Tile, scale: usize) {
-        let empty = match self.theme == Theme::DARK {
-            true => [38, 52, 74],
-            false => [203, 217, 235],
-        };
-        for (row, line) in tile.pixels.chunks_exact(tile.width).enumerate() {
-            for (column, pixel) in line.iter().enumerate() {
-                let colour = pixel.unwrap_or(empty);
-                self.rect((x + column * scale, y + row * scale), scale, scale, colour);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -100,8 +100,23 @@ fn no_number_stands_without_its_standard_error_and_its_resolution() {
     ];
     let drawn = figures.map(|figure| place.bytes(&format!("lab/{figure}.svg")));
     for svg in &drawn {
-        assert!(String::from_utf8_lossy(svg).contains("bar: one standard error"));
+        let svg = String::from_utf8_lossy(svg);
+        assert!(svg.contains("Bar: one standard error"));
+        assert!(svg.contains("prefers-color-scheme: dark") && svg.contains("class=\"leader\""));
     }
+    // The numbers beside a figure are those of the record.
+    let csv = String::from_utf8(place.bytes("lab/bias.csv")).unwrap();
+    let measured = record["points"][0]["estimators"].as_array().unwrap();
+    let mut rows = csv.lines();
+    let head = "estimator,series,value,low,high,resolution,told";
+    assert_eq!(rows.next(), Some(head));
+    for (row, estimator) in rows.by_ref().zip(measured) {
+        let cells: Vec<&str> = row.split(',').collect();
+        assert_eq!(cells[..2], [estimator["name"].as_str().unwrap(), "epoch 0"]);
+        let value: f64 = cells[2].parse().unwrap();
+        assert_eq!(Some(value), of_all(estimator)["bias"].as_f64());
+    }
+    assert_eq!(rows.next(), None, "{csv}");
     // Each mark has a bar: the same record without its errors has one line less for each.
     place.rewrite("lab/lab.json", |record| {
         for key in ["sha256", "format"] {
@@ -194,7 +209,13 @@ fn each_estimator_is_measured_along_its_own_trajectory() {
     assert!(printed.contains("variance, ST's = 1"), "{printed}");
     let mut names: Vec<String> = super::common::files(&place.path("lab"));
     names.sort();
-    let expected = ["lab.json", "own-snr.svg", "own-variance.svg"];
+    let expected = [
+        "lab.json",
+        "own-snr.csv",
+        "own-snr.svg",
+        "own-variance.csv",
+        "own-variance.svg",
+    ];
     assert_eq!(names, expected);
     let again = place
         .good(&["lab", "--render", "--out", "lab", "--quiet"])

@@ -183,7 +183,7 @@ fn filters_and_curves_are_files() {
     let drawn = one(&place, &["plot", "curves", "a"]);
     assert_eq!(
         files(&place, &drawn),
-        ["a/pictures/curves-light.svg", "a/pictures/curves-dark.svg"]
+        ["curves-light.svg", "curves-dark.svg", "curves.csv"].map(|n| format!("a/pictures/{n}"))
     );
     place.good(&["plot", "curves", "a", "b", "-o", "c"]);
     let text = |file: &str| String::from_utf8(place.bytes(file)).unwrap();
@@ -198,8 +198,84 @@ fn filters_and_curves_are_files() {
         ] {
             assert!(svg.contains(title), "{title}");
         }
-        assert!(svg.contains("class=\"run1\"") && !svg.contains("class=\"run2\""));
+        // Two seeds of one setting are one line, their mean, in a band.
+        assert!(svg.contains("class=\"run0\"") && !svg.contains("run1"));
+        assert!(svg.contains("class=\"band run0\"") && svg.contains("n = 2."));
     }
     assert!(light != dark && light.contains("#ffffff") && !dark.contains("#ffffff"));
     place.bad(&["plot", "curves", "data"], 1, "holds no run");
+    train(&place, "c1", &["--binary", "none"]);
+    place.good(&["plot", "curves", "a", "c1", "-o", "two"]);
+    let svg = text("two/curves-light.svg");
+    assert!(svg.contains("class=\"run1\"") && !svg.contains("class=\"run2\""));
+    assert!(svg.contains(">no binary layer<") && !svg.contains("class=\"band"));
+}
+
+/// The numbers that are drawn, as the CSV beside the picture has them.
+#[test]
+fn the_numbers_of_curves_are_those_of_the_runs() {
+    let place = Place::new();
+    train(&place, "a", &[]);
+    train(&place, "b", &["--seed", "2"]);
+    place.good(&["plot", "curves", "a", "b", "-o", "all.svg"]);
+    let losses = |run: &str| -> Vec<f64> {
+        let text = String::from_utf8(place.bytes(&format!("{run}/metrics.jsonl"))).unwrap();
+        let epochs = text
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap());
+        epochs.map(|e| e["train_loss"].as_f64().unwrap()).collect()
+    };
+    let csv = String::from_utf8(place.bytes("all.csv")).unwrap();
+    let rows = csv
+        .lines()
+        .filter(|line| line.starts_with("Training loss,"));
+    let rows: Vec<Vec<&str>> = rows.map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 2, "{csv}");
+    for (i, (a, b)) in losses("a").iter().zip(losses("b")).enumerate() {
+        let of = |column: usize| rows[i][column].parse::<f64>().unwrap();
+        assert_eq!((of(4), of(6)), (2.0, (i + 1) as f64), "{csv}");
+        assert!((of(7) - (a + b) / 2.0).abs() < 1e-12);
+        assert_eq!((of(8), of(9)), (a.min(b), a.max(b)));
+    }
+}
+
+#[test]
+fn the_end_of_a_name_or_a_flag_says_the_form() {
+    let place = Place::new();
+    train(&place, "a", &[]);
+    let filters = ["plot", "filters", "a"];
+    let good = |more: &[&str]| one(&place, &[&filters[..], more].concat());
+    assert_eq!(
+        files(&place, &good(&["--format", "svg", "-o", "f"])),
+        ["f/filters-conv1.svg", "f/filters-conv2.svg"]
+    );
+    place.bad(
+        &["plot", "filters", "a", "-o", "one.png"],
+        2,
+        "there are 2 pictures",
+    );
+    assert!(!place.path("one.png").exists());
+    place.bad(
+        &["plot", "curves", "a", "-o", "x.png", "--format", "svg"],
+        2,
+        "--format asks for svg",
+    );
+    // One picture in each form; the PNG has twice the pixels of the SVG, and so has no other.
+    let confusion = |file: &str, more: &[&str]| {
+        let all = [&["plot", "confusion", "a", "-o", file], more, &DATA].concat();
+        place.good(&all);
+        place.bytes(file)
+    };
+    let svg = String::from_utf8(confusion("c/one.svg", &[])).unwrap();
+    let number = |of: &str| -> u32 {
+        let value = svg.split_once(&format!(" {of}=\"")).unwrap().1;
+        value.split_once('"').unwrap().0.parse().unwrap()
+    };
+    let png = picture::decode(&confusion("c/one.png", &[])).unwrap();
+    let size = (png.width as u32, png.height as u32);
+    assert_eq!(size, (2 * number("width"), 2 * number("height")));
+    assert!(confusion("c/one.pdf", &[]).starts_with(b"%PDF-1.7"));
+    assert!(confusion("c/dark.png", &["--dark"]) != place.bytes("c/one.png"));
+    let dark = String::from_utf8(confusion("c/dark.svg", &["--dark"])).unwrap();
+    assert!(dark.contains("#101216") && !svg.contains("#101216"));
 }

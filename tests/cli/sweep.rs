@@ -161,7 +161,7 @@ fn lists_make_every_combination_and_a_table_compares_them_seed_by_seed() {
     let figure = text(&place, &format!("results/{name}.svg"));
     assert_eq!(figure.matches("class=\"mark\"").count(), 4);
     assert_eq!(figure.matches("class=\"bar\"").count(), 4);
-    assert!(figure.contains("test accuracy, %") && figure.contains("prefers-color-scheme: dark"));
+    assert!(figure.contains("test accuracy (%)") && figure.contains("prefers-color-scheme: dark"));
 
     // Nothing is trained again, whichever row is compared with.
     let before: Vec<_> = expected
@@ -286,7 +286,7 @@ fn settings_are_chosen_without_a_look_at_a_test_image() {
         page.contains("validation accuracy %") && !page.contains("test accuracy %"),
         "{page}"
     );
-    assert!(text(&one, &format!("results/{name}.svg")).contains("validation accuracy, %"));
+    assert!(text(&one, &format!("results/{name}.svg")).contains("validation accuracy (%)"));
     one.good(&["verify", "results"]);
     one.bad(&["report", name], 1, "nothing was tested");
     one.bad(

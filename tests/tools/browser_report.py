@@ -33,12 +33,12 @@ def toggles(page, name):
     keys = page.find_elements(By.CSS_SELECTOR, "input[id^=key]")
     count = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).length"
     for i, key in enumerate(keys[:3]):
-        mine, before = f".charts .run{i}", page.execute_script(count, ".charts [class^=run]")
+        mine, before = f".charts .run{i}", page.execute_script(count, ".charts [class*=run]")
         shown = page.execute_script(count, mine)
         assert shown > 0, f"{name}: no line of run {i}"
         key.click()
         assert page.execute_script(count, mine) == 0, f"{name}: run {i} is not hidden"
-        after = page.execute_script(count, ".charts [class^=run]")
+        after = page.execute_script(count, ".charts [class*=run]")
         assert after == before - shown, f"{name}: run {i} hid other lines"
         key.click()
         assert page.execute_script(count, mine) == shown, f"{name}: run {i} did not come back"

@@ -20,8 +20,7 @@ if [ -z "${BNN_CPU:-}" ]; then
     BNN_CPU=target/release/bnn-cpu
 fi
 
-# Regions of five channels, which every layer of the mixed network has, so that no picture has more
-# than 150 kB.
+# Regions of five channels, which every layer of the mixed network has.
 inside() {
     out=${4:-results}/pictures/inside
     for what in "heatmap --overlay" maximise "regions --channels 0-4" histogram neighbours; do

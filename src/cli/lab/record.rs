@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bnn_cpu::draw::lab::figures;
+use bnn_cpu::draw::{Form, Theme};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::lab::Record;
 use bnn_cpu::train::{BEST, CHECKPOINT, CONFIG, METRICS, METRICS_CSV, RunFolder, TEST};
@@ -22,10 +24,23 @@ pub fn write(args: &Args, record: &Record) -> Outcome {
     draw(args, record)
 }
 
-/// Writes the figures of a record, once all of them are drawn.
+/// Writes the figures of a record, each with its numbers beside it, once all of them are drawn.
+/// An SVG is light or dark as its reader prefers, unless it is to be dark.
 pub fn draw(args: &Args, record: &Record) -> Outcome {
-    for (name, svg) in bnn_cpu::draw::lab::draw(record)? {
-        write_atomic_bytes(&args.out.join(name), svg.as_bytes())?;
+    let form = args.look.format.unwrap_or(Form::Svg);
+    let theme = match (form, args.look.dark) {
+        (_, true) => Theme::Dark,
+        (Form::Svg, false) => Theme::Reader,
+        (_, false) => Theme::Light,
+    };
+    let mut files = Vec::new();
+    for (name, chart) in figures(record)? {
+        let bytes = chart.draw()?.encode(form, theme)?;
+        files.push((format!("{name}.{}", form.extension()), bytes));
+        files.push((format!("{name}.csv"), chart.csv().into_bytes()));
+    }
+    for (name, bytes) in files {
+        write_atomic_bytes(&args.out.join(name), &bytes)?;
     }
     Ok(())
 }

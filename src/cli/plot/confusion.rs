@@ -30,7 +30,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
     args.several.draw_each(
         "confusion",
@@ -40,7 +39,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         |seen, ()| {
             let statistics = statistics(seen.run, seen.net, seen.dataset)?;
             let (counts, classes) = (statistics.confusion(), seen.net.classes());
-            let canvas = confusion::matrix(seen.name, &counts, classes, theme)?;
+            let canvas = confusion::matrix(seen.name, &counts, classes)?;
             let rows: Vec<&[usize]> = counts.chunks(classes).collect();
             Ok(Drawn {
                 pictures: vec![Picture::alone("confusion", canvas)],

@@ -59,7 +59,7 @@ impl Args {
             let weights = net.params().view(&format!("{name}.weight"));
             let weights = weights
                 .ok_or_else(|| Error::spec(format!("the run has no parameter {name}.weight")))?;
-            let canvas = filters::sheet((title, name), &weights, binary, self.picture.theme())?;
+            let canvas = filters::sheet((title, name), &weights, binary)?;
             pictures.push(Picture {
                 stem: format!("filters-{name}"),
                 place: depths[layer],

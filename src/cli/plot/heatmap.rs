@@ -112,7 +112,6 @@ impl Args {
         dataset: &Dataset,
         pictures: &mut Pictures,
     ) -> Outcome {
-        let theme = self.picture.theme();
         let end = if self.several.compare {
             "-compared"
         } else {
@@ -125,20 +124,20 @@ impl Args {
                 continue;
             }
             drawn.push(layer.depth);
-            let canvas = heatmap::layer(subjects, i, &dataset.test, theme)?;
-            pictures.png(&format!("{}{end}.png", layer.name), &canvas)?;
-            let canvas = heatmap::layer_mean(subjects, i, theme)?;
-            pictures.png(&format!("{}-mean{end}.png", layer.name), &canvas)?;
+            let canvas = heatmap::layer(subjects, i, &dataset.test)?;
+            pictures.picture(&format!("{}{end}", layer.name), &canvas)?;
+            let canvas = heatmap::layer_mean(subjects, i)?;
+            pictures.picture(&format!("{}-mean{end}", layer.name), &canvas)?;
             if self.overlay {
-                let canvas = heatmap::overlay(subjects, i, &dataset.test, theme)?;
-                pictures.png(&format!("{}-overlay{end}.png", layer.name), &canvas)?;
+                let canvas = heatmap::overlay(subjects, i, &dataset.test)?;
+                pictures.picture(&format!("{}-overlay{end}", layer.name), &canvas)?;
             }
             if self.channels {
-                let canvas = heatmap::channels(subjects[0], i, false, theme)?;
-                pictures.png(&format!("{}-channels.png", layer.name), &canvas)?;
+                let canvas = heatmap::channels(subjects[0], i, false)?;
+                pictures.picture(&format!("{}-channels", layer.name), &canvas)?;
                 if layer.probability.is_some() {
-                    let canvas = heatmap::channels(subjects[0], i, true, theme)?;
-                    pictures.png(&format!("{}-channels-probability.png", layer.name), &canvas)?;
+                    let canvas = heatmap::channels(subjects[0], i, true)?;
+                    pictures.picture(&format!("{}-channels-probability", layer.name), &canvas)?;
                 }
             }
         }

@@ -39,7 +39,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
     let plan = |config: &Config| args.sites.sites(&config.model);
     args.several
@@ -55,7 +54,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             {
                 let shown = (&channels[..], as_tested(config));
                 let found = histogram(seen.net, &site, split, &images, shown)?;
-                let canvas = inside::histogram(seen.name, &found, theme)?;
+                let canvas = inside::histogram(seen.name, &found)?;
                 let stem = format!("histogram-{}", site.name);
                 pictures.push(Picture {
                     stem,

@@ -94,7 +94,7 @@ impl Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let (theme, settings) = (args.picture.theme(), args.settings()?);
+    let settings = args.settings()?;
     let places = (&args.picture, &args.data);
     let plan = |config: &Config| args.sites.sites(&config.model);
     args.several
@@ -107,7 +107,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             } in sites
             {
                 let made = maximise(seen.net, &site, &seen.dataset.test, &channels, settings)?;
-                let canvas = inside::maximised(seen.name, &made, theme)?;
+                let canvas = inside::maximised(seen.name, &made)?;
                 let stem = format!("maximise-{}", site.name);
                 pictures.push(Picture {
                     stem,

@@ -33,7 +33,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
     args.several.draw_each(
         "mistakes",
@@ -51,7 +50,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             if !all.is_empty() {
                 let total = (all.len(), statistics.guesses.len());
                 let split = &seen.dataset.test;
-                let canvas = mistakes::sheet(seen.name, shown, total, split, theme)?;
+                let canvas = mistakes::sheet(seen.name, shown, total, split)?;
                 pictures.push(Picture::alone("mistakes", canvas));
             }
             let list = all.iter().map(

@@ -11,6 +11,7 @@ mod mistakes;
 mod neighbours;
 pub mod pictures;
 mod regions;
+pub mod settings;
 mod several;
 mod sites;
 

@@ -66,7 +66,6 @@ fn sites(layers: &LayerArgs, spec: &ModelSpec) -> Outcome<Vec<Site>> {
 }
 
 pub fn run(args: Args, context: &Context) -> Outcome {
-    let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
     let plan = |config: &Config| sites(&args.layers, &config.model);
     args.several
@@ -78,7 +77,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             if let Some(what) = found.left_out() {
                 output::note(&format!("{}: {what}", seen.name));
             }
-            let canvas = inside::neighbours(seen.name, &found, theme)?;
+            let canvas = inside::neighbours(seen.name, &found)?;
             Ok(Drawn {
                 pictures: vec![Picture::alone("neighbours", canvas)],
                 numbers: output::value(&found),

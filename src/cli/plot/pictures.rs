@@ -1,43 +1,55 @@
 //! What the subcommands that draw a run have in common: looking at its test images,
 //! and writing pictures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::activation_statistics::ActivationStatistics;
-use bnn_cpu::draw::{Canvas, Theme};
-use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::draw::{Canvas, Form, Theme};
+use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::Network;
 use bnn_cpu::train::RunFolder;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 
 use super::super::output;
 use super::super::places;
-use super::super::{Context, Outcome};
+use super::super::{Context, Failure, Outcome};
 
-/// Where pictures go and how they look.
-#[derive(Debug, clap::Args)]
-pub struct PictureArgs {
-    /// Folder for the pictures [default: `pictures` in the run's folder]
-    #[arg(long, short, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+/// How pictures look.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct LookArgs {
+    /// Form of the pictures [default: what --out ends in, else png; of charts svg]
+    #[arg(long, value_name = "FORM", value_parser = form())]
+    pub format: Option<Form>,
     /// Light text on a dark ground
     #[arg(long)]
     pub dark: bool,
 }
 
-impl PictureArgs {
-    pub fn theme(&self) -> Theme {
+fn form() -> impl TypedValueParser<Value = Form> {
+    let names = PossibleValuesParser::new(Form::ALL.map(Form::extension));
+    names.map(|name| Form::of(Path::new(&format!("x.{name}"))).unwrap_or(Form::Svg))
+}
+
+impl LookArgs {
+    pub fn theme(self) -> Theme {
         match self.dark {
-            true => Theme::DARK,
-            false => Theme::LIGHT,
+            true => Theme::Dark,
+            false => Theme::Light,
         }
     }
+}
 
-    /// The folder, for pictures of one run.
-    pub fn folder(&self, run: &RunFolder) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| run.file("pictures"))
-    }
+/// Where pictures go and how they look.
+#[derive(Debug, clap::Args)]
+pub struct PictureArgs {
+    /// Folder for the pictures, or the file of a single one, whose end (.svg, .png, .pdf) is
+    /// its form [default: `pictures` in the run's folder]
+    #[arg(long, short, value_name = "DIR|FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 /// What a run's best weights do on the test images, with the noise of the run's own test.
@@ -62,43 +74,98 @@ pub fn statistics(
     Ok(ActivationStatistics::of(net, &dataset.test, at)?)
 }
 
-/// Pictures on their way into a folder: it is made, and files in it are replaced, once
-/// all of them are drawn.
+/// Pictures on their way into a folder, or a single one into a file: folders are made, and files
+/// replaced, once all of them are drawn.
 pub struct Pictures {
     folder: PathBuf,
+    /// The file of the only picture.
+    single: Option<PathBuf>,
+    form: Form,
+    theme: Theme,
+    /// How many of the files are pictures.
+    count: usize,
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Pictures {
-    /// Pictures for that folder.
+    /// Pictures for the folder or the file that is named, else for that folder; of a form that
+    /// is named, else of `usual`.
     ///
     /// # Errors
-    /// A folder that cannot be made or written.
-    pub fn new(folder: PathBuf) -> Outcome<Self> {
-        places::folder(&folder)?;
+    /// A place that cannot be made or written; a file whose end is not the form that is named.
+    pub fn new(args: &PictureArgs, folder: PathBuf, usual: Form) -> Outcome<Self> {
+        let out = args.out.clone().unwrap_or(folder);
+        let is_folder = matches!(files::look(&out), Ok(Some(found)) if found.is_dir());
+        let named = Form::of(&out).filter(|_| !is_folder);
+        let form = match (named, args.look.format) {
+            (Some(named), Some(asked)) if named != asked => {
+                return Err(Failure::usage(format!(
+                    "--out {} ends in .{} and --format asks for {}",
+                    out.display(),
+                    named.extension(),
+                    asked.extension()
+                )));
+            }
+            (Some(form), _) | (None, Some(form)) => form,
+            (None, None) => usual,
+        };
+        match named {
+            Some(_) => places::file_and_folder("--out", &out)?,
+            None => places::folder(&out)?,
+        }
+        let parent = || out.parent().unwrap_or(Path::new("")).to_path_buf();
         Ok(Self {
-            folder,
+            folder: if named.is_some() {
+                parent()
+            } else {
+                out.clone()
+            },
+            single: named.map(|_| out),
+            form,
+            theme: args.look.theme(),
+            count: 0,
             files: Vec::new(),
         })
     }
 
-    /// Adds a file.
-    pub fn bytes(&mut self, name: &str, bytes: Vec<u8>) {
+    /// Whether a single file was named.
+    pub fn is_single(&self) -> bool {
+        self.single.is_some()
+    }
+
+    /// Adds a file that is no picture; beside a single picture it has its name.
+    pub fn bytes(&mut self, stem: &str, extension: &str, bytes: Vec<u8>) {
         // A layer may be called anything; a file may not.
         let plain = |c: char| match c.is_alphanumeric() || matches!(c, '-' | '_' | '.') {
             true => c,
             false => '_',
         };
-        let name: String = name.chars().map(plain).collect();
-        self.files.push((self.folder.join(name), bytes));
+        let path = match &self.single {
+            Some(path) => path.with_extension(extension),
+            None => {
+                let name: String = stem.chars().map(plain).collect();
+                self.folder.join(format!("{name}.{extension}"))
+            }
+        };
+        self.files.push((path, bytes));
+    }
+
+    /// Adds a picture in the theme that was asked for.
+    ///
+    /// # Errors
+    /// A picture that cannot be encoded.
+    pub fn picture(&mut self, stem: &str, canvas: &Canvas) -> Outcome {
+        self.themed(stem, canvas, self.theme)
     }
 
     /// Adds a picture.
     ///
     /// # Errors
     /// A picture that cannot be encoded.
-    pub fn png(&mut self, name: &str, canvas: &Canvas) -> Outcome {
-        self.bytes(name, canvas.to_png()?);
+    pub fn themed(&mut self, stem: &str, canvas: &Canvas, theme: Theme) -> Outcome {
+        let bytes = canvas.encode(self.form, theme)?;
+        self.count += 1;
+        self.bytes(stem, self.form.extension(), bytes);
         Ok(())
     }
 
@@ -108,7 +175,14 @@ impl Pictures {
     /// # Errors
     /// A file that cannot be written.
     pub fn write(self, event: &str, more: Value, context: &Context) -> Outcome {
-        if !self.files.is_empty() {
+        if let (Some(single), true) = (&self.single, self.count > 1) {
+            return Err(Failure::usage(format!(
+                "{} is one file, and there are {} pictures; name a folder, and their form with --format",
+                single.display(),
+                self.count
+            )));
+        }
+        if !self.files.is_empty() && !self.folder.as_os_str().is_empty() {
             create_folder(&self.folder)?;
         }
         for (path, bytes) in &self.files {

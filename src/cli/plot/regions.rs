@@ -53,7 +53,6 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         patches: args.most,
         averaged: args.mean_of,
     };
-    let theme = args.picture.theme();
     let places = (&args.picture, &args.data);
     let plan = |config: &Config| args.sites.sites(&config.model);
     args.several
@@ -68,7 +67,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             } in sites
             {
                 let found = regions::regions(seen.net, &site, split, &images, (&channels, kept))?;
-                let canvas = inside::regions(seen.name, &found, split, theme)?;
+                let canvas = inside::regions(seen.name, &found, split)?;
                 let stem = format!("regions-{}", site.name);
                 pictures.push(Picture {
                     stem,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bnn_cpu::data::Dataset;
-use bnn_cpu::draw::Canvas;
+use bnn_cpu::draw::{Canvas, Form};
 use bnn_cpu::model::Network;
 use bnn_cpu::train::{Config, RunFolder};
 use serde_json::{Value, json};
@@ -59,10 +59,11 @@ impl SeveralArgs {
     /// Pictures for the folder that is named, or for that of the run; several runs' are for
     /// `pictures`.
     pub fn pictures(&self, picture: &PictureArgs, runs: &[RunFolder]) -> Outcome<Pictures> {
-        Pictures::new(match (&picture.out, self.compare) {
-            (None, true) => PathBuf::from("pictures"),
-            _ => picture.folder(&runs[0]),
-        })
+        let folder = match self.compare {
+            true => PathBuf::from("pictures"),
+            false => runs[0].file("pictures"),
+        };
+        Pictures::new(picture, folder, Form::Png)
     }
 
     /// Writes what was drawn of each run: its own pictures, or those of one name beside each
@@ -88,7 +89,7 @@ impl SeveralArgs {
             true => beside(&drawn, &mut pictures)?,
             false => {
                 for picture in drawn.iter().flat_map(|d| &d.pictures) {
-                    pictures.png(&format!("{}.png", picture.stem), &picture.canvas)?;
+                    pictures.picture(&picture.stem, &picture.canvas)?;
                 }
             }
         }
@@ -186,11 +187,11 @@ fn beside(drawn: &[Drawn], pictures: &mut Pictures) -> Outcome {
         let mut first = all().filter(|picture| picture.place == place);
         let stem = first.next().map_or("", |picture| &picture.stem);
         // Runs may call layers of different depths by one name.
-        let mut name = format!("{stem}-compared.png");
+        let mut name = format!("{stem}-compared");
         if names.contains(&name) {
-            name = format!("{stem}-{place}-compared.png");
+            name = format!("{stem}-{place}-compared");
         }
-        pictures.png(&name, &canvas)?;
+        pictures.picture(&name, &canvas)?;
         names.push(name);
     }
     Ok(())

@@ -8,6 +8,7 @@ use bnn_cpu::study::{CellRecord, Table, reference};
 use bnn_cpu::train::{CONFIG, Config, EpochRecord, RunFolder, TestRecord};
 use bnn_cpu::{Error, bounded, files};
 
+use super::super::plot::settings::setting;
 use super::super::{Outcome, output, result};
 use super::command;
 
@@ -31,8 +32,8 @@ pub struct Sources {
     pub models: Vec<(String, ModelSpec)>,
     /// Networks whose speed has been measured, in words.
     pub measured: Vec<String>,
-    /// Lines that are taken.
-    lines: usize,
+    /// The configuration of each line's first run.
+    lines: Vec<Config>,
 }
 
 impl Sources {
@@ -70,8 +71,8 @@ impl Sources {
             shown.recipe.clear();
             shown.command_note = "The weights were imported, not trained here.".into();
         }
+        shown.line = self.line(&config);
         self.runs.push(shown);
-        self.lines += 1;
         self.models.push((name.clone(), config.model));
         if best.is_some() {
             self.weights.push((name, run));
@@ -93,13 +94,16 @@ impl Sources {
             let mut mine: Vec<&CellRecord> = records.iter().filter(|r| r.row == row.id).collect();
             mine.sort_by_key(|record| record.config.seed);
             let Some(first) = mine.first() else { continue };
+            // A row is a line, whatever its cells have in common with others.
+            let line = self.lines.len();
+            self.lines.push(first.config.clone());
             for record in &mine {
                 let (history, test) = (record.history.clone(), record.finish.test().cloned());
                 let mut shown = self.shown(&row.title, &record.config, history, test);
                 shown.cell = true;
+                shown.line = line;
                 self.runs.push(shown);
             }
-            self.lines += 1;
             self.models
                 .push((row.title.clone(), first.config.model.clone()));
             let folder = runs
@@ -123,6 +127,19 @@ impl Sources {
         Ok(())
     }
 
+    /// The line of a run: that of runs which differ from it in their seed alone, or a new one.
+    fn line(&mut self, config: &Config) -> usize {
+        let same = |first: &Config| {
+            let mut own = config.clone();
+            own.seed = first.seed;
+            own == *first
+        };
+        self.lines.iter().position(same).unwrap_or_else(|| {
+            self.lines.push(config.clone());
+            self.lines.len() - 1
+        })
+    }
+
     fn shown(
         &self,
         name: &str,
@@ -143,12 +160,13 @@ impl Sources {
         }
         Shown {
             name: name.into(),
-            line: self.lines,
+            line: 0,
             cell: false,
             seed: config.seed,
             command: command.line,
             recipe: command.recipe,
             command_note: note.trim().into(),
+            setting: setting(config),
             config: output::value(config),
             history,
             test,

@@ -1,22 +1,22 @@
 //! The page's pictures: curves, heat maps, confusion, mistakes. Maps are as small as
 //! they are, one pixel a number; the browser enlarges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use super::super::activation_statistics::{LayerMaps, Maps};
-use super::super::chart::{Style, dash};
+use super::super::bar::Bar;
+use super::super::chart::{Block, Figure};
 use super::super::colour;
-use super::super::curves::{Course, charts, inline};
-use super::super::grid::short;
+use super::super::curves::{Course, figure};
+use super::super::facets::Setting;
 use super::super::heatmap::mean_tile;
+use super::super::paint::{Paint, Theme, dash};
 use super::super::plane::{Colours, Plane};
+use super::super::svg::tile_uri;
 use super::super::tile::Tile;
-use super::{Report, Subject};
-use crate::data::contact_sheet::ContactSheet;
+use super::{Report, Shown, Subject};
 use crate::study::grouped;
 use crate::train::EpochRecord;
 
@@ -27,60 +27,67 @@ const OPEN: usize = 2;
 
 /// A plane as a PNG in a data URI.
 fn uri(plane: &Plane, colours: Colours) -> String {
-    let sheet = ContactSheet {
-        width: plane.width,
-        height: plane.height,
-        channels: 3,
-        pixels: plane.values.iter().flat_map(|&x| colours.of(x)).collect(),
-    };
-    // The sides and the pixels agree, so there is nothing to go wrong.
-    let png = sheet.to_png().unwrap_or_default();
-    format!("data:image/png;base64,{}", STANDARD.encode(png))
+    tile_uri(&Tile::plane(plane, colours))
 }
 
-/// A tile as a PNG in a data URI; empty pixels are clear.
-pub(super) fn tile_uri(tile: &Tile) -> String {
-    // The sides and the pixels agree, so there is nothing to go wrong.
-    let png = tile.to_png().unwrap_or_default();
-    format!("data:image/png;base64,{}", STANDARD.encode(png))
-}
-
-/// A colour bar between its two ends.
-fn bar(colours: Colours) -> Markup {
-    let Colours::Amount(low, high) = colours else {
-        return html! {};
-    };
-    let stops: Vec<String> = (0..=16)
-        .map(|i| colour::hex(colour::sequential(i as f32 / 16.0)))
-        .collect();
-    let style = format!("background:linear-gradient(to right,{})", stops.join(","));
-    html! { span.bar { (short(low)) i style=(style) {} (short(high)) } }
+/// A colour bar that says of what it is; nothing where it cannot be drawn.
+pub(super) fn bar(colours: Colours, quantity: &str) -> Markup {
+    match Bar::new(colours, quantity).lying() {
+        Ok(canvas) => html! { div.bar { (canvas.inline(quantity)) } },
+        Err(_) => html! {},
+    }
 }
 
 impl Report<'_> {
-    pub(super) fn curves(&self, names: &[String]) -> Markup {
+    /// The figure of all runs; `None` where no run has an epoch.
+    fn figure(&self, names: &[String]) -> Option<Figure> {
+        // A run that is a cell of a table as well is there once.
+        let mut seen = HashSet::new();
+        let once = |run: &&Shown| seen.insert((run.line, run.seed));
         let courses: Vec<Course<'_>> = self
             .runs
             .iter()
+            .filter(once)
             .map(|run| Course {
                 line: run.line,
                 history: &run.history,
             })
             .collect();
-        let charts = charts(&courses);
-        if charts.is_empty() {
-            return html! {};
+        let first = |line: usize| self.runs.iter().find(|run| run.line == line);
+        let settings = (0..names.len()).filter_map(|line| Some(first(line)?.setting.clone()));
+        let mut settings: Vec<Setting> = settings.collect();
+        let alike = settings.clone();
+        for (setting, name) in settings.iter_mut().zip(names) {
+            // What its words do not tell from another is told by the name of its run or row.
+            if alike.iter().filter(|other| **other == *setting).count() > 1 {
+                setting.name += &format!(", {}", name.replace(", ", " "));
+            }
         }
+        figure(&courses, &settings).ok()
+    }
+
+    pub(super) fn curves(&self, names: &[String]) -> Markup {
+        let Some(figure) = self.figure(names) else {
+            return html! {};
+        };
         let has = |number: fn(&EpochRecord) -> Option<f64>| {
             let mut epochs = self.runs.iter().flat_map(|run| &run.history);
             epochs.any(|epoch| number(epoch).is_some())
         };
-        let several = self.runs.len() > names.len();
+        let lines = || {
+            figure
+                .blocks
+                .iter()
+                .flat_map(|block| &block.panels)
+                .flat_map(|p| &p.lines)
+        };
+        let colour = |run: usize| lines().find(|l| l.run == run).map_or(run, |l| l.colour);
+        let single = figure.blocks.iter().all(|block| block.panels.len() == 1);
         html! {
             section id="curves" {
                 h2 { "Curves" }
                 p.note {
-                    @if several { "Seeds of a row share a colour. " }
+                    @for note in &figure.notes { (note) " " }
                     @if has(|epoch| epoch.bit_flips) {
                         "Bits changed: the share of binary units that fire differently than an epoch \
                          before, on 256 validation images. "
@@ -96,14 +103,22 @@ impl Report<'_> {
                         label.key {
                             input type="checkbox" id=(format!("key{i}")) checked;
                             svg width="26" height="10" aria-hidden="true" {
-                                line x1="0" x2="26" y1="5" y2="5" stroke=(Style::Page.line(i))
-                                    stroke-width="2.4" stroke-dasharray=(dash(i)) {}
+                                line x1="0" x2="26" y1="5" y2="5"
+                                    stroke=(Paint::Line(colour(i)).css(Theme::Page))
+                                    stroke-width="2.4" stroke-dasharray=(dash(colour(i))) {}
                             }
                             (name)
                         }
                     }
                 }
-                div.charts { @for chart in &charts { (inline(chart)) } }
+                @if single {
+                    div.charts { @for block in &figure.blocks { (panels(block)) } }
+                } @else {
+                    @for block in &figure.blocks {
+                        h3 { (block.heading()) }
+                        div.charts.many { (panels(block)) }
+                    }
+                }
             }
         }
     }
@@ -129,7 +144,7 @@ impl Report<'_> {
                 @for (i, alike) in self.by_depth().iter().enumerate() {
                     @let colours = shared_range(alike);
                     h3 { (heading(alike)) }
-                    p { (bar(colours)) }
+                    (bar(colours, "mean output of the channels"))
                     div.scroll {
                         table.maps {
                             thead { tr {
@@ -236,6 +251,14 @@ impl Report<'_> {
     }
 }
 
+/// The panels of a block, each a picture that the page scales and colours.
+fn panels(block: &Block) -> Markup {
+    let drawn = block.panels.iter().map(|panel| (panel, block.alone(panel)));
+    html! { @for (panel, drawn) in drawn { @if let Ok(canvas) = drawn {
+        (canvas.inline(&format!("{} {}", block.quantity, panel.title)))
+    } } }
+}
+
 /// What layers of one depth are called: each by its name and shape, once.
 fn heading(layers: &[(String, &LayerMaps)]) -> String {
     let mut names: Vec<String> = Vec::new();
@@ -291,7 +314,8 @@ fn matrix(subject: &Subject) -> Markup {
     );
     let off = (0..counts.len()).filter(|i| i / classes != i % classes);
     let most = off.map(|i| counts[i]).max().unwrap_or(0).max(1);
-    html! { table.confusion {
+    let colours = Colours::Amount(0.0, most as f32);
+    html! { (bar(colours, "mistakes (images)")) table.confusion {
         thead { tr { th {} @for j in 0..classes { th { (j) } } } }
         tbody { @for i in 0..classes { tr {
             th { (i) }

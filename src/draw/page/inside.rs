@@ -10,8 +10,10 @@ use super::super::inside::{
     accuracies, fires, form_names, greatest_rate, made_tile, mean_tile, neighbours_notes,
     patch_tiles,
 };
+use super::super::plane::Colours;
+use super::super::svg::tile_uri;
 use super::super::tile::Tile;
-use super::figures::tile_uri;
+use super::figures::bar;
 use super::{Report, Subject};
 use crate::data::Split;
 use crate::inside::histogram::{BINS, Counts, Fired, Values};
@@ -63,6 +65,12 @@ fn cell(x: Option<f64>, range: (f64, f64)) -> Markup {
         colour::hex(colour::readable_on(fill))
     );
     html! { td style=(style) { (share(x)) } }
+}
+
+/// The bar of shares within a range, in per cent.
+fn percent_bar((low, high): (f64, f64), quantity: &str) -> Markup {
+    let colours = Colours::Amount(100.0 * low as f32, 100.0 * high as f32);
+    bar(colours, quantity)
 }
 
 impl Report<'_> {
@@ -121,7 +129,8 @@ fn neighbours(looked: &[(&Subject, &Inside)]) -> Markup {
              of their class, in the pixels and in what each layer hands on, as it is and pooled to a \
              grid of cells."
         }
-        @for (subject, inside) in looked {
+        (percent_bar((low, high), "accuracy (%)"))
+        div.pair { @for (subject, inside) in looked {
             figure {
                 figcaption { (subject.name) ". " (neighbours_notes(&inside.neighbours).join(" ")) }
                 div.scroll { table.rates {
@@ -132,7 +141,7 @@ fn neighbours(looked: &[(&Subject, &Inside)]) -> Markup {
                     } } }
                 } }
             }
-        }
+        } }
     }
 }
 
@@ -191,8 +200,8 @@ fn rates(channels: &[Fired], histogram: &Histogram) -> Markup {
     let by_class = classes <= 40;
     let range = (0.0, greatest_rate(channels));
     html! {
-        p.note { "How often the bits of each channel fire, in per cent, by class of the image; colours go \
-                  from 0 to the greatest rate." }
+        p.note { "How often the bits of each channel fire, in per cent, by class of the image." }
+        (percent_bar(range, "bits that fire (%)"))
         div.scroll { table.rates {
             thead { tr {
                 th {}

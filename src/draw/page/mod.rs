@@ -9,6 +9,7 @@ mod figures;
 mod inside;
 mod parts;
 mod style;
+mod table;
 
 use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::Value;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use inside::{Inside, Look};
 
 use super::activation_statistics::ActivationStatistics;
+use super::facets::Setting;
 use crate::data::Split;
 use crate::model::LayerRow;
 use crate::study::reference::Published;
@@ -40,6 +42,8 @@ pub struct Shown {
     pub recipe: String,
     /// What the reader must know of the command; empty if nothing.
     pub command_note: String,
+    /// What it is, for the names of its curves.
+    pub setting: Setting,
     /// Its configuration.
     pub config: Value,
     /// Its epochs.

@@ -2,22 +2,25 @@
 
 use maud::{Markup, html};
 
+use super::table::{Column, table};
 use super::{Report, Shown, Speed};
+use crate::model::LayerRow;
 use crate::study::grouped;
 use crate::study::spread::Spread;
 use crate::study::table::TableRow;
 use crate::study::timing::Timing;
 
 /// A signed difference, coloured.
-fn difference(d: Option<f64>) -> Markup {
-    html! { @match d {
-        None => { "" }
-        Some(d) => { span class=(if d < 0.0 { "down" } else { "up" }) { (format!("{d:+.2}")) } }
-    } }
+fn difference(d: f64) -> Markup {
+    html! { span class=(if d < 0.0 { "down" } else { "up" }) { (format!("{d:+.2}")) } }
 }
 
-fn spread(s: Option<Spread>, digits: usize) -> String {
-    s.map_or_else(|| "-".into(), |s| s.text(digits))
+fn spread(s: Option<Spread>, digits: usize) -> Option<String> {
+    s.map(|s| s.text(digits))
+}
+
+fn number(x: Option<f64>, digits: usize) -> Option<String> {
+    x.map(|x| format!("{x:.digits$}"))
 }
 
 impl Report<'_> {
@@ -42,7 +45,7 @@ impl Report<'_> {
                     "Of {} rows the most accurate is \u{201c}{}\u{201d}: {} % of the test images right over {seeds}{beside}.",
                     self.tables.iter().map(|t| t.rows.len()).sum::<usize>(),
                     row.title,
-                    spread(row.percent, 2),
+                    spread(row.percent, 2).unwrap_or_default(),
                 )
             }
             (None, Some((run, test))) => {
@@ -73,13 +76,7 @@ impl Report<'_> {
                 @for table in &self.tables {
                     h3 { (table.dataset) ": the " (table.suite) " suite" }
                     p.note { (table.about) " Mean \u{00b1} standard deviation over seeds." }
-                    div.scroll { table {
-                        thead { tr {
-                            th { "row" } th { "seeds" } th { "accuracy %" } th { "published" } th { "difference" }
-                            th { "loss" } th { "published" } th { "16 samples %" } th { "thresholds %" }
-                        } }
-                        tbody { @for row in &table.rows { (table_row(row)) } }
-                    } }
+                    (suite_table(&table.rows))
                     @if !table.machines.is_empty() {
                         p.note { "Trained on " (table.machines.join("; ")) "." }
                     }
@@ -90,37 +87,31 @@ impl Report<'_> {
     }
 
     fn runs_table(&self) -> Markup {
-        let number = |x: Option<f64>, digits: usize| {
-            x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"))
-        };
         let runs = || self.runs.iter().filter(|r| !r.cell);
+        let test = || runs().map(|run| run.test.as_ref());
+        let percent = |run: &Shown| Some(run.test.as_ref()?.accuracy * 100.0);
+        let beyond = |run: &Shown| Some(percent(run)? - run.published?.percent);
+        let epoch = |run: &Shown| match &run.test {
+            Some(test) => format!("{} of {}", test.epoch, run.history.len()),
+            None => format!("unfinished, {}", run.history.len()),
+        };
         html! {
             @if !self.tables.is_empty() { h3 { "Single runs" } }
-            div.scroll { table {
-                thead { tr {
-                    th { "run" } th { "accuracy %" } th { "published" } th { "difference" }
-                    th { "loss" } th { "published" } th { "16 samples %" } th { "thresholds %" } th { "epoch" }
-                } }
-                tbody { @for run in runs() {
-                    @let test = run.test.as_ref();
-                    @let percent = test.map(|t| t.accuracy * 100.0);
-                    @let published = run.published.map(|p| p.percent);
-                    tr {
-                        td { (run.name) }
-                        td { (number(percent, 2)) }
-                        td { (number(published, 2)) }
-                        td { (difference(percent.zip(published).map(|(a, b)| a - b))) }
-                        td { (number(test.map(|t| t.loss), 4)) }
-                        td { (number(run.published.and_then(|p| p.loss), 4)) }
-                        td { (number(test.and_then(|t| Some(t.mean_of_16?.accuracy * 100.0)), 2)) }
-                        td { (number(test.and_then(|t| Some(t.threshold?.accuracy * 100.0)), 2)) }
-                        td { @match test {
-                            Some(t) => { (t.epoch) " of " (run.history.len()) }
-                            None => { "unfinished, " (run.history.len()) }
-                        } }
-                    }
-                } }
-            } }
+            (table(vec![
+                Column::words("run", runs().map(|run| &run.name)),
+                Column::new("accuracy %", runs().map(|run| number(percent(run), 2))),
+                Column::new("published", runs().map(|run| number(run.published.map(|p| p.percent), 2))),
+                Column::new("difference", runs().map(|run| beyond(run).map(difference))),
+                Column::new("loss", test().map(|t| number(t.map(|t| t.loss), 4))),
+                Column::new("published", runs().map(|run| number(run.published.and_then(|p| p.loss), 4))),
+                Column::new("16 samples %", test().map(|t| {
+                    number(t.and_then(|t| Some(t.mean_of_16?.accuracy * 100.0)), 2)
+                })),
+                Column::new("thresholds %", test().map(|t| {
+                    number(t.and_then(|t| Some(t.threshold?.accuracy * 100.0)), 2)
+                })),
+                Column::new("epoch", runs().map(|run| Some(epoch(run)))),
+            ]))
             @if runs().any(|r| r.published.is_none()) {
                 p.note { "Published figures stand beside runs that keep to their protocol only." }
             }
@@ -134,7 +125,6 @@ impl Report<'_> {
         if self.layers.is_empty() {
             return html! {};
         }
-        let number = |n: usize| if n == 0 { "-".to_string() } else { grouped(n) };
         html! {
             section id="layers" {
                 h2 { "Layers" }
@@ -143,25 +133,7 @@ impl Report<'_> {
                     @if net.names.len() > 1 {
                         p.note { "The same sizes: " (net.names[1..].join("; ")) "." }
                     }
-                    div.scroll { table {
-                        thead { tr {
-                            th { "layer" } th.words { "kind" } th { "output" } th { "32-bit params" } th { "1-bit params" }
-                            th { "float mult-adds" } th { "binary mult-adds" } th { "bytes" }
-                        } }
-                        tbody { @for row in &net.rows { tr {
-                            td { (row.name) } td.words { (row.kind) } td { (row.output) }
-                            td { (number(row.params_f32)) } td { (number(row.params_bit)) }
-                            td { (number(row.madds_f32)) } td { (number(row.madds_bit)) } td { (number(row.bytes)) }
-                        } } }
-                        tfoot { tr {
-                            td { "total" } td.words {} td {}
-                            td { (grouped(net.rows.iter().map(|r| r.params_f32).sum())) }
-                            td { (grouped(net.rows.iter().map(|r| r.params_bit).sum())) }
-                            td { (grouped(net.rows.iter().map(|r| r.madds_f32).sum())) }
-                            td { (grouped(net.rows.iter().map(|r| r.madds_bit).sum())) }
-                            td { (grouped(net.rows.iter().map(|r| r.bytes).sum())) }
-                        } }
-                    } }
+                    (layer_table(&net.rows))
                 }
             }
         }
@@ -210,24 +182,64 @@ fn command(run: &Shown) -> Markup {
     }
 }
 
-fn table_row(row: &TableRow) -> Markup {
-    let number =
-        |x: Option<f64>, digits: usize| x.map_or_else(|| "-".into(), |x| format!("{x:.digits$}"));
-    html! { tr {
-        td { (row.title) }
-        td { (row.seeds.len()) }
-        td { (spread(row.percent, 2)) }
-        td { (number(row.published_percent, 2)) }
-        td { (difference(row.difference())) }
-        td { (spread(row.loss, 4)) }
-        td { (number(row.published_loss, 4)) }
-        td { (spread(row.percent_of_16, 2)) }
-        td { (spread(row.percent_threshold, 2)) }
-    } }
+/// The rows of a suite.
+fn suite_table(rows: &[TableRow]) -> Markup {
+    let all = || rows.iter();
+    table(vec![
+        Column::words("row", all().map(|row| &row.title)),
+        Column::new("seeds", all().map(|row| Some(row.seeds.len()))),
+        Column::new("accuracy %", all().map(|row| spread(row.percent, 2))),
+        Column::new(
+            "published",
+            all().map(|row| number(row.published_percent, 2)),
+        ),
+        Column::new(
+            "difference",
+            all().map(|row| row.difference().map(difference)),
+        ),
+        Column::new("loss", all().map(|row| spread(row.loss, 4))),
+        Column::new("published", all().map(|row| number(row.published_loss, 4))),
+        Column::new(
+            "16 samples %",
+            all().map(|row| spread(row.percent_of_16, 2)),
+        ),
+        Column::new(
+            "thresholds %",
+            all().map(|row| spread(row.percent_threshold, 2)),
+        ),
+    ])
+}
+
+/// The layers of a network.
+fn layer_table(rows: &[LayerRow]) -> Markup {
+    let count = |head: &'static str, of: fn(&LayerRow) -> usize| {
+        let cells = rows
+            .iter()
+            .map(|row| Some(of(row)).filter(|&n| n > 0).map(grouped));
+        Column::new(head, cells).foot(grouped(rows.iter().map(of).sum()))
+    };
+    table(vec![
+        Column::words("layer", rows.iter().map(|row| &row.name)).foot("total"),
+        Column::words("kind", rows.iter().map(|row| &row.kind)),
+        Column::new(
+            "output",
+            rows.iter().map(|row| Some(row.output.to_string())),
+        ),
+        count("32-bit params", |row| row.params_f32),
+        count("1-bit params", |row| row.params_bit),
+        count("float mult-adds", |row| row.madds_f32),
+        count("binary mult-adds", |row| row.madds_bit),
+        count("bytes", |row| row.bytes),
+    ])
 }
 
 fn speed_table(speed: &Speed) -> Markup {
     let rate = |t: &Timing| grouped(t.img_per_s as usize);
+    let float = || speed.float.iter();
+    let packed = || {
+        let at = |i: usize| speed.packed.as_ref().ok()?.get(i);
+        (0..speed.float.len()).map(at)
+    };
     html! {
         h3 { (speed.name) }
         p.note { (speed.machine) "; medians of " (speed.float.first().map_or(0, |t| t.repeats)) " repeats."
@@ -237,19 +249,15 @@ fn speed_table(speed: &Speed) -> Markup {
             Err(why) => { p { "Not packed: " (why) } }
             Ok(_) => {}
         }
-        div.scroll { table {
-            thead { tr {
-                th { "images a call" } th { "threads" } th { "float, images/s" }
-                @if speed.packed.is_ok() { th { "packed, images/s" } th { "times as fast" } th { "packed, \u{00b5}s a call" } }
-            } }
-            tbody { @for (i, float) in speed.float.iter().enumerate() { tr {
-                td { (float.batch) } td { (float.threads) } td { (rate(float)) }
-                @if let Ok(packed) = &speed.packed {
-                    td { (rate(&packed[i])) }
-                    td { (format!("{:.1}", packed[i].img_per_s / float.img_per_s)) }
-                    td { (format!("{:.1}", packed[i].us[0])) }
-                }
-            } } }
-        } }
+        (table(vec![
+            Column::new("images a call", float().map(|t| Some(t.batch))),
+            Column::new("threads", float().map(|t| Some(t.threads))),
+            Column::new("float, images/s", float().map(|t| Some(rate(t)))),
+            Column::new("packed, images/s", packed().map(|t| t.map(rate))),
+            Column::new("times as fast", float().zip(packed()).map(|(float, packed)| {
+                Some(format!("{:.1}", packed?.img_per_s / float.img_per_s))
+            })),
+            Column::new("packed, \u{00b5}s a call", packed().map(|t| number(t.map(|t| t.us[0]), 1))),
+        ]))
     }
 }
