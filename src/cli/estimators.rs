@@ -1,12 +1,17 @@
 //! `bnn-cpu estimators`: what each gradient estimator is.
 
 use std::iter;
+use std::path::{Path, PathBuf};
 
+use bnn_cpu::draw::{Theme, unit};
 use bnn_cpu::estimators;
+use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::lab::at_one_unit;
 use serde_json::json;
 
 use super::aligned::folded;
 use super::output;
+use super::places;
 use super::{Context, Outcome};
 
 const NOTES: &str = "\
@@ -20,9 +25,43 @@ const INDENT: usize = 32;
 /// List the gradient estimators: formula, bias, cost, source
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
-pub struct Args {}
+pub struct Args {
+    /// Draw a picture of each, NAME.svg in this folder: its gradient at a single unit beside the
+    /// exact one
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+}
 
-pub fn run(_args: Args, context: &Context) -> Outcome {
+/// The pre-activations of a picture, from -3 to 3, and the draws at each.
+const POINTS: usize = 49;
+const DRAWS: u64 = 1000;
+
+/// Draws the pictures.
+fn pictures(folder: &Path, context: &Context) -> Outcome {
+    places::folder(folder)?;
+    create_folder(folder)?;
+    let at: Vec<f64> = (0..POINTS)
+        .map(|i| 6.0 * i as f64 / (POINTS - 1) as f64 - 3.0)
+        .collect();
+    let mut files = Vec::new();
+    for estimator in estimators::all() {
+        let info = estimator.info();
+        let found = at_one_unit(info.name, context.engine, &at, DRAWS)?;
+        let picture = unit::figure(&info, &found, DRAWS).draw()?;
+        let path = folder.join(format!("{}.svg", info.name));
+        write_atomic_bytes(&path, picture.svg(Theme::Reader).as_bytes())?;
+        files.push(path);
+    }
+    if context.json {
+        return output::json(&json!({ "event": "estimators", "files": output::paths(&files) }));
+    }
+    output::line(&format!("{}: {} pictures", folder.display(), files.len()))
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    if let Some(folder) = &args.pictures {
+        return pictures(folder, context);
+    }
     let all = estimators::all();
     if context.json {
         for estimator in &all {

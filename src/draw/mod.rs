@@ -38,6 +38,7 @@ pub mod sheet;
 pub mod svg;
 pub mod sweep;
 pub mod tile;
+pub mod unit;
 
 pub use canvas::Canvas;
 pub use form::Form;

@@ -36,12 +36,14 @@ mod draw;
 mod figures;
 mod measure;
 mod moments;
+mod unit;
 
 pub use contender::Contender;
 pub use draw::{Lab, MAX_BITS};
 pub use figures::{Errors, Figures, Spread, around, error_of_root};
 pub use measure::{Effort, On};
 pub use moments::{Moments, PARTS, Target};
+pub use unit::{UnitGradient, at_one_unit};
 
 use serde::{Deserialize, Serialize};
 

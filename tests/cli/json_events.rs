@@ -54,6 +54,7 @@ const COMMANDS: &[&str] = &[
     "inspect run/best.safetensors",
     "import run/best.safetensors --out in --dataset idx --data data",
     "estimators",
+    "estimators --pictures rules",
     "lab run --images 8 --draws 20 --warm-up 2 --reference-draws 20 --estimators st --out lab",
     "pack xnor",
     "infer --model xnor --data data",
