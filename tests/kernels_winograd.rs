@@ -231,7 +231,7 @@ fn shapes_that_are_not_served_are_declined() {
 fn the_data_gradient_of_stride_2() {
     for isa in Isa::available() {
         let kernels = isa.kernels().expect("available");
-        for (height, width) in [(1, 1), (2, 5), (7, 4), (9, 9), (14, 11)]
+        for (height, width) in [(1usize, 1usize), (2, 5), (7, 4), (9, 9), (14, 11)]
             .into_iter()
             .step_by(STEP)
         {

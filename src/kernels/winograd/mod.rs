@@ -178,6 +178,11 @@ impl Winograd {
         }
     }
 
+    /// Returns whether the stride is 2.
+    pub fn is_strided(&self) -> bool {
+        self.form == Form::Strided
+    }
+
     /// Returns whether the transformed weights are too large to stay in the L2 cache.
     fn is_far(&self) -> bool {
         self.weights_len() * size_of::<f32>() > NEAR_BYTES

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::super::column_parts::{ColumnParts, Part};
 use super::super::weights::Weights;
 use super::BLOCK;
+use crate::bits;
 use crate::kernels::gemm::{Store, block_depth, panel_len};
 use crate::kernels::{Kernels, NR};
 use crate::tape::{Pool, Rows};
@@ -96,23 +97,9 @@ impl Far {
     ) {
         let (depth, step) = (self.depth, self.depth + GAP);
         let a = (self.inputs.as_slice(), step);
-        let block = |part: &Part, first: usize, panels: &mut [f32]| {
-            let some = panels.len() / (part.columns.next_multiple_of(NR));
-            let panels = panels.chunks_exact_mut(some * NR);
-            for (panel, to) in panels.enumerate() {
-                let column = part.first + panel * NR;
-                let columns = NR.min(part.first + part.columns - column);
-                let (to, _) = to.as_chunks_mut::<NR>();
-                if columns < NR {
-                    to.fill([0.0; NR]);
-                }
-                for j in 0..columns {
-                    let from = &of.weight[(column + j) * depth + first..][..some];
-                    for (to, &w) in to.iter_mut().zip(from) {
-                        to[j] = of.weights.effective(w);
-                    }
-                }
-            }
+        let block = |part: &Part, first: usize, panels: &mut [f32]| match of.weights {
+            Weights::Real => pack_rows((of.weight, depth), part, first, panels, |w| w),
+            Weights::Binary => pack_rows((of.weight, depth), part, first, panels, bits::sign),
         };
         let of = (a, depth, live);
         self.outputs.product(kernels, of, &self.blocks, bias, block);
@@ -126,18 +113,9 @@ impl Far {
     /// Computes the gradients of the inputs.
     pub fn input_grads(&mut self, kernels: &Kernels, live: usize, of: Matrix<'_>, dy: &[f32]) {
         let (depth, out) = (self.depth, self.out);
-        let block = |part: &Part, first: usize, panels: &mut [f32]| {
-            let some = panels.len() / (part.columns.next_multiple_of(NR));
-            for k in 0..some {
-                let from = &of.weight[(first + k) * depth + part.first..][..part.columns];
-                for (panel, from) in from.chunks(NR).enumerate() {
-                    let to = &mut panels[(panel * some + k) * NR..][..NR];
-                    to[from.len()..].fill(0.0);
-                    for (to, &w) in to.iter_mut().zip(from) {
-                        *to = of.weights.effective(w);
-                    }
-                }
-            }
+        let block = |part: &Part, first: usize, panels: &mut [f32]| match of.weights {
+            Weights::Real => pack_columns((of.weight, depth), part, first, panels, |w| w),
+            Weights::Binary => pack_columns((of.weight, depth), part, first, panels, bits::sign),
         };
         let of = ((dy, out), out, live);
         self.input_grads
@@ -201,6 +179,60 @@ impl Far {
                 }
             });
         });
+    }
+}
+
+/// Writes the panels whose columns are rows of the weights: those of a part, from the input `first`
+/// on. Squares are turned, which lie within the first-level cache.
+fn pack_rows(
+    (weight, depth): (&[f32], usize),
+    part: &Part,
+    first: usize,
+    panels: &mut [f32],
+    map: impl Fn(f32) -> f32,
+) {
+    let some = panels.len() / part.columns.next_multiple_of(NR);
+    for (panel, to) in panels.chunks_exact_mut(some * NR).enumerate() {
+        let column = part.first + panel * NR;
+        let columns = NR.min(part.first + part.columns - column);
+        let (to, _) = to.as_chunks_mut::<NR>();
+        for (square, to) in to.chunks_mut(NR).enumerate() {
+            for j in 0..columns {
+                let at = (column + j) * depth + first + square * NR;
+                for (to, &w) in to.iter_mut().zip(&weight[at..]) {
+                    to[j] = map(w);
+                }
+            }
+            for to in to.iter_mut() {
+                to[columns..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Writes the panels whose columns are columns of the weights: those of a part, from the output
+/// `first` on.
+fn pack_columns(
+    (weight, depth): (&[f32], usize),
+    part: &Part,
+    first: usize,
+    panels: &mut [f32],
+    map: impl Fn(f32) -> f32,
+) {
+    let some = panels.len() / part.columns.next_multiple_of(NR);
+    let (panels, _) = panels.as_chunks_mut::<NR>();
+    for k in 0..some {
+        let from = &weight[(first + k) * depth + part.first..][..part.columns];
+        let (whole, rest) = from.as_chunks::<NR>();
+        for (to, from) in panels[k..].iter_mut().step_by(some).zip(whole) {
+            *to = from.map(&map);
+        }
+        if let Some(to) = panels[k..].iter_mut().step_by(some).nth(whole.len()) {
+            to.fill(0.0);
+            for (to, &w) in to.iter_mut().zip(rest) {
+                *to = map(w);
+            }
+        }
     }
 }
 
