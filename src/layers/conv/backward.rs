@@ -142,7 +142,7 @@ impl ConvOp {
                 images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
-                let (phases, spread, margin) = (&self.phases, self.spread, self.margin);
+                let (phases, spread, margin) = (&self.phases, self.spread, self.phases.margin);
                 let (weights, points) = (&self.backward_weights, &self.backward_points);
                 let data = |dx: &mut [f32], g: &[f32], s: &mut Working<'_>, store| {
                     let a = bordered(g, output, margin, spread, s.spread);

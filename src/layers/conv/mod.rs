@@ -81,9 +81,8 @@ pub struct ConvOp {
     border: (usize, usize),
     /// How the gradient of the input is computed where it is not Winograd's algorithm that does.
     phases: Phases,
-    /// (height, width) of the output gradient with its border, and the zeros before it.
+    /// (height, width) of the output gradient with its border.
     spread: (usize, usize),
-    margin: Sides,
     /// The weight gradient `dW` in panels.
     weight_grad: Arena,
     /// Zeros, which are subtracted from the values that bias sums add up.
@@ -136,16 +135,27 @@ fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Aren
     padded
 }
 
-/// (height, width) of an input image in its border, and of the output gradient.
+/// (height, width) of an input image in its border, and of the output gradient, and the numbers that
+/// the phases work in.
 fn borders(
     winograd: &Option<[Winograd; 2]>,
     (input, window): (Shape, Window),
     phases: &Phases,
-) -> ((usize, usize), (usize, usize)) {
+) -> ((usize, usize), (usize, usize), usize) {
     match winograd {
-        Some([forward, backward]) => (forward.bordered(), backward.bordered()),
-        None => (window.bordered(input), phases.border),
+        Some([forward, backward]) => (forward.bordered(), backward.bordered(), 0),
+        None => (window.bordered(input), phases.border, phases.scratch_len()),
     }
+}
+
+/// Numbers of the transformed tiles of Winograd's algorithm.
+fn tiles_len(winograd: &Option<[Winograd; 2]>) -> usize {
+    winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))
+}
+
+/// Numbers of the transformed weights of the forward pass, 0, or of the backward pass, 1.
+fn points_len(winograd: &Option<[Winograd; 2]>, pass: usize) -> usize {
+    winograd.map_or(0, |w| w[pass].weights_len())
 }
 
 /// Numbers of a chunk's sums of the weight gradient; stacked images need none.
@@ -197,28 +207,24 @@ impl ConvOp {
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
         let (taps, kernel) = (window.kernel.area(), window.kernel);
-        let depth = taps * input.channels;
         let size = [channels, input.channels, kernel.height, kernel.width];
         let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);
         let phases = Phases::new(input, output, window);
-        let (border, spread) = borders(&winograd, (input, window), &phases);
+        let (border, spread, of_phase) = borders(&winograd, (input, window), &phases);
         let stacked = Self::stack(tape, x, output, window);
-        let panel = panel_len(depth, channels);
+        let panel = panel_len(taps * input.channels, channels);
         let grad_len = sums_len(&winograd, stacked.is_some(), panel);
         let partial = |used: bool| PartialSums::new(if used { grad_len } else { 0 }, channels);
-        let pairs = tape.cut(x).leaves_of_chunk() > 1;
-        let of_phase = winograd.map_or(phases.scratch_len(), |_| 0);
         let scratch = |patterns: usize| Scratch {
             padded: padded(input, window, border),
             spread: Arena::zeros(spread.0 * spread.1 * channels),
             phase: Arena::zeros(of_phase),
-            tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
+            tiles: Arena::zeros(tiles_len(&winograd)),
             patterns: vec![Pattern::default(); patterns],
             grad_output: Arena::zeros(grad_output),
-            leaf: partial(pairs),
+            leaf: partial(tape.cut(x).leaves_of_chunk() > 1),
         };
-        let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let mut op = Self {
             input,
             output,
@@ -231,11 +237,10 @@ impl ConvOp {
             version: u64::MAX,
             backward_version: u64::MAX,
             winograd,
-            forward_points: Arena::zeros(points_len(0)),
-            backward_points: Arena::zeros(points_len(1)),
+            forward_points: Arena::zeros(points_len(&winograd, 0)),
+            backward_points: Arena::zeros(points_len(&winograd, 1)),
             border,
             spread,
-            margin: phases.margin,
             phases,
             weight_grad: Arena::zeros(panel),
             zeros: vec![0.0; channels],

@@ -254,6 +254,21 @@ mod tests {
         }
     }
 
+    /// The product with a matrix of that size, (depth, columns), in panels.
+    fn over_panels(
+        kernels: &Kernels,
+        (a, rows): (&[f32], usize),
+        (weight, (depth, columns), steps): (&[f32], (usize, usize), (usize, usize)),
+        bias: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let mut panels = vec![0.0; panel_len(depth, columns)];
+        pack_panels(depth, columns, weight, steps, &mut panels);
+        let (patches, mut c) = (Patches::matrix(rows, depth), vec![0.0; rows * columns]);
+        let store = Store::Assign;
+        kernels.product(&patches, a, &panels, columns, bias, &mut c, store);
+        c
+    }
+
     /// A layer's products against those over whole panels, for an order of inputs that is not that
     /// of the weights.
     #[test]
@@ -278,14 +293,8 @@ mod tests {
             };
             for isa in Isa::available() {
                 let kernels = isa.kernels().unwrap();
-                let product = |a: &[f32], (depth, columns), steps, bias: Option<&[f32]>| {
-                    let mut panels = vec![0.0; panel_len(depth, columns)];
-                    pack_panels(depth, columns, &weight, steps, &mut panels);
-                    let (patches, mut c) =
-                        (Patches::matrix(rows, depth), vec![0.0; rows * columns]);
-                    let store = Store::Assign;
-                    kernels.product(&patches, a, &panels, columns, bias, &mut c, store);
-                    c
+                let product = |a: &[f32], size, steps, bias: Option<&[f32]>| {
+                    over_panels(kernels, (a, rows), (&weight, size, steps), bias)
                 };
                 let mut far = Far::new(depth, out, (rows, cut.chunks()));
                 far.set_inputs(cut, &x, &stored);

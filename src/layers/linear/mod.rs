@@ -127,30 +127,16 @@ impl LinearOp {
             bias,
             inverse: inverse(depth, |i| input.stored_at(i)),
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
-            forward_weights: vec![0.0; if far { 0 } else { panel_len(depth, out) }],
-            backward_weights: vec![0.0; if far { 0 } else { panel_len(out, depth) }],
+            forward_weights: zeros(panel_len(depth, out), !far),
+            backward_weights: zeros(panel_len(out, depth), !far),
             version: u64::MAX,
             backward_version: u64::MAX,
-            weight_grad: vec![
-                0.0;
-                if far && !large {
-                    0
-                } else {
-                    blocks * panel_len(BLOCK, out)
-                }
-            ],
+            weight_grad: zeros(blocks * panel_len(BLOCK, out), large || !far),
             grad_output: vec![0.0; panel_len(rows, out)],
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
             differences,
-            difference_weights: vec![
-                0.0;
-                if differences.is_some() {
-                    out * depth
-                } else {
-                    0
-                }
-            ],
+            difference_weights: zeros(out * depth, differences.is_some()),
             scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
             far: far.then(|| Far::new(depth, out, (rows, tape.chunks(x)))),
         };
@@ -164,6 +150,11 @@ impl LinearOp {
     fn is_far(depth: usize, out: usize) -> bool {
         depth.saturating_mul(out) > FAR_BYTES / size_of::<f32>()
     }
+}
+
+/// So many zeros, or none.
+fn zeros(len: usize, used: bool) -> Vec<f32> {
+    vec![0.0; if used { len } else { 0 }]
 }
 
 /// For each place, the number that is stored there.
