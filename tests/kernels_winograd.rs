@@ -16,9 +16,11 @@ fn numbers(seed: u64, len: usize) -> Vec<f32> {
     x
 }
 
-/// A convolution of stride 1 over a bordered image.
+/// A convolution over a bordered image.
+#[derive(Clone, Copy)]
 struct Case {
     kernel: usize,
+    stride: usize,
     inputs: usize,
     outputs: usize,
     height: usize,
@@ -28,7 +30,11 @@ struct Case {
 impl Case {
     fn shape(&self) -> Winograd {
         let (io, hw) = ((self.inputs, self.outputs), (self.height, self.width));
-        Winograd::new(self.kernel, io, hw).expect("the shape is served")
+        let shape = match self.stride {
+            1 => Winograd::new(self.kernel, io, hw),
+            _ => Winograd::strided(io, hw),
+        };
+        shape.expect("the shape is served")
     }
 
     fn depth(&self) -> usize {
@@ -40,8 +46,8 @@ impl Case {
         Patches {
             rows: self.height,
             cols: self.width,
-            row_step: row,
-            col_step: self.inputs,
+            row_step: self.stride * row,
+            col_step: self.stride * self.inputs,
             runs: self.kernel,
             run_len: self.kernel * self.inputs,
             run_step: row,
@@ -150,10 +156,13 @@ fn errors(kernels: &Kernels, case: &Case) -> [[f64; 2]; 2] {
     ]
 }
 
+/// Kernels and strides that are served.
+const FORMS: [(usize, usize); 3] = [(3, 1), (5, 1), (3, 2)];
+
 #[test]
 fn every_shape_on_every_instruction_set() {
     for isa in Isa::available() {
-        for kernel in [3, 5] {
+        for (kernel, stride) in FORMS {
             for (inputs, outputs) in [(16, 16), (32, 16), (16, 48)].into_iter().step_by(STEP) {
                 for (height, width) in [(2, 5), (1, 1), (7, 4), (9, 9), (14, 14), (21, 6)]
                     .into_iter()
@@ -161,6 +170,7 @@ fn every_shape_on_every_instruction_set() {
                 {
                     let case = Case {
                         kernel,
+                        stride,
                         inputs,
                         outputs,
                         height,
@@ -168,7 +178,7 @@ fn every_shape_on_every_instruction_set() {
                     };
                     let all = errors(isa.kernels().expect("available"), &case);
                     for error in all.into_iter().flatten() {
-                        let what = (kernel, inputs, outputs, height, width);
+                        let what = (kernel, stride, inputs, outputs, height, width);
                         assert!(error < 2e-6, "{} {what:?}: {all:?}", isa.name());
                     }
                 }
@@ -182,16 +192,17 @@ fn every_shape_on_every_instruction_set() {
 #[cfg_attr(miri, ignore = "millions of products")]
 fn the_error_is_that_of_the_direct_sum() {
     for isa in Isa::available() {
-        for kernel in [3, 5] {
+        for (kernel, stride) in FORMS {
             let case = Case {
                 kernel,
+                stride,
                 inputs: 32,
                 outputs: 32,
                 height: 14,
                 width: 14,
             };
             for [fast, direct] in errors(isa.kernels().expect("available"), &case) {
-                println!("{} {kernel}: {fast:e} {direct:e}", isa.name());
+                println!("{} {kernel}/{stride}: {fast:e} {direct:e}", isa.name());
                 assert!(
                     fast < 4.0 * direct,
                     "{} {kernel}: {fast:e} against {direct:e}",
@@ -212,5 +223,56 @@ fn shapes_that_are_not_served_are_declined() {
         (1, 16, 16),
     ] {
         assert_eq!(Winograd::new(kernel, (inputs, outputs), (14, 14)), None);
+    }
+}
+
+/// The gradient of the inputs, against the sums over outputs in f64.
+#[test]
+fn the_data_gradient_of_stride_2() {
+    for isa in Isa::available() {
+        let kernels = isa.kernels().expect("available");
+        for (height, width) in [(1usize, 1usize), (2, 5), (7, 4), (9, 9), (14, 11)]
+            .into_iter()
+            .step_by(STEP)
+        {
+            let (inputs, outputs) = (32, 16);
+            let (h, w) = (height.div_ceil(2), width.div_ceil(2));
+            let shape = Winograd::spread((outputs, inputs), (height, width)).expect("served");
+            let (rows, cols) = shape.bordered();
+            let (weights, g) = (
+                numbers(1, outputs * inputs * 9),
+                numbers(2, h * w * outputs),
+            );
+            let mut want = vec![0.0; height * width * inputs];
+            let mut image = vec![0.0; rows * cols * outputs];
+            let (mut rotated, depth) = (vec![0.0; weights.len()], 9 * outputs);
+            for (o, i, j) in
+                (0..outputs).flat_map(|o| (0..h).flat_map(move |i| (0..w).map(move |j| (o, i, j))))
+            {
+                let g = g[(i * w + j) * outputs + o];
+                image[(i * cols + j) * outputs + o] = g;
+                for (u, v) in (0..3).flat_map(|u| (0..3).map(move |v| (u, v))) {
+                    let at = (2 * i + u).checked_sub(1).zip((2 * j + v).checked_sub(1));
+                    let at = at.filter(|&(r, q)| r < height && q < width);
+                    for c in 0..inputs {
+                        let x = weights[(o * inputs + c) * 9 + u * 3 + v];
+                        rotated[((2 - u) * 3 + 2 - v) * outputs * inputs + o * inputs + c] = x;
+                        if let Some((r, q)) = at {
+                            want[(r * width + q) * inputs + c] += f64::from(g) * f64::from(x);
+                        }
+                    }
+                }
+            }
+            let mut panels = vec![0.0; panel_len(depth, inputs)];
+            pack_panels(depth, inputs, &rotated, (inputs, 1), &mut panels);
+            let mut points = vec![f32::NAN; shape.weights_len()];
+            let mut scratch = vec![f32::NAN; shape.scratch_len()];
+            let mut dx = vec![f32::NAN; want.len()];
+            kernels.winograd_weights(&shape, &panels, &mut points);
+            let store = Store::Assign;
+            kernels.winograd_product(&shape, &image, &points, None, &mut dx, store, &mut scratch);
+            let error = error(dx.into_iter(), &want);
+            assert!(error < 1e-6, "{} {height}x{width}: {error:e}", isa.name());
+        }
     }
 }

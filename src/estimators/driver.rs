@@ -129,8 +129,9 @@ impl Driver {
             tape.pass.phase = Phase::Gradient;
             tape.pass.grads_saved = true;
         }
-        tape.params.grads_mut().fill(0.0);
+        tape.params.clear_grads();
         self.replay(tape, true);
+        tape.params.settle_grads();
     }
 
     /// Runs a backward pass from the losses of the particles that are samples, which share the

@@ -98,6 +98,12 @@ struct Block {
     run_len: usize,
 }
 
+/// Returns the depth of the blocks of a matrix of that depth, but for the last one, which may be
+/// less.
+pub fn block_depth(depth: usize) -> usize {
+    depth.div_ceil(depth.div_ceil(KC * 3 / 2).max(1))
+}
+
 /// Splits the depth into blocks of about [`KC`]: whole runs if runs are short, parts of a run if
 /// they are long.
 fn depth_blocks(patches: &Patches) -> impl Iterator<Item = Block> {
@@ -107,9 +113,8 @@ fn depth_blocks(patches: &Patches) -> impl Iterator<Item = Block> {
         run_step,
         ..
     } = *patches;
-    let pieces = run_len.div_ceil(KC * 3 / 2).max(1);
-    let piece = run_len.div_ceil(pieces);
-    let group = if pieces > 1 {
+    let piece = block_depth(run_len);
+    let group = if piece < run_len {
         1
     } else {
         // Groups of equal size, none larger than one and a half blocks.

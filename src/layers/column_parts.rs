@@ -6,8 +6,9 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::gemm::{Patches, Store};
-use crate::kernels::{Kernels, NR};
+use crate::kernels::Kernels;
+use crate::kernels::gemm::{Patches, Store, block_depth, panel_len};
+use crate::tape::Pool;
 use crate::tensor::Arena;
 
 /// Bytes of a right side from which on a product is split by columns.
@@ -30,7 +31,7 @@ pub(super) struct ColumnParts {
 }
 
 impl ColumnParts {
-    /// A matrix of that size, in parts of `most` columns, a multiple of [`NR`].
+    /// A matrix of that size, in parts of `most` columns, a multiple of [`NR`](crate::kernels::NR).
     pub fn new(rows: usize, columns: usize, most: usize) -> Self {
         let part = |first: usize| {
             let columns = most.min(columns - first);
@@ -46,21 +47,41 @@ impl ColumnParts {
         }
     }
 
-    /// Becomes `A·B + bias`, where `weights` are the panels of `B` and `a` holds the patches.
+    /// Becomes `A·B + bias`, for `rows` rows of `A` of that depth, `step` numbers apart.
+    /// `block(part, first, panels)` writes the rows of `B` from `first` on for the columns of a
+    /// part, as many as `panels` holds: the panels of a block stay in the near caches, and `B` is
+    /// read once. The sums are those of one product, to the bit where this is cut into the same
+    /// blocks.
     pub fn product(
         &mut self,
         kernels: &Kernels,
-        (patches, a): (&Patches, &[f32]),
-        weights: &[f32],
+        ((a, step), depth, rows): ((&[f32], usize), usize, usize),
+        blocks: &Pool<Arena>,
         bias: Option<&[f32]>,
+        block: impl Fn(&Part, usize, &mut [f32]) + Sync,
     ) {
-        debug_assert!(self.parts.iter().all(|part| part.first.is_multiple_of(NR)));
-        let depth = patches.depth();
+        let most = block_depth(depth);
         self.parts.par_iter_mut().for_each(|part| {
-            let weights = &weights[part.first * depth..];
-            let bias = bias.map(|bias| &bias[part.first..][..part.columns]);
-            let (to, columns) = (part.values.as_mut_slice(), part.columns);
-            kernels.product(patches, a, weights, columns, bias, to, Store::Assign);
+            blocks.with(|panels| {
+                for first in (0..depth).step_by(most) {
+                    let some = most.min(depth - first);
+                    let panels = &mut panels[..panel_len(some, part.columns)];
+                    block(part, first, panels);
+                    let patches = Patches {
+                        col_step: step,
+                        ..Patches::matrix(rows, some)
+                    };
+                    let (bias, store) = match first {
+                        0 => (
+                            bias.map(|b| &b[part.first..][..part.columns]),
+                            Store::Assign,
+                        ),
+                        _ => (None, Store::Add),
+                    };
+                    let (columns, to) = (part.columns, part.values.as_mut_slice());
+                    kernels.product(&patches, &a[first..], panels, columns, bias, to, store);
+                }
+            });
         });
     }
 
@@ -74,53 +95,6 @@ impl ColumnParts {
                     Store::Assign => to.copy_from_slice(from),
                     Store::Add => to.iter_mut().zip(from).for_each(|(to, x)| *to += x),
                 }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::Isa;
-    use crate::kernels::gemm::{pack_panels, panel_len};
-    use crate::layers::testing::fill;
-
-    #[test]
-    fn a_product_by_columns_is_the_product_to_the_bit() {
-        for (rows, depth, columns) in [(5, 700, 100), (33, 64, 16), (1, 1025, 49), (64, 300, 130)] {
-            let (mut a, mut b) = (vec![0.0; rows * depth], vec![0.0; depth * columns]);
-            let (mut bias, mut panels) = (vec![0.0; columns], vec![0.0; panel_len(depth, columns)]);
-            fill(1, &mut a);
-            fill(2, &mut b);
-            fill(3, &mut bias);
-            pack_panels(depth, columns, &b, (columns, 1), &mut panels);
-            let patches = Patches::matrix(rows, depth);
-            for isa in Isa::available() {
-                let kernels = isa.kernels().unwrap();
-                let mut whole = vec![f32::NAN; rows * columns];
-                let (bias, store) = (Some(&bias[..]), Store::Assign);
-                kernels.product(&patches, &a, &panels, columns, bias, &mut whole, store);
-                let mut by_columns = ColumnParts::new(rows, columns, 48);
-                by_columns.product(kernels, (&patches, &a), &panels, bias);
-                let mut taken = vec![f32::NAN; rows * columns];
-                by_columns.take(0, &mut taken, Store::Assign);
-                assert_eq!(taken, whole, "{} {rows}x{depth}x{columns}", isa.name());
-                by_columns.take(0, &mut taken, Store::Add);
-                let twice: Vec<f32> = whole.iter().map(|x| x + x).collect();
-                assert_eq!(taken, twice);
-                let last = &mut taken[(rows - 1) * columns..];
-                by_columns.take(rows - 1, last, Store::Assign);
-                kernels.product(
-                    &Patches::matrix(1, depth),
-                    &a[(rows - 1) * depth..],
-                    &panels,
-                    columns,
-                    bias,
-                    &mut whole[..columns],
-                    Store::Assign,
-                );
-                assert_eq!(last, &whole[..columns]);
             }
         }
     }

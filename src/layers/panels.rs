@@ -67,8 +67,8 @@ pub(super) fn turn(panels: &mut [f32], (depth, columns): (usize, usize), from: &
 }
 
 /// How the weights of a convolution lie in the matrix that its panels hold: the number at depth
-/// `tap * inner + i` and column `j` is `weight[j * column_step + i * inner_step + tap]`, with the
-/// taps counted from behind if they are turned.
+/// `tap * inner + i` and column `j` is `weight[j * column_step + i * inner_step + t]`, where `t` is
+/// the tap that stands there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taps {
     pub taps: usize,
@@ -76,18 +76,18 @@ pub(super) struct Taps {
     pub columns: usize,
     pub column_step: usize,
     pub inner_step: usize,
-    pub turned: bool,
 }
 
 /// Panels from which on a task fills a whole one, so that each line of the weights is read once.
 /// Below, the weights are small, and there should be tasks for all threads.
 const MANY_PANELS: usize = 8;
 
-/// Fills the panels of a convolution: each number is `map` of the weight. Columns beyond the last
-/// are left as they are.
+/// Fills the panels of a convolution with the taps in the order `tap`: each number is `map` of the
+/// weight. Columns beyond the last are left as they are.
 pub(super) fn fill_taps(
     panels: &mut [f32],
     at: Taps,
+    tap: impl Fn(usize) -> usize + Sync,
     weight: &[f32],
     map: impl Fn(f32) -> f32 + Sync,
 ) {
@@ -105,10 +105,7 @@ pub(super) fn fill_taps(
         for i in 0..at.inner {
             let from = &from[i * at.inner_step..];
             for t in 0..of_task {
-                let tap = match at.turned {
-                    true => at.taps - 1 - (first + t),
-                    false => first + t,
-                };
+                let tap = tap(first + t);
                 let row = &mut to[t * at.inner + i][..live];
                 for (j, to) in row.iter_mut().enumerate() {
                     *to = map(from[j * at.column_step + tap]);
@@ -177,14 +174,13 @@ mod tests {
     }
 
     /// Both ways in which a convolution's weights (outputs, inputs, taps) are read.
-    fn both_ways((outputs, inputs, taps): (usize, usize, usize)) -> [Taps; 2] {
+    fn both_ways((outputs, inputs, taps): (usize, usize, usize)) -> [(Taps, bool); 2] {
         let forward = Taps {
             taps,
             inner: inputs,
             columns: outputs,
             column_step: inputs * taps,
             inner_step: taps,
-            turned: false,
         };
         let backward = Taps {
             taps,
@@ -192,9 +188,8 @@ mod tests {
             columns: inputs,
             column_step: taps,
             inner_step: inputs * taps,
-            turned: true,
         };
-        [forward, backward]
+        [(forward, false), (backward, true)]
     }
 
     #[test]
@@ -207,14 +202,15 @@ mod tests {
             (16, 140, 25),
         ] {
             let weight: Vec<f32> = (0..size.0 * size.1 * size.2).map(|i| i as f32).collect();
-            for at in both_ways(size) {
+            for (at, turned) in both_ways(size) {
+                let order = |tap: usize| if turned { at.taps - 1 - tap } else { tap };
                 let depth = at.taps * at.inner;
                 let [mut got, mut want] =
                     [(); 2].map(|()| vec![-1.0; panel_len(depth, at.columns)]);
-                fill_taps(&mut got, at, &weight, |w| 2.0 * w);
+                fill_taps(&mut got, at, order, &weight, |w| 2.0 * w);
                 fill(&mut want, (depth, at.columns), |k| {
                     let (tap, i, weight) = (k / at.inner, k % at.inner, &weight);
-                    let tap = if at.turned { at.taps - 1 - tap } else { tap };
+                    let tap = order(tap);
                     move |j| 2.0 * weight[j * at.column_step + i * at.inner_step + tap]
                 });
                 assert_eq!(got, want, "{at:?}");
@@ -226,9 +222,9 @@ mod tests {
     fn gradients_come_back_to_the_weights_that_were_filled() {
         for size in [(1, 1, 1), (5, 3, 9), (17, 20, 6), (130, 7, 9)] {
             let weight: Vec<f32> = (0..size.0 * size.1 * size.2).map(|i| i as f32).collect();
-            let [at, _] = both_ways(size);
+            let [(at, _), _] = both_ways(size);
             let mut panels = vec![f32::NAN; panel_len(at.taps * at.inner, at.columns)];
-            fill_taps(&mut panels, at, &weight, |w| w + 0.5);
+            fill_taps(&mut panels, at, |tap| tap, &weight, |w| w + 0.5);
             let mut grad = vec![100.0; weight.len()];
             scatter_taps(&panels, size, (&weight, &mut grad), |w, grad, number| {
                 *grad += number - w;

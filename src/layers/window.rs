@@ -120,8 +120,7 @@ impl Window {
         )
     }
 
-    /// The zeros before the first pixel of a gradient that is dilated
-    /// ([`dilate`]): `reach - 1 - padding` on each side.
+    /// The zeros before the first pixel of a gradient that is dilated by the stride: `reach - 1 - padding` on each side.
     pub(super) fn margin(&self) -> Sides {
         let side =
             |kernel: usize, dilation: usize, padding: usize| (kernel - 1) * dilation - padding;
@@ -236,20 +235,5 @@ pub(super) fn bordered_patterns(
     for (i, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
         let at = ((i + padding.height) * width + padding.width) * pixel;
         kernels.lookup_patterns(row, &mut border[at..][..shape.width * pixel]);
-    }
-}
-
-/// Copies an output gradient to stride distance inside its border of zeros.
-pub(super) fn dilate(g: &[f32], shape: Shape, window: Window, width: usize, to: &mut [f32]) {
-    let (c, margin, stride) = (shape.channels, window.margin(), window.stride);
-    for (i, row) in g.chunks_exact(shape.width * c).enumerate() {
-        let line = (i * stride.height + margin.height) * width + margin.width;
-        if stride.width == 1 {
-            to[line * c..][..row.len()].copy_from_slice(row);
-        } else {
-            for (j, pixel) in row.chunks_exact(c).enumerate() {
-                to[(line + j * stride.width) * c..][..c].copy_from_slice(pixel);
-            }
-        }
     }
 }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewD, IxDyn};
 
+use crate::kernels::gemm::Store;
+
 /// A handle of a trainable parameter in [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(usize);
@@ -37,6 +39,8 @@ pub struct Params {
     entries: Vec<Entry>,
     values: Vec<f32>,
     grads: Vec<f32>,
+    /// Whether the gradient of a parameter stands for zeros, whatever it holds.
+    cleared: Vec<bool>,
     buffers: Vec<Entry>,
     buffer_values: Vec<f32>,
     /// The number of batches that each batch norm has processed (`num_batches_tracked`), by name.
@@ -49,6 +53,7 @@ impl Params {
     pub fn add(&mut self, name: impl Into<String>, shape: &[usize]) -> ParamId {
         let span = grow(&mut self.values, shape);
         self.grads.resize(self.values.len(), 0.0);
+        self.cleared.push(false);
         self.entries.push(Entry {
             name: name.into(),
             shape: shape.to_vec(),
@@ -97,13 +102,44 @@ impl Params {
 
     /// Returns the gradient of a parameter, mutably.
     pub fn grad_mut(&mut self, id: ParamId) -> &mut [f32] {
+        self.zero(id.0);
         &mut self.grads[self.entries[id.0].span.clone()]
     }
 
     /// Returns the values of a parameter and, mutably, its gradient.
     pub fn value_and_grad(&mut self, id: ParamId) -> (&[f32], &mut [f32]) {
+        self.zero(id.0);
         let span = self.entries[id.0].span.clone();
         (&self.values[span.clone()], &mut self.grads[span])
+    }
+
+    /// As [`Self::value_and_grad`], for work that can overwrite: it is told whether to assign (the
+    /// content of the gradient is arbitrary) or to add.
+    pub(crate) fn value_and_grad_to_store(&mut self, id: ParamId) -> (&[f32], &mut [f32], Store) {
+        let store = match std::mem::take(&mut self.cleared[id.0]) {
+            true => Store::Assign,
+            false => Store::Add,
+        };
+        let span = self.entries[id.0].span.clone();
+        (&self.values[span.clone()], &mut self.grads[span], store)
+    }
+
+    /// Clears all gradients. Zeros are written when a gradient is first asked for, or by
+    /// [`Self::settle_grads`], which must come before all gradients are read as one slice.
+    pub(crate) fn clear_grads(&mut self) {
+        self.cleared.fill(true);
+    }
+
+    /// Writes the zeros of the gradients that nothing was added to.
+    pub(crate) fn settle_grads(&mut self) {
+        (0..self.cleared.len()).for_each(|i| self.zero(i));
+    }
+
+    /// Writes the zeros of a gradient that is cleared.
+    fn zero(&mut self, i: usize) {
+        if std::mem::take(&mut self.cleared[i]) {
+            self.grads[self.entries[i].span.clone()].fill(0.0);
+        }
     }
 
     /// Declares that only the signs of a parameter are used, which sets [`Entry::latent`].

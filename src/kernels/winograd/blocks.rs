@@ -8,22 +8,37 @@
 
 use std::ops::Range;
 
+use super::lines::{Data, Halves, Lines, Points};
 use super::transform::{RUN, data_run, down_tile, up_tile};
-use super::{BLOCK_BYTES, GRAD_BLOCK_BYTES, POINTS, Winograd};
+use super::{BLOCK_BYTES, Form, GRAD_BLOCK_BYTES, Winograd};
 use crate::kernels::NR;
 use crate::kernels::gemm::{Store, panels};
 use crate::kernels::small;
 use crate::kernels::tile::Micro;
 use crate::kernels::vector::Vector;
 
-/// Calls `$f::<.., R, M>` for the kernel size R and output tiles of M x M.
-macro_rules! by_kernel {
+/// Calls `$f::<.., F, N, I, R, M>` for the form F of N points, tiles of I inputs, R taps and M
+/// outputs in one dimension.
+macro_rules! by_form {
     ($shape:expr, $f:ident::<$($t:ty),*>($($arg:expr),*)) => {
-        match $shape.kernel {
-            3 => $f::<$($t,)* 3, 4>($($arg),*),
-            _ => $f::<$($t,)* 5, 2>($($arg),*),
+        match $shape.form {
+            Form::Three => $f::<$($t,)* Points, 6, 6, 3, 4>($($arg),*),
+            Form::Five => $f::<$($t,)* Points, 6, 6, 5, 2>($($arg),*),
+            Form::Strided => $f::<$($t,)* Halves, 5, 5, 3, 2>($($arg),*),
+            Form::Spread => $f::<$($t,)* Halves, 5, 3, 3, 4>($($arg),*),
         }
     };
+}
+
+/// A form: its transforms of inputs, of taps and of outputs.
+trait Every<const N: usize, const I: usize, const R: usize, const M: usize>:
+    Data<N, I> + Lines<N, R> + Lines<N, M>
+{
+}
+
+impl<F, const N: usize, const I: usize, const R: usize, const M: usize> Every<N, I, R, M> for F where
+    F: Data<N, I> + Lines<N, R> + Lines<N, M>
+{
 }
 
 /// # Safety
@@ -37,7 +52,7 @@ pub(in crate::kernels) unsafe fn weights<V: Vector>(
 ) {
     // SAFETY: guaranteed by the caller.
     unsafe {
-        by_kernel!(
+        by_form!(
             shape,
             weights_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
         )
@@ -45,7 +60,14 @@ pub(in crate::kernels) unsafe fn weights<V: Vector>(
 }
 
 #[inline(always)]
-unsafe fn weights_of<V: Vector, const R: usize, const M: usize>(
+unsafe fn weights_of<
+    V: Vector,
+    F: Every<N, I, R, M>,
+    const N: usize,
+    const I: usize,
+    const R: usize,
+    const M: usize,
+>(
     shape: &Winograd,
     from: *const f32,
     to: *mut f32,
@@ -63,8 +85,8 @@ unsafe fn weights_of<V: Vector, const R: usize, const M: usize>(
                             g[u][v] = V::load(from.add((u * R + v) * c * NR));
                         }
                     }
-                    let to = to.add((panel * POINTS * c + i) * NR + lane);
-                    up_tile(&g, to, c * NR);
+                    let to = to.add((panel * N * N * c + i) * NR + lane);
+                    up_tile::<V, F, N, R>(&g, to, c * NR);
                 }
             }
         }
@@ -81,7 +103,7 @@ pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
 ) {
     // SAFETY: guaranteed by the caller.
     unsafe {
-        by_kernel!(
+        by_form!(
             shape,
             weight_grad_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
         )
@@ -89,7 +111,14 @@ pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
 }
 
 #[inline(always)]
-unsafe fn weight_grad_of<V: Vector, const R: usize, const M: usize>(
+unsafe fn weight_grad_of<
+    V: Vector,
+    F: Every<N, I, R, M>,
+    const N: usize,
+    const I: usize,
+    const R: usize,
+    const M: usize,
+>(
     shape: &Winograd,
     from: *const f32,
     to: *mut f32,
@@ -100,8 +129,8 @@ unsafe fn weight_grad_of<V: Vector, const R: usize, const M: usize>(
             for lane in (0..NR).step_by(V::LANES) {
                 // SAFETY: the indices stay below the lengths of the panels.
                 unsafe {
-                    let from = from.add((panel * POINTS * c + i) * NR + lane);
-                    let g = down_tile::<V, R>(from, c * NR);
+                    let from = from.add((panel * N * N * c + i) * NR + lane);
+                    let g = down_tile::<V, F, N, R>(from, c * NR);
                     let to = to.add((panel * R * R * c + i) * NR + lane);
                     for u in 0..R {
                         for v in 0..R {
@@ -119,13 +148,20 @@ unsafe fn weight_grad_of<V: Vector, const R: usize, const M: usize>(
 /// # Safety
 /// As for [`weights`].
 #[inline(always)]
-unsafe fn data_block<V: Vector>(
+unsafe fn data_block<
+    V: Vector,
+    F: Every<N, I, R, M>,
+    const N: usize,
+    const I: usize,
+    const R: usize,
+    const M: usize,
+>(
     shape: &Winograd,
     image: *const f32,
     (first, count): (usize, usize),
     v: *mut f32,
 ) {
-    let (c, m) = (shape.inputs, shape.tile());
+    let (c, m) = (shape.inputs, shape.form.step());
     let (row, step) = (shape.bordered().1 * c, shape.image_step());
     let (down, across) = shape.tiles();
     let mut t = 0;
@@ -139,7 +175,7 @@ unsafe fn data_block<V: Vector>(
                 let image = image.add(i / down * step);
                 let from = image.add(i % down * m * row + j * m * c + lane);
                 let to = v.add(t * c + lane);
-                data_run::<V>(from, (row, c), (run, m), to, (c, count * c));
+                data_run::<V, F, N, I>(from, (row, c), (run, m), to, (c, count * c));
             }
         }
         t += run;
@@ -158,8 +194,8 @@ impl Group {
     /// Where the products, or the transformed gradients, of a point begin: the groups lie one
     /// behind the other, each as (point, tile, column).
     #[inline(always)]
-    fn start(&self, point: usize, tiles: usize) -> usize {
-        ((self.first - self.round) * POINTS + self.panels * point) * tiles * NR
+    fn start(&self, point: usize, (points, tiles): (usize, usize)) -> usize {
+        ((self.first - self.round) * points + self.panels * point) * tiles * NR
     }
 }
 
@@ -186,23 +222,24 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
     store: Store,
     scratch: &mut [f32],
 ) {
-    let (c, step) = (shape.inputs, shape.panel_step());
-    let (v, m) = scratch.split_at_mut(POINTS * shape.block(BLOCK_BYTES) * c);
+    let (c, step, points) = (shape.inputs, shape.panel_step(), shape.points());
+    let (v, m) = scratch.split_at_mut(points * shape.block(BLOCK_BYTES) * c);
     for (first, count) in shape.blocks(BLOCK_BYTES) {
         // SAFETY: the block's tiles lie within the image, the transforms within
         // the scratch memory, the panels within the weights.
         unsafe {
-            data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
+            let (image, to) = (image.as_ptr(), v.as_mut_ptr());
+            by_form!(shape, data_block::<V>(shape, image, (first, count), to));
             for some in shape.rounds() {
                 // A point after the other: its inputs stay near for all of the panels.
-                for point in 0..POINTS {
+                for point in 0..points {
                     for group in groups::<T>(&some) {
                         let weights = weights.as_ptr();
                         small::product::<T>(
                             (count, c, group.panels),
                             v.as_ptr().add(point * count * c),
-                            (weights.add((group.first * POINTS + point) * c * NR), step),
-                            m.as_mut_ptr().add(group.start(point, count)),
+                            (weights.add((group.first * points + point) * c * NR), step),
+                            m.as_mut_ptr().add(group.start(point, (points, count))),
                         );
                     }
                 }
@@ -213,10 +250,10 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
                         if let Some(bias) = bias {
                             padded.copy_from_slice(&bias[column..][..NR]);
                         }
-                        let m = m.as_ptr().add(group.start(0, count) + panel * NR);
+                        let m = m.as_ptr().add(group.start(0, (points, count)) + panel * NR);
                         let m = (m, group.panels * NR);
                         let y = y.as_mut_ptr().add(column);
-                        by_kernel!(
+                        by_form!(
                             shape,
                             output_block::<V>(shape, (first, count), m, &padded, y, store)
                         );
@@ -233,7 +270,14 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
 /// # Safety
 /// As for [`weights`].
 #[inline(always)]
-unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
+unsafe fn output_block<
+    V: Vector,
+    F: Every<N, I, R, M>,
+    const N: usize,
+    const I: usize,
+    const R: usize,
+    const M: usize,
+>(
     shape: &Winograd,
     (first, count): (usize, usize),
     (m, row): (*const f32, usize),
@@ -252,7 +296,7 @@ unsafe fn output_block<V: Vector, const R: usize, const M: usize>(
         for lane in (0..NR).step_by(V::LANES) {
             // SAFETY: the tile's rows and columns lie within the output.
             unsafe {
-                let tile = down_tile::<V, M>(m.add(t * row + lane), count * row);
+                let tile = down_tile::<V, F, N, M>(m.add(t * row + lane), count * row);
                 let bias = V::load(bias.as_ptr().add(lane));
                 let corner =
                     y.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
@@ -290,29 +334,32 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     d: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let (c, step) = (shape.inputs, shape.panel_step());
-    let (v, q) = scratch.split_at_mut(POINTS * shape.block(GRAD_BLOCK_BYTES) * c);
+    let (c, step, points) = (shape.inputs, shape.panel_step(), shape.points());
+    let (v, q) = scratch.split_at_mut(points * shape.block(GRAD_BLOCK_BYTES) * c);
     for (first, count) in shape.blocks(GRAD_BLOCK_BYTES) {
         // SAFETY: as in `product`.
         unsafe {
-            data_block::<V>(shape, image.as_ptr(), (first, count), v.as_mut_ptr());
+            let (image, to) = (image.as_ptr(), v.as_mut_ptr());
+            by_form!(shape, data_block::<V>(shape, image, (first, count), to));
             for some in shape.rounds() {
                 for group in groups::<T>(&some) {
                     for panel in 0..group.panels {
                         let g = g.as_ptr().add((group.first + panel) * NR);
-                        let q = q.as_mut_ptr().add(group.start(0, count) + panel * NR);
+                        let q = q
+                            .as_mut_ptr()
+                            .add(group.start(0, (points, count)) + panel * NR);
                         let q = (q, group.panels * NR);
-                        by_kernel!(shape, grad_block::<V>(shape, (first, count), g, q));
+                        by_form!(shape, grad_block::<V>(shape, (first, count), g, q));
                     }
                 }
-                for point in 0..POINTS {
+                for point in 0..points {
                     for group in groups::<T>(&some) {
                         let d = d.as_mut_ptr();
                         small::transposed::<T>(
                             (count, c, group.panels),
                             v.as_ptr().add(point * count * c),
-                            q.as_ptr().add(group.start(point, count)),
-                            (d.add((group.first * POINTS + point) * c * NR), step),
+                            q.as_ptr().add(group.start(point, (points, count))),
+                            (d.add((group.first * points + point) * c * NR), step),
                         );
                     }
                 }
@@ -327,7 +374,14 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
 /// # Safety
 /// As for [`weights`].
 #[inline(always)]
-unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
+unsafe fn grad_block<
+    V: Vector,
+    F: Every<N, I, R, M>,
+    const N: usize,
+    const I: usize,
+    const R: usize,
+    const M: usize,
+>(
     shape: &Winograd,
     (first, count): (usize, usize),
     g: *const f32,
@@ -354,7 +408,7 @@ unsafe fn grad_block<V: Vector, const R: usize, const M: usize>(
                         }
                     }
                 }
-                up_tile(&tile, q.add(t * row + lane), count * row);
+                up_tile::<V, F, N, M>(&tile, q.add(t * row + lane), count * row);
             }
         }
         j += 1;

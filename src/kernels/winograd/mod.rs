@@ -17,10 +17,17 @@
 //! the matrices near 1, so the rounding error is close to that of the direct sum
 //! (`tests/kernels_winograd.rs` measures both); the usual points 0, ±1, ±2 lose a digit.
 //!
+//! With stride 2, three taps are two filters beside each other: the outer two meet every other input
+//! alone, and the middle one those between. Two outputs take 3 multiplications for the outer two, at
+//! the points 0, 1 and ∞, and 2 for the middle one: 25 for 2 x 2 outputs, where the direct sum takes
+//! 36. Every constant is 1 or -1. The data gradient is the same with outputs and inputs exchanged:
+//! two in four of its numbers in one dimension meet the middle tap, and two the outer ones.
+//!
 //! Source: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and
 //! Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308).
 
 mod blocks;
+mod lines;
 mod transform;
 
 use super::gemm::{Store, panel_len, panels};
@@ -29,10 +36,6 @@ use super::{Kernels, NR};
 
 pub(super) use blocks::{product, transposed, weight_grad, weights};
 
-/// Number of evaluation points in one dimension.
-const N: usize = 6;
-/// Number of evaluation points in two dimensions.
-const POINTS: usize = N * N;
 /// Size in bytes of a block of transformed tiles in the forward pass: half of a common L2 cache,
 /// which also holds the weights.
 const BLOCK_BYTES: usize = 170 << 10;
@@ -42,10 +45,66 @@ const GRAD_BLOCK_BYTES: usize = 288 << 10;
 /// Transformed weights of at most this size in bytes stay in the L2 cache.
 const NEAR_BYTES: usize = 256 << 10;
 
-/// The shape of a convolution with stride 1 that is computed by Winograd's algorithm.
+/// What is computed: taps, stride and the points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// 3 x 3 taps, stride 1.
+    Three,
+    /// 5 x 5 taps, stride 1.
+    Five,
+    /// 3 x 3 taps, stride 2.
+    Strided,
+    /// The data gradient of [`Form::Strided`] with padding 1.
+    Spread,
+}
+
+impl Form {
+    /// Number of evaluation points in one dimension.
+    fn points(self) -> usize {
+        match self {
+            Self::Three | Self::Five => 6,
+            Self::Strided | Self::Spread => 5,
+        }
+    }
+
+    /// Taps in one dimension.
+    fn kernel(self) -> usize {
+        match self {
+            Self::Five => 5,
+            _ => 3,
+        }
+    }
+
+    /// Height and width of the outputs of a tile.
+    fn tile(self) -> usize {
+        match self {
+            Self::Three | Self::Spread => 4,
+            Self::Five | Self::Strided => 2,
+        }
+    }
+
+    /// Height and width of the inputs of a tile.
+    fn reach(self) -> usize {
+        match self {
+            Self::Three | Self::Five => 6,
+            Self::Strided => 5,
+            Self::Spread => 3,
+        }
+    }
+
+    /// Inputs from a tile to the next.
+    fn step(self) -> usize {
+        match self {
+            Self::Three | Self::Strided => 4,
+            Self::Five | Self::Spread => 2,
+        }
+    }
+}
+
+/// The shape of a convolution that is computed by Winograd's algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Winograd {
-    kernel: usize,
+    form: Form,
     inputs: usize,
     outputs: usize,
     height: usize,
@@ -63,15 +122,37 @@ impl Winograd {
     /// Makes the shape of a convolution from `inputs` to `outputs` channels with (height, width)
     /// output pixels. Returns `None` if the algorithm does not support it: the kernel is neither 3
     /// x 3 nor 5 x 5, or the channels do not fill whole panels.
-    pub fn new(
-        kernel: usize,
+    pub fn new(kernel: usize, channels: (usize, usize), outputs: (usize, usize)) -> Option<Self> {
+        let form = match kernel {
+            3 => Form::Three,
+            5 => Form::Five,
+            _ => return None,
+        };
+        Self::of(form, channels, outputs)
+    }
+
+    /// As [`Self::new`], of 3 x 3 taps with stride 2.
+    pub fn strided(channels: (usize, usize), outputs: (usize, usize)) -> Option<Self> {
+        Self::of(Form::Strided, channels, outputs)
+    }
+
+    /// The gradient of the inputs of [`Self::strided`] whose padding is 1, which are (height,
+    /// width) pixels: a convolution from the channels of the gradient of its outputs to those of
+    /// its inputs, by the kernels rotated by 180 degrees. The gradient has no border before its
+    /// first pixel.
+    pub fn spread(channels: (usize, usize), inputs: (usize, usize)) -> Option<Self> {
+        Self::of(Form::Spread, channels, inputs)
+    }
+
+    fn of(
+        form: Form,
         (inputs, outputs): (usize, usize),
         (height, width): (usize, usize),
     ) -> Option<Self> {
         let whole = |channels: usize| channels > 0 && channels.is_multiple_of(NR);
-        let supported = matches!(kernel, 3 | 5) && whole(inputs) && whole(outputs);
+        let supported = whole(inputs) && whole(outputs);
         (supported && height > 0 && width > 0).then_some(Self {
-            kernel,
+            form,
             inputs,
             outputs,
             height,
@@ -97,19 +178,24 @@ impl Winograd {
         }
     }
 
+    /// Returns whether the stride is 2.
+    pub fn is_strided(&self) -> bool {
+        self.form == Form::Strided
+    }
+
     /// Returns whether the transformed weights are too large to stay in the L2 cache.
     fn is_far(&self) -> bool {
         self.weights_len() * size_of::<f32>() > NEAR_BYTES
     }
 
-    /// Returns the height and width of an output tile.
-    fn tile(&self) -> usize {
-        N + 1 - self.kernel
+    /// Returns the number of evaluation points in two dimensions.
+    fn points(&self) -> usize {
+        self.form.points() * self.form.points()
     }
 
     /// Returns the number of tiles of an image (down, across).
     fn tiles(&self) -> (usize, usize) {
-        let tile = self.tile();
+        let tile = self.form.tile();
         (self.height.div_ceil(tile), self.width.div_ceil(tile))
     }
 
@@ -128,24 +214,25 @@ impl Winograd {
     /// beyond the image are zero.
     pub fn bordered(&self) -> (usize, usize) {
         let (down, across) = self.tiles();
-        let side = |tiles: usize| tiles * self.tile() + self.kernel - 1;
+        let (step, reach) = (self.form.step(), self.form.reach());
+        let side = |tiles: usize| (tiles - 1) * step + reach;
         (side(down), side(across))
     }
 
     /// Returns the number of floats of the transformed weights, or of their gradient.
     pub fn weights_len(&self) -> usize {
-        POINTS * panel_len(self.inputs, self.outputs)
+        self.points() * panel_len(self.inputs, self.outputs)
     }
 
     /// Returns the distance from a panel of the transformed weights to the next.
     fn panel_step(&self) -> usize {
-        POINTS * self.inputs * NR
+        self.points() * self.inputs * NR
     }
 
     /// Returns the largest number of tiles that are transformed at a time, so that they fit `bytes`
     /// bytes.
     fn most(&self, bytes: usize) -> usize {
-        let most = bytes / (POINTS * (self.inputs + NR) * size_of::<f32>());
+        let most = bytes / (self.points() * (self.inputs + NR) * size_of::<f32>());
         // Weights that do not stay in the L2 cache must be used for many tiles each time they are
         // read.
         let least = match (self.is_far(), bytes) {
@@ -166,13 +253,13 @@ impl Winograd {
     /// Returns the number of floats of the scratch memory.
     pub fn scratch_len(&self) -> usize {
         let block = self.block(BLOCK_BYTES).max(self.block(GRAD_BLOCK_BYTES));
-        POINTS * block * (self.inputs + self.columns())
+        self.points() * block * (self.inputs + self.columns())
     }
 
     /// Numbers of working memory that are enough for so many images and for fewer.
     pub fn most_scratch_len(&self) -> usize {
         let block = self.most(BLOCK_BYTES).max(self.most(GRAD_BLOCK_BYTES));
-        POINTS * block * (self.inputs + self.columns())
+        self.points() * block * (self.inputs + self.columns())
     }
 
     /// Output channels whose products are there at a time: of weights that come from afar all,
@@ -217,7 +304,7 @@ impl Winograd {
     /// Returns the number of floats of the weights, or their gradient, in the panels of the direct
     /// product.
     pub fn panels_len(&self) -> usize {
-        panel_len(self.kernel * self.kernel * self.inputs, self.outputs)
+        panel_len(self.form.kernel().pow(2) * self.inputs, self.outputs)
     }
 
     /// Returns (first tile, number of tiles) of each block.

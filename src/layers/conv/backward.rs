@@ -9,7 +9,7 @@ use crate::tape::{Backward, Params, reduce};
 use crate::tensor::Arena;
 
 use super::super::panels::{self, Taps};
-use super::super::window::{bordered, dilate};
+use super::super::window::bordered;
 use super::{ConvOp, PartialSums, Scratch, points};
 
 /// The gradient of the loss with respect to a layer's output.
@@ -37,7 +37,8 @@ impl OutputGrad<'_> {
 /// The buffers of a [`Scratch`] without the output gradient and the partial sums.
 struct Working<'a> {
     padded: &'a mut Arena,
-    dilated: &'a mut [f32],
+    spread: &'a mut Arena,
+    phase: &'a mut [f32],
     tiles: &'a mut [f32],
 }
 
@@ -45,7 +46,8 @@ impl Scratch {
     fn split(&mut self) -> (&mut [f32], &mut PartialSums, Working<'_>) {
         let working = Working {
             padded: &mut self.padded,
-            dilated: self.dilated.as_mut_slice(),
+            spread: &mut self.spread,
+            phase: self.phase.as_mut_slice(),
             tiles: self.tiles.as_mut_slice(),
         };
         (self.grad_output.as_mut_slice(), &mut self.leaf, working)
@@ -70,33 +72,34 @@ fn add_sums(
 }
 
 impl ConvOp {
-    /// Packs the rotated weights `W'[(u', v', o), c]` for the backward pass, if the weights have
-    /// changed.
+    /// Packs the weights `W'` for the backward pass, if the weights have changed: those of the
+    /// phases, or the rotated kernels for Winograd's algorithm.
     fn pack_backward_weights(&mut self, params: &Params, kernels: &Kernels) {
         if self.backward_version == params.version() {
             return;
         }
         let (weight, weights) = (params.value(self.weight), self.weights);
-        // Each column is an input channel, and each kernel is rotated.
+        // Each column is an input channel.
         let forward = self.weight_taps();
         let taps = Taps {
             inner: forward.columns,
             columns: forward.inner,
             column_step: forward.inner_step,
             inner_step: forward.column_step,
-            turned: true,
             ..forward
         };
-        panels::fill_taps(&mut self.backward_weights, taps, weight, |w| {
-            weights.effective(w)
-        });
+        let (to, last) = (&mut self.backward_weights, taps.taps - 1);
+        let map = |w| weights.effective(w);
         if let Some([_, shape]) = &self.winograd {
+            panels::fill_taps(to, taps, |tap| last - tap, weight, map);
             points::of_weights(
                 kernels,
                 shape,
                 &self.backward_weights,
                 &mut self.backward_points,
             );
+        } else {
+            self.phases.fill(to, taps, weight, map);
         }
         self.backward_version = params.version();
     }
@@ -139,14 +142,12 @@ impl ConvOp {
                 images(rows, partial, &mut |_, _, _| {});
             }),
             Some(dx) => {
-                let patches = self.spread_patches();
-                let dilated_width = self.dilated.1;
+                let (phases, spread, margin) = (&self.phases, self.spread, self.phases.margin);
                 let (weights, points) = (&self.backward_weights, &self.backward_points);
                 let data = |dx: &mut [f32], g: &[f32], s: &mut Working<'_>, store| {
-                    dilate(g, output, window, dilated_width, s.dilated);
-                    let (a, columns) = (&*s.dilated, input.channels);
+                    let a = bordered(g, output, margin, spread, s.spread);
                     match winograd {
-                        None => kernels.product(&patches, a, weights, columns, None, dx, store),
+                        None => phases.product(kernels, a, weights, (dx, store), s.phase),
                         Some([_, shape]) => {
                             kernels.winograd_product(shape, a, points, None, dx, store, s.tiles);
                         }

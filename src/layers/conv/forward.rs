@@ -17,9 +17,13 @@ impl ConvOp {
         }
         let (weight, weights) = (cx.params.value(self.weight), self.weights);
         let taps = self.weight_taps();
-        panels::fill_taps(&mut self.forward_weights, taps, weight, |w| {
-            weights.effective(w)
-        });
+        panels::fill_taps(
+            &mut self.forward_weights,
+            taps,
+            |tap| tap,
+            weight,
+            |w| weights.effective(w),
+        );
         if let Some([shape, _]) = winograd {
             points::of_weights(
                 kernels,

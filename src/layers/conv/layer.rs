@@ -207,8 +207,11 @@ impl Layer for Conv {
         // Winograd's transformed weights, and the tables over bits, are up to four times the
         // weights.
         let square = self.kernel.equal();
-        let cheaper = self.stride.is_one() && matches!(square, Some(3 | 5));
-        let points = if cheaper { 4 } else { 1 };
+        let points = match (square, self.stride.equal()) {
+            (Some(3 | 5), Some(1)) => 4,
+            (Some(3), Some(2)) => 3,
+            _ => 1,
+        };
         let side = |n: usize, k: usize| n as u64 + 2 * k as u64;
         let stacked = ConvOp::stacked(input, shapes.output, self.window());
         // A chunk's sums, and those of a leaf that joins them.

@@ -15,9 +15,9 @@
 //!
 //! ```text
 //! y  = A·W + bias          dW += Aᵀ·G          db += Σ_pixels G
-//! dx = A'·W'               where A' are the k x k patches of G, dilated by the stride,
-//!                          in a border of k - 1 - p zeros, and W' are the weights
-//!                          with each kernel rotated by 180 degrees
+//! dx = A'·W'               for each phase of the stride ([`phases`]), where A' are the patches
+//!                          of G in a border of zeros, and W' are the weights of the phase's
+//!                          taps, the last one first
 //! ```
 //!
 //! Faster algorithms are chosen when the layer is recorded: over an input declared to be bits the
@@ -29,6 +29,7 @@ mod forward;
 mod grouped;
 mod layer;
 mod partial_sums;
+mod phases;
 mod points;
 mod stacked;
 
@@ -40,6 +41,7 @@ use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::panels::Taps;
+use super::sides::Sides;
 use super::weights::{Terms, Weights};
 use super::window::{Window, fill_border};
 
@@ -47,6 +49,7 @@ pub(super) use backward::OutputGrad;
 pub use grouped::GroupedConvOp;
 pub use layer::Conv;
 use partial_sums::PartialSums;
+use phases::Phases;
 use stacked::Stacked;
 
 /// The operation of a convolution without groups or dilation: `y[o, i, j] = bias[o] + Σ_{c, u, v}
@@ -76,8 +79,10 @@ pub struct ConvOp {
     tables: Arena,
     /// (height, width) of an input image with its border.
     border: (usize, usize),
-    /// (height, width) of the dilated output gradient with its border.
-    dilated: (usize, usize),
+    /// How the gradient of the input is computed where it is not Winograd's algorithm that does.
+    phases: Phases,
+    /// (height, width) of the output gradient with its border.
+    spread: (usize, usize),
     /// The weight gradient `dW` in panels.
     weight_grad: Arena,
     /// Zeros, which are subtracted from the values that bias sums add up.
@@ -90,8 +95,10 @@ pub struct ConvOp {
 struct Scratch {
     /// An input image with its border.
     padded: Arena,
-    /// An output gradient, dilated, with its border.
-    dilated: Arena,
+    /// An output gradient with its border.
+    spread: Arena,
+    /// The gradient of the pixels of a phase.
+    phase: Arena,
     /// The transformed tiles of Winograd's algorithm.
     tiles: Arena,
     /// An input image of bits with its border, as patterns of bits.
@@ -128,16 +135,27 @@ fn padded(input: Shape, window: Window, (height, width): (usize, usize)) -> Aren
     padded
 }
 
-/// (height, width) of an input image in its border, and of the dilated output gradient.
+/// (height, width) of an input image in its border, and of the output gradient, and the numbers that
+/// the phases work in.
 fn borders(
     winograd: &Option<[Winograd; 2]>,
-    input: Shape,
-    window: Window,
-) -> ((usize, usize), (usize, usize)) {
+    (input, window): (Shape, Window),
+    phases: &Phases,
+) -> ((usize, usize), (usize, usize), usize) {
     match winograd {
-        Some([forward, backward]) => (forward.bordered(), backward.bordered()),
-        None => (window.bordered(input), window.dilated(input)),
+        Some([forward, backward]) => (forward.bordered(), backward.bordered(), 0),
+        None => (window.bordered(input), phases.border, phases.scratch_len()),
     }
+}
+
+/// Numbers of the transformed tiles of Winograd's algorithm.
+fn tiles_len(winograd: &Option<[Winograd; 2]>) -> usize {
+    winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))
+}
+
+/// Numbers of the transformed weights of the forward pass, 0, or of the backward pass, 1.
+fn points_len(winograd: &Option<[Winograd; 2]>, pass: usize) -> usize {
+    winograd.map_or(0, |w| w[pass].weights_len())
 }
 
 /// Numbers of a chunk's sums of the weight gradient; stacked images need none.
@@ -189,25 +207,24 @@ impl ConvOp {
         let input = tape.shape(x);
         let output = Self::output(name, input, channels, window)?;
         let (taps, kernel) = (window.kernel.area(), window.kernel);
-        let depth = taps * input.channels;
         let size = [channels, input.channels, kernel.height, kernel.width];
         let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);
-        let (border, dilated) = borders(&winograd, input, window);
+        let phases = Phases::new(input, output, window);
+        let (border, spread, of_phase) = borders(&winograd, (input, window), &phases);
         let stacked = Self::stack(tape, x, output, window);
-        let panel = panel_len(depth, channels);
+        let panel = panel_len(taps * input.channels, channels);
         let grad_len = sums_len(&winograd, stacked.is_some(), panel);
         let partial = |used: bool| PartialSums::new(if used { grad_len } else { 0 }, channels);
-        let pairs = tape.cut(x).leaves_of_chunk() > 1;
         let scratch = |patterns: usize| Scratch {
             padded: padded(input, window, border),
-            dilated: Arena::zeros(dilated.0 * dilated.1 * channels),
-            tiles: Arena::zeros(winograd.map_or(0, |w| w[0].scratch_len().max(w[1].scratch_len()))),
+            spread: Arena::zeros(spread.0 * spread.1 * channels),
+            phase: Arena::zeros(of_phase),
+            tiles: Arena::zeros(tiles_len(&winograd)),
             patterns: vec![Pattern::default(); patterns],
             grad_output: Arena::zeros(grad_output),
-            leaf: partial(pairs),
+            leaf: partial(tape.cut(x).leaves_of_chunk() > 1),
         };
-        let points_len = |i: usize| winograd.map_or(0, |w| w[i].weights_len());
         let mut op = Self {
             input,
             output,
@@ -220,10 +237,11 @@ impl ConvOp {
             version: u64::MAX,
             backward_version: u64::MAX,
             winograd,
-            forward_points: Arena::zeros(points_len(0)),
-            backward_points: Arena::zeros(points_len(1)),
+            forward_points: Arena::zeros(points_len(&winograd, 0)),
+            backward_points: Arena::zeros(points_len(&winograd, 1)),
             border,
-            dilated,
+            spread,
+            phases,
             weight_grad: Arena::zeros(panel),
             zeros: vec![0.0; channels],
             stacked,
@@ -261,11 +279,20 @@ impl ConvOp {
     }
 
     /// Returns the shapes of Winograd's algorithm for the forward and the backward pass, if it is
-    /// used.
+    /// used. In the backward pass, the zeros before the output gradient are those of the phases.
     fn winograd(input: Shape, output: Shape, window: Window) -> Option<[Winograd; 2]> {
-        let kernel = window.kernel.equal().filter(|_| window.stride.is_one())?;
+        let kernel = window.kernel.equal()?;
         let (i, o) = (input.channels, output.channels);
         let side = |shape: Shape| (shape.height, shape.width);
+        if (kernel, window.stride, window.padding) == (3, Sides::both(2), Sides::ONE) {
+            // The last rows of a border may lie beyond those that the algorithm reads.
+            let forward = Winograd::strided((i, o), side(output)).filter(|_| window.border == 0)?;
+            let backward = Winograd::spread((o, i), side(input))?;
+            return Some([forward, backward]);
+        }
+        if !window.stride.is_one() {
+            return None;
+        }
         let forward = Winograd::new(kernel, (i, o), side(output))?;
         let backward = Winograd::new(kernel, (o, i), side(input))?;
         Some([forward, backward])
@@ -281,7 +308,8 @@ impl ConvOp {
     fn stack(tape: &Tape, x: Value, output: Shape, window: Window) -> Option<Box<Stacked>> {
         let input = tape.shape(x);
         let winograd = Self::stacked(input, output, window)?;
-        let sides = [window.padding, window.margin()].map(|sides| (sides.height, sides.width));
+        let margin = Phases::new(input, output, window).margin;
+        let sides = [window.padding, margin].map(|sides| (sides.height, sides.width));
         let rows = (tape.cut(x).live, tape.chunks(x));
         Some(Box::new(Stacked::new(
             winograd,
@@ -300,7 +328,6 @@ impl ConvOp {
             columns: self.output.channels,
             column_step: inputs * taps,
             inner_step: taps,
-            turned: false,
         }
     }
 
@@ -314,20 +341,6 @@ impl ConvOp {
             col_step: self.window.stride.width * self.input.channels,
             runs: self.window.kernel.height,
             run_len: self.window.kernel.width * self.input.channels,
-            run_step: width,
-        }
-    }
-
-    /// Returns the patches of the dilated output gradient, one for each input pixel.
-    fn spread_patches(&self) -> Patches {
-        let width = self.dilated.1 * self.output.channels;
-        Patches {
-            rows: self.input.height,
-            cols: self.input.width,
-            row_step: width,
-            col_step: self.output.channels,
-            runs: self.window.kernel.height,
-            run_len: self.window.kernel.width * self.output.channels,
             run_step: width,
         }
     }

@@ -33,6 +33,10 @@ fn grad_part_of(channels: usize) -> usize {
     (channels / 4).clamp(64, 128).next_multiple_of(NR)
 }
 
+/// Bytes of the transformed weights from which on images are stacked where the stride is 2: then an
+/// image has few tiles for its weights.
+const STRIDED_BYTES: usize = 1 << 20;
+
 /// Tiles of a task of the products, at least: the weights are read once for each task.
 const TASK_TILES: usize = 96;
 /// Groups of images of a part, at most.
@@ -156,7 +160,11 @@ pub(super) struct Stacked {
 impl Stacked {
     /// Whether a convolution with that algorithm is quicker so.
     pub fn serves(shape: &Winograd) -> bool {
-        shape.weights_len() * size_of::<f32>() > FAR_BYTES
+        let far = match shape.is_strided() {
+            true => STRIDED_BYTES,
+            false => FAR_BYTES,
+        };
+        shape.weights_len() * size_of::<f32>() > far
     }
 
     /// For the algorithms forwards and backwards, the images that enter and come out, the

@@ -17,10 +17,14 @@ struct Passed {
 }
 
 /// A tape of the layer over as many rows as it holds.
-fn tape(engine: Engine, capacity: usize, padding: usize) -> (Tape, Value, Value) {
+fn tape(
+    engine: Engine,
+    capacity: usize,
+    (stride, padding): (usize, usize),
+) -> (Tape, Value, Value) {
     let mut tape = Tape::new(engine, capacity);
     let x = tape.input(INPUT, true);
-    let window = Window::square(3, 1, padding);
+    let window = Window::square(3, stride, padding);
     let y = ConvOp::record(&mut tape, "c", x, OUT, window, Terms::real(true)).unwrap();
     tape.seal(true);
     fill(1, tape.params.values_mut());
@@ -45,7 +49,7 @@ fn pass((tape, x, y): &mut (Tape, Value, Value), live: usize, seed: u64) -> Pass
 fn direct(
     (tape, x, y): &(Tape, Value, Value),
     dy: &[f32],
-    padding: usize,
+    (stride, padding): (usize, usize),
     live: usize,
 ) -> [Vec<f64>; 3] {
     let (input, output) = (tape.shape(*x), tape.shape(*y));
@@ -64,9 +68,10 @@ fn direct(
                 sums[2][bias + o] += f64::from(dy[at + o]);
             }
             for (u, v) in (0..3).flat_map(|u| (0..3).map(move |v| (u, v))) {
-                let (Some(r), Some(s)) =
-                    ((i + u).checked_sub(padding), (j + v).checked_sub(padding))
-                else {
+                let (Some(r), Some(s)) = (
+                    (stride * i + u).checked_sub(padding),
+                    (stride * j + v).checked_sub(padding),
+                ) else {
                     continue;
                 };
                 if r >= input.height || s >= input.width {
@@ -93,14 +98,20 @@ fn direct(
 
 #[test]
 fn outputs_and_gradients_are_the_direct_sums() {
-    for (padding, capacity, live) in [(1, 3, 3), (1, 4, 2), (0, 1, 1)] {
+    for (window, capacity, live) in [
+        ((1, 1), 3, 3),
+        ((1, 1), 4, 2),
+        ((1, 0), 1, 1),
+        ((2, 1), 3, 3),
+        ((2, 1), 9, 7),
+    ] {
         for isa in Isa::available() {
             let engine = select(Some(isa.name())).unwrap();
-            let mut net = tape(engine, capacity, padding);
+            let mut net = tape(engine, capacity, window);
             let got = pass(&mut net, live, 5);
             let mut dy = got.y.clone();
             fill(6, &mut dy);
-            let want = direct(&net, &dy, padding, live);
+            let want = direct(&net, &dy, window, live);
             for (got, want) in [&got.y, &got.dx, &got.params].into_iter().zip(&want) {
                 assert_eq!(got.len(), want.len());
                 let pairs = got.iter().zip(want);
@@ -122,14 +133,17 @@ fn the_bits_depend_neither_on_threads_nor_on_what_was_computed_before() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap()
     };
-    let first = on(1).install(|| pass(&mut tape(engine, 6, 1), 4, 7));
-    let again = on(3).install(|| {
-        let mut net = tape(engine, 6, 1);
-        // Rows that are not live the next time.
-        pass(&mut net, 6, 11);
-        pass(&mut net, 4, 7)
-    });
-    assert_eq!(first.y, again.y);
-    assert_eq!(first.dx, again.dx);
-    assert_eq!(first.params, again.params);
+    for stride in [1, 2] {
+        let window = (stride, 1);
+        let first = on(1).install(|| pass(&mut tape(engine, 6, window), 4, 7));
+        let again = on(3).install(|| {
+            let mut net = tape(engine, 6, window);
+            // Rows that are not live the next time.
+            pass(&mut net, 6, 11);
+            pass(&mut net, 4, 7)
+        });
+        assert_eq!(first.y, again.y);
+        assert_eq!(first.dx, again.dx);
+        assert_eq!(first.params, again.params);
+    }
 }

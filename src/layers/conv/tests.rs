@@ -79,6 +79,24 @@ fn gradients_match_finite_differences() {
     );
 }
 
+/// Shapes of Winograd's algorithm with stride 2, on even and odd sides; the last one has a border
+/// that is not 0 and is not served.
+#[test]
+fn gradients_of_stride_2_match_finite_differences() {
+    let window = Window::square(3, 2, 1);
+    check(Shape::image(16, 7, 6), 32, window, true, 2);
+    check(Shape::image(16, 8, 9), 16, window, true, 3);
+    check(Shape::image(32, 1, 4), 16, window, false, 33);
+    let border = -1;
+    check(
+        Shape::image(16, 6, 6),
+        16,
+        Window { border, ..window },
+        true,
+        2,
+    );
+}
+
 /// A border is `torch.nn.functional.pad` with its number: the convolution is that of a
 /// larger image without padding. Whole numbers make every sum exact.
 #[test]

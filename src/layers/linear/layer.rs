@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::layer::{Layer, Recorder, Shapes, values};
 use super::super::tensor_spec::{Tensors, product};
 use super::super::weights::{self, Terms, Weights};
-use super::LinearOp;
+use super::{Far, LinearOp};
 use crate::error::{Error, Result};
 use crate::kernels::gemm::prefer_matrixmultiply;
 use crate::pack::{Packed, Packer};
@@ -21,7 +21,8 @@ use crate::tensor::Shape;
 ///
 /// `W` is (out, in) with the inputs in PyTorch's order of flattening (channel,
 /// height, width), while a row of `x` is stored (height, width, channel): the
-/// order changes where the weights are packed, so `x` is never copied.
+/// order changes where the weights are packed, or, where these are far larger than
+/// a cache and are not packed as a whole, in a copy of `x`.
 ///
 /// Over the bits of a layer whose estimator is a local expectation the layer hands on,
 /// in place of `dx`, what each bit does to the loss, `dL·(L[x_i = 1] - L[x_i = 0])`
@@ -112,9 +113,9 @@ impl Layer for Linear {
                 out.next_multiple_of(weights::PANEL),
             ]),
             product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
-            // Outputs and gradients of inputs by columns.
+            // Inputs and outputs, their gradients, and blocks of the weights.
             match LinearOp::is_far(shapes.input().len(), self.out) {
-                true => product(&[rows as u64, depth.saturating_add(out)]),
+                true => Far::memory(shapes.input().len(), self.out, rows),
                 false => 0,
             },
         ];

@@ -2,6 +2,7 @@
 //!
 //! How the weight gradient is computed is said in `weight_grad`.
 
+mod far;
 mod layer;
 mod weight_grad;
 
@@ -12,19 +13,17 @@ use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Forward, Op, ParamId, Params, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
-use super::column_parts::{ColumnParts, FAR_BYTES};
+use super::column_parts::FAR_BYTES;
 use super::levels::Levels;
 use super::panels;
 use super::weights::{Terms, Weights};
 
+use far::{Far, Matrix};
 pub use layer::Linear;
 
 /// Inputs whose weight gradient one task computes. Tasks share no output: each goes
 /// through the whole tree of its block.
 const BLOCK: usize = 112;
-
-/// Columns of a part, where a product is split by columns.
-const PART: usize = 128;
 
 /// The op of a [`Linear`] layer on a tape.
 pub struct LinearOp {
@@ -36,7 +35,8 @@ pub struct LinearOp {
     /// Where input `i` of PyTorch's order is stored, and the way back.
     stored: Vec<usize>,
     inverse: Vec<usize>,
-    /// `Wᵀ` and `W` in panels, as of `version` of the parameters.
+    /// `Wᵀ` and `W` in panels, as of `version` of the parameters; none if the weights are read
+    /// where they are.
     forward_weights: Vec<f32>,
     backward_weights: Vec<f32>,
     version: u64,
@@ -54,8 +54,8 @@ pub struct LinearOp {
     differences: Option<Levels>,
     difference_weights: Vec<f32>,
     scratch: Vec<Vec<f32>>,
-    /// Outputs and gradients of inputs by columns, where the weights are far larger than a cache.
-    by_columns: Option<[ColumnParts; 2]>,
+    /// The products where the weights are far larger than a cache.
+    far: Option<Far>,
 }
 
 impl LinearOp {
@@ -109,6 +109,7 @@ impl LinearOp {
         let bias = bias.then(|| tape.params.add(format!("{name}.bias"), &[out]));
         let rows = tape.cut(x).live;
         let blocks = depth.div_ceil(BLOCK);
+        let far = Self::is_far(depth, out);
         let large = prefer_matrixmultiply(rows, depth, out);
         let held = tree::buffers(Rows::new(rows).leaves());
         let node = if large { (held - 1) * BLOCK * out } else { 0 };
@@ -126,26 +127,18 @@ impl LinearOp {
             bias,
             inverse: inverse(depth, |i| input.stored_at(i)),
             stored: (0..depth).map(|i| input.stored_at(i)).collect(),
-            forward_weights: vec![0.0; panel_len(depth, out)],
-            backward_weights: vec![0.0; panel_len(out, depth)],
+            forward_weights: zeros(panel_len(depth, out), !far),
+            backward_weights: zeros(panel_len(out, depth), !far),
             version: u64::MAX,
             backward_version: u64::MAX,
-            weight_grad: vec![0.0; blocks * panel_len(BLOCK, out)],
+            weight_grad: zeros(blocks * panel_len(BLOCK, out), large || !far),
             grad_output: vec![0.0; panel_len(rows, out)],
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
             differences,
-            difference_weights: vec![
-                0.0;
-                if differences.is_some() {
-                    out * depth
-                } else {
-                    0
-                }
-            ],
+            difference_weights: zeros(out * depth, differences.is_some()),
             scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
-            by_columns: Self::is_far(depth, out)
-                .then(|| [out, depth].map(|columns| ColumnParts::new(rows, columns, PART))),
+            far: far.then(|| Far::new(depth, out, (rows, tape.chunks(x)))),
         };
         let y = tape.push(Box::new(op), &[x], Shape::vector(out));
         Ok(terms.finish(tape, name, y, weight))
@@ -157,6 +150,11 @@ impl LinearOp {
     fn is_far(depth: usize, out: usize) -> bool {
         depth.saturating_mul(out) > FAR_BYTES / size_of::<f32>()
     }
+}
+
+/// So many zeros, or none.
+fn zeros(len: usize, used: bool) -> Vec<f32> {
+    vec![0.0; if used { len } else { 0 }]
 }
 
 /// For each place, the number that is stored there.
@@ -226,23 +224,23 @@ impl LinearOp {
 impl Op for LinearOp {
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
-        self.pack_forward_weights(cx.params);
         let x = cx.x(0);
         let bias = self.bias.map(|bias| cx.params.value(bias));
         let kernels = cx.pass.engine.kernels;
-        let weights = &self.forward_weights;
-        if let Some([outputs, _]) = &mut self.by_columns {
+        if let Some(far) = &mut self.far {
             let rows = cx.pass.rows;
-            outputs.product(
-                kernels,
-                (&Patches::matrix(rows.live, depth), x),
-                weights,
-                bias,
-            );
+            let of = Matrix {
+                weight: cx.params.value(self.weight),
+                weights: self.weights,
+            };
+            far.set_inputs(rows, x, &self.stored);
+            far.product(kernels, rows.live, of, bias);
             return rows.write(cx.y, out, &mut self.scratch, |rows, y, _| {
-                outputs.take(rows.start, y, Store::Assign);
+                far.outputs(rows.start, y);
             });
         }
+        self.pack_forward_weights(cx.params);
+        let weights = &self.forward_weights;
         cx.pass
             .rows
             .write(cx.y, out, &mut self.scratch, |rows, y, _| {
@@ -261,6 +259,17 @@ impl Op for LinearOp {
             && cx.pass.phase == Phase::Gradient
         {
             self.add_differences(levels, &mut cx);
+        } else if let (Some(far), true) = (&mut self.far, cx.grads.wants(0)) {
+            let of = Matrix {
+                weight: cx.params.value(self.weight),
+                weights: self.weights,
+            };
+            far.input_grads(kernels, rows.live, of, dy);
+            if let Some(dx) = cx.grads.of(0) {
+                dx.store(&mut self.scratch, |rows, dx, _, store| {
+                    far.take_input_grads(rows.start, dx, &self.stored, store);
+                });
+            }
         } else if let Some(dx) = cx.grads.of(0) {
             if self.backward_version != cx.params.version() {
                 self.pack_forward_weights(cx.params);
@@ -269,22 +278,14 @@ impl Op for LinearOp {
                 self.backward_version = cx.params.version();
             }
             let weights = &self.backward_weights;
-            if let Some([_, inputs]) = &mut self.by_columns {
-                let patches = Patches::matrix(rows.live, out);
-                inputs.product(kernels, (&patches, dy), weights, None);
-            }
-            let by_columns = self.by_columns.as_ref();
             dx.store(&mut self.scratch, |rows, dx, _, store| {
-                if let Some([_, inputs]) = by_columns {
-                    return inputs.take(rows.start, dx, store);
-                }
                 let patches = Patches::matrix(rows.len(), out);
                 let dy = &dy[rows.start * out..rows.end * out];
                 kernels.product(&patches, dy, weights, depth, None, dx, store);
             });
         }
 
-        let weight = cx.params.value_and_grad(self.weight);
+        let weight = cx.params.value_and_grad_to_store(self.weight);
         self.add_weight_grad(cx.pass.engine, x, dy, rows, weight);
         if let Some(bias) = self.bias {
             let (nodes, add) = (&mut self.bias_nodes, kernels.ew.add);

@@ -9,8 +9,8 @@
 
 use rayon::prelude::*;
 
-use super::{BLOCK, LinearOp};
-use crate::kernels::gemm::{Layout, pack_panels, panel_len, prefer_matrixmultiply, sgemm};
+use super::{BLOCK, LinearOp, Matrix};
+use crate::kernels::gemm::{Layout, Store, pack_panels, panel_len, prefer_matrixmultiply, sgemm};
 use crate::kernels::{Engine, NR};
 use crate::tape::tree::{self, Step};
 use crate::tape::{LEAVES, Rows};
@@ -29,7 +29,7 @@ impl LinearOp {
         x: &[f32],
         dy: &[f32],
         cut: Rows,
-        (weight, grad): (&[f32], &mut [f32]),
+        (weight, grad, store): (&[f32], &mut [f32], Store),
     ) {
         let (depth, out, kernels) = (self.depth, self.out, engine.kernels);
         let dense = !engine.forced && prefer_matrixmultiply(cut.live, depth, out);
@@ -41,6 +41,17 @@ impl LinearOp {
         let starts = &starts[..=leaves];
         if !dense {
             pack_panels(cut.live, out, dy, (out, 1), &mut self.grad_output);
+        }
+        if let (Some(far), false) = (&mut self.far, dense) {
+            let of = Matrix {
+                weight,
+                weights: self.weights,
+            };
+            far.set_inputs(cut, x, &self.stored);
+            return far.weight_grads(kernels, starts, &self.grad_output, of, (grad, store));
+        }
+        if store == Store::Assign {
+            grad.fill(0.0);
         }
         let block_len = block_len(out, dense);
         let blocks = depth.div_ceil(BLOCK);
