@@ -208,3 +208,20 @@ fn what_is_no_run_and_no_table_is_refused() {
     place.bad(&["report", "a", "--out", "folder"], 2, "is a folder");
     assert!(!place.path("report.html").exists());
 }
+
+#[test]
+fn runs_on_different_sets_share_a_report_and_need_no_data_flag() {
+    let place = Place::new();
+    let show = "data show --dataset idx --data data --count 90 --folder pictures";
+    place.good(&show.split(' ').collect::<Vec<_>>());
+    for (data, run) in [("data", "a"), ("pictures", "b")] {
+        let train = format!("train --data {data} --batch 16 --lr 0.05 --epochs 1 --out {run}");
+        place.good(&train.split(' ').collect::<Vec<_>>());
+    }
+    place.good(&["report", "a", "b", "-o", "both.html"]);
+    let html = String::from_utf8(place.bytes("both.html")).unwrap();
+    // The images and maps of each set stand under its name.
+    for what in [", on data", ", on pictures", "id=\"mistakes\""] {
+        assert!(html.contains(what), "{what}");
+    }
+}

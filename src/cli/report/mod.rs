@@ -7,12 +7,13 @@ mod speed;
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::page::{Layers, Report, Subject};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::model::{LayerRow, table};
 use bnn_cpu::study::tables;
-use bnn_cpu::train::{Provenance, RunFolder};
+use bnn_cpu::train::{DatasetRecord, Provenance, RunFolder};
 use serde_json::json;
 
 use super::data_args::DataArgs;
@@ -76,25 +77,26 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     for source in args.sources()? {
         sources.add(source, &args.runs)?;
     }
-    let dataset = args.dataset(&sources, &mut progress)?;
+    let weights = std::mem::take(&mut sources.weights);
+    let sets = args.sets(&weights, &mut progress)?;
     let (mut subjects, mut speeds) = (Vec::new(), Vec::new());
-    if let Some(dataset) = &dataset {
-        for (name, run) in std::mem::take(&mut sources.weights) {
-            progress.say(&format!("looking at {}", run.path().display()));
-            if args.speed && speed::wanted(&mut sources.measured, run.config()) {
-                speeds.push(speed::measure(&name, &run, dataset, context)?);
-            }
-            let statistics = look(&run, dataset, context)?;
-            let inside = match args.inside {
-                true => Some(inside::look(&run, dataset, context)?),
-                false => None,
-            };
-            subjects.push(Subject {
-                name,
-                statistics,
-                inside,
-            });
+    for (name, run) in weights {
+        let (set, dataset) = set_of(&sets, &run)?;
+        progress.say(&format!("looking at {}", run.path().display()));
+        if args.speed && speed::wanted(&mut sources.measured, run.config()) {
+            speeds.push(speed::measure(&name, &run, dataset, context)?);
         }
+        let statistics = look(&run, dataset, context)?;
+        let inside = match args.inside {
+            true => Some(inside::look(&run, dataset, context)?),
+            false => None,
+        };
+        subjects.push(Subject {
+            name,
+            set,
+            statistics,
+            inside,
+        });
     }
     let layers = layers(&sources)?;
     let report = Report {
@@ -102,7 +104,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         tables: sources.tables,
         runs: sources.runs,
         subjects,
-        images: dataset.as_ref().map(|d| &d.test),
+        sets: sets
+            .iter()
+            .map(|set| (set.name.clone(), &set.test))
+            .collect(),
         layers,
         speeds,
         command: args.command(),
@@ -182,24 +187,19 @@ impl Args {
         )))
     }
 
-    /// The images of the runs whose weights are at hand.
-    fn dataset(&self, sources: &Sources, progress: &mut Progress) -> Outcome<Option<Dataset>> {
-        let Some((_, first)) = sources.weights.first() else {
-            return Ok(None);
-        };
-        let record = &first.config().dataset;
-        if let Some((_, other)) = sources
-            .weights
-            .iter()
-            .find(|w| record.difference(&w.1.config().dataset).is_some())
-        {
-            return Err(Failure::usage(format!(
-                "{} and {} were made with different images; write a report for each",
-                first.path().display(),
-                other.path().display()
-            )));
+    /// The data sets of the runs whose weights are at hand, each once.
+    fn sets(
+        &self,
+        weights: &[(String, RunFolder)],
+        progress: &mut Progress,
+    ) -> Outcome<Vec<Dataset>> {
+        let mut sets: Vec<Dataset> = Vec::new();
+        for (_, run) in weights {
+            if set_of(&sets, run).is_err() {
+                sets.push(self.data.load_for(&run.config().dataset, progress)?);
+            }
         }
-        Ok(Some(self.data.load_for(record, progress)?))
+        Ok(sets)
     }
 
     /// The command that makes the page again.
@@ -219,6 +219,20 @@ impl Args {
         }
         line
     }
+}
+
+/// Which of the data sets is the run's, and that set.
+fn set_of<'a>(sets: &'a [Dataset], run: &RunFolder) -> Outcome<(usize, &'a Dataset)> {
+    let record = &run.config().dataset;
+    let same = |set: &&Dataset| record.difference(&DatasetRecord::of(set)).is_none();
+    let at = sets.iter().position(|set| same(&set));
+    let missing = || {
+        Error::spec(format!(
+            "{}: its data are not at hand",
+            run.path().display()
+        ))
+    };
+    at.map(|at| (at, &sets[at])).ok_or_else(|| missing().into())
 }
 
 /// Whether two networks have the same sizes, layer by layer, whatever their units are.

@@ -131,19 +131,25 @@ impl Report<'_> {
         else {
             return html! {};
         };
-        let classes = first.statistics.examples.len();
+        let counts: Vec<String> = self.sets.iter().map(|set| grouped(set.1.len())).collect();
+        let counts = match self.sets.is_empty() {
+            true => grouped(first.statistics.evaluation.images),
+            false => counts.join(" and "),
+        };
         html! {
             section id="maps" {
                 h2 { "Heat maps" }
                 p.note {
                     "What each convolution hands on, after pooling and activation, averaged over its \
                      channels: for the first test image of each class, and the mean of "
-                    (grouped(first.statistics.evaluation.images)) " test images. Stochastic units: a sample of their \
+                    (counts) " test images. Stochastic units: a sample of their \
                      bits, and the probabilities it was drawn with."
                 }
-                @for (i, alike) in self.by_depth().iter().enumerate() {
+                @for (set, begins, alike) in &self.by_depth() {
                     @let colours = shared_range(alike);
-                    h3 { (heading(alike)) }
+                    @let first = self.subjects.iter().find(|s| s.set == *set);
+                    @let classes = first.map_or(0, |s| s.statistics.examples.len());
+                    h3 { (heading(alike)) @if self.sets.len() > 1 { ", on " (self.sets[*set].0) } }
                     (bar(colours, "mean output of the channels"))
                     div.scroll {
                         table.maps {
@@ -153,7 +159,7 @@ impl Report<'_> {
                                 th { "mean" }
                             } }
                             tbody {
-                                @if i == 0 { (self.images_row(first)) }
+                                @if *begins { @if let Some(first) = first { (self.images_row(first)) } }
                                 @for (name, layer) in alike {
                                     @let sampled = layer.probability.is_some();
                                     @let shape = (layer.shape.height, layer.shape.width, layer.shape.channels);
@@ -170,9 +176,10 @@ impl Report<'_> {
         }
     }
 
-    /// The layers of all networks, those of one depth together, and what their rows are called.
-    fn by_depth(&self) -> Vec<Vec<(String, &LayerMaps)>> {
-        let mut depths: BTreeMap<usize, Vec<(String, &LayerMaps)>> = BTreeMap::new();
+    /// The layers of all networks, those of one data set and depth together, and what their rows
+    /// are called; each with its set, and whether it is the first of that.
+    fn by_depth(&self) -> Vec<(usize, bool, Vec<(String, &LayerMaps)>)> {
+        let mut depths: BTreeMap<(usize, usize), Vec<(String, &LayerMaps)>> = BTreeMap::new();
         for subject in &self.subjects {
             let layers = &subject.statistics.layers;
             for layer in layers {
@@ -181,14 +188,21 @@ impl Report<'_> {
                     true => subject.name.clone(),
                     false => format!("{}, {}", subject.name, layer.name),
                 };
-                depths.entry(layer.depth).or_default().push((name, layer));
+                let of = depths.entry((subject.set, layer.depth));
+                of.or_default().push((name, layer));
             }
         }
-        depths.into_values().collect()
+        let mut before = None;
+        let mut found = Vec::new();
+        for ((set, _), layers) in depths {
+            found.push((set, before != Some(set), layers));
+            before = Some(set);
+        }
+        found
     }
 
     fn images_row(&self, subject: &Subject) -> Markup {
-        let Some(split) = self.images else {
+        let Some((_, split)) = self.sets.get(subject.set) else {
             return html! {};
         };
         html! { tr {
@@ -221,9 +235,9 @@ impl Report<'_> {
     }
 
     pub(super) fn mistakes(&self) -> Markup {
-        let Some(split) = self.images.filter(|_| !self.subjects.is_empty()) else {
+        if self.subjects.is_empty() {
             return html! {};
-        };
+        }
         html! {
             section id="mistakes" {
                 h2 { "Mistakes" }
@@ -233,6 +247,7 @@ impl Report<'_> {
                 }
                 @for (n, subject) in self.subjects.iter().enumerate() {
                     @let all = subject.statistics.mistakes();
+                    @let split = self.sets[subject.set].1;
                     details open[n < OPEN] {
                         summary { (subject.name) ": " (all.len()) " mistakes on "
                             (grouped(subject.statistics.guesses.len())) " images" }

@@ -79,9 +79,9 @@ impl Report<'_> {
     }
 
     pub(super) fn inside(&self) -> Markup {
-        let Some(split) = self.images.filter(|_| self.looked_inside()) else {
+        if !self.looked_inside() {
             return html! {};
-        };
+        }
         let looked = || {
             self.subjects
                 .iter()
@@ -101,7 +101,7 @@ impl Report<'_> {
                 @for (n, (subject, inside)) in looked().enumerate() {
                     details open[n < OPEN] {
                         summary { (subject.name) }
-                        @for look in &inside.layers { (layer(look, split)) }
+                        @for look in &inside.layers { (layer(look, self.sets[subject.set].1)) }
                     }
                 }
             }

@@ -59,6 +59,8 @@ pub struct Shown {
 pub struct Subject {
     /// A few words.
     pub name: String,
+    /// Which of the report's sets it was looked at with.
+    pub set: usize,
     /// What it does on the test images.
     pub statistics: ActivationStatistics,
     /// What was found inside it, where that was asked for.
@@ -100,8 +102,8 @@ pub struct Report<'a> {
     pub runs: Vec<Shown>,
     /// Runs whose weights are at hand, and the images that they were looked at with.
     pub subjects: Vec<Subject>,
-    /// Those images; `None` where no weights are at hand.
-    pub images: Option<&'a Split>,
+    /// The data sets of those images, each with its name and the images.
+    pub sets: Vec<(String, &'a Split)>,
     /// The networks.
     pub layers: Vec<Layers>,
     /// Speed, where it was measured.
