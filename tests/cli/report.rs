@@ -214,7 +214,7 @@ fn runs_on_different_sets_share_a_report_and_need_no_data_flag() {
     let place = Place::new();
     let show = "data show --dataset idx --data data --count 90 --folder pictures";
     place.good(&show.split(' ').collect::<Vec<_>>());
-    for (data, run) in [("data", "a"), ("pictures", "b")] {
+    for (data, run) in [("data --dataset idx", "a"), ("pictures", "b")] {
         let train = format!("train --data {data} --batch 16 --lr 0.05 --epochs 1 --out {run}");
         place.good(&train.split(' ').collect::<Vec<_>>());
     }
