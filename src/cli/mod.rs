@@ -182,8 +182,8 @@ struct Global {
 enum Command {
     Train(Box<train::Args>),
     Eval(eval::Args),
-    Inspect(inspect::Args),
-    Import(import::Args),
+    Inspect(Box<inspect::Args>),
+    Import(Box<import::Args>),
     Estimators(estimators::Args),
     Lab(Box<lab::Args>),
     Pack(pack::Args),
@@ -208,8 +208,8 @@ impl Command {
         match self {
             Self::Train(args) => train::run(*args, context),
             Self::Eval(args) => eval::run(args, context),
-            Self::Inspect(args) => inspect::run(args, context),
-            Self::Import(args) => import::run(args, context),
+            Self::Inspect(args) => inspect::run(*args, context),
+            Self::Import(args) => import::run(*args, context),
             Self::Estimators(args) => estimators::run(args, context),
             Self::Lab(args) => lab::run(*args, context),
             Self::Pack(args) => pack::run(args, context),

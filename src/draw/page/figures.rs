@@ -38,6 +38,9 @@ pub(super) fn bar(colours: Colours, quantity: &str) -> Markup {
     }
 }
 
+/// Layers that are drawn beside each other, each with what its row is called.
+type Alike<'a> = Vec<(String, &'a LayerMaps)>;
+
 impl Report<'_> {
     /// The figure of all runs; `None` where no run has an epoch.
     fn figure(&self, names: &[String]) -> Option<Figure> {
@@ -178,8 +181,8 @@ impl Report<'_> {
 
     /// The layers of all networks, those of one data set and depth together, and what their rows
     /// are called; each with its set, and whether it is the first of that.
-    fn by_depth(&self) -> Vec<(usize, bool, Vec<(String, &LayerMaps)>)> {
-        let mut depths: BTreeMap<(usize, usize), Vec<(String, &LayerMaps)>> = BTreeMap::new();
+    fn by_depth(&self) -> Vec<(usize, bool, Alike<'_>)> {
+        let mut depths: BTreeMap<(usize, usize), Alike<'_>> = BTreeMap::new();
         for subject in &self.subjects {
             let layers = &subject.statistics.layers;
             for layer in layers {
