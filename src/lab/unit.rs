@@ -142,11 +142,9 @@ mod tests {
             }
         }
         // A control that must fail: the rule without a gradient.
-        assert!(
-            drawn("none", 10)
-                .iter()
-                .all(|at| at.mean == 0.0 && at.exact > 0.0)
-        );
+        let none = drawn("none", 10);
+        assert!(none.iter().all(|at| at.mean == 0.0));
+        assert!(none.iter().any(|at| at.exact > 0.1));
     }
 
     #[test]
