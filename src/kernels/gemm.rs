@@ -13,7 +13,6 @@
 //! `B` and `D` are stored in *panels*: groups of [`NR`] columns, each stored as (depth, NR), the
 //! last one padded with zeros. `B[k][j]` is at `(j / NR · depth + k) · NR + j % NR`.
 
-pub use super::tiling::block_depth;
 use super::{Kernels, NR};
 
 /// The positions of the rows of an implicit patch matrix in a slice.

@@ -50,6 +50,7 @@ pub mod winograd;
 
 pub use arch::{Engine, Isa, select};
 pub use elementwise::Elementwise;
+pub use tiling::block_depth;
 
 /// Number of columns of a packed panel of weights, for all instruction sets.
 pub const NR: usize = 16;

@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 
 use crate::kernels::Kernels;
-use crate::kernels::gemm::{Patches, Store, block_depth, panel_len};
+use crate::kernels::block_depth;
+use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::tape::Pool;
 use crate::tensor::Arena;
 
