@@ -43,18 +43,9 @@ fn samples(estimator: &dyn estimators::Estimator) -> usize {
     })
 }
 
-/// Draws the gradient of that estimator at each of those pre-activations, `draws` times.
-///
-/// # Errors
-/// An estimator that is not known.
-pub fn at_one_unit(
-    name: &str,
-    engine: Engine,
-    at: &[f64],
-    draws: u64,
-) -> Result<Vec<UnitGradient>> {
-    let estimator = estimators::by_name(name, None)?;
-    let spec = ModelSpec {
+/// The network of the unit.
+fn spec(name: &str) -> ModelSpec {
+    ModelSpec {
         name: "one unit".into(),
         input: Shape::image(1, 1, 1),
         pixels: Some(Pixels::Integer),
@@ -69,7 +60,21 @@ pub fn at_one_unit(
             LayerSpec::named("unit", Binary::new(Firing::Stochastic, name)),
             LayerSpec::named("fc", Linear::new(2)),
         ],
-    };
+    }
+}
+
+/// Draws the gradient of that estimator at each of those pre-activations, `draws` times.
+///
+/// # Errors
+/// An estimator that is not known.
+pub fn at_one_unit(
+    name: &str,
+    engine: Engine,
+    at: &[f64],
+    draws: u64,
+) -> Result<Vec<UnitGradient>> {
+    let estimator = estimators::by_name(name, None)?;
+    let spec = spec(name);
     let mut net = Network::sampled(&spec, engine, 1, samples(&*estimator))?;
     net.set_rows(1);
     net.input_mut()[0] = 1.0;

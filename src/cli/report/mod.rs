@@ -87,10 +87,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             speeds.push(speed::measure(&name, &run, dataset, context)?);
         }
         let statistics = look(&run, dataset, context)?;
-        let inside = match args.inside {
-            true => Some(inside::look(&run, dataset, context)?),
-            false => None,
-        };
+        let inside = args.inside.then(|| inside::look(&run, dataset, context));
+        let inside = inside.transpose()?;
         subjects.push(Subject {
             name,
             set,
