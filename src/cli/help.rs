@@ -46,7 +46,7 @@ Everywhere:
                       [default: $BNN_CPU_ISA, else the fastest there is]
       --threads <N>   Threads to work on; results do not depend on them
                       [default: all cores]
-  -v, --verbose       Say what was decided, and why: kernels, threads, data
+  -v, --verbose       Say what was decided, and why: kernels, data, layers
   -q, --quiet         No progress; only results, warnings and errors
       --color <WHEN>  auto, always or never [default: auto, on a terminal
                       without $NO_COLOR]

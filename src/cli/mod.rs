@@ -143,7 +143,7 @@ struct Global {
     )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: Option<usize>,
-    /// Say what was decided, and why: kernels, threads, data
+    /// Say what was decided, and why: kernels, data, layers
     #[arg(
         long,
         short,

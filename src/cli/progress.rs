@@ -223,7 +223,8 @@ impl Progress {
             Event::Failed { url, why, .. } => {
                 self.close_bar();
                 self.emit(json!({ "event": "fetch_failed", "url": url, "why": why }));
-                self.say(&format!("{url}: {why}"));
+                // Where all mirrors fail the error says why; where one does not, it matters to few.
+                self.explain(|| format!("{url}: {why}"));
             }
             Event::Saved { path } => {
                 self.close_bar();

@@ -176,7 +176,15 @@ fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Rea
     let config = config.map_err(|e| stated.refused(e))?;
     config.check(&dataset).map_err(|e| stated.named(e))?;
     // Before an earlier run is replaced: what the machine has no memory for.
-    Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+    let net = Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
+    progress.explain(|| {
+        let ways = net
+            .ways()
+            .into_iter()
+            .map(|(layer, way)| format!("{layer}: {way}"));
+        format!("layers: {}", ways.collect::<Vec<_>>().join("; "))
+    });
+    drop(net);
     let stop = signals::stop_flag()?;
     let path = match &args.out {
         Some(path) => path.clone(),

@@ -64,6 +64,10 @@ impl ConvNormPool {
 }
 
 impl Op for ConvNormPool {
+    fn way(&self) -> Option<String> {
+        self.conv.way()
+    }
+
     fn forward(&mut self, mut cx: Forward<'_>) {
         let (pass, train) = (cx.pass, cx.pass.mode == Mode::Train);
         let (rows, ew) = (pass.samples(), &pass.engine.kernels.ew);

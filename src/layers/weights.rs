@@ -196,9 +196,13 @@ pub(super) const PANEL: u64 = 64;
 /// Numbers of 32 bits that (depth, out) weights take in PyTorch's order and in panels, with
 /// their gradients and an optimiser's moments in training.
 pub(super) fn memory(depth: u64, out: u64, training: bool) -> u64 {
-    let weights = product(&[depth, out, if training { 4 } else { 2 }]);
     let panels = product(&[depth, out.next_multiple_of(PANEL), 6]);
-    weights.saturating_add(panels)
+    unpacked_memory(depth, out, training).saturating_add(panels)
+}
+
+/// As [`memory`], of weights that are in panels only block by block.
+pub(super) fn unpacked_memory(depth: u64, out: u64, training: bool) -> u64 {
+    product(&[depth, out, if training { 4 } else { 2 }])
 }
 
 #[cfg(test)]

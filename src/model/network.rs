@@ -251,6 +251,17 @@ impl Network {
         self.driver.weigh_outcomes(&mut self.tape);
     }
 
+    /// How each layer is computed that can be in several ways, with its name, in order.
+    pub fn ways(&self) -> Vec<(&str, String)> {
+        let layer_of = |node: usize| self.ends.iter().position(|end| node < *end);
+        let ways = self.tape.ways().enumerate();
+        let named = ways.filter_map(|(node, way)| {
+            let layer = self.spec.layers.get(layer_of(node)?)?;
+            Some((layer.label(), way?))
+        });
+        named.collect()
+    }
+
     /// [`Self::forward`], adding the time that each layer took to `times`.
     ///
     /// # Panics

@@ -312,6 +312,11 @@ impl Tape {
         self.nodes.len()
     }
 
+    /// Returns how each node is computed ([`Op::way`]).
+    pub fn ways(&self) -> impl Iterator<Item = Option<String>> {
+        self.nodes.iter().map(|node| node.op.way())
+    }
+
     /// Runs the forward pass.
     pub fn forward(&mut self) {
         self.forward_watched(|_| {});

@@ -16,6 +16,11 @@ pub trait Op: Send {
     fn narrows(&self, _pass: &Pass) -> bool {
         false
     }
+
+    /// Returns how the operation is computed, in words, if it was recorded in one of several ways.
+    fn way(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The arguments of [`Op::forward`].

@@ -283,3 +283,32 @@ fn pictures_of_the_networks_size_are_taken_as_they_are() {
     assert_eq!(answers(&scans).len(), TEST);
     assert_eq!(answers(&scans), answers(&idx));
 }
+
+#[cfg(feature = "download")]
+#[test]
+fn a_fetch_that_fails_is_one_line() {
+    let place = Place::new();
+    let failed = |args: &[&str]| {
+        let mut command = place.command(args);
+        // Nothing listens there.
+        command.env("BNN_CPU_MIRROR", "http://127.0.0.1:9/");
+        let ended = crate::common::ended(command.output().unwrap());
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        let told = ended
+            .err
+            .lines()
+            .filter(|line| !line.starts_with("fetching "));
+        told.map(str::to_string).collect::<Vec<_>>()
+    };
+    let told = failed(&["train", "--dataset", "mnist"]);
+    assert!(
+        told.len() == 1 && told[0].starts_with("error: cannot fetch"),
+        "{told:?}"
+    );
+    let told = failed(&["data", "fetch", "-v"]);
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("http://127.0.0.1:9/")),
+        "{told:?}"
+    );
+}

@@ -267,6 +267,7 @@ fn decisions_are_explained_when_asked_for() {
         "threads: 1, as --threads says",
         "data: ",
         "names data",
+        "layers: fc1: weights in panels",
     ] {
         assert!(ended.err.contains(what), "{what}: {}", ended.err);
     }

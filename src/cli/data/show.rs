@@ -1,5 +1,6 @@
 //! `bnn-cpu data show`: a picture of samples.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bnn_cpu::Error;
@@ -122,13 +123,13 @@ fn write_each(
 ) -> Outcome {
     let (height, width, depth) = split.shape();
     let channels = if depth == 3 { 3 } else { 1 };
+    let names = folder_names(names);
     for (at, &i) in indices.iter().enumerate() {
         let class = split.label(i) as usize;
-        let class = match names.get(class) {
-            Some(name) => name.replace(|c: char| !is_plain(c), "_"),
-            None => class.to_string(),
+        let folder = match names.get(class) {
+            Some(name) => folder.join(name),
+            None => folder.join(class.to_string()),
         };
-        let folder = folder.join(class);
         create_folder(&folder)?;
         let pixels = split.image(i).chunks_exact(depth);
         let picture = ContactSheet {
@@ -146,9 +147,23 @@ fn write_each(
     Ok(())
 }
 
-/// What a name of a folder may have in it: names of classes come from files.
-fn is_plain(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '_')
+/// The folder of each class, by its name; where two names would be one folder, or a name would be
+/// none, the number of the class stands before it.
+fn folder_names(classes: &[String]) -> Vec<String> {
+    // Names of classes come from files and may hold anything.
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let plain = classes
+        .iter()
+        .map(|name| name.replace(|c: char| !is_plain(c), "_"));
+    let plain: Vec<String> = plain.collect();
+    // Some file systems do not tell capitals apart.
+    let different: BTreeSet<String> = plain.iter().map(|name| name.to_lowercase()).collect();
+    if different.len() == plain.len() && !different.contains("") {
+        return plain;
+    }
+    let numbered = plain.iter().enumerate();
+    let numbered = numbered.map(|(class, name)| format!("{class}-{name}"));
+    numbered.collect()
 }
 
 /// The samples `indices` as the first epoch of a run would see them.
@@ -174,4 +189,20 @@ fn varied(split: &Split, ground: &Ground, indices: &[usize], args: &Args) -> Out
         .map_err(|e| Error::Spec(format!("cannot lay out the images: {e}")))?;
     let labels = indices.iter().map(|&i| split.label(i)).collect();
     Ok(Split::new(images, labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_folder_of_its_own_in_the_one_that_was_named() {
+        let names =
+            |of: &[&str]| folder_names(&of.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(names(&["cat", "Große Maus"]), ["cat", "Große_Maus"]);
+        assert_eq!(names(&["a/b", "a_b", "c"]), ["0-a_b", "1-a_b", "2-c"]);
+        assert_eq!(names(&["Cat", "cat"]), ["0-Cat", "1-cat"]);
+        assert_eq!(names(&["", "x"]), ["0-", "1-x"]);
+        assert_eq!(names(&["..", "/etc"]), ["__", "_etc"]);
+    }
 }

@@ -347,6 +347,21 @@ impl ConvOp {
 }
 
 impl Op for ConvOp {
+    fn way(&self) -> Option<String> {
+        let all = match self.winograd {
+            Some(_) => "Winograd",
+            None => "direct products",
+        };
+        let how = match self.lookup {
+            Some(_) => format!("table look-ups over bits forwards, {all} backwards"),
+            None => all.into(),
+        };
+        Some(match self.stacked {
+            Some(_) => format!("{how}, all images together by output channels"),
+            None => how,
+        })
+    }
+
     fn forward(&mut self, mut cx: Forward<'_>) {
         let y = std::mem::take(&mut cx.y);
         let mut partials = std::mem::take(&mut self.partials);

@@ -139,8 +139,8 @@ impl Far {
         }
     }
 
-    /// Stores the gradients of the weights, or adds them; leaf `i` has the rows `starts[i]` to `starts[i + 1]`, and
-    /// `dy` is in panels.
+    /// Stores the gradients of the weights, or adds them. Leaf `i` has the rows `starts[i]` to
+    /// `starts[i + 1]`, and `dy` is in panels.
     pub fn weight_grads(
         &self,
         kernels: &Kernels,
@@ -323,11 +323,61 @@ mod tests {
                 kernels.transposed_in_tree(&starts, a, depth, &panels, out, &mut whole);
                 let mut grad = vec![1.0; weight.len()];
                 far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Add));
-                for (at, grad) in grad.iter().enumerate() {
+                let whole = |at: usize| {
                     let (j, k) = (at / depth, at % depth);
-                    assert_eq!(*grad, 1.0 + whole[(j / NR * depth + k) * NR + j % NR]);
+                    whole[(j / NR * depth + k) * NR + j % NR]
+                };
+                for (at, grad) in grad.iter().enumerate() {
+                    assert_eq!(*grad, 1.0 + whole(at));
+                }
+                // Of a gradient to be stored nothing is left, whatever it held.
+                grad.fill(f32::NAN);
+                far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Assign));
+                for (at, grad) in grad.iter().enumerate() {
+                    assert_eq!(*grad, whole(at));
                 }
             }
         }
+    }
+
+    /// Of binary weights the signs are multiplied by, and where a weight is outside of the range
+    /// that straight-through gradients pass, its gradient is 0.
+    #[test]
+    fn binary_weights_are_their_signs_and_their_gradients_pulled_back() {
+        let (rows, depth, out) = (5, 300, 70);
+        let (mut x, mut dy) = (vec![0.0; rows * depth], vec![0.0; rows * out]);
+        let mut weight = vec![0.0; depth * out];
+        fill(1, &mut x);
+        fill(2, &mut dy);
+        fill(3, &mut weight);
+        weight.iter_mut().for_each(|w| *w *= 2.0);
+        let signs: Vec<f32> = weight.iter().map(|w| bits::sign(*w)).collect();
+        let stored: Vec<usize> = (0..depth).collect();
+        let cut = Rows::new(rows);
+        let starts: Vec<usize> = (0..=cut.leaves()).map(|i| cut.start_of_leaf(i)).collect();
+        let kernels = crate::kernels::select(None).unwrap().kernels;
+        let mut panels = vec![0.0; panel_len(rows, out)];
+        pack_panels(rows, out, &dy, (out, 1), &mut panels);
+        let all = |weight: &[f32], weights: Weights| {
+            let of = Matrix { weight, weights };
+            let mut far = Far::new(depth, out, (rows, cut.chunks()));
+            far.set_inputs(cut, &x, &stored);
+            far.product(kernels, rows, of, None);
+            let mut y = vec![0.0; rows * out];
+            far.outputs(0, &mut y);
+            far.input_grads(kernels, rows, of, &dy);
+            let mut dx = vec![0.0; rows * depth];
+            far.take_input_grads(0, &mut dx, &stored, Store::Assign);
+            let mut grad = vec![0.0; weight.len()];
+            far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Assign));
+            (y, dx, grad)
+        };
+        let (y, dx, grad) = all(&weight, Weights::Binary);
+        let (want_y, want_dx, of_signs) = all(&signs, Weights::Real);
+        assert_eq!((y, dx), (want_y, want_dx));
+        let pulled = |(w, g): (&f32, &f32)| Weights::Binary.pullback(*w, *g);
+        let want: Vec<f32> = weight.iter().zip(&of_signs).map(pulled).collect();
+        assert_eq!(grad, want);
+        assert!(grad.contains(&0.0) && grad.iter().any(|g| *g != 0.0));
     }
 }

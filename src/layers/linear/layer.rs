@@ -102,10 +102,15 @@ impl Layer for Linear {
     fn memory(&self, shapes: &Shapes, rows: usize, training: bool) -> u64 {
         let (depth, out) = (shapes.input().len(), self.out);
         let large = prefer_matrixmultiply(rows, depth, out);
+        let far = LinearOp::is_far(depth, out).then(|| Far::memory(depth, out, rows));
         let (depth, out) = (depth as u64, out as u64);
         let all = [
             values(shapes, rows, if training { 2 } else { 1 }),
-            weights::memory(depth, out, training),
+            match far {
+                // Inputs and outputs, their gradients, and blocks of the weights.
+                Some(far) => weights::unpacked_memory(depth, out, training).saturating_add(far),
+                None => weights::memory(depth, out, training),
+            },
             // The panels of the output's gradient, nodes of the bias, and nodes of the
             // weights where matrixmultiply computes the leaves.
             product(&[
@@ -113,11 +118,6 @@ impl Layer for Linear {
                 out.next_multiple_of(weights::PANEL),
             ]),
             product(&[depth.saturating_add(112), out, if large { 5 } else { 0 }]),
-            // Inputs and outputs, their gradients, and blocks of the weights.
-            match LinearOp::is_far(shapes.input().len(), self.out) {
-                true => Far::memory(shapes.input().len(), self.out, rows),
-                false => 0,
-            },
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }

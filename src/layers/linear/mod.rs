@@ -222,6 +222,14 @@ impl LinearOp {
 }
 
 impl Op for LinearOp {
+    fn way(&self) -> Option<String> {
+        let how = match self.far {
+            Some(_) => "weights read where they are, for all rows at once",
+            None => "weights in panels",
+        };
+        Some(how.into())
+    }
+
     fn forward(&mut self, cx: Forward<'_>) {
         let (depth, out) = (self.depth, self.out);
         let x = cx.x(0);
