@@ -287,7 +287,6 @@ mod tests {
                 .map(|at| x[at / depth * depth + stored[at % depth]])
                 .collect();
             let cut = Rows::new(rows);
-            let starts: Vec<usize> = (0..=cut.leaves()).map(|i| cut.start_of_leaf(i)).collect();
             let of = Matrix {
                 weight: &weight,
                 weights: Weights::Real,
@@ -316,27 +315,39 @@ mod tests {
                 far.take_input_grads(0, &mut dx, &stored, Store::Add);
                 assert_eq!(dx, twice);
 
-                let mut panels = vec![0.0; panel_len(rows, out)];
-                pack_panels(rows, out, &dy, (out, 1), &mut panels);
-                let mut whole = vec![0.0; panel_len(depth, out)];
-                let a = (&natural[..], depth);
-                kernels.transposed_in_tree(&starts, a, depth, &panels, out, &mut whole);
-                let mut grad = vec![1.0; weight.len()];
-                far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Add));
-                let whole = |at: usize| {
-                    let (j, k) = (at / depth, at % depth);
-                    whole[(j / NR * depth + k) * NR + j % NR]
-                };
-                for (at, grad) in grad.iter().enumerate() {
-                    assert_eq!(*grad, 1.0 + whole(at));
-                }
-                // Of a gradient to be stored nothing is left, whatever it held.
-                grad.fill(f32::NAN);
-                far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Assign));
-                for (at, grad) in grad.iter().enumerate() {
-                    assert_eq!(*grad, whole(at));
-                }
+                check_weight_grads(kernels, (&far, cut), &natural, &dy, of);
             }
+        }
+    }
+
+    /// A layer's gradients of the weights, added and stored, against those over whole panels.
+    fn check_weight_grads(
+        kernels: &Kernels,
+        (far, cut): (&Far, Rows),
+        x: &[f32],
+        dy: &[f32],
+        of: Matrix<'_>,
+    ) {
+        let (depth, out, rows) = (far.depth, far.out, cut.live);
+        let starts: Vec<usize> = (0..=cut.leaves()).map(|i| cut.start_of_leaf(i)).collect();
+        let mut panels = vec![0.0; panel_len(rows, out)];
+        pack_panels(rows, out, dy, (out, 1), &mut panels);
+        let mut whole = vec![0.0; panel_len(depth, out)];
+        kernels.transposed_in_tree(&starts, (x, depth), depth, &panels, out, &mut whole);
+        let whole = |at: usize| {
+            let (j, k) = (at / depth, at % depth);
+            whole[(j / NR * depth + k) * NR + j % NR]
+        };
+        let mut grad = vec![1.0; of.weight.len()];
+        far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Add));
+        for (at, grad) in grad.iter().enumerate() {
+            assert_eq!(*grad, 1.0 + whole(at));
+        }
+        // Of a gradient to be stored nothing is left, whatever it held.
+        grad.fill(f32::NAN);
+        far.weight_grads(kernels, &starts, &panels, of, (&mut grad, Store::Assign));
+        for (at, grad) in grad.iter().enumerate() {
+            assert_eq!(*grad, whole(at));
         }
     }
 
