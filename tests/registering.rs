@@ -59,3 +59,42 @@ fn estimators_that_could_not_be_named_or_run_are_not_registered() {
     estimators::register(|_| Some(Arc::new(Named("two-rows", &[ROW; 2])))).unwrap();
     estimators::by_name("two-rows", None).unwrap();
 }
+
+/// A notebook defines an estimator again whenever its cell is run.
+#[test]
+fn an_estimator_of_another_crate_is_replaced_and_one_of_this_crate_is_not() {
+    let formula = |formula: &'static str| {
+        struct Again(&'static str);
+        impl Estimator for Again {
+            fn info(&self) -> Info {
+                Info {
+                    formula: self.0,
+                    ..Named("again", &[]).info()
+                }
+            }
+            fn probability(&self) -> Probability {
+                Probability::Sigmoid
+            }
+            fn rule(&self) -> Rule<'_> {
+                Rule::NoGradient
+            }
+            fn grad(&self, _unit: Unit) -> f32 {
+                0.0
+            }
+        }
+        // A closure that owns what it makes estimators of, as a notebook's does.
+        estimators::replace(move |_| Some(Arc::new(Again(formula)))).unwrap();
+    };
+    let count = || {
+        let all = estimators::all();
+        all.iter().filter(|e| e.info().name == "again").count()
+    };
+    formula("1");
+    let before = estimators::by_name("again", None).unwrap();
+    formula("2");
+    assert_eq!(count(), 1);
+    let now = estimators::by_name("again", None).unwrap();
+    assert_eq!((before.info().formula, now.info().formula), ("1", "2"));
+    let own = estimators::replace(|_| Some(Arc::new(Named("st", &[])))).unwrap_err();
+    assert!(own.to_string().contains("bnn-cpu's own"), "{own}");
+}

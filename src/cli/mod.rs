@@ -6,6 +6,8 @@
 //!
 //! To add a subcommand: write its file, add it to `Command` and to `Command::run`.
 //!
+//! Another program may run commands in its own process by [`within`].
+//!
 //! A program that has estimators or layers of its own is all of this with one call,
 //! [`main_with`]; `examples/own_program.rs` is one.
 
@@ -46,6 +48,7 @@ mod table;
 mod train;
 mod verify;
 mod weights;
+pub mod within;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -280,6 +283,12 @@ pub const HEAP: Heap = Heap::new(exhausted::failed);
 /// subcommand knows the estimators and layers of the registry as it knows its own. Returns
 /// the exit code. To be called first in `main`, before there are other threads.
 pub fn main_with(registry: Registry) -> ExitCode {
+    ExitCode::from(main_of(&std::env::args_os().collect::<Vec<_>>(), registry))
+}
+
+/// [`main_with`] for arguments that are not this process's own, the program's name first: those
+/// of a script that an interpreter runs. Returns the exit code.
+pub fn main_of(args: &[OsString], registry: Registry) -> u8 {
     report_panics_in_one_line();
     exhausted::prepare();
     bnn_cpu::notice::listen(|text| output::note(&output::warning(text)));
@@ -288,31 +297,31 @@ pub fn main_with(registry: Registry) -> ExitCode {
         registry
             .register()
             .map_err(Failure::from)
-            .and_then(|()| run())
+            .and_then(|()| run(args))
     };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole)) {
-        Ok(Ok(())) | Ok(Err(Failure::Pipe)) => ExitCode::SUCCESS,
+        Ok(Ok(())) | Ok(Err(Failure::Pipe)) => 0,
         Ok(Err(Failure::Usage(what))) => complain(&what, 2),
         Ok(Err(Failure::Error(error @ Error::Interrupted(_)))) => {
             output::note(&flags::told(&error));
-            ExitCode::from(130)
+            130
         }
         Ok(Err(Failure::Error(error))) => complain(&flags::told(&error), 1),
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => 1,
     }
 }
 
-fn complain(what: &str, code: u8) -> ExitCode {
+fn complain(what: &str, code: u8) -> u8 {
     // Some messages quote files, which may hold anything.
     output::note(&output::error(&output::one_line(what)));
-    ExitCode::from(code)
+    code
 }
 
-fn run() -> Outcome {
-    let parsed = command().try_get_matches();
+fn run(args: &[OsString]) -> Outcome {
+    let parsed = command().try_get_matches_from(args);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, args),
     };
     let engine = kernels::select(cli.global.isa.as_deref())?;
     let context = Context {
@@ -330,7 +339,7 @@ fn run() -> Outcome {
 }
 
 /// Help and version are results; everything else is one line.
-fn usage(error: &clap::Error) -> Outcome {
+fn usage(error: &clap::Error, args: &[OsString]) -> Outcome {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -340,10 +349,10 @@ fn usage(error: &clap::Error) -> Outcome {
         }
         // Clap does not say which.
         ErrorKind::InvalidUtf8 => {
-            let odd = std::env::args_os().find(|arg| arg.to_str().is_none());
-            Err(Failure::Usage(not_text(&odd.unwrap_or_default())))
+            let odd = args.iter().find(|arg| arg.to_str().is_none());
+            Err(Failure::Usage(not_text(odd.map_or("".as_ref(), |arg| arg))))
         }
-        _ => Err(Failure::Usage(first_line(&error.to_string()))),
+        _ => Err(Failure::Usage(first_line(&error.to_string(), args))),
     }
 }
 
@@ -356,7 +365,7 @@ fn not_text(arg: &std::ffi::OsStr) -> String {
 }
 
 /// Clap's message without its "error: ", its usage and its closing hint.
-fn first_line(message: &str) -> String {
+fn first_line(message: &str, args: &[OsString]) -> String {
     let mut parts = Vec::new();
     for paragraph in message.split("\n\n") {
         let text = output::one_line(paragraph);
@@ -368,7 +377,7 @@ fn first_line(message: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     format!(
         "{text} (see bnn-cpu{} --help)",
-        subcommand(std::env::args_os().skip(1))
+        subcommand(args.iter().skip(1).cloned())
     )
 }
 
@@ -429,7 +438,10 @@ mod tests {
     #[test]
     fn claps_messages_become_one_line() {
         let error = Cli::try_parse_from(["bnn-cpu", "train", "--epoch", "3"]).unwrap_err();
-        let line = first_line(&error.to_string());
+        let line = first_line(
+            &error.to_string(),
+            &["bnn-cpu", "train"].map(OsString::from),
+        );
         assert!(
             line.starts_with("unexpected argument '--epoch' found; tip:"),
             "{line}"

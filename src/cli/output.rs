@@ -7,7 +7,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use serde::Serialize;
 
@@ -49,8 +49,48 @@ impl Shown for Styled {
     }
 }
 
+/// Who a line is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The standard output: a result.
+    Result,
+    /// The standard error: a note.
+    Note,
+}
+
+/// What is given each line in place of the standard streams.
+pub type Host = Arc<dyn Fn(Stream, &str) + Send + Sync>;
+
+/// The program that a command runs within, while one does.
+static HOST: RwLock<Option<Host>> = RwLock::new(None);
+
+/// Gives all lines to `host` from now on, or with `None` to the standard streams again.
+pub fn set_host(host: Option<Host>) {
+    *HOST.write().unwrap_or_else(PoisonError::into_inner) = host;
+}
+
+/// Whether a command runs within another program.
+pub fn has_host() -> bool {
+    HOST.read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .is_some()
+}
+
+/// Gives the line to the host, if there is one.
+fn told(stream: Stream, text: &(impl Shown + ?Sized)) -> bool {
+    // The lock is not held while the host is told: what that does may write a line.
+    let host = HOST.read().unwrap_or_else(PoisonError::into_inner).clone();
+    host.is_some_and(|host| {
+        host(stream, &text.shown(false));
+        true
+    })
+}
+
 /// Writes one line to the standard output.
 pub fn line(text: &(impl Shown + ?Sized)) -> Outcome {
+    if told(Stream::Result, text) {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     let text = text.shown(coloured(&out));
     writeln!(out, "{text}")?;
@@ -100,6 +140,9 @@ pub fn paths(paths: &[impl AsRef<Path>]) -> Vec<String> {
 
 /// Writes one line to the standard error; a closed one is no reason to stop.
 pub fn note(text: &(impl Shown + ?Sized)) {
+    if told(Stream::Note, text) {
+        return;
+    }
     let mut err = std::io::stderr().lock();
     let text = text.shown(coloured(&err));
     let _ = writeln!(err, "{text}");

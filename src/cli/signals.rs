@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 
 use bnn_cpu::bounded;
 
-use super::{Outcome, output};
+use super::{Failure, Outcome, output};
 
 /// Set by the first signal, or by whoever has no more use for the work.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -28,14 +28,28 @@ pub fn let_large_writes_fail() {
 }
 
 /// The flag that the first signal sets, for work that can be continued later.
-/// Until this is called a signal ends the process as ever.
+/// Until this is called a signal ends the process as ever. Signals of another program within
+/// which the command runs are that program's own; it sets the flag itself.
 pub fn stop_flag() -> Outcome<&'static AtomicBool> {
+    if output::has_host() {
+        return Ok(&STOP);
+    }
     on_stop(|| output::note("finishing the step and saving; once more to stop at once"))?;
     Ok(&STOP)
 }
 
+/// Asks the command that runs within another program to stop, or takes that back before the next.
+pub fn set_stop(stop: bool) {
+    STOP.store(stop, std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Has `work` done at the first signal.
 pub fn on_stop(work: impl Fn() + Send + 'static) -> Outcome {
+    if output::has_host() {
+        return Err(Failure::usage(
+            "this command waits for signals and runs in the program bnn-cpu alone",
+        ));
+    }
     // Whoever waits for the signal has a thread of its own.
     bounded::check_threads(1)?;
     system::on_stop(work)

@@ -87,7 +87,7 @@ pub struct Args {
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
-    data: DataArgs,
+    pub data: DataArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
     #[arg(long, short, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
@@ -163,18 +163,8 @@ enum Resumed {
 
 /// A new run.
 fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Ready> {
-    // Before the data is read: a typing error should show at once.
-    let stated = args.stated()?;
-    let config = check_settings(&stated)?;
-    let (stated, settings) = protocol::chosen(stated, args.protocol, &config)?;
-    let task = check_settings(&stated)?.task;
-    let whole = stated.whole();
-    check_out(args.out.as_deref(), args.force)?;
-    let data = args.data.or(whole.dataset.as_ref())?;
-    let dataset = data.for_task(&task).load(progress)?;
-    let config = whole.complete(&Subject::of(&dataset));
-    let config = config.map_err(|e| stated.refused(e))?;
-    config.check(&dataset).map_err(|e| stated.named(e))?;
+    let settled = settled(args, None, progress)?;
+    let config = settled.config;
     // Before an earlier run is replaced: what the machine has no memory for.
     let net = Network::sampled(&config.model, context.engine, config.batch, config.samples)?;
     progress.explain(|| {
@@ -190,12 +180,54 @@ fn begun(args: &Args, context: &Context, progress: &mut Progress) -> Outcome<Rea
         Some(path) => path.clone(),
         None => default_folder(&config)?,
     };
-    let list = whole_list(&whole, &config);
-    for line in [settings, list, held_back(&config, &dataset)?] {
-        line.iter().for_each(|line| progress.say(line));
-    }
+    settled.notes.iter().for_each(|line| progress.say(line));
     let run = RunFolder::create(&path, config, args.force)?;
-    Ok((run, dataset, stop))
+    Ok((run, settled.dataset, stop))
+}
+
+/// A training whose settings are complete.
+pub struct Settled {
+    /// Its settings.
+    pub config: Config,
+    /// Its data.
+    pub dataset: Dataset,
+    /// The folder that `--out` names.
+    pub out: Option<PathBuf>,
+    /// Whether a run in that folder is replaced.
+    pub force: bool,
+    /// Lines for the user on where settings come from and what is held back.
+    pub notes: Vec<String>,
+}
+
+/// The settings that the flags and their recipe make, on `given`, or on the data that the flags
+/// name.
+pub fn settled(args: &Args, given: Option<Dataset>, progress: &mut Progress) -> Outcome<Settled> {
+    // Before the data is read: a typing error should show at once.
+    let stated = args.stated()?;
+    let config = check_settings(&stated)?;
+    let (stated, settings) = protocol::chosen(stated, args.protocol, &config)?;
+    let task = check_settings(&stated)?.task;
+    let whole = stated.whole();
+    check_out(args.out.as_deref(), args.force)?;
+    let dataset = match given {
+        Some(dataset) => dataset,
+        None => {
+            let data = args.data.or(whole.dataset.as_ref())?;
+            data.for_task(&task).load(progress)?
+        }
+    };
+    let config = whole.complete(&Subject::of(&dataset));
+    let config = config.map_err(|e| stated.refused(e))?;
+    config.check(&dataset).map_err(|e| stated.named(e))?;
+    let list = whole_list(&whole, &config);
+    let held = held_back(&config, &dataset)?;
+    Ok(Settled {
+        config,
+        dataset,
+        out: args.out.clone(),
+        force: args.force,
+        notes: [settings, list, held].into_iter().flatten().collect(),
+    })
 }
 
 /// The run in `--out`, or the newest unfinished one.

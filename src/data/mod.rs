@@ -90,7 +90,7 @@ pub use event::Event;
 #[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
 #[cfg(feature = "formats")]
-pub use formats::{album, answers};
+pub use formats::{album, answers, held_out};
 pub use ground::Ground;
 pub(crate) use known::FINGERPRINT as MNIST_FINGERPRINT;
 #[cfg(feature = "idx")]

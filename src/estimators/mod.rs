@@ -73,7 +73,7 @@ pub use plan::{Part, Plan, Unit as PlannedUnit};
 pub use polynomial::ApproxSign;
 pub use probability::Probability;
 pub use rebar::Rebar;
-pub use registry::{ALL, Make, all, by_name, register};
+pub use registry::{ALL, Make, all, by_name, register, replace};
 pub use reinforce::Reinforce;
 pub use reinmax::ReinMax;
 pub use reste::ReSte;

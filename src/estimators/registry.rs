@@ -54,8 +54,12 @@ pub const ALL: [Make; 17] = [
     linked!(NoGradient),
 ];
 
-/// The constructors of estimators that other crates registered.
-static MORE: RwLock<Vec<Make>> = RwLock::new(Vec::new());
+/// A constructor of an estimator of another crate, which may own values, as a closure does.
+type MakeOwn = Arc<dyn Fn(Option<Probability>) -> Option<Arc<dyn Estimator>> + Send + Sync>;
+
+/// The names and constructors of estimators that other crates registered. A constructor is never
+/// called while the lock is held: it may wait for something of its crate, as for an interpreter.
+static MORE: RwLock<Vec<(&str, MakeOwn)>> = RwLock::new(Vec::new());
 
 /// Registers an estimator of another crate. Afterwards its name can be used wherever the name of an
 /// estimator can, including the command line of a program that calls this function first.
@@ -63,7 +67,44 @@ static MORE: RwLock<Vec<Make>> = RwLock::new(Vec::new());
 /// # Errors
 /// If the name is already registered, or contains `+` or white space, which lists of names do not
 /// allow.
-pub fn register(make: Make) -> Result<()> {
+pub fn register(
+    make: impl Fn(Option<Probability>) -> Option<Arc<dyn Estimator>> + Send + Sync + 'static,
+) -> Result<()> {
+    let name = registrable(&make)?;
+    if all().iter().any(|e| e.info().name == name) {
+        return Err(Error::spec(format!("the estimator {name} exists already")));
+    }
+    let mut more = MORE.write().unwrap_or_else(PoisonError::into_inner);
+    more.push((name, Arc::new(make)));
+    Ok(())
+}
+
+/// Registers an estimator as [`register`] does, in the place of one of another crate that has the
+/// same name, if there is one: in a notebook an estimator is defined again whenever its cell is run.
+/// Networks that were built before keep the estimator that they were built with.
+///
+/// # Errors
+/// If the name is that of an estimator of this crate, or no name of an estimator.
+pub fn replace(
+    make: impl Fn(Option<Probability>) -> Option<Arc<dyn Estimator>> + Send + Sync + 'static,
+) -> Result<()> {
+    let name = registrable(&make)?;
+    let own = ALL.iter().filter_map(|make| make(None));
+    if own.into_iter().any(|e| e.info().name == name) {
+        return Err(Error::spec(format!(
+            "the estimator {name} is one of bnn-cpu's own; choose another name"
+        )));
+    }
+    let mut more = MORE.write().unwrap_or_else(PoisonError::into_inner);
+    more.retain(|(known, _)| *known != name);
+    more.push((name, Arc::new(make)));
+    Ok(())
+}
+
+/// Returns the name of the estimator that a constructor makes, if it can be registered.
+fn registrable(
+    make: &dyn Fn(Option<Probability>) -> Option<Arc<dyn Estimator>>,
+) -> Result<&'static str> {
     let Some(made) = make(None) else {
         return Err(Error::spec(
             "an estimator must be makeable with its own probability function",
@@ -80,12 +121,7 @@ pub fn register(make: Make) -> Result<()> {
             "the estimator {name} asks for more than two extra rows"
         )));
     }
-    if all().iter().any(|e| e.info().name == name) {
-        return Err(Error::spec(format!("the estimator {name} exists already")));
-    }
-    let mut more = MORE.write().unwrap_or_else(PoisonError::into_inner);
-    more.push(make);
-    Ok(())
+    Ok(name)
 }
 
 /// Returns all estimators of this crate and all registered ones.
@@ -93,9 +129,11 @@ pub fn all() -> Vec<Arc<dyn Estimator>> {
     makes().iter().filter_map(|make| make(None)).collect()
 }
 
-fn makes() -> Vec<Make> {
+fn makes() -> Vec<MakeOwn> {
     let more = MORE.read().unwrap_or_else(PoisonError::into_inner);
-    ALL.iter().chain(more.iter()).copied().collect()
+    let own = ALL.iter().map(|make| Arc::new(*make) as MakeOwn);
+    own.chain(more.iter().map(|(_, make)| make.clone()))
+        .collect()
 }
 
 /// Returns the estimator of that name, with the given probability function or its own.

@@ -32,7 +32,7 @@ use std::rc::Rc;
 
 pub use model::{Model, Options, Rows};
 pub use node::{Node, Rule};
-pub use optim::{Adam, Optimise, Sgd};
+pub use optim::{Adam, Optimise, Sgd, Stated};
 
 use crate::error::Result;
 use crate::layers::{Input, Layer, LayerSpec};

@@ -129,6 +129,27 @@ impl Model {
         })
     }
 
+    /// Builds the network of another one, with its weights, its slope and its temperature, to be
+    /// trained further in batches as large: a network of an evaluation has no gradients.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_weights_of(net: &Network) -> Result<Self> {
+        let options = Options {
+            engine: Some(net.pass().engine),
+            ..Options::default()
+        };
+        let mut made = Self::new(net.spec(), net.capacity(), options)?;
+        let (from, to) = (net.params(), made.net.params_mut());
+        to.values_mut().copy_from_slice(from.values());
+        to.buffer_values_mut().copy_from_slice(from.buffer_values());
+        to.counters_mut().clone_from_slice(from.counters());
+        let (slope, temperature) = (net.pass().slope, net.pass().temperature);
+        let pass = made.net.pass_mut();
+        (pass.slope, pass.temperature) = (slope, temperature);
+        Ok(made)
+    }
+
     /// The network.
     pub fn network(&self) -> &Network {
         &self.net
@@ -213,6 +234,25 @@ impl Model {
         labels: &[u32],
         opt: &mut impl Optimise,
     ) -> Result<f64> {
+        let loss = self.forward(images, labels)?;
+        if !loss.is_finite() {
+            let step = self.steps + 1;
+            return Err(Error::Diverged(format!(
+                "the loss of step {step} is {loss}; choose a smaller learning rate"
+            )));
+        }
+        self.backward();
+        opt.step(&mut self.net);
+        Ok(loss)
+    }
+
+    /// The forward pass of a training step: batch norms take the statistics of the batch, and
+    /// stochastic units are sampled. Returns the mean loss, and leaves logits and losses in
+    /// [`Self::network`].
+    ///
+    /// # Errors
+    /// Images or labels that do not fit.
+    pub fn forward<R: Rows + ?Sized>(&mut self, images: &R, labels: &[u32]) -> Result<f64> {
         let count = self.set_images(images)?;
         self.set_labels(labels, count)?;
         let pass = self.net.pass_mut();
@@ -223,20 +263,50 @@ impl Model {
             draw: 0,
         };
         self.net.forward();
+        Ok(self.mean_loss())
+    }
+
+    /// The mean loss of the samples of the last forward pass.
+    fn mean_loss(&self) -> f64 {
         let losses = self.net.losses();
         let sum = self.net.pass().samples().sum(|row| f64::from(losses[row]));
-        let loss = sum / losses.len() as f64;
-        if !loss.is_finite() {
-            let step = self.steps + 1;
-            return Err(Error::Diverged(format!(
-                "the loss of step {step} is {loss}; choose a smaller learning rate"
-            )));
-        }
+        sum / losses.len() as f64
+    }
+
+    /// The backward pass of [`Self::forward`], which it must follow: the network's gradients
+    /// become those of the mean loss, and the step is counted, so that the next one draws other
+    /// samples.
+    pub fn backward(&mut self) {
         self.baseline.apply(&mut self.net);
         self.net.backward();
-        opt.step(&mut self.net);
         self.steps += 1;
-        Ok(loss)
+    }
+
+    /// A forward pass that learns nothing: batch norms take their running statistics, and every
+    /// binary unit is read as `[x > 0]`. Leaves logits, embeddings and losses in
+    /// [`Self::network`].
+    ///
+    /// # Errors
+    /// Images or labels that do not fit; without labels there are no losses.
+    pub fn evaluate<R: Rows + ?Sized>(&mut self, images: &R, labels: &[u32]) -> Result<usize> {
+        let count = self.set_images(images)?;
+        if !labels.is_empty() {
+            self.set_labels(labels, count)?;
+        }
+        let pass = self.net.pass_mut();
+        (pass.mode, pass.units) = (Mode::Eval, Units::Threshold);
+        self.net.forward();
+        Ok(count)
+    }
+
+    /// The number of steps of the training so far, which numbers the noise of the next one.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Continues the count of steps from another number, as after weights were loaded.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
     }
 
     /// The class of each image, with every binary unit read as `[x > 0]`; `None` where a logit
@@ -249,10 +319,7 @@ impl Model {
         if classes == 0 {
             return Err(Error::spec("the network is no classifier"));
         }
-        self.set_images(images)?;
-        let pass = self.net.pass_mut();
-        (pass.mode, pass.units) = (Mode::Eval, Units::Threshold);
-        self.net.forward();
+        self.evaluate(images, &[])?;
         Ok(self
             .net
             .logits()
@@ -273,6 +340,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use super::Model;
     use crate::graph::{Graph, Sgd};
 
     #[test]
@@ -300,6 +368,37 @@ mod tests {
         ] {
             assert_eq!(error.to_string().lines().count(), 1, "{error}");
         }
+    }
+
+    #[test]
+    fn a_network_with_the_weights_of_another_answers_as_that_and_learns_on() {
+        let g = Graph::new([1, 4, 4]);
+        let h = g.input().conv("c", 3, 3).batch_norm("n").binary("st");
+        h.linear("fc", 2).cross_entropy();
+        let mut first = g.compile(4).unwrap();
+        let x: Vec<u8> = (0..64).map(|i| (i * 37 % 251) as u8).collect();
+        let mut opt = Sgd::new(0.1, 0.9);
+        for _ in 0..5 {
+            first.step(&x, &[0, 1, 1, 0], &mut opt).unwrap();
+        }
+        first.network_mut().pass_mut().slope = 2.0;
+        let mut second = Model::with_weights_of(first.network()).unwrap();
+        assert_eq!(second.network().pass().slope, 2.0);
+        for model in [&mut first, &mut second] {
+            assert_eq!(model.evaluate(&x, &[]).unwrap(), 4);
+        }
+        assert_eq!(first.network().logits(), second.network().logits());
+        let counters = |m: &Model| m.network().params().counters().to_vec();
+        assert_eq!(counters(&first), counters(&second));
+        assert_eq!(counters(&first)[0].1, 5);
+        let before = second.network().params().values().to_vec();
+        let mut opt = Sgd::new(0.1, 0.9);
+        let loss = second.forward(&x, &[0, 1, 1, 0]).unwrap();
+        second.backward();
+        assert!(loss.is_finite() && second.steps() == 1);
+        assert_eq!(before, second.network().params().values());
+        crate::graph::Optimise::step(&mut opt, second.network_mut());
+        assert_ne!(before, second.network().params().values());
     }
 
     #[test]

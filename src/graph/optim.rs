@@ -1,5 +1,6 @@
 //! Optimisers of a program's own training loop.
 
+use crate::error::Result;
 use crate::model::Network;
 use crate::train::{Optimiser, OptimiserSpec};
 
@@ -62,6 +63,33 @@ impl Adam {
 }
 
 impl Optimise for Adam {
+    fn step(&mut self, net: &mut Network) {
+        self.running.step(self.lr, net);
+    }
+}
+
+/// An optimiser as a configuration states it: any of [`OptimiserSpec::ALL`], with any settings.
+pub struct Stated {
+    /// The learning rate, which may be changed between steps.
+    pub lr: f64,
+    running: Running,
+}
+
+impl Stated {
+    /// That optimiser with that learning rate.
+    ///
+    /// # Errors
+    /// A setting that is impossible.
+    pub fn new(spec: OptimiserSpec, lr: f64) -> Result<Self> {
+        spec.check()?;
+        Ok(Self {
+            lr,
+            running: Running::new(spec),
+        })
+    }
+}
+
+impl Optimise for Stated {
     fn step(&mut self, net: &mut Network) {
         self.running.step(self.lr, net);
     }

@@ -337,6 +337,12 @@ impl Network {
         self.tape.value(self.output(i))
     }
 
+    /// Whether [`Self::layer_output`] has an output of layer `i` of the spec: in training some
+    /// layers are computed together with the one that follows.
+    pub fn has_output(&self, i: usize) -> bool {
+        self.layers.get(i).is_some_and(Option::is_some)
+    }
+
     /// The first input of layer `i` of the spec: all its rows, (height, width, channel).
     ///
     /// # Panics

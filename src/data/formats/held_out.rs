@@ -23,7 +23,7 @@ fn count(all: usize) -> usize {
 
 /// Returns for each image whether it is a test image: in each class, those whose pixels have the
 /// lowest SHA-256.
-pub(super) fn by_image(pixels: &[u8], labels: &[u32]) -> Vec<bool> {
+pub fn by_image(pixels: &[u8], labels: &[u32]) -> Vec<bool> {
     let size = pixels.len() / labels.len().max(1);
     let hash = |i: usize| -> [u8; 32] { Sha256::digest(&pixels[i * size..][..size]).into() };
     let mut order: Vec<(u32, [u8; 32], usize)> =

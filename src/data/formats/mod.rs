@@ -9,7 +9,7 @@ pub mod answers;
 mod arrays;
 mod cifar;
 mod decoded;
-mod held_out;
+pub mod held_out;
 mod layout;
 mod material;
 mod npy;

@@ -1,0 +1,5 @@
+"""``python -m bnn_cpu`` is the program ``bnn-cpu``."""
+
+from ._program import main
+
+main()
