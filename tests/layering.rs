@@ -380,6 +380,32 @@ fn unsafe_and_printing_stay_where_they_belong() {
     );
 }
 
+/// The Python package is a crate of its own, with one place for what Rust cannot check.
+#[test]
+fn unsafe_stays_in_one_file_of_the_python_package() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/src");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("left out: the crate comes without the Python package");
+        return;
+    };
+    let mut wrong = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            wrong.push(format!("python/src/{file} has {lines} lines"));
+        }
+        let is_unsafe =
+            |(_, token): &(usize, Token)| matches!(token, Token::Name(name) if name == "unsafe");
+        if file != "views.rs" && tokens(&text).iter().any(is_unsafe) {
+            wrong.push(format!("python/src/{file}: unsafe outside views.rs"));
+        }
+    }
+    assert_none(wrong);
+}
+
 #[test]
 fn only_the_command_line_knows_flags() {
     let sources = sources();

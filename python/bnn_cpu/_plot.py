@@ -64,7 +64,9 @@ class Plot:
             raise ValueError(
                 f"{kind} needs a stored run; train with out= a folder (or leave out=False away)"
             )
-        return _drawn(kind, [str(self._run.path)], options)
+        dataset = self._run.dataset
+        held = None if dataset is None else dataset._native
+        return _drawn(kind, [str(self._run.path)], options, held)
 
     def curves(self, **options: Any) -> Picture:
         """Losses and accuracies over the epochs."""
@@ -107,10 +109,12 @@ class Plot:
         return self._draw("neighbours", options)
 
 
-def _drawn(kind: str, runs: list[str], options: dict[str, Any]) -> Picture:
+def _drawn(
+    kind: str, runs: list[str], options: dict[str, Any], dataset: _native._Dataset | None
+) -> Picture:
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, f"{kind}.svg")
         given = [*flags(options), "--out", out, "--quiet", "--json"]
-        _native.command(["plot", kind, *runs, *given])
+        _native.command(["plot", kind, *runs, *given], None, dataset)
         files = sorted(Path(folder).rglob("*.svg"))
         return Picture({file.name: file.read_text(encoding="utf-8") for file in files})

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import _html, _native
 from ._data import Dataset
+from ._flags import flags
 from ._network import Network
 from ._packed import PackedNet
 from ._plot import Plot
@@ -117,6 +118,21 @@ class Run:
             file = os.path.join(folder, "packed.safetensors")
             _native.command(["pack", str(self.path), "-o", file, "--quiet", "--json"])
             return PackedNet(file)
+
+    def export(self, out: str | os.PathLike[str], *, to: str = "c99", **options: Any) -> None:
+        """Write the packed network in another form, as ``bnn-cpu export`` does: ``to`` is a form
+        such as ``"c99"``, and ``options`` are the command's flags.
+
+        Raises
+        ------
+        ValueError
+            A run in memory, or a network that the form cannot hold.
+        """
+        if self.path is None:
+            raise ValueError("export needs a stored run; train with out= a folder")
+        given = flags({"to": to, "out": out, **options})
+        held = None if self.dataset is None else self.dataset._native
+        _native.command(["export", str(self.path), *given, "--quiet", "--json"], None, held)
 
     @property
     def plot(self) -> Plot:

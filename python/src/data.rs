@@ -18,6 +18,9 @@ pub struct Dataset {
     pub inner: Arc<data::Dataset>,
 }
 
+/// Images and their labels.
+type Labelled<'py> = (Bound<'py, PyArray4<u8>>, Bound<'py, PyArray1<i64>>);
+
 fn split(images: PyReadonlyArray4<'_, u8>, labels: &Bound<'_, PyAny>) -> PyResult<Split> {
     let images = images.as_array().as_standard_layout().into_owned();
     Split::new(images, arrays::labels(labels)?).map_err(|e| errors::of(&e))
@@ -112,11 +115,7 @@ impl Dataset {
     }
 
     /// Images (N, height, width, channels) and labels of a part: `"train"` or `"test"`.
-    fn part<'py>(
-        &self,
-        py: Python<'py>,
-        part: &str,
-    ) -> PyResult<(Bound<'py, PyArray4<u8>>, Bound<'py, PyArray1<i64>>)> {
+    fn part<'py>(&self, py: Python<'py>, part: &str) -> PyResult<Labelled<'py>> {
         let split = match part {
             "train" => &self.inner.train,
             "test" => &self.inner.test,

@@ -10,6 +10,7 @@ use bnn_cpu::cli::{self, Outcome, Registry};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
+use crate::data::Dataset;
 use crate::{errors, estimator, pool};
 
 /// How often it is looked whether Ctrl-C was pressed.
@@ -94,12 +95,19 @@ pub fn hosted<T: Send>(
     result
 }
 
-/// Runs a command of the program in this process: `told` is given each line of its results.
+/// Runs a command of the program in this process: `told` is given each line of its results, and
+/// runs that were made with `dataset` find their images there.
 #[pyfunction]
-#[pyo3(signature = (args, told=None))]
-pub fn command(py: Python<'_>, args: Vec<String>, told: Option<Py<PyAny>>) -> PyResult<()> {
+#[pyo3(signature = (args, told=None, dataset=None))]
+pub fn command(
+    py: Python<'_>,
+    args: Vec<String>,
+    told: Option<Py<PyAny>>,
+    dataset: Option<&Dataset>,
+) -> PyResult<()> {
     let threads = pool::threads()?.to_string();
+    let dataset = dataset.map(|d| (*d.inner).clone());
     let mut whole = args;
     whole.extend(["--threads".to_string(), threads]);
-    hosted(py, told, move |host| within::run(&whole, host))
+    hosted(py, told, move |host| within::run(&whole, dataset, host))
 }

@@ -185,6 +185,10 @@ def test_stored_runs_open_pack_plot_and_pickle(
     copy = pickle.loads(pickle.dumps(run))
     assert np.array_equal(copy.network.forward(images), run.network.forward(images))
     assert "<table" in run._repr_html_()
+    # Pictures of images find those that the run was trained on, which no file holds.
+    assert "<svg" in run.plot.confusion().svg
+    maps = run.plot.heatmap()
+    assert all("<svg" in text for text in maps.files.values()) and maps.files
     picture = run.plot.curves()
     picture.save(tmp_path / "curves.svg")
     assert (tmp_path / "curves.svg").read_text().startswith("<")

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use bnn_cpu::Error;
 use bnn_cpu::data::reading::{Options, Resize, Size, Source, SplitBy};
@@ -82,6 +83,24 @@ fn place_in(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
+}
+
+/// The data set that a program within which a command runs has in memory. A run that was made
+/// with it needs no other place to find it again.
+static IN_MEMORY: Mutex<Option<Dataset>> = Mutex::new(None);
+
+/// Has runs look for their data in `dataset` first, or with `None` in files alone again.
+pub fn set_in_memory(dataset: Option<Dataset>) {
+    *IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner) = dataset;
+}
+
+/// The data set in memory, if it is the one of that record.
+fn in_memory(record: &DatasetRecord) -> Option<Dataset> {
+    let held = IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = held
+        .as_ref()
+        .filter(|held| held.fingerprint() == record.sha256);
+    own.cloned()
 }
 
 impl DataArgs {
@@ -194,6 +213,12 @@ impl DataArgs {
             return Err(Failure::Error(Error::spec(
                 "the run is of weights that were imported without a data set; name one with --dataset or --data",
             )));
+        }
+        if self.data.is_none()
+            && self.dataset.is_none()
+            && let Some(dataset) = in_memory(record)
+        {
+            return Ok(called_as(dataset, record));
         }
         // The name is a hint where to look; what is found is compared by its content.
         let own = match (record.is_mnist(), record.is_unstated()) {

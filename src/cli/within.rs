@@ -18,7 +18,9 @@ use clap::FromArgMatches;
 
 use super::progress::Progress;
 use super::train::{Args, settled};
-use super::{Cli, Command, Context, Failure, Outcome, first_line, flags, output, signals};
+use super::{
+    Cli, Command, Context, Failure, Outcome, data_args, first_line, flags, output, signals,
+};
 
 pub use super::output::{Host, Stream};
 pub use super::train::{Settled, default_folder};
@@ -30,8 +32,9 @@ static TURN: Mutex<()> = Mutex::new(());
 struct Hosted;
 
 impl Hosted {
-    fn by(host: Host) -> Self {
+    fn by(host: Host, dataset: Option<Dataset>) -> Self {
         signals::set_stop(false);
+        data_args::set_in_memory(dataset);
         output::set_host(Some(host));
         Self
     }
@@ -40,17 +43,19 @@ impl Hosted {
 impl Drop for Hosted {
     fn drop(&mut self) {
         output::set_host(None);
+        data_args::set_in_memory(None);
     }
 }
 
-/// Runs a command, such as `["plot", "curves", "runs/a"]`, without the program's name. One
-/// command runs at a time; a further one waits.
+/// Runs a command, such as `["plot", "curves", "runs/a"]`, without the program's name. Runs that
+/// were made with `dataset` find their images there. One command runs at a time; a further one
+/// waits.
 ///
 /// # Errors
 /// What the program would say on its last line, and [`bnn_cpu::Error::Interrupted`] after [`stop`].
-pub fn run(args: &[String], host: Host) -> Outcome {
+pub fn run(args: &[String], dataset: Option<Dataset>, host: Host) -> Outcome {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let _hosted = Hosted::by(host);
+    let _hosted = Hosted::by(host, dataset);
     let (cli, context) = parsed(args)?;
     let pool = bounded::pool(cli.global.threads.unwrap_or(0))?;
     pool.install(|| cli.command.run(&context))
@@ -114,7 +119,7 @@ fn with_flags<T: Send>(
     work: impl FnOnce(&Args, &Context) -> Outcome<T> + Send,
 ) -> Outcome<T> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let _hosted = Hosted::by(host);
+    let _hosted = Hosted::by(host, None);
     let whole: Vec<String> = std::iter::once("train".to_string())
         .chain(flags.iter().cloned())
         .collect();
@@ -172,7 +177,7 @@ mod tests {
     fn the_lines_of_a_command_go_to_its_host() {
         let (host, lines) = heard();
         let args = ["estimators", "--json"].map(String::from);
-        run(&args, host).unwrap();
+        run(&args, None, host).unwrap();
         let lines = lines.lock().unwrap();
         assert!(
             lines.iter().any(|l| l.contains("\"name\":\"st\"")),
@@ -190,14 +195,14 @@ mod tests {
             (&[], "subcommand"),
         ] {
             let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
-            let failure = run(&args, heard().0).unwrap_err();
+            let failure = run(&args, None, heard().0).unwrap_err();
             let message = message(&failure);
             assert!(
                 message.contains(says) && message.lines().count() == 1,
                 "{message}"
             );
         }
-        assert!(run(&["serve".into()], heard().0).is_err());
+        assert!(run(&["serve".into()], None, heard().0).is_err());
     }
 
     #[test]
