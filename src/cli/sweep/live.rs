@@ -36,6 +36,8 @@ fn rows_of_sweep(table: &Table) -> aligned::Table {
         (loss, Align::Right),
         ("seconds", Align::Right),
     ]);
+    // Nothing is finished at first.
+    shown.least(1, 1);
     shown.least(5, "0.0456 ± 0.0045".chars().count());
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     for row in &table.rows {
@@ -65,6 +67,8 @@ fn rows_of_suite(table: &Table) -> aligned::Table {
         ("seconds", Align::Right),
     ]);
     let number = |x: Option<f64>, digits: usize| x.map_or("-".into(), |x| format!("{x:.digits$}"));
+    // Nothing is finished at first.
+    shown.least(1, "seeds".len());
     shown.least(2, "98.52 ± 0.08".chars().count());
     shown.least(5, "0.0456 ± 0.0045".chars().count());
     for row in &table.rows {
