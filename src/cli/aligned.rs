@@ -302,10 +302,10 @@ mod tests {
         let mut table = Table::new(&[("row", Align::Left), ("where", Align::Left)]);
         table.row(vec!["disarm, lr 0.01".into(), "/work/shared/mnist".into()]);
         let lines = [
-            "row         where",
-            "disarm, lr  /work/",
-            "  0.01      shared/",
-            "            mnist",
+            "row        where",
+            "disarm,    /work/",
+            "  lr 0.01  shared/",
+            "           mnist",
         ];
         assert_eq!(table.within(19), (lines.map(String::from).to_vec(), 1));
         // A column that will be filled is kept, and as wide as it will be.
