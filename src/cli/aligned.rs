@@ -2,7 +2,7 @@
 //! narrow.
 
 use super::Outcome;
-use super::output::{bold, clean, columns, line};
+use super::output::{bold, clean, columns, folded, line};
 
 /// How a column is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub enum Align {
     /// Numbers.
     Right,
 }
+
+/// Before the further lines of a row's name.
+const INDENT: &str = "  ";
 
 /// A table of aligned columns, two spaces apart.
 #[derive(Debug)]
@@ -51,14 +54,19 @@ impl Table {
         self.foot = Some(self.rows.len());
     }
 
+    /// Its lines where they are to have at most so many characters, as far as that can be, and
+    /// how many of them are its head.
+    pub fn within(&self, columns: usize) -> (Vec<String>, usize) {
+        let whole = self.lines();
+        match whole.iter().any(|l| l.chars().count() > columns) {
+            true => self.narrowed(columns),
+            false => (whole, 1),
+        }
+    }
+
     /// Writes it to the standard output, as wide as a terminal there is.
     pub fn print(&self) -> Outcome {
-        let whole = self.lines();
-        let is_wide = |columns: &usize| whole.iter().any(|l| l.chars().count() > *columns);
-        let (lines, heads) = match columns().filter(is_wide) {
-            Some(columns) => self.narrowed(columns),
-            None => (whole, 1),
-        };
+        let (lines, heads) = self.within(columns().unwrap_or(usize::MAX));
         for (i, text) in lines.iter().enumerate() {
             match i < heads {
                 true => line(&bold(text))?,
@@ -73,7 +81,8 @@ impl Table {
     fn narrowed(&self, most: usize) -> (Vec<String>, usize) {
         let says = |column: usize| {
             let mut cells = self.rows[1..].iter().filter_map(|row| row.get(column));
-            cells.any(|cell| !matches!(&**cell, "" | "-" | "0"))
+            // What has a least width will say something yet.
+            self.least[column] > 0 || cells.any(|cell| !matches!(&**cell, "" | "-" | "0"))
         };
         let kept: Vec<usize> = (0..self.aligns.len()).filter(|c| says(*c)).collect();
         let widths = self.narrow_widths(&kept, most);
@@ -83,7 +92,7 @@ impl Table {
         }
         let mut table = Table::new(&[]);
         table.aligns = kept.iter().map(|c| self.aligns[*c]).collect();
-        table.least = vec![0; kept.len()];
+        table.least = kept.iter().map(|c| self.least[*c]).collect();
         table.rows.clear();
         let mut heads = 0;
         for (i, row) in self.rows.iter().enumerate() {
@@ -94,7 +103,7 @@ impl Table {
             let folded = kept
                 .iter()
                 .zip(&widths)
-                .map(|(c, width)| folded(cell(*c), *width));
+                .map(|(c, width)| folded(cell(*c), *width, self.indent(*c)));
             let folded: Vec<Vec<String>> = folded.collect();
             let height = folded.iter().map(Vec::len).max().unwrap_or(1);
             for at in 0..height {
@@ -104,6 +113,14 @@ impl Table {
             heads = if i == 0 { height } else { heads };
         }
         (table.lines(), heads)
+    }
+
+    /// What further lines of a cell begin with: those of a row's name must not look like another.
+    fn indent(&self, column: usize) -> &'static str {
+        match (column, self.aligns[column]) {
+            (0, Align::Left) => INDENT,
+            _ => "",
+        }
     }
 
     fn has_long_numbers(&self) -> bool {
@@ -131,11 +148,9 @@ impl Table {
     /// How wide those columns may be for lines of `most` characters. Heads are folded first, then
     /// the widest columns of text, as far as that helps.
     fn narrow_widths(&self, kept: &[usize], most: usize) -> Vec<usize> {
-        let longest = |text: &str| {
-            text.split(' ')
-                .map(|w| w.chars().count())
-                .max()
-                .unwrap_or(0)
+        let longest = |text: &str| -> usize {
+            let words = text.split(' ').flat_map(|word| word.split_inclusive('/'));
+            words.map(|w| w.chars().count()).max().unwrap_or(0)
         };
         let mut widths: Vec<usize> = Vec::new();
         let mut least: Vec<usize> = Vec::new();
@@ -152,9 +167,10 @@ impl Table {
                 .unwrap_or(0);
             let words = cells.iter().map(|cell| longest(cell)).max().unwrap_or(0);
             let head = longest(&self.rows[0][c]);
+            let whole = whole.max(self.least[c]);
             widths.push(whole.max(head));
             least.push(match self.aligns[c] {
-                Align::Left => words.max(head),
+                Align::Left => head.max(words + self.indent(c).len()),
                 Align::Right => whole.max(head),
             });
         }
@@ -200,22 +216,6 @@ fn millions(cell: &str) -> Option<String> {
     let digits = cell.replace(',', "");
     let number: u64 = digits.parse().ok()?;
     (number >= 1_000_000).then(|| format!("{:.2}M", number as f64 / 1e6))
-}
-
-/// A text in lines of at most so many characters, broken between words; a longer word is a line.
-pub fn folded(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines
-            .last_mut()
-            .filter(|l| l.is_empty() || l.chars().count() + 1 + word.chars().count() <= width);
-        match last {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => *line = format!("{line} {word}"),
-            None => lines.push(word.to_string()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -295,6 +295,28 @@ mod tests {
                 assert!(words.contains(word), "{most}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_goes_on_is_told_from_the_next_and_a_path_is_broken_at_a_slash() {
+        let mut table = Table::new(&[("row", Align::Left), ("where", Align::Left)]);
+        table.row(vec!["disarm, lr 0.01".into(), "/work/shared/mnist".into()]);
+        let lines = [
+            "row        where",
+            "disarm,    /work/",
+            "  lr 0.01  shared/",
+            "           mnist",
+        ];
+        assert_eq!(table.within(19), (lines.map(String::from).to_vec(), 1));
+        // A column that will be filled is kept, and as wide as it will be.
+        table = Table::new(&[
+            ("row", Align::Left),
+            ("%", Align::Right),
+            ("s", Align::Right),
+        ]);
+        table.least(1, 5);
+        table.row(vec!["one row".into(), "-".into(), "-".into()]);
+        assert_eq!(table.within(14).0, ["row          %", "one row      -"]);
     }
 
     #[test]

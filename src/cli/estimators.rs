@@ -9,7 +9,6 @@ use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::lab::at_one_unit;
 use serde_json::json;
 
-use super::aligned::folded;
 use super::output;
 use super::places;
 use super::{Context, Outcome};
@@ -90,7 +89,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         let about = format!("{}; {}", info.cost, info.source);
         let columns = output::columns().unwrap_or(usize::MAX);
         for (head, kind, text) in [(info.name, bias, info.formula), ("", probability, &*about)] {
-            let lines = folded(text, columns.saturating_sub(INDENT));
+            let lines = output::folded(text, columns.saturating_sub(INDENT), "");
             let heads = iter::once((head, kind)).chain(iter::repeat(("", "")));
             for ((head, kind), line) in heads.zip(lines) {
                 output::line(&format!("{head:<18} {kind:<12} {line}"))?;

@@ -74,8 +74,17 @@ fn sub(command: Command) -> Command {
     let long = command.get_after_long_help().or(command.get_after_help());
     let long = long.map_or(SHARED.to_string(), |text| format!("{SHARED}\n\n{text}"));
     let more = "More flags and examples: --help. Everywhere: --threads, -v, -q, --json, ...";
-    let command = command.mut_args(shortened);
+    let command = command.mut_args(|arg| shortened(signed(arg)));
     command.after_help(more).after_long_help(long)
+}
+
+/// The flag with numbers below 0 for its values: what is wrong with them its parser says, which
+/// knows more than that `-1` is no flag.
+fn signed(arg: Arg) -> Arg {
+    match arg.get_action().takes_values() && !arg.is_positional() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    }
 }
 
 /// The line of a flag that `-h` shows; `None` for others.

@@ -17,7 +17,7 @@ use clap::builder::RangedU64ValueParser;
 use super::data_args::DataArgs;
 use super::flags::Settings;
 use super::model_args::ModelArgs;
-use super::plot::pictures::LookArgs;
+use super::plot::pictures::FigureArgs;
 use super::progress::Progress;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
@@ -148,7 +148,7 @@ pub struct Args {
     #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every", "own", "until"])]
     render: bool,
     #[command(flatten)]
-    look: LookArgs,
+    look: FigureArgs,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]

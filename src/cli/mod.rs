@@ -61,7 +61,7 @@ use bnn_cpu::kernels::heap::Heap;
 use bnn_cpu::kernels::{self, Engine, Isa};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use registry::Registry;
 
@@ -317,8 +317,27 @@ fn complain(what: &str, code: u8) -> u8 {
     code
 }
 
+/// What `--color` says. It is looked up before the command line is parsed, so that it holds for
+/// what is wrong with that as well.
+fn stated_color(args: impl Iterator<Item = OsString>) -> Option<output::Color> {
+    let texts = args.map_while(|arg| arg.into_string().ok().filter(|text| text != "--"));
+    let mut texts = texts.skip_while(|text| !text.starts_with("--color"));
+    let first = texts.next()?;
+    let value = match first.strip_prefix("--color=") {
+        Some(value) => value.to_string(),
+        None => texts.next().filter(|_| first == "--color")?,
+    };
+    output::Color::from_str(&value, false).ok()
+}
+
 fn run(args: &[OsString]) -> Outcome {
-    let parsed = command().try_get_matches_from(args);
+    let color = stated_color(args.iter().skip(1).cloned());
+    let mut command = command();
+    if let Some(color) = color {
+        output::set_color(color);
+        command = command.color(color.into());
+    }
+    let parsed = command.try_get_matches_from(args);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, args),
@@ -330,9 +349,6 @@ fn run(args: &[OsString]) -> Outcome {
         verbose: cli.global.verbose,
         json: cli.global.json,
     };
-    if let Some(color) = cli.global.color {
-        output::set_color(color);
-    }
     let pool = bounded::pool(cli.global.threads.unwrap_or(0))?;
     context.explain(|| kernels_and_threads(&cli.global, &context, pool.current_num_threads()));
     pool.install(|| cli.command.run(&context))
@@ -433,6 +449,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn the_colour_is_known_before_the_command_line_is_understood() {
+        let of = |line: &str| stated_color(line.split(' ').map(OsString::from));
+        assert_eq!(of("--color never nonsense"), Some(output::Color::Never));
+        assert_eq!(
+            of("train --color=always --nothing"),
+            Some(output::Color::Always)
+        );
+        for line in [
+            "train",
+            "--color",
+            "--color loud",
+            "--colour always",
+            "-- --color never",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -138,14 +138,66 @@ pub fn paths(paths: &[impl AsRef<Path>]) -> Vec<String> {
     paths.iter().map(path).collect()
 }
 
-/// Writes one line to the standard error; a closed one is no reason to stop.
+/// Writes one line to the standard error; a closed one is no reason to stop. On a terminal a line
+/// that is too long is broken between words.
 pub fn note(text: &(impl Shown + ?Sized)) {
     if told(Stream::Note, text) {
         return;
     }
     let mut err = std::io::stderr().lock();
     let text = text.shown(coloured(&err));
+    let text = match err.is_terminal() {
+        true => folded(&text, terminal_size().0, "").join("\n"),
+        false => text,
+    };
     let _ = writeln!(err, "{text}");
+}
+
+/// Writes a sentence to the standard output: one line, which a terminal that is too narrow for it
+/// gets broken between words, its further lines after `indent`.
+pub fn sentence(text: &str, indent: &str) -> Outcome {
+    for part in folded(&clean(text), columns().unwrap_or(usize::MAX), indent) {
+        line(&part)?;
+    }
+    Ok(())
+}
+
+/// A text in lines of at most so many characters, broken between words, lines after the first
+/// with an indent. A word that is longer is broken after a slash, where it has one, and else
+/// longer than its line.
+pub fn folded(text: &str, width: usize, indent: &str) -> Vec<String> {
+    let wide = |text: &str| visible(text);
+    if wide(text) <= width {
+        return vec![text.to_string()];
+    }
+    let mut lines = vec![String::new()];
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        let room = width.saturating_sub(indent.len());
+        let parts: Vec<&str> = match wide(word) > room {
+            true => word.split_inclusive('/').collect(),
+            false => vec![word],
+        };
+        for (i, part) in parts.into_iter().enumerate() {
+            let gap = if i > 0 || is_empty { "" } else { " " };
+            match lines.last_mut() {
+                Some(line) if is_empty || wide(line) + gap.len() + wide(part) <= width => {
+                    *line += gap;
+                    *line += part;
+                }
+                _ => lines.push(format!("{indent}{part}")),
+            }
+            is_empty = is_empty && part.is_empty();
+        }
+    }
+    lines
+}
+
+/// How many characters of a clean text are seen: all but those of its styles.
+fn visible(text: &str) -> usize {
+    let styles = text.split("\x1b[").skip(1);
+    let hidden = styles.map(|rest| 3 + rest.find('m').unwrap_or(0));
+    text.chars().count() - hidden.sum::<usize>()
 }
 
 /// Whether a terminal may take the character for a command, or for the end of a line
@@ -179,6 +231,17 @@ pub enum Color {
     Always,
     /// Never.
     Never,
+}
+
+/// As clap names them, for its help.
+impl From<Color> for clap::ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
 }
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -337,6 +400,22 @@ mod tests {
         for text in ["epoch 3/10 ▁▂█ ± µ", "数字 عدد רִקמָה 👩\u{200d}💻"] {
             assert_eq!(clean(text), text);
         }
+    }
+
+    #[test]
+    fn a_long_line_is_broken_between_words() {
+        let lines = |text: &str, width| folded(text, width, "  ").join("|");
+        assert_eq!(lines("a bc def", 4), "a bc|  def");
+        assert_eq!(lines("a bc def", 8), "a bc def");
+        assert_eq!(lines("  a  b", 6), "  a  b");
+        assert_eq!(lines("a  b cd", 5), "a  b|  cd");
+        assert_eq!(lines("endless word", 3), "endless|  word");
+        assert_eq!(lines("in /work/data/mnist", 9), "in /work/|  data/|  mnist");
+        assert_eq!(lines("", 3), "");
+        // A style takes no room.
+        let red = error("a b").shown(true);
+        assert_eq!(folded(&red, 10, ""), [red.as_str()]);
+        assert_eq!(folded(&red, 9, "").len(), 2);
     }
 
     #[cfg(unix)]

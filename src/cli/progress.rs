@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bnn_cpu::data;
 use bnn_cpu::train::{self, Config, EpochRecord};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde_json::json;
 
 use super::curve::{self, Curve, Parts};
@@ -83,6 +83,23 @@ impl Progress {
         if self.style != Style::Quiet {
             self.print(text);
         }
+    }
+
+    /// A bar of `of` steps on a terminal, which goes when it is dropped; elsewhere a line.
+    pub fn meter(&self, what: &str, of: usize) -> Option<ProgressBar> {
+        if self.style != Style::Bars {
+            self.say(&format!("{what}, {of} draws"));
+            return None;
+        }
+        let template = "[{bar:20}] {pos}/{len} draws, {elapsed} gone, {eta} left  {wide_msg}";
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(of as u64)
+            .with_style(style)
+            .with_finish(ProgressFinish::AndClear);
+        bar.set_message(output::clean(what));
+        Some(bar)
     }
 
     /// A line on what was decided and why, under `--verbose`.

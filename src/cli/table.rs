@@ -21,7 +21,8 @@ Examples:
 ///
 /// Every cell is a run; its record is kept under <results>/cells and a finished
 /// cell is never trained again. A killed table continues where it was, and
-/// several processes can share one.
+/// several processes can share one. With --format (or --dark) a figure of the table is
+/// written as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -274,7 +274,7 @@ fn tell(
         }));
     }
     match outcome {
-        Ok(what) => output::line(&format!("sound    {path}: {what}")),
+        Ok(what) => output::sentence(&format!("sound    {path}: {what}"), "         "),
         Err(error) => output::line(&format!(
             "DAMAGED  {}",
             output::one_line(&error.to_string())

@@ -36,7 +36,11 @@ impl Bar {
 
     fn axis(&self, height: usize) -> Axis {
         let (low, high) = self.colours.ends();
-        Axis::linear(f64::from(low), f64::from(high), (height / 48).clamp(2, 6))
+        let of = |most| Axis::linear(f64::from(low), f64::from(high), most);
+        let most = (height / 48).clamp(2, 6);
+        // One tick alone says nothing of the colours above and below it.
+        let several = (most..=6).map(of).find(|axis| axis.ticks.len() > 1);
+        several.unwrap_or_else(|| of(most))
     }
 
     /// How wide it is with its numbers, its name and the gap before it.
@@ -176,7 +180,9 @@ mod tests {
         assert_within(&lying);
         assert_apart(&lying);
         // A small one still has two ticks, a single number one colour.
-        assert!(Bar::new(Colours::Around0(0.3), "w").axis(30).ticks.len() >= 2);
+        for colours in [Colours::Around0(0.3), Colours::Amount(11.9, 97.5)] {
+            assert!(Bar::new(colours, "w").axis(98).ticks.len() >= 2);
+        }
         let one = Bar::new(Colours::Amount(2.0, 2.0), "q");
         let mut canvas = Canvas::new(10 + one.room(100), 140).unwrap();
         one.draw(&mut canvas, (4, 30), 100);

@@ -1,48 +1,52 @@
-//! The figure of a sweep: a row a line, its mean accuracy over seeds, and the 95 % interval
-//! of that mean for a bar.
+//! The figure of a table: a row a line, its mean accuracy over seeds, the 95 % interval of that
+//! mean for a bar, and the published accuracy where there is one.
 
 use super::marks::{Mark, Marks, Name, Scale};
-use super::paint::Theme;
-use crate::error::Result;
 use crate::study::Table;
 use crate::study::table::TableRow;
 
-/// The figure as SVG, light or dark as the reader prefers.
-///
-/// # Errors
-/// A table without a finished cell.
-pub fn figure(table: &Table) -> Result<String> {
+/// The figure. One of a table without a finished cell cannot be drawn.
+pub fn figure(table: &Table) -> Marks {
     let of = if table.validation {
         "validation"
     } else {
         "test"
     };
-    let marks = table.rows.iter().enumerate().filter_map(|(line, row)| {
+    let mark = |series, line, value, bar: Option<(f64, f64)>| Mark {
+        series,
+        line,
+        value,
+        bar,
+        resolution: None,
+        hollow: series == 0 && bar.is_none(),
+    };
+    let ours = |(line, row): (usize, &TableRow)| {
         let percent = row.percent?;
-        let bar = percent
-            .half_width
-            .map(|half| (percent.mean - half, percent.mean + half));
-        Some(Mark {
-            series: 0,
-            line,
-            value: percent.mean,
-            bar,
-            resolution: None,
-            hollow: bar.is_none(),
-        })
-    });
-    let marks: Vec<Mark> = marks.collect();
+        let around = |half| (percent.mean - half, percent.mean + half);
+        Some(mark(0, line, percent.mean, percent.half_width.map(around)))
+    };
+    let theirs = |(line, row): (usize, &TableRow)| {
+        let published = row.published_percent?;
+        Some(mark(1, line, published, None))
+    };
+    let rows = || table.rows.iter().enumerate();
+    let mut marks: Vec<Mark> = rows().filter_map(ours).collect();
     let single = marks.iter().any(|mark| mark.hollow);
     let hollow = if single {
         "; hollow: a single seed"
     } else {
         ""
     };
+    // What others published alone is no figure of this table.
+    if !marks.is_empty() {
+        marks.extend(rows().filter_map(theirs));
+    }
+    let beside = marks.iter().any(|mark| mark.series == 1);
     let name = |row: &TableRow| Name {
         text: format!("{} (n = {})", row.title, row.seeds.len()),
         under: false,
     };
-    let chart = Marks {
+    Marks {
         title: format!("{}: {}", table.dataset, table.suite),
         axis: format!("{of} accuracy (%)"),
         notes: vec![format!(
@@ -50,15 +54,18 @@ pub fn figure(table: &Table) -> Result<String> {
         )],
         of: "row",
         names: table.rows.iter().map(name).collect(),
-        series: Vec::new(),
+        series: match beside {
+            true => vec!["here".into(), "published".into()],
+            false => Vec::new(),
+        },
         marks,
         scale: Scale::Shown,
-    };
-    Ok(chart.draw()?.svg(Theme::Reader))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::paint::Theme;
     use super::*;
 
     /// A table of rows with that mean and half width.
@@ -78,9 +85,31 @@ mod tests {
         serde_json::from_value(table).unwrap()
     }
 
+    fn svg(table: &Table) -> String {
+        figure(table).draw().unwrap().svg(Theme::Reader)
+    }
+
+    #[test]
+    fn what_was_published_stands_beside_what_was_trained() {
+        let mut of = table(&[(50.0, Some(10.0)), (90.0, Some(1.0))]);
+        of.rows[1].published_percent = Some(80.0);
+        let marks = figure(&of).marks;
+        let [.., published] = marks.as_slice() else {
+            panic!("{marks:?}");
+        };
+        assert_eq!(marks.len(), 3);
+        assert_eq!((published.series, published.line), (1, 1));
+        assert_eq!((published.value, published.hollow), (80.0, false));
+        assert!(svg(&of).contains("published") && !svg(&of).contains("hollow"));
+        // Nothing was trained, and so there is nothing to draw.
+        of.rows[0].percent = None;
+        of.rows[1].percent = None;
+        assert!(figure(&of).draw().is_err());
+    }
+
     #[test]
     fn a_row_is_a_point_with_its_interval() {
-        let svg = figure(&table(&[(50.0, Some(10.0)), (90.0, None)])).unwrap();
+        let svg = svg(&table(&[(50.0, Some(10.0)), (90.0, None)]));
         assert_eq!(svg.matches("class=\"bar\"").count(), 1);
         assert_eq!(svg.matches("class=\"mark\"").count(), 2);
         assert!(svg.contains("hollow: a single seed") && svg.contains("&lt;row&gt; &amp; "));
@@ -98,6 +127,6 @@ mod tests {
             ((at - to) / (to - from) - 1.5).abs() < 1e-3,
             "{from} {to} {at}"
         );
-        assert!(figure(&table(&[])).is_err());
+        assert!(figure(&table(&[])).draw().is_err());
     }
 }

@@ -177,6 +177,20 @@ fn lists_make_every_combination_and_a_table_compares_them_seed_by_seed() {
         .map(|f| place.bytes(&format!("results/cells/{name}/{f}")))
         .collect();
     assert!(before == after, "trained again");
+
+    // The figure in another form, in the theme that is asked for.
+    let png = || place.bytes(&format!("results/{name}.png"));
+    place.good(&sweep(&format!("{flags} --render --format png")));
+    let light = png();
+    let shown = place.good(&sweep(&format!("{flags} --render --format png --dark")));
+    assert!(shown.err.contains("-cells.csv, .png"), "{}", shown.err);
+    assert!(light.starts_with(b"\x89PNG") && png().starts_with(b"\x89PNG"));
+    assert!(light != png(), "dark is not light");
+    place.bad(
+        &sweep(&format!("{flags} --render --format gif")),
+        2,
+        "[possible values: svg, png, pdf]",
+    );
 }
 
 #[test]

@@ -72,6 +72,20 @@ fn shards_share_a_table_and_no_cell_is_trained_twice() {
         assert!(row["published_percent"].is_null() && row["repeats"].is_null());
     }
     assert!(!place.path("runs").exists());
+    // A suite's table has a figure where one is asked for. A part of its rows is written nowhere.
+    let name = folder.replace("/cells", "");
+    assert!(!place.path(&format!("{name}.svg")).exists());
+    place.good(&table(&place, &["--render", "--format", "pdf"]));
+    assert!(!place.path(&format!("{name}.pdf")).exists());
+    let whole = "table --suite mlp --seeds 2 --epochs 1 --dataset idx --data a-small-set --render";
+    let whole: Vec<&str> = whole.split(' ').chain(["--format", "pdf"]).collect();
+    let shown = place.good(&whole);
+    assert!(
+        shown.err.contains(".md, .csv, .json, .pdf"),
+        "{}",
+        shown.err
+    );
+    assert!(place.bytes(&format!("{name}.pdf")).starts_with(b"%PDF"));
     // Nor are the images needed; cells of a suite with a longer name are not taken for
     // this one's.
     std::fs::remove_dir_all(place.path("a-small-set")).unwrap();

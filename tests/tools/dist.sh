@@ -7,6 +7,8 @@
 # completions stay in target/dist for packagers (`cargo deb --no-build`).
 set -eu
 cd "$(dirname "$0")/../.."
+# Lines of the source are of use to those who have it: they are most of the file.
+export CARGO_PROFILE_RELEASE_STRIP=debuginfo
 here=$(rustc -vV | sed -n 's/^host: //p')
 target=${1:-$here}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
@@ -33,6 +35,8 @@ name=bnn-cpu-$version-$target
 rm -rf "${dist:?}/$name"
 mkdir "$dist/$name"
 cp "$program" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$dist/$name/"
+# The font within the program has its own.
+cp src/draw/letters/OFL.txt "$dist/$name/LICENSE-OFL"
 cp -r "$dist/man" "$dist/completions" "$dist/$name/"
 tar -C "$dist" -czf "$dist/$name.tar.gz" "$name"
 (cd "$dist" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256" && cat "$name.tar.gz.sha256")

@@ -92,14 +92,20 @@ impl Trip<'_> {
         Ok(lab)
     }
 
-    /// Says what is drawn, when that changes, and stops where that is asked for.
+    /// Shows how many draws there are of what, and stops where that is asked for.
     fn telling(&self, whence: String) -> impl FnMut(&str, usize, usize) -> Result<(), Error> {
         let (progress, stop) = (&*self.progress, self.stop);
         let mut last = (String::new(), 0);
-        move |name, _, of| {
+        let mut bar = None;
+        move |name, done, of| {
             if (name, of) != (last.0.as_str(), last.1) {
-                progress.say(&format!("{whence}: {name}, {of} draws"));
+                // The one before it goes first.
+                drop(bar.take());
+                bar = progress.meter(&format!("{whence}: {name}"), of);
                 last = (name.to_string(), of);
+            }
+            if let Some(bar) = &bar {
+                bar.set_position(done as u64);
             }
             match stop.load(Ordering::Relaxed) {
                 true => Err(interrupted()),

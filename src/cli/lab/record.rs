@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bnn_cpu::draw::lab::figures;
-use bnn_cpu::draw::{Form, Theme};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::lab::Record;
 use bnn_cpu::train::{BEST, CHECKPOINT, CONFIG, METRICS, METRICS_CSV, RunFolder, TEST};
@@ -25,14 +24,8 @@ pub fn write(args: &Args, record: &Record) -> Outcome {
 }
 
 /// Writes the figures of a record, each with its numbers beside it, once all of them are drawn.
-/// An SVG is light or dark as its reader prefers, unless it is to be dark.
 pub fn draw(args: &Args, record: &Record) -> Outcome {
-    let form = args.look.format.unwrap_or(Form::Svg);
-    let theme = match (form, args.look.dark) {
-        (_, true) => Theme::Dark,
-        (Form::Svg, false) => Theme::Reader,
-        (_, false) => Theme::Light,
-    };
+    let (form, theme) = args.look.chosen();
     let mut files = Vec::new();
     for (name, chart) in figures(record)? {
         let bytes = chart.draw()?.encode(form, theme)?;

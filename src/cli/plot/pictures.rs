@@ -41,6 +41,35 @@ impl LookArgs {
     }
 }
 
+/// How the figures look that lie beside the numbers they show.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct FigureArgs {
+    /// Form of the figures [default: svg]
+    #[arg(long, value_name = "FORM", value_parser = form())]
+    pub format: Option<Form>,
+    /// Light text on a dark ground [default: an SVG is as its reader prefers, others are light]
+    #[arg(long, hide_short_help = true)]
+    pub dark: bool,
+}
+
+impl FigureArgs {
+    /// Whether anything is said of them.
+    pub fn is_given(self) -> bool {
+        self.format.is_some() || self.dark
+    }
+
+    /// Their form and their theme.
+    pub fn chosen(self) -> (Form, Theme) {
+        let form = self.format.unwrap_or(Form::Svg);
+        let theme = match (form, self.dark) {
+            (_, true) => Theme::Dark,
+            (Form::Svg, false) => Theme::Reader,
+            (_, false) => Theme::Light,
+        };
+        (form, theme)
+    }
+}
+
 /// Where pictures go and how they look.
 #[derive(Debug, clap::Args)]
 pub struct PictureArgs {

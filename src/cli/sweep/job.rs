@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
+use bnn_cpu::draw::{self, Form, Theme};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
 use bnn_cpu::study::cell::no_cells;
 use bnn_cpu::study::columns::side_by_side;
@@ -11,13 +13,13 @@ use bnn_cpu::study::{
     Cell, CellEvent, CellRecord, Plan, Suite, SuiteRow, Table, run_cells, varied,
 };
 use bnn_cpu::train::{PartialConfig, Subject, Task};
-use bnn_cpu::{Error, draw};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
 use super::super::data_args::DataArgs;
 use super::super::output;
 use super::super::places;
+use super::super::plot::pictures::FigureArgs;
 use super::super::progress::Progress;
 use super::super::recipe;
 use super::super::train::RUNS;
@@ -54,6 +56,8 @@ pub struct CellArgs {
         value_name = "DIR"
     )]
     pub results: PathBuf,
+    #[command(flatten)]
+    pub look: FigureArgs,
 }
 
 /// `2/8`
@@ -257,10 +261,12 @@ impl Job {
             Some(_) => {
                 let cells_file = format!("{name}-cells");
                 write(&cells_file, "csv", &table.tidy(&varied(cells), &records))?;
-                if !records.is_empty() {
-                    write(&name, "svg", &draw::sweep::figure(&table)?)?;
-                }
             }
+        }
+        if let Some((form, theme)) = self.figure().filter(|_| !records.is_empty()) {
+            let figure = draw::sweep::figure(&table).draw()?.encode(form, theme)?;
+            let file = args.results.join(format!("{name}.{}", form.extension()));
+            write_atomic_bytes(&file, &figure)?;
         }
         if let Some(text) = self.beside(&table, subject)?
             && let Some(beside) = &plan.suite.beside
@@ -268,6 +274,12 @@ impl Job {
             write(&beside.table, "md", &text)?;
         }
         Ok(table)
+    }
+
+    /// How the figure looks: that of a sweep always, of a suite's table where it is asked for.
+    fn figure(&self) -> Option<(Form, Theme)> {
+        let look = self.cells.look;
+        (self.against.is_some() || look.is_given()).then(|| look.chosen())
     }
 
     /// The table beside that of another suite of the same published rows, where there is one.
@@ -324,10 +336,13 @@ impl Job {
         if context.json {
             return output::json(&json!({ "event": "table", "table": table }));
         }
-        let (name, files) = match self.against {
-            None => (format!("suite {}", table.suite), ".md, .csv, .json"),
-            Some(_) => (table.suite.clone(), ".md, .json, .svg, -cells.csv"),
+        let (name, mut files) = match self.against {
+            None => (format!("suite {}", table.suite), ".md, .csv, .json".into()),
+            Some(_) => (table.suite.clone(), String::from(".md, .json, -cells.csv")),
         };
+        if let Some((form, _)) = self.figure() {
+            files += &format!(", .{}", form.extension());
+        }
         output::line(&output::bold(&format!("{}, {name}", table.dataset)))?;
         live::rows(table, self.against.is_some()).print()?;
         if table.chosen.is_some() {

@@ -9,25 +9,25 @@ use bnn_cpu::study::{Cell, CellEvent, Finish, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::super::aligned::Align;
+use super::super::aligned::{self, Align};
 use super::super::output;
 use super::super::{Context, Outcome};
 
 /// The rows of a table in columns as wide as they will be when all seeds are there: those of
 /// a sweep, or of a suite beside published figures.
-pub fn rows(table: &Table, of_sweep: bool) -> super::super::aligned::Table {
+pub fn rows(table: &Table, of_sweep: bool) -> aligned::Table {
     match of_sweep {
         true => rows_of_sweep(table),
         false => rows_of_suite(table),
     }
 }
 
-fn rows_of_sweep(table: &Table) -> super::super::aligned::Table {
+fn rows_of_sweep(table: &Table) -> aligned::Table {
     let (accuracy, loss) = match table.validation {
         true => ("validation accuracy %", "validation loss"),
         false => ("test accuracy %", "test loss"),
     };
-    let mut shown = super::super::aligned::Table::new(&[
+    let mut shown = aligned::Table::new(&[
         ("row", Align::Left),
         ("n", Align::Right),
         (accuracy, Align::Right),
@@ -36,6 +36,8 @@ fn rows_of_sweep(table: &Table) -> super::super::aligned::Table {
         (loss, Align::Right),
         ("seconds", Align::Right),
     ]);
+    // Nothing is finished at first.
+    shown.least(1, 1);
     shown.least(5, "0.0456 ± 0.0045".chars().count());
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     for row in &table.rows {
@@ -53,8 +55,8 @@ fn rows_of_sweep(table: &Table) -> super::super::aligned::Table {
     shown
 }
 
-fn rows_of_suite(table: &Table) -> super::super::aligned::Table {
-    let mut shown = super::super::aligned::Table::new(&[
+fn rows_of_suite(table: &Table) -> aligned::Table {
+    let mut shown = aligned::Table::new(&[
         ("row", Align::Left),
         ("seeds", Align::Right),
         ("accuracy %", Align::Right),
@@ -65,6 +67,8 @@ fn rows_of_suite(table: &Table) -> super::super::aligned::Table {
         ("seconds", Align::Right),
     ]);
     let number = |x: Option<f64>, digits: usize| x.map_or("-".into(), |x| format!("{x:.digits$}"));
+    // Nothing is finished at first.
+    shown.least(1, "seeds".len());
     shown.least(2, "98.52 ± 0.08".chars().count());
     shown.least(5, "0.0456 ± 0.0045".chars().count());
     for row in &table.rows {
@@ -82,10 +86,15 @@ fn rows_of_suite(table: &Table) -> super::super::aligned::Table {
     shown
 }
 
-/// Lines cut to `columns`; of too many the head and the last ones that fit `most`.
-fn fitted(lines: &[String], columns: usize, most: usize) -> String {
-    let first = lines.len().saturating_sub(most.max(1) - 1).max(1);
-    let shown = lines.iter().take(1).chain(lines.iter().skip(first));
+/// Lines cut to `columns`; of too many the head, which is the first `heads`, and the last ones
+/// that fit `most`.
+fn fitted(lines: &[String], heads: usize, columns: usize, most: usize) -> String {
+    let heads = heads.min(lines.len());
+    let first = lines
+        .len()
+        .saturating_sub(most.max(heads) - heads)
+        .max(heads);
+    let shown = lines.iter().take(heads).chain(lines.iter().skip(first));
     let cut = |line: &String| line.chars().take(columns).collect::<String>();
     shown.map(cut).collect::<Vec<_>>().join("\n")
 }
@@ -106,8 +115,8 @@ struct State {
     done: usize,
     left: usize,
     cells_left: usize,
-    /// The rows as lines, with their head.
-    lines: Vec<String>,
+    /// The rows, with their head.
+    rows: aligned::Table,
 }
 
 impl State {
@@ -146,7 +155,7 @@ impl Show {
                 done: 0,
                 left,
                 cells_left: cells.len(),
-                lines: Vec::new(),
+                rows: aligned::Table::new(&[]),
             }),
         }
     }
@@ -171,18 +180,18 @@ impl Show {
 
     /// Shows the table before anything is trained.
     pub fn begin(&self, table: &Table) {
-        let lines = rows(table, self.of_sweep).lines();
+        let rows = rows(table, self.of_sweep);
         if !self.terminal {
-            self.line(&lines[0]);
+            self.line(&rows.lines()[0]);
         }
         let mut state = self.state();
-        state.lines = lines;
+        state.rows = rows;
         self.draw(&state);
     }
 
     /// Shows the table now that a cell of the row `id` is finished.
     pub fn table(&self, table: &Table, id: &str) {
-        let lines = rows(table, self.of_sweep).lines();
+        let rows = rows(table, self.of_sweep);
         let mut state = self.state();
         if !self.terminal
             && let Some(at) = table.rows.iter().position(|row| row.id == id)
@@ -190,11 +199,11 @@ impl Show {
             let left = output::duration(state.seconds_left());
             self.line(&format!(
                 "{}  {} cells and about {left} left",
-                lines[at + 1],
+                rows.lines()[at + 1],
                 state.cells_left
             ));
         }
-        state.lines = lines;
+        state.rows = rows;
         self.draw(&state);
     }
 
@@ -204,7 +213,8 @@ impl Show {
             let (columns, lines) = output::terminal_size();
             // Below it the bar and a free line.
             let (columns, lines) = (columns.saturating_sub(1), lines.saturating_sub(3));
-            self.bar.set_prefix(fitted(&state.lines, columns, lines));
+            let (rows, heads) = state.rows.within(columns);
+            self.bar.set_prefix(fitted(&rows, heads, columns, lines));
         }
     }
 
@@ -270,12 +280,13 @@ mod tests {
     #[test]
     fn a_table_is_cut_to_the_terminal() {
         let lines = ["head", "one", "two", "three"].map(String::from);
-        assert_eq!(fitted(&lines, 80, 24), "head\none\ntwo\nthree");
-        assert_eq!(fitted(&lines, 2, 24), "he\non\ntw\nth");
-        assert_eq!(fitted(&lines, 80, 3), "head\ntwo\nthree");
-        assert_eq!(fitted(&lines, 80, 1), "head");
-        assert_eq!(fitted(&lines, 80, 0), "head");
-        assert_eq!(fitted(&lines[..1], 80, 9), "head");
-        assert_eq!(fitted(&[], 80, 9), "");
+        assert_eq!(fitted(&lines, 1, 80, 24), "head\none\ntwo\nthree");
+        assert_eq!(fitted(&lines, 1, 2, 24), "he\non\ntw\nth");
+        assert_eq!(fitted(&lines, 1, 80, 3), "head\ntwo\nthree");
+        assert_eq!(fitted(&lines, 2, 80, 3), "head\none\nthree");
+        assert_eq!(fitted(&lines, 1, 80, 1), "head");
+        assert_eq!(fitted(&lines, 1, 80, 0), "head");
+        assert_eq!(fitted(&lines[..1], 1, 80, 9), "head");
+        assert_eq!(fitted(&[], 1, 80, 9), "");
     }
 }

@@ -34,7 +34,8 @@ Examples:
 /// Rows are those of a grid file, or one, times every value of each list; each is named by
 /// the settings that vary. Cells are kept and shared as those of `table`. Writes, of <name>:
 /// <name>.md and .json, the table with 95 % t-intervals and differences seed by seed;
-/// <name>-cells.csv, a line for each cell; and <name>.svg, the figure.
+/// <name>-cells.csv, a line for each cell; and <name>.svg, the figure (or in the form that
+/// --format names).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
