@@ -1,0 +1,151 @@
+//! `bnn-cpu export`: a network as source text for other programs.
+
+use std::path::PathBuf;
+
+use bnn_cpu::export::{About, c99};
+use bnn_cpu::files::{create_folder, write_atomic_bytes};
+use bnn_cpu::packed::PackedNet;
+use bnn_cpu::seal;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::json;
+
+use super::infer::classifier::Source;
+use super::output::{self, grouped, percent};
+use super::{Context, Failure, Outcome, places};
+
+const EXAMPLES: &str = "\
+Examples:
+  bnn-cpu export runs/xnor-net-both-det-st-1 --to c99 --out firmware
+  bnn-cpu export net.packed --to c99 --flavour fast --name digits --out src
+
+The files compile as C99 and as C++, without a library:
+  gcc -std=c99 -Os -c firmware/xnor_net.c";
+
+/// Where a network can go.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Form {
+    /// One .c and one .h file, for microcontrollers and for programs in C and C++
+    C99,
+}
+
+/// Write a network as source code that needs nothing of this program
+///
+/// The code computes what `bnn-cpu infer --packed` computes: to the bit where weights are binary,
+/// within rounding where they are real. Every network that can be packed can be exported;
+/// stochastic units are read as thresholds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A run's folder, its best.safetensors, or a packed file
+    #[arg(value_name = "RUN|FILE")]
+    run: PathBuf,
+    /// The form of the export
+    #[arg(long, value_enum)]
+    to: Form,
+    /// Folder of the files; it is made if it is not there
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+    /// small: little code and little memory, for microcontrollers. fast: words of 64 bits, the
+    /// processor's own instruction that counts bits where it has one, and tables
+    #[arg(long, default_value = "small", value_parser = flavours())]
+    flavour: c99::Flavour,
+    /// Name of the files, and the beginning of every name in the header [default: that of the
+    /// network]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+fn flavours() -> impl TypedValueParser<Value = c99::Flavour> {
+    let names = c99::Flavour::ALL.iter().map(|flavour| flavour.name());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<c99::Flavour>())
+}
+
+pub fn run(args: Args, context: &Context) -> Outcome {
+    if args
+        .name
+        .as_ref()
+        .is_some_and(|name| !name.chars().any(char::is_alphanumeric))
+    {
+        return Err(Failure::usage(
+            "--name needs a letter or a digit, because files and functions are named by it",
+        ));
+    }
+    places::folder(&args.out)?;
+    let source = Source::find(Some(&args.run))?;
+    let net = source.packed(context.engine)?;
+    let about = about(&source, &net)?;
+    let Form::C99 = args.to;
+    let options = c99::Options {
+        name: args.name,
+        flavour: args.flavour,
+    };
+    let code = c99::code(&net, &options, &about)?;
+    create_folder(&args.out)?;
+    let files = [("h", &code.header), ("c", &code.source)];
+    let files = files.map(|(end, text)| (args.out.join(format!("{}.{end}", code.name)), text));
+    for (path, text) in &files {
+        write_atomic_bytes(path, text.as_bytes())?;
+    }
+    if context.json {
+        return output::json(&json!({
+            "event": "export", "run": output::path(&args.run), "to": "c99",
+            "flavour": args.flavour.name(), "name": code.name,
+            "files": files.iter().map(|(path, _)| output::path(path)).collect::<Vec<_>>(),
+            "sha256": about.sha256, "classes": net.classes(), "stochastic": net.is_stochastic(),
+        }));
+    }
+    for (path, text) in &files {
+        output::line(&format!(
+            "{}: {} bytes",
+            path.display(),
+            grouped(text.len())
+        ))?;
+    }
+    Ok(())
+}
+
+/// What the files say of the network.
+fn about(source: &Source, net: &PackedNet) -> Outcome<About> {
+    let mut lines = vec![format!(
+        "Written by commit {} of the program, from {}.",
+        env!("BNN_CPU_COMMIT"),
+        source.title()
+    )];
+    let test = match source {
+        Source::Run(run) => run.test()?,
+        Source::Weights(..) | Source::Packed(..) => None,
+    };
+    if let Some(test) = test {
+        // Units that fire at random are read as thresholds here.
+        let accuracy = test
+            .threshold
+            .as_ref()
+            .map_or(test.accuracy, |e| e.accuracy);
+        lines.push(format!(
+            "Accuracy {} on the {} test images of {}, the weights of epoch {}.",
+            percent(accuracy),
+            grouped(test.images),
+            test.dataset,
+            test.epoch
+        ));
+    } else {
+        lines.push(
+            "Accuracy: not known, because the network was not read from a run with a test.".into(),
+        );
+    }
+    if let Some(lineage) = net.lineage() {
+        if let Some(run) = &lineage.run {
+            lines.push(format!(
+                "Run {}, configuration {}.",
+                run.run_id, run.config_sha256
+            ));
+        }
+        if !lineage.data_sha256.is_empty() {
+            lines.push(format!("Trained on the data set {}.", lineage.data_sha256));
+        }
+    }
+    Ok(About {
+        sha256: seal::sha256(&net.to_bytes()?),
+        lines,
+    })
+}
