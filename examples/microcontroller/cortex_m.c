@@ -9,6 +9,11 @@ int main(void);
 static void start(void) {
   uint32_t *from = &data_from;
   uint32_t *to;
+#ifdef __ARM_FP
+  /* The floating-point unit is off at first. */
+  *(volatile uint32_t *)0xe000ed88 |= 0xfu << 20;
+  __asm__ volatile("dsb\nisb");
+#endif
   for (to = &data_begin; to < &data_end; to++) {
     *to = *from++;
   }
@@ -46,7 +51,7 @@ static void fault(void) {
 
 static volatile uint32_t wraps;
 
-/* SysTick counts 24 bits down and interrupts when it begins again. */
+/* SysTick counts 24 bits down and interrupts when it reaches 0. */
 static void systick(void) {
   wraps++;
 }
@@ -61,7 +66,7 @@ uint32_t board_steps(void) {
   uint32_t before, now;
   do {
     before = wraps;
-    now = 0xffffff - SYSTICK[2];
+    now = -SYSTICK[2] & 0xffffff;
   } while (before != wraps);
   return before << 24 | now;
 }

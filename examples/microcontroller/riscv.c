@@ -44,6 +44,7 @@ void board_begin(void) {
 
 uint32_t board_steps(void) {
   uint32_t count;
-  __asm__ volatile("csrr %0, minstret" : "=r"(count));
+  /* The option is not asked of the compiler, which would then find no library for it. */
+  __asm__ volatile(".option push\n.option arch, +zicsr\ncsrr %0, minstret\n.option pop" : "=r"(count));
   return count;
 }
