@@ -5,8 +5,9 @@
 mod common;
 
 use bnn_cpu::estimators::Firing;
-use bnn_cpu::export::c99;
-use bnn_cpu::packed::{PackedNet, Reading, Values};
+use bnn_cpu::export::{About, c99};
+use bnn_cpu::packed::{PackedNet, Reading, Values, Weights};
+use bnn_cpu::similarity::{Comparison, Distance, Head};
 use common::compiled::{answers, works, written};
 use common::packed::{Mix, RandomNet};
 use common::{bits, fastest};
@@ -115,6 +116,45 @@ fn binary_networks_have_the_logits_of_the_runner_to_the_bit() {
 #[test]
 fn networks_with_real_weights_have_those_of_the_loops_to_the_bit() {
     nets(100, 100 + count(32), Mix::Either);
+}
+
+/// A network of a few-shot run ends in an embedding, and has no classes to choose from.
+#[test]
+fn an_embedding_is_no_class() {
+    let mut random = RandomNet::new(7, Firing::Deterministic);
+    let spec = random.either(7, Mix::Binary);
+    let packed = random.net(&spec, fastest(), 1).pack().unwrap();
+    let by = Comparison {
+        head: Head::Matching,
+        distance: Distance::Squared,
+        scale: 1.0,
+    };
+    let code = written(&packed.with_comparison(Some(by)), c99::Flavour::Small);
+    assert!(code.header.contains("void net_embedding(") && code.header.contains("NET_ELEMENTS"));
+    assert!(!code.header.contains("classify") && !code.source.contains("classify"));
+}
+
+/// C has no constant for what is no number.
+#[test]
+fn numbers_that_are_not_finite_are_refused_by_the_name_of_their_stage() {
+    let mut random = RandomNet::new(101, Firing::Deterministic);
+    let spec = random.either(101, Mix::Real);
+    let packed = random.net(&spec, fastest(), 1).pack().unwrap();
+    let mut stages = packed.stages().to_vec();
+    let Weights::Real { values, .. } = &mut stages[0].weights else {
+        panic!("the weights are real")
+    };
+    values[0] = f32::NAN;
+    let (input, pixels) = (packed.input(), packed.pixels().clone());
+    let wrong = PackedNet::new("wrong".into(), input, pixels, stages).unwrap();
+    let error = c99::code(&wrong, &c99::Options::default(), &About::default());
+    let error = error.unwrap_err().to_string();
+    let name = &wrong.stages()[0].name;
+    assert!(
+        error.contains(&format!("stage {name}: a number")),
+        "{error}"
+    );
+    assert!(!error.contains('\n'), "{error}");
 }
 
 /// How many networks: as many as the environment says, for a long search.

@@ -106,11 +106,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
 
 /// What the files say of the network.
 fn about(source: &Source, net: &PackedNet) -> Outcome<About> {
-    let mut lines = vec![format!(
-        "Written by commit {} of the program, from {}.",
-        env!("BNN_CPU_COMMIT"),
-        source.title()
-    )];
+    let mut lines = vec![format!("Made of {}.", source.title())];
+    // A program built from a package knows no commit.
+    let commit = env!("BNN_CPU_COMMIT");
+    if commit != "unknown" {
+        lines.push(format!("Commit of the program: {commit}."));
+    }
     let test = match source {
         Source::Run(run) => run.test()?,
         Source::Weights(..) | Source::Packed(..) => None,

@@ -53,7 +53,6 @@ impl Emitter<'_> {
         self.bit_table(&format!("weights_{p}"), window.outputs, depth, bit);
         self.code.line("");
         let n = self.words(depth);
-        let weights = format!("weights_{p} + {}", self.row_of(depth));
         let mask = match (window.padding, window.border, value.kind) {
             (1.., 0, Kind::Signs) => Mask::Inside,
             (1.., -1, Kind::Bits) => Mask::Outside,
@@ -66,17 +65,7 @@ impl Emitter<'_> {
                 (patch, Some(function))
             }
         };
-        let mask_at = format!("s->bits + MASK_{p}");
-        let number = match (value.kind, mask) {
-            (Kind::Signs, Mask::Inside) => {
-                format!("given - 2 * masked_count({patch}, {weights}, {mask_at}, {n})")
-            }
-            (Kind::Signs, _) => format!("{depth} - 2 * xor_count({patch}, {weights}, {n})"),
-            (_, Mask::Outside) => format!(
-                "2 * (and_count({patch}, {weights}, {n}) - and_count({mask_at}, {weights}, {n})) - given"
-            ),
-            _ => format!("2 * and_count({patch}, {weights}, {n}) - given"),
-        };
+        let number = self.formula((p, depth), value.kind, mask, &patch);
         let given = number.contains("given");
         let prepare = match gathered {
             Some(function) if given => format!(
@@ -101,6 +90,23 @@ impl Emitter<'_> {
         }
     }
 
+    /// Returns the sum of output `c` as C; what all outputs share is called `given`.
+    fn formula(&self, (p, depth): (usize, usize), kind: Kind, mask: Mask, patch: &str) -> String {
+        let n = self.words(depth);
+        let weights = format!("weights_{p} + {}", self.row_of(depth));
+        let mask_at = format!("s->bits + MASK_{p}");
+        match (kind, mask) {
+            (Kind::Signs, Mask::Inside) => {
+                format!("given - 2 * masked_count({patch}, {weights}, {mask_at}, {n})")
+            }
+            (Kind::Signs, _) => format!("{depth} - 2 * xor_count({patch}, {weights}, {n})"),
+            (_, Mask::Outside) => format!(
+                "2 * (and_count({patch}, {weights}, {n}) - and_count({mask_at}, {weights}, {n})) - given"
+            ),
+            _ => format!("2 * and_count({patch}, {weights}, {n}) - given"),
+        }
+    }
+
     /// Returns the C pointer to the bits of a value.
     fn bits_of(&self, value: Value) -> String {
         match value.place {
@@ -120,19 +126,12 @@ impl Emitter<'_> {
     ) -> (String, Function) {
         let depth = window.depth();
         let n = self.words(depth);
-        let patch = self
-            .memory
-            .add(format!("PATCH_{p}"), Arena::Bits, depth, (p, p));
+        let mut place = |name: String| self.memory.add(name, Arena::Bits, depth, (p, p));
+        let patch = place(format!("PATCH_{p}"));
+        let mask_at = (mask != Mask::None).then(|| place(format!("MASK_{p}")));
         let channels = window.input.channels;
         let mut body = Text::default();
         body.line(format_args!("bits_word *patch = {patch};"));
-        let mask_at = match mask {
-            Mask::None => None,
-            _ => Some(
-                self.memory
-                    .add(format!("MASK_{p}"), Arena::Bits, depth, (p, p)),
-            ),
-        };
         body.line(format_args!("clear_bits(patch, {n});"));
         if window.padding > 0 && window.border == 1 {
             body.line(format_args!("set_bits(patch, 0, {depth});"));
