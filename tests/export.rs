@@ -6,7 +6,7 @@ mod common;
 
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::export::{About, c99};
-use bnn_cpu::packed::{PackedNet, Reading, Values, Weights};
+use bnn_cpu::packed::{PackedNet, Reading, Stage, Step, Values, Weights};
 use bnn_cpu::similarity::{Comparison, Distance, Head};
 use common::compiled::{answers, works, written};
 use common::packed::{Mix, RandomNet};
@@ -110,12 +110,52 @@ fn nets(from: u64, to: u64, mix: Mix) {
 
 #[test]
 fn binary_networks_have_the_logits_of_the_runner_to_the_bit() {
-    nets(0, count(40), Mix::Binary);
+    nets(0, count(24), Mix::Binary);
 }
 
 #[test]
 fn networks_with_real_weights_have_those_of_the_loops_to_the_bit() {
-    nets(100, 100 + count(32), Mix::Either);
+    nets(100, 100 + count(20), Mix::Either);
+}
+
+/// The comparison notices a threshold that is turned round and a weight that is turned.
+#[test]
+fn planted_faults_are_noticed() {
+    let compiler: (&str, &[&str]) = ("cc", &["-std=c99", "-O1"]);
+    if !works(compiler) {
+        println!("left out: there is no compiler of C");
+        return;
+    }
+    let mut random = RandomNet::new(1 << 40 | 13, Firing::Deterministic);
+    let spec = random.graph(Mix::Binary);
+    let packed = random.net(&spec, fastest(), 1).pack().unwrap();
+    let images: Vec<Vec<u8>> = (0..40).map(|_| random.image(spec.input.len())).collect();
+    let differing = |change: &dyn Fn(&mut Stage)| {
+        let mut stages = packed.stages().to_vec();
+        stages.iter_mut().for_each(change);
+        let (input, pixels) = (packed.input(), packed.pixels().clone());
+        let changed = PackedNet::new("changed".into(), input, pixels, stages).unwrap();
+        let code = written(&changed, c99::Flavour::Small);
+        let found = answers(&code, compiler, &images);
+        let other = |(image, (logits, _)): &(&Vec<u8>, (Vec<f32>, i32))| {
+            bits(logits) != bits(&expected(&packed, Mix::Binary, image))
+        };
+        images.iter().zip(found).filter(other).count()
+    };
+    assert_eq!(differing(&|_| {}), 0);
+    let turned = differing(&|stage| {
+        if let Weights::Binary { words } = &mut stage.weights {
+            words[0] ^= 1;
+        }
+    });
+    let moved = differing(&|stage| {
+        for step in &mut stage.tail {
+            if let Step::Threshold { thresholds } = step {
+                thresholds.inverted[0] ^= true;
+            }
+        }
+    });
+    assert!(turned > 0 && moved > 0, "{turned} and {moved} of 40");
 }
 
 /// A network of a few-shot run ends in an embedding, and has no classes to choose from.

@@ -102,10 +102,17 @@ fn units_that_draw_are_named_and_what_cannot_be_is_refused() {
         "a letter or a digit",
     );
     place.bad(
-        &words("export stoch --to pascal --out d"),
+        &words("export stoch --to c99 --out d --pixels float"),
         2,
-        "possible values: c99",
+        "--pixels has no effect",
     );
+    #[cfg(feature = "onnx")]
+    place.bad(
+        &words("export stoch --to onnx --out d --flavour small"),
+        2,
+        "--flavour has no effect",
+    );
+    place.bad(&words("export stoch --to pascal --out d"), 2, "c99");
     place.bad(
         &words("export stoch --to c99 --out d --flavour tiny"),
         2,

@@ -40,7 +40,7 @@ use crate::error::Result;
 use crate::named::named;
 use crate::packed::PackedNet;
 
-use super::About;
+use super::{About, identifier};
 use emitter::{Emitter, Function};
 use memory::Memory;
 use passes::Passes;
@@ -119,19 +119,6 @@ pub fn code(net: &PackedNet, options: &Options, about: &About) -> Result<Code> {
         source: file.source(emitter, &functions),
         name: file.name,
     })
-}
-
-/// Returns a text as a name in C.
-fn identifier(text: &str) -> String {
-    let one = |c: char| match c {
-        c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
-        _ => '_',
-    };
-    let name: String = text.chars().map(one).collect();
-    match name.chars().next() {
-        Some(c) if c.is_ascii_alphabetic() => name,
-        _ => format!("net_{name}"),
-    }
 }
 
 /// What both files need.
@@ -349,17 +336,5 @@ impl File<'_> {
         to.close();
         to.line("return best;");
         to.close();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::identifier;
-
-    #[test]
-    fn any_name_becomes_one_of_c() {
-        assert_eq!(identifier("xnor-net"), "xnor_net");
-        assert_eq!(identifier("7 Digits"), "net_7_digits");
-        assert_eq!(identifier(""), "net_");
     }
 }
