@@ -26,32 +26,13 @@ pub(super) fn write(step: &Step, shape: Shape, x: &str, to: &mut Builder) -> Str
             let scaled = to.node("Mul", &[x, &scale], vec![]);
             to.node("Add", &[&scaled, &shift], vec![])
         }
-        Step::Function { function, slope } => match function {
-            Function::Relu => to.node("Relu", &[x], vec![]),
-            Function::HardSigmoid => {
-                let settings = vec![float("alpha", slope * 0.5), float("beta", 0.5)];
-                to.node("HardSigmoid", &[x], settings)
-            }
-            Function::Sigmoid => {
-                let slope = to.each("slope", &[*slope]);
-                let steep = to.node("Mul", &[x, &slope], vec![]);
-                to.node("Sigmoid", &[&steep], vec![])
-            }
-        },
+        Step::Function { function, slope } => activation(*function, *slope, x, to),
         Step::MaxPool { kernel, stride } => max_pool((*kernel, *stride), x, to),
         Step::SumPool {
             height,
             width,
             stride,
-        } => {
-            // A mean would be rounded: the sum is a convolution of each channel with ones.
-            let c = shape.channels;
-            let ones = vec![1.0; c * height * width];
-            let ones = to.floats("ones", &[c, 1, *height, *width], &ones);
-            let mut settings = windows((*height, *width), *stride);
-            settings.push(int("group", c as i64));
-            to.node("Conv", &[x, &ones], settings)
-        }
+        } => sum_pool(shape.channels, ((*height, *width), *stride), x, to),
         Step::AvgPool {
             height,
             width,
@@ -76,6 +57,35 @@ pub(super) fn write(step: &Step, shape: Shape, x: &str, to: &mut Builder) -> Str
             to.bits(&above)
         }
     }
+}
+
+fn activation(function: Function, slope: f32, x: &str, to: &mut Builder) -> String {
+    match function {
+        Function::Relu => to.node("Relu", &[x], vec![]),
+        Function::HardSigmoid => {
+            let settings = vec![float("alpha", slope * 0.5), float("beta", 0.5)];
+            to.node("HardSigmoid", &[x], settings)
+        }
+        Function::Sigmoid => {
+            let slope = to.each("slope", &[slope]);
+            let steep = to.node("Mul", &[x, &slope], vec![]);
+            to.node("Sigmoid", &[&steep], vec![])
+        }
+    }
+}
+
+/// Writes the sum of each window as a convolution of each channel with ones: a mean would be rounded.
+fn sum_pool(
+    channels: usize,
+    ((height, width), stride): ((usize, usize), usize),
+    x: &str,
+    to: &mut Builder,
+) -> String {
+    let ones = vec![1.0; channels * height * width];
+    let ones = to.floats("ones", &[channels, 1, height, width], &ones);
+    let mut settings = windows((height, width), stride);
+    settings.push(int("group", channels as i64));
+    to.node("Conv", &[x, &ones], settings)
 }
 
 fn threshold(thresholds: &Thresholds, x: &str, to: &mut Builder) -> String {
