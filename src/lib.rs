@@ -77,6 +77,7 @@ pub mod data;
 pub mod draw;
 pub mod error;
 pub mod estimators;
+pub mod export;
 pub mod graph;
 #[cfg(feature = "report")]
 pub mod inside;

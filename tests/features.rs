@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Crates of the program, its pictures, pages, servers and files. None may stand below the
 /// library without features.
-const PROGRAM: [&str; 21] = [
+const PROGRAM: [&str; 22] = [
     "base64",
     "clap",
     "clap_complete",
@@ -19,6 +19,7 @@ const PROGRAM: [&str; 21] = [
     "maud",
     "md-5",
     "png",
+    "prost",
     "rawzip",
     "resvg",
     "signal-hook",

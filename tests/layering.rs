@@ -32,6 +32,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("packed", 2),
     ("estimators", 3),
     ("pack", 3),
+    ("export", 3),
     ("data", 4),
     ("layers", 4),
     ("model", 5),

@@ -19,6 +19,7 @@ mod data_args;
 mod estimators;
 mod eval;
 mod exhausted;
+mod export;
 mod flags;
 mod help;
 mod import;
@@ -113,6 +114,8 @@ Examples:
   bnn-cpu inspect seed-net                  the layer table
   bnn-cpu pack runs/xnor-net-both-det-st-1  a run as a packed network
   bnn-cpu infer --packed                    classify on packed bits
+  bnn-cpu export net.packed --to c99 --out firmware
+                                            a network as C
   bnn-cpu serve                             draw a digit in the browser
   bnn-cpu data show -o digits.png           a picture of some training images
 
@@ -190,6 +193,7 @@ enum Command {
     Estimators(estimators::Args),
     Lab(Box<lab::Args>),
     Pack(pack::Args),
+    Export(export::Args),
     Infer(Box<infer::Args>),
     Plot(plot::Args),
     #[command(flatten)]
@@ -216,6 +220,7 @@ impl Command {
             Self::Estimators(args) => estimators::run(args, context),
             Self::Lab(args) => lab::run(*args, context),
             Self::Pack(args) => pack::run(args, context),
+            Self::Export(args) => export::run(args, context),
             Self::Infer(args) => infer::run(*args, context),
             Self::Plot(args) => plot::run(args, context),
             Self::Picture(kind) => kind.draw(context),

@@ -294,7 +294,7 @@ impl Step {
     }
 
     /// Returns ((height, width), stride) of the windows, if the step is a pooling.
-    pub(super) fn window(&self) -> Option<((usize, usize), usize)> {
+    pub(crate) fn window(&self) -> Option<((usize, usize), usize)> {
         match *self {
             Step::PoolBits { kernel, stride, .. }
             | Step::PoolInts { kernel, stride, .. }

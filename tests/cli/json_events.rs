@@ -57,6 +57,8 @@ const COMMANDS: &[&str] = &[
     "estimators --pictures rules",
     "lab run --images 8 --draws 20 --warm-up 2 --reference-draws 20 --estimators st --out lab",
     "pack xnor",
+    "export xnor --to c99 --out firmware",
+    "export xnor --to onnx --out models",
     "infer --model xnor --data data",
     "infer --model xnor --data data --packed",
     "infer --model xnor --data data --verify",

@@ -12,6 +12,7 @@ mod data_sets;
 #[cfg(unix)]
 mod disks;
 mod estimators;
+mod export;
 mod few_shot;
 mod identity;
 mod import;

@@ -1,6 +1,7 @@
 //! What several test files share. Each uses a part of it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod compiled;
 pub mod enumerate;
 pub mod exact;
 pub mod golden;
