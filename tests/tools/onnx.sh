@@ -16,7 +16,7 @@ env=${XDG_CACHE_HOME:-$HOME/.cache}/bnn-cpu-onnx-$version
 if [ ! -e "$env/complete" ]; then
   rm -rf "$env"
   if ! python3 -m venv "$env" || ! timeout 600 "$env/bin/pip" install --quiet \
-    --disable-pip-version-check "onnx==$version" onnxruntime numpy; then
+    --disable-pip-version-check "onnx==$version" "onnxruntime==1.32.0" numpy; then
     echo "onnx.sh: left out: ONNX Runtime cannot be installed" >&2
     exit 3
   fi

@@ -44,7 +44,7 @@ fi
 "$venv/bnn-cpu" --version
 "$venv/python" -c 'import bnn_cpu; print(bnn_cpu.PackedNet.__doc__.splitlines()[0])'
 
-"$venv/pip" -q install "$wheel[test]" mypy ruff nbclient nbformat ipykernel \
+"$venv/pip" -q install "$wheel[test]" "mypy==2.4.1" "ruff==0.17.6" nbclient nbformat ipykernel \
   || unready "cannot install what the tests need"
 # The package's own folder must not stand in for the installed one.
 cp -r python/tests "$work/tests"
