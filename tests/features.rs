@@ -86,7 +86,7 @@ fn without_features_the_library_is_the_engine_alone() {
 /// A name that no feature brings would be looked for in vain.
 #[test]
 fn the_program_has_every_crate_that_the_engine_lacks() {
-    let program = tree(&["--features", "cli,download,serve"]);
+    let program = tree(&["--features", "cli,download,onnx,serve"]);
     for name in PROGRAM {
         // Only systems that are no Unix have ctrlc, and they alone lack signal-hook.
         let elsewhere = name == if cfg!(unix) { "ctrlc" } else { "signal-hook" };

@@ -113,8 +113,11 @@ def _drawn(
     kind: str, runs: list[str], options: dict[str, Any], dataset: _native._Dataset | None
 ) -> Picture:
     with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, f"{kind}.svg")
-        given = [*flags(options), "--out", out, "--quiet", "--json"]
+        # Curves have a light and a dark form in a folder; other kinds may be several pictures.
+        place = {"out": os.path.join(folder, "curves.svg")}
+        if kind != "curves":
+            place = {"out": folder, "format": "svg"}
+        given = [*flags({**place, **options}), "--quiet", "--json"]
         _native.command(["plot", kind, *runs, *given], None, dataset)
         files = sorted(Path(folder).rglob("*.svg"))
         return Picture({file.name: file.read_text(encoding="utf-8") for file in files})
