@@ -1,7 +1,8 @@
 //! A packed network as source text in other languages (floor 3).
 //!
 //! [`c99`] writes a network as one C file and its header, for processors without an operating
-//! system as well as for programs in C; `onnx`, behind the feature of that name, as an ONNX file. Nothing here reads or writes files.
+//! system as well as for programs in C; `onnx`, behind the feature of that name, as an ONNX file.
+//! Nothing here reads or writes files.
 
 pub mod c99;
 #[cfg(feature = "onnx")]
