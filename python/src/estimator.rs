@@ -238,6 +238,23 @@ fn numbers(name: &str, returned: &Bound<'_, PyAny>, len: usize) -> PyResult<Vec<
     })
 }
 
+/// A single unit as a row of one.
+fn row_of(unit: &Unit) -> Units<'_> {
+    let one = std::slice::from_ref;
+    Units {
+        slope: unit.slope,
+        temperature: unit.temperature,
+        x: one(&unit.x),
+        p: one(&unit.p),
+        u: one(&unit.u),
+        v: one(&unit.v),
+        h: one(&unit.h),
+        dh: one(&unit.dh),
+        learning_signal: unit.learning_signal,
+        saved_grads: [&unit.saved_grads[..1], &unit.saved_grads[1..]],
+    }
+}
+
 impl Estimator for Own {
     fn info(&self) -> Info {
         self.info
@@ -260,18 +277,7 @@ impl Estimator for Own {
 
     fn grad(&self, unit: Unit) -> f32 {
         let mut out = [0.0];
-        let row = Units {
-            slope: unit.slope,
-            temperature: unit.temperature,
-            x: &[unit.x],
-            p: &[unit.p],
-            u: &[unit.u],
-            v: &[unit.v],
-            h: &[unit.h],
-            dh: &[unit.dh],
-            learning_signal: unit.learning_signal,
-            saved_grads: [&unit.saved_grads[..1], &unit.saved_grads[1..]],
-        };
+        let row = row_of(&unit);
         self.add(row, &mut out);
         out[0]
     }
@@ -349,18 +355,7 @@ impl ScoreFunction for Own {
     fn control_part(&self, unit: Unit, signals: [f32; 2]) -> f32 {
         self.call(0.0, |object| {
             let py = object.py();
-            let row = Units {
-                slope: unit.slope,
-                temperature: unit.temperature,
-                x: &[unit.x],
-                p: &[unit.p],
-                u: &[unit.u],
-                v: &[unit.v],
-                h: &[unit.h],
-                dh: &[unit.dh],
-                learning_signal: unit.learning_signal,
-                saved_grads: [&unit.saved_grads[..1], &unit.saved_grads[1..]],
-            };
+            let row = row_of(&unit);
             let returned = object
                 .call_method1("_control_part", (units(py, row)?, (signals[0], signals[1])))?;
             Ok(numbers("control_part", &returned, 1)?[0])
