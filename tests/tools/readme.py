@@ -27,7 +27,7 @@ SHORT = {
     "train": ["--epochs", "1"],
     "few-shot": ["--epochs", "1", "--episodes", "10", "--eval-episodes", "20"],
     "sweep": ["--epochs", "1", "--seeds", "1", "--model", "mlp"],
-    "table": ["--epochs", "1", "--seeds", "1", "--rows", "none", "--dataset", "digits"],
+    "table": ["--epochs", "1", "--seeds", "1", "--rows", "stoch-both-st-logistic", "--dataset", "digits"],
     "lab": ["--images", "8", "--draws", "20", "--warm-up", "4", "--reference-draws", "20"],
 }
 # Suites of networks that no flag makes short: of them, too, only the flags are checked.
