@@ -150,3 +150,34 @@ def test_branches_that_torch_fx_traces() -> None:
     module = Branches().eval()
     net = bnn_cpu.from_torch(module, input=(1, 12, 12))
     assert [layer["kind"].split(" ")[0] for layer in net.layers()].count("add") == 1
+
+
+class Classified:
+    """A data set whose items a packed network labels in the loader's workers."""
+
+    def __init__(self, packed: bnn_cpu.PackedNet, images: Any) -> None:
+        self.packed = packed
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[int, int]:
+        # Nine at a time are computed on several threads, one is not.
+        nine = self.images[np.arange(i, i + 9) % len(self.images)]
+        return int(self.packed.classify(self.images[i])), int(self.packed.classify(nine)[0])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_a_data_loader_classify(
+    method: str, run: bnn_cpu.Run, digits: bnn_cpu.Dataset
+) -> None:
+    packed, images = run.pack(), digits.test.images[:40]
+    expected = packed.classify(images)
+    loader = torch.utils.data.DataLoader(
+        Classified(packed, images), batch_size=8, num_workers=2, multiprocessing_context=method
+    )
+    ones, nines = (torch.cat(each).numpy() for each in zip(*loader, strict=True))
+    np.testing.assert_array_equal(ones, expected)
+    np.testing.assert_array_equal(nines, expected)
