@@ -22,6 +22,7 @@ mod training;
     reason = "arrays that view a network's memory without a copy"
 )]
 mod views;
+mod web;
 
 use pyo3::prelude::*;
 
@@ -53,6 +54,7 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::errors::catch_panics();
         super::errors::tell_notices();
+        super::web::install();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

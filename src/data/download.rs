@@ -2,13 +2,14 @@
 //! sets.
 //!
 //! A file is written to the disk only if its decompressed content has the known SHA-256. Mirrors
-//! therefore need not be trusted, and plain `http` is allowed. Without the cargo feature `download`
-//! the same functions exist and return an error that says that the build cannot download.
+//! therefore need not be trusted, and plain `http` is allowed. Where nothing opens addresses
+//! ([`super::web`]) the functions return an error that says so.
 
 use std::path::{Path, PathBuf};
 
 use super::event::Event;
 use super::mnist::{self, FILES, KnownFile};
+use super::web;
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
@@ -47,7 +48,7 @@ pub fn download(
 /// [`Error::Spec`] if `named` is not an `http` or `https` address.
 pub(super) fn mirrors<'a>(named: Option<&'a str>, public: &[&'a str]) -> Result<Vec<&'a str>> {
     match named {
-        Some(mirror) if is_web_address(mirror) => Ok(vec![mirror]),
+        Some(mirror) if web::is_address(mirror) => Ok(vec![mirror]),
         Some(mirror) => Err(Error::spec(format!(
             "the mirror \"{mirror}\" is not an http:// or https:// address; for files on this machine name their folder"
         ))
@@ -56,7 +57,7 @@ pub(super) fn mirrors<'a>(named: Option<&'a str>, public: &[&'a str]) -> Result<
     }
 }
 
-/// Returns the error of a build without the cargo feature `download`.
+/// Returns the error of a program in which nothing opens addresses.
 pub(super) fn no_downloader() -> Error {
     Error::Network(
         "this build has no downloader (it was made without the feature `download`); \
@@ -65,20 +66,13 @@ pub(super) fn no_downloader() -> Error {
     )
 }
 
-fn is_web_address(text: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| {
-        text.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-    })
-}
-
 fn fetch_all(
     folder: &Path,
     mirrors: &[&str],
     files: &[KnownFile],
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
-    if !cfg!(feature = "download") {
+    if !web::is_there() {
         return Err(no_downloader());
     }
     // The mirror that gave the last file is asked first for the next one.
@@ -161,178 +155,17 @@ fn fetch_from_any(
 }
 
 /// Returns the response body at `url`, or the reason why there is none.
-#[cfg(feature = "download")]
 fn fetch(
     url: &str,
     file: &str,
     events: &mut dyn FnMut(Event<'_>),
 ) -> std::result::Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    match stream(url, file, SIZE_LIMIT, &mut bytes, events) {
+    match web::stream(url, file, SIZE_LIMIT, &mut bytes, events) {
         Ok(()) => Ok(bytes),
-        Err(Broken::Network(why)) => Err(why),
-        Err(Broken::Disk(error)) => Err(error.to_string()),
+        Err(web::Broken::Network(why)) => Err(why),
+        Err(web::Broken::Disk(error)) => Err(error.to_string()),
     }
-}
-
-/// The reason why a response body was not received.
-#[cfg(feature = "download")]
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// The server did not send it; the text says why.
-    Network(String),
-    /// It could not be written to the disk.
-    Disk(std::io::Error),
-}
-
-#[cfg(feature = "download")]
-impl From<String> for Broken {
-    fn from(why: String) -> Self {
-        Self::Network(why)
-    }
-}
-
-/// Writes the response body at `url` to `sink`, and fails if it has more than `most` bytes.
-#[cfg(feature = "download")]
-pub(super) fn stream(
-    url: &str,
-    file: &str,
-    most: u64,
-    sink: &mut impl std::io::Write,
-    events: &mut dyn FnMut(Event<'_>),
-) -> std::result::Result<(), Broken> {
-    use std::io::Read;
-
-    let response = follow(url, most)?;
-    let total = response.body().content_length();
-    let too_long = || Broken::Network(format!("the file is larger than {most} bytes"));
-    if total.is_some_and(|total| total > most) {
-        return Err(too_long());
-    }
-    let mut body = response.into_body().into_reader();
-    let mut received = 0;
-    let mut block = vec![0; 1 << 16];
-    loop {
-        let n = body.read(&mut block).map_err(|e| plain(e.into()))?;
-        if n == 0 {
-            break;
-        }
-        received += n as u64;
-        if received > most {
-            return Err(too_long());
-        }
-        sink.write_all(&block[..n]).map_err(Broken::Disk)?;
-        events(Event::Received {
-            file,
-            bytes: received,
-            total,
-        });
-    }
-    match total {
-        Some(total) if total != received => Err(Broken::Network(format!(
-            "the connection ended after {received} of {total} bytes"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The largest number of redirects that are followed.
-#[cfg(feature = "download")]
-const MAX_REDIRECTS: usize = 5;
-
-/// Returns the response at `url`, or at the address that `url` redirects to.
-#[cfg(feature = "download")]
-fn follow(url: &str, most: u64) -> std::result::Result<ureq::http::Response<ureq::Body>, String> {
-    let mut url = url.to_string();
-    for _ in 0..=MAX_REDIRECTS {
-        let response = agent(&url, most).get(&url).call().map_err(plain)?;
-        let status = response.status();
-        if !status.is_redirection() {
-            return Ok(response);
-        }
-        let location = response.headers().get("location");
-        let location = location.and_then(|to| to.to_str().ok()).ok_or_else(|| {
-            format!("the server answered with status {status} and no address to go on to")
-        })?;
-        url = redirected(&url, location)?;
-    }
-    Err(format!(
-        "the server sent on to another address more than {MAX_REDIRECTS} times"
-    ))
-}
-
-/// Returns the address that the header `location`, sent by the server at `url`, stands for.
-#[cfg(feature = "download")]
-fn redirected(url: &str, location: &str) -> std::result::Result<String, String> {
-    if is_web_address(location) {
-        return Ok(location.to_string());
-    }
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let (server, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let starts = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    let before = location.split(['/', '?', '#']).next().unwrap_or_default();
-    if let Some((other, _)) = before.split_once(':')
-        && other.chars().all(starts)
-    {
-        return Err(format!(
-            "the server sends on to \"{other}:\", which is no http:// or https:// address"
-        ));
-    }
-    if let Some(server) = location.strip_prefix("//") {
-        return Ok(format!("{scheme}://{server}"));
-    }
-    if location.starts_with('/') {
-        return Ok(format!("{scheme}://{server}{location}"));
-    }
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
-    let between = if folder.is_empty() { "/" } else { folder };
-    Ok(format!("{scheme}://{server}{between}{location}"))
-}
-
-/// Returns a network error in plain words, without the error number of the operating system.
-#[cfg(feature = "download")]
-fn plain(error: ureq::Error) -> String {
-    let text = match error {
-        ureq::Error::StatusCode(status) => format!("the server answered with status {status}"),
-        ureq::Error::HostNotFound => "no such host, or no network".to_string(),
-        ureq::Error::Io(source) => source.to_string(),
-        other => other.to_string(),
-    };
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_string(),
-        None => text,
-    }
-}
-
-#[cfg(not(feature = "download"))]
-fn fetch(_: &str, _: &str, _: &mut dyn FnMut(Event<'_>)) -> std::result::Result<Vec<u8>, String> {
-    Err("this build has no downloader".into())
-}
-
-/// Makes an HTTP agent with time limits: seconds for a connection, half a minute without data, and
-/// ten minutes in all, or longer for a file of which `most` bytes are expected at 100 kB a second.
-#[cfg(feature = "download")]
-fn agent(url: &str, most: u64) -> ureq::Agent {
-    use std::time::Duration;
-
-    let slow = Duration::from_secs((most / 100_000).max(600));
-    let mut config = ureq::Agent::config_builder()
-        .timeout_resolve(Some(Duration::from_secs(5)))
-        .timeout_connect(Some(Duration::from_secs(5)))
-        .timeout_recv_response(Some(Duration::from_secs(30)))
-        .timeout_per_read(Some(Duration::from_secs(30)))
-        .timeout_global(Some(slow))
-        // `follow` follows redirects itself and checks each address.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("bnn-cpu/", env!("CARGO_PKG_VERSION")));
-    // A mirror on this machine is never reached through a proxy on another one.
-    let on_this_machine = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    if on_this_machine.iter().any(|start| url.starts_with(start)) {
-        config = config.proxy(None);
-    }
-    config.build().into()
 }
 
 #[cfg(all(test, feature = "download"))]

@@ -1,6 +1,7 @@
 //! Tests of downloads from local servers: correct, faulty, absent and malicious ones.
 
 use super::*;
+use crate::data::https;
 use crate::data::idx::gzip;
 use crate::data::testing::{Reply, serve};
 use sha2::{Digest, Sha256};
@@ -227,10 +228,16 @@ fn an_address_that_a_server_sends_on_to_is_understood_as_a_browser_does() {
         ("c.gz", "http://host:8/a/c.gz"),
         ("../c:d", "http://host:8/a/../c:d"),
     ] {
-        assert_eq!(redirected(from, location).unwrap(), to);
+        assert_eq!(https::redirected(from, location).unwrap(), to);
     }
-    assert_eq!(redirected("http://host", "c").unwrap(), "http://host/c");
-    assert_eq!(redirected("http://host?q", "c").unwrap(), "http://host/c");
+    assert_eq!(
+        https::redirected("http://host", "c").unwrap(),
+        "http://host/c"
+    );
+    assert_eq!(
+        https::redirected("http://host?q", "c").unwrap(),
+        "http://host/c"
+    );
     for location in [
         "file:///etc/passwd",
         "FTP://h/x",
@@ -238,7 +245,7 @@ fn an_address_that_a_server_sends_on_to_is_understood_as_a_browser_does() {
         "http:",
         "data:,x",
     ] {
-        let why = redirected(from, location).unwrap_err();
+        let why = https::redirected(from, location).unwrap_err();
         assert!(why.contains("is no http:// or https:// address"), "{why}");
     }
 }
@@ -291,7 +298,7 @@ fn redirects_without_end_and_to_nowhere_are_one_line_each() {
     }
     let most = asked.load(Ordering::Relaxed);
     // Each of the downloads asks for one file.
-    assert_eq!(most, 2 * (MAX_REDIRECTS + 1));
+    assert_eq!(most, 2 * (https::MAX_REDIRECTS + 1));
 }
 
 /// An answer that is cut off anywhere leaves no file and gives an error that says so.

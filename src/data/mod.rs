@@ -35,6 +35,8 @@ mod fault;
 mod formats;
 #[cfg(feature = "idx")]
 mod gzip;
+#[cfg(feature = "download")]
+mod https;
 #[cfg(feature = "idx")]
 pub mod idx;
 #[cfg(feature = "idx")]
@@ -67,6 +69,8 @@ mod sets;
 mod source;
 #[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
+#[cfg(feature = "idx")]
+pub mod web;
 
 // Pictures given by the user, and pictures of samples.
 #[cfg(feature = "pictures")]

@@ -203,7 +203,7 @@ pub fn fetch(
     fetch_files(set.files, folder, &mirrors, events)
 }
 
-#[cfg(not(feature = "download"))]
+#[cfg(not(feature = "fetch"))]
 fn fetch_files(
     _: &[PublicFile],
     _: &Path,
@@ -213,13 +213,16 @@ fn fetch_files(
     Err(super::download::no_downloader())
 }
 
-#[cfg(feature = "download")]
+#[cfg(feature = "fetch")]
 fn fetch_files(
     files: &[PublicFile],
     folder: &Path,
     mirrors: &[&str],
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Vec<(PathBuf, Check)>> {
+    if !super::web::is_there() {
+        return Err(super::download::no_downloader());
+    }
     let is_new = crate::files::look(folder)?.is_none();
     crate::files::create_folder(folder)?;
     let all = files.iter().map(|known| {
@@ -235,7 +238,7 @@ fn fetch_files(
     done
 }
 
-#[cfg(feature = "download")]
+#[cfg(feature = "fetch")]
 mod fetching {
     use std::io::{self, BufWriter, Read, Write};
 
@@ -243,7 +246,7 @@ mod fetching {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::data::{download, place, recorded};
+    use crate::data::{place, recorded, web};
     use crate::error::Error;
     use crate::files::write_atomic;
 
@@ -356,15 +359,15 @@ mod fetching {
         let mut given = None;
         let written = write_atomic(path, |file: &mut BufWriter<_>| {
             let mut hashing = Hashing::new(file);
-            let fetched = download::stream(url, known.name, known.most, &mut hashing, events);
+            let fetched = web::stream(url, known.name, known.most, &mut hashing, events);
             let judged = fetched.and_then(|()| {
                 let digests = hashing.digests();
                 Ok((judge(known, noted, &digests)?, digests))
             });
             match judged {
                 Ok(judged) => given = Some(Ok(judged)),
-                Err(download::Broken::Disk(error)) => return Err(error),
-                Err(download::Broken::Network(what)) => {
+                Err(web::Broken::Disk(error)) => return Err(error),
+                Err(web::Broken::Network(what)) => {
                     given = Some(Err(what));
                     return Err(io::Error::other("not fetched"));
                 }
@@ -379,20 +382,18 @@ mod fetching {
         known: &PublicFile,
         noted: Option<&str>,
         digests: &Digests,
-    ) -> std::result::Result<Check, download::Broken> {
+    ) -> std::result::Result<Check, web::Broken> {
         match (known.md5, noted) {
-            (Some(md5), _) if md5 != digests.md5 => Err(download::Broken::Network(format!(
+            (Some(md5), _) if md5 != digests.md5 => Err(web::Broken::Network(format!(
                 "what it sent is not the published {}: its MD5 differs",
                 known.name
             ))),
             (Some(_), _) => Ok(Check::Published),
-            (None, Some(noted)) if noted != digests.sha256 => {
-                Err(download::Broken::Network(format!(
-                    "what it sent is not what {} was when it was first fetched: its SHA-256 differs; remove its line in {} if that is right",
-                    known.name,
-                    recorded::FILE
-                )))
-            }
+            (None, Some(noted)) if noted != digests.sha256 => Err(web::Broken::Network(format!(
+                "what it sent is not what {} was when it was first fetched: its SHA-256 differs; remove its line in {} if that is right",
+                known.name,
+                recorded::FILE
+            ))),
             (None, Some(_)) => Ok(Check::Recorded),
             (None, None) => Ok(Check::FirstUse),
         }
