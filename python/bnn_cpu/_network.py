@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import _arrays, _html, _native
 from ._flags import flags
 from ._native import Optimizer
+from ._order import LAYER, ordered
 from ._packed import PackedNet
 
 
@@ -209,7 +210,7 @@ class Network:
         """The layer table that ``bnn-cpu inspect`` prints: name, kind, output, parameters,
         multiply-adds, bytes."""
         rows: list[dict[str, Any]] = self._native.layer_table()
-        return rows
+        return [ordered(row, LAYER) for row in rows]
 
     @property
     def input(self) -> tuple[int, int, int]:

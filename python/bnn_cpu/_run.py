@@ -17,6 +17,7 @@ from . import _html, _native
 from ._data import Dataset
 from ._flags import flags
 from ._network import Network
+from ._order import EPOCH, ordered
 from ._packed import PackedNet
 from ._plot import Plot
 
@@ -26,8 +27,8 @@ class History(Mapping[str, npt.NDArray[np.float64]]):
     number an epoch, NaN where there is none. ``pandas.DataFrame(history)`` is a table."""
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
-        self.records = records
-        names = dict.fromkeys(name for record in records for name in record)
+        self.records = [ordered(record, EPOCH) for record in records]
+        names = dict.fromkeys(name for record in self.records for name in record)
         plain = [
             name
             for name in names

@@ -231,3 +231,23 @@ def test_a_progress_line_an_epoch_where_there_is_no_tqdm(
     bnn_cpu.train("mlp", data=digits, epochs=2, out=False, progress=True)
     err = capsys.readouterr().err
     assert "epoch 1/2" in err and "epoch 2/2" in err and "test of epoch" in err
+
+
+def test_columns_stand_in_the_order_of_reading(run: bnn_cpu.Run) -> None:
+    assert list(run.history)[:5] == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "val_loss",
+        "val_accuracy",
+    ]
+    assert list(run.network.layers()[0]) == [
+        "name",
+        "kind",
+        "output",
+        "params_f32",
+        "params_bit",
+        "madds_f32",
+        "madds_bit",
+        "bytes",
+    ]
