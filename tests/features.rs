@@ -21,11 +21,11 @@ const PROGRAM: [&str; 22] = [
     "png",
     "prost",
     "rawzip",
-    "resvg",
     "signal-hook",
     "skrifa",
     "statrs",
     "tar",
+    "tiny-skia",
     "ureq",
     "zune-jpeg",
 ];

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use skrifa::instance::{LocationRef, Size};
-use skrifa::{FontRef, MetadataProvider};
+use skrifa::outline::{DrawSettings, OutlinePen};
+use skrifa::{FontRef, GlyphId, MetadataProvider};
 
 /// How strong letters are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +54,76 @@ impl Weight {
         self.letters().get(&c).copied()
     }
 
+    /// Tells the outline of a letter at a size of 1, step by step; of one that the font lacks,
+    /// nothing.
+    pub fn outline(self, c: char, told: &mut dyn FnMut(Step)) {
+        let (Some((_, number)), Ok(font)) = (self.letter(c), FontRef::new(self.font())) else {
+            return;
+        };
+        let glyph = font.outline_glyphs().get(GlyphId::from(number));
+        let unscaled = (Size::unscaled(), LocationRef::default());
+        let em = f32::from(font.metrics(unscaled.0, unscaled.1).units_per_em);
+        if let Some(glyph) = glyph {
+            // An outline that cannot be read ends where it does.
+            let _ = glyph.draw(
+                DrawSettings::unhinted(unscaled.0, unscaled.1),
+                &mut Teller { em, told },
+            );
+        }
+    }
+
     /// Every letter, with what [`Self::letter`] says of it.
     pub fn all(self) -> impl Iterator<Item = (char, (f64, u16))> {
         self.letters().iter().map(|(c, letter)| (*c, *letter))
+    }
+}
+
+/// A step of an outline: across and up from where the letter stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// Begins a line there.
+    Move([f32; 2]),
+    /// Goes there straight.
+    Line([f32; 2]),
+    /// Goes in a parabola by the first point to the second.
+    Curve([f32; 2], [f32; 2]),
+    /// Goes back to where the line began.
+    Close,
+}
+
+/// Makes steps of what the font's reader draws.
+struct Teller<'a> {
+    em: f32,
+    told: &'a mut dyn FnMut(Step),
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, step: impl Fn(&dyn Fn(f32, f32) -> [f32; 2]) -> Step) {
+        let em = self.em;
+        (self.told)(step(&|x, y| [x / em, y / em]));
+    }
+}
+
+impl OutlinePen for Teller<'_> {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.tell(|at| Step::Move(at(x, y)));
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.tell(|at| Step::Line(at(x, y)));
+    }
+
+    fn quad_to(&mut self, cx0: f32, cy0: f32, x: f32, y: f32) {
+        self.tell(|at| Step::Curve(at(cx0, cy0), at(x, y)));
+    }
+
+    /// These fonts, of TrueType's outlines, have none.
+    fn curve_to(&mut self, _: f32, _: f32, _: f32, _: f32, x: f32, y: f32) {
+        self.line_to(x, y);
+    }
+
+    fn close(&mut self) {
+        (self.told)(Step::Close);
     }
 }
 
@@ -69,7 +137,7 @@ fn read(font: &[u8]) -> Letters {
         font.metrics(Size::unscaled(), LocationRef::default())
             .units_per_em,
     );
-    let letter = |(code, glyph): (u32, skrifa::GlyphId)| {
+    let letter = |(code, glyph): (u32, GlyphId)| {
         let width = f64::from(metrics.advance_width(glyph)?) / em;
         let number = u16::try_from(glyph.to_u32()).ok()?;
         Some((char::from_u32(code)?, (width, number)))

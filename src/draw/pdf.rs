@@ -1,8 +1,7 @@
 //! Pictures as PDF: a page as large as the picture, its letters as text that can be searched, its
 //! tiles as pictures in hard pixels.
 //!
-//! The crates that turn SVG into PDF need an older line of the rasteriser's, whose parts would
-//! all be there twice, or a newer compiler. A picture here is a list of rectangles, lines, discs
+//! The crates that turn SVG into PDF bring a reader of SVG and one of fonts. A picture here is a list of rectangles, lines, discs
 //! and texts, and PDF has an operator for each.
 
 use std::collections::BTreeMap;
@@ -21,7 +20,7 @@ use crate::error::{Error, Result};
 /// Points of a page for each pixel of a picture: 72 and 96 an inch.
 const POINTS: f64 = 0.75;
 /// A circle is four curves, whose handles are so far away, in radii.
-const HANDLE: f64 = 0.552_284_75;
+pub(super) const HANDLE: f64 = 0.552_284_75;
 /// The names of the fonts in a page.
 const FONTS: [(Weight, &str); 2] = [(Weight::Regular, "R"), (Weight::Bold, "B")];
 

@@ -1,18 +1,19 @@
-//! Pictures as PNG: the SVG, rasterised with the letters of [`super::letters`] at twice its size.
+//! Pictures as PNG: each mark rasterised as the SVG has it, at twice its size, with the letters of
+//! [`super::letters`].
 //!
-//! The rasteriser is built without its decoders of pictures: with them the JPEG decoder would be
-//! built with instruction sets, and give other pixels on other machines. So tiles, over which
-//! nothing else is drawn, are laid into the pixels here.
+//! Tiles, over which nothing else is drawn, are laid into the pixels, so that theirs stay hard.
 
-use std::sync::Arc;
+use tiny_skia::{
+    Color, FillRule, LineJoin, Paint as Colour, Path, PathBuilder, Pixmap, Rect, Stroke as Pen,
+    StrokeDash, Transform,
+};
 
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree, fontdb};
-
-use super::canvas::{Canvas, Shape};
+use super::canvas::{Anchor, Canvas, Letters, Mark, Point, Shape, Stroke};
 use super::colour::Rgb;
-use super::letters::Weight;
-use super::paint::Theme;
+use super::letters::{Step, width};
+use super::paint::{Paint, Theme};
+use super::pdf::HANDLE;
+use super::svg::short;
 use super::tile::Tile;
 use crate::error::{Error, Result};
 
@@ -55,15 +56,96 @@ impl Pixels {
     }
 }
 
-/// The fonts that a raster is made with; those of the system are not looked at, so that a
-/// picture has the same bytes on every machine.
-fn fonts() -> Arc<fontdb::Database> {
-    let mut fonts = fontdb::Database::new();
-    for weight in [Weight::Regular, Weight::Bold] {
-        fonts.load_font_data(weight.font().to_vec());
+/// A coordinate as SVG files state it, to a hundredth of a pixel.
+fn coordinate(v: f64) -> f32 {
+    short(v) as f32
+}
+
+/// What a mark covers; `None` where that is nothing.
+fn outline(mark: &Mark) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    match &mark.shape {
+        Shape::Rect((x, y), width, height) => {
+            let [x, y, width, height] = [*x, *y, *width, *height].map(coordinate);
+            return Some(PathBuilder::from_rect(Rect::from_xywh(
+                x, y, width, height,
+            )?));
+        }
+        Shape::Path(points) => {
+            for (i, &(x, y)) in points.iter().enumerate() {
+                match i {
+                    0 => path.move_to(coordinate(x), coordinate(y)),
+                    _ => path.line_to(coordinate(x), coordinate(y)),
+                }
+            }
+            if mark.fill.is_some() {
+                path.close();
+            }
+        }
+        Shape::Disc((x, y), radius) => disc(&mut path, [*x, *y, *radius].map(coordinate)),
+        Shape::Text(at, letters) => text(&mut path, *at, letters),
+        Shape::Tile(..) => return None,
     }
-    fonts.set_sans_serif_family("Noto Sans");
-    Arc::new(fonts)
+    path.finish()
+}
+
+/// A circle as four curves.
+fn disc(path: &mut PathBuilder, [x, y, r]: [f32; 3]) {
+    let h = HANDLE as f32 * r;
+    path.move_to(x + r, y);
+    path.cubic_to(x + r, y + h, x + h, y + r, x, y + r);
+    path.cubic_to(x - h, y + r, x - r, y + h, x - r, y);
+    path.cubic_to(x - r, y - h, x - h, y - r, x, y - r);
+    path.cubic_to(x + h, y - r, x + r, y - h, x + r, y);
+    path.close();
+}
+
+/// The letters of a text, one after the other on their line.
+fn text(path: &mut PathBuilder, (x, y): Point, letters: &Letters) {
+    let (x, y) = (short(x), short(y));
+    let wide = width(&letters.text, letters.size, letters.weight);
+    let mut left = match letters.anchor {
+        Anchor::Start => x,
+        Anchor::Middle => x - wide / 2.0,
+        Anchor::End => x - wide,
+    };
+    for c in letters.text.chars() {
+        letters.weight.outline(c, &mut |step| {
+            let at = |[across, up]: [f32; 2]| {
+                let place = |v: f32| f64::from(v) * letters.size;
+                ((left + place(across)) as f32, (y - place(up)) as f32)
+            };
+            match step {
+                Step::Move(to) => path.move_to(at(to).0, at(to).1),
+                Step::Line(to) => path.line_to(at(to).0, at(to).1),
+                Step::Curve(by, to) => path.quad_to(at(by).0, at(by).1, at(to).0, at(to).1),
+                Step::Close => path.close(),
+            }
+        });
+        left += width(c.encode_utf8(&mut [0; 4]), letters.size, letters.weight);
+    }
+}
+
+fn colour(paint: Paint, theme: Theme, strength: f64) -> Colour<'static> {
+    let [red, green, blue] = paint.rgb(theme);
+    let mut colour = Colour::default();
+    colour.set_color_rgba8(red, green, blue, (strength * 255.0).round() as u8);
+    colour
+}
+
+fn pen(stroke: Stroke, shape: &Shape) -> Pen {
+    let dashes = stroke.dash.split_whitespace();
+    let dashes: Vec<f32> = dashes.filter_map(|dash| dash.parse().ok()).collect();
+    Pen {
+        width: stroke.width as f32,
+        // Curves of many points have round corners.
+        line_join: match shape {
+            Shape::Path(_) => LineJoin::Round,
+            _ => LineJoin::Miter,
+        },
+        dash: StrokeDash::new(dashes, 0.0),
+        ..Pen::default()
+    }
 }
 
 impl Canvas {
@@ -72,24 +154,27 @@ impl Canvas {
     /// # Errors
     /// None for a canvas made by [`Self::new`].
     pub fn raster(&self, theme: Theme, enlarged: usize) -> Result<Pixels> {
-        let bad = |what: String| Error::spec(format!("the picture cannot be made a PNG: {what}"));
-        let options = Options {
-            fontdb: fonts(),
-            font_family: "Noto Sans".into(),
-            ..Options::default()
-        };
-        let theme = match theme {
-            Theme::Dark => Theme::Dark,
-            _ => Theme::Light,
-        };
-        let svg = self.file(theme, false);
-        let tree = Tree::from_str(&svg, &options).map_err(|e| bad(e.to_string()))?;
         let (width, height) = (self.size().0 * enlarged, self.size().1 * enlarged);
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
-        let mut pixmap = Pixmap::new(side(width), side(height))
-            .ok_or_else(|| bad(format!("{width}x{height} pixels are too many")))?;
+        let mut pixmap = Pixmap::new(side(width), side(height)).ok_or_else(|| {
+            Error::spec(format!(
+                "the picture cannot be made a PNG: {width}x{height} pixels are too many"
+            ))
+        })?;
+        let [red, green, blue] = Paint::Paper.rgb(theme);
+        pixmap.fill(Color::from_rgba8(red, green, blue, 255));
         let scale = Transform::from_scale(enlarged as f32, enlarged as f32);
-        resvg::render(&tree, scale, &mut pixmap.as_mut());
+        for mark in &self.marks {
+            let Some(path) = outline(mark) else { continue };
+            if let Some(fill) = mark.fill {
+                let colour = colour(fill, theme, mark.strength);
+                pixmap.fill_path(&path, &colour, FillRule::Winding, scale, None);
+            }
+            if let Some(stroke) = mark.stroke {
+                let (colour, pen) = (colour(stroke.paint, theme, 1.0), pen(stroke, &mark.shape));
+                pixmap.stroke_path(&path, &colour, &pen, scale, None);
+            }
+        }
         // The paper covers everything, so no pixel is transparent.
         let rgb = pixmap
             .data()

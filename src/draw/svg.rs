@@ -10,7 +10,7 @@ use super::paint::{Paint, Theme, dark_rules};
 use super::tile::Tile;
 
 /// To a hundredth of a pixel, which nobody sees.
-fn short(v: f64) -> f64 {
+pub(super) fn short(v: f64) -> f64 {
     let rounded = (v * 100.0).round() / 100.0;
     // No minus before a zero.
     rounded + 0.0
@@ -31,18 +31,13 @@ pub(super) fn tile_uri(tile: &Tile) -> String {
 impl Canvas {
     /// The picture as an SVG file.
     pub fn svg(&self, theme: Theme) -> String {
-        self.file(theme, true)
-    }
-
-    /// The picture as an SVG file, with its tiles or without them.
-    pub(super) fn file(&self, theme: Theme, tiles: bool) -> String {
         let (width, height) = self.size();
         let svg = html! {
             svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}"))
                 width=(width) height=(height) font-family=(FAMILY) font-size=(SIZE) {
                 @if theme == Theme::Reader { style { (PreEscaped(dark_rules())) } }
                 rect width=(width) height=(height) fill=(Paint::Paper.css(theme)) {}
-                (self.body(theme, tiles))
+                (self.body(theme))
             }
         };
         svg.into_string() + "\n"
@@ -54,13 +49,12 @@ impl Canvas {
         html! {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(about)
                 width=(width) height=(height)
-                style=(format!("max-width:{}px", width + width / 4)) font-size=(SIZE) { (self.body(Theme::Page, true)) }
+                style=(format!("max-width:{}px", width + width / 4)) font-size=(SIZE) { (self.body(Theme::Page)) }
         }
     }
 
-    fn body(&self, theme: Theme, tiles: bool) -> Markup {
-        let shown = |mark: &&Mark| tiles || !matches!(mark.shape, Shape::Tile(..));
-        html! { @for mark in self.marks.iter().filter(shown) { (mark.svg(theme)) } }
+    fn body(&self, theme: Theme) -> Markup {
+        html! { @for mark in &self.marks { (mark.svg(theme)) } }
     }
 }
 
@@ -122,8 +116,6 @@ impl Mark {
 
 #[cfg(test)]
 mod tests {
-    use resvg::usvg::roxmltree;
-
     use super::*;
 
     fn picture() -> Canvas {
