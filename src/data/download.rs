@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::event::Event;
 use super::mnist::{self, FILES, KnownFile};
-use super::web;
+use super::{stream, web};
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
@@ -72,7 +72,7 @@ fn fetch_all(
     files: &[KnownFile],
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
-    if !web::is_there() {
+    if !stream::is_there() {
         return Err(no_downloader());
     }
     // The mirror that gave the last file is asked first for the next one.
@@ -161,10 +161,10 @@ fn fetch(
     events: &mut dyn FnMut(Event<'_>),
 ) -> std::result::Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    match web::stream(url, file, SIZE_LIMIT, &mut bytes, events) {
+    match stream::stream(url, file, SIZE_LIMIT, &mut bytes, events) {
         Ok(()) => Ok(bytes),
-        Err(web::Broken::Network(why)) => Err(why),
-        Err(web::Broken::Disk(error)) => Err(error.to_string()),
+        Err(stream::Broken::Network(why)) => Err(why),
+        Err(stream::Broken::Disk(error)) => Err(error.to_string()),
     }
 }
 

@@ -67,6 +67,8 @@ pub mod recorded;
 mod sets;
 #[cfg(feature = "idx")]
 mod source;
+#[cfg(feature = "idx")]
+mod stream;
 #[cfg(all(test, feature = "idx"))]
 pub(crate) mod testing;
 #[cfg(feature = "idx")]

@@ -220,7 +220,7 @@ fn fetch_files(
     mirrors: &[&str],
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Vec<(PathBuf, Check)>> {
-    if !super::web::is_there() {
+    if !super::stream::is_there() {
         return Err(super::download::no_downloader());
     }
     let is_new = crate::files::look(folder)?.is_none();
@@ -246,7 +246,7 @@ mod fetching {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::data::{place, recorded, web};
+    use crate::data::{place, recorded, stream};
     use crate::error::Error;
     use crate::files::write_atomic;
 
@@ -359,15 +359,15 @@ mod fetching {
         let mut given = None;
         let written = write_atomic(path, |file: &mut BufWriter<_>| {
             let mut hashing = Hashing::new(file);
-            let fetched = web::stream(url, known.name, known.most, &mut hashing, events);
+            let fetched = stream::stream(url, known.name, known.most, &mut hashing, events);
             let judged = fetched.and_then(|()| {
                 let digests = hashing.digests();
                 Ok((judge(known, noted, &digests)?, digests))
             });
             match judged {
                 Ok(judged) => given = Some(Ok(judged)),
-                Err(web::Broken::Disk(error)) => return Err(error),
-                Err(web::Broken::Network(what)) => {
+                Err(stream::Broken::Disk(error)) => return Err(error),
+                Err(stream::Broken::Network(what)) => {
                     given = Some(Err(what));
                     return Err(io::Error::other("not fetched"));
                 }
@@ -382,18 +382,20 @@ mod fetching {
         known: &PublicFile,
         noted: Option<&str>,
         digests: &Digests,
-    ) -> std::result::Result<Check, web::Broken> {
+    ) -> std::result::Result<Check, stream::Broken> {
         match (known.md5, noted) {
-            (Some(md5), _) if md5 != digests.md5 => Err(web::Broken::Network(format!(
+            (Some(md5), _) if md5 != digests.md5 => Err(stream::Broken::Network(format!(
                 "what it sent is not the published {}: its MD5 differs",
                 known.name
             ))),
             (Some(_), _) => Ok(Check::Published),
-            (None, Some(noted)) if noted != digests.sha256 => Err(web::Broken::Network(format!(
-                "what it sent is not what {} was when it was first fetched: its SHA-256 differs; remove its line in {} if that is right",
-                known.name,
-                recorded::FILE
-            ))),
+            (None, Some(noted)) if noted != digests.sha256 => {
+                Err(stream::Broken::Network(format!(
+                    "what it sent is not what {} was when it was first fetched: its SHA-256 differs; remove its line in {} if that is right",
+                    known.name,
+                    recorded::FILE
+                )))
+            }
             (None, Some(_)) => Ok(Check::Recorded),
             (None, None) => Ok(Check::FirstUse),
         }

@@ -2,10 +2,8 @@
 //! `download`), or by one that the program brings ([`set_web`]). The Python package brings
 //! Python's, with its certificates and proxies.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::OnceLock;
-
-use super::event::Event;
 
 /// What a server answers: a file.
 pub struct Answer {
@@ -34,19 +32,9 @@ pub fn set_web(web: Box<dyn Web>) -> bool {
     BROUGHT.set(web).is_ok()
 }
 
-/// Returns whether addresses can be opened at all.
-pub(super) fn is_there() -> bool {
-    cfg!(feature = "download") || BROUGHT.get().is_some()
-}
-
-fn get(url: &str, most: u64) -> Result<Answer, String> {
-    match BROUGHT.get() {
-        Some(web) => web.get(url, most),
-        #[cfg(feature = "download")]
-        None => super::https::Client.get(url, most),
-        #[cfg(not(feature = "download"))]
-        None => Err("nothing opens addresses in this program".into()),
-    }
+/// Returns the client that the program brought.
+pub(super) fn brought() -> Option<&'static dyn Web> {
+    BROUGHT.get().map(|web| &**web)
 }
 
 /// Returns whether `text` is an `http` or `https` address.
@@ -55,60 +43,6 @@ pub(super) fn is_address(text: &str) -> bool {
         text.strip_prefix(scheme)
             .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
     })
-}
-
-/// The reason why a response body was not received.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// The server did not send it; the text says why.
-    Network(String),
-    /// It could not be written to the disk.
-    Disk(io::Error),
-}
-
-impl From<String> for Broken {
-    fn from(why: String) -> Self {
-        Self::Network(why)
-    }
-}
-
-/// Writes the response body at `url` to `sink`, and fails if it has more than `most` bytes.
-pub(super) fn stream(
-    url: &str,
-    file: &str,
-    most: u64,
-    sink: &mut impl Write,
-    events: &mut dyn FnMut(Event<'_>),
-) -> Result<(), Broken> {
-    let Answer { total, mut body } = get(url, most)?;
-    let too_long = || Broken::Network(format!("the file is larger than {most} bytes"));
-    if total.is_some_and(|total| total > most) {
-        return Err(too_long());
-    }
-    let mut received = 0;
-    let mut block = vec![0; 1 << 16];
-    loop {
-        let n = body.read(&mut block).map_err(|e| plain(&e))?;
-        if n == 0 {
-            break;
-        }
-        received += n as u64;
-        if received > most {
-            return Err(too_long());
-        }
-        sink.write_all(&block[..n]).map_err(Broken::Disk)?;
-        events(Event::Received {
-            file,
-            bytes: received,
-            total,
-        });
-    }
-    match total {
-        Some(total) if total != received => Err(Broken::Network(format!(
-            "the connection ended after {received} of {total} bytes"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Returns an error in plain words, without the error number of the operating system.
