@@ -79,7 +79,7 @@ pub(in crate::kernels) fn transposed(
 }
 
 /// Register tiles in plain Rust, for the loops around tiles.
-struct Plain;
+pub(super) struct Plain;
 
 impl Micro for Plain {
     const PANELS: usize = 1;
