@@ -4,7 +4,7 @@ pub(super) mod limits;
 pub(super) mod packed;
 
 use super::{Isa, table};
-use crate::kernels::gemm::{Patches, Products, Store, panels};
+use crate::kernels::gemm::{Patches, Store, panels};
 use crate::kernels::tile::{Micro, ProductTile, TransposedTile};
 use crate::kernels::{Kernels, NR};
 

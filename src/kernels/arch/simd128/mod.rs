@@ -12,7 +12,7 @@ use std::arch::wasm32::*;
 
 use super::scalar::{self, Plain};
 use super::{Isa, table};
-use crate::kernels::gemm::{Patches, Products, Store, panels};
+use crate::kernels::gemm::{Patches, Store, panels};
 use crate::kernels::{Kernels, NR};
 
 pub(super) static KERNELS: Kernels = table!(
