@@ -79,7 +79,10 @@ pub mod error;
 pub mod estimators;
 pub mod export;
 #[cfg(feature = "ffi")]
-#[allow(unsafe_code, reason = "pointers of programs in C; see src/ffi/calls.rs")]
+#[allow(
+    unsafe_code,
+    reason = "pointers of programs in C; see src/ffi/calls.rs"
+)]
 pub mod ffi;
 pub mod graph;
 #[cfg(feature = "report")]

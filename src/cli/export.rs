@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-#[cfg(feature = "onnx")]
-use bnn_cpu::export::{self, onnx};
 #[cfg(feature = "page")]
 use bnn_cpu::export::page;
+#[cfg(feature = "onnx")]
+use bnn_cpu::export::{self, onnx};
 use bnn_cpu::export::{About, c99};
 use bnn_cpu::files::{create_folder, write_atomic_bytes};
 use bnn_cpu::packed::PackedNet;
@@ -35,6 +35,10 @@ enum Form {
     /// One file of standard operators (set 15), for ONNX Runtime and others
     #[cfg(feature = "onnx")]
     Onnx,
+    /// The same in QONNX, the dialect of FINN: units as MultiThreshold, binary weights as
+    /// BipolarQuant
+    #[cfg(feature = "onnx")]
+    Qonnx,
     /// One HTML page that runs the network: draw or drop a picture; needs no server and no network
     #[cfg(feature = "page")]
     Page,
@@ -70,7 +74,8 @@ pub struct Args {
     /// alone]
     #[arg(long, value_parser = flavours())]
     flavour: Option<c99::Flavour>,
-    /// The type of the pixels, 0 to 255, that go in [default: uint8; onnx alone]
+    /// The type of the pixels, 0 to 255, that go in [default: uint8; onnx and
+    /// qonnx alone]
     #[arg(long, value_enum, value_name = "TYPE")]
     pixels: Option<Pixels>,
     /// Name of the files, and the beginning of every name in the header [default: that of the
@@ -104,7 +109,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     let about = about(&source, &net)?;
     let (name, files) = args.files(&net, &source.title(), &about)?;
     let folder = match args.one_file() {
-        true => args.out.parent().filter(|above| !above.as_os_str().is_empty()),
+        true => args
+            .out
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty()),
         false => Some(args.out.as_path()),
     };
     folder.map_or(Ok(()), create_folder)?;
@@ -142,6 +150,8 @@ impl Args {
             Form::C99 if self.pixels.is_some() => has_no("--pixels", "c99"),
             #[cfg(feature = "onnx")]
             Form::Onnx if self.flavour.is_some() => has_no("--flavour", "onnx"),
+            #[cfg(feature = "onnx")]
+            Form::Qonnx if self.flavour.is_some() => has_no("--flavour", "qonnx"),
             #[cfg(feature = "page")]
             Form::Page if self.flavour.is_some() => has_no("--flavour", "page"),
             #[cfg(feature = "page")]
@@ -165,8 +175,11 @@ impl Args {
         match self.to {
             Form::C99 => ("c99", Some(self.flavour.unwrap_or_default().name()), None),
             #[cfg(feature = "onnx")]
-            Form::Onnx => (
-                "onnx",
+            Form::Onnx | Form::Qonnx => (
+                match self.to {
+                    Form::Qonnx => "qonnx",
+                    _ => "onnx",
+                },
                 None,
                 Some(match self.pixels.unwrap_or_default() {
                     Pixels::Uint8 => "uint8",
@@ -192,14 +205,18 @@ impl Args {
                 Ok((code.name, files))
             }
             #[cfg(feature = "onnx")]
-            Form::Onnx => {
+            Form::Onnx | Form::Qonnx => {
                 let name = export::identifier(self.name.as_deref().unwrap_or(net.name()));
                 let input = match self.pixels.unwrap_or_default() {
                     Pixels::Uint8 => onnx::Input::Uint8,
                     Pixels::Float => onnx::Input::Float,
                 };
                 let path = self.out.join(format!("{name}.onnx"));
-                Ok((name, vec![(path, onnx::bytes(net, input, about))]))
+                let bytes = match self.to {
+                    Form::Qonnx => onnx::qonnx_bytes(net, input, about),
+                    _ => onnx::bytes(net, input, about),
+                };
+                Ok((name, vec![(path, bytes)]))
             }
             #[cfg(feature = "page")]
             Form::Page => {

@@ -6,10 +6,10 @@
 //! Nothing here reads or writes files.
 
 pub mod c99;
-#[cfg(feature = "page")]
-pub mod page;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "page")]
+pub mod page;
 
 /// What an exported file says of its network, in a comment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

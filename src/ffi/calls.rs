@@ -106,7 +106,10 @@ pub unsafe extern "C" fn bnn_cpu_shape(of: *const bnn_cpu_net, shape: *mut usize
         if shape.is_null() {
             return Err("the shape is NULL; give room for three numbers".into());
         }
-        for (i, side) in [input.channels, input.height, input.width].into_iter().enumerate() {
+        for (i, side) in [input.channels, input.height, input.width]
+            .into_iter()
+            .enumerate()
+        {
             // SAFETY: three numbers are writable.
             unsafe { shape.add(i).write(side) };
         }

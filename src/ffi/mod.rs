@@ -13,6 +13,8 @@
 
 mod calls;
 
+pub use calls::*;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};

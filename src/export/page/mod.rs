@@ -66,7 +66,10 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
         "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
     });
     let data = [
-        ("/* network */", described.to_string().replace('<', "\\u003c")),
+        (
+            "/* network */",
+            described.to_string().replace('<', "\\u003c"),
+        ),
         ("/* packed */", base64(&net.to_bytes()?)),
         ("/* runtime */", base64(RUNTIME)),
         ("/* title */", escaped(title)),
@@ -76,7 +79,10 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
     });
     // What a network says of itself comes last, so that no name within it is replaced.
     let at = |name: &str| page.find(name).unwrap_or(page.len());
-    let mut places: Vec<_> = data.iter().map(|(name, text)| (at(name), name, text)).collect();
+    let mut places: Vec<_> = data
+        .iter()
+        .map(|(name, text)| (at(name), name, text))
+        .collect();
     places.sort();
     let (mut whole, mut done) = (String::with_capacity(page.len() * 8), 0);
     for (place, name, text) in places {
@@ -98,7 +104,9 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let word = (0..3).fold(0, |word, i| word << 8 | u32::from(*three.get(i).unwrap_or(&0)));
+        let word = (0..3).fold(0, |word, i| {
+            word << 8 | u32::from(*three.get(i).unwrap_or(&0))
+        });
         for i in 0..4 {
             let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
             text.push(if i <= three.len() { digit as char } else { '=' });
@@ -127,7 +135,12 @@ mod tests {
 
     #[test]
     fn every_name_of_a_part_is_in_the_page_once() {
-        let data = ["/* network */", "/* packed */", "/* runtime */", "/* title */"];
+        let data = [
+            "/* network */",
+            "/* packed */",
+            "/* runtime */",
+            "/* title */",
+        ];
         let parts = PARTS.iter().map(|(name, _)| *name);
         for name in parts.chain(data) {
             assert_eq!(PAGE.matches(name).count(), 1, "{name}");

@@ -19,8 +19,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use super::sums::{clear, put};
 use super::Inference;
+use super::sums::{clear, put};
 use crate::kernels::vector::Bytes;
 
 /// Number of columns of a row.
