@@ -85,6 +85,8 @@ pub mod export;
 )]
 pub mod ffi;
 pub mod graph;
+#[cfg(feature = "onnx")]
+pub mod import;
 #[cfg(feature = "report")]
 pub mod inside;
 #[allow(

@@ -38,6 +38,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("layers", 4),
     ("model", 5),
     ("train", 6),
+    ("import", 6),
     ("graph", 7),
     ("inside", 7),
     ("study", 7),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Exported ONNX files in ONNX Runtime beside the packed networks that they were made from.
+# Exported ONNX files in ONNX Runtime beside the packed networks that they were made from, and ONNX
+# files of others as runs (tests/tools/import_onnx.py).
 #
 #   tests/tools/onnx.sh PROGRAM        PROGRAM is a built bnn-cpu
 #
@@ -30,6 +31,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/random"
 BNN_CPU_ONNX=$work/random cargo test --quiet --test export_onnx >/dev/null
 check "$work/random"
+
+"$env/bin/python" tests/tools/import_onnx.py "$program"
 
 if [ -z "${BNN_CPU_DATA:-}" ]; then
   echo "onnx.sh: left out: networks of MNIST (set BNN_CPU_DATA)" >&2

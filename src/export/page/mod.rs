@@ -5,7 +5,7 @@
 //! and the same for every network: the lengths of what follows, and a stream of DEFLATE with the
 //! module without SIMD and the steps that make the one with SIMD of it (`runtime.js` reads them).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::About;
 use crate::error::{Error, Result};
@@ -49,26 +49,12 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
                 .into(),
         );
     }
-    let outputs = net.stages().iter().zip(net.flows()).enumerate();
-    let layers = outputs.filter(|(_, (_, flow))| flow.output().1.is_bits());
-    let layers: Vec<_> = layers
-        .map(|(i, (stage, flow))| {
-            let shape = flow.output().0;
-            json!({
-                "stage": i, "name": stage.name,
-                "channels": shape.channels, "height": shape.height, "width": shape.width,
-            })
-        })
-        .collect();
-    let described = json!({
-        "title": title, "name": net.name(), "classes": net.classes(),
-        "height": input.height, "width": input.width, "layers": layers,
-        "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
-    });
     let data = [
         (
             "/* network */",
-            described.to_string().replace('<', "\\u003c"),
+            described(net, title, about)
+                .to_string()
+                .replace('<', "\\u003c"),
         ),
         ("/* packed */", base64(&net.to_bytes()?)),
         ("/* runtime */", base64(RUNTIME)),
@@ -92,6 +78,26 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
     }
     whole += &page[done..];
     Ok(whole)
+}
+
+/// What the page knows of its network.
+fn described(net: &PackedNet, title: &str, about: &About) -> Value {
+    let outputs = net.stages().iter().zip(net.flows()).enumerate();
+    let layers = outputs.filter(|(_, (_, flow))| flow.output().1.is_bits());
+    let layers: Vec<_> = layers
+        .map(|(i, (stage, flow))| {
+            let shape = flow.output().0;
+            json!({
+                "stage": i, "name": stage.name,
+                "channels": shape.channels, "height": shape.height, "width": shape.width,
+            })
+        })
+        .collect();
+    json!({
+        "title": title, "name": net.name(), "classes": net.classes(),
+        "height": input.height, "width": input.width, "layers": layers,
+        "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
+    })
 }
 
 /// Returns a text as HTML shows it.
