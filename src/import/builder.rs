@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::Imported;
 use super::file::{Graph, Tensor};
+use super::{Imported, shown};
 use crate::model::ModelSpec;
 use crate::model::weights::{Data, NamedTensor};
 use crate::tensor::Shape;
@@ -105,8 +105,8 @@ impl<'a> Builder<'a> {
             return Ok(known.clone());
         }
         let tensor = self.graph.constants.get(name);
-        let tensor =
-            tensor.ok_or_else(|| format!("reads {name:?}, which nothing before it makes"))?;
+        let tensor = tensor
+            .ok_or_else(|| format!("reads {}, which nothing before it makes", shown(name)))?;
         Ok(Known::Constant(tensor.dims.clone(), tensor.floats()?))
     }
 
@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
     pub fn set(&mut self, name: &'a str, known: Known) -> Result<(), String> {
         match self.known.insert(name, known) {
             None => Ok(()),
-            Some(_) => Err(format!("makes {name:?}, which there is already")),
+            Some(_) => Err(format!("makes {}, which there is already", shown(name))),
         }
     }
 
@@ -220,7 +220,7 @@ impl<'a> Builder<'a> {
             Some(Known::Layer {
                 layer: Some(layer), ..
             }) => *layer,
-            _ => return Err(format!("makes no output {output:?} of its images")),
+            _ => return Err(format!("makes no output {} of its images", shown(output))),
         };
         if last + 1 != self.layers.len() {
             return Err("holds nodes behind its output; remove them".into());

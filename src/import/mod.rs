@@ -40,12 +40,18 @@ pub fn onnx(bytes: &[u8], name: &str) -> Result<Imported, String> {
     let graph = file::Graph::read(bytes)?;
     let mut builder = builder::Builder::new(&graph)?;
     for (i, node) in graph.nodes.iter().enumerate() {
-        let at = match (node.name, node.outputs.first()) {
-            ("", Some(output)) => format!("node {output} ({})", node.op),
-            ("", None) => format!("node {i} ({})", node.op),
-            (name, _) => format!("node {name} ({})", node.op),
+        let named = || match (node.name, node.outputs.first()) {
+            ("", Some(output)) => shown(output),
+            ("", None) => i.to_string(),
+            (name, _) => shown(name),
         };
-        operators::read(node, &mut builder).map_err(|what| format!("holds {at}, which {what}"))?;
+        let refused = |what| format!("holds node {} ({}), which {what}", named(), shown(node.op));
+        operators::read(node, &mut builder).map_err(refused)?;
     }
     builder.finish(name)
+}
+
+/// Returns the beginning of a name of a file as a line can show it.
+fn shown(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -95,7 +95,7 @@ fn described(net: &PackedNet, title: &str, about: &About) -> Value {
         .collect();
     json!({
         "title": title, "name": net.name(), "classes": net.classes(),
-        "height": input.height, "width": input.width, "layers": layers,
+        "height": net.input().height, "width": net.input().width, "layers": layers,
         "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
     })
 }

@@ -36,6 +36,9 @@ pub use shapes::{BitRows, LANES, Lookups, TABLE_WIDTHS, Terms};
 /// Arguments: source and its rows, (height, width), whether bits are inverted, target and its rows.
 type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
+/// Arguments: numbers, their scales and shifts for each channel, results.
+type AffineFn = fn(&[f32], &[f32], &[f32], &mut [f32]);
+
 /// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the same
 /// names check the lengths.
 pub struct Packed {
@@ -109,7 +112,7 @@ pub struct Inference {
     pub(super) packed: Packed,
     pub(super) product: super::gemm::ProductFn,
     /// As [`super::Elementwise::affine`].
-    pub affine: fn(&[f32], &[f32], &[f32], &mut [f32]),
+    pub affine: AffineFn,
     /// As [`super::Elementwise::relu`].
     pub relu: fn(&[f32], &mut [f32]),
     /// As [`super::Elementwise::hard_sigmoid`].
