@@ -53,7 +53,9 @@ fn answers_are_those_of_the_runner() {
             let class = bnn_cpu_classify(net, image.as_ptr(), 784);
             assert_eq!(Some(class as usize), runner.classify(&image));
         }
-        [opened, loaded, cloned].map(|net| bnn_cpu_free(net));
+        for net in [opened, loaded, cloned] {
+            bnn_cpu_free(net);
+        }
         let isa = CStr::from_ptr(bnn_cpu_isa()).to_str().unwrap();
         assert_eq!(isa, select(None).unwrap().kernels.isa.name());
     }
