@@ -78,7 +78,15 @@ pub mod draw;
 pub mod error;
 pub mod estimators;
 pub mod export;
+#[cfg(feature = "ffi")]
+#[allow(
+    unsafe_code,
+    reason = "pointers of programs in C; see src/ffi/calls.rs"
+)]
+pub mod ffi;
 pub mod graph;
+#[cfg(feature = "onnx")]
+pub mod import;
 #[cfg(feature = "report")]
 pub mod inside;
 #[allow(

@@ -43,6 +43,7 @@ fn networks_are_written_for_another_runtime() {
                 lines: vec![format!("{spec:?}")],
             };
             std::fs::write(file("onnx"), onnx::bytes(&packed, input, &about)).unwrap();
+            std::fs::write(file("qonnx"), onnx::qonnx_bytes(&packed, input, &about)).unwrap();
             std::fs::write(file("images"), images.concat()).unwrap();
             let bytes: Vec<u8> = logits.iter().flat_map(|x| x.to_le_bytes()).collect();
             std::fs::write(file("logits"), bytes).unwrap();

@@ -184,6 +184,12 @@ fn packed_files() {
     hold("packed");
 }
 
+#[cfg(feature = "onnx")]
+#[test]
+fn networks_of_other_programs() {
+    hold("onnx");
+}
+
 #[test]
 fn support_sets() {
     hold("support");
@@ -256,6 +262,11 @@ fn seeds_are_sound() {
     }
     for bytes in packed_seeds() {
         bnn_cpu::packed::PackedNet::from_bytes(&bytes).expect("a packed seed");
+    }
+    #[cfg(feature = "onnx")]
+    for bytes in seeds::of("onnx") {
+        assert!(bnn_cpu::import::is_onnx(&bytes));
+        bnn_cpu::import::onnx(&bytes, "net").expect("a network");
     }
     let here = Path::new("seed");
     let accepted = specs().iter().filter(|s| s.check().is_ok()).count();

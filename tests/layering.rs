@@ -1,5 +1,5 @@
 //! The floors of ARCHITECTURE.md, read out of the source: a folder imports only
-//! from lower floors, `unsafe` stays in `src/kernels`, nothing below the command
+//! from lower floors, `unsafe` stays in `src/kernels` and `src/ffi/calls.rs`, nothing below the command
 //! line prints, and files and functions stay readable.
 //!
 //! The source is cut into tokens first, so comments and texts do not count, and
@@ -33,10 +33,12 @@ const FLOORS: &[(&str, i32)] = &[
     ("estimators", 3),
     ("pack", 3),
     ("export", 3),
+    ("ffi", 3),
     ("data", 4),
     ("layers", 4),
     ("model", 5),
     ("train", 6),
+    ("import", 6),
     ("graph", 7),
     ("inside", 7),
     ("study", 7),
@@ -56,6 +58,9 @@ const FREE: &[&str] = &["lib.rs", "main.rs", BUILD];
 
 /// The script.
 const BUILD: &str = "build.rs";
+
+/// The functions that programs in C call: the one further place of `unsafe`.
+const CALLS: &str = "ffi/calls.rs";
 
 /// Lines that a file may have.
 const MAX_LINES: usize = 500;
@@ -207,8 +212,11 @@ fn check_names(file: &str, text: &str) -> Vec<String> {
         let Token::Name(name) = token else { continue };
         let called = matches!(tokens.get(i + 1), Some((_, Token::Mark('!'))));
         let print = matches!(&**name, "print" | "println" | "eprint" | "eprintln" | "dbg");
-        if name == "unsafe" && !file.starts_with("kernels/") {
-            wrong.push(format!("src/{file}:{line}: unsafe outside src/kernels"));
+        let unsafe_place = file.starts_with("kernels/") || file == CALLS;
+        if name == "unsafe" && !unsafe_place {
+            wrong.push(format!(
+                "src/{file}:{line}: unsafe outside src/kernels and src/{CALLS}"
+            ));
         }
         if print && called && !prints {
             wrong.push(format!("src/{file}:{line}: {name}! below the command line"));
@@ -407,6 +415,33 @@ fn unsafe_stays_in_one_file_of_the_python_package() {
     assert_none(wrong);
 }
 
+/// The runtime of pages is a crate of its own, whose functions have names that the page knows.
+#[test]
+fn unsafe_of_the_runtime_of_pages_is_in_attributes_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm/src");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("left out: the crate comes without the runtime of pages");
+        return;
+    };
+    let mut attributes = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.lines().count() <= MAX_LINES, "{}", path.display());
+        let tokens = tokens(&text);
+        for (i, (line, token)) in tokens.iter().enumerate() {
+            if *token != Token::Name("unsafe".into()) {
+                continue;
+            }
+            let next: Vec<_> = tokens[i + 1..].iter().take(2).map(|(_, t)| t).collect();
+            let named = [&Token::Mark('('), &Token::Name("no_mangle".into())];
+            assert_eq!(next, named, "{}:{line}", path.display());
+            attributes += 1;
+        }
+    }
+    assert!(attributes > 5, "only {attributes} functions");
+}
+
 #[test]
 fn only_the_command_line_knows_flags() {
     let sources = sources();
@@ -541,6 +576,8 @@ fn the_reader_finds_what_it_must() {
     let names = |file: &str, text: &str| check_names(file, text).len();
     assert_eq!(names("layers/conv.rs", "unsafe { x() } println!(\"\")"), 2);
     assert_eq!(names("kernels/arch/avx2/mod.rs", "unsafe { x() }"), 0);
+    assert_eq!(names("ffi/calls.rs", "unsafe { x() }"), 0);
+    assert_eq!(names("ffi/mod.rs", "unsafe { x() }"), 1);
     assert_eq!(
         names("cli/train.rs", "println!(\"\"); use clap::Parser;"),
         0

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "page")]
+use bnn_cpu::export::page;
 #[cfg(feature = "onnx")]
 use bnn_cpu::export::{self, onnx};
 use bnn_cpu::export::{About, c99};
@@ -20,6 +22,7 @@ Examples:
   bnn-cpu export runs/xnor-net-both-det-st-1 --to c99 --out firmware
   bnn-cpu export net.packed --to c99 --flavour fast --name digits --out src
   bnn-cpu export runs/seed-net-both-det-st-1 --to onnx --out models
+  bnn-cpu export runs/xnor-net-both-det-st-1 --to page --out digits.html
 
 The files of C compile as C99 and as C++, without a library:
   gcc -std=c99 -Os -c firmware/xnor_net.c";
@@ -32,6 +35,13 @@ enum Form {
     /// One file of standard operators (set 15), for ONNX Runtime and others
     #[cfg(feature = "onnx")]
     Onnx,
+    /// The same in QONNX, the dialect of FINN: units as MultiThreshold, binary weights as
+    /// BipolarQuant
+    #[cfg(feature = "onnx")]
+    Qonnx,
+    /// One HTML page that runs the network: draw or drop a picture; needs no server and no network
+    #[cfg(feature = "page")]
+    Page,
 }
 
 /// The type of the pixels that an ONNX file takes, in a program that can write one.
@@ -42,7 +52,7 @@ enum Pixels {
     Float,
 }
 
-/// Write a network as a file that needs nothing of this program: C or ONNX
+/// Write a network as a file that needs nothing of this program: C, ONNX, or a page
 ///
 /// It computes what `bnn-cpu infer --packed` computes: to the bit where weights are binary,
 /// within rounding where they are real. Every network that can be packed can be exported;
@@ -56,15 +66,16 @@ pub struct Args {
     /// The form of the export
     #[arg(long, value_enum)]
     to: Form,
-    /// Folder of the files; it is made if it is not there
-    #[arg(long, short, value_name = "DIR")]
+    /// Folder of the files; it is made if it is not there. Of a page: the file
+    #[arg(long, short, value_name = "DIR|FILE")]
     out: PathBuf,
     /// small: little code and little memory, for microcontrollers. fast: words of 64 bits, the
     /// processor's own instruction that counts bits where it has one, and tables [default: small; c99
     /// alone]
     #[arg(long, value_parser = flavours())]
     flavour: Option<c99::Flavour>,
-    /// The type of the pixels, 0 to 255, that go in [default: uint8; onnx alone]
+    /// The type of the pixels, 0 to 255, that go in [default: uint8; onnx and
+    /// qonnx alone]
     #[arg(long, value_enum, value_name = "TYPE")]
     pixels: Option<Pixels>,
     /// Name of the files, and the beginning of every name in the header [default: that of the
@@ -89,12 +100,22 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         ));
     }
     args.check()?;
-    places::folder(&args.out)?;
+    match args.one_file() {
+        true => places::file_and_folder("--out", &args.out)?,
+        false => places::folder(&args.out)?,
+    }
     let source = Source::find(Some(&args.run))?;
     let net = source.packed(context.engine)?;
     let about = about(&source, &net)?;
-    let (name, files) = args.files(&net, &about)?;
-    create_folder(&args.out)?;
+    let (name, files) = args.files(&net, &source.title(), &about)?;
+    let folder = match args.one_file() {
+        true => args
+            .out
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty()),
+        false => Some(args.out.as_path()),
+    };
+    folder.map_or(Ok(()), create_folder)?;
     for (path, bytes) in &files {
         write_atomic_bytes(path, bytes)?;
     }
@@ -129,8 +150,24 @@ impl Args {
             Form::C99 if self.pixels.is_some() => has_no("--pixels", "c99"),
             #[cfg(feature = "onnx")]
             Form::Onnx if self.flavour.is_some() => has_no("--flavour", "onnx"),
+            #[cfg(feature = "onnx")]
+            Form::Qonnx if self.flavour.is_some() => has_no("--flavour", "qonnx"),
+            #[cfg(feature = "page")]
+            Form::Page if self.flavour.is_some() => has_no("--flavour", "page"),
+            #[cfg(feature = "page")]
+            Form::Page if self.pixels.is_some() => has_no("--pixels", "page"),
+            #[cfg(feature = "page")]
+            Form::Page if self.name.is_some() => has_no("--name", "page"),
             _ => Ok(()),
         }
+    }
+
+    /// Whether `out` is a file and not a folder.
+    fn one_file(&self) -> bool {
+        #[cfg(feature = "page")]
+        return matches!(self.to, Form::Page);
+        #[cfg(not(feature = "page"))]
+        return false;
     }
 
     /// The form, and what was chosen of it, in words.
@@ -138,19 +175,24 @@ impl Args {
         match self.to {
             Form::C99 => ("c99", Some(self.flavour.unwrap_or_default().name()), None),
             #[cfg(feature = "onnx")]
-            Form::Onnx => (
-                "onnx",
+            Form::Onnx | Form::Qonnx => (
+                match self.to {
+                    Form::Qonnx => "qonnx",
+                    _ => "onnx",
+                },
                 None,
                 Some(match self.pixels.unwrap_or_default() {
                     Pixels::Uint8 => "uint8",
                     Pixels::Float => "float",
                 }),
             ),
+            #[cfg(feature = "page")]
+            Form::Page => ("page", None, None),
         }
     }
 
     /// The name of the network, and the files with their content.
-    fn files(&self, net: &PackedNet, about: &About) -> Outcome<(String, Files)> {
+    fn files(&self, net: &PackedNet, title: &str, about: &About) -> Outcome<(String, Files)> {
         match self.to {
             Form::C99 => {
                 let options = c99::Options {
@@ -163,14 +205,23 @@ impl Args {
                 Ok((code.name, files))
             }
             #[cfg(feature = "onnx")]
-            Form::Onnx => {
+            Form::Onnx | Form::Qonnx => {
                 let name = export::identifier(self.name.as_deref().unwrap_or(net.name()));
                 let input = match self.pixels.unwrap_or_default() {
                     Pixels::Uint8 => onnx::Input::Uint8,
                     Pixels::Float => onnx::Input::Float,
                 };
                 let path = self.out.join(format!("{name}.onnx"));
-                Ok((name, vec![(path, onnx::bytes(net, input, about))]))
+                let bytes = match self.to {
+                    Form::Qonnx => onnx::qonnx_bytes(net, input, about),
+                    _ => onnx::bytes(net, input, about),
+                };
+                Ok((name, vec![(path, bytes)]))
+            }
+            #[cfg(feature = "page")]
+            Form::Page => {
+                let text = page::html(net, title, about)?;
+                Ok((net.name().into(), vec![(self.out.clone(), text.into())]))
             }
         }
     }

@@ -1,13 +1,45 @@
 //! Files of weights that the user names.
 
+#[cfg(feature = "onnx")]
+use std::fs::File;
+#[cfg(feature = "onnx")]
+use std::io::Read;
 use std::path::Path;
 
 use bnn_cpu::Error;
 use bnn_cpu::model::weights::{self, NamedTensor};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::train::BestWeights;
+#[cfg(feature = "onnx")]
+use bnn_cpu::{bounded, import};
 
 use super::Outcome;
+
+/// The largest ONNX file, in bytes; its numbers are in memory a second time while it is read.
+#[cfg(feature = "onnx")]
+const MAX_ONNX: u64 = 1 << 30;
+#[cfg(feature = "onnx")]
+const COPIES: u64 = 3;
+
+/// The network in the ONNX file `path`; `None` if it is none.
+///
+/// # Errors
+/// An ONNX file that is not understood.
+#[cfg(feature = "onnx")]
+pub fn onnx(path: &Path) -> Outcome<Option<import::Imported>> {
+    let mut first = Vec::new();
+    let read = |file: File| file.take(16).read_to_end(&mut first);
+    // What cannot be read is reported by whoever reads it as a file of weights.
+    if File::open(path).and_then(read).is_err() || !import::is_onnx(&first) {
+        return Ok(None);
+    }
+    let bytes = bounded::read(path, MAX_ONNX, COPIES)?;
+    let name = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    let net = import::onnx(&bytes, &name.unwrap_or_default());
+    Ok(Some(net.map_err(|what| Error::checkpoint(path, what))?))
+}
 
 /// The tensors of the file `path`, and what it says of the network that they are of, where it
 /// was made by this program.

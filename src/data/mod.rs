@@ -29,7 +29,6 @@ pub mod emnist;
 mod event;
 #[cfg(feature = "idx")]
 mod family;
-#[cfg(any(feature = "idx", feature = "pictures"))]
 mod fault;
 #[cfg(feature = "formats")]
 mod formats;
@@ -79,9 +78,7 @@ pub mod web;
 pub mod contact_sheet;
 #[cfg(feature = "pictures")]
 mod orientation;
-#[cfg(feature = "pictures")]
 pub mod picture;
-#[cfg(feature = "pictures")]
 pub mod preprocess;
 #[cfg(feature = "pictures")]
 pub mod raster;
@@ -93,7 +90,6 @@ pub use choice::DatasetChoice;
 pub use dataset::{Contents, Dataset};
 #[cfg(feature = "idx")]
 pub use event::Event;
-#[cfg(any(feature = "idx", feature = "pictures"))]
 pub use fault::Fault;
 #[cfg(feature = "formats")]
 pub use formats::{album, answers, held_out};

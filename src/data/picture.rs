@@ -1,8 +1,12 @@
-//! Pictures of any size in luminance and opacity; [`super::raster`] decodes the files.
+//! Pictures of any size in luminance and opacity; `raster`, behind the feature `pictures`, decodes the
+//! files.
 
+#[cfg(feature = "pictures")]
 use super::fault::Fault;
+#[cfg(feature = "pictures")]
 use super::raster::{self, Raster};
 
+#[cfg(feature = "pictures")]
 pub use super::raster::MAX_PIXELS;
 
 /// A grey picture.
@@ -19,18 +23,14 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
 }
 
-/// Decodes a PNG or JPEG file, as [`super::raster::decode`] does, and converts it to grey.
-///
-/// # Errors
-/// [`Fault::Format`] if the bytes are not a complete file of either format, or the picture has more
-/// than [`MAX_PIXELS`].
-pub fn decode(bytes: &[u8]) -> Result<Picture, Fault> {
-    raster::decode(bytes).map(Picture::from)
-}
-
-impl From<Raster> for Picture {
-    fn from(raster: Raster) -> Self {
-        let channels = raster.channels;
+impl Picture {
+    /// Makes a picture of consecutive pixels of `channels` bytes each: grey, grey and opacity,
+    /// red-green-blue, or those and opacity. What is left of a last pixel is dropped.
+    ///
+    /// # Panics
+    /// Panics if `channels` is not 1 to 4.
+    pub fn of_pixels(width: usize, height: usize, channels: usize, pixels: &[u8]) -> Self {
+        assert!((1..=4).contains(&channels), "1 to 4 bytes a pixel");
         let luma = |p: &[u8]| match p {
             [grey] | [grey, _] => *grey,
             [r, g, b, ..] => luminance(*r, *g, *b),
@@ -38,13 +38,30 @@ impl From<Raster> for Picture {
         };
         let opaque = matches!(channels, 1 | 3);
         let alpha = |p: &[u8]| p[channels - 1];
-        let pixels = || raster.pixels.chunks_exact(channels);
+        let pixels = || pixels.chunks_exact(channels);
         Self {
-            width: raster.width,
-            height: raster.height,
+            width,
+            height,
             luma: pixels().map(luma).collect(),
             alpha: (!opaque).then(|| pixels().map(alpha).collect()),
         }
+    }
+}
+
+/// Decodes a PNG or JPEG file, as [`super::raster::decode`] does, and converts it to grey.
+///
+/// # Errors
+/// [`Fault::Format`] if the bytes are not a complete file of either format, or the picture has more
+/// than [`MAX_PIXELS`].
+#[cfg(feature = "pictures")]
+pub fn decode(bytes: &[u8]) -> Result<Picture, Fault> {
+    raster::decode(bytes).map(Picture::from)
+}
+
+#[cfg(feature = "pictures")]
+impl From<Raster> for Picture {
+    fn from(raster: Raster) -> Self {
+        Self::of_pixels(raster.width, raster.height, raster.channels, &raster.pixels)
     }
 }
 
@@ -54,7 +71,7 @@ fn luminance(r: u8, g: u8, b: u8) -> u8 {
     ((sum + 500) / 1000) as u8
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pictures"))]
 pub(crate) mod testing {
     use super::*;
 

@@ -125,6 +125,44 @@ pub fn preprocess(
     Ok(fitted)
 }
 
+/// The longest side of a drawing, in pixels.
+pub const MAX_DRAWN: usize = 256;
+
+/// Converts a drawing to an image of `height` x `width` bytes. A drawing is ink on paper, row by row
+/// of `drawn.1` bytes, 0 for none and 255 for most. A drawing that already has that size is returned
+/// as it is; any other is scaled and centred by mass. If the `background` of the images that the
+/// network was trained on is light, the image is inverted.
+///
+/// # Errors
+/// What is wrong with the drawing and what to do, in one line.
+pub fn drawn(
+    ink: &[u8],
+    drawn: (usize, usize),
+    background: Background,
+    (height, width): (usize, usize),
+) -> Result<Vec<u8>, &'static str> {
+    let sides = 1..=MAX_DRAWN;
+    if !sides.contains(&drawn.0) || !sides.contains(&drawn.1) {
+        return Err("width and height must be 1 to 256");
+    }
+    if ink.len() != drawn.0 * drawn.1 {
+        return Err("there must be width x height pixels of ink");
+    }
+    if ink.iter().all(|&v| v == 0) {
+        return Err("there is no ink; draw something");
+    }
+    let mut image = if drawn == (height, width) {
+        ink.to_vec()
+    } else {
+        let ink: Vec<f32> = ink.iter().map(|&v| f32::from(v) / 255.0).collect();
+        centre(&ink, drawn.1, (height, width))
+    };
+    if background == Background::Light {
+        flip(&mut image);
+    }
+    Ok(image)
+}
+
 /// Scales and centres ink (rows of `from` numbers, 0 without ink, at least one above 0) in an image
 /// of `height` x `width` bytes.
 ///

@@ -1,12 +1,15 @@
-//! A packed network as source text in other languages (floor 3).
+//! A packed network as files for other programs (floor 3).
 //!
 //! [`c99`] writes a network as one C file and its header, for processors without an operating
-//! system as well as for programs in C; `onnx`, behind the feature of that name, as an ONNX file.
+//! system as well as for programs in C; `onnx`, behind the feature of that name, as an ONNX file;
+//! `page`, behind its feature, as an HTML page that runs it.
 //! Nothing here reads or writes files.
 
 pub mod c99;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "page")]
+pub mod page;
 
 /// What an exported file says of its network, in a comment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

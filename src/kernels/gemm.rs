@@ -13,7 +13,7 @@
 //! `B` and `D` are stored in *panels*: groups of [`NR`] columns, each stored as (depth, NR), the
 //! last one padded with zeros. `B[k][j]` is at `(j / NR · depth + k) · NR + j % NR`.
 
-use super::{Kernels, NR};
+use super::{Inference, Kernels, NR};
 
 /// The positions of the rows of an implicit patch matrix in a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,7 +298,7 @@ pub enum Store {
     Add,
 }
 
-/// The products of one instruction set; the methods of [`Kernels`] check the lengths.
+/// The products of one instruction set; the methods of [`Inference`] and [`Kernels`] check the lengths.
 pub(super) struct Products {
     /// Arguments `(patches, a, panels of b, columns, bias, c, store)`.
     pub product: ProductFn,
@@ -306,9 +306,10 @@ pub(super) struct Products {
     pub transposed: fn(&Patches, &[f32], &[f32], usize, &mut [f32]),
 }
 
-type ProductFn = fn(&Patches, &[f32], &[f32], usize, Option<&[f32]>, &mut [f32], Store);
+/// The arguments of a product.
+pub(super) type ProductFn = fn(&Patches, &[f32], &[f32], usize, Option<&[f32]>, &mut [f32], Store);
 
-impl Kernels {
+impl Inference {
     /// Computes `C (+)= A·B + bias`: `c` is row-major of shape (patches, columns), `b` is in
     /// panels.
     ///
@@ -338,9 +339,11 @@ impl Kernels {
             "bias is too short"
         );
         assert!(c.len() >= area(patches.count(), columns), "c is too short");
-        (self.products.product)(patches, a, b, columns, bias, c, store);
+        (self.product)(patches, a, b, columns, bias, c, store);
     }
+}
 
+impl Kernels {
     /// Computes `D += Aᵀ·G`: `g` is row-major of shape (patches, columns), `d` is in panels.
     ///
     /// # Panics

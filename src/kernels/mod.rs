@@ -50,6 +50,7 @@ pub mod winograd;
 
 pub use arch::{Engine, Isa, select};
 pub use elementwise::Elementwise;
+pub use packed::Inference;
 pub use tiling::block_depth;
 
 /// Number of columns of a packed panel of weights, for all instruction sets.
@@ -62,11 +63,20 @@ pub struct Kernels {
     /// The element-wise functions.
     pub ew: Elementwise,
     products: gemm::Products,
-    packed: packed::Packed,
+    inference: &'static Inference,
     lookup: lookup::Functions,
     winograd: winograd::Functions,
     treed: treed::TreedFn,
     limits: fn() -> limit_loops::Loops,
+}
+
+/// What inference calls is called on the table of training as well.
+impl std::ops::Deref for Kernels {
+    type Target = Inference;
+
+    fn deref(&self) -> &Inference {
+        self.inference
+    }
 }
 
 impl std::fmt::Debug for Kernels {

@@ -5,7 +5,7 @@ use super::epilogue::{Channel, Epilogue};
 use super::layout::{Rows, set};
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
-use crate::kernels::Kernels;
+use crate::kernels::Inference;
 use crate::kernels::packed::{LANES, Terms};
 use crate::tensor::Shape;
 
@@ -281,7 +281,7 @@ impl Block {
 impl BitConv {
     /// Compares sums with a threshold. The kernel adds up at most 128 partial sums; with more of
     /// them the time for the sums is far larger than that for the comparison.
-    fn cut(&self, kernels: &Kernels, sums: &[u8], threshold: i32, stream: &mut [u64]) {
+    fn cut(&self, kernels: &Inference, sums: &[u8], threshold: i32, stream: &mut [u64]) {
         if self.sections <= 128 {
             return kernels.cut8(sums, self.sections, threshold, stream);
         }

@@ -2,7 +2,7 @@
 //! and inversion.
 
 use super::layout::{Rows, copy_bits, get, set};
-use crate::kernels::Kernels;
+use crate::kernels::Inference;
 use crate::kernels::packed::BitRows;
 
 /// The conversion of the bits of one channel.
@@ -25,7 +25,7 @@ impl Epilogue {
     /// inverted with `invert`.
     pub fn channel(
         &self,
-        kernels: &Kernels,
+        kernels: &Inference,
         stream: &[u64],
         channel: usize,
         invert: bool,

@@ -283,15 +283,14 @@ fn each_window(step: &Step, shape: Shape, mut visit: impl FnMut(&mut dyn Iterato
 impl Function {
     /// Returns the function's value at `x`.
     pub fn of(self, slope: f32, x: f32) -> f32 {
-        let ew = &crate::kernels::Isa::Scalar
+        let kernels = crate::kernels::Isa::Scalar
             .kernels()
-            .expect("every machine has the scalar set")
-            .ew;
+            .expect("every machine has the scalar set");
         let mut y = [0.0];
         match self {
-            Function::Relu => (ew.relu)(&[x], &mut y),
-            Function::HardSigmoid => (ew.hard_sigmoid)(slope, &[x], &mut y),
-            Function::Sigmoid => (ew.sigmoid)(slope, &[x], &mut y),
+            Function::Relu => (kernels.relu)(&[x], &mut y),
+            Function::HardSigmoid => (kernels.hard_sigmoid)(slope, &[x], &mut y),
+            Function::Sigmoid => (kernels.sigmoid)(slope, &[x], &mut y),
         }
         y[0]
     }

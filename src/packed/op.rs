@@ -1,7 +1,7 @@
 //! The interface of the operations of a packed network.
 
 use super::scratch::Scratch;
-use crate::kernels::Kernels;
+use crate::kernels::Inference;
 use crate::random;
 
 /// The mode in which stochastic units are evaluated.
@@ -41,7 +41,7 @@ impl Reading {
 /// The arguments of an operation: image, kernels, mode and buffers.
 pub(super) struct Cx<'a> {
     pub image: &'a [u8],
-    pub kernels: &'static Kernels,
+    pub kernels: &'static Inference,
     pub reading: Reading,
     pub s: &'a mut Scratch,
 }

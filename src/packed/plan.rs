@@ -7,7 +7,7 @@ use super::op::{Cx, Op, Reading};
 use super::places::Output;
 use super::planner::Planner;
 use super::scratch::{Scratch, Sizes};
-use crate::kernels::Kernels;
+use crate::kernels::Inference;
 use crate::tensor::Shape;
 
 /// The operations of a network, which are made once and shared by all threads.
@@ -16,12 +16,12 @@ pub struct Plan {
     /// Shape, kind and buffer of each stage's result.
     outputs: Vec<((Shape, Kind), Output)>,
     sizes: Sizes,
-    kernels: &'static Kernels,
+    kernels: &'static Inference,
 }
 
 impl Plan {
     /// Makes the operations of a network for the given kernels.
-    pub(super) fn new(net: &PackedNet, kernels: &'static Kernels) -> Self {
+    pub(super) fn new(net: &PackedNet, kernels: &'static Inference) -> Self {
         let planner = Planner::new(net, kernels).run();
         let values = net.flows().iter().map(|flow| flow.output());
         Self {

@@ -16,13 +16,13 @@ use super::real::{Load, LoadInts, ToNibbles, ToRows};
 use super::row_conv::RowConv;
 use super::scratch::Sizes;
 use super::steps::{self, Sink, Tail, TailBuffers, TailStep};
-use crate::kernels::Kernels;
+use crate::kernels::Inference;
 use crate::tensor::Shape;
 
 /// The state of translating a network to operations.
 pub(super) struct Planner<'a> {
     pub net: &'a PackedNet,
-    pub kernels: &'static Kernels,
+    pub kernels: &'static Inference,
     pub ops: Vec<(usize, Box<dyn Op>)>,
     pub outputs: Vec<Output>,
     pub sizes: Sizes,
@@ -38,7 +38,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(net: &'a PackedNet, kernels: &'static Kernels) -> Self {
+    pub fn new(net: &'a PackedNet, kernels: &'static Inference) -> Self {
         Self {
             net,
             kernels,

@@ -7,7 +7,7 @@ use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use super::windows::{add_windows, extreme, flatten, for_windows};
 use crate::bits;
-use crate::kernels::Elementwise;
+use crate::kernels::Inference;
 use crate::kernels::elementwise::Pool;
 use crate::random::fill_uniform;
 use crate::tensor::Shape;
@@ -175,7 +175,7 @@ impl TailStep {
                 }
             }
             Some((mut rng, probability, slope)) => {
-                probability.on(&cx.kernels.ew, *slope, &x[..n], &mut p[..n]);
+                probability.on(cx.kernels, *slope, &x[..n], &mut p[..n]);
                 Self::sample(&mut rng, &p[..n], &mut y[..n]);
             }
         }
@@ -202,11 +202,11 @@ impl TailStep {
     /// Applies a step that reads and makes reals; `index` is a buffer.
     fn reals_of_reals(&self, cx: &Cx<'_>, x: &[f32], y: &mut [f32], index: &mut [u8]) {
         let (shape, n) = (self.shape, self.shape.len());
-        let ew = &cx.kernels.ew;
+        let kernels = cx.kernels;
         let x = &x[..n];
         match &self.step {
-            Step::Affine { scale, shift } => (ew.affine)(x, scale, shift, &mut y[..n]),
-            Step::Function { function, slope } => function.on(ew, *slope, x, &mut y[..n]),
+            Step::Affine { scale, shift } => (kernels.affine)(x, scale, shift, &mut y[..n]),
+            Step::Function { function, slope } => function.on(kernels, *slope, x, &mut y[..n]),
             Step::MaxPool { kernel, stride } => {
                 let pool = Pool {
                     height: shape.height,
@@ -215,7 +215,7 @@ impl TailStep {
                     kernel: (*kernel, *kernel),
                     stride: (*stride, *stride),
                 };
-                (ew.max_pool)(&pool, x, &mut y[..self.made], &mut index[..self.made]);
+                (kernels.max_pool)(&pool, x, &mut y[..self.made], &mut index[..self.made]);
             }
             Step::AvgPool {
                 height,
@@ -367,11 +367,11 @@ impl Step {
 }
 
 impl Function {
-    fn on(self, ew: &Elementwise, slope: f32, x: &[f32], y: &mut [f32]) {
+    fn on(self, kernels: &Inference, slope: f32, x: &[f32], y: &mut [f32]) {
         match self {
-            Function::Relu => (ew.relu)(x, y),
-            Function::HardSigmoid => (ew.hard_sigmoid)(slope, x, y),
-            Function::Sigmoid => (ew.sigmoid)(slope, x, y),
+            Function::Relu => (kernels.relu)(x, y),
+            Function::HardSigmoid => (kernels.hard_sigmoid)(slope, x, y),
+            Function::Sigmoid => (kernels.sigmoid)(slope, x, y),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reader::{Drawing, form_of, median_us, read_one, sampled};
+use super::reader::{Drawing, form_of, ground_of, median_us, read_one, sampled};
+use crate::data::Background;
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::layers::softmax;
@@ -96,7 +97,7 @@ pub struct Comparer {
     by: Comparison,
     runner: Runner,
     float: Option<Network>,
-    light_ground: bool,
+    background: Background,
 }
 
 impl Comparer {
@@ -154,7 +155,7 @@ impl Comparer {
                 distance: by.distance.name(),
             },
             by,
-            light_ground: (packed.lineage()).and_then(|lineage| lineage.light_ground) == Some(true),
+            background: ground_of(&packed),
             runner,
             float,
         })
@@ -171,12 +172,8 @@ impl Comparer {
     /// Why it cannot be, in one line.
     pub fn compare(&mut self, question: &Question) -> std::result::Result<Likeness, &'static str> {
         let supports = self.supports(&question.support)?;
-        let mut image = question
-            .drawing
-            .image((self.about.height, self.about.width))?;
-        if self.light_ground {
-            image.iter_mut().for_each(|v| *v = 255 - *v);
-        }
+        let size = (self.about.height, self.about.width);
+        let image = question.drawing.image(self.background, size)?;
         let mut embedding = vec![0.0; self.about.embedding];
         let us = median_us(|| self.runner.logits(&image, &mut embedding));
         let packed = self.compared(&embedding, &supports, us);

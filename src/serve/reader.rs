@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::preprocess::centre;
+use crate::data::Background;
+use crate::data::preprocess::{self, MAX_DRAWN};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::layers::log_softmax;
@@ -17,12 +18,9 @@ use crate::tensor::Shape;
 const PASSES: usize = 9;
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Pixels to a side that a drawing may have. The page sends 112.
-const MAX_SIDE: usize = 256;
-
 /// Bytes of the largest drawing as JSON: three digits, a comma and a blank a pixel, and
 /// its sides.
-pub(super) const MAX_BODY: usize = 5 * MAX_SIDE * MAX_SIDE + 256;
+pub(super) const MAX_BODY: usize = 5 * MAX_DRAWN * MAX_DRAWN + 256;
 
 /// A drawing: ink on paper, row by row, 0 for none and 255 for most.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -37,30 +35,17 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// The drawing as an image for a network. One of the network's own size is taken
-    /// as it is; any other is scaled and centred by mass, as MNIST's digits are.
+    /// The drawing as an image for a network whose training images have this background, by
+    /// [`preprocess::drawn`].
     ///
     /// # Errors
     /// Why there is no such image, in one line.
     pub fn image(
         &self,
-        (height, width): (usize, usize),
+        background: Background,
+        size: (usize, usize),
     ) -> std::result::Result<Vec<u8>, &'static str> {
-        let sides = 1..=MAX_SIDE;
-        if !sides.contains(&self.width) || !sides.contains(&self.height) {
-            return Err("width and height must be 1 to 256");
-        }
-        if self.ink.len() != self.width * self.height {
-            return Err("there must be width x height pixels of ink");
-        }
-        if self.ink.iter().all(|&v| v == 0) {
-            return Err("there is no ink; draw something");
-        }
-        if (self.height, self.width) == (height, width) {
-            return Ok(self.ink.clone());
-        }
-        let ink: Vec<f32> = self.ink.iter().map(|&v| f32::from(v) / 255.0).collect();
-        Ok(centre(&ink, self.width, (height, width)))
+        preprocess::drawn(&self.ink, (self.height, self.width), background, size)
     }
 }
 
@@ -146,9 +131,9 @@ pub struct Reader {
     float: Option<Network>,
     logits: [Vec<f32>; 2],
     scratch: Vec<f32>,
-    /// Whether the network was trained on dark ink on a light ground: drawings are light
-    /// on dark, and are inverted for it.
-    light_ground: bool,
+    /// The background of the training images: drawings are light on dark, and are inverted for a
+    /// light one.
+    background: Background,
 }
 
 /// Makes a network read one image at a time, its units as samples of that noise or, without
@@ -257,7 +242,7 @@ impl Reader {
             float,
             logits: [vec![0.0; classes], vec![0.0; classes]],
             scratch: Vec::new(),
-            light_ground: (packed.lineage()).and_then(|lineage| lineage.light_ground) == Some(true),
+            background: ground_of(&packed),
             packed,
         })
     }
@@ -272,10 +257,7 @@ impl Reader {
     /// # Errors
     /// Why it cannot be read, in one line.
     pub fn read(&mut self, drawing: &Drawing) -> std::result::Result<Answer, &'static str> {
-        let mut image = drawing.image((self.about.height, self.about.width))?;
-        if self.light_ground {
-            image.iter_mut().for_each(|v| *v = 255 - *v);
-        }
+        let image = drawing.image(self.background, (self.about.height, self.about.width))?;
         let [bits, reals] = &mut self.logits;
         let us = median_us(|| self.runner.logits(&image, bits));
         let packed = form(bits, us);
@@ -311,6 +293,14 @@ impl Reader {
             agreement,
             bits: layers,
         })
+    }
+}
+
+/// The background of the images that a network was trained on; dark where that is not known.
+pub(super) fn ground_of(net: &PackedNet) -> Background {
+    match net.lineage().and_then(|lineage| lineage.light_ground) {
+        Some(true) => Background::Light,
+        _ => Background::Dark,
     }
 }
 

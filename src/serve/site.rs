@@ -15,8 +15,8 @@ use super::reader::{Drawing, Reader};
 /// their names.
 const DIGITS: &str = include_str!("page/digits.html");
 const FEW_SHOT: &str = include_str!("page/few_shot.html");
-const STYLE: [&str; 2] = ["/* style.css */", include_str!("page/style.css")];
-const PEN: [&str; 2] = ["/* pen.js */", include_str!("page/pen.js")];
+const STYLE: [&str; 2] = ["/* style.css */", include_str!("../export/page/style.css")];
+const PEN: [&str; 2] = ["/* pen.js */", include_str!("../export/page/pen.js")];
 
 /// The page may run its own script and style, talk to its own server, and nothing
 /// else.

@@ -112,6 +112,17 @@ fn units_that_draw_are_named_and_what_cannot_be_is_refused() {
         2,
         "--flavour has no effect",
     );
+    #[cfg(feature = "onnx")]
+    place.bad(
+        &words("export stoch --to qonnx --out d --flavour small"),
+        2,
+        "--flavour has no effect",
+    );
+    #[cfg(feature = "page")]
+    for flag in ["--flavour small", "--pixels float", "--name x"] {
+        let line = format!("export stoch --to page --out d {flag}");
+        place.bad(&words(&line), 2, "has no effect with --to page");
+    }
     place.bad(&words("export stoch --to pascal --out d"), 2, "c99");
     place.bad(
         &words("export stoch --to c99 --out d --flavour tiny"),

@@ -103,3 +103,50 @@ fn without_a_data_set_pixels_have_to_be_said() {
         ended.err
     );
 }
+
+#[cfg(feature = "onnx")]
+#[test]
+fn an_onnx_file_says_of_which_network_it_is() {
+    let place = Place::new();
+    let file = format!(
+        "{}/tests/golden/onnx/signs.onnx",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    place.good(&["import", &file, "--pixels", "unit", "--out", "run"]);
+    let model = &place.json("run/config.json")["model"];
+    let kind = |layer: &serde_json::Value| layer["type"].as_str().unwrap().to_string();
+    let kinds: Vec<_> = model["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(kind)
+        .collect();
+    let wanted = "conv batch_norm max_pool binary conv batch_norm binary linear";
+    assert_eq!(kinds.join(" "), wanted);
+    assert_eq!(model["layers"][3]["levels"], "-1/+1");
+    assert_eq!(model["layers"][4]["weights"], "binary");
+    assert_eq!(model["name"], "signs");
+    place.good(&["pack", "run"]);
+    place.bad(&["import", &file, "--out", "a"], 2, "--pixels unit");
+    let named = ["import", &file, "--model", "seed-net", "--out", "a"];
+    place.bad(&named, 2, "--model has no effect");
+    // Another operator, and a file that ends early.
+    let bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(4).position(|w| w == b"Sign").unwrap();
+    let mut other = bytes.clone();
+    other[at..at + 4].copy_from_slice(b"Sinh");
+    std::fs::write(place.path("other.onnx"), other).unwrap();
+    let unit = ["--pixels", "unit", "--out", "a"];
+    place.bad(
+        &[&["import", "other.onnx"][..], &unit].concat(),
+        1,
+        "holds node n3 (Sinh)",
+    );
+    std::fs::write(place.path("cut.onnx"), &bytes[..900]).unwrap();
+    place.bad(
+        &[&["import", "cut.onnx"][..], &unit].concat(),
+        1,
+        "cut short",
+    );
+    assert!(!place.path("a").exists());
+}

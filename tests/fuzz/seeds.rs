@@ -34,6 +34,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "support" => support_seeds(),
         "recipe" => recipe_seeds(),
         "suite" => files(Path::new("data/suites")),
+        "onnx" => files(Path::new("tests/fuzz/corpus/onnx")),
         "picture" => picture_seeds(),
         "requests" => request_seeds(),
         _ => record_seeds(),

@@ -48,6 +48,8 @@ pub const ALL: &[Target] = &[
     target("checkpoint", checkpoint_file),
     target("packed", packed_file),
     target("support", support_file),
+    #[cfg(feature = "onnx")]
+    target("onnx", onnx_file),
     target("recipe", recipe_file),
     target("suite", suite_file),
     target("picture", picture_file),
@@ -89,6 +91,32 @@ pub fn idx_file(bytes: &[u8]) {
         Ok(labels) => assert!(labels.iter().all(|&label| label < idx::MAX_CLASSES)),
         Err(Fault::Format(what)) => said(what),
         Err(Fault::Read(error)) => panic!("memory cannot fail to be read: {error}"),
+    }
+}
+
+/// A network of another program; one that is understood is built, if it is small.
+#[cfg(feature = "onnx")]
+pub fn onnx_file(bytes: &[u8]) {
+    match bnn_cpu::import::onnx(bytes, "net") {
+        Ok(net) => {
+            let few = |shape: Shape| shape.len() < 1 << 12;
+            let shapes = net
+                .spec
+                .layer_shapes()
+                .expect("what was checked has shapes");
+            let numbers: usize = net
+                .tensors
+                .iter()
+                .map(|t| t.shape.iter().product::<usize>())
+                .sum();
+            if few(net.spec.input) && shapes.iter().all(|s| few(s.output)) && numbers < 1 << 14 {
+                match weights::check(&net.spec, &net.tensors, here()) {
+                    Ok(()) => drop(Network::new(&net.spec, engine(), 1, false)),
+                    Err(error) => said(error),
+                }
+            }
+        }
+        Err(what) => assert!(!what.is_empty() && !what.contains('\n'), "{what}"),
     }
 }
 

@@ -477,7 +477,7 @@ fn a_taken_address_and_colours_are_refused() {
 /// ink, as `JSON.stringify` writes it.
 fn the_largest_of_the_page() -> String {
     let page = concat!(
-        include_str!("../../src/serve/page/pen.js"),
+        include_str!("../../src/export/page/pen.js"),
         include_str!("../../src/serve/page/digits.html")
     );
     let rest = page.split_once("const SIDE = ").unwrap().1;

@@ -39,7 +39,7 @@ count=tests/fuzz/target/executions.txt
 longest() {
   case $1 in
     idx | gzip | archive | picture | raster) echo 2048 ;;
-    files) echo 16384 ;;
+    files | onnx) echo 16384 ;;
     recipe) echo 512 ;;
     suite) echo 16384 ;;
     *) echo 4096 ;;

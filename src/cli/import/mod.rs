@@ -11,7 +11,7 @@ use bnn_cpu::model::weights::{self, Data, NamedTensor};
 use bnn_cpu::model::{ModelSpec, Network, Pixels, usual_images};
 use bnn_cpu::tensor::Shape;
 use bnn_cpu::train::{
-    BEST, BestWeights, Config, DatasetRecord, RunFolder, SlopeKind, SlopeSchedule,
+    BEST, BestWeights, Config, DatasetRecord, ModelSource, RunFolder, SlopeKind, SlopeSchedule,
 };
 
 use super::data_args::DataArgs;
@@ -22,6 +22,7 @@ use super::{Context, Failure, Outcome, output, result, train};
 
 const EXAMPLES: &str = "\
 Examples:
+  bnn-cpu import net.onnx --pixels unit --check inputs.npy logits.npy
   bnn-cpu import weights.safetensors --model seed-net --binary both --dataset mnist
   bnn-cpu import net.safetensors --model net.json --check inputs.npy logits.npy
   bnn-cpu import net.safetensors --model seed-net --levels=-1/+1 --pixels unit --check both.safetensors
@@ -37,12 +38,16 @@ In Python the files are made by
 /// bn1.running_mean (16), fc.weight (10,1568). The run can be evaluated and
 /// inspected like any other.
 ///
+/// An ONNX file says of which network it is: convolutions, products, batch norms, pools, signs,
+/// comparisons with 0, ReLU, PReLU, hard sigmoids, sums and concatenations, with PyTorch's or
+/// TensorFlow's order of channels, and BipolarQuant of QONNX. Any other node is refused by name.
+///
 /// No data set is needed, and none is looked for unless --dataset or --data names it. With --check
 /// the network has to answer as the one did that the weights come from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A safetensors file
+    /// A safetensors or ONNX file
     file: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
@@ -89,14 +94,14 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     if args.slope.is_some_and(|a| !(a.is_finite() && a > 0.0)) {
         return Err(Failure::usage("--slope must be a number above 0"));
     }
-    let (tensors, known) = super::weights::read(&args.file)?;
+    let (tensors, known, read) = args.content()?;
     let slope = args.slope.or(known.as_ref().map(|known| known.slope));
     let slope = slope.unwrap_or(1.0);
     let answers = match &args.check[..] {
         [] => None,
         files => Some(answers::read(files)?),
     };
-    let own = args.own_model(known)?;
+    let own = args.own(known, read)?;
     train::check_out(args.out.as_deref(), args.force)?;
     let mut config = args.config(own, answers.as_ref(), &mut progress)?;
     config.slope = SlopeSchedule {
@@ -145,7 +150,46 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     Ok(())
 }
 
+/// What a file holds: tensors; what it says of its run; the network of an ONNX file.
+type Content = (Vec<NamedTensor>, Option<BestWeights>, Option<ModelSpec>);
+
 impl Args {
+    /// The network that the file says it is of.
+    fn own(
+        &self,
+        known: Option<BestWeights>,
+        read: Option<ModelSpec>,
+    ) -> Outcome<Option<ModelSpec>> {
+        match read {
+            Some(read) => self.changed(read).map(Some),
+            None => self.own_model(known),
+        }
+    }
+
+    fn content(&self) -> Outcome<Content> {
+        #[cfg(feature = "onnx")]
+        if let Some(net) = super::weights::onnx(&self.file)? {
+            return Ok((net.tensors, None, Some(net.spec)));
+        }
+        let (tensors, known) = super::weights::read(&self.file)?;
+        Ok((tensors, known, None))
+    }
+
+    /// The network of an ONNX file with what the flags say beside it.
+    fn changed(&self, read: ModelSpec) -> Outcome<ModelSpec> {
+        if self.model.model.is_some() {
+            return Err(Failure::usage(format!(
+                "--model has no effect: {} says of which network it is; leave it out",
+                self.file.display()
+            )));
+        }
+        let (input, classes) = (read.input, read.classes());
+        let mut stated = self.model.stated();
+        stated.from = Some(ModelSource::Own(Box::new(read)));
+        let built = stated.build(input, classes);
+        built.map_err(|e| Stated::default().refused(e))
+    }
+
     /// The network that the file says it is of, unless the flags name one. What the flags say
     /// is checked before any image is read.
     fn own_model(&self, known: Option<BestWeights>) -> Outcome<Option<ModelSpec>> {

@@ -2,11 +2,16 @@
 
 use super::proto::{Attribute, BOOL, FLOAT, INT64, Node, Tensor};
 
+/// The set of QONNX's operators.
+pub(super) const QONNX: &str = "qonnx.custom_op.general";
+
 /// Nodes and constants.
 #[derive(Default)]
 pub(super) struct Builder {
     pub nodes: Vec<Node>,
     pub constants: Vec<Tensor>,
+    /// Whether units and binary weights are operators of QONNX.
+    pub quantised: bool,
     /// The beginning of new names: that of the stage.
     stage: String,
     count: usize,
@@ -42,7 +47,25 @@ pub(super) fn float(name: &str, f: f32) -> Attribute {
     }
 }
 
+/// Returns an attribute of a text.
+pub(super) fn text(name: &str, text: &str) -> Attribute {
+    Attribute {
+        name: name.into(),
+        s: text.as_bytes().into(),
+        kind: 3,
+        ..Attribute::default()
+    }
+}
+
 impl Builder {
+    /// A graph in QONNX.
+    pub fn of_qonnx() -> Self {
+        Self {
+            quantised: true,
+            ..Self::default()
+        }
+    }
+
     /// Begins a stage: the names of what follows begin with its own and are not given twice, also
     /// where two stages have one name.
     pub fn begin(&mut self, number: usize, name: &str) {
@@ -75,7 +98,17 @@ impl Builder {
             output: vec![output],
             op_type: op.into(),
             attribute,
+            domain: String::new(),
         });
+    }
+
+    /// Adds a node of QONNX and returns the name of its output.
+    pub fn own_node(&mut self, op: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
+        let output = self.node(op, inputs, attribute);
+        if let Some(node) = self.nodes.last_mut() {
+            node.domain = QONNX.into();
+        }
+        output
     }
 
     fn constant(

@@ -1,10 +1,13 @@
-//! A packed network as an ONNX file of standard operators.
+//! A packed network as an ONNX file: of standard operators, or in QONNX, the dialect of FINN.
 //!
 //! Values are 32-bit floats of shape (batch, channel, row, column): bits are 0 and 1, signs -1 and
 //! +1, and whole numbers stay below 2^24, where floats are exact. So a network of binary weights has
 //! exact sums and the bits of [`crate::packed::Runner`] in every runtime; its logits, and all
 //! numbers behind real weights, are equal within the rounding of the runtime. Stochastic units are
 //! read as `[x > 0]`.
+//!
+//! In QONNX a unit is `MultiThreshold` and a binary weight goes through `BipolarQuant`; the rest is
+//! standard.
 
 mod builder;
 mod proto;
@@ -15,7 +18,7 @@ use prost::Message;
 use super::About;
 use crate::named::named;
 use crate::packed::{Flow, PackedNet, Pixels, Product, Source, Stage, Weights};
-use builder::{Builder, int, ints};
+use builder::{Builder, QONNX, int, ints};
 use proto::{
     Dimension, Entry, FLOAT, Graph, Model, OperatorSet, TensorShape, TensorType, Type, UINT8,
     ValueInfo,
@@ -42,7 +45,15 @@ named!(Input, Uint8 "uint8", Float "float");
 /// Returns the bytes of an ONNX file. Its input is `pixels` of shape (batch, channels, height,
 /// width), its output `logits`, or `embedding`, of shape (batch, number); the batch is free.
 pub fn bytes(net: &PackedNet, input: Input, about: &About) -> Vec<u8> {
-    let mut to = Builder::default();
+    write(net, input, about, Builder::default())
+}
+
+/// As [`bytes`], in QONNX.
+pub fn qonnx_bytes(net: &PackedNet, input: Input, about: &About) -> Vec<u8> {
+    write(net, input, about, Builder::of_qonnx())
+}
+
+fn write(net: &PackedNet, input: Input, about: &About, mut to: Builder) -> Vec<u8> {
     to.begin(0, "image");
     let image = image(net, input, &mut to);
     let mut outputs: Vec<String> = Vec::new();
@@ -155,7 +166,13 @@ fn weights(
             };
             let rows = words.chunks_exact(depth.div_ceil(64));
             let all: Vec<f32> = rows.flat_map(row).collect();
-            (to.floats("weight", dims, &all), None)
+            let weight = to.floats("weight", dims, &all);
+            if !to.quantised {
+                return (weight, None);
+            }
+            let scale = to.floats("scale", &[], &[1.0]);
+            let binary = to.own_node("BipolarQuant", &[&weight, &scale], vec![]);
+            (binary, None)
         }
         Weights::None => unreachable!("a product over weights has some"),
     }
@@ -169,6 +186,12 @@ fn model(net: &PackedNet, input: Input, about: &About, (made, graph): (&str, Bui
         Input::Float => FLOAT,
     };
     let sides = [shape.channels, shape.height, shape.width];
+    let own = graph.quantised.then_some((QONNX, 1));
+    let sets = std::iter::once(("", OPERATORS)).chain(own);
+    let sets = sets.map(|(domain, version)| OperatorSet {
+        domain: domain.into(),
+        version,
+    });
     let mut entries = vec![("name", net.name().to_string())];
     if !about.sha256.is_empty() {
         entries.push(("packed_sha256", about.sha256.clone()));
@@ -189,10 +212,7 @@ fn model(net: &PackedNet, input: Input, about: &About, (made, graph): (&str, Bui
             input: vec![value("pixels", kind, &sides)],
             output: vec![value(made, FLOAT, &[net.classes()])],
         }),
-        opset_import: vec![OperatorSet {
-            domain: String::new(),
-            version: OPERATORS,
-        }],
+        opset_import: sets.collect(),
         metadata_props: entries.into_iter().map(entry).collect(),
     }
 }

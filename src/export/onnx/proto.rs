@@ -73,6 +73,9 @@ pub(super) struct Node {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
+    /// Whose operator it is; empty for a standard one.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 /// A setting of an operator.
@@ -84,9 +87,11 @@ pub(super) struct Attribute {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// 1 for a float, 2 for an integer, 7 for integers.
+    /// 1 for a float, 2 for an integer, 3 for a text, 7 for integers.
     #[prost(int32, tag = "20")]
     pub kind: i32,
 }

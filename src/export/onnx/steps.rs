@@ -3,7 +3,7 @@
 use crate::packed::{Function, Step, Thresholds};
 use crate::tensor::Shape;
 
-use super::builder::{Builder, float, int, ints};
+use super::builder::{Builder, float, int, ints, text};
 
 /// Writes a step on the value `x` of that shape; returns the name of its result.
 pub(super) fn write(step: &Step, shape: Shape, x: &str, to: &mut Builder) -> String {
@@ -51,6 +51,10 @@ pub(super) fn write(step: &Step, shape: Shape, x: &str, to: &mut Builder) -> Str
             let twice = to.node("Mul", &[x, &two], vec![]);
             to.node("Sub", &[&twice, &one], vec![])
         }
+        // The least float above 0: what is at least that is above 0.
+        Step::Fire | Step::Sample { .. } if to.quantised => {
+            multi_threshold(&vec![f32::from_bits(1); shape.channels], x, to)
+        }
         Step::Fire | Step::Sample { .. } => {
             let zero = to.each("zero", &[0.0]);
             let above = to.node("Greater", &[x, &zero], vec![]);
@@ -88,7 +92,40 @@ fn sum_pool(
     to.node("Conv", &[x, &ones], settings)
 }
 
+/// Writes QONNX's operator that counts the thresholds which a number has reached: one a channel.
+fn multi_threshold(limits: &[f32], x: &str, to: &mut Builder) -> String {
+    let limits = to.floats("threshold", &[limits.len(), 1], limits);
+    let settings = vec![
+        text("out_dtype", "BINARY"),
+        float("out_scale", 1.0),
+        float("out_bias", 0.0),
+        text("data_layout", "NCHW"),
+    ];
+    to.own_node("MultiThreshold", &[x, &limits], settings)
+}
+
+/// Writes thresholds as QONNX has them. `[x < t]` of a whole number x is `[-x >= 1 - t]`.
+fn quantised(thresholds: &Thresholds, x: &str, to: &mut Builder) -> String {
+    let Thresholds {
+        threshold,
+        inverted,
+    } = thresholds;
+    let limit = |(&t, &inverted): (&i32, &bool)| if inverted { 1 - t } else { t } as f32;
+    let limits: Vec<f32> = threshold.iter().zip(inverted).map(limit).collect();
+    if !inverted.contains(&true) {
+        return multi_threshold(&limits, x, to);
+    }
+    let sign = |&inverted: &bool| if inverted { -1.0 } else { 1.0 };
+    let signs: Vec<f32> = inverted.iter().map(sign).collect();
+    let signs = to.each("signs", &signs);
+    let turned = to.node("Mul", &[x, &signs], vec![]);
+    multi_threshold(&limits, &turned, to)
+}
+
 fn threshold(thresholds: &Thresholds, x: &str, to: &mut Builder) -> String {
+    if to.quantised {
+        return quantised(thresholds, x, to);
+    }
     let limits: Vec<f32> = thresholds.threshold.iter().map(|&t| t as f32).collect();
     let limits = to.each("threshold", &limits);
     let mut reached = to.node("GreaterOrEqual", &[x, &limits], vec![]);

@@ -7,6 +7,8 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(super) mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 use super::Kernels;
 use crate::error::{Error, Result};
@@ -15,18 +17,34 @@ use crate::error::{Error, Result};
 /// depths of a tile of [`super::treed`], and the functions that are written for it alone.
 macro_rules! table {
     ($isa:expr, $features:tt, $vector:ty, $tiles:ty, $depths:literal,
-     products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {
+     products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {{
+        use $crate::kernels::elementwise::{self, Elementwise};
+        use $crate::kernels::gemm::Products;
+        use $crate::kernels::packed::Inference;
+
+        const EW: Elementwise = elementwise::functions!($features);
+        const PRODUCTS: Products = $products;
+        // A static of its own, so that a program which does not train has no kernels of training.
+        static INFERENCE: Inference = Inference {
+            packed: $packed,
+            product: PRODUCTS.product,
+            affine: EW.affine,
+            relu: EW.relu,
+            hard_sigmoid: EW.hard_sigmoid,
+            sigmoid: EW.sigmoid,
+            max_pool: EW.max_pool,
+        };
         $crate::kernels::Kernels {
             isa: $isa,
-            ew: $crate::kernels::elementwise::functions!($features),
-            products: $products,
-            packed: $packed,
+            ew: EW,
+            products: PRODUCTS,
+            inference: &INFERENCE,
             lookup: $crate::kernels::lookup::functions!($features, $vector),
             winograd: $crate::kernels::winograd::functions!($features, $vector, $tiles),
             treed: $crate::kernels::treed::function!($features, $vector, $depths),
             limits: $limits,
         }
-    };
+    }};
 }
 use table;
 
@@ -35,6 +53,8 @@ use table;
 pub enum Isa {
     /// Plain Rust, which runs on every machine and is the specification of all other kernels.
     Scalar,
+    /// WebAssembly that was compiled with simd128: inference; training has the scalar kernels.
+    Simd128,
     /// x86-64 with AVX2 and FMA (and BMI2 and POPCNT, which all such processors have).
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL (and AVX2 and FMA).
@@ -45,12 +65,13 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, in ascending order of speed.
-    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Simd128, Isa::Neon, Isa::Avx2, Isa::Avx512];
 
     /// Returns the name that is used by `--isa`, `BNN_CPU_ISA` and run records.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Simd128 => "simd128",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Neon => "neon",
@@ -64,7 +85,7 @@ impl Isa {
             .find(|isa| isa.name() == name)
             .ok_or_else(|| {
                 Error::spec(format!(
-                    "unknown instruction set `{name}`; choose scalar, avx2, avx512 or neon"
+                    "unknown instruction set `{name}`; choose scalar, avx2, avx512, neon or simd128"
                 ))
             })
     }
@@ -81,6 +102,8 @@ impl Isa {
     pub fn kernels(self) -> Option<&'static Kernels> {
         match self {
             Isa::Scalar => Some(&scalar::KERNELS),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Isa::Simd128 => Some(&simd128::KERNELS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::detected().then_some(&avx2::KERNELS),
             #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,6 @@
 //! Sums of planes over images of at most 16 columns, in which no load crosses a cache line.
 //!
-//! A row of pixels is 16 bytes, and a vector holds [`Kernels::row_lanes`] rows. Rows that are
+//! A row of pixels is 16 bytes, and a vector holds [`Inference::row_lanes`] rows. Rows that are
 //! neighbours in the image are in neighbouring *vectors* (row `i + V·l` in lane `l` of vector `i`),
 //! so a vertical offset is a number of whole vectors. A horizontal offset is applied after the sum:
 //! the taps of one kernel column are added first, and their sum is shifted within its rows.
@@ -19,8 +19,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
+use super::Inference;
 use super::sums::{clear, put};
-use crate::kernels::Kernels;
 use crate::kernels::vector::Bytes;
 
 /// Number of columns of a row.
@@ -95,7 +95,7 @@ pub enum Limit {
     AtMost(u8),
 }
 
-impl Kernels {
+impl Inference {
     /// Returns the number of rows of 16 bytes in a vector.
     pub fn row_lanes(&self) -> usize {
         self.packed.row_lanes

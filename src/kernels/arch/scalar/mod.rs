@@ -4,7 +4,7 @@ pub(super) mod limits;
 pub(super) mod packed;
 
 use super::{Isa, table};
-use crate::kernels::gemm::{Patches, Products, Store, panels};
+use crate::kernels::gemm::{Patches, Store, panels};
 use crate::kernels::tile::{Micro, ProductTile, TransposedTile};
 use crate::kernels::{Kernels, NR};
 
@@ -79,7 +79,7 @@ pub(in crate::kernels) fn transposed(
 }
 
 /// Register tiles in plain Rust, for the loops around tiles.
-struct Plain;
+pub(super) struct Plain;
 
 impl Micro for Plain {
     const PANELS: usize = 1;
