@@ -418,7 +418,7 @@ fn unsafe_stays_in_one_file_of_the_python_package() {
 /// The runtime of pages is a crate of its own, whose functions have names that the page knows.
 #[test]
 fn unsafe_of_the_runtime_of_pages_is_in_attributes_alone() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm/src");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/page_runtime/src");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         println!("left out: the crate comes without the runtime of pages");
         return;

@@ -1,9 +1,10 @@
 //! A packed network as one HTML page that needs nothing else: the network, and its inference as
 //! WebAssembly.
 //!
-//! `runtime.bin` holds that runtime, made of the crate in `wasm/` by `tests/tools/page_runtime.sh`
-//! and the same for every network: the lengths of what follows, and a stream of DEFLATE with the
-//! module without SIMD and the steps that make the one with SIMD of it (`runtime.js` reads them).
+//! `runtime.bin` holds that runtime, made of the crate in `examples/page_runtime` by
+//! `tests/tools/page_runtime.sh` and the same for every network: the lengths of what follows, and a
+//! stream of DEFLATE with the module without SIMD and the steps that make the one with SIMD of it
+//! (`runtime.js` reads them).
 
 use serde_json::{Value, json};
 
