@@ -298,7 +298,8 @@ pub enum Store {
     Add,
 }
 
-/// The products of one instruction set; the methods of [`Inference`] and [`Kernels`] check the lengths.
+/// The products of one instruction set; the methods of [`Inference`] and [`Kernels`] check the
+/// lengths.
 pub(super) struct Products {
     /// Arguments `(patches, a, panels of b, columns, bias, c, store)`.
     pub product: ProductFn,

@@ -50,7 +50,6 @@ pub mod winograd;
 
 pub use arch::{Engine, Isa, select};
 pub use elementwise::Elementwise;
-pub use packed::Inference;
 pub use tiling::block_depth;
 
 /// Number of columns of a packed panel of weights, for all instruction sets.
@@ -68,6 +67,26 @@ pub struct Kernels {
     winograd: winograd::Functions,
     treed: treed::TreedFn,
     limits: fn() -> limit_loops::Loops,
+}
+
+/// Arguments: numbers, their scales and shifts for each channel, results.
+type AffineFn = fn(&[f32], &[f32], &[f32], &mut [f32]);
+
+/// The kernels of inference of one instruction set: those of packed layers, and those of training
+/// that layers over reals need.
+pub struct Inference {
+    packed: packed::Packed,
+    product: gemm::ProductFn,
+    /// As [`Elementwise::affine`].
+    pub affine: AffineFn,
+    /// As [`Elementwise::relu`].
+    pub relu: fn(&[f32], &mut [f32]),
+    /// As [`Elementwise::hard_sigmoid`].
+    pub hard_sigmoid: fn(f32, &[f32], &mut [f32]),
+    /// As [`Elementwise::sigmoid`].
+    pub sigmoid: fn(f32, &[f32], &mut [f32]),
+    /// As [`Elementwise::max_pool`].
+    pub max_pool: fn(&elementwise::Pool, &[f32], &mut [f32], &mut [u8]),
 }
 
 /// What inference calls is called on the table of training as well.

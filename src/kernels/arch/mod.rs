@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 macro_rules! table {
     ($isa:expr, $features:tt, $vector:ty, $tiles:ty, $depths:literal,
      products: $products:expr, packed: $packed:expr, limits: $limits:expr) => {{
+        use $crate::kernels::Inference;
         use $crate::kernels::elementwise::{self, Elementwise};
         use $crate::kernels::gemm::Products;
-        use $crate::kernels::packed::Inference;
 
         const EW: Elementwise = elementwise::functions!($features);
         const PRODUCTS: Products = $products;

@@ -31,16 +31,15 @@ pub mod rows;
 mod shapes;
 pub(super) mod sums;
 
+use super::Inference;
+
 pub use shapes::{BitRows, LANES, Lookups, TABLE_WIDTHS, Terms};
 
 /// Arguments: source and its rows, (height, width), whether bits are inverted, target and its rows.
 type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
-/// Arguments: numbers, their scales and shifts for each channel, results.
-type AffineFn = fn(&[f32], &[f32], &[f32], &mut [f32]);
-
-/// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the same
-/// names check the lengths.
+/// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the
+/// same names check the lengths.
 pub struct Packed {
     pub(super) sum8: fn(&[u8], &Terms, &mut [u8]),
     pub(super) sum16: fn(&[i16], &Terms, &mut [i16]),
@@ -105,23 +104,6 @@ macro_rules! functions {
     }};
 }
 pub(super) use functions;
-
-/// The kernels of inference of one instruction set: those of packed layers, and those of training
-/// that layers over reals need.
-pub struct Inference {
-    pub(super) packed: Packed,
-    pub(super) product: super::gemm::ProductFn,
-    /// As [`super::Elementwise::affine`].
-    pub affine: AffineFn,
-    /// As [`super::Elementwise::relu`].
-    pub relu: fn(&[f32], &mut [f32]),
-    /// As [`super::Elementwise::hard_sigmoid`].
-    pub hard_sigmoid: fn(f32, &[f32], &mut [f32]),
-    /// As [`super::Elementwise::sigmoid`].
-    pub sigmoid: fn(f32, &[f32], &mut [f32]),
-    /// As [`super::Elementwise::max_pool`].
-    pub max_pool: fn(&super::elementwise::Pool, &[f32], &mut [f32], &mut [u8]),
-}
 
 impl Inference {
     /// Computes `out[q] = init + Σ_adds x[offset + q] - Σ_subs x[offset + q]`, modulo 256.
