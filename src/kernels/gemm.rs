@@ -283,8 +283,8 @@ pub fn sgemm(
 /// sum over `rows` rows, clearly faster than [`Kernels::transposed`]. The limits are conservative
 /// and were measured by the groups `transposed` and `product` of `benches/kernels.rs`.
 /// [`Kernels::transposed`] reads the columns of `A` without packing them, which costs a quarter of
-/// the speed if `A` and `G` exceed the L2 cache. `C = A·B` always uses [`Kernels::product`], which
-/// is faster for all measured convolutions.
+/// the speed if `A` and `G` exceed the L2 cache. `C = A·B` always uses [`Inference::product`],
+/// which is faster for all measured convolutions.
 pub fn prefer_matrixmultiply(rows: usize, depth: usize, columns: usize) -> bool {
     rows >= 512 && depth >= 1024 && columns >= 1024
 }
