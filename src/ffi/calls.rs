@@ -103,8 +103,8 @@ pub unsafe extern "C" fn bnn_cpu_shape(of: *const bnn_cpu_net, shape: *mut usize
     let done = guarded(|| {
         // SAFETY: guaranteed by the caller.
         let input = unsafe { net(of) }?.input;
-        if shape.is_null() {
-            return Err("the shape is NULL; give room for three numbers".into());
+        if shape.is_null() || !shape.is_aligned() {
+            return Err("the shape is NULL, or no place of three numbers".into());
         }
         for (i, side) in [input.channels, input.height, input.width]
             .into_iter()
