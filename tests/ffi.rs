@@ -86,6 +86,9 @@ fn what_is_wrong_is_refused_in_a_line() {
         assert_eq!(bnn_cpu_shape(null(), shape.as_mut_ptr()), -1);
         assert_eq!(bnn_cpu_shape(net, null_mut()), -1);
         refused("the shape is NULL");
+        let crooked = shape.as_mut_ptr().cast::<u8>().wrapping_add(1).cast();
+        assert_eq!(bnn_cpu_shape(net, crooked), -1);
+        refused("no place of three numbers");
         assert_eq!(bnn_cpu_classify(null(), image.as_ptr(), 784), -1);
         refused("the network is NULL");
         assert_eq!(bnn_cpu_classify(net, null(), 784), -1);
