@@ -113,6 +113,7 @@ pub mod pack;
 pub mod packed;
 pub mod prelude;
 pub mod random;
+pub mod ranks;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod similarity;

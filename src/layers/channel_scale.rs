@@ -1,7 +1,7 @@
 //! The layer [`ChannelScale`] and its op.
 
 use crate::bits;
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, share_chunks, tree};
 use crate::tensor::Shape;
 
 /// Pixels that are summed in f32 before they join the f64 sum.
@@ -131,6 +131,9 @@ impl Op for ChannelScale {
                     }
                 }
             }
+        });
+        share_chunks((rows, cx.ranks), &mut self.scratch, |s, part| {
+            s.node.iter_mut().for_each(|node| part(node));
         });
         let scratch = &self.scratch[..rows.chunks()];
         let total = |part: usize, i: usize| {

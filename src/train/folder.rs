@@ -17,6 +17,7 @@ use crate::data::Dataset;
 use crate::error::Result;
 use crate::kernels::Engine;
 use crate::model::weights;
+use crate::ranks::Ranks;
 
 /// Carries out the run, from where it stands to its test: [`fit`], and one test of the
 /// best weights.
@@ -69,7 +70,7 @@ fn fitted<'a>(
     on: &'a mut dyn FnMut(Event<'_>),
 ) -> Result<(Training<'a>, Keeper<'a>)> {
     let (found, mut keeper) = begin(run, stop, on)?;
-    match Training::fitted(run.config(), dataset, engine, found, &mut keeper) {
+    match Training::fitted((run.config(), &Ranks::default()), dataset, engine, found, &mut keeper) {
         Ok(training) => Ok((training, keeper)),
         Err(error) => Err(error),
     }

@@ -64,7 +64,7 @@ pub use schedule::{LrSchedule, Plateau, SlopeKind, SlopeSchedule, TemperatureSch
 pub use sign::{Sign, Trouble};
 pub use subject::{DatasetRecord, Subject, slug};
 pub use task::{FewShotTask, Task};
-pub use trainer::{Trained, train_in_memory};
+pub use trainer::{Trained, train_in_memory, train_in_memory_on};
 pub use trouble::Guess;
 pub use verify::{Finding, verify};
 
