@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
 use super::{Data, Lane, Share, Transport};
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ pub(super) enum Travelling {
 pub(super) struct Group {
     wire: Arc<Wire>,
     jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
     /// Buffers that are used again.
     spare: Mutex<Vec<Vec<f32>>>,
 }
@@ -80,8 +82,11 @@ impl Group {
             exchanges: AtomicU64::new(0),
             received: AtomicU64::new(0),
         });
+        let courier = overlap.then(|| courier(Arc::clone(&wire))).flatten();
+        let (jobs, thread) = courier.unzip();
         Self {
-            jobs: overlap.then(|| courier(Arc::clone(&wire))).flatten(),
+            jobs,
+            thread,
             wire,
             spare: Mutex::default(),
         }
@@ -160,10 +165,22 @@ impl Group {
     }
 }
 
+/// What the thread holds of the transport ends before the transport may.
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Starts the thread on which sums travel; none where the system gives no thread.
-fn courier(wire: Arc<Wire>) -> Option<Sender<Job>> {
-    let (jobs, inbox) = channel::<Job>();
+fn courier(wire: Arc<Wire>) -> Option<(Sender<Job>, JoinHandle<()>)> {
+    let ((jobs, inbox), (ready, begun)) = (channel::<Job>(), channel());
     let work = move || {
+        wire.transport.prepare(Lane::Background);
+        let _ = ready.send(());
         for mut job in inbox {
             let data = Data::F32(&mut job.buffer);
             wire.gather(Lane::Background, data, &job.counts);
@@ -172,5 +189,6 @@ fn courier(wire: Arc<Wire>) -> Option<Sender<Job>> {
         }
     };
     let thread = std::thread::Builder::new().name("sums".into());
-    thread.spawn(work).ok().map(|_| jobs)
+    let thread = thread.spawn(work).ok()?;
+    begun.recv().ok().map(|()| (jobs, thread))
 }

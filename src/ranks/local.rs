@@ -76,7 +76,9 @@ impl Transport for Local {
         };
         // The exchange before this one must have been taken by all.
         let now = table.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut now = wait(now, &|table| table.taken == 0 && table.parts[rank].is_none())?;
+        let mut now = wait(now, &|table| {
+            table.taken == 0 && table.parts[rank].is_none()
+        })?;
         now.parts[rank] = Some(part(&data, rank, counts));
         now.put += 1;
         changed.notify_all();

@@ -22,7 +22,7 @@ mod sum;
 pub use exchange::Traffic;
 pub use local::local;
 #[cfg(feature = "mpi")]
-pub use mpi::{Mpi, World};
+pub use mpi::{Lost, World};
 pub use sum::Sum;
 
 use std::ops::Range;
@@ -97,6 +97,10 @@ pub enum Lane {
 pub trait Transport: Send + Sync {
     /// Returns this rank's place in the group.
     fn share(&self) -> Share;
+
+    /// Is called once on the thread of a lane that has a thread of its own, before any exchange, at
+    /// the same time on all ranks.
+    fn prepare(&self, _lane: Lane) {}
 
     /// Brings the parts of all ranks to each of them. `data` holds the parts one after another in
     /// the order of ranks, that of rank `r` with `counts[r]` elements; this rank's own part is set.

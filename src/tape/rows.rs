@@ -342,7 +342,10 @@ pub fn share_chunks<S>(
     let mut all = vec![0.0; scratch.len() * len];
     let own = rows.own_chunks();
     let own_numbers = &mut all[own.start * len..own.end * len];
-    for (scratch, mut to) in scratch[own].iter_mut().zip(own_numbers.chunks_exact_mut(len)) {
+    for (scratch, mut to) in scratch[own]
+        .iter_mut()
+        .zip(own_numbers.chunks_exact_mut(len))
+    {
         parts(scratch, &mut |part| {
             let (now, rest) = std::mem::take(&mut to).split_at_mut(part.len());
             now.copy_from_slice(part);

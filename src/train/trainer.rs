@@ -129,7 +129,15 @@ impl<'a> Training<'a> {
         found: Option<Found>,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let mut work = Self::new((config, ranks), dataset, engine, found, observer)?;
+        let resumed = found.is_some();
+        let made = Self::new((config, ranks), dataset, engine, found, observer);
+        let mut work = together::compare(ranks, engine, made)?;
+        observer.event(Event::Begin {
+            config,
+            epoch: work.progress.epoch,
+            steps: config.steps_per_epoch(),
+            resumed,
+        })?;
         let epochs = work.config.epochs;
         while work.progress.epoch <= epochs {
             work.epoch(observer)?;
@@ -185,19 +193,11 @@ impl<'a> Training<'a> {
             ranks: ranks.clone(),
             net,
         };
-        let resumed = found.is_some();
         match found {
             Some(found) => work.resume(found, observer)?,
             None => work.begin(observer)?,
         }
         work.net.set_ranks(ranks.clone());
-        work.compare_ranks(engine)?;
-        observer.event(Event::Begin {
-            config,
-            epoch: work.progress.epoch,
-            steps: config.steps_per_epoch(),
-            resumed,
-        })?;
         Ok(work)
     }
 
@@ -402,7 +402,11 @@ impl<'a> Training<'a> {
         self.ranks.check()?;
         match found.loss.is_finite() {
             true => Ok(Some(found)),
-            false => Err(keep::diverged("the validation loss", &self.progress, observer)),
+            false => Err(keep::diverged(
+                "the validation loss",
+                &self.progress,
+                observer,
+            )),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use crate::kernels::Engine;
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Patches;
 use crate::kernels::winograd::Winograd;
-use crate::kernels::Engine;
 use crate::tape::{Backward, Finish, ParamId, Params, Phase, reduce};
 use crate::tensor::Arena;
 

@@ -89,13 +89,7 @@ impl Far {
     }
 
     /// Computes the outputs of the rows that were set.
-    pub fn product(
-        &mut self,
-        kernels: &Kernels,
-        rows: Rows,
-        of: Matrix<'_>,
-        bias: Option<&[f32]>,
-    ) {
+    pub fn product(&mut self, kernels: &Kernels, rows: Rows, of: Matrix<'_>, bias: Option<&[f32]>) {
         let (depth, step) = (self.depth, self.depth + GAP);
         let a = (self.inputs.as_slice(), step);
         let block = |part: &Part, first: usize, panels: &mut [f32]| match of.weights {

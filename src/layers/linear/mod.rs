@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
-use crate::tape::tree::{self, Step};
 use crate::ranks::Sum;
+use crate::tape::tree::{self, Step};
 use crate::tape::{Backward, Finish, Forward, Op, ParamId, Params, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 

@@ -6,9 +6,10 @@ use super::{SAVE_EVERY, Training};
 use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::model::weights;
-use crate::ranks::Data;
+use crate::ranks::{Data, Ranks};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::observer::Observer;
+use crate::train::record::COMMIT;
 
 /// What is done after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,40 +73,58 @@ impl Alike {
     }
 }
 
+/// Refuses a group of ranks that would not compute the same bits; `made` is what this rank is to
+/// train, or why it cannot.
+pub(super) fn compare<'a>(
+    ranks: &Ranks,
+    engine: Engine,
+    made: Result<Training<'a>>,
+) -> Result<Training<'a>> {
+    if ranks.is_alone() {
+        return made;
+    }
+    let said = match &made {
+        Ok(training) => training.alike(engine).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let text = |error: serde_json::Error| Error::spec(error.to_string());
+    let said = serde_json::to_vec(&said).map_err(text)?;
+    let all = ranks.messages(&said)?;
+    // This rank's own error says most.
+    let made = made?;
+    let mut alike = Vec::new();
+    for (rank, message) in all.iter().enumerate() {
+        let of_rank: std::result::Result<Alike, String> =
+            serde_json::from_slice(message).map_err(|_| {
+                Error::Lost(format!(
+                    "rank {rank} is another version of the program than this one; start the same program on every machine"
+                ))
+            })?;
+        alike.push(of_rank.map_err(|line| Error::Lost(format!("rank {rank}: {line}")))?);
+    }
+    let differs = |(rank, of_rank): (usize, &Alike)| of_rank.differs(&alike[0], rank);
+    match alike.iter().enumerate().find_map(differs) {
+        Some(line) => Err(Error::Lost(line)),
+        None => Ok(made),
+    }
+}
+
 impl Training<'_> {
-    /// Refuses a group of ranks that would not compute the same bits.
-    pub(super) fn compare_ranks(&self, engine: Engine) -> Result<()> {
-        if self.ranks.is_alone() {
-            return Ok(());
-        }
+    /// What must be the same on all ranks.
+    fn alike(&self, engine: Engine) -> Result<Alike> {
         let (params, baseline) = (self.net.params(), self.baseline.as_ref());
         let seen = (&self.flips, &self.activity);
         let state = Checkpoint::tensors(params, &self.optimiser, baseline, seen);
         let text = |error: serde_json::Error| Error::spec(error.to_string());
-        let own = Alike {
-            version: concat!(env!("CARGO_PKG_VERSION"), " ", env!("BNN_CPU_COMMIT")).into(),
+        Ok(Alike {
+            version: format!("{} ({COMMIT})", env!("CARGO_PKG_VERSION")),
             isa: self.isa.clone(),
             forced: engine.forced,
             data: self.data.clone(),
             config: serde_json::to_string(self.config).map_err(text)?,
             at: (self.progress.epoch, self.progress.step),
             state: weights::digest(&state),
-        };
-        let own = serde_json::to_vec(&own).map_err(text)?;
-        let mut all = Vec::new();
-        for (rank, message) in self.ranks.messages(&own)?.iter().enumerate() {
-            let alike: Alike = serde_json::from_slice(message).map_err(|_| {
-                Error::Lost(format!(
-                    "rank {rank} is another version of the program than this one; start the same program on every machine"
-                ))
-            })?;
-            all.push(alike);
-        }
-        let differs = |(rank, of_rank): (usize, &Alike)| of_rank.differs(&all[0], rank);
-        match all.iter().enumerate().find_map(differs) {
-            Some(line) => Err(Error::Lost(line)),
-            None => Ok(()),
-        }
+        })
     }
 
     /// What is done after this step: of several ranks each may ask for an end, and the clock of
