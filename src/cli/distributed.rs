@@ -1,6 +1,6 @@
 //! Work that several processes share out: `--distributed`.
 
-use bnn_cpu::ranks::Ranks;
+use bnn_cpu::ranks::{Ranks, Share};
 
 use super::{Failure, Outcome};
 
@@ -11,11 +11,11 @@ pub enum Distributed {
     Mpi,
 }
 
-/// The flags of a command that several processes share.
-#[derive(Debug, clap::Args)]
+/// The flags of a command that several processes share out.
+#[derive(Clone, Debug, clap::Args)]
 pub struct DistributedArgs {
-    /// Share each step out among the processes that mpirun or srun has started; the bits are
-    /// those of one process
+    /// Share the work out among the processes that mpirun or srun has started: of a training each
+    /// step, of a table its cells; the bits are those of one process
     #[arg(
         long,
         value_name = "HOW",
@@ -44,16 +44,32 @@ impl DistributedArgs {
             Some(Distributed::Mpi) => system::with(self.patience, work),
         }
     }
+
+    /// Does this process's share of work whose parts need nothing of each other.
+    pub fn shared(&self, work: impl FnOnce(Share) -> Outcome) -> Outcome {
+        match self.distributed {
+            None => work(Share::WHOLE),
+            Some(Distributed::Mpi) => system::shared(work),
+        }
+    }
 }
 
 #[cfg(not(feature = "mpi"))]
 mod system {
-    use super::{Failure, Outcome, Ranks};
+    use super::{Failure, Outcome, Ranks, Share};
 
     pub fn with(_patience: u64, _work: impl FnOnce(&Ranks) -> Outcome) -> Outcome {
-        Err(Failure::usage(
+        Err(absent())
+    }
+
+    pub fn shared(_work: impl FnOnce(Share) -> Outcome) -> Outcome {
+        Err(absent())
+    }
+
+    fn absent() -> Failure {
+        Failure::usage(
             "--distributed mpi: this program was built without MPI; install Open MPI or MPICH, and build it with `cargo install bnn-cpu --features mpi`",
-        ))
+        )
     }
 }
 
@@ -65,18 +81,13 @@ mod system {
     use bnn_cpu::ranks::World;
 
     use super::super::output;
-    use super::{Failure, Outcome, Ranks};
+    use super::{Failure, Outcome, Ranks, Share};
 
     /// How long a process waits for rank 0 to say what went wrong on all of them.
     const FIRST_SAYS: Duration = Duration::from_secs(1);
 
     pub fn with(patience: u64, work: impl FnOnce(&Ranks) -> Outcome) -> Outcome {
-        if output::has_host() {
-            return Err(Failure::usage(
-                "--distributed has no effect within another program; start the program bnn-cpu with mpirun",
-            ));
-        }
-        let world = World::join()?;
+        let world = joined()?;
         let transport = world.transport(Duration::from_secs(patience), lost);
         let ranks = Ranks::over(transport, true);
         let rank = ranks.rank();
@@ -97,6 +108,26 @@ mod system {
             output::set_silent(false);
         }
         end
+    }
+
+    pub fn shared(work: impl FnOnce(Share) -> Outcome) -> Outcome {
+        let world = joined()?;
+        let share = world.share();
+        output::set_silent(share.rank() > 0);
+        let end = work(share);
+        // MPI waits here for those that still work, whatever became of this one's part.
+        drop(world);
+        output::set_silent(share.rank() > 0 && end.is_ok());
+        end
+    }
+
+    fn joined() -> Outcome<World> {
+        if output::has_host() {
+            return Err(Failure::usage(
+                "--distributed has no effect within another program; start the program bnn-cpu with mpirun",
+            ));
+        }
+        Ok(World::join()?)
     }
 
     /// Ends the process where another one is gone.

@@ -68,10 +68,6 @@ impl Op for ConvNormPool {
         self.conv.way()
     }
 
-    fn couples_rows(&self) -> bool {
-        self.conv.couples_rows()
-    }
-
     fn finish(&mut self, cx: Finish<'_>) {
         self.conv.finish_grads(cx);
     }

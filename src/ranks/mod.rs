@@ -56,6 +56,11 @@ impl Share {
         self.ranks == 1
     }
 
+    /// Returns the number of the rank, from 0.
+    pub fn rank(self) -> usize {
+        self.rank
+    }
+
     /// Returns the number of ranks.
     pub fn ranks(self) -> usize {
         self.ranks

@@ -67,7 +67,6 @@ fn a_sum_is_the_tree_s_on_any_number_of_ranks() {
             for overlap in [true, false] {
                 let sums = on(count, overlap, |ranks| {
                     let share = ranks.share();
-                    let runs = share.all().map(|share| share.of(leaves));
                     let mut total = Vec::new();
                     let node = |node: Range<usize>, sum: &mut [f32]| {
                         for (k, sum) in sum.iter_mut().enumerate() {
@@ -75,7 +74,7 @@ fn a_sum_is_the_tree_s_on_any_number_of_ranks() {
                         }
                     };
                     for _ in 0..3 {
-                        let runs = runs.clone();
+                        let runs = share.all().map(|share| share.of(leaves));
                         let sum = ranks.begin_sum(leaves, share.of(leaves), runs, 5, node);
                         sum.finish(ranks, |sum| total = sum.to_vec());
                     }

@@ -176,7 +176,7 @@ impl ConvOp {
         };
         let (add, channel_sums) = (kernels.ew.add, kernels.ew.channel_sums);
         stacked.weight_grads(
-            kernels,
+            (kernels, cx.ranks),
             (rows, x),
             &mut self.partials,
             |chunk, partial, to| {
@@ -210,8 +210,8 @@ impl ConvOp {
         if !rows.share().is_whole() {
             // The gradients of parameters of any other pass are meaningless.
             if cx.pass.phase == Phase::Gradient {
-                let bias = self.bias.is_some();
-                self.sums = Some(PartialSums::send((rows, cx.ranks), partials, bias));
+                let parts = (self.stacked.is_none(), self.bias.is_some());
+                self.sums = Some(PartialSums::send((rows, cx.ranks), partials, parts));
             }
             return;
         }
@@ -235,9 +235,15 @@ impl ConvOp {
         let Some(sums) = self.sums.take() else {
             return;
         };
-        sums.weight_grad.finish(cx.ranks, |sum| {
-            self.add_weight_grad(cx.pass.engine, cx.params, sum);
-        });
+        let engine = cx.pass.engine;
+        if let Some(stacked) = self.stacked.take() {
+            // Every rank has it.
+            self.add_weight_grad(engine, cx.params, &stacked.weight_grad);
+            self.stacked = Some(stacked);
+        }
+        if let Some(sum) = sums.weight_grad {
+            sum.finish(cx.ranks, |sum| self.add_weight_grad(engine, cx.params, sum));
+        }
         if let (Some(sum), Some(bias)) = (sums.bias_grad, self.bias) {
             sum.finish(cx.ranks, |sum| add_bias(cx.params, bias, sum));
         }

@@ -364,11 +364,6 @@ impl Op for ConvOp {
         })
     }
 
-    /// Over all images at once, the sum over rows is in no tree.
-    fn couples_rows(&self) -> bool {
-        self.stacked.is_some()
-    }
-
     fn finish(&mut self, cx: Finish<'_>) {
         self.finish_grads(cx);
     }

@@ -16,15 +16,20 @@ pub(super) struct PartialSums {
 
 /// The sums of all ranks' chunks, on their way.
 pub(super) struct Travelling {
-    pub weight_grad: Sum,
+    pub weight_grad: Option<Sum>,
     pub bias_grad: Option<Sum>,
 }
 
 impl PartialSums {
-    /// Sends the sums of this rank's chunks of `rows` to the others, that of the bias if there is
-    /// one.
-    pub fn send(to: (Rows, &Ranks), partials: &mut [Self], bias: bool) -> Travelling {
-        let weight_grad = begin_reduce(to, partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+    /// Sends the sums of this rank's chunks of `rows` to the others: of the weights, and of the
+    /// bias, where they are wanted.
+    pub fn send(
+        to: (Rows, &Ranks),
+        partials: &mut [Self],
+        (weights, bias): (bool, bool),
+    ) -> Travelling {
+        let mut panels = || begin_reduce(to, partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let weight_grad = weights.then(&mut panels);
         let mut channels = || begin_reduce(to, partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
         let bias_grad = bias.then(&mut channels);
         Travelling {

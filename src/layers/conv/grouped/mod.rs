@@ -382,7 +382,7 @@ impl Op for GroupedConvOp {
             // The gradients of parameters of any other pass are meaningless.
             if cx.pass.phase == Phase::Gradient {
                 let bias = self.bias.is_some();
-                self.sums = Some(PartialSums::send((all, cx.ranks), partials, bias));
+                self.sums = Some(PartialSums::send((all, cx.ranks), partials, (true, bias)));
             }
             return;
         }
@@ -399,7 +399,9 @@ impl Op for GroupedConvOp {
             return;
         };
         let (weight, bias) = (sums.weight_grad, sums.bias_grad);
-        weight.finish(cx.ranks, |sum| self.spread_gradient(cx.params, sum));
+        if let Some(sum) = weight {
+            sum.finish(cx.ranks, |sum| self.spread_gradient(cx.params, sum));
+        }
         if let (Some(sum), Some(bias)) = (bias, self.bias) {
             sum.finish(cx.ranks, |sum| add_bias(cx.params, bias, sum));
         }
