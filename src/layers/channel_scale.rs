@@ -43,6 +43,13 @@ struct Scratch {
     node: [Vec<f64>; 2],
 }
 
+impl Scratch {
+    /// The numbers of the chunk's node.
+    fn each_node(&mut self, part: &mut dyn FnMut(&mut [f64])) {
+        self.node.iter_mut().for_each(|node| part(node));
+    }
+}
+
 impl ChannelScale {
     /// Records the layer with, for `bias`, the parameter `{name}.bias` (O), and
     /// with the scale of `latent`, weights (O, ...), where there are any.
@@ -132,9 +139,7 @@ impl Op for ChannelScale {
                 }
             }
         });
-        share_chunks((rows, cx.ranks), &mut self.scratch, |s, part| {
-            s.node.iter_mut().for_each(|node| part(node));
-        });
+        share_chunks((rows, cx.ranks), &mut self.scratch, Scratch::each_node);
         let scratch = &self.scratch[..rows.chunks()];
         let total = |part: usize, i: usize| {
             tree::fold(scratch.len(), |s| scratch[s].node[part][i], |a, b| a + b)

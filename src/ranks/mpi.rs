@@ -170,7 +170,7 @@ impl Mpi {
             if asked.is_multiple_of(64) && since.elapsed() > self.patience {
                 let Share { rank, ranks } = self.share;
                 (self.lost)(&format!(
-                    "rank {rank} of {ranks}: another rank did not answer within {} s; continue with --resume, on any number of ranks",
+                    "rank {rank} of {ranks}: another rank did not answer within {} s; the run can be continued from its last checkpoint, on any number of ranks",
                     self.patience.as_secs_f64()
                 ));
             }

@@ -81,7 +81,7 @@ pub fn merge(cells: &[Cell], results: &Path, folders: &[PathBuf]) -> Result<Merg
     if let Some((_, folder)) = found.iter().zip(folders).find(|(found, _)| !**found) {
         return Err(Error::checkpoint(
             folder,
-            "has no record of a cell of this table; name the folder that --results named, and give the same suite, seeds and epochs",
+            "has no record of a cell of this table; name a folder of results, and give the same suite, seeds and epochs",
         ));
     }
     for (record, path) in wanted {

@@ -205,9 +205,8 @@ impl ConvOp {
         grad_output: usize,
     ) -> Result<Self> {
         terms.check(name)?;
-        let input = tape.shape(x);
-        let output = Self::output(name, input, channels, window)?;
-        let (taps, kernel) = (window.kernel.area(), window.kernel);
+        let output = Self::output(name, tape.shape(x), channels, window)?;
+        let (input, taps, kernel) = (tape.shape(x), window.kernel.area(), window.kernel);
         let size = [channels, input.channels, kernel.height, kernel.width];
         let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);

@@ -47,12 +47,12 @@ impl Alike {
             return line("version", &self.version, &first.version, mend);
         }
         if self.isa != first.isa {
-            let mend = "kernels of different instruction sets give different bits: force one that every machine has, as with --isa avx2";
+            let mend = "kernels of different instruction sets give different bits: force one that every machine has, such as avx2";
             return line("the kernels", &self.isa, &first.isa, mend);
         }
         if self.forced != first.forced {
             return Some(format!(
-                "rank {rank} and rank 0 do not both force their instruction set; give --isa to all of them or to none"
+                "rank {rank} and rank 0 do not both force their instruction set; do so on all of them or on none"
             ));
         }
         if self.data != first.data {
