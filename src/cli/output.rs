@@ -286,7 +286,7 @@ fn is_capable(stream: &impl IsTerminal) -> bool {
 
 /// Whether what was written to the standard error can be drawn anew.
 pub fn redraws() -> bool {
-    is_capable(&std::io::stderr())
+    !is_silent() && is_capable(&std::io::stderr())
 }
 
 /// Columns of the terminal behind the standard output; `None` where it is a file or a pipe.
