@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 /// Networks, the side of their images, their classes, and the batches.
 const NETS: [(&str, usize, usize, &[usize]); 3] = [
     ("seed-net", 28, 10, &[64, 256, 1024]),
-    ("omniglot-net", 105, 964, &[32, 128]),
+    ("omniglot-net", 105, 964, &[32]),
     ("few-shot-encoder", 28, 0, &[100, 400]),
 ];
 
@@ -109,7 +109,7 @@ fn work(
             let took = now()? - begun;
             best = best.min(took);
             spent += took;
-            if t > 4 && spent > 1.5 {
+            if t > 3 && spent > 0.6 {
                 break;
             }
         }

@@ -56,7 +56,7 @@ short="$common --epochs 2 --batch 48"
 number=0
 while read -r name flags; do
   number=$((number + 1))
-  timeout 600 "$program" train --quiet --threads 1 $short $flags --out "alone-$number" >/dev/null
+  timeout 600 "$program" train --quiet --threads 1 $short $flags --out "alone-$number" >/dev/null 2>&1
   for ranks in 1 2 3 4 8; do
     # Two networks on 8 processes are enough.
     [ $ranks != 8 ] || [ $number -le 2 ] || continue
