@@ -44,6 +44,7 @@ fn bytes(text: &str) -> Vec<u8> {
 fn a_page_holds_its_network_and_names_nothing_elsewhere() {
     let net = PackedNet::read(FILE.as_ref()).unwrap();
     let about = About {
+        licence: String::new(),
         sha256: "0".repeat(64),
         lines: vec!["Made of </script><b>/* packed */.".into()],
     };
