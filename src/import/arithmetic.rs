@@ -157,7 +157,20 @@ fn put_off<'a>(
             let std = shortest(entering.of, constant, from)?;
             Some(Known::Value(entered(entering.clone(), std, &mut from.to)?))
         }
-        Known::Unit(unit) => single.map(|c| level(unit.clone(), op, c)),
+        Known::Unit(unit) => match single {
+            Some(c) => Some(level(unit.clone(), op, c)),
+            None if op == Op::Mul => turned(unit, constant, from)?,
+            None => None,
+        },
+        Known::Turned(unit, signs, Some(windows)) if op == Op::Mul => {
+            match each_channel(unit.of, constant, &mut from.to)? {
+                (_, numbers) if numbers == *signs => {
+                    let unit = unit.clone().pooled(signs, windows, &mut from.to)?;
+                    Some(Known::Unit(unit))
+                }
+                _ => None,
+            }
+        }
         Known::Value(of) => match (from.to.levels(of.layer), single) {
             (Some(levels @ ((0.0, 1.0) | (-1.0, 1.0))), Some(c)) => {
                 let unit = Unit {
@@ -178,6 +191,20 @@ fn put_off<'a>(
         }
         _ => None,
     })
+}
+
+/// Units times a constant that is 1 or -1 in each channel.
+fn turned<'a>(
+    unit: &Unit,
+    constant: &Array,
+    from: &mut Reader<'a>,
+) -> Result<Option<Known>, String> {
+    let grows = unit.levels.0 < unit.levels.1 && !unit.of.flat;
+    if !grows || !constant.numbers.iter().all(|x| x.abs() == 1.0) {
+        return Ok(None);
+    }
+    let signs = each_channel(unit.of, constant, &mut from.to)?.1;
+    Ok(Some(Known::Turned(unit.clone(), signs, None)))
 }
 
 /// Units whose levels are computed further.

@@ -58,6 +58,9 @@ pub(super) enum Known {
     /// A value times a number a channel.
     Scaled(Of, Vec<f32>),
     Unit(Unit),
+    /// Units times 1 or -1, one a channel, and the windows over which they are pooled, if they are:
+    /// where an exporter takes the least of bits.
+    Turned(Unit, Vec<f32>, Option<[Value; 2]>),
     /// A value held between two numbers.
     Held(Of, [f32; 2]),
     /// A value in a border of rows and columns (top, left, bottom, right) of one number.
@@ -77,6 +80,7 @@ impl Known {
             | Known::Entering(Entering { of, .. })
             | Known::Scaled(of, _)
             | Known::Unit(Unit { of, .. })
+            | Known::Turned(Unit { of, .. }, ..)
             | Known::Held(of, _)
             | Known::Bordered(of, ..)
             | Known::Sums(of, ..) => Some(*of),
@@ -91,6 +95,7 @@ impl Known {
             | Known::Entering(Entering { of, .. })
             | Known::Scaled(of, _)
             | Known::Unit(Unit { of, .. })
+            | Known::Turned(Unit { of, .. }, ..)
             | Known::Held(of, _)
             | Known::Bordered(of, ..)
             | Known::Sums(of, ..) => *of = other,
@@ -155,6 +160,30 @@ pub(super) fn shifted(of: Of, shift: Vec<f32>, to: &mut Builder) -> Result<Of, S
 }
 
 impl Unit {
+    /// The bit of the largest number of each window, or, where `turned` is -1, of the least: as
+    /// `[x + b > 0]` grows with x, the bits of pooled numbers are pooled bits.
+    pub fn pooled(
+        self,
+        turned: &[f32],
+        windows: &[Value; 2],
+        to: &mut Builder,
+    ) -> Result<Self, String> {
+        let n = to.shape(self.of.layer).channels;
+        let scale = self.scale.unwrap_or_else(|| vec![1.0; n]);
+        let all: Vec<f32> = scale.iter().zip(turned).map(|(a, b)| a * b).collect();
+        let mut of = self.of;
+        if all.iter().any(|&x| x != 1.0) {
+            of = affine(of, all, vec![0.0; n], to)?;
+        }
+        let settings = json!({"kernel": windows[0], "stride": windows[1]});
+        let made = to.layer("max_pool", &[of.layer], settings, vec![])?;
+        Ok(Self {
+            of: of.with(made, to.shape(Some(made))),
+            scale: turned.contains(&-1.0).then(|| turned.to_vec()),
+            ..self
+        })
+    }
+
     /// The layers of the units.
     fn layers(mut self, to: &mut Builder) -> Result<Of, String> {
         if self.tie == Some(self.levels.1) {
@@ -211,6 +240,19 @@ pub(super) fn settle(known: Known, to: &mut Builder) -> Result<Of, String> {
             affine(of, scale, shift, to)
         }
         Known::Unit(unit) => unit.layers(to),
+        Known::Turned(unit, turned, windows) => {
+            let of = unit.layers(to)?;
+            let n = turned.len();
+            let of = affine(of, turned, vec![0.0; n], to)?;
+            match windows {
+                None => Ok(of),
+                Some([kernel, stride]) => {
+                    let settings = json!({"kernel": kernel, "stride": stride});
+                    let made = to.layer("max_pool", &[of.layer], settings, vec![])?;
+                    Ok(of.with(made, to.shape(Some(made))))
+                }
+            }
+        }
         Known::Held(of, [low, high]) => held(of, (low, high), to),
         Known::Bordered(..) => Err("reads a border; only convolutions have one here".into()),
         Known::Sums(of, [kernel, stride], count) => {

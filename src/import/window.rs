@@ -213,10 +213,9 @@ fn made_image<'a>(node: &Node<'a>, of: Of, made: usize, from: &mut Reader<'a>) -
 
 pub(super) fn pool<'a>(node: &Node<'a>, from: &mut Reader<'a>) -> Done {
     let kernel = ints(node, "kernel_shape", &[]);
-    let settings = json!({
-        "kernel": pair(&kernel)?, "stride": pair(&ints(node, "strides", &[1, 1]))?,
-    });
-    let of = from.value(node, 0)?;
+    let windows = [pair(&kernel)?, pair(&ints(node, "strides", &[1, 1]))?];
+    let known = from.input(node, 0)?;
+    let of = known.source().ok_or("has a constant for its input 1")?;
     refuse(
         border(node, of, &kernel)? == [0; 4],
         "has a border around the image",
@@ -229,12 +228,27 @@ pub(super) fn pool<'a>(node: &Node<'a>, from: &mut Reader<'a>) -> Done {
         ints(node, "dilations", &[1, 1]) == [1, 1],
         "has windows with gaps",
     )?;
-    let kind = if node.op == "MaxPool" {
-        "max_pool"
-    } else {
-        "avg_pool"
-    };
-    pooled(node, of, (kind, settings), from)
+    let planes = of.order == Order::Planes && !of.flat;
+    match known {
+        Known::Unit(unit) if node.op == "MaxPool" && planes && unit.levels.0 < unit.levels.1 => {
+            let turned = vec![1.0; from.to.shape(of.layer).channels];
+            let unit = unit.pooled(&turned, &windows, &mut from.to)?;
+            from.set(node, Known::Unit(unit))
+        }
+        Known::Turned(unit, turned, None) if node.op == "MaxPool" && planes => {
+            from.set(node, Known::Turned(unit, turned, Some(windows)))
+        }
+        _ => {
+            let of = from.value(node, 0)?;
+            let kind = match node.op {
+                "MaxPool" => "max_pool",
+                _ => "avg_pool",
+            };
+            let [kernel, stride] = windows;
+            let settings = json!({"kernel": kernel, "stride": stride});
+            pooled(node, of, (kind, settings), from)
+        }
+    }
 }
 
 fn pooled<'a>(
