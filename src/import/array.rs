@@ -128,10 +128,13 @@ fn places<'a>(sides: &'a [usize], from: &'a [usize]) -> impl Iterator<Item = usi
     })
 }
 
+/// A function of numbers.
+type Of = dyn Fn(&[f32]) -> f32;
+
 /// What a node makes of constants alone; `None` if it is none that is computed here.
 pub(super) fn fold(node: &Node<'_>, inputs: &[&Array]) -> Option<Read<Array>> {
     let truth = |is: bool| if is { 1.0 } else { 0.0 };
-    let of: Box<dyn Fn(&[f32]) -> f32> = match (node.op, inputs.len()) {
+    let of: Box<Of> = match (node.op, inputs.len()) {
         ("Add" | "Sum", 2) => Box::new(|x| x[0] + x[1]),
         ("Sub", 2) => Box::new(|x| x[0] - x[1]),
         ("Mul", 2) => Box::new(|x| x[0] * x[1]),

@@ -174,10 +174,10 @@ fn clip<'a>(node: &Node<'a>, from: &mut Reader<'a>) -> Done {
         float(node, "min", f32::NEG_INFINITY),
         float(node, "max", f32::INFINITY),
     ];
-    for i in 0..2 {
+    for (i, end) in ends.iter_mut().enumerate() {
         if from.has(node, i + 1) {
-            let end = from.numbers(node, i + 1)?.single();
-            ends[i] = end.ok_or("has several limits")?;
+            let stated = from.numbers(node, i + 1)?.single();
+            *end = stated.ok_or("has several limits")?;
         }
     }
     match ends {
