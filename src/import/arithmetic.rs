@@ -136,8 +136,7 @@ fn put_off<'a>(
     from: &mut Reader<'a>,
 ) -> Result<Option<Known>, String> {
     let single = constant.single();
-    let per_255 =
-        (op, single) == (Op::Div, Some(255.0)) || (op, single) == (Op::Mul, Some(1.0 / 255.0));
+    let per_255 = is_per_255(op, single);
     Ok(match known {
         Known::Value(of) if of.layer.is_none() && per_255 => {
             // What the file said, that pixels are bytes, it now says what becomes of.
@@ -191,6 +190,12 @@ fn put_off<'a>(
         }
         _ => None,
     })
+}
+
+/// Whether pixels become numbers from 0 to 1.
+fn is_per_255(op: Op, constant: Option<f32>) -> bool {
+    let by = [(Op::Div, 255.0), (Op::Mul, 1.0 / 255.0)];
+    constant.is_some_and(|c| by.contains(&(op, c)))
 }
 
 /// Units times a constant that is 1 or -1 in each channel.

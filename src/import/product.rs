@@ -25,6 +25,26 @@ pub(super) fn terms(out: usize, bias: Option<&[f32]>, weights: &[f32]) -> Value 
     })
 }
 
+/// The bias of a `Gemm`, if it has one: a number an output, or one for all.
+fn bias<'a>(
+    node: &Node<'a>,
+    out: usize,
+    from: &mut Reader<'a>,
+) -> Result<Option<Vec<f32>>, String> {
+    if node.op != "Gemm" || !from.has(node, 2) {
+        return Ok(None);
+    }
+    let bias = match &from.numbers(node, 2)?.numbers[..] {
+        [one] => vec![*one; out],
+        all => all.to_vec(),
+    };
+    refuse(
+        bias.len() == out,
+        "has another number of biases than outputs",
+    )?;
+    Ok(Some(bias))
+}
+
 pub(super) fn product<'a>(node: &Node<'a>, from: &mut Reader<'a>) -> Done {
     let of = from.value(node, 0)?;
     let matrix = from.numbers(node, 1)?;
@@ -63,17 +83,7 @@ pub(super) fn product<'a>(node: &Node<'a>, from: &mut Reader<'a>) -> Done {
             weights[o * depth + place] = matrix.numbers[from];
         }
     }
-    let bias = match node.op == "Gemm" && from.has(node, 2) {
-        true => Some(match &from.numbers(node, 2)?.numbers[..] {
-            [one] => vec![*one; out],
-            all => all.to_vec(),
-        }),
-        false => None,
-    };
-    refuse(
-        bias.as_ref().is_none_or(|bias| bias.len() == out),
-        "has another number of biases than outputs",
-    )?;
+    let bias = bias(node, out, from)?;
     let settings = terms(out, bias.as_deref(), &weights);
     let mut tensors = vec![("weight", vec![out, depth], weights)];
     tensors.extend(bias.map(|bias| ("bias", vec![out], bias)));
