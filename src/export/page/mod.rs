@@ -68,6 +68,10 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
     let page = PARTS.iter().fold(PAGE.to_string(), |page, (name, text)| {
         page.replacen(name, text, 1)
     });
+    // Comments and the blanks before a line are for those who read the source.
+    let lines = page.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let page: String = lines.flat_map(|line| [line, "\n"]).collect();
     // What a network says of itself comes last, so that no name within it is replaced.
     let at = |name: &str| page.find(name).unwrap_or(page.len());
     let mut places: Vec<_> = data
