@@ -1,5 +1,7 @@
 //! Exported pages: what is in them, and what is refused. `tests/tools/browser_page.py` asks them.
 
+use std::io::Write;
+
 use bnn_cpu::export::{About, page};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{Init, Network, preset};
@@ -14,6 +16,12 @@ const FILE: &str = concat!(
 
 /// The most bytes of a page.
 const MOST_BYTES: usize = 400_000;
+
+/// Checks the size of a page and says it.
+fn small(page: &str, name: &str) {
+    let _ = writeln!(std::io::stderr(), "page of {name}: {} bytes", page.len());
+    assert!(page.len() <= MOST_BYTES, "{} bytes", page.len());
+}
 
 /// The text of the element of that id.
 fn element<'a>(page: &'a str, id: &str) -> &'a str {
@@ -52,7 +60,7 @@ fn a_page_holds_its_network_and_names_nothing_elsewhere() {
         lines: vec!["Made of </script><b>/* packed */.".into()],
     };
     let page = page::html(&net, "a <b>&</b> /* runtime */", &about).unwrap();
-    assert!(page.len() <= MOST_BYTES, "{} bytes", page.len());
+    small(&page, "xnor-net");
     assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
     let described: serde_json::Value = serde_json::from_str(element(&page, "network")).unwrap();
     assert_eq!(described["lines"][0], about.lines[0].as_str());
@@ -106,6 +114,6 @@ fn a_page_of_real_weights_is_small_enough_too() {
     net.init(Init::KaimingUniform, 1);
     let net = net.pack().unwrap();
     let page = page::html(&net, "seed-net", &About::default()).unwrap();
-    assert!(page.len() <= MOST_BYTES, "{} bytes", page.len());
+    small(&page, "seed-net");
     assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
 }

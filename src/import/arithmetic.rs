@@ -143,10 +143,8 @@ fn put_off<'a>(
             if from.to.is_whole(None) {
                 from.to.pixels = None;
             }
-            Some(Known::Entering(Entering {
-                of: *of,
-                mean: None,
-            }))
+            let (of, mean) = (*of, None);
+            Some(Known::Entering(Entering { of, mean }))
         }
         Known::Entering(Entering { of, mean: None }) if op == Op::Sub => {
             let mean = Some(shortest(*of, constant, from)?);
