@@ -1,3 +1,8 @@
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
 use super::*;
 
 /// Returns the tree as it is defined, level by level, in text form.
