@@ -72,6 +72,9 @@ pub enum Error {
     /// Nothing at that address, or the network is not there.
     #[error("{0}")]
     Network(String),
+    /// Another rank of a training on many processes cannot be reached, or is not like this one.
+    #[error("{0}")]
+    Lost(String),
     /// Training produced a loss that is not a finite number.
     #[error("{0}")]
     Diverged(String),

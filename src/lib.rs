@@ -128,6 +128,8 @@ pub mod packed;
 #[cfg(feature = "std")]
 pub mod prelude;
 pub mod random;
+#[cfg(feature = "std")]
+pub mod ranks;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod similarity;

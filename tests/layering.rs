@@ -26,6 +26,7 @@ const FLOORS: &[(&str, i32)] = &[
     ("kernels", 0),
     ("container", 1),
     ("files", 1),
+    ("ranks", 1),
     ("tensor", 1),
     ("bits", 1),
     ("tape", 2),

@@ -16,6 +16,7 @@ mod completions;
 mod curve;
 mod data;
 mod data_args;
+mod distributed;
 mod estimators;
 mod eval;
 mod exhausted;

@@ -7,6 +7,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -86,9 +87,21 @@ fn told(stream: Stream, text: &(impl Shown + ?Sized)) -> bool {
     })
 }
 
+/// Whether nothing is written: another process of the same work writes the same.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Writes nothing from now on, or writes again.
+pub fn set_silent(silent: bool) {
+    SILENT.store(silent, Ordering::Relaxed);
+}
+
+fn is_silent() -> bool {
+    SILENT.load(Ordering::Relaxed)
+}
+
 /// Writes one line to the standard output.
 pub fn line(text: &(impl Shown + ?Sized)) -> Outcome {
-    if told(Stream::Result, text) {
+    if is_silent() || told(Stream::Result, text) {
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
@@ -141,7 +154,7 @@ pub fn paths(paths: &[impl AsRef<Path>]) -> Vec<String> {
 /// Writes one line to the standard error; a closed one is no reason to stop. On a terminal a line
 /// that is too long is broken between words.
 pub fn note(text: &(impl Shown + ?Sized)) {
-    if told(Stream::Note, text) {
+    if is_silent() || told(Stream::Note, text) {
         return;
     }
     let mut err = std::io::stderr().lock();
@@ -273,7 +286,7 @@ fn is_capable(stream: &impl IsTerminal) -> bool {
 
 /// Whether what was written to the standard error can be drawn anew.
 pub fn redraws() -> bool {
-    is_capable(&std::io::stderr())
+    !is_silent() && is_capable(&std::io::stderr())
 }
 
 /// Columns of the terminal behind the standard output; `None` where it is a file or a pipe.

@@ -1,11 +1,12 @@
-//! Signals: the first Ctrl-C, SIGTERM or SIGHUP asks for a clean stop, the second ends
-//! the program at once with exit code 130.
+//! Signals: the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 asks for a clean stop, the second ends
+//! the program at once with exit code 130. SIGUSR1 is what batch schedulers send ahead of a time
+//! limit, and what mpirun hands on to its processes without ending them itself.
 //!
 //! A signal that was ignored when the program started stays ignored: that is how
 //! `nohup` and a shell without job control say that a job is to outlive a terminal or
 //! a Ctrl-C. What was ignored is known from `/proc/self/status` and therefore on Linux
 //! only. Other systems tell it to nobody who may not call C, so there every one of the
-//! three signals asks for a stop, also under `nohup`. Windows has Ctrl-C, Ctrl-Break and
+//! signals asks for a stop, also under `nohup`. Windows has Ctrl-C, Ctrl-Break and
 //! the closing of the console, by the crate ctrlc.
 //!
 //! SIGXFSZ comes where a file would grow beyond its limit (`ulimit -f`). It would end
@@ -61,7 +62,7 @@ mod system {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use bnn_cpu::Error;
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     use signal_hook::flag;
     use signal_hook::iterator::Signals;
 
@@ -73,8 +74,12 @@ mod system {
     static SIGNALLED: AtomicBool = AtomicBool::new(false);
 
     /// The signals that ask for a stop, and their names.
-    const STOPPING: [(c_int, &str); 3] =
-        [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")];
+    const STOPPING: [(c_int, &str); 4] = [
+        (SIGINT, "SIGINT"),
+        (SIGTERM, "SIGTERM"),
+        (SIGHUP, "SIGHUP"),
+        (SIGUSR1, "SIGUSR1"),
+    ];
 
     pub fn let_large_writes_fail() {
         /// Nobody reads it: a handler that does nothing is enough for the write to fail.

@@ -7,9 +7,11 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::data::episodes::alphabets;
 use bnn_cpu::model::Network;
+use bnn_cpu::ranks::Ranks;
 use bnn_cpu::train::{self, Config, PartialConfig, Placed, RunFolder, Subject, TestRecord};
 
 use super::data_args::DataArgs;
+use super::distributed::DistributedArgs;
 use super::flags::{self, SamplingArgs, Settings, TaskArgs};
 use super::model_args::ModelArgs;
 use super::places;
@@ -35,6 +37,7 @@ Examples:
   bnn-cpu train --dataset idx --data fashion-mnist
   bnn-cpu train --task few-shot --data omniglot/ --size 28 --rotations
   bnn-cpu train --resume                          continue the newest unfinished run
+  mpirun -n 4 bnn-cpu train --distributed mpi     on four processes, of a program with MPI
   bnn-cpu train --json | jq 'select(.event == \"epoch\") | .val_accuracy'";
 
 /// The formulas behind the names, for help.
@@ -88,6 +91,8 @@ pub struct Args {
     task: TaskArgs,
     #[command(flatten)]
     pub data: DataArgs,
+    #[command(flatten)]
+    distributed: DistributedArgs,
     /// Folder of the run [default: runs/<model>-<binary>-<mode>-<estimator>-<n>]
     #[arg(long, short, value_name = "DIR", help_heading = "Run")]
     out: Option<PathBuf>,
@@ -115,13 +120,58 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--protocol has no effect with --resume: the run keeps its settings; leave one of them out",
         ));
     }
+    let with = |ranks: &Ranks| match ranks.rank() {
+        0 => on_rank_0(&args, ranks, context, &mut progress),
+        _ => follow(&args, ranks, context),
+    };
+    args.distributed.with(with)
+}
+
+/// Works at the run of rank 0, which writes everything.
+fn follow(args: &Args, ranks: &Ranks, context: &Context) -> Outcome {
+    let said = ranks.from_first(&[])?;
+    if said.is_empty() {
+        // The run is complete.
+        return Ok(());
+    }
+    let config: Config = serde_json::from_slice(&said).map_err(|e| Error::spec(e.to_string()))?;
+    let stated = args.stated()?;
+    let data = args.data.or(stated.whole().dataset.as_ref())?;
+    let data = data.for_task(&config.task);
+    let quiet = &mut Progress::new(&Context {
+        quiet: true,
+        json: false,
+        ..*context
+    });
+    let dataset = data.load_for(&config.dataset, quiet)?;
+    let stop = signals::stop_flag()?;
+    let tests = !args.no_test;
+    Ok(train::follow(
+        ranks,
+        &config,
+        &dataset,
+        context.engine,
+        stop,
+        tests,
+    )?)
+}
+
+/// Carries out the run, which the other ranks follow.
+fn on_rank_0(args: &Args, ranks: &Ranks, context: &Context, progress: &mut Progress) -> Outcome {
     let (mut run, dataset, stop) = match args.resume {
-        false => begun(&args, context, &mut progress)?,
-        true => match resumed(&args, &mut progress)? {
+        false => begun(args, context, progress)?,
+        true => match resumed(args, progress)? {
             Resumed::Unfinished(ready) => ready,
-            Resumed::Complete(run, test) => return result::show(&run, &test, context),
+            Resumed::Complete(run, test) => {
+                ranks.from_first(&[])?;
+                return result::show(&run, &test, context);
+            }
         },
     };
+    if !ranks.is_alone() {
+        let config = serde_json::to_vec(run.config()).map_err(|e| Error::spec(e.to_string()))?;
+        ranks.from_first(&config)?;
+    }
     let path = run.path().to_path_buf();
     let mut on = |event: train::Event<'_>| {
         progress.train(event, &path);
@@ -132,8 +182,8 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let engine = context.engine;
     let trained = match args.no_test {
-        true => train::fit(&mut run, &dataset, engine, stop, &mut on).map(|()| None),
-        false => train::train(&mut run, &dataset, engine, stop, &mut on).map(Some),
+        true => train::fit_on(ranks, &mut run, &dataset, engine, stop, &mut on).map(|()| None),
+        false => train::train_on(ranks, &mut run, &dataset, engine, stop, &mut on).map(Some),
     };
     let trained = trained.map_err(|error| match error {
         Error::Interrupted(how) => Error::Interrupted(format!(

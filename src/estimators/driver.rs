@@ -72,6 +72,7 @@ impl Driver {
         };
         tape.set_group(samples, particles);
         tape.forward_watched(done);
+        tape.gather(self.loss);
         let rows = tape.pass.group.rows();
         let mut losses = std::mem::take(&mut tape.signals.losses);
         losses[..rows].copy_from_slice(tape.value(self.loss));

@@ -19,6 +19,9 @@
 //! nodes of the same size are merged immediately, and the nodes that are left at the end are added
 //! from the last to the first. At most [`buffers`] nodes are stored.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 /// The next step of a traversal of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -118,6 +121,66 @@ pub fn fold<T: Copy + Default>(
 pub fn pair(buffers: &mut [f32], len: usize, into: usize) -> (&mut [f32], &[f32]) {
     let (left, right) = buffers[into * len..][..2 * len].split_at_mut(len);
     (left, right)
+}
+
+/// Returns the largest nodes of the tree over `leaves` leaves that lie within a run of leaves, from
+/// left to right, each as its own run. They are what an owner of the run can compute alone.
+pub fn nodes_within(
+    run: Range<usize>,
+    leaves: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (mut first, end) = (run.start, run.end.min(leaves));
+    core::iter::from_fn(move || {
+        if first >= end {
+            return None;
+        }
+        let mut size = 1;
+        while first.is_multiple_of(2 * size)
+            && first + size < leaves
+            && leaves.min(first + 2 * size) <= end
+        {
+            size *= 2;
+        }
+        let node = first..leaves.min(first + size);
+        first = node.end;
+        Some(node)
+    })
+}
+
+/// Returns the additions that make the total of the tree over `leaves` leaves out of `nodes`, which
+/// are nodes of the tree, from left to right, and have each leaf once. A pair `(into, from)` adds
+/// node `from` to node `into`; the total is in node 0 afterwards.
+///
+/// # Panics
+/// Panics if the nodes are others.
+pub fn merges(nodes: &[Range<usize>], leaves: usize) -> Vec<(usize, usize)> {
+    /// Returns the place of the node of that size, of which no part was used yet.
+    fn total(
+        (first, size, leaves): (usize, usize, usize),
+        nodes: &[Range<usize>],
+        next: &mut usize,
+        merges: &mut Vec<(usize, usize)>,
+    ) -> usize {
+        if nodes[*next] == (first..leaves.min(first + size)) {
+            *next += 1;
+            return *next - 1;
+        }
+        assert!(size > 1, "no nodes of the tree");
+        let half = size / 2;
+        let left = total((first, half, leaves), nodes, next, merges);
+        if first + half < leaves {
+            let right = total((first + half, half, leaves), nodes, next, merges);
+            merges.push((left, right));
+        }
+        left
+    }
+    let (mut next, mut merges) = (0, Vec::new());
+    if leaves > 0 {
+        let all = (0, leaves.next_power_of_two(), leaves);
+        total(all, nodes, &mut next, &mut merges);
+    }
+    assert_eq!(next, nodes.len(), "no nodes of the tree");
+    merges
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::*;
 
@@ -104,4 +105,53 @@ fn a_merge_finds_its_two_buffers() {
     let mut buffers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let (left, right) = pair(&mut buffers, 2, 1);
     assert_eq!((&*left, right), (&[3.0, 4.0][..], &[5.0, 6.0][..]));
+}
+
+/// However the leaves are shared out, the largest nodes of each share make the tree, and no share
+/// has more of them than twice the number of levels.
+#[test]
+fn nodes_of_owners_make_the_tree() {
+    for leaves in 1..=70usize {
+        for owners in 1..=20 {
+            let run = |i: usize| leaves * i / owners..leaves * (i + 1) / owners;
+            let mut nodes = Vec::new();
+            for i in 0..owners {
+                let before = nodes.len();
+                nodes.extend(nodes_within(run(i), leaves));
+                assert!(nodes.len() - before <= 2 * buffers(leaves));
+                let covered: Vec<usize> = nodes[before..].iter().cloned().flatten().collect();
+                assert_eq!(covered, run(i).collect::<Vec<_>>());
+            }
+            if owners == 1 {
+                assert_eq!(nodes, [0..leaves]);
+            }
+            let text = |node: &Range<usize>| {
+                let own = by_levels(node.len());
+                let shift = |part: &str| match part.parse::<usize>() {
+                    Ok(leaf) => (leaf + node.start).to_string(),
+                    Err(_) => part.to_string(),
+                };
+                let mut parts = vec![String::new()];
+                for c in own.chars() {
+                    match c.is_ascii_digit() {
+                        true => parts.last_mut().unwrap().push(c),
+                        false => parts.extend([c.to_string(), String::new()]),
+                    }
+                }
+                parts.iter().map(|part| shift(part)).collect::<String>()
+            };
+            let mut sums: Vec<String> = nodes.iter().map(text).collect();
+            for (into, from) in merges(&nodes, leaves) {
+                sums[into] = format!("({}+{})", sums[into], sums[from]);
+            }
+            assert_eq!(sums[0], by_levels(leaves), "{owners} owners");
+        }
+    }
+    assert!(merges(&[], 0).is_empty());
+}
+
+#[test]
+#[should_panic(expected = "no nodes of the tree")]
+fn what_is_no_node_is_refused() {
+    merges(&[0..1, 1..3, 3..4], 4);
 }

@@ -1,7 +1,7 @@
 //! The layer [`ChannelScale`] and its op.
 
 use crate::bits;
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, share_chunks, tree};
 use crate::tensor::Shape;
 
 /// Pixels that are summed in f32 before they join the f64 sum.
@@ -41,6 +41,13 @@ struct Scratch {
     block: [Vec<f32>; 2],
     sums: [Vec<f64>; 2],
     node: [Vec<f64>; 2],
+}
+
+impl Scratch {
+    /// The numbers of the chunk's node.
+    fn each_node(&mut self, part: &mut dyn FnMut(&mut [f64])) {
+        self.node.iter_mut().for_each(|node| part(node));
+    }
 }
 
 impl ChannelScale {
@@ -132,6 +139,7 @@ impl Op for ChannelScale {
                 }
             }
         });
+        share_chunks((rows, cx.ranks), &mut self.scratch, Scratch::each_node);
         let scratch = &self.scratch[..rows.chunks()];
         let total = |part: usize, i: usize| {
             tree::fold(scratch.len(), |s| scratch[s].node[part][i], |a, b| a + b)

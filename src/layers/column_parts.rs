@@ -4,6 +4,8 @@
 //! from memory. A part reads its own columns once, for all rows, and writes its own outputs;
 //! each is the same sum, to the bit.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::kernels::Kernels;
@@ -48,7 +50,7 @@ impl ColumnParts {
         }
     }
 
-    /// Becomes `A·B + bias`, for `rows` rows of `A` of that depth, `step` numbers apart.
+    /// Becomes `A·B + bias` in those rows, for rows of `A` of that depth, `step` numbers apart.
     /// `block(part, first, panels)` writes the rows of `B` from `first` on for the columns of a
     /// part, as many as `panels` holds: the panels of a block stay in the near caches, and `B` is
     /// read once. The sums are those of one product, to the bit where this is cut into the same
@@ -56,12 +58,16 @@ impl ColumnParts {
     pub fn product(
         &mut self,
         kernels: &Kernels,
-        ((a, step), depth, rows): ((&[f32], usize), usize, usize),
+        ((a, step), depth, rows): ((&[f32], usize), usize, Range<usize>),
         blocks: &Pool<Arena>,
         bias: Option<&[f32]>,
         block: impl Fn(&Part, usize, &mut [f32]) + Sync,
     ) {
-        let most = block_depth(depth);
+        let (most, at) = (block_depth(depth), rows.start);
+        let (a, rows) = (&a[at * step..], rows.len());
+        if rows == 0 {
+            return;
+        }
         self.parts.par_iter_mut().for_each(|part| {
             blocks.with(|panels| {
                 for first in (0..depth).step_by(most) {
@@ -80,6 +86,7 @@ impl ColumnParts {
                         _ => (None, Store::Add),
                     };
                     let (columns, to) = (part.columns, part.values.as_mut_slice());
+                    let to = &mut to[at * columns..];
                     kernels.product(&patches, &a[first..], panels, columns, bias, to, store);
                 }
             });

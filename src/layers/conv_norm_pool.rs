@@ -1,7 +1,7 @@
 //! The layer [`ConvNormPool`] and its op.
 
 use crate::error::Result;
-use crate::tape::{Backward, Forward, Mode, Op, Tape, Value};
+use crate::tape::{Backward, Finish, Forward, Mode, Op, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::batch_norm::Statistics;
@@ -66,6 +66,10 @@ impl ConvNormPool {
 impl Op for ConvNormPool {
     fn way(&self) -> Option<String> {
         self.conv.way()
+    }
+
+    fn finish(&mut self, cx: Finish<'_>) {
+        self.conv.finish_grads(cx);
     }
 
     fn forward(&mut self, mut cx: Forward<'_>) {

@@ -6,7 +6,7 @@ use super::layer::{Layer, Recorder};
 use super::sight::Sight;
 use super::tensor_spec::{TensorSpec, Tensors};
 use crate::error::Result;
-use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, tree};
+use crate::tape::{Backward, Forward, Op, ParamId, Tape, Value, share_chunks, tree};
 use crate::tensor::Shape;
 
 /// PyTorch's initial slope.
@@ -126,6 +126,8 @@ impl Op for PreluOp {
                 }
             }
         });
+        let whole = (rows, cx.ranks);
+        share_chunks(whole, &mut self.scratch, |s, part| part(&mut s.node));
         let scratch = &self.scratch[..rows.chunks()];
         for (i, grad) in cx.params.grad_mut(self.slope).iter_mut().enumerate() {
             *grad += tree::fold(scratch.len(), |s| scratch[s].node[i], |a, b| a + b) as f32;

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::estimators::{Driver, Plan};
 use crate::kernels::Engine;
 use crate::layers::{Input, LayerSpec};
+use crate::ranks::Ranks;
 use crate::tape::{Batch, Params, Pass, Signals, Tape, Value};
 
 /// What a network is built for.
@@ -240,6 +241,28 @@ impl Network {
 
     fn forward_watched(&mut self, done: impl FnMut(usize)) {
         self.driver.forward_watched(&mut self.tape, done);
+        if let Some(logits) = self.logits {
+            self.tape.gather(logits);
+        }
+    }
+
+    /// Shares the rows of each batch out among ranks, or (with the default) does all of them here.
+    /// All ranks must have the same network and weights, and run the same passes with the same
+    /// labels. Losses, logits, embeddings, gradients and statistics are then the same on all of
+    /// them, to the bit, as on one; of the images and of other layers' outputs
+    /// ([`Self::layer_output`]) a rank has its own rows.
+    pub fn set_ranks(&mut self, ranks: Ranks) {
+        self.tape.set_ranks(ranks);
+    }
+
+    /// Returns the ranks that share the rows.
+    pub fn ranks(&self) -> &Ranks {
+        self.tape.ranks()
+    }
+
+    /// Brings the images of the last forward pass to all ranks.
+    pub(crate) fn gather_input(&mut self) {
+        self.tape.gather(self.input);
     }
 
     /// Weighs each outcome by its probability, after a pass that enumerated all outcomes of

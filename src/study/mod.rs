@@ -4,6 +4,7 @@
 pub mod cell;
 pub mod columns;
 mod finish;
+mod merge;
 pub mod notes;
 pub mod product;
 mod protocol;
@@ -23,6 +24,7 @@ pub mod written;
 
 pub use cell::{Cell, CellRecord, Plan};
 pub use finish::{Finish, ValidationRecord};
+pub use merge::{Merged, merge};
 pub use product::{Axis, product};
 pub use reference::Published;
 pub use row::{Controls, SuiteRow};

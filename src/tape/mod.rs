@@ -19,10 +19,14 @@
 //!   [`Group::size`] rows per image ([`Tape::with_group`]), one for each sample and each further
 //!   evaluation that an estimator requests. If one node reads both, the former is repeated
 //!   ([`Tape::align`]).
+//! - Of several ranks ([`Tape::set_ranks`]), each computes its own rows of a value, and all rows
+//!   where a node couples rows ([`Op::couples_rows`]) or an image's one row meets its group of
+//!   rows. What such a node reads is gathered first; sums over rows are exchanged.
 //! - If a node needs its gradient in the primary rows only ([`Op::narrows`]), the nodes that depend
 //!   on its input do not compute gradients in the other rows, unless another path from them to the
 //!   root needs these.
 
+mod across;
 pub mod check;
 mod grads;
 mod op;
@@ -33,12 +37,13 @@ mod rows;
 
 pub use crate::kernels::tree;
 pub use grads::{Grad, Grads};
-pub use op::{Backward, Forward, Op};
+pub use op::{Backward, Finish, Forward, Op};
 pub use params::{BufferId, Entry, ParamId, Params};
 pub use pass::{Batch, Group, Mode, Noise, Pass, Phase, Signals, Units};
-pub use rows::{LEAVES, Pool, Rows, reduce};
+pub use rows::{LEAVES, Pool, Rows, begin_reduce, reduce, share_chunks};
 
 use crate::kernels::Engine;
+use crate::ranks::Ranks;
 use crate::tensor::{Arena, Shape, whole_lines};
 
 /// A handle of a value on the tape, which is an input or the output of a node.
@@ -83,6 +88,10 @@ pub struct Tape {
     values: Arena,
     grads: Arena,
     begun: Vec<bool>,
+    /// Of several ranks: whether this one has all rows of a value, and of its gradient.
+    complete: Vec<bool>,
+    complete_grads: Vec<bool>,
+    ranks: Ranks,
     /// For each value, the number of rows of its gradient that the current backward pass computes.
     reach: Vec<usize>,
     capacity: usize,
@@ -114,6 +123,9 @@ impl Tape {
             values: Arena::default(),
             grads: Arena::default(),
             begun: Vec::new(),
+            complete: Vec::new(),
+            complete_grads: Vec::new(),
+            ranks: Ranks::default(),
             reach: Vec::new(),
             capacity,
             image_rows: Rows::new(capacity),
@@ -207,6 +219,8 @@ impl Tape {
         self.values = Arena::zeros(len);
         self.grads = Arena::zeros(if training { len } else { 0 });
         self.begun = vec![false; self.places.len()];
+        self.complete = vec![false; self.places.len()];
+        self.complete_grads = vec![false; self.places.len()];
         self.reach = vec![0; self.places.len()];
     }
 
@@ -325,9 +339,10 @@ impl Tape {
     /// As [`Self::forward`]; after each node, `done` is called with its index.
     pub fn forward_watched(&mut self, mut done: impl FnMut(usize)) {
         self.batch.repeat_labels(self.pass.group);
+        self.complete.fill(false);
         for number in 0..self.nodes.len() {
             let output = self.nodes[number].output;
-            self.pass.rows = self.rows_at(output);
+            self.pass.rows = self.rows_of_forward(number);
             let node = &mut self.nodes[number];
             let place = &self.places[output.0];
             let (past, rest) = self.values.as_mut_slice().split_at_mut(place.offset);
@@ -339,6 +354,7 @@ impl Tape {
                 params: &mut self.params,
                 pass: &self.pass,
                 batch: &self.batch,
+                ranks: &self.ranks,
             });
             done(number);
         }
@@ -357,6 +373,7 @@ impl Tape {
     /// As [`Self::backward`], with a gradient of `root` that `set` writes.
     pub fn backward_from(&mut self, root: Value, set: impl FnOnce(&mut [f32])) {
         self.begun.fill(false);
+        self.complete_grads.fill(true);
         let place = &self.places[root.0];
         let len = place.rows(&self.pass) * place.shape.len();
         set(&mut self.grads.as_mut_slice()[place.offset..][..len]);
@@ -369,7 +386,7 @@ impl Tape {
             if !self.begun[output.0] && !self.places[output.0].no_grad {
                 continue;
             }
-            let rows = self.rows_at(output).with_live(self.reach[output.0]);
+            let rows = self.rows_of_backward(number);
             self.pass.rows = rows;
             let node = &mut self.nodes[number];
             let place = &self.places[output.0];
@@ -386,15 +403,17 @@ impl Tape {
                     inputs: &node.inputs,
                     begun: &mut self.begun,
                     reach: &self.reach,
-                    image_rows,
+                    image_rows: image_rows.with_share(rows.share()),
                     rows,
                 },
                 params: &mut self.params,
                 pass: &self.pass,
                 batch: &self.batch,
                 signals: &self.signals,
+                ranks: &self.ranks,
             });
         }
+        self.finish_sums();
         self.pass.rows = image_rows;
     }
 

@@ -1,6 +1,7 @@
 //! The interface of a node's operation, and the arguments of its passes.
 
 use super::{Batch, Grads, Params, Pass, Place, Signals, Value};
+use crate::ranks::Ranks;
 
 /// The operation of a node: a layer's forward and backward pass.
 pub trait Op: Send {
@@ -16,6 +17,16 @@ pub trait Op: Send {
     fn narrows(&self, _pass: &Pass) -> bool {
         false
     }
+
+    /// Returns whether a row of the output, or of a gradient, depends on other rows in a way that
+    /// is no sum over rows. Of several ranks, each then computes all rows of the operation.
+    fn couples_rows(&self) -> bool {
+        false
+    }
+
+    /// Adds the gradients of parameters whose sums [`Self::backward`] sent to the other ranks. It
+    /// is called for every operation after the last one's backward pass, if there are other ranks.
+    fn finish(&mut self, _cx: Finish<'_>) {}
 
     /// Returns how the operation is computed, in words, if it was recorded in one of several ways.
     fn way(&self) -> Option<String> {
@@ -36,6 +47,18 @@ pub struct Forward<'a> {
     pub pass: &'a Pass,
     /// The labels of the batch.
     pub batch: &'a Batch,
+    /// The ranks that share the rows of the batch.
+    pub ranks: &'a Ranks,
+}
+
+/// The arguments of [`Op::finish`].
+pub struct Finish<'a> {
+    /// Parameters, and their gradients, to which the operation adds.
+    pub params: &'a mut Params,
+    /// The settings of the pass.
+    pub pass: &'a Pass,
+    /// The ranks that share the rows of the batch.
+    pub ranks: &'a Ranks,
 }
 
 impl<'a> Forward<'a> {
@@ -65,6 +88,8 @@ pub struct Backward<'a> {
     pub batch: &'a Batch,
     /// Losses, baselines and weights of the rows.
     pub signals: &'a Signals,
+    /// The ranks that share the rows of the batch.
+    pub ranks: &'a Ranks,
 }
 
 impl<'a> Backward<'a> {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::kernels::tree::{self, Step};
+use crate::ranks::{Data, Ranks, Share, Sum};
 
 /// The number of leaves that a batch is split into; a smaller batch has one leaf per row.
 pub const LEAVES: usize = 32;
@@ -28,6 +29,8 @@ pub struct Rows {
     pub live: usize,
     /// Number of rows in a full batch.
     capacity: usize,
+    /// The part of the chunks that this rank works on.
+    share: Share,
 }
 
 impl Rows {
@@ -36,12 +39,53 @@ impl Rows {
         Self {
             live: capacity,
             capacity,
+            share: Share::WHOLE,
         }
     }
 
     /// Returns the same split with `live` rows in use.
     pub fn with_live(self, live: usize) -> Self {
         Self { live, ..self }
+    }
+
+    /// Returns the same split as one of several ranks works on it: parallel work is done in its own
+    /// chunks, which the capacity sets alone.
+    pub fn with_share(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// Returns this rank's part of the chunks.
+    pub fn share(&self) -> Share {
+        self.share
+    }
+
+    /// Returns the chunks in use that a rank with that share works on.
+    pub(crate) fn chunks_of_share(&self, share: Share) -> Range<usize> {
+        let (all, used) = (Self::chunks_of(self.capacity), self.chunks());
+        let of = share.of(all);
+        of.start.min(used)..of.end.min(used)
+    }
+
+    /// Returns the chunks in use that this rank works on.
+    pub(crate) fn own_chunks(&self) -> Range<usize> {
+        self.chunks_of_share(self.share)
+    }
+
+    /// Returns the rows in use that this rank works on.
+    pub fn own(&self) -> Range<usize> {
+        self.rows_of(self.own_chunks())
+    }
+
+    /// Returns the rows of a run of chunks.
+    fn rows_of(&self, chunks: Range<usize>) -> Range<usize> {
+        let leaves = self.leaves_of_chunk();
+        self.start_of_leaf(chunks.start * leaves)..self.start_of_leaf(chunks.end * leaves)
+    }
+
+    /// Returns the number of rows in use that each rank works on.
+    pub(crate) fn counts(&self) -> Vec<usize> {
+        let of = |share| self.rows_of(self.chunks_of_share(share)).len();
+        self.share.all().map(of).collect()
     }
 
     /// Returns the number of chunks of a batch of `capacity` rows, which is the number of scratch
@@ -124,13 +168,13 @@ impl Rows {
         (self.leaves_of_chunk() * self.capacity).div_ceil(self.all_leaves())
     }
 
-    /// Runs `work(rows, scratch)` for every chunk.
+    /// Runs `work(rows, scratch)` for every chunk of this rank.
     pub fn each<S: Send>(&self, scratch: &mut [S], work: impl Fn(Range<usize>, &mut S) + Sync) {
         self.write(&mut [], 0, scratch, |rows, _, scratch| work(rows, scratch));
     }
 
-    /// Runs `work(rows, their part of out, scratch)` for every chunk; `out` holds `width` elements
-    /// per row.
+    /// Runs `work(rows, their part of out, scratch)` for every chunk of this rank; `out` holds
+    /// `width` elements per row, of all rows in use.
     pub fn write<S: Send>(
         &self,
         out: &mut [f32],
@@ -138,9 +182,9 @@ impl Rows {
         scratch: &mut [S],
         work: impl Fn(Range<usize>, &mut [f32], &mut S) + Sync,
     ) {
-        let out = &mut out[..self.live * width];
-        let scratch = &mut scratch[..self.chunks()];
-        self.split(0, out, width, scratch, &work);
+        let (own, chunks) = (self.own(), self.own_chunks());
+        let out = &mut out[own.start * width..own.end * width];
+        self.split(chunks.start, out, width, &mut scratch[chunks], &work);
     }
 
     /// As [`Self::write`], for the chunks from `first` on, one for each of `scratch`.
@@ -168,8 +212,8 @@ impl Rows {
         }
     }
 
-    /// Runs `work(i, element i of out)` for every element of every row in use; `out` holds `width`
-    /// elements per row.
+    /// Runs `work(i, element i of out)` for every element of every row of this rank; `out` holds
+    /// `width` elements per row, of all rows in use.
     pub fn map<S: Send>(
         &self,
         out: &mut [f32],
@@ -184,7 +228,7 @@ impl Rows {
         });
     }
 
-    /// Returns the sum of `of(row)` over the rows in use: the rows of a leaf are added one after
+    /// Returns the sum of `of(row)` over the rows in use, those of other ranks among them: the rows of a leaf are added one after
     /// another, and the leaves in the tree.
     pub fn sum(&self, of: impl Fn(usize) -> f64) -> f64 {
         let leaf = |i| self.of_leaf(i).map(&of).sum::<f64>();
@@ -260,6 +304,63 @@ pub fn reduce<S: Send + Sync>(
 fn add(sum: &mut [f32], part: &[f32]) {
     for (sum, &x) in sum.iter_mut().zip(part) {
         *sum += x;
+    }
+}
+
+/// Begins the sum over all chunks of `rows`, those of other ranks among them, of which this rank
+/// has `part` of the scratch buffers of its own chunks; as [`reduce`], whose bits it has.
+pub fn begin_reduce<S: Send + Sync>(
+    (rows, ranks): (Rows, &Ranks),
+    scratch: &mut [S],
+    part: impl Fn(&S) -> &[f32] + Sync,
+    first: impl Fn(&mut S) -> &mut [f32],
+) -> Sum {
+    let len = scratch.first().map_or(0, |scratch| part(scratch).len());
+    let (chunks, run) = (rows.chunks(), rows.own_chunks());
+    let runs = rows.share.all().map(|share| rows.chunks_of_share(share));
+    ranks.begin_sum(chunks, run, runs, len, |node, sum| {
+        sum.copy_from_slice(reduce(&mut scratch[node], &part, &first));
+    })
+}
+
+/// Brings the numbers that all chunks of `rows` have in `scratch` to every rank. `parts` are the
+/// numbers of a chunk, as many in each.
+pub fn share_chunks<S>(
+    (rows, ranks): (Rows, &Ranks),
+    scratch: &mut [S],
+    parts: impl Fn(&mut S, &mut dyn FnMut(&mut [f64])),
+) {
+    if rows.share.is_whole() || ranks.is_alone() {
+        return;
+    }
+    let scratch = &mut scratch[..rows.chunks()];
+    let Some(one) = scratch.first_mut() else {
+        return;
+    };
+    let mut len = 0;
+    parts(one, &mut |part| len += part.len());
+    let mut all = vec![0.0; scratch.len() * len];
+    let own = rows.own_chunks();
+    let own_numbers = &mut all[own.start * len..own.end * len];
+    for (scratch, mut to) in scratch[own]
+        .iter_mut()
+        .zip(own_numbers.chunks_exact_mut(len))
+    {
+        parts(scratch, &mut |part| {
+            let (now, rest) = std::mem::take(&mut to).split_at_mut(part.len());
+            now.copy_from_slice(part);
+            to = rest;
+        });
+    }
+    let of = |share| rows.chunks_of_share(share).len() * len;
+    let counts: Vec<usize> = rows.share.all().map(of).collect();
+    ranks.gather(Data::F64(&mut all), &counts);
+    for (scratch, mut from) in scratch.iter_mut().zip(all.chunks_exact(len)) {
+        parts(scratch, &mut |part| {
+            let (now, rest) = from.split_at(part.len());
+            part.copy_from_slice(now);
+            from = rest;
+        });
     }
 }
 

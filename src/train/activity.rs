@@ -8,6 +8,7 @@ use crate::estimators::Probability;
 use crate::layers::{Activation, Binary, Function};
 use crate::model::weights::{Data, NamedTensor};
 use crate::model::{ModelSpec, Network};
+use crate::ranks::Ranks;
 use crate::tape::{Mode, Units};
 
 /// The most images that are looked at.
@@ -129,6 +130,9 @@ impl Activity {
             return Seen::default();
         }
         let indices = &indices[..indices.len().min(IMAGES)];
+        // All layers' outputs are looked at, which each of several ranks computes for itself.
+        let ranks = net.ranks().clone();
+        net.set_ranks(Ranks::default());
         let before = (net.pass().mode, net.pass().units);
         (net.pass_mut().mode, net.pass_mut().units) = (Mode::Eval, Units::Threshold);
         let known = std::mem::take(&mut self.bits);
@@ -165,6 +169,7 @@ impl Activity {
         }
         let pass = net.pass_mut();
         (pass.mode, pass.units) = before;
+        net.set_ranks(ranks);
         let fits = known.len() == self.bits.len() && !known.is_empty();
         let dead = layers.iter().zip(&telling).filter(|(_, t)| t.is_dead());
         Seen {

@@ -179,6 +179,7 @@ impl BaselineState {
             0.0
         };
         if let Some(net) = &mut self.net {
+            network.gather_input();
             net.predict(network);
         }
         let mut baselines = std::mem::take(&mut network.signals_mut().baselines);

@@ -4,19 +4,21 @@
 //! best weights, then checkpoint, then metrics. A kill between two of them repeats an
 //! epoch's end, with the same result.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::checkpoint::Checkpoint;
+use super::config::Config;
 use super::event::Event;
 use super::observer::{Best, Observer, State};
 use super::record::{EpochRecord, TestRecord};
-use super::run::{BEST, CHECKPOINT, RunFolder, TEST};
+use super::run::{BEST, BestWeights, CHECKPOINT, RunFolder, TEST};
 use super::trainer::{Found, Training};
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::Engine;
 use crate::model::weights;
+use crate::ranks::Ranks;
 
 /// Carries out the run, from where it stands to its test: [`fit`], and one test of the
 /// best weights.
@@ -30,10 +32,26 @@ pub fn train(
     stop: &AtomicBool,
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<TestRecord> {
+    train_on(&Ranks::default(), run, dataset, engine, stop, on)
+}
+
+/// [`train`] on several ranks: rank 0 has the run and calls this, the others call [`follow`]. A
+/// run may be begun on one number of ranks and be continued on another.
+///
+/// # Errors
+/// As [`train`], and [`crate::Error::Lost`] where ranks are not alike or one is gone.
+pub fn train_on(
+    ranks: &Ranks,
+    run: &mut RunFolder,
+    dataset: &Dataset,
+    engine: Engine,
+    stop: &AtomicBool,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<TestRecord> {
     if let Some(test) = run.test()? {
         return Ok(test);
     }
-    let (training, mut keeper) = fitted(run, dataset, engine, stop, on)?;
+    let (training, mut keeper) = fitted(ranks, run, (dataset, engine), stop, on)?;
     Ok(training.test(&mut keeper)?.test)
 }
 
@@ -54,22 +72,123 @@ pub fn fit(
     stop: &AtomicBool,
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<()> {
+    fit_on(&Ranks::default(), run, dataset, engine, stop, on)
+}
+
+/// [`fit`] on several ranks, as [`train_on`].
+///
+/// # Errors
+/// As [`train_on`].
+pub fn fit_on(
+    ranks: &Ranks,
+    run: &mut RunFolder,
+    dataset: &Dataset,
+    engine: Engine,
+    stop: &AtomicBool,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<()> {
     if run.test()?.is_some() {
         return Ok(());
     }
-    fitted(run, dataset, engine, stop, on).map(drop)
+    fitted(ranks, run, (dataset, engine), stop, on).map(drop)
+}
+
+/// Takes part in the training of rank 0's run, from where it stands, which writes its files;
+/// `tests` says whether rank 0 calls [`train_on`] rather than [`fit_on`]. A `stop` that is set
+/// ends the training on all ranks.
+///
+/// # Errors
+/// As [`train_on`].
+pub fn follow(
+    ranks: &Ranks,
+    config: &Config,
+    dataset: &Dataset,
+    engine: Engine,
+    stop: &AtomicBool,
+    tests: bool,
+) -> Result<()> {
+    let said = ranks.from_first(&[])?;
+    let found = Left::found(&said, config)?;
+    let mut watch = Follower { stop };
+    let training = Training::fitted((config, ranks), dataset, engine, found, &mut watch)?;
+    match tests {
+        true => training.test(&mut watch).map(drop),
+        false => Ok(()),
+    }
+}
+
+/// Watches on a rank that keeps nothing.
+struct Follower<'a> {
+    stop: &'a AtomicBool,
+}
+
+impl Observer for Follower<'_> {
+    fn event(&mut self, _event: Event<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// The files that a run goes on from, as rank 0 sends them: the length of the first, and both.
+struct Left;
+
+impl Left {
+    /// What rank 0 sends of a run: nothing before its first checkpoint.
+    fn of(run: &RunFolder) -> Result<Vec<u8>> {
+        let read = |name| run.read(name, weights::MAX_BYTES);
+        let Some(checkpoint) = read(CHECKPOINT)? else {
+            return Ok(Vec::new());
+        };
+        let mut all = (checkpoint.len() as u64).to_le_bytes().to_vec();
+        all.extend(checkpoint);
+        all.extend(read(BEST)?.unwrap_or_default());
+        Ok(all)
+    }
+
+    fn found(said: &[u8], config: &Config) -> Result<Option<Found>> {
+        let file = |name: &str| PathBuf::from(format!("{name} of rank 0"));
+        let cut = || Error::Lost("rank 0 sent a state that is cut short; report this".into());
+        let Some((len, files)) = said.split_first_chunk() else {
+            return Ok(None);
+        };
+        let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+        let (checkpoint, best) = files.split_at_checked(len).ok_or_else(cut)?;
+        let checkpoint = weights::decode::<Checkpoint>(checkpoint, &file(CHECKPOINT))?;
+        let best = match best {
+            [] => None,
+            best => {
+                let best = weights::decode::<BestWeights>(best, &file(BEST))?;
+                weights::check(&config.model, &best.tensors, &file(BEST))?;
+                Some(Best {
+                    tensors: best.tensors,
+                    about: best.about,
+                })
+            }
+        };
+        Ok(Some(Found {
+            checkpoint,
+            best,
+            file: file(CHECKPOINT),
+        }))
+    }
 }
 
 /// The run at the end of its last epoch, and who keeps what becomes of it.
 fn fitted<'a>(
+    ranks: &Ranks,
     run: &'a RunFolder,
-    dataset: &'a Dataset,
-    engine: Engine,
+    (dataset, engine): (&'a Dataset, Engine),
     stop: &'a AtomicBool,
     on: &'a mut dyn FnMut(Event<'_>),
 ) -> Result<(Training<'a>, Keeper<'a>)> {
     let (found, mut keeper) = begin(run, stop, on)?;
-    match Training::fitted(run.config(), dataset, engine, found, &mut keeper) {
+    if !ranks.is_alone() {
+        ranks.from_first(&Left::of(run)?)?;
+    }
+    match Training::fitted((run.config(), ranks), dataset, engine, found, &mut keeper) {
         Ok(training) => Ok((training, keeper)),
         Err(error) => Err(error),
     }

@@ -45,7 +45,7 @@ pub use config::{Config, MAX_EPOCHS};
 pub use evaluate::{Evaluation, Evaluator, Reading};
 pub use event::Event;
 pub use few_shot::{FewShotEvaluation, FewShotRecord, FewShotTest};
-pub use folder::{fit, train};
+pub use folder::{fit, fit_on, follow, train, train_on};
 pub use model_source::{ModelSource, is_preset};
 pub use observer::{Best, Observer, State};
 pub use optimiser::{Optimiser, OptimiserSpec};
@@ -64,7 +64,7 @@ pub use schedule::{LrSchedule, Plateau, SlopeKind, SlopeSchedule, TemperatureSch
 pub use sign::{Sign, Trouble};
 pub use subject::{DatasetRecord, Subject, slug};
 pub use task::{FewShotTask, Task};
-pub use trainer::{Trained, train_in_memory};
+pub use trainer::{Trained, train_in_memory, train_in_memory_on};
 pub use trouble::Guess;
 pub use verify::{Finding, verify};
 

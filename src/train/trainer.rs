@@ -6,6 +6,8 @@
 //! a resumable run if each is kept before the next.
 
 mod end;
+mod keep;
+mod together;
 mod troubles;
 
 use std::path::PathBuf;
@@ -23,16 +25,16 @@ use super::event::Event;
 use super::few_shot::Lessons;
 use super::flips::Flips;
 use super::lints::warnings;
-use super::observer::{Best, Observer, State};
+use super::observer::{Best, Observer};
 use super::optimiser::Optimiser;
 use super::record::{EpochRecord, TestRecord};
-use super::run::BestWeights;
 use super::schedule::Plateau;
 use crate::data::{Dataset, epoch_order, validation_split};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::Engine;
 use crate::model::Network;
-use crate::model::weights::{self, Opened};
+use crate::model::weights::Opened;
+use crate::ranks::Ranks;
 use crate::tape::{Mode, Noise, Units};
 
 /// Time between two checkpoints within an epoch.
@@ -55,15 +57,32 @@ pub struct Trained {
 ///
 /// # Errors
 /// One line each: an impossible configuration; data that are not those of
-/// [`Config::dataset`]; [`Error::Diverged`] where the loss or a weight is no longer finite;
-/// [`Error::Interrupted`] where the observer stops it; and the observer's own.
+/// [`Config::dataset`]; [`crate::Error::Diverged`] where the loss or a weight is no longer finite;
+/// [`crate::Error::Interrupted`] where the observer stops it; and the observer's own.
 pub fn train_in_memory(
     config: &Config,
     dataset: &Dataset,
     engine: Engine,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
-    Training::fitted(config, dataset, engine, None, observer)?.test(observer)
+    train_in_memory_on(&Ranks::default(), config, dataset, engine, observer)
+}
+
+/// [`train_in_memory`] on several ranks, each of which calls it with the same configuration and
+/// data and an observer of its own. All of them end with the same weights, records and test, whose
+/// bits are those of one rank alone; the weights and checkpoints that observers are given are the
+/// same too, so that one of them need keep them. Where any observer stops, all do.
+///
+/// # Errors
+/// As [`train_in_memory`], and [`crate::Error::Lost`] where ranks are not alike or one is gone.
+pub fn train_in_memory_on(
+    ranks: &Ranks,
+    config: &Config,
+    dataset: &Dataset,
+    engine: Engine,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    Training::fitted((config, ranks), dataset, engine, None, observer)?.test(observer)
 }
 
 /// Where an earlier run was left.
@@ -98,23 +117,33 @@ pub(super) struct Training<'a> {
     saved: Instant,
     /// The best weights so far.
     best: Option<Best>,
+    ranks: Ranks,
 }
 
 impl<'a> Training<'a> {
     /// Training at the end of its last epoch, begun anew or where it was left.
     pub(super) fn fitted(
-        config: &'a Config,
+        (config, ranks): (&'a Config, &Ranks),
         dataset: &'a Dataset,
         engine: Engine,
         found: Option<Found>,
         observer: &mut dyn Observer,
     ) -> Result<Self> {
-        let mut work = Self::new(config, dataset, engine, found, observer)?;
+        let resumed = found.is_some();
+        let made = Self::new((config, ranks), dataset, engine, found, observer);
+        let mut work = together::compare(ranks, engine, made)?;
+        observer.event(Event::Begin {
+            config,
+            epoch: work.progress.epoch,
+            steps: config.steps_per_epoch(),
+            resumed,
+        })?;
         let epochs = work.config.epochs;
         while work.progress.epoch <= epochs {
             work.epoch(observer)?;
             work.finish_epoch(observer)?;
-            if observer.stops() && work.progress.epoch <= epochs {
+            let stops = work.agreed(observer)?.stops;
+            if stops && work.progress.epoch <= epochs {
                 return Err(work.interrupted(observer));
             }
         }
@@ -122,7 +151,7 @@ impl<'a> Training<'a> {
     }
 
     fn new(
-        config: &'a Config,
+        (config, ranks): (&'a Config, &Ranks),
         dataset: &'a Dataset,
         engine: Engine,
         found: Option<Found>,
@@ -161,19 +190,14 @@ impl<'a> Training<'a> {
             data: dataset.fingerprint(),
             saved: Instant::now(),
             best: None,
+            ranks: ranks.clone(),
             net,
         };
-        let resumed = found.is_some();
         match found {
             Some(found) => work.resume(found, observer)?,
             None => work.begin(observer)?,
         }
-        observer.event(Event::Begin {
-            config,
-            epoch: work.progress.epoch,
-            steps: config.steps_per_epoch(),
-            resumed,
-        })?;
+        work.net.set_ranks(ranks.clone());
         Ok(work)
     }
 
@@ -245,11 +269,12 @@ impl<'a> Training<'a> {
                 img_per_s: rate(self.progress.seen - seen_before, elapsed),
             })?;
             if self.progress.step < steps {
-                if observer.stops() {
+                let agreed = self.agreed(observer)?;
+                if agreed.stops {
                     self.save(observer)?;
                     return Err(self.interrupted(observer));
                 }
-                if self.saved.elapsed() >= SAVE_EVERY {
+                if agreed.saves {
                     self.save(observer)?;
                 }
             }
@@ -283,6 +308,7 @@ impl<'a> Training<'a> {
             draw: 0,
         };
         self.net.forward();
+        self.ranks.check()?;
         let net = &mut self.net;
         let losses = net.losses();
         let (loss, right) = match &self.lessons {
@@ -293,7 +319,7 @@ impl<'a> Training<'a> {
             }
         };
         if !loss.is_finite() {
-            return Err(diverged("the loss", progress, observer));
+            return Err(keep::diverged("the loss", progress, observer));
         }
         progress.loss_sum += loss / config.samples as f64;
         progress.right += right;
@@ -305,6 +331,7 @@ impl<'a> Training<'a> {
             baseline.apply(&mut self.net);
         }
         self.net.backward();
+        self.ranks.check()?;
         let lr = (self.plateau).map_or_else(|| config.learning_rate(t), |now| now.rate());
         let ew = &self.net.pass().engine.kernels.ew;
         if config.clip_norm > 0.0 {
@@ -372,9 +399,14 @@ impl<'a> Training<'a> {
                     .evaluate(net, split, &self.validation, reading, at)
             }
         };
+        self.ranks.check()?;
         match found.loss.is_finite() {
             true => Ok(Some(found)),
-            false => Err(diverged("the validation loss", &self.progress, observer)),
+            false => Err(keep::diverged(
+                "the validation loss",
+                &self.progress,
+                observer,
+            )),
         }
     }
 
@@ -415,80 +447,4 @@ impl<'a> Training<'a> {
             bit_flips_layers: seen.changed.map_or_else(Default::default, |s| s.layers),
         }
     }
-
-    /// Keeps the weights as the best so far.
-    fn keep_best(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let (config, epoch) = (self.config, self.progress.epoch);
-        let about = BestWeights {
-            model: config.model.clone(),
-            dataset: config.dataset.name.clone(),
-            data_sha256: self.data.clone(),
-            background: config.dataset.background,
-            seed: config.seed,
-            epoch,
-            slope: config.slope.at(epoch, config.epochs),
-            isa: self.isa.clone(),
-        };
-        let tensors = weights::export(self.net.params());
-        let kept = self.best.insert(Best { tensors, about });
-        observer.best(kept)
-    }
-
-    /// Whether the state can be gone on from.
-    fn check_numbers(&self, observer: &dyn Observer) -> Result<()> {
-        let params = self.net.params();
-        let finite = |numbers: &[f32]| numbers.iter().all(|x| x.is_finite());
-        // A binary unit turns a NaN into a 0, so the loss alone does not show it.
-        let what = if !finite(params.values()) || !finite(params.buffer_values()) {
-            "a weight"
-        } else if !self.optimiser.state().iter().all(|state| finite(state)) {
-            "a number of the optimiser"
-        } else {
-            return Ok(());
-        };
-        Err(diverged(what, &self.progress, observer))
-    }
-
-    fn save(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        self.check_numbers(observer)?;
-        let tensors = || {
-            let (net, baseline) = (self.net.params(), self.baseline.as_ref());
-            let seen = (&self.flips, &self.activity);
-            Checkpoint::tensors(net, &self.optimiser, baseline, seen)
-        };
-        observer.checkpoint(&State {
-            about: Checkpoint {
-                model: self.config.model.clone(),
-                isa: self.isa.clone(),
-                data: self.data.clone(),
-                progress: self.progress.clone(),
-            },
-            tensors: &tensors,
-        })?;
-        self.saved = Instant::now();
-        Ok(())
-    }
-
-    fn interrupted(&self, observer: &dyn Observer) -> Error {
-        let saved = match observer.kept_in() {
-            Some(folder) => format!("; saved in {}", folder.display()),
-            None => String::new(),
-        };
-        Error::Interrupted(format!(
-            "interrupted in epoch {}, step {}{saved}",
-            self.progress.epoch, self.progress.step
-        ))
-    }
-}
-
-fn diverged(what: &str, progress: &Progress, observer: &dyn Observer) -> Error {
-    let kept = match observer.kept_in() {
-        Some(folder) => format!("; the last good checkpoint is kept in {}", folder.display()),
-        None => String::new(),
-    };
-    Error::Diverged(format!(
-        "{what} is no longer finite in epoch {}, step {}{kept}; try a lower lr",
-        progress.epoch,
-        progress.step + 1
-    ))
 }

@@ -1,5 +1,6 @@
 //! Tables: shards, records that are kept, tables drawn again.
 
+use bnn_cpu::study::CellRecord;
 use serde_json::Value;
 
 use crate::common::{Place, files};
@@ -259,4 +260,85 @@ fn a_suite_of_ones_own_is_a_file() {
         2,
         "--suite novel: no such suite; choose reference",
     );
+}
+
+/// Records of two folders come together in a third; the same cell must have the same bits.
+#[test]
+fn records_of_several_folders_are_merged_and_compared() {
+    let place = Place::new();
+    place.good(&table(&place, &["--shard", "1/2", "--results", "one"]));
+    std::fs::remove_dir_all(place.path("runs")).unwrap();
+    place.good(&table(&place, &["--results", "two"]));
+    let merged = place.good(&table(&place, &["--merge", "one", "two"]));
+    let said = "records: 4 brought in, 2 more with the same bits, 0 more of other";
+    assert!(merged.err.contains(said), "{}", merged.err);
+    let (folder, all) = cells(&place);
+    assert_eq!(all.len(), 4);
+    let name = folder.strip_prefix("results/cells/").unwrap();
+    assert!(place.path(&format!("results/{name}.md")).exists());
+    // Again: everything is there.
+    let again = place.good(&table(&place, &["--merge", "one", "two"]));
+    let said = "records: 0 brought in, 6 more with the same bits";
+    assert!(again.err.contains(said), "{}", again.err);
+
+    // A record that was made on another instruction set is left as it is.
+    let file = place.path(&format!("two/cells/{name}/det-st-seed2.json"));
+    let sound = CellRecord::read(&file).unwrap().unwrap();
+    let mut other = sound.clone();
+    other.finish.provenance_mut().isa = "another".into();
+    other.history[0].train_loss += 1.0;
+    other.write(&file).unwrap();
+    let again = place.good(&table(&place, &["--merge", "one", "two"]));
+    assert!(
+        again
+            .err
+            .contains("5 more with the same bits, 1 more of other"),
+        "{}",
+        again.err
+    );
+
+    // One of other bits is refused, and nothing is brought in.
+    let mut other = sound;
+    other.history[0].train_loss = f64::from_bits(other.history[0].train_loss.to_bits() + 1);
+    other.write(&file).unwrap();
+    let refused = place.run(&table(
+        &place,
+        &["--merge", "one", "two", "--results", "new"],
+    ));
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.err.contains("history.0.train_loss is "),
+        "{}",
+        refused.err
+    );
+    assert_eq!(refused.err.trim_end().lines().count(), 1, "{}", refused.err);
+    assert!(!place.path("new/cells").exists());
+
+    let nothing = place.run(&table(&place, &["--merge", "one", "a-small-set"]));
+    assert_eq!(nothing.code, Some(1));
+    assert!(
+        nothing
+            .err
+            .contains("has no record of a cell of this table"),
+        "{}",
+        nothing.err
+    );
+    let both = place.run(&table(&place, &["--merge", "one", "--shard", "1/2"]));
+    assert_eq!(both.code, Some(2));
+}
+
+/// A program without MPI says so.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn processes_without_mpi_are_refused() {
+    let place = Place::new();
+    for command in [
+        &table(&place, &["--distributed", "mpi"])[..],
+        &["train", "--dataset", "digits", "--distributed", "mpi"],
+    ] {
+        let refused = place.run(command);
+        assert_eq!(refused.code, Some(2));
+        assert!(refused.err.contains("built without MPI"), "{}", refused.err);
+        assert_eq!(refused.err.trim_end().lines().count(), 1);
+    }
 }

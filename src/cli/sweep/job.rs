@@ -7,16 +7,18 @@ use bnn_cpu::Error;
 use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::{self, Form, Theme};
 use bnn_cpu::files::{self, create_folder, write_atomic_bytes};
+use bnn_cpu::ranks::Share;
 use bnn_cpu::study::cell::no_cells;
 use bnn_cpu::study::columns::side_by_side;
 use bnn_cpu::study::{
-    Cell, CellEvent, CellRecord, Plan, Suite, SuiteRow, Table, run_cells, varied,
+    Cell, CellEvent, CellRecord, Merged, Plan, Suite, SuiteRow, Table, merge, run_cells, varied,
 };
 use bnn_cpu::train::{PartialConfig, Subject, Task};
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
 use super::super::data_args::DataArgs;
+use super::super::distributed::DistributedArgs;
 use super::super::output;
 use super::super::places;
 use super::super::plot::pictures::FigureArgs;
@@ -47,6 +49,12 @@ pub struct CellArgs {
     /// Write the tables from the records that are there; train nothing. Needs no images
     #[arg(long)]
     pub render: bool,
+    /// Bring the records in that other folders of results have, as of several clusters, compare
+    /// those of the same cell bit for bit, and write the tables as --render does
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["shard", "render"])]
+    pub merge: Vec<PathBuf>,
+    #[command(flatten)]
+    pub distributed: DistributedArgs,
     /// Folder of the tables and records
     #[arg(
         long,
@@ -96,7 +104,24 @@ pub fn suite(flag: &str, name: &Path) -> Outcome<Suite> {
     }
 }
 
+/// Says what became of records that were brought in.
+fn say(merged: Merged) {
+    let Merged {
+        brought,
+        same,
+        other_isa,
+    } = merged;
+    output::note(&format!(
+        "records: {brought} brought in, {same} more with the same bits, {other_isa} more of other instruction sets, which were not compared"
+    ));
+}
+
 impl CellArgs {
+    /// Whether nothing is trained.
+    fn renders(&self) -> bool {
+        self.render || !self.merge.is_empty()
+    }
+
     /// The plan of those of the rows that the flags name.
     pub fn plan(&self, suite: Suite, over: PartialConfig) -> Outcome<Plan> {
         let wanted = |row: &&SuiteRow| self.rows.as_ref().is_none_or(|text| row.id.contains(text));
@@ -123,6 +148,12 @@ impl CellArgs {
 impl Job {
     /// Trains the cells that are not finished, writes the table and shows it.
     pub fn run(&self, context: &Context) -> Outcome {
+        let shared = |share: Share| self.run_share(share, context);
+        self.cells.distributed.shared(shared)
+    }
+
+    /// What one of several processes does of it.
+    fn run_share(&self, share: Share, context: &Context) -> Outcome {
         let (args, plan) = (&self.cells, &self.plan);
         let data = self.data.or(plan.suite.data.as_ref())?;
         let task = |row: &SuiteRow| row.settings.get("task.name");
@@ -132,12 +163,12 @@ impl Job {
         if !(args.render && args.rows.is_some()) {
             places::folder(&args.results)?;
         }
-        if !args.render {
+        if !args.renders() {
             places::folder(Path::new(RUNS))?;
         }
         // Records name their data, so that drawing a table from them takes no images, unless
         // the flags name a set that only its files can tell.
-        let (subject, dataset) = match args.render && !data.is_known_by_files() {
+        let (subject, dataset) = match args.renders() && !data.is_known_by_files() {
             true => (plan.noted(data.slug().as_deref())?, None),
             false => {
                 let mut progress = Progress::new(context);
@@ -146,8 +177,11 @@ impl Job {
             }
         };
         let cells = self.made(&subject)?;
-        let trained = match dataset.as_ref().filter(|_| !args.render) {
-            Some(dataset) => self.train(&cells, (&subject, dataset), context),
+        if !args.merge.is_empty() {
+            say(merge(&cells, &args.results, &args.merge)?);
+        }
+        let trained = match dataset.as_ref().filter(|_| !args.renders()) {
+            Some(dataset) => self.train(&cells, (&subject, dataset), share, context),
             None => Ok(()),
         };
         // What came to numbers that are not finite is told when the rest is shown.
@@ -184,12 +218,15 @@ impl Job {
         &self,
         cells: &[Cell],
         (subject, dataset): (&Subject, &Dataset),
+        share: Share,
         context: &Context,
     ) -> Outcome {
-        let mine: Vec<Cell> = match self.cells.shard {
-            None => cells.to_vec(),
-            Some((i, n)) => cells.iter().skip(i - 1).step_by(n).cloned().collect(),
-        };
+        let (i, n) = self.cells.shard.unwrap_or((1, 1));
+        let mine = cells.iter().skip(i - 1).step_by(n);
+        // Of those, what this process of several has: neighbours differ in their seeds alone, and
+        // take as long as each other.
+        let mine = mine.skip(share.rank()).step_by(share.ranks());
+        let mine: Vec<Cell> = mine.cloned().collect();
         // Before the first of them is trained, what would stop a later one.
         for cell in &mine {
             cell.config.check(dataset)?;

@@ -4,7 +4,7 @@ use super::{BinaryUnit, SECOND, Scratch, View, add};
 use crate::estimators::probability::{conditional, relaxed};
 use crate::estimators::{Emit, Rule, SavedGrads};
 use crate::random::fill_uniform;
-use crate::tape::{Backward, Forward, Op, Pass, Phase, tree};
+use crate::tape::{Backward, Forward, Op, Pass, Phase, share_chunks, tree};
 
 impl BinaryUnit {
     /// Computes what the units of a row emit if they are sampled.
@@ -111,12 +111,11 @@ impl Op for BinaryUnit {
         let drawn = (!self.control_variates.is_empty() && !control_variate)
             .then(|| self.draw_control_variates(&view));
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut chunks = 0;
+        let (mut cut, ranks) = (pass.rows.with_live(0), cx.ranks);
         if let Some(dx) = cx.grads.of(0) {
             let this = &*self;
             let last = this.end_of_rows(pass);
-            let cut = dx.rows();
-            chunks = cut.chunks();
+            cut = dx.rows();
             dx.add(&mut scratch, |targets, dx, scratch| {
                 let mut each = dx.chunks_exact_mut(len);
                 for (i, leaf) in cut.leaves_in(targets) {
@@ -144,11 +143,17 @@ impl Op for BinaryUnit {
         if let (Some(id), Some(rule)) = (self.controls, self.estimator.score_function())
             && !control_variate
         {
-            let sums = drawn.unwrap_or_else(|| tree::fold(chunks, |i| scratch[i].node, add));
+            share_chunks((cut, ranks), &mut scratch, |s, part| part(&mut s.node));
+            let sums = drawn.unwrap_or_else(|| tree::fold(cut.chunks(), |i| scratch[i].node, add));
             let controls = cx.params.buffer_mut(id);
             rule.adapt(controls, sums, pass.noise.step);
         }
         self.scratch = scratch;
+    }
+
+    /// The gradients of an image's other rows are needed for each of its rows.
+    fn couples_rows(&self) -> bool {
+        self.estimator.saved_grads() != SavedGrads::None
     }
 
     fn narrows(&self, pass: &Pass) -> bool {

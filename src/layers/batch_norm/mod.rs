@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernels::Elementwise;
-use crate::tape::{Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Tape, Value, tree};
+use crate::ranks::Ranks;
+use crate::tape::{
+    Backward, BufferId, Forward, Mode, Op, ParamId, Pass, Rows, Tape, Value, share_chunks, tree,
+};
 use crate::tensor::Shape;
 
 pub use layer::BatchNorm;
@@ -265,7 +268,7 @@ impl BatchNormOp {
     /// Works out `scale` and `shift`; in training the scratch hold the sums of the batch.
     pub(super) fn settle(&mut self, cx: &mut Forward<'_>) {
         if self.by_batch(cx.pass) {
-            self.merge(cx.pass.samples().chunks());
+            self.merge((cx.pass.samples(), cx.ranks));
             self.update_running(cx);
             for i in 0..self.shape.channels {
                 self.used_mean[i] = self.total[0][i] as f32;
@@ -283,7 +286,7 @@ impl BatchNormOp {
                     scale_and_shift(gamma[i], beta[i], mean[i], var[i], self.eps);
             }
             if cx.pass.mode == Mode::Train {
-                self.merge(cx.pass.samples().chunks());
+                self.merge((cx.pass.samples(), cx.ranks));
                 self.update_running(cx);
             }
         }
@@ -319,7 +322,11 @@ impl BatchNormOp {
     /// Adds to the gradients of γ and β, and works out `a`, `b` and `d`.
     pub(super) fn coefficients(&mut self, cx: &mut Backward<'_>) {
         let by_batch = self.by_batch(cx.pass);
-        let scratch = &self.scratch[..cx.pass.rows.chunks()];
+        let rows = cx.pass.rows;
+        share_chunks((rows, cx.ranks), &mut self.scratch, |s, part| {
+            s.node.iter_mut().for_each(|node| part(node));
+        });
+        let scratch = &self.scratch[..rows.chunks()];
         for (part, total) in self.total.iter_mut().enumerate() {
             for (i, total) in total.iter_mut().enumerate() {
                 *total = tree::fold(scratch.len(), |s| scratch[s].node[part][i], |a, b| a + b);
@@ -342,10 +349,15 @@ impl BatchNormOp {
     }
 
     /// Mean and biased variance of the batch into `self.total`.
-    fn merge(&mut self, chunks: usize) {
-        let scratch = &mut self.scratch[..chunks];
-        scratch.iter_mut().for_each(Scratch::end);
-        let scratch = &*scratch;
+    fn merge(&mut self, (rows, ranks): (Rows, &Ranks)) {
+        let own = &mut self.scratch[rows.own_chunks()];
+        own.iter_mut().for_each(Scratch::end);
+        share_chunks((rows, ranks), &mut self.scratch, |s, part| {
+            part(std::slice::from_mut(&mut s.count));
+            s.node.iter_mut().for_each(|node| part(node));
+        });
+        let chunks = rows.chunks();
+        let scratch = &self.scratch[..chunks];
         let [mean, variance] = &mut self.total;
         for (i, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
             let moments = |s: usize| {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use crate::kernels::Engine;
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Patches;
 use crate::kernels::winograd::Winograd;
-use crate::tape::{Backward, Params, reduce};
+use crate::tape::{Backward, Finish, ParamId, Params, Phase, reduce};
 use crate::tensor::Arena;
 
 use super::super::panels::{self, Taps};
@@ -175,7 +176,7 @@ impl ConvOp {
         };
         let (add, channel_sums) = (kernels.ew.add, kernels.ew.channel_sums);
         stacked.weight_grads(
-            kernels,
+            (kernels, cx.ranks),
             (rows, x),
             &mut self.partials,
             |chunk, partial, to| {
@@ -201,28 +202,64 @@ impl ConvOp {
         self.add_parameter_grads(cx);
     }
 
-    /// Adds the sums of the chunks to the gradients of the bias and of the weights.
+    /// Adds the sums of the chunks to the gradients of the bias and of the weights; of several
+    /// ranks, sends them on their way to [`Self::finish_grads`].
     fn add_parameter_grads(&mut self, cx: &mut Backward<'_>) {
-        let (kernels, window) = (cx.pass.engine.kernels, self.window);
-        let partials = &mut self.partials[..cx.pass.rows.chunks()];
+        let (rows, engine) = (cx.pass.rows, cx.pass.engine);
+        let partials = &mut self.partials[..rows.chunks()];
+        if !rows.share().is_whole() {
+            // The gradients of parameters of any other pass are meaningless.
+            if cx.pass.phase == Phase::Gradient {
+                let parts = (self.stacked.is_none(), self.bias.is_some());
+                self.sums = Some(PartialSums::send((rows, cx.ranks), partials, parts));
+            }
+            return;
+        }
         if let Some(bias) = self.bias {
             let sum = reduce(partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
-            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
-                *grad += sum;
-            }
+            add_bias(cx.params, bias, sum);
         }
-        let mut sum: &[f32] = match &self.stacked {
-            Some(stacked) => &stacked.weight_grad,
-            None => {
-                reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
-                &self.partials[0].weight_grad
-            }
+        if let Some(stacked) = self.stacked.take() {
+            self.add_weight_grad(engine, cx.params, &stacked.weight_grad);
+            self.stacked = Some(stacked);
+            return;
+        }
+        reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let partials = std::mem::take(&mut self.partials);
+        self.add_weight_grad(engine, cx.params, &partials[0].weight_grad);
+        self.partials = partials;
+    }
+
+    /// Adds the sums over the chunks of all ranks to the gradients of the bias and of the weights.
+    pub(in crate::layers) fn finish_grads(&mut self, cx: Finish<'_>) {
+        let Some(sums) = self.sums.take() else {
+            return;
         };
-        if let Some([shape, _]) = &self.winograd {
-            points::to_weight_grad(kernels, shape, sum, &mut self.weight_grad);
-            sum = &self.weight_grad;
+        let engine = cx.pass.engine;
+        if let Some(stacked) = self.stacked.take() {
+            // Every rank has it.
+            self.add_weight_grad(engine, cx.params, &stacked.weight_grad);
+            self.stacked = Some(stacked);
         }
-        let (weight, grad) = cx.params.value_and_grad(self.weight);
+        if let Some(sum) = sums.weight_grad {
+            sum.finish(cx.ranks, |sum| self.add_weight_grad(engine, cx.params, sum));
+        }
+        if let (Some(sum), Some(bias)) = (sums.bias_grad, self.bias) {
+            sum.finish(cx.ranks, |sum| add_bias(cx.params, bias, sum));
+        }
+    }
+
+    /// Adds what passes to the weights of the sum over all rows.
+    fn add_weight_grad(&mut self, engine: Engine, params: &mut Params, sum: &[f32]) {
+        let (kernels, window) = (engine.kernels, self.window);
+        let sum = match &self.winograd {
+            Some([shape, _]) => {
+                points::to_weight_grad(kernels, shape, sum, &mut self.weight_grad);
+                &self.weight_grad
+            }
+            None => sum,
+        };
+        let (weight, grad) = params.value_and_grad(self.weight);
         let size = (
             self.output.channels,
             self.input.channels,
@@ -232,5 +269,12 @@ impl ConvOp {
         panels::scatter_taps(sum, size, (weight, grad), |w, grad, dw| {
             *grad += weights.pullback(w, dw);
         });
+    }
+}
+
+/// Adds a sum to the gradient of a bias.
+pub(super) fn add_bias(params: &mut Params, bias: ParamId, sum: &[f32]) {
+    for (grad, &sum) in params.grad_mut(bias).iter_mut().zip(sum) {
+        *grad += sum;
     }
 }

@@ -37,7 +37,7 @@ use crate::error::Result;
 use crate::kernels::gemm::{Patches, panel_len};
 use crate::kernels::lookup::{GROUP, Lookup, Pattern};
 use crate::kernels::winograd::Winograd;
-use crate::tape::{Backward, Forward, Op, ParamId, Pool, Tape, Value};
+use crate::tape::{Backward, Finish, Forward, Op, ParamId, Pool, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::panels::Taps;
@@ -48,7 +48,7 @@ use super::window::{Window, fill_border};
 pub(super) use backward::OutputGrad;
 pub use grouped::GroupedConvOp;
 pub use layer::Conv;
-use partial_sums::PartialSums;
+use partial_sums::{PartialSums, Travelling};
 use phases::Phases;
 use stacked::Stacked;
 
@@ -88,6 +88,7 @@ pub struct ConvOp {
     /// Zeros, which are subtracted from the values that bias sums add up.
     zeros: Vec<f32>,
     partials: Vec<PartialSums>,
+    sums: Option<Travelling>,
     pool: Pool<Scratch>,
 }
 
@@ -204,9 +205,8 @@ impl ConvOp {
         grad_output: usize,
     ) -> Result<Self> {
         terms.check(name)?;
-        let input = tape.shape(x);
-        let output = Self::output(name, input, channels, window)?;
-        let (taps, kernel) = (window.kernel.area(), window.kernel);
+        let output = Self::output(name, tape.shape(x), channels, window)?;
+        let (input, taps, kernel) = (tape.shape(x), window.kernel.area(), window.kernel);
         let size = [channels, input.channels, kernel.height, kernel.width];
         let (weight, bias) = add_params(tape, name, &size, terms.bias_in_sum());
         let winograd = Self::winograd(input, output, window);
@@ -248,6 +248,7 @@ impl ConvOp {
             lookup: None,
             tables: Arena::default(),
             partials: (0..tape.chunks(x)).map(|_| partial(true)).collect(),
+            sums: None,
             pool: Pool::new(0, || scratch(0)),
         };
         let patterns = op.prepare_lookup(tape.is_bits(x));
@@ -360,6 +361,10 @@ impl Op for ConvOp {
             Some(_) => format!("{how}, all images together by output channels"),
             None => how,
         })
+    }
+
+    fn finish(&mut self, cx: Finish<'_>) {
+        self.finish_grads(cx);
     }
 
     fn forward(&mut self, mut cx: Forward<'_>) {

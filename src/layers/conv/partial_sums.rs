@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::tape::Rows;
+use crate::ranks::{Ranks, Sum};
+use crate::tape::{Rows, begin_reduce};
 use crate::tensor::Arena;
 
 /// The partial sums of a leaf, or of all leaves of a chunk.
@@ -13,7 +14,30 @@ pub(super) struct PartialSums {
     pub unused: Vec<f32>,
 }
 
+/// The sums of all ranks' chunks, on their way.
+pub(super) struct Travelling {
+    pub weight_grad: Option<Sum>,
+    pub bias_grad: Option<Sum>,
+}
+
 impl PartialSums {
+    /// Sends the sums of this rank's chunks of `rows` to the others: of the weights, and of the
+    /// bias, where they are wanted.
+    pub fn send(
+        to: (Rows, &Ranks),
+        partials: &mut [Self],
+        (weights, bias): (bool, bool),
+    ) -> Travelling {
+        let mut panels = || begin_reduce(to, partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
+        let weight_grad = weights.then(&mut panels);
+        let mut channels = || begin_reduce(to, partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
+        let bias_grad = bias.then(&mut channels);
+        Travelling {
+            weight_grad,
+            bias_grad,
+        }
+    }
+
     /// Makes sums of zero, with `weight_grad` numbers for `dW` and one number per channel for the
     /// bias.
     pub fn new(weight_grad: usize, channels: usize) -> Self {

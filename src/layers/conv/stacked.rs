@@ -10,12 +10,19 @@
 //! An output is the same sum as image by image, to the bit. The gradient of a weight goes
 //! over the images in their order, in blocks of tiles that the number of live rows sets
 //! alone: the same bits on any number of threads.
+//!
+//! Of several ranks each computes its own rows of the outputs and of the input's gradient. For the
+//! gradient of the weights, whose sum over rows is in no tree, all images and all gradients of the
+//! outputs are gathered, and the parts of the output channels are shared out.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::kernels::gemm::Store;
 use crate::kernels::winograd::Winograd;
 use crate::kernels::{Kernels, NR};
+use crate::ranks::{Data, Ranks};
 use crate::tape::{Pool, Rows};
 use crate::tensor::{Arena, Shape};
 
@@ -109,11 +116,18 @@ impl Direction {
         }
     }
 
-    /// Computes the outputs of `live` images. A task is a part of the output channels of a group
-    /// of images.
-    fn product(&mut self, kernels: &Kernels, live: usize, weights: &[f32], bias: Option<&[f32]>) {
+    /// Computes the outputs of those images. A task is a part of the output channels of a group of
+    /// images.
+    fn product(
+        &mut self,
+        kernels: &Kernels,
+        rows: Range<usize>,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+    ) {
         let (shape, tiles, group) = (self.shape, &self.tiles, self.group);
-        let images = &self.images[..live * self.step];
+        let images = &self.images[rows.start * self.step..rows.end * self.step];
+        let before = rows.start * self.output.pixels();
         let of_channel = shape.weights_len() / self.output.channels;
         let of_group = (group * self.step, group * self.output.pixels());
         self.outputs.parts.par_iter_mut().for_each(|part| {
@@ -121,7 +135,8 @@ impl Direction {
             let weights = &weights[of_channel * first..];
             let bias = bias.map(|bias| &bias[first..][..columns]);
             let groups = images.par_chunks(of_group.0);
-            let groups = groups.zip(part.values.par_chunks_mut(of_group.1 * columns));
+            let values = &mut part.values[before * columns..];
+            let groups = groups.zip(values.par_chunks_mut(of_group.1 * columns));
             groups.for_each(|(images, y)| {
                 let shape = shape.part(images.len() / self.step, columns, GRAD_TILES);
                 tiles.with(|tiles| {
@@ -246,7 +261,7 @@ impl Stacked {
         bias: Option<&[f32]>,
     ) {
         self.put(rows, x);
-        self.forward.product(kernels, rows.live, weights, bias);
+        self.forward.product(kernels, rows.own(), weights, bias);
     }
 
     /// The output of a live row.
@@ -256,10 +271,11 @@ impl Stacked {
     }
 
     /// Computes the gradient of the weights, from the live images `x` and the gradients of the
-    /// output, which `grad(rows, write)` writes one by one as `write(row, gradient)`.
+    /// output, which `grad(rows, write)` writes one by one as `write(row, gradient)`; of several
+    /// ranks in their own rows.
     pub fn weight_grads<S: Send>(
         &mut self,
-        kernels: &Kernels,
+        (kernels, ranks): (&Kernels, &Ranks),
         (rows, x): (Rows, &[f32]),
         partials: &mut [S],
         grad: impl Fn(std::ops::Range<usize>, &mut S, &mut dyn FnMut(usize, &[f32])) + Sync,
@@ -273,12 +289,16 @@ impl Stacked {
                 place(g, &mut to[(row - first) * step..][..step]);
             });
         });
+        self.forward.gather(ranks, rows);
+        self.backward.gather(ranks, rows);
         let (backward, images) = (&self.backward, self.forward.images.as_slice());
         let (shape, tiles) = (self.forward.shape, &self.tiles);
         let channels = self.forward.output.channels;
         let of_part = shape.weights_len() / channels * grad_part_of(channels);
-        let work = self.grad_output.parts.par_iter_mut();
-        let work = work.zip(self.weight_grad.par_chunks_mut(of_part));
+        let parts = self.grad_output.parts.len();
+        let own = rows.share().of(parts);
+        let work = self.grad_output.parts[own.clone()].par_iter_mut();
+        let work = work.zip(self.weight_grad.par_chunks_mut(of_part).skip(own.start));
         work.for_each(|(part, sums)| {
             for row in 0..rows.live {
                 backward.columns(row, part);
@@ -289,12 +309,28 @@ impl Stacked {
                 kernels.winograd_transposed(&shape, images, &part.values, sums, tiles);
             });
         });
+        if !rows.share().is_whole() {
+            self.gather_sums(ranks, rows, (parts, of_part));
+        }
+    }
+
+    /// Brings the parts of the weights' gradient to every rank, `parts` of `of_part` numbers.
+    fn gather_sums(&mut self, ranks: &Ranks, rows: Rows, (parts, of_part): (usize, usize)) {
+        let sums = self.weight_grad.as_mut_slice();
+        let place = |part: usize| (part * of_part).min(sums.len());
+        let of = |parts: Range<usize>| place(parts.end) - place(parts.start);
+        let counts: Vec<usize> = rows
+            .share()
+            .all()
+            .map(|share| of(share.of(parts)))
+            .collect();
+        ranks.gather(Data::F32(sums), &counts);
     }
 
     /// Computes the gradients of the inputs from those of the outputs that
     /// [`Self::weight_grads`] was given; [`Self::input_grad`] then hands them out.
     pub fn input_grads(&mut self, kernels: &Kernels, rows: Rows, weights: &[f32]) {
-        self.backward.product(kernels, rows.live, weights, None);
+        self.backward.product(kernels, rows.own(), weights, None);
     }
 
     /// Stores the gradient of a live row of the input.
@@ -305,6 +341,16 @@ impl Stacked {
 }
 
 impl Direction {
+    /// Brings the images of all ranks to each, in their borders.
+    fn gather(&mut self, ranks: &Ranks, rows: Rows) {
+        if rows.share().is_whole() {
+            return;
+        }
+        let counts: Vec<usize> = rows.counts().iter().map(|n| n * self.step).collect();
+        let images = &mut self.images.as_mut_slice()[..rows.live * self.step];
+        ranks.gather(Data::F32(images), &counts);
+    }
+
     /// Copies a part's channels of an image that enters out of its border.
     fn columns(&self, row: usize, part: &mut Part) {
         let (channels, pixels) = (self.input.channels, self.input.pixels());

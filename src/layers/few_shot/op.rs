@@ -207,6 +207,11 @@ impl FewShotOp {
 }
 
 impl Op for FewShotOp {
+    /// A query's loss depends on all rows of its episode.
+    fn couples_rows(&self) -> bool {
+        true
+    }
+
     fn forward(&mut self, mut cx: Forward<'_>) {
         let y = std::mem::take(&mut cx.y);
         let rule = self.rule(cx.x(0), cx.pass.group.images);

@@ -89,20 +89,14 @@ impl Far {
     }
 
     /// Computes the outputs of the rows that were set.
-    pub fn product(
-        &mut self,
-        kernels: &Kernels,
-        live: usize,
-        of: Matrix<'_>,
-        bias: Option<&[f32]>,
-    ) {
+    pub fn product(&mut self, kernels: &Kernels, rows: Rows, of: Matrix<'_>, bias: Option<&[f32]>) {
         let (depth, step) = (self.depth, self.depth + GAP);
         let a = (self.inputs.as_slice(), step);
         let block = |part: &Part, first: usize, panels: &mut [f32]| match of.weights {
             Weights::Real => pack_rows((of.weight, depth), part, first, panels, |w| w),
             Weights::Binary => pack_rows((of.weight, depth), part, first, panels, bits::sign),
         };
-        let of = (a, depth, live);
+        let of = (a, depth, rows.own());
         self.outputs.product(kernels, of, &self.blocks, bias, block);
     }
 
@@ -112,13 +106,13 @@ impl Far {
     }
 
     /// Computes the gradients of the inputs.
-    pub fn input_grads(&mut self, kernels: &Kernels, live: usize, of: Matrix<'_>, dy: &[f32]) {
+    pub fn input_grads(&mut self, kernels: &Kernels, rows: Rows, of: Matrix<'_>, dy: &[f32]) {
         let (depth, out) = (self.depth, self.out);
         let block = |part: &Part, first: usize, panels: &mut [f32]| match of.weights {
             Weights::Real => pack_columns((of.weight, depth), part, first, panels, |w| w),
             Weights::Binary => pack_columns((of.weight, depth), part, first, panels, bits::sign),
         };
-        let of = ((dy, out), out, live);
+        let of = ((dy, out), out, rows.own());
         self.input_grads
             .product(kernels, of, &self.blocks, None, block);
     }
@@ -298,13 +292,13 @@ mod tests {
                 };
                 let mut far = Far::new(depth, out, (rows, cut.chunks()));
                 far.set_inputs(cut, &x, &stored);
-                far.product(kernels, rows, of, Some(&bias));
+                far.product(kernels, cut, of, Some(&bias));
                 let mut y = vec![f32::NAN; rows * out];
                 far.outputs(0, &mut y);
                 let want = product(&natural, (depth, out), (1, depth), Some(&bias));
                 same(&y, &want, isa);
 
-                far.input_grads(kernels, rows, of, &dy);
+                far.input_grads(kernels, cut, of, &dy);
                 let want = product(&dy, (out, depth), (depth, 1), None);
                 let mut dx = vec![f32::NAN; rows * depth];
                 far.take_input_grads(0, &mut dx, &stored, Store::Assign);
@@ -373,10 +367,10 @@ mod tests {
             let of = Matrix { weight, weights };
             let mut far = Far::new(depth, out, (rows, cut.chunks()));
             far.set_inputs(cut, &x, &stored);
-            far.product(kernels, rows, of, None);
+            far.product(kernels, cut, of, None);
             let mut y = vec![0.0; rows * out];
             far.outputs(0, &mut y);
-            far.input_grads(kernels, rows, of, &dy);
+            far.input_grads(kernels, cut, of, &dy);
             let mut dx = vec![0.0; rows * depth];
             far.take_input_grads(0, &mut dx, &stored, Store::Assign);
             let mut grad = vec![0.0; weight.len()];

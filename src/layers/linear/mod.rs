@@ -7,10 +7,13 @@ mod layer;
 mod weight_grad;
 
 use crate::bits;
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Patches, Store, panel_len, prefer_matrixmultiply};
+use crate::ranks::Sum;
 use crate::tape::tree::{self, Step};
-use crate::tape::{Backward, Forward, Op, ParamId, Params, Phase, Pool, Rows, Tape, Value};
+use crate::tape::{Backward, Finish, Forward, Op, ParamId, Params, Phase, Pool, Rows, Tape, Value};
 use crate::tensor::{Arena, Shape};
 
 use super::column_parts::FAR_BYTES;
@@ -49,6 +52,8 @@ pub struct LinearOp {
     nodes: Pool<Arena>,
     /// Nodes of the tree of the bias.
     bias_nodes: Vec<f32>,
+    /// The gradients of the weights and of the bias on their way to this rank.
+    sums: Option<Travelling>,
     /// The levels of the inputs where `dx` is the difference that each bit makes; then what a
     /// bit moves the outputs by as (out, depth), inputs as stored.
     differences: Option<Levels>,
@@ -135,6 +140,7 @@ impl LinearOp {
             grad_output: vec![0.0; panel_len(rows, out)],
             nodes: Pool::new(if large { blocks } else { 0 }, || Arena::zeros(node)),
             bias_nodes: vec![0.0; held * out],
+            sums: None,
             differences,
             difference_weights: zeros(out * depth, differences.is_some()),
             scratch: vec![vec![0.0; scratch]; tape.chunks(x)],
@@ -164,7 +170,42 @@ fn inverse(len: usize, stored_at: impl Fn(usize) -> usize) -> Vec<usize> {
     inverse
 }
 
+/// The sums of all ranks' rows, on their way.
+struct Travelling {
+    /// `dWᵀ`, and whether its blocks are row-major rather than in panels.
+    weight: Sum,
+    dense: bool,
+    bias: Option<Sum>,
+}
+
 impl LinearOp {
+    /// Computes the gradient of the bias over the leaves of a node of the tree, which becomes the
+    /// first of `self.bias_nodes`.
+    fn sum_of_bias(
+        &mut self,
+        add: fn(&[f32], &mut [f32]),
+        dy: &[f32],
+        rows: Rows,
+        node: Range<usize>,
+    ) {
+        let (out, nodes) = (self.out, &mut self.bias_nodes);
+        for step in tree::steps(node.len()) {
+            match step {
+                Step::Leaf { leaf, to } => {
+                    let sum = &mut nodes[to * out..][..out];
+                    sum.fill(0.0);
+                    for row in rows.of_leaf(node.start + leaf) {
+                        add(&dy[row * out..][..out], sum);
+                    }
+                }
+                Step::Merge { into } => {
+                    let (left, right) = tree::pair(nodes, out, into);
+                    add(right, left);
+                }
+            }
+        }
+    }
+
     /// Packs the weights for the forward pass, if they have changed.
     fn pack_forward_weights(&mut self, params: &Params) {
         if self.version == params.version() {
@@ -242,7 +283,7 @@ impl Op for LinearOp {
                 weights: self.weights,
             };
             far.set_inputs(rows, x, &self.stored);
-            far.product(kernels, rows.live, of, bias);
+            far.product(kernels, rows, of, bias);
             return rows.write(cx.y, out, &mut self.scratch, |rows, y, _| {
                 far.outputs(rows.start, y);
             });
@@ -272,7 +313,7 @@ impl Op for LinearOp {
                 weight: cx.params.value(self.weight),
                 weights: self.weights,
             };
-            far.input_grads(kernels, rows.live, of, dy);
+            far.input_grads(kernels, rows, of, dy);
             if let Some(dx) = cx.grads.of(0) {
                 dx.store(&mut self.scratch, |rows, dx, _, store| {
                     far.take_input_grads(rows.start, dx, &self.stored, store);
@@ -293,26 +334,33 @@ impl Op for LinearOp {
             });
         }
 
+        if !rows.share().is_whole() {
+            // The gradients of parameters of any other pass are meaningless.
+            if cx.pass.phase == Phase::Gradient {
+                self.sums = Some(self.send_sums(&cx, x, dy));
+            }
+            return;
+        }
         let weight = cx.params.value_and_grad_to_store(self.weight);
         self.add_weight_grad(cx.pass.engine, x, dy, rows, weight);
         if let Some(bias) = self.bias {
-            let (nodes, add) = (&mut self.bias_nodes, kernels.ew.add);
-            for step in tree::steps(rows.leaves()) {
-                match step {
-                    Step::Leaf { leaf, to } => {
-                        let node = &mut nodes[to * out..][..out];
-                        node.fill(0.0);
-                        for row in rows.of_leaf(leaf) {
-                            add(&dy[row * out..][..out], node);
-                        }
-                    }
-                    Step::Merge { into } => {
-                        let (left, right) = tree::pair(nodes, out, into);
-                        add(right, left);
-                    }
-                }
-            }
-            add(&nodes[..out], cx.params.grad_mut(bias));
+            self.sum_of_bias(kernels.ew.add, dy, rows, 0..rows.leaves());
+            (kernels.ew.add)(&self.bias_nodes[..out], cx.params.grad_mut(bias));
+        }
+    }
+
+    fn finish(&mut self, cx: Finish<'_>) {
+        let Some(sums) = self.sums.take() else {
+            return;
+        };
+        let dense = sums.dense;
+        let (weight, grad) = cx.params.value_and_grad(self.weight);
+        sums.weight.finish(cx.ranks, |sum| {
+            self.hand_on(dense, sum, weight, grad);
+        });
+        if let (Some(sum), Some(bias)) = (sums.bias, self.bias) {
+            let add = cx.pass.engine.kernels.ew.add;
+            sum.finish(cx.ranks, |sum| add(sum, cx.params.grad_mut(bias)));
         }
     }
 }

@@ -7,13 +7,17 @@
 //! is forced; then each thread at work holds log2(leaves) nodes more, each of a block's
 //! size: five blocks of 112 inputs, 2.3 MB a thread for 1024 outputs.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{BLOCK, LinearOp, Matrix};
 use crate::kernels::gemm::{Layout, Store, pack_panels, panel_len, prefer_matrixmultiply, sgemm};
-use crate::kernels::{Engine, NR};
+use crate::kernels::{Engine, Kernels, NR};
 use crate::tape::tree::{self, Step};
-use crate::tape::{LEAVES, Rows};
+use crate::tape::{Backward, LEAVES, Rows};
+
+use super::Travelling;
 
 /// Outputs and inputs whose gradients are handed on at a time; whole panels are whole
 /// multiples of the outputs.
@@ -56,31 +60,107 @@ impl LinearOp {
         let block_len = block_len(out, dense);
         let blocks = depth.div_ceil(BLOCK);
         let (grad_output, nodes) = (&self.grad_output, &self.nodes);
-        self.weight_grad[..blocks * block_len]
-            .par_chunks_mut(block_len)
-            .enumerate()
-            .for_each(|(b, d)| {
-                let first = b * BLOCK;
-                let width = BLOCK.min(depth - first);
-                let x = (&x[first..], depth);
-                if !dense {
-                    return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
-                }
-                let add = kernels.ew.add;
-                nodes.with(|nodes| transposed_in_tree(cut, x, width, (dy, out), d, nodes, add));
+        let blocks = &mut self.weight_grad[..blocks * block_len];
+        let each = blocks.par_chunks_mut(block_len).enumerate();
+        each.for_each(|(b, d)| {
+            let first = b * BLOCK;
+            let width = BLOCK.min(depth - first);
+            let x = (&x[first..], depth);
+            if !dense {
+                return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
+            }
+            let (add, all) = (kernels.ew.add, 0..leaves);
+            nodes.with(|nodes| {
+                transposed_in_tree((cut, all), x, width, (dy, out), d, nodes, add);
             });
-        self.hand_on(dense, weight, grad);
+        });
+        self.hand_on(dense, &self.weight_grad, weight, grad);
     }
 
-    /// Adds what the weights pass on of the gradients in the blocks of `self.weight_grad`.
-    fn hand_on(&self, dense: bool, weight: &[f32], grad: &mut [f32]) {
+    /// Sends the sums over this rank's rows to the other ranks.
+    pub(super) fn send_sums(&mut self, cx: &Backward<'_>, x: &[f32], dy: &[f32]) -> Travelling {
+        let (rows, engine, out) = (cx.pass.rows, cx.pass.engine, self.out);
+        let dense = !engine.forced && prefer_matrixmultiply(rows.live, self.depth, out);
+        let (leaves, per_chunk) = (rows.leaves(), rows.leaves_of_chunk());
+        let run = |chunks: Range<usize>| {
+            (chunks.start * per_chunk).min(leaves)..(chunks.end * per_chunk).min(leaves)
+        };
+        let own = run(rows.own_chunks());
+        let runs = || {
+            let all = rows.share().all();
+            all.map(|share| run(rows.chunks_of_share(share)))
+        };
+        let len = self.depth.div_ceil(BLOCK) * block_len(out, dense);
+        let (ranks, add) = (cx.ranks, engine.kernels.ew.add);
+        let weight = ranks.begin_sum(leaves, own.clone(), runs(), len, |node, sum| {
+            self.sum_of_weights(engine.kernels, (x, dy), (rows, node), dense, sum);
+        });
+        let bias = self.bias.map(|_| {
+            ranks.begin_sum(leaves, own, runs(), out, |node, sum| {
+                self.sum_of_bias(add, dy, rows, node);
+                sum.copy_from_slice(&self.bias_nodes[..out]);
+            })
+        });
+        Travelling {
+            weight,
+            dense,
+            bias,
+        }
+    }
+
+    /// Computes `dWᵀ` over the leaves of a node of the tree, block by block.
+    fn sum_of_weights(
+        &mut self,
+        kernels: &Kernels,
+        (x, dy): (&[f32], &[f32]),
+        (cut, node): (Rows, Range<usize>),
+        dense: bool,
+        sum: &mut [f32],
+    ) {
+        let (depth, out) = (self.depth, self.out);
+        let first_row = cut.start_of_leaf(node.start);
+        let rows = cut.start_of_leaf(node.end) - first_row;
+        let mut starts = [0; LEAVES + 1];
+        for (start, leaf) in starts.iter_mut().zip(node.start..=node.end) {
+            *start = cut.start_of_leaf(leaf) - first_row;
+        }
+        let starts = &starts[..=node.len()];
+        if !dense {
+            let dy = &dy[first_row * out..];
+            pack_panels(rows, out, dy, (out, 1), &mut self.grad_output);
+        }
+        let (grad_output, nodes) = (&self.grad_output, &self.nodes);
+        let each = sum.par_chunks_mut(block_len(out, dense)).enumerate();
+        each.for_each(|(b, d)| {
+            let first = b * BLOCK;
+            let width = BLOCK.min(depth - first);
+            if !dense {
+                let x = (&x[first_row * depth + first..], depth);
+                return kernels.transposed_in_tree(starts, x, width, grad_output, out, d);
+            }
+            let (x, add) = ((&x[first..], depth), kernels.ew.add);
+            nodes.with(|nodes| {
+                let of = (cut, node.clone());
+                transposed_in_tree(of, x, width, (dy, out), d, nodes, add);
+            });
+        });
+    }
+
+    /// Adds what the weights pass on of the gradients in the blocks of `weight_grad`.
+    pub(super) fn hand_on(
+        &self,
+        dense: bool,
+        weight_grad: &[f32],
+        weight: &[f32],
+        grad: &mut [f32],
+    ) {
         let (depth, out) = (self.depth, self.out);
         let block_len = block_len(out, dense);
         // Some rows of one panel a task, and of them some inputs at a time: what is read of
         // the panels then stays in the first-level cache for all of the rows.
         let rows = weight.par_chunks(ROWS * depth);
         let rows = rows.zip(grad.par_chunks_mut(ROWS * depth)).enumerate();
-        let (stored, weight_grad, weights) = (&self.stored, &self.weight_grad, self.weights);
+        let (stored, weights) = (&self.stored, self.weights);
         rows.for_each(|(task, (weight, grad))| {
             let j = task * ROWS;
             for first in (0..depth).step_by(INPUTS) {
@@ -127,10 +207,10 @@ fn block_len(out: usize, dense: bool) -> usize {
 }
 
 /// `xᵀ·dy` of `width` columns of `x`, whose rows are `step` apart: each leaf's product by
-/// matrixmultiply, row-major, added up over leaves in `d` and, for the nodes beside the first,
+/// matrixmultiply, row-major, added up over the leaves of a node in `d` and, for the nodes beside the first,
 /// in `nodes`.
 fn transposed_in_tree(
-    cut: Rows,
+    (cut, node): (Rows, Range<usize>),
     (x, step): (&[f32], usize),
     width: usize,
     (dy, out): (&[f32], usize),
@@ -139,7 +219,7 @@ fn transposed_in_tree(
     add: fn(&[f32], &mut [f32]),
 ) {
     let leaf = |i: usize, d: &mut [f32]| {
-        let rows = cut.of_leaf(i);
+        let rows = cut.of_leaf(node.start + i);
         let layout = Layout {
             rows: rows.len(),
             columns: width,
@@ -152,7 +232,7 @@ fn transposed_in_tree(
         sgemm(1.0, a, g, 0.0, (d, Layout::row_major(width, out)));
     };
     let len = width * out;
-    for step in tree::steps(cut.leaves()) {
+    for step in tree::steps(node.len()) {
         match step {
             Step::Leaf { leaf: i, to: 0 } => leaf(i, d),
             Step::Leaf { leaf: i, to } => leaf(i, &mut nodes[(to - 1) * len..][..len]),

@@ -3,6 +3,7 @@
 use super::{Trained, Training};
 use crate::error::{Error, Result};
 use crate::model::{Network, weights};
+use crate::ranks::Ranks;
 use crate::train::evaluate::Reading;
 use crate::train::event::Event;
 use crate::train::few_shot::FewShotRecord;
@@ -25,6 +26,7 @@ impl Training<'_> {
         let mut net = Network::new(&config.model, engine, config.batch, false)?;
         weights::import(net.params_mut(), best.tensors, "the best weights".as_ref())?;
         net.pass_mut().slope = best.about.slope;
+        net.set_ranks(self.ranks.clone());
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let at = (config.seed, config.epochs as u64 + 1);
         let (mut few_shot, lessons) = (None, self.lessons.as_ref());
@@ -40,9 +42,12 @@ impl Training<'_> {
                 .evaluate(&mut net, &self.dataset.test, &all, reading, at),
         };
         let tested = read(Reading::Samples(1));
+        self.ranks.check()?;
         let stochastic = config.model.is_stochastic();
         let mean_of_16 = stochastic.then(|| read(Reading::Samples(16)));
         let threshold = stochastic.then(|| read(Reading::Threshold));
+        self.ranks.check()?;
+        net.set_ranks(Ranks::default());
         let mut test = TestRecord {
             dataset: config.dataset.name.clone(),
             data_sha256: self.data.clone(),

@@ -19,7 +19,8 @@ mod products;
 
 use std::ops::Range;
 
-use super::PartialSums;
+use super::backward::add_bias;
+use super::{PartialSums, Travelling};
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use crate::kernels::gemm::Store;
@@ -27,7 +28,9 @@ use crate::layers::layer::Shapes;
 use crate::layers::tensor_spec::product;
 use crate::layers::weights::{Terms, Weights};
 use crate::layers::window::Window;
-use crate::tape::{Backward, Forward, Op, ParamId, Params, Pool, Tape, Value, reduce};
+use crate::tape::{
+    Backward, Finish, Forward, Op, ParamId, Params, Phase, Pool, Tape, Value, reduce,
+};
 use crate::tensor::{Arena, Shape};
 use direct::Direct;
 use products::Products;
@@ -162,6 +165,7 @@ pub struct GroupedConvOp {
     /// Zeros, which are subtracted from the values that bias sums add up.
     zeros: Vec<f32>,
     partials: Vec<PartialSums>,
+    sums: Option<Travelling>,
     pool: Pool<Scratch>,
 }
 
@@ -239,6 +243,7 @@ impl GroupedConvOp {
             backward_version: u64::MAX,
             zeros: vec![0.0; channels],
             partials: (0..tape.chunks(x)).map(|_| partial(true)).collect(),
+            sums: None,
             pool,
         }
     }
@@ -286,9 +291,8 @@ impl GroupedConvOp {
 
     /// Adds the weight gradients to the parameters, from their sums in the layout of the forward
     /// pass.
-    fn spread_gradient(&self, cx: &mut Backward<'_>) {
-        let sum = &self.partials[0].weight_grad;
-        let (weight, grad) = cx.params.value_and_grad(self.weight);
+    fn spread_gradient(&self, params: &mut Params, sum: &[f32]) {
+        let (weight, grad) = params.value_and_grad(self.weight);
         self.of.each_weight(|number, at| {
             let dw = sum[self.way.place(at)];
             grad[number] += self.weights.pullback(weight[number], dw);
@@ -374,14 +378,33 @@ impl Op for GroupedConvOp {
             }
         }
         let partials = &mut self.partials[..all.chunks()];
+        if !all.share().is_whole() {
+            // The gradients of parameters of any other pass are meaningless.
+            if cx.pass.phase == Phase::Gradient {
+                let bias = self.bias.is_some();
+                self.sums = Some(PartialSums::send((all, cx.ranks), partials, (true, bias)));
+            }
+            return;
+        }
         if let Some(bias) = self.bias {
             let sum = reduce(partials, |s| &s.bias_grad, |s| &mut s.bias_grad);
-            for (grad, &sum) in cx.params.grad_mut(bias).iter_mut().zip(sum) {
-                *grad += sum;
-            }
+            add_bias(cx.params, bias, sum);
         }
         reduce(partials, |s| &s.weight_grad, |s| &mut s.weight_grad);
-        self.spread_gradient(&mut cx);
+        self.spread_gradient(cx.params, &self.partials[0].weight_grad);
+    }
+
+    fn finish(&mut self, cx: Finish<'_>) {
+        let Some(sums) = self.sums.take() else {
+            return;
+        };
+        let (weight, bias) = (sums.weight_grad, sums.bias_grad);
+        if let Some(sum) = weight {
+            sum.finish(cx.ranks, |sum| self.spread_gradient(cx.params, sum));
+        }
+        if let (Some(sum), Some(bias)) = (bias, self.bias) {
+            sum.finish(cx.ranks, |sum| add_bias(cx.params, bias, sum));
+        }
     }
 }
 
