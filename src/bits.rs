@@ -10,6 +10,8 @@
 //! every sum is an integer; a sum below 2^24 is exact in f32 in any order of summation, with or
 //! without fused multiply-add.
 
+use alloc::vec::Vec;
+
 /// Returns the bit of an activation: `x > 0`.
 ///
 /// The kernels implement the same function (`step` of [`crate::kernels::Elementwise`]); a test

@@ -1,5 +1,7 @@
 //! A number for all channels of an image, or one for each.
 
+use alloc::vec::Vec;
+
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -28,7 +30,7 @@ impl Channels {
     /// All numbers.
     pub fn numbers(&self) -> &[f32] {
         match self {
-            Self::All(x) => std::slice::from_ref(x),
+            Self::All(x) => core::slice::from_ref(x),
             Self::Each(all) => all,
         }
     }
@@ -74,7 +76,7 @@ impl<'de> Deserialize<'de> for Channels {
         impl<'de> Visitor<'de> for Reader {
             type Value = Channels;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str("a number, or a list of one number a channel")
             }
 

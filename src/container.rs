@@ -7,8 +7,13 @@
 //! still tells that the file is ours. Files of other programs have neither, and open as
 //! unsealed.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::fmt;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -37,11 +42,12 @@ pub struct Container<'a> {
     pub tensors: SafeTensors<'a>,
     /// Whether the file has a seal, which was found sound.
     pub sealed: bool,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
 }
 
 impl Container<'_> {
     /// Whether the file says that this program made it.
+    #[cfg(feature = "std")]
     pub(crate) fn is_ours(&self) -> bool {
         self.metadata.keys().any(|key| ours(key))
     }
@@ -65,7 +71,7 @@ pub fn write(tensors: &[Raw], key: &str, text: String) -> Result<Vec<u8>, String
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|e| e.to_string())?;
-    let metadata = HashMap::from([(key.to_string(), text)]);
+    let metadata = [(key.to_string(), text)].into();
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())?;
     insert_seal(&bytes).ok_or_else(|| "its header does not begin with metadata".into())
 }
@@ -122,7 +128,10 @@ pub fn read(bytes: &[u8]) -> Result<Container<'_>, String> {
             "names {twice:?} twice in its header, so it cannot be told which is meant; save it again"
         ));
     }
-    let metadata = metadata.metadata().clone().unwrap_or_default();
+    let metadata: BTreeMap<String, String> = match metadata.metadata() {
+        Some(all) => all.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        None => BTreeMap::new(),
+    };
     let start = start();
     let sealed = header.starts_with(start.as_bytes());
     if sealed {
@@ -261,7 +270,7 @@ mod tests {
         for (format, fine) in [(1, true), (2, false), (3, false)] {
             let view = TensorView::new(Dtype::U8, vec![1], &[7]).unwrap();
             let text = format!("{{\"format\":{format}}}");
-            let metadata = HashMap::from([("bnn-cpu".to_string(), text)]);
+            let metadata = [("bnn-cpu".to_string(), text)].into();
             let bytes = safetensors::serialize([("x", view)], Some(metadata)).unwrap();
             assert_eq!(read(&bytes).is_ok_and(|file| !file.sealed), fine);
         }

@@ -3,6 +3,10 @@
 //! Every message is a single line that says what is wrong, where, and (after
 //! a semicolon) what to do about it.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
+#[cfg(feature = "std")]
 use std::path::{Path, PathBuf};
 
 /// What went wrong, grouped by who can mend it.
@@ -10,6 +14,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a file operation.
+    #[cfg(feature = "std")]
     #[error("cannot {action} {}: {}", path.display(), plain(source))]
     Io {
         /// What was being done, as a verb phrase: "read", "create folder".
@@ -20,6 +25,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A data file is missing or does not hold what it should.
+    #[cfg(feature = "std")]
     #[error("{}: {what}", path.display())]
     Data {
         /// The file (or folder) at fault.
@@ -48,6 +54,7 @@ pub enum Error {
         by: &'static [&'static str],
     },
     /// A saved run, checkpoint or weight file cannot be used.
+    #[cfg(feature = "std")]
     #[error("{}: {what}", path.display())]
     Checkpoint {
         /// The file (or run folder) at fault.
@@ -56,6 +63,7 @@ pub enum Error {
         what: String,
     },
     /// Another process is writing the folder.
+    #[cfg(feature = "std")]
     #[error("{}: this folder is in use by another process; wait for it or choose another", folder.display())]
     InUse {
         /// The folder.
@@ -76,10 +84,11 @@ pub enum Error {
 }
 
 /// The crate's result type.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {
     /// An [`Error::Io`] for `path`; use as `.map_err(Error::io("read", path))`.
+    #[cfg(feature = "std")]
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io {
@@ -90,6 +99,7 @@ impl Error {
     }
 
     /// An [`Error::Data`].
+    #[cfg(feature = "std")]
     pub fn data(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
         Self::Data {
             path: path.as_ref().to_path_buf(),
@@ -98,6 +108,7 @@ impl Error {
     }
 
     /// An [`Error::Checkpoint`].
+    #[cfg(feature = "std")]
     pub fn checkpoint(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
         Self::Checkpoint {
             path: path.as_ref().to_path_buf(),
@@ -129,6 +140,7 @@ impl Error {
 }
 
 /// The operating system's message without Rust's "(os error N)" tail.
+#[cfg(feature = "std")]
 pub(crate) fn plain(source: &std::io::Error) -> String {
     let text = source.to_string();
     match text.find(" (os error") {

@@ -57,12 +57,18 @@
 //!
 //! # Features
 //!
-//! Without any (`default-features = false`) the crate is this engine alone. By default it
-//! has what the program needs: `cli` (the program), `report` (published figures), `idx`
-//! (MNIST and other sets in files), `pictures` (PNG), `download` and `serve`.
+//! With `std` alone (`default-features = false, features = ["std"]`) the crate is this engine.
+//! Without any feature it is packed inference ([`packed`]), and needs `alloc` in place of the standard
+//! library: `PackedNet::from_bytes`, [`packed::PackedNet::runner`] with the kernels of
+//! [`kernels::select`], and [`packed::Runner::classify`]. By default it has what the program needs:
+//! `cli` (the program), `report` (published figures), `idx` (MNIST and other sets in files),
+//! `pictures` (PNG), `download` and `serve`.
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+
+extern crate alloc;
 
 // The command line calls the library by its name, as every other program does.
 #[cfg(feature = "cli")]
@@ -72,11 +78,14 @@ pub mod bits;
 pub mod channels;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "std")]
 pub mod data;
 #[cfg(feature = "report")]
 pub mod draw;
 pub mod error;
+#[cfg(feature = "std")]
 pub mod estimators;
+#[cfg(feature = "std")]
 pub mod export;
 #[cfg(feature = "ffi")]
 #[allow(
@@ -84,6 +93,7 @@ pub mod export;
     reason = "pointers of programs in C; see src/ffi/calls.rs"
 )]
 pub mod ffi;
+#[cfg(feature = "std")]
 pub mod graph;
 #[cfg(feature = "onnx")]
 pub mod import;
@@ -94,42 +104,52 @@ pub mod inside;
     reason = "SIMD intrinsics and the allocator; the only floor that may"
 )]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    not(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64"))),
     allow(
         dead_code,
         unused_imports,
         unused_macros,
-        reason = "what is written over a register serves no machine without one"
+        reason = "what is written over a register serves no machine without one, and inference trains nothing"
     )
 )]
 pub mod kernels;
 #[cfg(feature = "report")]
 pub mod lab;
+#[cfg(feature = "std")]
 pub mod layers;
+#[cfg(feature = "std")]
 pub mod model;
 mod named;
+#[cfg(feature = "std")]
 pub mod notice;
+#[cfg(feature = "std")]
 pub mod pack;
 pub mod packed;
+#[cfg(feature = "std")]
 pub mod prelude;
 pub mod random;
+#[cfg(feature = "std")]
 pub mod ranks;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod similarity;
 #[cfg(feature = "report")]
 pub mod study;
+#[cfg(feature = "std")]
 pub mod tape;
 pub mod tensor;
+#[cfg(feature = "std")]
 pub mod train;
 
 // How files are read, written, locked and sealed. They are public for the program and the
 // tests alone; what a user needs of them, `model`, `packed` and `train` have.
 #[doc(hidden)]
+#[cfg(feature = "std")]
 pub mod bounded;
 #[doc(hidden)]
 pub mod container;
 #[doc(hidden)]
+#[cfg(feature = "std")]
 pub mod files;
 #[doc(hidden)]
 pub mod seal;

@@ -16,14 +16,14 @@ macro_rules! named {
             }
         }
 
-        impl ::std::str::FromStr for $type {
-            type Err = String;
+        impl ::core::str::FromStr for $type {
+            type Err = ::alloc::string::String;
 
-            fn from_str(text: &str) -> ::std::result::Result<Self, String> {
+            fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
                 let found = Self::ALL.iter().find(|choice| choice.name() == text);
                 found.copied().ok_or_else(|| {
-                    let names: Vec<_> = Self::ALL.iter().map(|choice| choice.name()).collect();
-                    format!("`{text}` is none of {}", names.join(", "))
+                    let names: ::alloc::vec::Vec<_> = Self::ALL.iter().map(|choice| choice.name()).collect();
+                    ::alloc::format!("`{text}` is none of {}", names.join(", "))
                 })
             }
         }

@@ -50,7 +50,10 @@ pub fn keyed(parts: &[u64]) -> Xoshiro256PlusPlus {
 ///
 /// # Errors
 /// If the operating system provides none.
-#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+#[cfg(all(
+    feature = "std",
+    not(all(target_family = "wasm", target_os = "unknown"))
+))]
 pub fn entropy() -> std::io::Result<u64> {
     use rand::TryRng;
     rand::rngs::SysRng
@@ -63,7 +66,7 @@ pub fn entropy() -> std::io::Result<u64> {
 ///
 /// # Errors
 /// Always.
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+#[cfg(all(feature = "std", target_family = "wasm", target_os = "unknown"))]
 pub fn entropy() -> std::io::Result<u64> {
     Err(std::io::Error::other("there is no system to ask for it"))
 }
@@ -122,6 +125,7 @@ pub fn fill_uniform(rng: &mut Xoshiro256PlusPlus, out: &mut [f32]) {
 }
 
 /// Shuffles `items` by the Fisher-Yates algorithm, from the last position down.
+#[cfg(feature = "std")]
 pub(crate) fn shuffle<T>(rng: &mut Xoshiro256PlusPlus, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let chosen = below(rng, last as u64 + 1) as usize;

@@ -10,6 +10,9 @@
 //! seal but without a correct digest is damaged: one changed bit in a key must not turn a sealed
 //! file into an unsealed one.
 
+use alloc::format;
+use alloc::string::String;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -185,8 +188,8 @@ pub enum Fault {
     Damaged(String),
 }
 
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Syntax(error) => write!(f, "is damaged: {error}"),
             Self::Damaged(what) => f.write_str(what),

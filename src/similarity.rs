@@ -52,6 +52,7 @@ named!(Head, Matching "matching", Prototypical "prototypical");
 named!(Distance, Squared "squared", Cosine "cosine");
 
 /// Embeddings shorter than this have no direction: their cosine with any other is 0.
+#[cfg(feature = "std")]
 const SHORT: f64 = 1e-8;
 
 impl Distance {
@@ -65,6 +66,7 @@ impl Distance {
     }
 
     /// How similar two embeddings are: `-|q - t|²`, or the cosine of their angle.
+    #[cfg(feature = "std")]
     pub(crate) fn similarity(self, q: &[f32], t: &[f64]) -> f64 {
         match self {
             Self::Squared => {
@@ -83,6 +85,7 @@ impl Distance {
 
     /// Adds `by` times the derivative of the similarity with respect to `q`, or with
     /// respect to `t` where `of_target`, to `grad`.
+    #[cfg(feature = "std")]
     pub(crate) fn add_gradient(
         self,
         q: &[f32],
@@ -117,6 +120,7 @@ impl Distance {
 }
 
 /// `q·t`, `q·q` and `t·t`.
+#[cfg(feature = "std")]
 fn products(q: &[f32], t: &[f64]) -> (f64, f64, f64) {
     let mut sums = (0.0, 0.0, 0.0);
     for (&q, t) in q.iter().zip(t) {
@@ -130,6 +134,7 @@ fn products(q: &[f32], t: &[f64]) -> (f64, f64, f64) {
 
 /// The cosine of two vectors with that inner product and those squared lengths; 0 where one
 /// of them has no direction.
+#[cfg(feature = "std")]
 pub(crate) fn cosine(dot: f64, qq: f64, tt: f64) -> f64 {
     match libm::sqrt(qq * tt) {
         length if length < SHORT => 0.0,
@@ -138,6 +143,7 @@ pub(crate) fn cosine(dot: f64, qq: f64, tt: f64) -> f64 {
 }
 
 /// `log Σ exp(s)`; of one number that very number.
+#[cfg(feature = "std")]
 pub(crate) fn log_sum_exp(s: &[f64]) -> f64 {
     let most = s.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = s.iter().map(|s| libm::exp(s - most)).sum();

@@ -1,5 +1,8 @@
 //! Shapes of values, and the block of memory that holds all values of a tape (floor 1).
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 /// The shape of one row (one sample) of a value. Its numbers are stored as (height, width,
@@ -66,8 +69,8 @@ impl From<usize> for Shape {
     }
 }
 
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Shape {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if self.pixels() == 1 {
             write!(f, "{}", self.channels)
         } else {
@@ -113,7 +116,7 @@ impl Arena {
     }
 }
 
-impl std::ops::Deref for Arena {
+impl core::ops::Deref for Arena {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -121,7 +124,7 @@ impl std::ops::Deref for Arena {
     }
 }
 
-impl std::ops::DerefMut for Arena {
+impl core::ops::DerefMut for Arena {
     fn deref_mut(&mut self) -> &mut [f32] {
         self.as_mut_slice()
     }

@@ -39,6 +39,7 @@ fn networks_are_written_for_another_runtime() {
             runner_logits(&mut runner, &images, &mut logits);
             let file = |end: &str| folder.join(format!("{kind}-{seed:02}.{end}"));
             let about = About {
+                licence: String::new(),
                 sha256: "0".repeat(64),
                 lines: vec![format!("{spec:?}")],
             };

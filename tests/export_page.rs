@@ -1,8 +1,10 @@
 //! Exported pages: what is in them, and what is refused. `tests/tools/browser_page.py` asks them.
 
+use std::io::Write;
+
 use bnn_cpu::export::{About, page};
 use bnn_cpu::kernels::select;
-use bnn_cpu::model::{Network, preset};
+use bnn_cpu::model::{Init, Network, preset};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::similarity::{Comparison, Distance, Head};
 use bnn_cpu::tensor::Shape;
@@ -12,6 +14,15 @@ const FILE: &str = concat!(
     "/results/networks/xnor-net/best.packed"
 );
 
+/// The most bytes of a page.
+const MOST_BYTES: usize = 400_000;
+
+/// Checks the size of a page and says it.
+fn small(page: &str, name: &str) {
+    let _ = writeln!(std::io::stderr(), "page of {name}: {} bytes", page.len());
+    assert!(page.len() <= MOST_BYTES, "{} bytes", page.len());
+}
+
 /// The text of the element of that id.
 fn element<'a>(page: &'a str, id: &str) -> &'a str {
     let start = format!("id=\"{id}\">");
@@ -19,36 +30,37 @@ fn element<'a>(page: &'a str, id: &str) -> &'a str {
     rest.split_once('<').expect("it ends").0
 }
 
-/// The bytes of a text in Base64, by the alphabet alone.
+/// The bytes of an element of the page: two digits of base 91 are 13 bits; the first four bytes are
+/// how many a stream of DEFLATE holds.
 fn bytes(text: &str) -> Vec<u8> {
-    let (mut held, mut count, mut found) = (0u32, 0, Vec::new());
-    for c in text.bytes().take_while(|&c| c != b'=') {
-        let digit = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => panic!("{c} is no digit"),
-        };
-        (held, count) = (held << 6 | u32::from(digit), count + 6);
-        if count >= 8 {
-            count -= 8;
-            found.push((held >> count) as u8);
+    let value = |c: u8| u32::from(c) - if c < b'<' { 35 } else { 36 };
+    let (mut found, mut held, mut count) = (Vec::new(), 0, 0);
+    for pair in text.as_bytes().chunks(2) {
+        held |= (value(pair[0]) + 91 * value(pair[1])) << count;
+        count += 13;
+        while count >= 8 {
+            found.push(held as u8);
+            (held, count) = (held >> 8, count - 8);
         }
     }
-    found
+    let size = u32::from_le_bytes(found[..4].try_into().unwrap());
+    let mut whole = Vec::new();
+    let mut stream = flate2::read::DeflateDecoder::new(&found[4..]);
+    std::io::Read::read_to_end(&mut stream, &mut whole).unwrap();
+    assert_eq!(whole.len(), size as usize);
+    whole
 }
 
 #[test]
 fn a_page_holds_its_network_and_names_nothing_elsewhere() {
     let net = PackedNet::read(FILE.as_ref()).unwrap();
     let about = About {
+        licence: String::new(),
         sha256: "0".repeat(64),
         lines: vec!["Made of </script><b>/* packed */.".into()],
     };
     let page = page::html(&net, "a <b>&</b> /* runtime */", &about).unwrap();
-    assert!(page.len() <= 400_000, "{} bytes", page.len());
+    small(&page, "xnor-net");
     assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
     let described: serde_json::Value = serde_json::from_str(element(&page, "network")).unwrap();
     assert_eq!(described["lines"][0], about.lines[0].as_str());
@@ -92,4 +104,16 @@ fn networks_that_a_page_cannot_show_are_refused_in_a_line() {
     };
     refused(&packed(Shape::image(3, 8, 8)), "one channel");
     refused(&packed(Shape::image(1, 8, 257)), "at most 256 pixels");
+}
+
+/// The default network of `train`, with real weights, which hardly get smaller.
+#[test]
+fn a_page_of_real_weights_is_small_enough_too() {
+    let spec = preset("seed-net", Shape::image(1, 28, 28), 10).unwrap();
+    let mut net = Network::new(&spec, select(None).unwrap(), 1, false).unwrap();
+    net.init(Init::KaimingUniform, 1);
+    let net = net.pack().unwrap();
+    let page = page::html(&net, "seed-net", &About::default()).unwrap();
+    small(&page, "seed-net");
+    assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
 }

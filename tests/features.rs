@@ -1,4 +1,5 @@
-//! What the features of `Cargo.toml` bring: without any, the library is the engine alone.
+//! What the features of `Cargo.toml` bring: with `std` alone the library is the engine, and without
+//! any it is packed inference.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,6 +42,9 @@ const ENGINE: [&str; 7] = [
     "serde",
 ];
 
+/// What of these needs an operating system, or trains.
+const TRAINING: [&str; 5] = ["erased-serde", "matrixmultiply", "ndarray", "rand", "rayon"];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -67,8 +71,16 @@ fn tree(features: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn without_features_the_library_is_the_engine_alone() {
-    let engine = tree(&[]);
+fn without_features_the_library_is_packed_inference_alone() {
+    let inference = tree(&[]);
+    for name in TRAINING {
+        assert!(inference.iter().all(|n| n != name), "{name} is there");
+    }
+}
+
+#[test]
+fn with_the_standard_library_alone_it_is_the_engine() {
+    let engine = tree(&["--features", "std"]);
     for name in ENGINE {
         assert!(engine.iter().any(|n| n == name), "{name} is gone");
     }

@@ -5,6 +5,9 @@
 //! `BNN_CPU_MUTATIONS=100000 cargo test --release --test hostile_files` tries more;
 //! `cargo test --test hostile_files -- --ignored` writes the seeds of the fuzzers.
 
+// Not a `required-features` of Cargo.toml: a source distribution has that file and not this one.
+#![cfg(feature = "cli")]
+
 mod common;
 #[path = "fuzz/seeds.rs"]
 mod seeds;

@@ -108,6 +108,8 @@ pub fn command(
     let threads = pool::threads()?.to_string();
     let dataset = dataset.map(|d| (*d.inner).clone());
     let mut whole = args;
-    whole.extend(["--threads".to_string(), threads]);
+    if !whole.iter().any(|arg| arg.starts_with("--threads")) {
+        whole.extend(["--threads".to_string(), threads]);
+    }
     hosted(py, told, move |host| within::run(&whole, dataset, host))
 }

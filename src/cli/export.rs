@@ -82,6 +82,10 @@ pub struct Args {
     /// network]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Licence of the network, such as CC-BY-4.0, which the files then name; in ONNX as
+    /// `model_license`
+    #[arg(long, visible_alias = "license", value_name = "TEXT")]
+    licence: Option<String>,
 }
 
 fn flavours() -> impl TypedValueParser<Value = c99::Flavour> {
@@ -99,6 +103,12 @@ pub fn run(args: Args, context: &Context) -> Outcome {
             "--name needs a letter or a digit, because files and functions are named by it",
         ));
     }
+    let printable = |text: &String| !text.is_empty() && !text.contains(char::is_control);
+    if !args.licence.as_ref().is_none_or(printable) {
+        return Err(Failure::usage(
+            "--licence needs a name in one line, such as CC-BY-4.0",
+        ));
+    }
     args.check()?;
     match args.one_file() {
         true => places::file_and_folder("--out", &args.out)?,
@@ -106,7 +116,7 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     }
     let source = Source::find(Some(&args.run))?;
     let net = source.packed(context.engine)?;
-    let about = about(&source, &net)?;
+    let about = about(&source, &net, args.licence.as_deref())?;
     let (name, files) = args.files(&net, &source.title(), &about)?;
     let folder = match args.one_file() {
         true => args
@@ -231,7 +241,7 @@ impl Args {
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
 /// What the files say of the network.
-fn about(source: &Source, net: &PackedNet) -> Outcome<About> {
+fn about(source: &Source, net: &PackedNet, licence: Option<&str>) -> Outcome<About> {
     let mut lines = vec![format!("Made of {}.", source.title())];
     // A program built from a package knows no commit.
     let commit = env!("BNN_CPU_COMMIT");
@@ -271,8 +281,12 @@ fn about(source: &Source, net: &PackedNet) -> Outcome<About> {
             lines.push(format!("Trained on the data set {}.", lineage.data_sha256));
         }
     }
+    if let Some(licence) = licence {
+        lines.push(format!("Licence of the network: {licence}."));
+    }
     Ok(About {
         sha256: seal::sha256(&net.to_bytes()?),
+        licence: licence.unwrap_or_default().into(),
         lines,
     })
 }

@@ -59,6 +59,10 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         args.look(path, true, &mut tally, context)?;
     }
     match tally.damaged {
+        0 if tally.files > 1 && !context.json && !context.quiet => {
+            output::note(&format!("none of {} files is damaged", tally.files));
+            Ok(())
+        }
         0 => Ok(()),
         n => Err(Failure::Error(Error::Spec(format!(
             "{n} of {} files cannot be trusted; the lines above say why",

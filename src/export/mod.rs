@@ -16,6 +16,8 @@ pub mod page;
 pub struct About {
     /// SHA-256 of the packed file of the network, in hexadecimal.
     pub sha256: String,
+    /// The licence of the network, as an SPDX expression or in words; empty where nobody said it.
+    pub licence: String,
     /// Further lines: the program, the run, the data, the accuracy.
     pub lines: Vec<String>,
 }

@@ -13,9 +13,23 @@ const MOST: usize = 1 << 14;
 pub(super) struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
     pub constants: HashMap<&'a str, Tensor<'a>>,
-    /// Name and sides of each input; a free side is 0.
-    pub inputs: Vec<(&'a str, Vec<u64>)>,
+    /// The inputs.
+    pub inputs: Vec<Entry<'a>>,
     pub outputs: Vec<&'a str>,
+    /// The program that wrote the file.
+    pub producer: &'a str,
+    /// What the file says of itself.
+    pub notes: HashMap<&'a str, &'a str>,
+}
+
+/// An input of a graph.
+#[derive(Debug, Default)]
+pub(super) struct Entry<'a> {
+    pub name: &'a str,
+    /// The type of its elements.
+    pub kind: u64,
+    /// Its sides; a free side is 0.
+    pub sides: Vec<u64>,
 }
 
 /// An operator.
@@ -34,6 +48,7 @@ pub(super) struct Setting<'a> {
     pub float: f32,
     pub int: i64,
     pub text: &'a [u8],
+    pub floats: Vec<f32>,
     pub ints: Vec<i64>,
     pub tensor: Option<Tensor<'a>>,
 }
@@ -90,13 +105,24 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// What is wrong, in words that complete "the file ...".
     pub fn read(file: &'a [u8]) -> Read<Self> {
-        let mut graph = None;
+        let (mut graph, mut producer, mut notes) = (None, "", HashMap::new());
         for field in Fields::of(file) {
-            if let (7, Held::Bytes(message)) = field? {
-                graph = Some(Self::of(message)?);
+            match field? {
+                (2, Held::Bytes(m)) => producer = text(m)?,
+                (7, Held::Bytes(message)) => graph = Some(Self::of(message)?),
+                (14, Held::Bytes(m)) if notes.len() < MOST => {
+                    let one = |of| inner(m, of).map(|found| found.map_or(Ok(""), text));
+                    notes.insert(one(1)??, one(2)??);
+                }
+                _ => {}
             }
         }
-        graph.ok_or_else(|| "is no ONNX file: it holds no graph".into())
+        let graph: Self = graph.ok_or("is no ONNX file: it holds no graph")?;
+        Ok(Self {
+            producer,
+            notes,
+            ..graph
+        })
     }
 
     fn of(message: &'a [u8]) -> Read<Self> {
@@ -111,8 +137,8 @@ impl<'a> Graph<'a> {
                     }
                     graph.constants.insert(name, tensor);
                 }
-                (11, Held::Bytes(m)) => push(&mut graph.inputs, value(m)?)?,
-                (12, Held::Bytes(m)) => push(&mut graph.outputs, value(m)?.0)?,
+                (11, Held::Bytes(m)) => push(&mut graph.inputs, Entry::of(m)?)?,
+                (12, Held::Bytes(m)) => push(&mut graph.outputs, Entry::of(m)?.name)?,
                 _ => {}
             }
         }
@@ -153,6 +179,8 @@ impl<'a> Setting<'a> {
                 (3, Held::Number(n)) => setting.int = n.cast_signed(),
                 (4, Held::Bytes(m)) => setting.text = m,
                 (5, Held::Bytes(m)) => setting.tensor = Some(Tensor::of(m)?.1),
+                (7, Held::Word(w)) => push(&mut setting.floats, f32::from_bits(w))?,
+                (7, Held::Bytes(m)) => setting.floats = words(m),
                 (8, held) => integers(held, &mut ints)?,
                 _ => {}
             }
@@ -169,9 +197,9 @@ impl<'a> Tensor<'a> {
             match field? {
                 (1, held) => integers(held, &mut tensor.dims)?,
                 (2, Held::Number(n)) => tensor.kind = n,
-                (4 | 7, Held::Bytes(m)) => tensor.packed = m,
+                (4 | 5 | 7, Held::Bytes(m)) => tensor.packed = m,
                 (4, Held::Word(w)) => push(&mut tensor.single, u64::from(w))?,
-                (7, Held::Number(n)) => push(&mut tensor.single, n)?,
+                (5 | 7, Held::Number(n)) => push(&mut tensor.single, n)?,
                 (8, Held::Bytes(m)) => name = text(m)?,
                 (9, Held::Bytes(m)) => tensor.raw = m,
                 (14, Held::Number(n)) => tensor.elsewhere = n == 1,
@@ -187,78 +215,122 @@ impl<'a> Tensor<'a> {
         self.dims.iter().try_fold(1, one)
     }
 
-    /// Its numbers as floats: of 32-bit floats.
+    /// Whether its numbers are integers of 32 or 64 bits: sides, axes, places.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.kind, 6 | 7)
+    }
+
+    /// Its sides.
+    pub fn sides(&self) -> Read<Vec<usize>> {
+        let one = |&side: &u64| usize::try_from(side).map_err(|_| "has endless sides".into());
+        self.dims.iter().map(one).collect()
+    }
+
+    /// Its numbers as 32-bit floats, of floats, bytes and truths.
     pub fn floats(&self) -> Read<Vec<f32>> {
-        if self.elsewhere {
-            return Err("a constant lies in another file; save the network as one file".into());
-        }
-        if self.kind != 1 {
-            return Err("a constant is not of 32-bit floats; export the network in those".into());
-        }
-        let bytes = if self.raw.is_empty() {
-            self.packed
-        } else {
-            self.raw
-        };
-        let numbers: Vec<f32> = match self.single.is_empty() {
-            true => bytes
-                .as_chunks()
-                .0
+        self.inside()?;
+        let numbers: Vec<f32> = match (self.kind, self.raw.is_empty()) {
+            (1, true) => {
+                let single = self.single.iter().map(|&w| f32::from_bits(w as u32));
+                words(self.packed).into_iter().chain(single).collect()
+            }
+            (1, false) => words(self.raw),
+            (11, false) => {
+                let wide = self.raw.as_chunks().0.iter();
+                wide.map(|w| f64::from_le_bytes(*w) as f32).collect()
+            }
+            (2 | 9, false) => self.raw.iter().map(|&b| f32::from(b)).collect(),
+            (3, false) => self
+                .raw
                 .iter()
-                .map(|w| f32::from_le_bytes(*w))
+                .map(|&b| f32::from(b.cast_signed()))
                 .collect(),
-            false => self
-                .single
-                .iter()
-                .map(|&w| f32::from_bits(w as u32))
-                .collect(),
+            (2 | 3 | 6 | 7 | 9, _) => self.integers()?.into_iter().map(|n| n as f32).collect(),
+            _ => {
+                return Err(
+                    "has a constant that is not of 32-bit floats; export the network in those"
+                        .into(),
+                );
+            }
         };
-        if self.count() != Some(numbers.len()) || !bytes.len().is_multiple_of(4) {
-            return Err("a constant has another number of numbers than its sides say".into());
+        if self.count() != Some(numbers.len()) {
+            return Err("has a constant with another number of numbers than its sides say".into());
         }
         Ok(numbers)
     }
 
-    /// Its numbers as integers: of 64 bits.
+    /// Its numbers as integers.
     pub fn integers(&self) -> Read<Vec<i64>> {
-        if self.kind != 7 || self.elsewhere {
-            return Err("a shape is not of 64-bit integers in the file".into());
+        self.inside()?;
+        match (self.kind, self.raw.is_empty()) {
+            (7, false) => {
+                let words = self.raw.as_chunks().0.iter();
+                Ok(words.map(|w| i64::from_le_bytes(*w)).collect())
+            }
+            (6, false) => {
+                let words = self.raw.as_chunks().0.iter();
+                Ok(words.map(|w| i64::from(i32::from_le_bytes(*w))).collect())
+            }
+            (2 | 3 | 6 | 7 | 9, true) => {
+                let mut all = self.single.clone();
+                let mut bytes = self.packed;
+                while !bytes.is_empty() {
+                    all.push(number(&mut bytes).ok_or("has integers that are cut short")?);
+                }
+                Ok(all.into_iter().map(u64::cast_signed).collect())
+            }
+            _ => Err("has a shape that is not of integers".into()),
         }
-        if !self.raw.is_empty() {
-            let words = self.raw.as_chunks().0.iter();
-            return Ok(words.take(MOST).map(|w| i64::from_le_bytes(*w)).collect());
+    }
+
+    fn inside(&self) -> Read<()> {
+        match self.elsewhere {
+            true => Err("has a constant in another file; save the network as one file".into()),
+            false => Ok(()),
         }
-        let mut all = self.single.clone();
-        integers(Held::Bytes(self.packed), &mut all)?;
-        Ok(all.into_iter().map(u64::cast_signed).collect())
     }
 }
 
-/// Name and sides of an input or output.
-fn value(message: &[u8]) -> Read<(&str, Vec<u64>)> {
-    let (mut name, mut sides) = ("", Vec::new());
-    for field in Fields::of(message) {
-        match field? {
-            (1, Held::Bytes(m)) => name = text(m)?,
-            // A type, of a tensor, with a shape, of sides, each a number or a name.
-            (2, Held::Bytes(m)) => {
-                let shape = inner(m, 1)?.map_or(Ok(None), |tensor| inner(tensor, 2))?;
-                for side in Fields::of(shape.unwrap_or_default()) {
-                    if let (1, Held::Bytes(m)) = side? {
-                        let mut length = 0;
-                        for field in Fields::of(m) {
-                            if let (1, Held::Number(n)) = field? {
-                                length = n;
-                            }
+/// The 32-bit floats of some bytes.
+fn words(bytes: &[u8]) -> Vec<f32> {
+    let words = bytes.as_chunks().0.iter();
+    words.map(|w| f32::from_le_bytes(*w)).collect()
+}
+
+impl<'a> Entry<'a> {
+    fn of(message: &'a [u8]) -> Read<Self> {
+        let mut entry = Self::default();
+        for field in Fields::of(message) {
+            match field? {
+                (1, Held::Bytes(m)) => entry.name = text(m)?,
+                // A type, of a tensor, with the type of its elements and a shape, of sides, each
+                // a number or a name.
+                (2, Held::Bytes(m)) => {
+                    let tensor = inner(m, 1)?.unwrap_or_default();
+                    entry.kind = last_number(tensor, 1)?;
+                    for side in Fields::of(inner(tensor, 2)?.unwrap_or_default()) {
+                        if let (1, Held::Bytes(m)) = side? {
+                            push(&mut entry.sides, last_number(m, 1)?)?;
                         }
-                        push(&mut sides, length)?;
                     }
                 }
+                _ => {}
             }
+        }
+        Ok(entry)
+    }
+}
+
+/// The number in a field of a message; 0 where there is none.
+fn last_number(message: &[u8], of: u64) -> Read<u64> {
+    let mut found = 0;
+    for field in Fields::of(message) {
+        match field? {
+            (n, Held::Number(number)) if n == of => found = number,
             _ => {}
         }
     }
-    Ok((name, sides))
+    Ok(found)
 }
 
 /// The message in a field of a message.

@@ -1,13 +1,24 @@
 //! Networks of other programs: ONNX files become a spec and its tensors (floor 6).
 //!
 //! Understood are the operators that trained networks of this crate's layers consist of, also in
-//! QONNX; everything else is refused by the name of its node. `Sign` and `BipolarQuant` become units
-//! with the levels -1 and +1, and `x > 0` those with 0 and 1; at x = 0 a unit here emits the lower of
-//! its levels. Nothing here reads or writes files.
+//! QONNX; everything else is refused by the name of its node. Constants that a file computes from
+//! others are computed here. A comparison is one of every float: `x >= 0` becomes a unit over `x + t`
+//! with the least float `t` above 0. `Sign`, which is 0 of 0, becomes a unit that is -1 there; over
+//! whole numbers, where that is often so, it is refused. Nothing here reads or writes files.
 
+mod arithmetic;
+mod array;
 mod builder;
 mod file;
 mod operators;
+mod product;
+mod quantiser;
+mod reader;
+mod settings;
+mod sides;
+mod unit;
+mod value;
+mod window;
 mod wire;
 
 use crate::model::ModelSpec;
@@ -38,7 +49,7 @@ pub fn is_onnx(bytes: &[u8]) -> bool {
 /// node that is not understood, by its name.
 pub fn onnx(bytes: &[u8], name: &str) -> Result<Imported, String> {
     let graph = file::Graph::read(bytes)?;
-    let mut builder = builder::Builder::new(&graph)?;
+    let mut from = reader::Reader::new(&graph)?;
     for (i, node) in graph.nodes.iter().enumerate() {
         let named = || match (node.name, node.outputs.first()) {
             ("", Some(output)) => shown(output),
@@ -46,9 +57,9 @@ pub fn onnx(bytes: &[u8], name: &str) -> Result<Imported, String> {
             (name, _) => shown(name),
         };
         let refused = |what| format!("holds node {} ({}), which {what}", named(), shown(node.op));
-        operators::read(node, &mut builder).map_err(refused)?;
+        operators::read(node, &mut from).map_err(refused)?;
     }
-    builder.finish(name)
+    from.finish(name)
 }
 
 /// Returns the beginning of a name of a file as a line can show it.

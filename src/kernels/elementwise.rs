@@ -9,6 +9,8 @@
 use super::bit_loss::loss_differences_of;
 pub use super::depthwise::Taps;
 use super::depthwise::{taps_product_of, taps_transposed_of};
+use super::math::sqrt;
+#[cfg_attr(not(feature = "std"), allow(unused_imports))]
 pub(crate) use super::math::{exp, logistic};
 use super::norm_pool::{norm_max_pool_grad_of, norm_max_pool_of};
 pub use super::pool::Pool;
@@ -289,7 +291,7 @@ table! { $
     /// moment that is subnormal.
     fn adam(s: &Adam, grad: &[f32], m: &mut [f32], v: &mut [f32], weight: &mut [f32]) {
         let rate = s.lr / s.correction1;
-        let root = s.correction2.sqrt();
+        let root = sqrt(s.correction2);
         let (decay, penalty) = if s.decoupled {
             (1.0 - s.lr * s.weight_decay, 0.0)
         } else {
@@ -299,7 +301,7 @@ table! { $
             let g = g + penalty * *w;
             *m = flushed(*m + (g - *m) * (1.0 - s.beta1), TINY);
             *v = flushed(*v * s.beta2 + (1.0 - s.beta2) * (g * g), f32::MIN_POSITIVE);
-            *w = *w * decay - rate * (*m / ((*v).sqrt() / root + s.eps));
+            *w = *w * decay - rate * (*m / (sqrt(*v) / root + s.eps));
         }
     }
 }

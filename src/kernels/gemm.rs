@@ -234,6 +234,7 @@ impl Layout {
 /// # Panics
 /// Panics if the shapes do not match, a slice is shorter than its layout requires, or two elements
 /// of `C` have the same index.
+#[cfg(feature = "std")]
 pub fn sgemm(
     alpha: f32,
     (a, a_layout): (&[f32], Layout),

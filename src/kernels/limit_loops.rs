@@ -6,7 +6,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use std::hint::black_box;
+use core::hint::black_box;
 
 use crate::kernels::vector::{Bytes, Vector};
 

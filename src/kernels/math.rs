@@ -8,7 +8,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding and subtracting 1.5·2^23 rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let rounded = x * core::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
     let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
@@ -32,6 +32,15 @@ pub(crate) fn exp(x: f32) -> f32 {
 pub(crate) fn logistic(x: f32) -> f32 {
     let p = 1.0 / (1.0 + exp(-x));
     if x < -69.0 { 0.0 } else { p }
+}
+
+/// Returns the square root, correctly rounded; libm's without the standard library has the same bits.
+#[inline(always)]
+pub(crate) fn sqrt(x: f32) -> f32 {
+    #[cfg(feature = "std")]
+    return x.sqrt();
+    #[cfg(not(feature = "std"))]
+    return libm::sqrtf(x);
 }
 
 #[cfg(test)]

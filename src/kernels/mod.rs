@@ -22,9 +22,11 @@ mod compile;
 pub mod depthwise;
 pub mod elementwise;
 pub mod gemm;
+#[cfg(feature = "std")]
 pub mod heap;
 pub mod im2col;
 mod limit_loops;
+#[cfg(feature = "std")]
 pub mod limits;
 pub mod lookup;
 mod math;
@@ -90,7 +92,7 @@ pub struct Inference {
 }
 
 /// What inference calls is called on the table of training as well.
-impl std::ops::Deref for Kernels {
+impl core::ops::Deref for Kernels {
     type Target = Inference;
 
     fn deref(&self) -> &Inference {
@@ -98,8 +100,8 @@ impl std::ops::Deref for Kernels {
     }
 }
 
-impl std::fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Kernels({})", self.isa.name())
     }
 }

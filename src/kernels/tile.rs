@@ -234,7 +234,7 @@ pub(super) unsafe fn product<V: Vector, const R: usize, const W: usize, const L:
     store_part: StorePart<V>,
 ) {
     let run_len = if L > 0 { L } else { t.run_len };
-    let mut a = [std::ptr::null(); R];
+    let mut a = [core::ptr::null(); R];
     a.copy_from_slice(&t.a[..R]);
     let mut b = t.b;
     // SAFETY: R patches of `runs` runs of `run_len` numbers are readable at `a`, and as

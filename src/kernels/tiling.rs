@@ -15,7 +15,7 @@
 use super::NR;
 use super::gemm::{Patches, Store, panels};
 use super::tile::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, TransposedTile};
-use std::mem::MaybeUninit;
+use core::mem::MaybeUninit;
 
 /// Depth of a block: its part of a panel (32 KB) stays in the L2 cache, and nearly in the L1 cache.
 const KC: usize = 512;

@@ -19,7 +19,8 @@
 //! nodes of the same size are merged immediately, and the nodes that are left at the end are added
 //! from the last to the first. At most [`buffers`] nodes are stored.
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The next step of a traversal of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub fn nodes_within(
     leaves: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
     let (mut first, end) = (run.start, run.end.min(leaves));
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         if first >= end {
             return None;
         }

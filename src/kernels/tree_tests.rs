@@ -1,4 +1,8 @@
-use std::ops::Range;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::*;
 

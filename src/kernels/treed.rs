@@ -6,7 +6,7 @@
 //! of `D` after another: four leaves are added up in registers, and the nodes above them are stored
 //! in the L1 cache.
 
-use std::mem::MaybeUninit;
+use core::mem::MaybeUninit;
 
 use super::gemm::panels;
 use super::tree::{self, MAX_LEAVES, Step};

@@ -1,6 +1,9 @@
 //! Convolution with binary weights over bits, by bit planes; [`crate::kernels::packed`] describes
 //! the algorithm.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::epilogue::{Channel, Epilogue};
 use super::layout::{Rows, set};
 use super::op::{Cx, Op};
@@ -322,10 +325,10 @@ impl Op for BitConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut spread = std::mem::take(&mut cx.s.bytes[self.spread]);
-        let mut planes = std::mem::take(&mut cx.s.bytes[self.planes]);
-        let mut sums = std::mem::take(&mut cx.s.bytes[self.sums]);
-        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        let mut spread = core::mem::take(&mut cx.s.bytes[self.spread]);
+        let mut planes = core::mem::take(&mut cx.s.bytes[self.planes]);
+        let mut sums = core::mem::take(&mut cx.s.bytes[self.sums]);
+        let mut stream = core::mem::take(&mut cx.s.bits[self.stream]);
         if let OutputLayout::Bits(_, _, to) = self.layout {
             cx.s.bits[to].fill(0);
         }

@@ -12,6 +12,9 @@
 //! Positions with the same taps inside form a class. There is only one class without a border, and
 //! for signs with a border of -1, because `W_in + W_out` is the same at all positions.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::bit_conv::ConvSpec;
 use super::layer::{Kind, Product};
 use super::op::{Cx, Op};

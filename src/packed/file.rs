@@ -4,7 +4,11 @@
 //! Nothing is allocated for a tensor before its type and shape have been compared with what the
 //! stages require, so a file cannot cause allocations larger than itself.
 
-use std::path::Path;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -13,10 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Kind, Pixels, Product, Stage, Step, Weights};
 use super::{Lineage, PackedNet, layer::Thresholds};
 use crate::error::{Error, Result};
-use crate::files::write_atomic_bytes;
 use crate::similarity::Comparison;
 use crate::tensor::Shape;
-use crate::{bounded, container, notice, seal};
+use crate::{container, seal};
 
 /// The metadata key of packed files.
 const KEY: &str = "bnn-cpu-packed";
@@ -35,12 +38,6 @@ const LEVELS: u32 = 4;
 /// The format of networks that end in an embedding. It is the newest format that this version
 /// reads.
 const EMBEDDING: u32 = 5;
-
-/// The largest size of a file that is read, in bytes.
-pub(crate) const MAX_BYTES: u64 = 4 << 30;
-
-/// While a file is read, its bytes and the tensors made of them are both in memory.
-const COPIES: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +72,7 @@ impl Slot<'_> {
         name: &str,
         shape: &[usize],
         view: &TensorView<'_>,
-    ) -> std::result::Result<(), String> {
+    ) -> core::result::Result<(), String> {
         let dtype = match self {
             Slot::Words(_) => Dtype::U64,
             Slot::Reals(_) => Dtype::F32,
@@ -284,46 +281,8 @@ impl PackedNet {
     ///
     /// # Errors
     /// A text that completes "the file ...", if the bytes are not a valid safetensors file.
-    pub fn is_packed(bytes: &[u8]) -> std::result::Result<bool, String> {
+    pub fn is_packed(bytes: &[u8]) -> core::result::Result<bool, String> {
         Ok(container::read(bytes)?.text(KEY).is_some())
-    }
-
-    /// Reads a packed file.
-    ///
-    /// # Errors
-    /// As [`Self::from_bytes`]; also [`Error::Io`] if the file cannot be read.
-    pub fn read(path: &Path) -> Result<Self> {
-        Ok(Self::open(path)?.0)
-    }
-
-    /// As [`Self::read`]; also returns whether the file has a seal, which was verified.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn open(path: &Path) -> Result<(Self, bool)> {
-        let bytes = bounded::read(path, MAX_BYTES, COPIES)?;
-        let (net, sealed) =
-            Self::decode(&bytes).map_err(|e| Error::checkpoint(path, e.to_string()))?;
-        if !sealed {
-            let path = path.display().to_string();
-            notice::once(
-                &path,
-                &format!(
-                    "{path}: this packed file was made before files had seals, so damage to it would not be noticed; pack the run again"
-                ),
-            );
-        }
-        Ok((net, sealed))
-    }
-
-    /// Writes a packed file atomically; returns its size in bytes.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<usize> {
-        let bytes = self.to_bytes()?;
-        write_atomic_bytes(path, &bytes)?;
-        Ok(bytes.len())
     }
 }
 

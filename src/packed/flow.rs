@@ -1,6 +1,10 @@
 //! Shapes, kinds and integer ranges of all values in a packed network. Computing them checks that
 //! the stages fit each other.
 
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::layer::{Function, Kind, Product, Source, Stage, Step, Weights};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -172,7 +176,7 @@ fn joined(inputs: &[Value], bits: bool) -> Kind {
 
 impl Stage {
     /// Returns the value of a product without weights.
-    fn join(&self, inputs: &[Value]) -> std::result::Result<Value, &'static str> {
+    fn join(&self, inputs: &[Value]) -> core::result::Result<Value, &'static str> {
         let first = inputs[0];
         let made = match self.product {
             Product::Input if inputs.len() == 1 => (first.0, joined(inputs, true), first.2),
@@ -204,7 +208,7 @@ impl Stage {
     }
 
     /// Returns the value of a product with weights.
-    fn sum(&self, (shape, kind, _): Value) -> std::result::Result<Value, &'static str> {
+    fn sum(&self, (shape, kind, _): Value) -> core::result::Result<Value, &'static str> {
         let out = self.product.output(shape);
         let out = out.ok_or("the window does not fit its input")?;
         let depth = self.product.depth(shape);

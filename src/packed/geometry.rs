@@ -1,5 +1,7 @@
 //! The window of a stage, and the rules by which its tail makes bits, as the kernels need them.
 
+use alloc::vec::Vec;
+
 use super::bit_conv::ConvSpec;
 use super::epilogue::Channel;
 use super::flow::Flow;

@@ -1,5 +1,7 @@
 //! Joins of several values: their sum, or the concatenation of their channels.
 
+use alloc::vec::Vec;
+
 use super::layout::Rows;
 use super::op::{Cx, Op};
 use super::places::copy_image;
@@ -44,7 +46,7 @@ impl Op for JoinInts {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut out = std::mem::take(&mut cx.s.ints[self.to]);
+        let mut out = core::mem::take(&mut cx.s.ints[self.to]);
         let channels = self.join.channels(self.parts.iter().map(|p| p.1));
         let mut first = 0;
         for (i, &(part, c)) in self.parts.iter().enumerate() {
@@ -65,7 +67,7 @@ impl Op for JoinReals {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut out = std::mem::take(&mut cx.s.reals[self.to]);
+        let mut out = core::mem::take(&mut cx.s.reals[self.to]);
         let channels = self.join.channels(self.parts.iter().map(|p| p.1));
         let mut first = 0;
         for (i, &(part, c)) in self.parts.iter().enumerate() {
@@ -160,7 +162,7 @@ impl Op for ConcatBits {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut out = std::mem::take(&mut cx.s.bits[self.to.0]);
+        let mut out = core::mem::take(&mut cx.s.bits[self.to.0]);
         out.fill(0);
         let mut first = 0;
         for &(buffer, rows, shape) in &self.parts {

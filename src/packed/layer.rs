@@ -1,5 +1,8 @@
 //! The data types of a packed network: stages, weights, steps and kinds of values.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::channels::Channels;
@@ -30,7 +33,7 @@ impl Pixels {
             Pixels::Raw => p as f32,
             Pixels::Normalised { mean, std } => (p as f32 / 255.0 - mean.of(c)) / std.of(c),
         };
-        let table = |c: usize| std::array::from_fn(|p| number(c, p));
+        let table = |c: usize| core::array::from_fn(|p| number(c, p));
         (0..channels).map(table).collect()
     }
 

@@ -1,5 +1,7 @@
 //! Linear layers with binary weights over a vector of bits, by XOR and population count.
 
+use alloc::vec::Vec;
+
 use super::op::{Cx, Op};
 
 /// The operation of a linear layer: `sum = inputs - differing bits - number of weights -1`.

@@ -43,8 +43,14 @@
 //! does not change how they are stored. The pixels of a convolution's border have the value
 //! `border`, 0 by default.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 mod bit_conv;
 mod counts;
+#[cfg(feature = "std")]
+mod disk;
 mod epilogue;
 mod file;
 mod flow;
@@ -74,12 +80,14 @@ pub use flow::{Flow, sums_of};
 pub use layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Thresholds, Weights};
 pub use naive::Values;
 pub use op::Reading;
+#[cfg(feature = "std")]
 pub(crate) use ranges::Ranges;
 pub use runner::Runner;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded;
+#[cfg(feature = "std")]
+use crate::bounded::lacking;
 use crate::error::{Error, Result};
 use crate::seal::Origin;
 use crate::similarity::Comparison;
@@ -214,7 +222,7 @@ impl PackedNet {
         };
         let flows = flow::flows((input, kind), &stages)?;
         let needed = memory(&stages, &flows);
-        let limit = bounded::lacking(needed).unwrap_or(u64::MAX).min(MAX_MEMORY);
+        let limit = lacking(needed).unwrap_or(u64::MAX).min(MAX_MEMORY);
         if needed > limit {
             return Err(Error::spec(format!(
                 "packed network: running it would take up to {} MiB of memory on a thread; the limit is {} MiB",
@@ -270,7 +278,7 @@ impl PackedNet {
 
 impl Stage {
     /// Checks that the number of weights is that of the product.
-    fn check_weights(&self, flow: &Flow) -> std::result::Result<(), &'static str> {
+    fn check_weights(&self, flow: &Flow) -> core::result::Result<(), &'static str> {
         let depth = self.product.depth(flow.input().0);
         let out = flow.values[0].0.channels;
         match &self.weights {
@@ -311,6 +319,12 @@ impl Step {
             _ => true,
         }
     }
+}
+
+/// Returns nothing: without an operating system nobody tells what memory is free.
+#[cfg(not(feature = "std"))]
+fn lacking(_needed: u64) -> Option<u64> {
+    None
 }
 
 /// Returns an upper bound of the bytes that a runner needs on one thread: weights in the layout of

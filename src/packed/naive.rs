@@ -1,6 +1,9 @@
 //! A reference implementation of packed inference that computes one number at a time. The optimised
 //! implementation is tested and measured against it.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::PackedNet;
 use super::flow::Flow;
 use super::layer::{Function, Kind, Pixels, Product, Source, Stage, Step, Weights};

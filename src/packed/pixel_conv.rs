@@ -1,6 +1,9 @@
 //! Binary weights over bytes: by sums of neighbours under all patterns of signs if the sums fit 16
 //! bits, else by dot products of patches.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::bit_conv::{ConvSpec, OutputLayout};
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
@@ -120,10 +123,10 @@ impl Op for PixelConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut pixels = std::mem::take(&mut cx.s.shorts[self.pixels]);
-        let mut table = std::mem::take(&mut cx.s.shorts[self.table]);
-        let mut sums = std::mem::take(&mut cx.s.shorts[self.sums]);
-        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        let mut pixels = core::mem::take(&mut cx.s.shorts[self.pixels]);
+        let mut table = core::mem::take(&mut cx.s.shorts[self.table]);
+        let mut sums = core::mem::take(&mut cx.s.shorts[self.sums]);
+        let mut stream = core::mem::take(&mut cx.s.bits[self.stream]);
         let channels = self.input.channels;
         let plane = self.input.height * self.pitch;
         self.load(cx.image, &mut pixels);
@@ -216,8 +219,8 @@ impl Op for PixelDot {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut patch = std::mem::take(&mut cx.s.bytes[self.patch]);
-        let mut sums = std::mem::take(&mut cx.s.ints[self.sums]);
+        let mut patch = core::mem::take(&mut cx.s.bytes[self.patch]);
+        let mut sums = core::mem::take(&mut cx.s.ints[self.sums]);
         let (input, channels) = (self.input, self.input.channels);
         for p in 0..self.output.pixels() {
             let (y, x) = (p / self.output.width, p % self.output.width);

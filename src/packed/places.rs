@@ -42,13 +42,13 @@ impl Op for Rearrange {
         let shape = self.shape;
         match (self.from, self.to) {
             (Place::Rows(from, rows), Place::Rows(to, wanted)) => {
-                let mut out = std::mem::take(&mut cx.s.bits[to]);
+                let mut out = core::mem::take(&mut cx.s.bits[to]);
                 out.fill(0);
                 copy_image(&cx.s.bits[from], (rows, 0), shape, &mut out, (wanted, 0));
                 cx.s.bits[to] = out;
             }
             (Place::Nibbles(from, nibbles), Place::Nibbles(to, wanted)) => {
-                let mut out = std::mem::take(&mut cx.s.bytes[to]);
+                let mut out = core::mem::take(&mut cx.s.bytes[to]);
                 let row = shape.width * wanted.groups;
                 for y in 0..shape.height {
                     let x = &cx.s.bytes[from][nibbles.place(0, y, 0)..][..row];

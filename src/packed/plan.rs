@@ -1,5 +1,8 @@
 //! The list of operations by which a packed network is executed.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use super::PackedNet;
 use super::layer::Kind;
 use super::layout::{Place, get};

@@ -1,7 +1,10 @@
 //! Translation of stages to operations: the buffer and layout of each value, joins and steps.
 //! [`super::products`] translates products with weights.
 
-use std::collections::HashMap;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use alloc::collections::BTreeMap;
 
 use super::PackedNet;
 use super::bit_conv::{BitConv, ConvSpec};
@@ -29,11 +32,11 @@ pub(super) struct Planner<'a> {
     /// Buffers that hold the bits of a stage, with their layout.
     orders: Vec<(usize, Layout, Place)>,
     /// Buffers that hold the bits of a stage as integers.
-    unpacked: HashMap<usize, usize>,
+    unpacked: BTreeMap<usize, usize>,
     /// Buffers that hold the image as integers and as reals.
     image: (Option<usize>, Option<usize>),
     /// The smallest integer of each channel, for each step that draws random bits.
-    lows: HashMap<(usize, usize), Vec<i32>>,
+    lows: BTreeMap<(usize, usize), Vec<i32>>,
     buffers: Option<TailBuffers>,
 }
 
@@ -46,7 +49,7 @@ impl<'a> Planner<'a> {
             outputs: Vec::new(),
             sizes: Sizes::default(),
             orders: Vec::new(),
-            unpacked: HashMap::new(),
+            unpacked: BTreeMap::new(),
             image: (None, None),
             lows: net.lows(),
             buffers: None,

@@ -1,6 +1,9 @@
 //! Translation of products with weights to operations: which kernel is used, and what is fused with
 //! it.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout};
 use super::counts::{Counts, Settle};
 use super::epilogue::{Channel, Epilogue};

@@ -1,6 +1,8 @@
 //! The ranges of integers that each channel of a value can take.
 
-use std::collections::HashMap;
+use alloc::vec::Vec;
+
+use alloc::collections::BTreeMap;
 
 use super::PackedNet;
 use super::flow::{Flow, sums_of};
@@ -48,7 +50,7 @@ impl Ranges {
         match self {
             Ranges::Same(..) => self.clone(),
             Ranges::Each(all) => {
-                let each = all.iter().flat_map(|&r| std::iter::repeat_n(r, pixels));
+                let each = all.iter().flat_map(|&r| core::iter::repeat_n(r, pixels));
                 Ranges::Each(each.collect())
             }
         }
@@ -104,8 +106,8 @@ impl PackedNet {
 
     /// Returns the smallest integer of each channel, at which the table of probabilities begins,
     /// for each step that draws random bits; the key is the indices of the stage and of the step.
-    pub(crate) fn lows(&self) -> HashMap<(usize, usize), Vec<i32>> {
-        let mut lows = HashMap::new();
+    pub(crate) fn lows(&self) -> BTreeMap<(usize, usize), Vec<i32>> {
+        let mut lows = BTreeMap::new();
         self.each_range(|i, j, ranges| {
             if let Some(Step::Draw { .. }) = self.stages[i].tail.get(j) {
                 let channels = 0..self.flows[i].values[j].0.channels;

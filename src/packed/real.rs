@@ -1,5 +1,8 @@
 //! Products over reals, computed by the dense kernels of training, and their conversion to bits.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::layout::{Nibbles, Rows, get, set};
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
@@ -119,8 +122,8 @@ impl Op for RealConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut out = std::mem::take(&mut cx.s.reals[self.to]);
-        let mut padded = std::mem::take(&mut cx.s.reals[self.padded]);
+        let mut out = core::mem::take(&mut cx.s.reals[self.to]);
+        let mut padded = core::mem::take(&mut cx.s.reals[self.padded]);
         let x = &cx.s.reals[self.from];
         let row = self.input.width * self.input.channels;
         let a: &[f32] = if self.padding == 0 {

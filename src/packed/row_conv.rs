@@ -1,6 +1,9 @@
 //! Convolution with binary weights over bits, row by row, for images at most 16 columns wide;
 //! [`crate::kernels::packed::rows`] describes the algorithm.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::bit_conv::ConvSpec;
 use super::epilogue::{Channel, Epilogue};
 use super::layout::Rows;
@@ -247,11 +250,11 @@ impl Op for RowConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut lane_bits = std::mem::take(&mut cx.s.bits[self.lane_bits]);
-        let mut spread = std::mem::take(&mut cx.s.bytes[self.spread]);
-        let mut planes = std::mem::take(&mut cx.s.bytes[self.planes]);
-        let mut cut = std::mem::take(&mut cx.s.bits[self.cut]);
-        let mut stream = std::mem::take(&mut cx.s.bits[self.stream]);
+        let mut lane_bits = core::mem::take(&mut cx.s.bits[self.lane_bits]);
+        let mut spread = core::mem::take(&mut cx.s.bytes[self.spread]);
+        let mut planes = core::mem::take(&mut cx.s.bytes[self.planes]);
+        let mut cut = core::mem::take(&mut cx.s.bits[self.cut]);
+        let mut stream = core::mem::take(&mut cx.s.bits[self.stream]);
         let (kernels, plane) = (cx.kernels, self.plane);
         let mut at = 0;
         for &(first, b) in &self.groups {

@@ -1,8 +1,12 @@
 //! Execution of a packed network: one image at a time without allocation, or many on all threads.
 
-use std::sync::Arc;
+use alloc::vec::Vec;
+
+use alloc::sync::Arc;
+#[cfg(feature = "std")]
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "std")]
 use rayon::prelude::*;
 
 use super::PackedNet;
@@ -12,6 +16,7 @@ use super::scratch::Scratch;
 use crate::kernels::Engine;
 
 /// Number of images that a thread processes at a time.
+#[cfg(feature = "std")]
 const CHUNK: usize = 16;
 
 /// A packed network ready to run, with the buffers of one thread. A clone shares the prepared
@@ -96,6 +101,7 @@ impl Runner {
     /// # Panics
     /// Panics if the length of `images` is not a multiple of an image's, or `out` does not have one
     /// row of logits per image.
+    #[cfg(feature = "std")]
     pub fn batch(&self, images: &[u8], out: &mut [f32]) {
         assert!(images.len().is_multiple_of(self.pixels), "whole images");
         assert_eq!(out.len() / self.classes, images.len() / self.pixels);
@@ -127,6 +133,7 @@ impl Runner {
     /// # Panics
     /// Panics if the length of `image` is not that of the input, or `times` does not have one
     /// element per operation.
+    #[cfg(feature = "std")]
     pub fn profile(&mut self, image: &[u8], times: &mut [Duration]) {
         assert_eq!(image.len(), self.pixels, "an image of another size");
         let mut begun = Instant::now();
@@ -147,6 +154,7 @@ impl Runner {
     }
 }
 
+#[cfg(feature = "std")]
 impl Reading {
     /// Returns the mode with the noise of a row that is `rows` later.
     fn later(self, rows: usize) -> Self {

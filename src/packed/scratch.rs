@@ -1,5 +1,8 @@
 //! Buffers of a run, which are allocated once and start on a cache line.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 /// A buffer of zeros that starts on a cache line.
 #[derive(Debug, Default)]
 pub struct Lines<T> {
@@ -19,7 +22,7 @@ impl<T: Copy + Default> Lines<T> {
     }
 }
 
-impl<T> std::ops::Deref for Lines<T> {
+impl<T> core::ops::Deref for Lines<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -27,7 +30,7 @@ impl<T> std::ops::Deref for Lines<T> {
     }
 }
 
-impl<T> std::ops::DerefMut for Lines<T> {
+impl<T> core::ops::DerefMut for Lines<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.memory[self.start..][..self.len]
     }

@@ -1,6 +1,8 @@
 //! Execution of the steps of a tail one after another, for values of any shape. It serves all tails
 //! that are not fused with a product.
 
+use alloc::vec::Vec;
+
 use super::layer::{Function, Step, Thresholds};
 use super::layout::{Place, set};
 use super::op::{Cx, Op};
@@ -262,9 +264,9 @@ impl Tail {
         };
         let to_ints = other(self.buffers.ints, from_ints);
         let to_reals = other(self.buffers.reals, from_reals);
-        let mut ints = std::mem::take(&mut cx.s.ints[to_ints]);
-        let mut reals = std::mem::take(&mut cx.s.reals[to_reals]);
-        let mut index = std::mem::take(&mut cx.s.bytes[self.buffers.index]);
+        let mut ints = core::mem::take(&mut cx.s.ints[to_ints]);
+        let mut reals = core::mem::take(&mut cx.s.reals[to_reals]);
+        let mut index = core::mem::take(&mut cx.s.bytes[self.buffers.index]);
         let makes_reals = match (&step.step, x) {
             (Step::Flatten, x) => matches!(x, Source::Reals(_)),
             (step, _) => step.makes_reals(),
@@ -336,13 +338,13 @@ impl Op for Tail {
         match (self.sink, x) {
             (Sink::Bits(place), Source::Ints(x)) => self.place(place, cx, x),
             (Sink::Ints(to), Source::Ints(x)) if to != x => {
-                let mut out = std::mem::take(&mut cx.s.ints[to]);
+                let mut out = core::mem::take(&mut cx.s.ints[to]);
                 let n = out.len();
                 out.copy_from_slice(&cx.s.ints[x][..n]);
                 cx.s.ints[to] = out;
             }
             (Sink::Reals(to), Source::Reals(x)) if to != x => {
-                let mut out = std::mem::take(&mut cx.s.reals[to]);
+                let mut out = core::mem::take(&mut cx.s.reals[to]);
                 let n = out.len();
                 out.copy_from_slice(&cx.s.reals[x][..n]);
                 cx.s.reals[to] = out;

@@ -13,6 +13,9 @@
 //! are processed in blocks that fit the L1 cache: each block is applied at all positions of the
 //! image before the next.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::counts::Classes;
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
@@ -173,7 +176,7 @@ impl Op for TableConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut sums = std::mem::take(&mut cx.s.reals[self.sums]);
+        let mut sums = core::mem::take(&mut cx.s.reals[self.sums]);
         if self.bias.len() == sums.len() {
             sums.copy_from_slice(&self.bias);
         } else {

@@ -1,5 +1,7 @@
 //! Pooling of images stored as (height, width, channel), and flattening to PyTorch's order.
 
+use alloc::vec::Vec;
+
 use crate::tensor::Shape;
 
 /// Takes the largest number of each window, or the smallest for channels in which `least` is set;
@@ -69,7 +71,7 @@ pub(super) fn for_windows(
 }
 
 /// Adds up the numbers of each window, channel by channel, row by row from zero.
-pub(super) fn add_windows<T: Copy + Default + std::ops::AddAssign>(
+pub(super) fn add_windows<T: Copy + Default + core::ops::AddAssign>(
     x: &[T],
     shape: Shape,
     ((height, width), stride): ((usize, usize), usize),

@@ -320,6 +320,8 @@ fn verify_looks_at_whatever_it_is_given() {
         sound.out
     );
     assert!(sound.out.lines().count() >= 8, "{}", sound.out);
+    let counted = format!("none of {} files is damaged", sound.out.lines().count());
+    assert!(sound.err.contains(&counted), "{}", sound.err);
     let events = place.good(&["verify", "run", "--json"]).json();
     assert!(events.iter().all(|event| event["sound"] == true));
     std::fs::write(place.path("nothing"), "what is this").unwrap();

@@ -34,7 +34,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
 
 run() {
-    cargo test --no-default-features --target aarch64-unknown-linux-gnu \
+    cargo test --no-default-features --features std --target aarch64-unknown-linux-gnu \
         --target-dir target/arm64 "$@"
 }
 

@@ -3,8 +3,11 @@
 #
 #     sh tests/tools/dist.sh [TARGET]      (a target of rustc; that of this machine by default)
 #
-# Writes target/dist/bnn-cpu-VERSION-TARGET.tar.gz and its SHA-256 beside it. Man pages and
-# completions stay in target/dist for packagers (`cargo deb --no-build`).
+# Writes target/dist/bnn-cpu-VERSION-TARGET.tar.gz, what it is made of (.cdx.json, CycloneDX, by
+# tests/tools/sbom.py; also within the archive) and the SHA-256 of both beside them. Man pages and
+# completions stay in target/dist for packagers (`cargo deb --no-build`). With PROGRAM naming a program
+# of this machine that is built already, nothing is built: that tests the script. The same program gives
+# the same archive.
 set -eu
 cd "$(dirname "$0")/../.."
 # Lines of the source are of use to those who have it: they are most of the file.
@@ -13,7 +16,10 @@ here=$(rustc -vV | sed -n 's/^host: //p')
 target=${1:-$here}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 build=${CARGO_TARGET_DIR:-target}
-if [ "$target" = "$here" ]; then
+if [ -n "${PROGRAM:-}" ]; then
+  program=$PROGRAM
+  own=$PROGRAM
+elif [ "$target" = "$here" ]; then
   cargo build --release --locked
   program=$build/release/bnn-cpu
   own=$program
@@ -34,10 +40,14 @@ mkdir -p "$dist/completions"
 name=bnn-cpu-$version-$target
 rm -rf "${dist:?}/$name"
 mkdir "$dist/$name"
-cp "$program" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$dist/$name/"
+cp "$program" "$dist/$name/bnn-cpu"
+python3 tests/tools/sbom.py "$target" "$dist/$name.cdx.json"
+cp "$dist/$name.cdx.json" README.md CITATION.cff CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$dist/$name/"
 # The font within the program has its own.
 cp src/draw/letters/OFL.txt "$dist/$name/LICENSE-OFL"
 cp -r "$dist/man" "$dist/completions" "$dist/$name/"
-tar -C "$dist" -czf "$dist/$name.tar.gz" "$name"
-(cd "$dist" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256" && cat "$name.tar.gz.sha256")
+# Neither times nor owners nor the order of a folder are in it.
+tar -C "$dist" --sort=name --mtime='2026-01-01 00:00:00Z' --owner=0 --group=0 --numeric-owner -cf - "$name" |
+  gzip -9n >"$dist/$name.tar.gz"
+(cd "$dist" && for file in "$name.tar.gz" "$name.cdx.json"; do sha256sum "$file" | tee "$file.sha256"; done)
 rm -rf "${dist:?}/$name"

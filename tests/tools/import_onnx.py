@@ -6,8 +6,9 @@
 
 Networks as PyTorch, tf2onnx and Brevitas write them are put together by onnx.helper with random
 weights, run by ONNX Runtime (those in QONNX by the executor of the package qonnx) on random images,
-imported with `--check`, which compares every logit, and packed. Then files that are not understood,
-which must be refused by the name of the node in one line.
+imported with `--check`, which compares every logit, and packed. (Networks that these programs
+themselves exported are in tests/golden/onnx; tests/import_onnx.rs compares them.) Then files that are
+not understood, which must be refused by the name of the node in one line.
 """
 import subprocess
 import sys
@@ -159,18 +160,23 @@ def refused(program, folder):
         "Exp": start().add("Exp"),
         "turned": start().add("Transpose", perm=[0, 1, 3, 2]),
         "ceil": start().add("MaxPool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
-        "uneven": start(),
-        "compared": start(),
+        "bordered": start().add("MaxPool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        "levels": start(),
+        "multiplied": start(),
+        "padded": start(),
     }
-    net = broken["uneven"]
-    net.add("Conv", net.floats(2, 2, 3, 3), kernel_shape=[3, 3], pads=[1, 0, 0, 1])
-    net = broken["compared"]
-    net.add("Greater", net.constant(np.float32(0.5)))
+    net = broken["levels"]
+    net.add("Quant", net.constant(np.float32(1)), net.constant(np.float32(0)), net.constant(np.float32(8)), domain=QONNX)
+    net = broken["multiplied"]
+    net.add("Mul", net.at)
+    net = broken["padded"]
+    net.add("Pad", net.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), net.constant(np.float32(0.5)))
+    net.add("Conv", net.floats(2, 2, 3, 3), kernel_shape=[3, 3])
     for name, net in broken.items():
         file = folder / f"{name}.onnx"
         file.write_bytes(net.model().SerializeToString())
         done = call(program, "import", file, "--pixels", "unit", "--out", folder / "none")
-        if done.returncode != 1 or "node n1" not in done.stderr or done.stderr.count("\n") != 1:
+        if done.returncode != 1 or ("node n2" if name == "padded" else "node n1") not in done.stderr or done.stderr.count("\n") != 1:
             sys.exit(f"import_onnx.py: {name}: {done.returncode} {done.stderr}")
         print(f"refused: {done.stderr.strip().split(': ', 1)[1]}")
     whole = (folder / "Exp.onnx").read_bytes()

@@ -57,11 +57,23 @@ def steps(first, second):
     return bytes(written), bytes(own)
 
 
+def deflate(data):
+    """A stream of DEFLATE: by the package zopfli, which makes 4 % less, where it is installed."""
+    try:
+        import zopfli.zlib
+    except ImportError:
+        squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
+        return squeeze.compress(data) + squeeze.flush()
+    # Without the two bytes before the stream and the four behind it.
+    return zopfli.zlib.compress(data)[2:-4]
+
+
 def packed(first, second):
     written, own = steps(first, second)
     all_bytes = first + written + own
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
-    stream = squeeze.compress(all_bytes) + squeeze.flush()
+    stream = deflate(all_bytes)
+    if zlib.decompress(stream, -15) != all_bytes:
+        sys.exit("page_runtime.py: the stream does not hold what was packed")
     head = [len(all_bytes), len(first), len(second), len(written)]
     return b"".join(n.to_bytes(4, "little") for n in head) + stream
 

@@ -27,9 +27,12 @@ trap 'rm -rf "$work"' EXIT
 # The tests' own interpreter: the wheel, NumPy, and what the optional parts stand on.
 "$python" -m venv "$work/venv"
 venv=$work/venv/bin
-# A wheel that needs more than NumPy would show here.
-PYO3_PYTHON=$venv/python "$work/build/bin/maturin" build -q --manifest-path python/Cargo.toml \
-  ${1:+"$1"} --interpreter "$venv/python" --out "$work/wheels"
+# The wheel is built out of the source distribution, which must hold all that it takes.
+"$work/build/bin/maturin" sdist --manifest-path python/Cargo.toml --out "$work/sdist"
+tar -xzf "$work"/sdist/*.tar.gz -C "$work/sdist"
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+(cd "$work"/sdist/*/ && CARGO_TARGET_DIR=$target PYO3_PYTHON=$venv/python "$work/build/bin/maturin" \
+  build -q ${1:+"$1"} --interpreter "$venv/python" --out "$work/wheels")
 wheel=$(echo "$work"/wheels/*.whl)
 case $wheel in *-cp310-abi3-*) ;; *) echo "error: $wheel is no wheel for every Python from 3.10" >&2; exit 1 ;; esac
 size=$(wc -c <"$wheel")
@@ -39,6 +42,7 @@ if [ "${1:-}" = --release ] && [ "$size" -gt 6000000 ]; then
   exit 1
 fi
 "$venv/pip" -q install "$wheel"
+# A wheel that needs more than NumPy would show here.
 [ "$("$venv/pip" list --format=freeze | grep -vcE '^(pip|setuptools|wheel|numpy|bnn-cpu)=')" = 0 ] \
   || { echo "error: the wheel needs more than NumPy" >&2; exit 1; }
 "$venv/bnn-cpu" --version

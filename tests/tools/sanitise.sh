@@ -29,7 +29,7 @@ asan() {
   local target=target/sanitise
   export RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=$target CARGO_PROFILE_DEV_DEBUG=1
   export BNN_CPU_PACKED_NETS=${BNN_CPU_PACKED_NETS:-150} PROPTEST_CASES=${PROPTEST_CASES:-24}
-  cargo +nightly test --no-default-features --target "$(rustc -vV | sed -n 's/^host: //p')" \
+  cargo +nightly test --no-default-features --features std --target "$(rustc -vV | sed -n 's/^host: //p')" \
     "${kernels[@]}" --test oracle --test packed
   [ -n "${KEEP:-}" ] || rm -rf "$target"
 }
@@ -66,7 +66,7 @@ miri() {
   # What the machine has is what the compiler is told; files are left to the tests.
   local features=${FEATURES:-+avx2,+fma,+f16c,+bmi1,+bmi2,+popcnt,+lzcnt}
   RUSTFLAGS="-Ctarget-feature=$features" MIRIFLAGS="-Zmiri-disable-isolation" \
-    cargo +nightly miri test --no-default-features --target-dir target/miri "${kernels[@]}"
+    cargo +nightly miri test --no-default-features --features std --target-dir target/miri "${kernels[@]}"
 }
 
 case ${1:-all} in

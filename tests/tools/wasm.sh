@@ -26,7 +26,7 @@ version = "0.0.0"
 edition = "2024"
 
 [dependencies]
-bnn-cpu = { path = "$root", default-features = false }
+bnn-cpu = { path = "$root", default-features = false, features = ["std"] }
 
 [profile.release]
 debug = false

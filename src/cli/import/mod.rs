@@ -38,9 +38,9 @@ In Python the files are made by
 /// bn1.running_mean (16), fc.weight (10,1568). The run can be evaluated and
 /// inspected like any other.
 ///
-/// An ONNX file says of which network it is: convolutions, products, batch norms, pools, signs,
-/// comparisons with 0, ReLU, PReLU, hard sigmoids, sums and concatenations, with PyTorch's or
-/// TensorFlow's order of channels, and BipolarQuant of QONNX. Any other node is refused by name.
+/// An ONNX file says of which network it is: products, batch norms, pools, activations, comparisons,
+/// signs, sums and concatenations, as PyTorch, tf2onnx and Brevitas (QONNX) write them, and what `export`
+/// wrote. Any other node is refused by name.
 ///
 /// No data set is needed, and none is looked for unless --dataset or --data names it. With --check
 /// the network has to answer as the one did that the weights come from.

@@ -192,7 +192,15 @@ fn model(net: &PackedNet, input: Input, about: &About, (made, graph): (&str, Bui
         domain: domain.into(),
         version,
     });
-    let mut entries = vec![("name", net.name().to_string())];
+    let mut entries = vec![
+        ("name", net.name().to_string()),
+        // What an import asks for.
+        ("pixels", "0 to 255".into()),
+    ];
+    if !about.licence.is_empty() {
+        // The key that the format names for it.
+        entries.push(("model_license", about.licence.clone()));
+    }
     if !about.sha256.is_empty() {
         entries.push(("packed_sha256", about.sha256.clone()));
     }

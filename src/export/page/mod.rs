@@ -6,6 +6,10 @@
 //! stream of DEFLATE with the module without SIMD and the steps that make the one with SIMD of it
 //! (`runtime.js` reads them).
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use serde_json::{Value, json};
 
 use super::About;
@@ -57,13 +61,17 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
                 .to_string()
                 .replace('<', "\\u003c"),
         ),
-        ("/* packed */", base64(&net.to_bytes()?)),
-        ("/* runtime */", base64(RUNTIME)),
+        ("/* packed */", printed(&squeezed(&net.to_bytes()?)?)),
+        ("/* runtime */", printed(RUNTIME)),
         ("/* title */", escaped(title)),
     ];
     let page = PARTS.iter().fold(PAGE.to_string(), |page, (name, text)| {
         page.replacen(name, text, 1)
     });
+    // Comments and the blanks before a line are for those who read the source.
+    let lines = page.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let page: String = lines.flat_map(|line| [line, "\n"]).collect();
     // What a network says of itself comes last, so that no name within it is replaced.
     let at = |name: &str| page.find(name).unwrap_or(page.len());
     let mut places: Vec<_> = data
@@ -106,20 +114,41 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// Returns bytes in Base64 (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = (0..3).fold(0, |word, i| {
-            word << 8 | u32::from(*three.get(i).unwrap_or(&0))
-        });
-        for i in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
-            text.push(if i <= three.len() { digit as char } else { '=' });
+/// Returns bytes as characters that a script element holds as they are: 13 bits, the lowest first, are
+/// two digits of base 91, the lower one first. Four bytes take less than five characters.
+fn printed(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 5 / 4 + 2);
+    let (mut held, mut count) = (0u32, 0);
+    // Zeros fill the last word.
+    let padded = bytes.iter().copied().chain([0, 0]);
+    let mut left = (bytes.len() * 8).div_ceil(13);
+    for byte in padded {
+        (held, count) = (held | u32::from(byte) << count, count + 8);
+        if count >= 13 && left > 0 {
+            text.push(digit(held % (1 << 13) % 91));
+            text.push(digit(held % (1 << 13) / 91));
+            (held, count, left) = (held >> 13, count - 13, left - 1);
         }
     }
     text
+}
+
+/// A digit of base 91: the characters of ASCII from `#` to `~` without `<`.
+fn digit(value: u32) -> char {
+    let place = if value < 25 { 35 + value } else { 36 + value };
+    char::from(place as u8)
+}
+
+/// Returns the number of bytes in four bytes, the lowest first, and a stream of DEFLATE (RFC 1951) of
+/// the bytes.
+fn squeezed(bytes: &[u8]) -> Result<Vec<u8>> {
+    let fail = |e: std::io::Error| Error::spec(format!("the network is not compressed: {e}"));
+    let size = u32::try_from(bytes.len());
+    let size = size.map_err(|_| Error::spec("a page holds a network of less than 4 GiB"))?;
+    let to = size.to_le_bytes().to_vec();
+    let mut to = DeflateEncoder::new(to, Compression::best());
+    to.write_all(bytes).map_err(fail)?;
+    to.finish().map_err(fail)
 }
 
 #[cfg(test)]
@@ -127,16 +156,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_has_its_digits_and_its_padding() {
-        for (bytes, text) in [
-            (&b""[..], ""),
-            (b"f", "Zg=="),
-            (b"fo", "Zm8="),
-            (b"foo", "Zm9v"),
-            (b"foobar", "Zm9vYmFy"),
-            (b"\xff\xfe\xfd\x00", "//79AA=="),
-        ] {
-            assert_eq!(base64(bytes), text);
+    fn bytes_are_printed_and_can_be_read() {
+        for length in [0, 1, 2, 3, 12, 13, 14, 100, 1001] {
+            let bytes: Vec<u8> = (0..length).map(|i| (i * i * 7 + 3 * i) as u8).collect();
+            let text = printed(&bytes);
+            assert!(text.chars().all(|c| ('#'..='~').contains(&c) && c != '<'));
+            assert_eq!(text.len(), (length * 8usize).div_ceil(13) * 2);
+            let value = |c: u8| u32::from(c) - if c < b'<' { 35 } else { 36 };
+            let (mut found, mut held, mut count) = (Vec::new(), 0, 0);
+            for pair in text.as_bytes().chunks(2) {
+                held |= (value(pair[0]) + 91 * value(pair[1])) << count;
+                count += 13;
+                while count >= 8 {
+                    found.push(held as u8);
+                    (held, count) = (held >> 8, count - 8);
+                }
+            }
+            assert_eq!(found[..length], bytes);
         }
     }
 

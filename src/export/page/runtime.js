@@ -2,9 +2,14 @@
      the module without SIMD and of what turns that into the module with SIMD. */
 
   const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-  function bytesOf(base64) {
-    const text = atob(base64), bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  // Two digits of base 91 are 13 bits, the lowest first; the digits are `#` to `~` without `<`.
+  function bytesOf(text) {
+    const bytes = new Uint8Array(Math.floor(text.length / 2 * 13 / 8));
+    const digit = i => { const c = text.charCodeAt(i); return c < 60 ? c - 35 : c - 36; };
+    for (let i = 0, end = 0, held = 0, count = 0; i < text.length; i += 2) {
+      held |= (digit(i) + 91 * digit(i + 1)) << count;
+      for (count += 13; count >= 8 && end < bytes.length; count -= 8, held >>>= 8) bytes[end++] = held & 255;
+    }
     return bytes;
   }
 
@@ -73,6 +78,9 @@
     }
     return to;
   }
+
+  // The network: how many bytes it has, and these.
+  const networkOf = packed => inflate(packed.subarray(4), new DataView(packed.buffer).getUint32(0, true));
 
   // The modules: numbers of bytes of the first one, of the second, of the list of steps, and all
   // three texts: each step of the list adds bytes of its own and copies bytes of the first module.

@@ -1,5 +1,8 @@
 //! Instruction sets: which ones the processor has, and which one is used.
 
+use alloc::format;
+use alloc::vec::Vec;
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +15,23 @@ mod simd128;
 
 use super::Kernels;
 use crate::error::{Error, Result};
+
+/// Whether the processor has a feature; without the standard library, whether the program was
+/// compiled for processors that have it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! has {
+    ($feature:tt) => {{
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        let has = std::arch::is_x86_feature_detected!($feature);
+        #[cfg(all(feature = "std", target_arch = "aarch64"))]
+        let has = std::arch::is_aarch64_feature_detected!($feature);
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = $feature);
+        has
+    }};
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use has;
 
 /// Makes the table of an instruction set from its features, its register types, its tiles, the
 /// depths of a tile of [`super::treed`], and the functions that are written for it alone.
@@ -132,9 +152,7 @@ pub struct Engine {
 /// # Errors
 /// If the name is unknown, or this machine lacks the instruction set.
 pub fn select(name: Option<&str>) -> Result<Engine> {
-    // A value that is not Unicode counts as an unknown name, and not as unset.
-    let from_env = std::env::var_os("BNN_CPU_ISA").filter(|s| !s.is_empty());
-    let from_env = from_env.map(|s| s.to_string_lossy().into_owned());
+    let from_env = from_environment();
     let Some(name) = name.or(from_env.as_deref()) else {
         let best = Isa::available().pop().unwrap_or(Isa::Scalar);
         return Ok(Engine {
@@ -156,6 +174,20 @@ pub fn select(name: Option<&str>) -> Result<Engine> {
             )))
         }
     }
+}
+
+/// The instruction set that the environment names.
+#[cfg(feature = "std")]
+fn from_environment() -> Option<String> {
+    // A value that is not Unicode counts as an unknown name, and not as unset.
+    let name = std::env::var_os("BNN_CPU_ISA").filter(|s| !s.is_empty());
+    name.map(|s| s.to_string_lossy().into_owned())
+}
+
+/// Nothing: without the standard library there is no environment.
+#[cfg(not(feature = "std"))]
+fn from_environment() -> Option<alloc::string::String> {
+    None
 }
 
 #[cfg(test)]

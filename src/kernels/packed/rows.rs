@@ -19,6 +19,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
+use alloc::vec::Vec;
+
 use super::Inference;
 use super::sums::{clear, put};
 use crate::kernels::vector::Bytes;

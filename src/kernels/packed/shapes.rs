@@ -1,5 +1,7 @@
 //! Descriptions of the operands of the kernels for packed inference.
 
+use alloc::vec::Vec;
+
 /// Numbers of positions (lanes) are multiples of this.
 pub const LANES: usize = 32;
 

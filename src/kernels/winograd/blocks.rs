@@ -6,7 +6,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use std::ops::Range;
+use core::ops::Range;
 
 use super::lines::{Data, Halves, Lines, Points};
 use super::transform::{RUN, data_run, down_tile, up_tile};

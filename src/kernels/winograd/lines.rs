@@ -36,8 +36,8 @@ pub(super) trait Lines<const N: usize, const K: usize> {
 pub(super) struct Points;
 
 /// The points √½ and √2.
-const P: f32 = std::f32::consts::FRAC_1_SQRT_2;
-const Q: f32 = std::f32::consts::SQRT_2;
+const P: f32 = core::f32::consts::FRAC_1_SQRT_2;
+const Q: f32 = core::f32::consts::SQRT_2;
 
 impl Data<6, 6> for Points {
     /// Computes `Bᵀ d`, where Bᵀ holds the coefficients of the Lagrange polynomials at 0, ±√½, ±√2 and

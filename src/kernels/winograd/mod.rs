@@ -279,7 +279,7 @@ impl Winograd {
 
     /// The panels of output channels that are computed together, one round after the other.
     #[inline(always)]
-    fn rounds(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+    fn rounds(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
         let (all, step) = (panels(self.outputs), self.columns() / NR);
         (0..all)
             .step_by(step)

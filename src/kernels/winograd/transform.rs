@@ -6,7 +6,7 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use std::mem::MaybeUninit;
+use core::mem::MaybeUninit;
 
 use super::lines::{Data, Lines};
 use crate::kernels::vector::Vector;

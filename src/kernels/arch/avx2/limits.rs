@@ -5,8 +5,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use std::arch::x86_64::*;
-use std::hint::black_box;
+use core::arch::x86_64::*;
+use core::hint::black_box;
 
 use crate::kernels::compile::compiled;
 use crate::kernels::limit_loops::{self as loops, CACHED, CHAINS, Loops};

@@ -4,9 +4,9 @@ pub(super) mod limits;
 pub(super) mod packed;
 mod vector;
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
-use super::{Isa, table};
+use super::{Isa, has, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 
@@ -28,8 +28,5 @@ tiles!(
 
 /// Returns whether the processor has AVX2, FMA, BMI2 and POPCNT.
 pub(super) fn detected() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("popcnt")
+    has!("avx2") && has!("fma") && has!("bmi2") && has!("popcnt")
 }

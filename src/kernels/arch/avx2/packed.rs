@@ -1,6 +1,6 @@
 //! The kernels of packed inference that are written for AVX2 alone.
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::compile::compiled;

@@ -1,6 +1,6 @@
 //! The registers of AVX2: 8 floats or 32 bytes.
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 use crate::kernels::vector::{Bytes, Vector, operations};
 

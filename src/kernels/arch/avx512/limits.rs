@@ -5,8 +5,9 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
-use std::arch::x86_64::*;
-use std::hint::black_box;
+use crate::kernels::arch::has;
+use core::arch::x86_64::*;
+use core::hint::black_box;
 
 use crate::kernels::arch::avx2;
 use crate::kernels::compile::compiled;
@@ -15,12 +16,12 @@ use crate::kernels::limit_loops::{self as loops, CACHED, CHAINS, Loops};
 pub(super) fn loops() -> Loops {
     Loops {
         fma: (fma, 2 * 16 * CHAINS),
-        int8: match is_x86_feature_detected!("avx512vnni") {
+        int8: match has!("avx512vnni") {
             // SAFETY: VNNI has been found, and AVX-512 before anybody asks for its limits.
             true => (|n| unsafe { int8(n) }, 2 * 64 * CHAINS),
             false => avx2::limits::LOOPS.int8,
         },
-        bits: match is_x86_feature_detected!("avx512vpopcntdq") {
+        bits: match has!("avx512vpopcntdq") {
             // SAFETY: as above, VPOPCNTDQ.
             true => (|n| unsafe { bits(n) }, 2 * 512 * CHAINS),
             false => avx2::limits::LOOPS.bits,

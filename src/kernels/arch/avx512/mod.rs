@@ -6,9 +6,9 @@ mod limits;
 mod packed;
 mod vector;
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
-use super::{Isa, avx2, table};
+use super::{Isa, avx2, has, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 
@@ -28,9 +28,5 @@ tiles!(
 
 /// Returns whether the processor has AVX-512 F, BW, DQ and VL, and all that AVX2 kernels need.
 pub(super) fn detected() -> bool {
-    avx2::detected()
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
+    avx2::detected() && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
 }

@@ -4,7 +4,8 @@
 //! pixels, if the processor has them. BITALG's 16-bit counts are not used: an XOR, a count and an
 //! addition do 512 bit operations, whereas one addition of planes does 64 lanes times 5 or 6 bits.
 
-use std::arch::x86_64::*;
+use crate::kernels::arch::has;
+use core::arch::x86_64::*;
 
 use crate::kernels::arch::{avx2, scalar};
 use crate::kernels::packed::look_up::all;
@@ -25,7 +26,7 @@ const OTHERS: Packed = Packed {
 const BYTES: usize = 64;
 
 fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
-    if is_x86_feature_detected!("avx512vpopcntdq") {
+    if has!("avx512vpopcntdq") {
         // SAFETY: the machine has AVX-512 and VPOPCNTDQ.
         unsafe { differ_of(x, w, out) }
     } else {
@@ -34,7 +35,7 @@ fn differ(x: &[u64], w: &[u64], out: &mut [i32]) {
 }
 
 fn dot(x: &[u8], w: &[i8], out: &mut [i32]) {
-    if is_x86_feature_detected!("avx512vnni") {
+    if has!("avx512vnni") {
         // SAFETY: the machine has AVX-512 and VNNI; lengths are checked.
         unsafe { dot_of(x, w, out) }
     } else {

@@ -1,6 +1,6 @@
 //! The registers of AVX-512: 16 floats or 64 bytes. Comparisons give bit masks directly.
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 use crate::kernels::vector::{Bytes, Vector, operations};
 

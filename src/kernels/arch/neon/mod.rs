@@ -3,9 +3,9 @@
 mod packed;
 mod vector;
 
-use std::arch::aarch64::*;
+use core::arch::aarch64::*;
 
-use super::{Isa, table};
+use super::{Isa, has, table};
 use crate::kernels::tile::tiles;
 use crate::kernels::{Kernels, tiling};
 
@@ -27,5 +27,5 @@ tiles!(
 
 /// Returns whether the processor has NEON.
 pub(super) fn detected() -> bool {
-    std::arch::is_aarch64_feature_detected!("neon")
+    has!("neon")
 }

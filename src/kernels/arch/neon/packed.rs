@@ -1,7 +1,7 @@
 //! The kernels of packed inference that are written for NEON alone. Functions that are neither here
 //! nor written once for all instruction sets are the scalar ones, which the compiler vectorises.
 
-use std::arch::aarch64::*;
+use core::arch::aarch64::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::compile::compiled;

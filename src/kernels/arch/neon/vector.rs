@@ -1,6 +1,6 @@
 //! The registers of NEON: 4 floats or 16 bytes.
 
-use std::arch::aarch64::*;
+use core::arch::aarch64::*;
 
 use crate::kernels::vector::{Bytes, Vector, operations};
 
@@ -31,7 +31,7 @@ unsafe fn load_first(from: *const f32, lanes: usize) -> float32x4_t {
     let mut x = [0.0; 4];
     // SAFETY: guaranteed by the caller.
     unsafe {
-        std::ptr::copy_nonoverlapping(from, x.as_mut_ptr(), lanes);
+        core::ptr::copy_nonoverlapping(from, x.as_mut_ptr(), lanes);
         vld1q_f32(x.as_ptr())
     }
 }

@@ -1,6 +1,6 @@
 //! The loops by which the peak rates of compiled plain Rust are measured.
 
-use std::hint::black_box;
+use core::hint::black_box;
 
 use crate::kernels::limit_loops::{CACHED, Loops};
 

@@ -74,7 +74,7 @@ fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) {
     for (q, out) in (0..n).step_by(64).zip(out) {
         let sums = &mut sums[..64.min(n - q)];
         sum16(&x[q..], terms, sums);
-        cut16(sums, below, std::slice::from_mut(out));
+        cut16(sums, below, core::slice::from_mut(out));
     }
 }
 

@@ -8,7 +8,7 @@
 mod packed;
 mod vector;
 
-use std::arch::wasm32::*;
+use core::arch::wasm32::*;
 
 use super::scalar::{self, Plain};
 use super::{Isa, table};

@@ -1,6 +1,6 @@
 //! The kernels of packed inference that are written for simd128 alone.
 
-use std::arch::wasm32::*;
+use core::arch::wasm32::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::packed::look_up::all;

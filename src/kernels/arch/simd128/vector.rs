@@ -1,6 +1,6 @@
 //! The registers of simd128: 4 floats or 16 bytes.
 
-use std::arch::wasm32::*;
+use core::arch::wasm32::*;
 
 use crate::kernels::vector::{Bytes, Vector, operations};
 
@@ -29,7 +29,7 @@ unsafe fn load_first(from: *const f32, lanes: usize) -> v128 {
     let mut x = [0.0f32; 4];
     // SAFETY: guaranteed by the caller.
     unsafe {
-        std::ptr::copy_nonoverlapping(from, x.as_mut_ptr(), lanes);
+        core::ptr::copy_nonoverlapping(from, x.as_mut_ptr(), lanes);
         v128_load(x.as_ptr().cast())
     }
 }
@@ -42,7 +42,7 @@ unsafe fn store_first(x: v128, to: *mut f32, lanes: usize) {
     // SAFETY: guaranteed by the caller.
     unsafe {
         v128_store(all.as_mut_ptr().cast(), x);
-        std::ptr::copy_nonoverlapping(all.as_ptr(), to, lanes);
+        core::ptr::copy_nonoverlapping(all.as_ptr(), to, lanes);
     }
 }
 
