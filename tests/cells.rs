@@ -215,13 +215,13 @@ fn a_record_that_lacks_a_setting_is_no_cell_until_it_is_completed() {
     record.complete(None);
     assert_eq!(record.finish.provenance().commit.as_deref(), Some(commit));
     // The table says so, and needs no images for it.
-    let noted = plan.noted(None).unwrap();
+    let noted = plan.noted(None, &[]).unwrap();
     assert_eq!(noted.record, whole.config.dataset);
     let cells = plan.cells(&noted).unwrap();
     assert_eq!(cells[0].config, cell.config);
     let said = notes::notes(&plan.rows, &[read]);
     assert!(said[0].starts_with("1 of 1 records"), "{said:?}");
-    assert!(plan.noted(Some("mnist")).is_err());
+    assert!(plan.noted(Some("mnist"), &[]).is_err());
 }
 
 #[test]

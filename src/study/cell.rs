@@ -269,30 +269,20 @@ impl Plan {
         name
     }
 
-    /// The data set of the finished cells, as they note it: the one with that slug, or the
-    /// only one there is, or MNIST among several.
+    /// The data set of the finished cells, here and in `others`, further folders of results, as
+    /// they note it: the one with that slug, or the only one there is, or MNIST among several.
     ///
     /// # Errors
     /// No cells, several data sets of which none is MNIST, or a damaged record.
-    pub fn noted(&self, slug: Option<&str>) -> Result<Subject> {
+    pub fn noted(&self, slug: Option<&str>, others: &[PathBuf]) -> Result<Subject> {
         let cells = self.results.join("cells");
         let (mut found, mut damaged) = (Vec::new(), None);
-        if files::is_folder(&cells)? {
-            let read = || Error::io("read", &cells);
-            for entry in std::fs::read_dir(&cells).map_err(read())? {
-                let folder = entry.map_err(read())?.path();
-                let wanted = self.named(slug.unwrap_or("mnist"));
-                match self.noted_in(&folder) {
-                    Ok(subject) => {
-                        found.extend(subject.filter(|s| slug.is_none_or(|slug| s.slug() == slug)));
-                    }
-                    Err(error) if folder.file_name() == Some(wanted.as_ref()) => return Err(error),
-                    // It may be another table's.
-                    Err(error) => damaged = Some(error),
-                }
-            }
+        self.noted_below(&cells, slug, &mut found, &mut damaged)?;
+        for other in others {
+            self.noted_below(&other.join("cells"), slug, &mut found, &mut damaged)?;
         }
         found.sort_by_key(Subject::slug);
+        found.dedup_by_key(|subject| subject.slug());
         let mnist = found.iter().find(|subject| subject.record.is_mnist());
         match (mnist, found.as_slice()) {
             (Some(mnist), _) => Ok(mnist.clone()),
@@ -311,6 +301,33 @@ impl Plan {
                 .mended_by(&["dataset"]))
             }
         }
+    }
+
+    /// Adds the data sets that tables in a folder `cells` note, of that slug if one is given.
+    fn noted_below(
+        &self,
+        cells: &Path,
+        slug: Option<&str>,
+        found: &mut Vec<Subject>,
+        damaged: &mut Option<Error>,
+    ) -> Result<()> {
+        if !files::is_folder(cells)? {
+            return Ok(());
+        }
+        let read = || Error::io("read", cells);
+        for entry in std::fs::read_dir(cells).map_err(read())? {
+            let folder = entry.map_err(read())?.path();
+            let wanted = self.named(slug.unwrap_or("mnist"));
+            match self.noted_in(&folder) {
+                Ok(subject) => {
+                    found.extend(subject.filter(|s| slug.is_none_or(|slug| s.slug() == slug)));
+                }
+                Err(error) if folder.file_name() == Some(wanted.as_ref()) => return Err(error),
+                // It may be another table's.
+                Err(error) => *damaged = Some(error),
+            }
+        }
+        Ok(())
     }
 
     /// The data set of the cells of these rows and seeds in a folder; `None` where it has

@@ -169,7 +169,7 @@ impl Job {
         // Records name their data, so that drawing a table from them takes no images, unless
         // the flags name a set that only its files can tell.
         let (subject, dataset) = match args.renders() && !data.is_known_by_files() {
-            true => (plan.noted(data.slug().as_deref())?, None),
+            true => (plan.noted(data.slug().as_deref(), &args.merge)?, None),
             false => {
                 let mut progress = Progress::new(context);
                 let dataset = data.load(&mut progress)?;
