@@ -19,27 +19,11 @@ use bnn_cpu::train::{
     Config, Event, FewShotTest, PartialConfig, Reading, RunFolder, Subject, TestRecord, train,
     train_in_memory,
 };
+use common::nets::few_shot_encoder;
 
 /// Eight alphabets of six characters, ten drawings each.
 fn data() -> Dataset {
     alphabets(8, 6, 10)
-}
-
-/// An encoder of two small blocks; `unit` stands in the second.
-fn encoder(unit: &str) -> String {
-    format!(
-        r#"{{"name": "small", "input": {{"channels": 1, "height": 28, "width": 28}}, "layers": [
-        {{"type": "conv", "name": "conv1", "out": 8, "kernel": 3, "padding": 1}},
-        {{"type": "batch_norm", "name": "bn1"}},
-        {{"type": "max_pool", "kernel": 4}},
-        {{"type": "activation", "function": "relu"}},
-        {{"type": "conv", "name": "conv2", "out": 16, "kernel": 3, "padding": 1}},
-        {{"type": "batch_norm", "name": "bn2"}},
-        {{"type": "max_pool", "kernel": 3}},
-        {unit},
-        {{"type": "flatten"}},
-        {{"type": "few_shot"}}]}}"#
-    )
 }
 
 const RELU: &str = r#"{"type": "activation", "function": "relu"}"#;
@@ -53,7 +37,7 @@ fn config(data: &Dataset, unit: &str, more: &str) -> Result<Config> {
         "task": {{"name": "few-shot", "way": 3, "queries": 4, "train_way": 4, "train_queries": 3,
         "scale": 0.1, "episodes": 20, "eval_episodes": 60, "test_alphabets": 2,
         "val_alphabets": 1, "rotations": true}}}}"#,
-        encoder(unit)
+        few_shot_encoder(unit)
     );
     let partial = PartialConfig::parse(&text, Path::new("test.json"))?;
     partial.complete(&Subject::of(data))

@@ -19,7 +19,9 @@ use bnn_cpu::train::{
     train_in_memory, train_in_memory_on,
 };
 use bnn_cpu::{Error, Result};
-use common::nets::{ADAM, digits_net, graph_net, grouped_net, signs_net, tiny_net};
+use common::nets::{
+    ADAM, digits_net, few_shot_encoder, graph_net, grouped_net, signs_net, tiny_net,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -268,18 +270,11 @@ fn episodes() {
         r#"{"type": "binary", "mode": "stoch"}"#,
     ] {
         let text = format!(
-            r#"{{"model": {{"from": {{"name": "small", "input": {{"channels": 1, "height": 28, "width": 28}}, "layers": [
-            {{"type": "conv", "name": "conv1", "out": 8, "kernel": 3, "padding": 1}},
-            {{"type": "batch_norm", "name": "bn1"}},
-            {{"type": "max_pool", "kernel": 4}},
-            {{"type": "activation", "function": "relu"}},
-            {{"type": "conv", "name": "conv2", "out": 16, "kernel": 3, "padding": 1}},
-            {{"type": "batch_norm", "name": "bn2"}},
-            {{"type": "max_pool", "kernel": 3}}, {unit},
-            {{"type": "flatten"}}, {{"type": "few_shot"}}]}}}}, "epochs": 1, "augment": "affine",
+            r#"{{"model": {{"from": {}}}, "epochs": 1, "augment": "affine",
             "task": {{"name": "few-shot", "way": 3, "queries": 4, "train_way": 4, "train_queries": 3,
             "scale": 0.1, "episodes": 8, "eval_episodes": 30, "test_alphabets": 2,
-            "val_alphabets": 1, "rotations": true}}}}"#
+            "val_alphabets": 1, "rotations": true}}}}"#,
+            few_shot_encoder(unit)
         );
         let partial = PartialConfig::parse(&text, Path::new("test.json")).unwrap();
         let config = partial.complete(&Subject::of(&data)).unwrap();

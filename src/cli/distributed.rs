@@ -68,7 +68,7 @@ mod system {
 
     fn absent() -> Failure {
         Failure::usage(
-            "--distributed mpi: this program was built without MPI; install Open MPI or MPICH, and build it with `cargo install bnn-cpu --features mpi`",
+            "--distributed mpi: this program was built without MPI; install Open MPI or MPICH, and build it with `cargo install --path . --features mpi`",
         )
     }
 }

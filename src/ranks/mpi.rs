@@ -25,7 +25,8 @@ pub type Lost = fn(&str) -> !;
 
 /// The process's membership in MPI, which ends with it.
 pub struct World {
-    universe: Universe,
+    /// Leaves MPI when it is dropped.
+    _universe: Universe,
     share: Share,
 }
 
@@ -47,7 +48,10 @@ impl World {
         let world = universe.world();
         let number = |x: i32| usize::try_from(x).unwrap_or(0);
         let share = Share::new(number(world.rank()), number(world.size()));
-        Ok(Self { universe, share })
+        Ok(Self {
+            _universe: universe,
+            share,
+        })
     }
 
     /// Returns this process's place.
@@ -55,11 +59,9 @@ impl World {
         self.share
     }
 
-    /// Returns the transport between the processes. A rank that waits longer than `patience` for
-    /// another one calls `lost`.
+    /// Returns the transport between the processes, which must have ended before this membership
+    /// ends. A rank that waits longer than `patience` for another one calls `lost`.
     pub fn transport(&self, patience: Duration, lost: Lost) -> Arc<dyn Transport> {
-        // The communicator is asked for again by each thread; the world outlives it.
-        let _ = self.universe.world();
         Arc::new(Mpi {
             share: self.share,
             patience,

@@ -228,3 +228,20 @@ impl Trainee {
         loss / batch.len() as f64
     }
 }
+
+/// An encoder of two small blocks for few-shot tasks, as JSON; `unit` stands in the second.
+pub fn few_shot_encoder(unit: &str) -> String {
+    format!(
+        r#"{{"name": "small", "input": {{"channels": 1, "height": 28, "width": 28}}, "layers": [
+        {{"type": "conv", "name": "conv1", "out": 8, "kernel": 3, "padding": 1}},
+        {{"type": "batch_norm", "name": "bn1"}},
+        {{"type": "max_pool", "kernel": 4}},
+        {{"type": "activation", "function": "relu"}},
+        {{"type": "conv", "name": "conv2", "out": 16, "kernel": 3, "padding": 1}},
+        {{"type": "batch_norm", "name": "bn2"}},
+        {{"type": "max_pool", "kernel": 3}},
+        {unit},
+        {{"type": "flatten"}},
+        {{"type": "few_shot"}}]}}"#
+    )
+}
