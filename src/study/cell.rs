@@ -288,7 +288,8 @@ impl Plan {
             (Some(mnist), _) => Ok(mnist.clone()),
             (None, [only]) => Ok(only.clone()),
             (None, []) => {
-                let none = || no_cells(&cells.join(self.named(slug.unwrap_or("*"))));
+                let last = others.last().unwrap_or(&self.results).join("cells");
+                let none = || no_cells(&last.join(self.named(slug.unwrap_or("*"))));
                 Err(damaged.unwrap_or_else(none))
             }
             (None, several) => {

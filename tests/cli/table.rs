@@ -276,7 +276,14 @@ fn records_of_a_set_without_files_are_merged_into_an_empty_folder() {
     place.bad(
         &[&table[..], &["--results", "empty", "--merge", "nowhere"]].concat(),
         1,
-        "no finished cells",
+        "nowhere: is no folder of results",
+    );
+    std::fs::create_dir(place.path("bare")).unwrap();
+    let bare = [&table[..], &["--results", "empty", "--merge", "bare"]].concat();
+    place.bad(
+        &bare,
+        1,
+        "bare/cells/mlp-built-in-digits-synthetic-1-epochs",
     );
 }
 

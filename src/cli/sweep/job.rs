@@ -166,6 +166,11 @@ impl Job {
         if !args.renders() {
             places::folder(Path::new(RUNS))?;
         }
+        for folder in &args.merge {
+            if !files::is_folder(folder)? {
+                return Err(Error::data(folder, "is no folder of results").into());
+            }
+        }
         // Records name their data, so that drawing a table from them takes no images, unless
         // the flags name a set that only its files can tell.
         let (subject, dataset) = match args.renders() && !data.is_known_by_files() {
