@@ -4,6 +4,7 @@
 
 mod common;
 
+use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::export::{About, c99};
 use bnn_cpu::packed::{PackedNet, Reading, Stage, Step, Values, Weights};
@@ -203,4 +204,22 @@ fn count(few: u64) -> u64 {
         Ok(n) => n.parse().expect("BNN_CPU_EXPORT_NETS is a number"),
         Err(_) => few,
     }
+}
+
+/// The pictures of the example for microcontrollers are the first that `--dataset digits` tests on.
+#[test]
+fn the_microcontroller_classifies_built_in_digits() {
+    let text = include_str!("../examples/microcontroller/digits/digits.h");
+    let numbers = |name: &str| -> Vec<u8> {
+        let (_, rest) = text.split_once(name).unwrap();
+        let (_, rest) = rest.split_once('=').unwrap();
+        let (table, _) = rest.split_once(';').unwrap();
+        let words = table.split(|c: char| !c.is_ascii_digit());
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    let test = digits::generate(digits::SEED, 1, 10).test;
+    let (labels, pixels) = (numbers("digit_labels"), numbers("digit_pixels"));
+    let labels: Vec<_> = labels.into_iter().map(u32::from).collect();
+    assert_eq!(labels, test.labels());
+    assert!(pixels == test.pixels(), "digits.h has other pictures");
 }

@@ -4,10 +4,13 @@
 mod common;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::export::{About, onnx};
+use bnn_cpu::model::{Placement, Shape, preset};
+use bnn_cpu::packed::PackedNet;
+use bnn_cpu::similarity::{Comparison, Distance, Head};
 use common::fastest;
 use common::packed::{Mix, RandomNet};
 
@@ -32,24 +35,74 @@ fn networks_are_written_for_another_runtime() {
             let packed = net
                 .pack()
                 .unwrap_or_else(|e| panic!("seed {seed}: {e}\n{spec:?}"));
-            let input = onnx::Input::ALL[(seed / 2 % 2) as usize];
-            let mut runner = packed.runner(fastest());
             let images: Vec<Vec<u8>> = (0..8).map(|_| random.image(spec.input.len())).collect();
-            let mut logits = vec![0.0; 8 * packed.classes()];
-            runner_logits(&mut runner, &images, &mut logits);
-            let file = |end: &str| folder.join(format!("{kind}-{seed:02}.{end}"));
-            let about = About {
-                licence: String::new(),
-                sha256: "0".repeat(64),
-                lines: vec![format!("{spec:?}")],
-            };
-            std::fs::write(file("onnx"), onnx::bytes(&packed, input, &about)).unwrap();
-            std::fs::write(file("qonnx"), onnx::qonnx_bytes(&packed, input, &about)).unwrap();
-            std::fs::write(file("images"), images.concat()).unwrap();
-            let bytes: Vec<u8> = logits.iter().flat_map(|x| x.to_le_bytes()).collect();
-            std::fs::write(file("logits"), bytes).unwrap();
+            let input = onnx::Input::ALL[(seed / 2 % 2) as usize];
+            write(
+                &folder,
+                &format!("{kind}-{seed:02}"),
+                &packed,
+                input,
+                &images,
+                &format!("{spec:?}"),
+            );
         }
     }
+    // Encoders of few-shot runs, whose answer is an embedding.
+    for (i, name) in ["few-shot-encoder", "few-shot-published", "few-shot-binary"]
+        .into_iter()
+        .enumerate()
+    {
+        for (j, binary) in [[true; 4], [false, false, false, true]]
+            .into_iter()
+            .enumerate()
+        {
+            let n = 2 * i + j;
+            let mut random = RandomNet::new(1 << 42 | n as u64, Firing::Deterministic);
+            let mut spec = preset(name, Shape::image(1, 28, 28), 5).unwrap();
+            spec.place(Placement::of(&binary).unwrap(), Firing::Deterministic, "st")
+                .unwrap();
+            let packed = random.net(&spec, fastest(), 1).pack().unwrap();
+            let packed = packed.with_comparison(Some(Comparison {
+                head: Head::Matching,
+                distance: Distance::Squared,
+                scale: 1.0,
+            }));
+            let images: Vec<Vec<u8>> = (0..8).map(|_| random.image(spec.input.len())).collect();
+            write(
+                &folder,
+                &format!("encoder-{n:02}"),
+                &packed,
+                onnx::Input::ALL[j],
+                &images,
+                name,
+            );
+        }
+    }
+}
+
+/// Writes a network in both forms, images, and what the packed network answers to them.
+fn write(
+    folder: &Path,
+    name: &str,
+    packed: &PackedNet,
+    input: onnx::Input,
+    images: &[Vec<u8>],
+    line: &str,
+) {
+    let mut runner = packed.runner(fastest());
+    let mut logits = vec![0.0; images.len() * packed.classes()];
+    runner_logits(&mut runner, images, &mut logits);
+    let file = |end: &str| folder.join(format!("{name}.{end}"));
+    let about = About {
+        licence: String::new(),
+        sha256: "0".repeat(64),
+        lines: vec![line.into()],
+    };
+    std::fs::write(file("onnx"), onnx::bytes(packed, input, &about)).unwrap();
+    std::fs::write(file("qonnx"), onnx::qonnx_bytes(packed, input, &about)).unwrap();
+    std::fs::write(file("images"), images.concat()).unwrap();
+    let bytes: Vec<u8> = logits.iter().flat_map(|x| x.to_le_bytes()).collect();
+    std::fs::write(file("logits"), bytes).unwrap();
 }
 
 fn runner_logits(runner: &mut bnn_cpu::packed::Runner, images: &[Vec<u8>], logits: &mut [f32]) {

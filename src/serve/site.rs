@@ -17,6 +17,7 @@ const DIGITS: &str = include_str!("page/digits.html");
 const FEW_SHOT: &str = include_str!("page/few_shot.html");
 const STYLE: [&str; 2] = ["/* style.css */", include_str!("../export/page/style.css")];
 const PEN: [&str; 2] = ["/* pen.js */", include_str!("../export/page/pen.js")];
+const BITS: [&str; 2] = ["/* bits.js */", include_str!("../export/page/bits.js")];
 
 /// The page may run its own script and style, talk to its own server, and nothing
 /// else.
@@ -123,7 +124,7 @@ impl Site {
 
 /// The page with what it shares with the other.
 fn whole(page: &str) -> String {
-    let parts = [STYLE, PEN].into_iter();
+    let parts = [STYLE, PEN, BITS].into_iter();
     parts.fold(page.to_string(), |page, [name, text]| {
         page.replace(name, text)
     })

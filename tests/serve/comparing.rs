@@ -212,7 +212,7 @@ fn made_up_questions_are_refused_in_one_line() {
     for part in ["Teach five characters", "function penOn", "--bits: #0f766e"] {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("pen.js") && !page.contains("style.css"));
+    assert!(!page.contains(".js */") && !page.contains(".css */"));
 }
 
 #[test]

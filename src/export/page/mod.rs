@@ -18,9 +18,10 @@ use crate::packed::PackedNet;
 
 /// The page: hand-written, with these names where other files are put.
 const PAGE: &str = include_str!("page.html");
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     ("/* style.css */", include_str!("style.css")),
     ("/* pen.js */", include_str!("pen.js")),
+    ("/* bits.js */", include_str!("bits.js")),
     ("/* runtime.js */", include_str!("runtime.js")),
 ];
 

@@ -4,6 +4,13 @@
   const grouped = n => n.toLocaleString("en");
   const time = us => us < 100 ? us.toFixed(1) : grouped(Math.round(us));
 
+  // A screen reader hears what `say` says where the hand has come to rest.
+  let heard = 0;
+  function hear(say) {
+    clearTimeout(heard);
+    heard = setTimeout(() => { $("heard").textContent = say(); }, 500);
+  }
+
   /* Ink: lists of points, 0 to 1 across and down, as lines of a picture */
 
   // The side of what is sent, and the width of a line in it: thin enough for the
