@@ -53,6 +53,10 @@ pub fn read(path: &Path) -> Outcome<(Vec<NamedTensor>, Option<BestWeights>)> {
                 path,
                 "is a packed network, not a file of weights; `bnn-cpu infer --model` reads it",
             ),
+            Err(_) if path.extension().is_some_and(|end| end == "onnx") => Error::checkpoint(
+                path,
+                "does not begin as an ONNX file, and is no file of weights either; export it again",
+            ),
             Err(_) => error,
         })?;
     let best = match about {

@@ -70,7 +70,7 @@ pub enum Scale {
 const MARGIN: f64 = 16.0;
 const WIDTH: f64 = 600.0;
 /// The names' column at most, and from a name to the line that leads from it.
-const NAMES: f64 = 330.0;
+const NAMES: f64 = 430.0;
 const GAP: f64 = 8.0;
 /// Indents of names that stand under others.
 const UNDER: f64 = 14.0;

@@ -42,15 +42,24 @@ pub fn figure(table: &Table) -> Marks {
         marks.extend(rows().filter_map(theirs));
     }
     let beside = marks.iter().any(|mark| mark.series == 1);
+    // How many seeds a row has is said once where all have as many.
+    let same = rows().all(|(_, row)| row.seeds.len() == table.rows[0].seeds.len());
+    let n = match table.rows.first() {
+        Some(row) if same => format!(", n = {}", row.seeds.len()),
+        _ => String::new(),
+    };
     let name = |row: &TableRow| Name {
-        text: format!("{} (n = {})", row.title, row.seeds.len()),
+        text: match same {
+            true => row.title.clone(),
+            false => format!("{} (n = {})", row.title, row.seeds.len()),
+        },
         under: false,
     };
     Marks {
         title: format!("{}: {}", table.dataset, table.suite),
         axis: format!("{of} accuracy (%)"),
         notes: vec![format!(
-            "Bar: 95 % t-interval of the mean over n seeds{hollow}"
+            "Bar: 95 % t-interval of the mean over n seeds{hollow}{n}"
         )],
         of: "row",
         names: table.rows.iter().map(name).collect(),
@@ -105,6 +114,14 @@ mod tests {
         of.rows[0].percent = None;
         of.rows[1].percent = None;
         assert!(figure(&of).draw().is_err());
+    }
+
+    #[test]
+    fn the_number_of_seeds_is_said_once_where_all_rows_have_it() {
+        let mut of = table(&[(50.0, Some(10.0)), (90.0, Some(1.0))]);
+        assert_eq!(svg(&of).matches("n = ").count(), 1);
+        of.rows[1].seeds.push(3);
+        assert_eq!(svg(&of).matches("n = ").count(), 2);
     }
 
     #[test]

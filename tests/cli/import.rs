@@ -148,5 +148,8 @@ fn an_onnx_file_says_of_which_network_it_is() {
         1,
         "cut short",
     );
+    std::fs::write(place.path("none.onnx"), "no network").unwrap();
+    let none = [&["import", "none.onnx"][..], &unit].concat();
+    place.bad(&none, 1, "none.onnx does not begin as an ONNX file");
     assert!(!place.path("a").exists());
 }
