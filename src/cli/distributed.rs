@@ -92,7 +92,10 @@ mod system {
         let ranks = Ranks::over(transport, true);
         let rank = ranks.rank();
         output::set_silent(rank > 0);
-        let end = work(&ranks);
+        let end = match ranks.check() {
+            Ok(()) => work(&ranks),
+            Err(lost) => Err(lost.into()),
+        };
         // A stop is agreed on by all, and what rank 0 saves must be whole before MPI may end it.
         if matches!(end, Ok(()) | Err(Failure::Error(Error::Interrupted(_)))) {
             let ended = ranks.messages(&[]);

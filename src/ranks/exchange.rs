@@ -83,6 +83,11 @@ impl Group {
             received: AtomicU64::new(0),
         });
         let courier = overlap.then(|| courier(Arc::clone(&wire))).flatten();
+        if overlap && courier.is_none() {
+            // The others wait for this rank's thread: nothing can be exchanged with them.
+            let line = "the system gives no thread on which sums can travel; allow more (ulimit -u)";
+            let _ = wire.failed.set(line.into());
+        }
         let (jobs, thread) = courier.unzip();
         Self {
             jobs,
