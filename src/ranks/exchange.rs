@@ -85,7 +85,8 @@ impl Group {
         let courier = overlap.then(|| courier(Arc::clone(&wire))).flatten();
         if overlap && courier.is_none() {
             // The others wait for this rank's thread: nothing can be exchanged with them.
-            let line = "the system gives no thread on which sums can travel; allow more (ulimit -u)";
+            let line =
+                "the system gives no thread on which sums can travel; allow more (ulimit -u)";
             let _ = wire.failed.set(line.into());
         }
         let (jobs, thread) = courier.unzip();
