@@ -90,12 +90,12 @@ struct Rank {
     optimiser: Optimiser,
     group: Ranks,
     engine: Engine,
-    rate: f32,
+    rate: f64,
 }
 
 impl Rank {
     /// `rate` is 0 where other ranks send nothing, so that nothing is learned from what is not there.
-    fn new(of: Net, batch: usize, group: Ranks, rate: f32) -> Result<Self, Failure> {
+    fn new(of: Net, batch: usize, group: Ranks, rate: f64) -> Result<Self, Failure> {
         let engine = kernels::select(None)?;
         let spec = preset(
             of.name,

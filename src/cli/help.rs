@@ -56,15 +56,16 @@ Everywhere:
 /// What stands below the help of a subcommand in their place.
 const SHARED: &str = "Everywhere: --isa, --threads, -v, -q, --color, --json (see bnn-cpu --help)";
 
-/// The command with short and long help told apart, and what is shared said once.
+/// The command with short and long help told apart, and what is shared said once. A subcommand is
+/// arranged when it is asked for: all of them would take longer than most answers.
 pub fn arranged(command: Command) -> Command {
     let names: Vec<String> = command
         .get_subcommands()
         .map(|c| c.get_name().into())
         .collect();
-    names
-        .into_iter()
-        .fold(command, |whole, name| whole.mut_subcommand(name, sub))
+    names.into_iter().fold(command, |whole, name| {
+        whole.mut_subcommand(name, |command| command.defer(sub))
+    })
 }
 
 fn sub(command: Command) -> Command {
@@ -74,7 +75,11 @@ fn sub(command: Command) -> Command {
     let long = command.get_after_long_help().or(command.get_after_help());
     let long = long.map_or(SHARED.to_string(), |text| format!("{SHARED}\n\n{text}"));
     let more = "More flags and examples: --help. Everywhere: --threads, -v, -q, --json, ...";
-    let command = command.mut_args(|arg| shortened(signed(arg)));
+    // Those of every subcommand are there by now, as they should be.
+    let command = command.mut_args(|arg| match arg.is_global_set() {
+        true => arg,
+        false => shortened(signed(arg)),
+    });
     command.after_help(more).after_long_help(long)
 }
 
