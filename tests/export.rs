@@ -217,7 +217,8 @@ fn the_microcontroller_classifies_built_in_digits() {
         let words = table.split(|c: char| !c.is_ascii_digit());
         words.filter_map(|word| word.parse().ok()).collect()
     };
-    let test = digits::generate(digits::SEED, 1, 10).test;
+    let data = digits::generate(digits::SEED, 1, 10);
+    let test = &data.test;
     let (labels, pixels) = (numbers("digit_labels"), numbers("digit_pixels"));
     let labels: Vec<_> = labels.into_iter().map(u32::from).collect();
     assert_eq!(labels, test.labels());

@@ -265,13 +265,13 @@ def ours(program: str, file: str, isa: str | None) -> list[dict[str, Any]]:
 
 
 def contest(run: str, args: argparse.Namespace) -> dict[str, Any]:
-    target = ROOT / "target" / "release"
-    packed = ROOT / "target" / "peers.packed"
-    program = str(target / "bnn-cpu")
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
+    packed = target / "peers.packed"
+    program = str(target / "release" / "bnn-cpu")
     subprocess.run([program, "pack", run, "--output", str(packed)], cwd=ROOT, check=True,
                    capture_output=True)
     accuracy = lines([program, "infer", "--packed", "--model", str(packed), "--dataset", "mnist", "--json"])
-    example = str(target / "examples" / "infer_speed")
+    example = str(target / "release" / "examples" / "infer_speed")
     contestants: list[tuple[str, Callable[[], list[dict[str, Any]]]]] = [
         ("packed", lambda: ours(example, str(packed), None)), ("avx2", lambda: ours(example, str(packed), "avx2"))]
     for peer in args.peers:

@@ -54,7 +54,7 @@ def run(args):
 
 def main():
     names = sys.argv[1:]
-    program = names.pop(0) if names and "/" in names[0] else "target/release/bnn-cpu"
+    program = names.pop(0) if names and "/" in names[0] else str(pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "bnn-cpu"))
     program = str(pathlib.Path(program).resolve())
     figures = {}
 

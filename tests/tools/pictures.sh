@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 
 if [ -z "${BNN_CPU:-}" ]; then
     cargo build --release --quiet
-    BNN_CPU=target/release/bnn-cpu
+    BNN_CPU=${CARGO_TARGET_DIR:-target}/release/bnn-cpu
 fi
 
 # Regions of five channels, which every layer of the mixed network has.

@@ -8,6 +8,7 @@ Without --whole each round ends with the first step. Linux alone: the peak is Vm
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -17,6 +18,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 
 
 def peak(pid: int) -> float:
@@ -28,7 +30,7 @@ def peak(pid: int) -> float:
 def round_of(arguments: list[str], whole: bool) -> tuple[float, float, float]:
     """Seconds to the first step's report, seconds in all, and MB at most."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(ROOT / "target/release/bnn-cpu"), "train", "--json", "--out", folder + "/run", *arguments]
+        command = [str(TARGET / "release" / "bnn-cpu"), "train", "--json", "--out", folder + "/run", *arguments]
         begun, first, most = time.monotonic(), 0.0, 0.0
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
             for line in run.stdout:
