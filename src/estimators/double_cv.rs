@@ -37,7 +37,7 @@ rule_with_probability!(
     /// If the layers above propagate a gradient without a loss in it (real layers, straight-through
     /// units, a local expectation), `g_j` is computed in the same backward pass as the gradient
     /// itself. Cost: K forward and backward passes, or two backward passes each under another score
-    /// function; at least two samples. `tests/second_moments.rs` compares the variance with that of
+    /// function; at least two samples. `tests/gradients/second_moments.rs` compares the variance with that of
     /// the formula.
     ///
     /// Source: Titsias and Shi, "Double Control Variates" (arXiv 2111.05300).

@@ -71,7 +71,7 @@ const UNTIED: Info = Info {
 /// The default was chosen by measurement. On the seed network with new weights (16 images of MNIST,
 /// 600 draws, `cargo run --example rebar_noise FOLDER 600`) the tied form has 0.94 of the variance
 /// of the untied form with the last layer binary, 0.94 with the first and 1.01 with both, and a
-/// draw takes 25 ms instead of 55. On the small network of `tests/second_moments.rs` it has 1.00 of
+/// draw takes 25 ms instead of 55. On the small network of `tests/gradients/second_moments.rs` it has 1.00 of
 /// it in the first layer and 1.13 in the last, with 3 rows per sample instead of 5. Variance times
 /// cost is lower in all cases, so noise is tied by default. Cost: one further forward pass for each
 /// binary layer, and one further backward pass in all; untied, two further forward passes for each

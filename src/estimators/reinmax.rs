@@ -25,7 +25,7 @@ rule_with_probability!(
     /// ```
     ///
     /// which is `p(1 - p)/(2·P(h))`. Biased if the loss is of third order in a bit, and if there
-    /// are binary layers above, whose gradients are not derivatives. `tests/reinmax.rs` measures
+    /// are binary layers above, whose gradients are not derivatives. `tests/gradients/reinmax.rs` measures
     /// its bias beside that of straight-through. Units are sampled in training, because the rule is
     /// an expectation over samples. The default probability function is the logistic one: with the
     /// hard sigmoid the factor is unbounded towards the ends of the ramp. Cost: one forward and one

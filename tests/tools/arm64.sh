@@ -42,9 +42,10 @@ if [ $# -gt 0 ]; then
     run "$@"
 else
     # Everything is built at once, on all cores.
-    run --no-run --lib --test 'kernels*' --test parity --test seednet --test packed --test packed_files
+    run --no-run --lib --test kernels --test parity --test packed
     run --lib -- kernels ops estimators
-    run --test 'kernels*' --test parity --test seednet
+    run --test kernels
+    run --test parity -- ops:: layers:: seednet::
     # Emulated, two thousand random nets would take the better part of an hour.
-    BNN_CPU_PACKED_NETS=${BNN_CPU_PACKED_NETS:-60} run --test packed --test packed_files
+    BNN_CPU_PACKED_NETS=${BNN_CPU_PACKED_NETS:-60} run --test packed -- nets:: files::
 fi

@@ -6,7 +6,7 @@
 #   tests/tools/avx512.sh ARGS [-- TESTARGS] the tests that `cargo test ARGS`
 #                                            selects, with these arguments
 #
-# such as `tests/tools/avx512.sh --test seednet`. Every file tests/kernels*.rs is
+# such as `tests/tools/avx512.sh --test parity -- seednet`. Every file of tests/kernels/ is
 # among the kernel tests. BNN_CPU_ISA=avx512 is set for all of them: a test that
 # honours it fails where the machine lacks AVX-512.
 #
@@ -133,7 +133,7 @@ for arg; do
 done
 kernels_only=""
 if [ -z "$select" ]; then
-    select="--test 'kernels*'"
+    select="--test kernels"
     [ -n "$passed" ] || kernels_only=yes
 fi
 

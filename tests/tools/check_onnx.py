@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares exported ONNX files with the packed networks that they were made from.
 
-  check_onnx.py FOLDER                       random networks, as tests/export_onnx.rs wrote them
+  check_onnx.py FOLDER                       random networks, as tests/exports/onnx.rs wrote them
   check_onnx.py --mnist FILE.onnx IMAGES LABELS ANSWERS MOST
                                        a network of MNIST on all test images; ANSWERS is what
                                        `bnn-cpu infer --packed --csv` says of them, and at most MOST

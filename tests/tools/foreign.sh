@@ -5,7 +5,7 @@
 #
 # PyTorch, Brevitas and Larq come into two virtual environments of their own, once for all clones
 # (2 GB); leaves with status 3 where they are not to be had. Not part of .ci/run: the committed files
-# are compared there by tests/import_onnx.rs.
+# are compared there by tests/exports/import_onnx.rs.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."

@@ -7,7 +7,7 @@
 Networks as PyTorch, tf2onnx and Brevitas write them are put together by onnx.helper with random
 weights, run by ONNX Runtime (those in QONNX by the executor of the package qonnx) on random images,
 imported with `--check`, which compares every logit, and packed. (Networks that these programs
-themselves exported are in tests/golden/onnx; tests/import_onnx.rs compares them.) Then files that are
+themselves exported are in tests/golden/onnx; tests/exports/import_onnx.rs compares them.) Then files that are
 not understood, which must be refused by the name of the node in one line.
 """
 import subprocess

@@ -4,7 +4,7 @@
 #
 #   tests/tools/onnx.sh PROGRAM        PROGRAM is a built bnn-cpu
 #
-# Random networks of every form, by tests/export_onnx.rs; where BNN_CPU_DATA names MNIST, the
+# Random networks of every form, by tests/exports/onnx.rs; where BNN_CPU_DATA names MNIST, the
 # committed xnor-net with bytes and with floats as pixels, and networks with real weights after one
 # epoch, on all test images; the random ones and the committed one in QONNX as well, by the executor
 # of the package qonnx. ONNX Runtime comes into a virtual environment of its own, once for all
@@ -29,7 +29,7 @@ check() { "$env/bin/python" tests/tools/check_onnx.py "$@"; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/random"
-BNN_CPU_ONNX=$work/random cargo test --quiet --test export_onnx >/dev/null
+BNN_CPU_ONNX=$work/random cargo test --quiet --test exports onnx:: >/dev/null
 check "$work/random"
 
 "$env/bin/python" tests/tools/import_onnx.py "$program"

@@ -18,7 +18,7 @@
 # Exit 3: a tool is missing. None is part of .ci/run: they build everything anew.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-kernels=(--test kernels --test kernels_elementwise --test kernels_lookup --test kernels_packed --test kernels_winograd)
+kernels=(--test kernels)
 
 asan() {
   if ! cargo +nightly --version >/dev/null 2>&1; then
@@ -30,7 +30,7 @@ asan() {
   export RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=$target CARGO_PROFILE_DEV_DEBUG=1
   export BNN_CPU_PACKED_NETS=${BNN_CPU_PACKED_NETS:-150} PROPTEST_CASES=${PROPTEST_CASES:-24}
   cargo +nightly test --no-default-features --features std --target "$(rustc -vV | sed -n 's/^host: //p')" \
-    "${kernels[@]}" --test oracle --test packed
+    "${kernels[@]}" --test parity --test packed
   [ -n "${KEEP:-}" ] || rm -rf "$target"
 }
 

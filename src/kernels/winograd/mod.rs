@@ -15,7 +15,7 @@
 //!
 //! The points are 0, ±√½, ±√2 and ∞. They are closed under reciprocals, which keeps the entries of
 //! the matrices near 1, so the rounding error is close to that of the direct sum
-//! (`tests/kernels_winograd.rs` measures both); the usual points 0, ±1, ±2 lose a digit.
+//! (`tests/kernels/winograd.rs` measures both); the usual points 0, ±1, ±2 lose a digit.
 //!
 //! With stride 2, three taps are two filters beside each other: the outer two meet every other input
 //! alone, and the middle one those between. Two outputs take 3 multiplications for the outer two, at

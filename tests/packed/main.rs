@@ -1,0 +1,10 @@
+//! Packed networks.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod files;
+mod graphs;
+#[cfg(feature = "idx")]
+mod mnist;
+mod nets;
