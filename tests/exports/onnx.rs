@@ -8,9 +8,10 @@ use crate::common::fastest;
 use crate::common::packed::{Mix, RandomNet};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::export::{About, onnx};
-use bnn_cpu::model::{Placement, Shape, preset};
+use bnn_cpu::model::{Placement, preset};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::similarity::{Comparison, Distance, Head};
+use bnn_cpu::tensor::Shape;
 
 /// Networks of each kind.
 const NETS: u64 = 60;
