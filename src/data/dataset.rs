@@ -104,12 +104,12 @@ impl Dataset {
             test,
         };
         let mut dataset = Self {
-            normalisation: Normalisation::of(&contents.train),
+            normalisation: known::NORMALISATION,
             contents,
             fingerprint: OnceLock::new(),
         };
-        if dataset.may_be_mnist() && dataset.is_mnist() {
-            dataset.normalisation = known::NORMALISATION;
+        if !(dataset.may_be_mnist() && dataset.is_mnist()) {
+            dataset.normalisation = Normalisation::of(&dataset.train);
         }
         Ok(dataset)
     }
