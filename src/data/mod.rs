@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_byte_is_counted() {
-        for len in [0, 1, 7, 8, 9, (1 << 20) + 5] {
+        for len in [0_u64, 1, 7, 8, 9, (1 << 20) + 5] {
             let bytes: Vec<u8> = (0..len).map(|i| (i * i % 251) as u8).collect();
             let mut wanted = [0; 256];
             bytes

@@ -150,6 +150,6 @@ fn an_onnx_file_says_of_which_network_it_is() {
     );
     std::fs::write(place.path("none.onnx"), "no network").unwrap();
     let none = [&["import", "none.onnx"][..], &unit].concat();
-    place.bad(&none, 1, "none.onnx does not begin as an ONNX file");
+    place.bad(&none, 1, "does not begin as an ONNX file");
     assert!(!place.path("a").exists());
 }
