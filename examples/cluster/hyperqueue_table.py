@@ -1,4 +1,4 @@
-"""A table or a sweep as tasks of HyperQueue.
+"""A table, a sweep or a lab as tasks of HyperQueue.
 
   pip install hyperqueue
   python3 examples/cluster/hyperqueue_table.py 8 table --suite tuned --seeds 5
@@ -6,7 +6,8 @@
 The first argument is the number of parts. With $HQ_SERVER_DIR set, the tasks go to the server of
 that folder (`hq server start`, and `hq worker start` on each node, as from a job of the
 cluster's scheduler); without it, a server and a worker are started here. The folder is one that
-all nodes share. A task that fails is tried again, and goes on where it was.
+all nodes share. A task that fails is tried again, and goes on where it was (a lab's
+begins anew).
 """
 
 import os

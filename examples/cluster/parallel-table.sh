@@ -1,11 +1,12 @@
 #!/bin/sh
-# A table or a sweep over several machines by GNU parallel, or over the cores of one.
+# A table, a sweep or a lab over several machines by GNU parallel, or over the cores of one.
 #
 #   examples/cluster/parallel-table.sh 8 table --suite tuned --seeds 5
 #   PARALLEL_FLAGS='--sshlogin node1,node2 --workdir .' examples/cluster/parallel-table.sh 8 table ...
+#   examples/cluster/parallel-table.sh 3 lab --binary both --out both
 #
 # The first argument is the number of parts. A part that was interrupted (code 130) or whose machine
-# went away is begun again, and goes on where it was; the folder is one that all machines share.
+# went away is begun again, and goes on where it was (a lab's anew); the folder is one that all machines share.
 parts=$1
 shift
 # shellcheck disable=SC2086

@@ -1,6 +1,7 @@
 //! `bnn-cpu lab`: bias, variance and cost of estimators at given weights.
 
 mod along;
+mod division;
 mod plan;
 mod record;
 mod table;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 
 use bnn_cpu::bounded;
 use bnn_cpu::data::{Dataset, epoch_order, validation_split};
-use bnn_cpu::lab::{Effort, PARTS, Record};
+use bnn_cpu::lab::{Effort, PARTS, Parts, Record};
 use bnn_cpu::model::Network;
 use bnn_cpu::train::{Config, Provenance, RunFolder, parse_json};
 use clap::builder::RangedU64ValueParser;
@@ -19,10 +20,12 @@ use super::flags::Settings;
 use super::model_args::ModelArgs;
 use super::plot::pictures::FigureArgs;
 use super::progress::Progress;
+use super::shard::Shard;
 use super::{Context, Outcome, places, result, signals};
 use along::Trip;
+use division::{Division, together};
 use plan::Plan;
-use record::{draw, keep_run, write};
+use record::{draw, keep_run, remove_run, write};
 use table::print;
 
 const EXAMPLES: &str = "\
@@ -35,6 +38,7 @@ Examples:
   bnn-cpu lab --binary both --own --epochs 5 --every 1 --optimizer adam --lr 0.002
                                                      a training with each estimator
   bnn-cpu lab --render --out results/lab/both        the figures again, from lab.json
+  bnn-cpu lab --binary both --out both --shard 2/8   one of eight machines' contenders
   bnn-cpu lab --model tiny.json --exact              against all outcomes of the bits
 
 A contender is ESTIMATOR, ESTIMATOR:BASELINE or ESTIMATOR:BASELINE:SAMPLES.";
@@ -143,9 +147,14 @@ pub struct Args {
         help_heading = "Lab"
     )]
     out: PathBuf,
-    /// Draw the figures of the record in --out again; measure nothing
+    /// Measure every n-th contender only, from the i-th (from 1) on, and write it as a part into
+    /// --out; once all parts are there, they are put together
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse, help_heading = "Lab")]
+    shard: Option<Shard>,
+    /// Draw the figures of the record in --out again, or put the parts there together; measure
+    /// nothing
     #[arg(long, help_heading = "Lab")]
-    #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every", "own", "until"])]
+    #[arg(conflicts_with_all = ["run", "estimators", "layers", "exact", "at", "every", "own", "until", "shard"])]
     render: bool,
     #[command(flatten)]
     look: FigureArgs,
@@ -154,9 +163,6 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
 }
-
-/// The folder, in that of the record, where a lab's run is trained until it is complete.
-const PARTIAL: &str = ".run.partial";
 
 pub fn run(args: Args, context: &Context) -> Outcome {
     if args.render {
@@ -178,13 +184,20 @@ pub fn run(args: Args, context: &Context) -> Outcome {
         Some(run) => args.data.load_for(&run.config().dataset, &mut progress)?,
         None => args.data.load(&mut progress)?,
     };
-    let plan = planned(&args, stored, &dataset, context)?;
+    let mut plan = planned(&args, stored, &dataset, context)?;
     let (mut net, best) = match own {
         Some((net, best)) => (net, Some(best)),
         None => (fresh(&plan.config, context)?, None),
     };
     plan.check(&args, net.params(), context)?;
     let mut record = unmeasured(&args, stored, &dataset, &plan, context);
+    let of = (&*record.data_sha256, net.params());
+    let division = Division::of(&args, &mut plan, of, context)?;
+    if let Some(division) = &division
+        && division.is_measured()?
+    {
+        return division.end(context);
+    }
     let mut trip = Trip {
         args: &args,
         context,
@@ -195,15 +208,42 @@ pub fn run(args: Args, context: &Context) -> Outcome {
     };
     let trained_run = trip.measure(best, &mut net, &mut record)?;
     record.parameters = plan.lab.parameters(net.params())?;
-    write(&args, &record)?;
-    if let Some(run) = trained_run {
-        keep_run(run, &args.out.join("run"))?;
-    }
-    print(&record, &args, context)
+    keep(&args, record, trained_run, division.as_ref(), context)
 }
 
-/// `--render`: the figures of a record again.
+/// Writes what was measured, and keeps the run of the training that it was measured along.
+fn keep(
+    args: &Args,
+    record: Record,
+    run: Option<RunFolder>,
+    division: Option<&Division<'_>>,
+    context: &Context,
+) -> Outcome {
+    let place = args.out.join("run");
+    let Some(division) = division else {
+        write(args, &record)?;
+        if let Some(run) = run {
+            keep_run(run, &place)?;
+        }
+        return print(&record, args, context);
+    };
+    // The run of each part is the same. It comes before the part: who finds that has it as well.
+    match run {
+        Some(run) if args.keeps_run() => keep_run(run, &place)?,
+        Some(run) => remove_run(run),
+        None => {}
+    }
+    division.write(record)?;
+    division.end(context)
+}
+
+/// `--render`: the figures of a record again, or those of its parts.
 fn render(args: &Args, context: &Context) -> Outcome {
+    let parts = Parts::read(&args.out)?;
+    if parts.any().is_some() {
+        places::folder(&args.out)?;
+        return together(args, &parts, context);
+    }
     let record = parse_json(&bounded::text(&args.record())?, &args.record())?;
     places::folder(&args.out)?;
     draw(args, &record)?;
@@ -290,10 +330,27 @@ impl Args {
     fn check_places(&self) -> Outcome {
         places::file_and_folder("--out", &self.record())?;
         if self.is_along() {
-            places::run_folder(&self.out.join("run"))?;
-            places::run_folder(&self.out.join(PARTIAL))?;
+            if self.keeps_run() {
+                places::run_folder(&self.out.join("run"))?;
+            }
+            places::run_folder(&self.partial())?;
         }
         Ok(())
+    }
+
+    /// Whether it keeps the run of a training: of several processes the first does.
+    fn keeps_run(&self) -> bool {
+        self.shard.is_none_or(|shard| shard.part == 1)
+    }
+
+    /// The folder, in that of the record, where a lab's run is trained until it is complete;
+    /// each of several processes has one of its own.
+    fn partial(&self) -> PathBuf {
+        let name = match self.shard {
+            None => ".run.partial".into(),
+            Some(Shard { part, of }) => format!(".run.partial-{part}-of-{of}"),
+        };
+        self.out.join(name)
     }
 
     /// The file of the record.

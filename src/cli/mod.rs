@@ -44,6 +44,7 @@ mod report;
 mod result;
 #[cfg(feature = "serve")]
 mod serve;
+mod shard;
 mod signals;
 mod sweep;
 mod table;

@@ -36,6 +36,7 @@ mod draw;
 mod figures;
 mod measure;
 mod moments;
+mod part;
 mod unit;
 
 pub use contender::Contender;
@@ -43,6 +44,7 @@ pub use draw::{Lab, MAX_BITS};
 pub use figures::{Errors, Figures, Spread, around, error_of_root};
 pub use measure::{Effort, On};
 pub use moments::{Moments, PARTS, Target};
+pub use part::{Part, Parts, listed};
 pub use unit::{UnitGradient, at_one_unit};
 
 use serde::{Deserialize, Serialize};

@@ -56,6 +56,7 @@ const COMMANDS: &[&str] = &[
     "estimators",
     "estimators --pictures rules",
     "lab run --images 8 --draws 20 --warm-up 2 --reference-draws 20 --estimators st --out lab",
+    "lab run --images 8 --draws 20 --reference-draws 20 --estimators st,disarm --shard 1/2 --out shards",
     "pack xnor",
     "export xnor --to c99 --out firmware",
     "export xnor --to onnx --out models",

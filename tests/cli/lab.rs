@@ -262,3 +262,155 @@ fn flags_of_the_lab_that_go_against_each_other_are_refused() {
         assert!(!place.path("lab").exists(), "{more}");
     }
 }
+
+/// What is written for people on the way, which names the missing parts.
+fn told(place: &Place, more: &str) -> String {
+    let args = flags(more);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    place.good(&args).err
+}
+
+/// Insists on exit code 1 and one line that holds all of `mentions`.
+fn refused(place: &Place, more: &str, mentions: &[&str]) {
+    let args = flags(more);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let line = place.bad(&args, 1, mentions[0]);
+    for mention in mentions {
+        assert!(line.contains(mention), "{mention}: {line}");
+    }
+}
+
+#[test]
+fn parts_make_the_record_of_one_process() {
+    let place = Place::new();
+    let more = "--model mlp --draws 10 --reference-draws 10 --epochs 1 --at 1 --until 20% --most 2 \
+                --estimators st,reinforce:loo:4,disarm,reinforce:ema,st";
+    let (whole, printed) = lab(&place, more);
+    let figures = super::common::files(&place.path("lab"));
+    // Out of order, on other numbers of threads; the first one twice, which measures it once.
+    let shard = |i: usize| format!("{more} --out parts --threads {} --shard {i}/3", 1 + i % 2);
+    let err = told(&place, &shard(3));
+    assert!(err.contains("missing: 1/3, 2/3"), "{err}");
+    let err = told(&place, &shard(1));
+    assert!(err.contains("part-1-of-3.json") && err.contains("missing: 2/3"));
+    let first = place.bytes("parts/part-1-of-3.json");
+    told(&place, &shard(1));
+    assert_eq!(place.bytes("parts/part-1-of-3.json"), first);
+    let render = ["lab", "--render", "--out", "parts"];
+    let line = place.bad(&render, 1, "missing: 2/3");
+    assert!(line.contains("parts: has 2 of the 3 parts"), "{line}");
+    assert!(!place.path("parts/lab.json").exists());
+    // A part of another lab does not come beside them, and neither does a whole one.
+    let second = shard(2);
+    for (other, says) in [
+        (format!("{second} --seed 2"), "its config.seed is 1, not 2"),
+        (
+            second.replace("--draws 10", "--draws 20"),
+            "its draws is 10, not 20",
+        ),
+        (second.replace("disarm", "muprop"), "its contenders.2 is"),
+        (
+            second.replace("2/3", "2/4"),
+            "it is one of 3 parts, not of 4",
+        ),
+        (
+            second.replace("--at 1", "--at 0,1"),
+            "it has another epochs",
+        ),
+        (format!("{more} --out parts"), "divided by --shard"),
+    ] {
+        refused(&place, &other, &[says, "part-1-of-3.json"]);
+    }
+    assert!(!place.path("parts/part-2-of-3.json").exists());
+    // The last one puts them together.
+    let args = flags(&second);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ended = place.good(&args);
+    assert!(ended.err.contains("lab.json"), "{}", ended.err);
+    assert_eq!(timeless(place.json("parts/lab.json")), timeless(whole));
+    let lines = |text: &str| text.lines().count();
+    assert_eq!(lines(&ended.out), lines(&printed));
+    let mut left = super::common::files(&place.path("parts"));
+    left.retain(|name| !name.starts_with("part-"));
+    left.sort();
+    let mut figures = figures;
+    figures.sort();
+    assert_eq!(left, figures);
+    place.assert_same_run("parts/run", "lab/run");
+    // Again from the parts: the same bytes.
+    let made = place.bytes("parts/lab.json");
+    std::fs::remove_file(place.path("parts/lab.json")).unwrap();
+    let again = place.good(&[&render[..], &["--quiet"]].concat()).out;
+    assert_eq!((again, place.bytes("parts/lab.json")), (ended.out, made));
+}
+
+#[test]
+fn parts_that_do_not_fit_are_named() {
+    let place = Place::new();
+    let more =
+        "--model mlp --own --epochs 1 --at 1 --draws 10 --estimators st,reinforce:loo:2,disarm";
+    let (whole, _) = lab(&place, more);
+    for i in [2, 1] {
+        told(&place, &format!("{more} --out parts --shard {i}/2"));
+    }
+    assert_eq!(timeless(place.json("parts/lab.json")), timeless(whole));
+    assert!(!place.path("parts/run").exists());
+    let render = ["lab", "--render", "--out", "parts"];
+    let sound = place.bytes("parts/part-2-of-2.json");
+    place.rewrite("parts/part-2-of-2.json", |part| {
+        part["settings"]["most"] = 11.into()
+    });
+    let line = place.bad(&render, 1, "part-2-of-2.json");
+    assert!(line.contains("its most is 11, not 10"), "{line}");
+    std::fs::write(place.path("parts/part-2-of-2.json"), &sound).unwrap();
+    place.rewrite("parts/part-2-of-2.json", |part| {
+        part["record"]["images"] = 9.into()
+    });
+    place.bad(&render, 1, "measured another reference than");
+    std::fs::write(place.path("parts/part-2-of-2.json"), &sound[1..]).unwrap();
+    place.bad(&render, 1, "part-2-of-2.json");
+    std::fs::copy(
+        place.path("parts/part-1-of-2.json"),
+        place.path("parts/part-2-of-2.json"),
+    )
+    .unwrap();
+    place.bad(&render, 1, "is part 1 of 2 by its content");
+    for (flags, says) in [
+        ("--shard 4/3", "I from 1 to N"),
+        ("--estimators st --shard 1/2", "choose N of at most 1"),
+        ("--render --shard 1/2", "cannot be used with"),
+    ] {
+        let args: Vec<&str> = ["lab", "--binary", "last"]
+            .into_iter()
+            .chain(flags.split(' '))
+            .collect();
+        let ended = place.run(&args);
+        assert_eq!(ended.code, Some(2), "{flags}: {}", ended.err);
+        assert!(ended.err.contains(says), "{flags}: {}", ended.err);
+    }
+}
+
+#[test]
+fn parts_measured_at_the_same_time_share_their_folder() {
+    let place = Place::new();
+    let more =
+        "--model mlp --draws 10 --reference-draws 10 --epochs 1 --at 1 --estimators st,disarm,arm";
+    let (whole, _) = lab(&place, more);
+    let begin = |i: usize| {
+        let args = flags(&format!("{more} --out parts --threads 1 --shard {i}/3"));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut command = place.command(&args);
+        command.stdout(std::process::Stdio::piped());
+        command
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let jobs: Vec<_> = (1..=3).map(begin).collect();
+    for job in jobs {
+        let ended = super::common::ended(job.wait_with_output().unwrap());
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    }
+    // The last one to write has found the others.
+    assert_eq!(timeless(place.json("parts/lab.json")), timeless(whole));
+}

@@ -12,9 +12,9 @@ use bnn_cpu::train::{self, BestWeights, Config, EpochRecord, Event, RunFolder};
 
 use super::super::progress::Progress;
 use super::super::{Context, Outcome};
+use super::Args;
 use super::plan::Plan;
 use super::record::remove_run;
-use super::{Args, PARTIAL};
 
 /// All that a lab measures with.
 pub struct Trip<'a> {
@@ -181,7 +181,7 @@ fn train(
         visit((0, slope), net.params_mut(), true, None)?;
     }
     // Apart from an earlier lab's run until this one is complete.
-    let mut run = RunFolder::create(&args.out.join(PARTIAL), config.clone(), true)?;
+    let mut run = RunFolder::create(&args.partial(), config.clone(), true)?;
     let checkpoint = run.file("checkpoint.safetensors");
     let mut failed = None;
     let trained = train::train(&mut run, dataset, context.engine, stop, &mut |event| {

@@ -44,6 +44,12 @@ pub fn check(args: &Args, stored: Option<&RunFolder>, context: &Context) -> Outc
         let checked = plan.config.check_settings();
         checked.map_err(|e| stated(args).named(e))?;
     }
+    let contenders = plan.contenders.len();
+    if let Some(shard) = args.shard.filter(|shard| shard.of > contenders) {
+        return Err(Failure::usage(format!(
+            "--shard {shard}: there are {contenders} contenders, so that some parts would have none; choose N of at most {contenders}"
+        )));
+    }
     if args.own && !along {
         return Err(Failure::usage(
             "--own goes along trainings; it needs --epochs, and --at or --every",

@@ -24,6 +24,7 @@ use super::super::places;
 use super::super::plot::pictures::FigureArgs;
 use super::super::progress::Progress;
 use super::super::recipe;
+use super::super::shard::Shard;
 use super::super::train::RUNS;
 use super::super::{Context, Failure, Outcome, signals};
 use super::live::{self, Show};
@@ -44,8 +45,8 @@ pub struct CellArgs {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub jobs: usize,
     /// Train every n-th cell only, from the i-th (from 1) on
-    #[arg(long, value_name = "I/N", value_parser = shard)]
-    pub shard: Option<(usize, usize)>,
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
     /// Write the tables from the records that are there; train nothing. Needs no images
     #[arg(long)]
     pub render: bool,
@@ -66,16 +67,6 @@ pub struct CellArgs {
     pub results: PathBuf,
     #[command(flatten)]
     pub look: FigureArgs,
-}
-
-/// `2/8`
-fn shard(text: &str) -> Result<(usize, usize), String> {
-    let parse = || {
-        let (i, n) = text.split_once('/')?;
-        let (i, n) = (i.parse::<usize>().ok()?, n.parse::<usize>().ok()?);
-        (1 <= i && i <= n).then_some((i, n))
-    };
-    parse().ok_or_else(|| "write I/N with I from 1 to N, such as 2/8".into())
 }
 
 /// What is to be trained and shown.
@@ -226,8 +217,8 @@ impl Job {
         share: Share,
         context: &Context,
     ) -> Outcome {
-        let (i, n) = self.cells.shard.unwrap_or((1, 1));
-        let mine = cells.iter().skip(i - 1).step_by(n);
+        let shard = self.cells.shard.unwrap_or(Shard::WHOLE);
+        let mine = shard.share(cells);
         // Of those, what this process of several has: neighbours differ in their seeds alone, and
         // take as long as each other.
         let mine = mine.skip(share.rank()).step_by(share.ranks());

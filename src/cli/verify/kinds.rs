@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bnn_cpu::data::{Fault, idx};
-use bnn_cpu::lab::Record;
+use bnn_cpu::lab::{Part, Record};
 use bnn_cpu::model::weights;
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::study::{CellRecord, Table};
@@ -96,6 +96,11 @@ fn json(bytes: Vec<u8>, path: &Path) -> Result<Option<String>, Error> {
         format!("table {} on {}", table.suite, table.dataset)
     } else if let Some(record) = is::<Record>(content) {
         format!("record of the lab on {}", record.network)
+    } else if let Some(part) = is::<Part>(content) {
+        format!(
+            "part {} of {} of a lab on {}",
+            part.part, part.of, part.record.network
+        )
     } else if let Some(config) = is::<Config>(content) {
         format!("configuration of {}", config.model.name)
     } else if is::<TestRecord>(content).is_some() {
