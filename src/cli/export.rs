@@ -202,6 +202,10 @@ impl Args {
     }
 
     /// The name of the network, and the files with their content.
+    #[cfg_attr(
+        not(feature = "page"),
+        expect(unused_variables, reason = "a page alone has a title")
+    )]
     fn files(&self, net: &PackedNet, title: &str, about: &About) -> Outcome<(String, Files)> {
         match self.to {
             Form::C99 => {
