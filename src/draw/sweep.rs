@@ -42,9 +42,31 @@ pub fn figure(table: &Table) -> Marks {
         marks.extend(rows().filter_map(theirs));
     }
     let beside = marks.iter().any(|mark| mark.series == 1);
-    // How many seeds a row has is said once where all have as many.
-    let same = rows().all(|(_, row)| row.seeds.len() == table.rows[0].seeds.len());
-    let n = match table.rows.first() {
+    let (names, n) = names(&table.rows);
+    Marks {
+        title: format!("{}: {}", table.dataset, table.suite),
+        axis: format!("{of} accuracy (%)"),
+        notes: vec![format!(
+            "Bar: 95 % t-interval of the mean over n seeds{hollow}{n}"
+        )],
+        of: "row",
+        names,
+        series: match beside {
+            true => vec!["here".into(), "published".into()],
+            false => Vec::new(),
+        },
+        marks,
+        scale: Scale::Shown,
+    }
+}
+
+/// The rows' names, and what a note says of their seeds: how many a row has is said there once
+/// where all have as many, and behind each name where they do not.
+fn names(rows: &[TableRow]) -> (Vec<Name>, String) {
+    let same = rows
+        .windows(2)
+        .all(|two| two[0].seeds.len() == two[1].seeds.len());
+    let n = match rows.first() {
         Some(row) if same => format!(", n = {}", row.seeds.len()),
         _ => String::new(),
     };
@@ -55,21 +77,7 @@ pub fn figure(table: &Table) -> Marks {
         },
         under: false,
     };
-    Marks {
-        title: format!("{}: {}", table.dataset, table.suite),
-        axis: format!("{of} accuracy (%)"),
-        notes: vec![format!(
-            "Bar: 95 % t-interval of the mean over n seeds{hollow}{n}"
-        )],
-        of: "row",
-        names: table.rows.iter().map(name).collect(),
-        series: match beside {
-            true => vec!["here".into(), "published".into()],
-            false => Vec::new(),
-        },
-        marks,
-        scale: Scale::Shown,
-    }
+    (rows.iter().map(name).collect(), n)
 }
 
 #[cfg(test)]
