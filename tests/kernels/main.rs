@@ -8,5 +8,4 @@ mod depthwise;
 mod elementwise;
 mod lookup;
 mod packed;
-mod tensors;
 mod winograd;

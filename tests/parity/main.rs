@@ -10,3 +10,4 @@ mod layers;
 mod ops;
 mod oracle;
 mod seednet;
+mod tensors;
