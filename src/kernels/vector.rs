@@ -114,6 +114,9 @@ pub(super) trait Bytes: Copy {
     /// Returns the differences of bytes.
     unsafe fn sub8(self, other: Self) -> Self;
 
+    /// Returns 1 for each byte whose top bit is 1, else 0.
+    unsafe fn top_bits(self) -> Self;
+
     /// Returns the saturating sums of unsigned bytes (at most 255).
     unsafe fn add8_saturating(self, other: Self) -> Self;
 
@@ -122,6 +125,13 @@ pub(super) trait Bytes: Copy {
 
     /// Returns the differences of 16-bit integers.
     unsafe fn sub16(self, other: Self) -> Self;
+
+    /// Returns the larger of the 16-bit integers, signed.
+    unsafe fn max16(self, other: Self) -> Self;
+
+    /// Asks for the line of the cache at an address, which need not be readable. An instruction set
+    /// without such an instruction does nothing.
+    unsafe fn prefetch(at: *const u8);
 
     /// Inverts every bit.
     unsafe fn not(self) -> Self;

@@ -66,11 +66,14 @@ mod places;
 mod plan;
 mod planner;
 mod products;
+mod quantum;
 mod ranges;
 mod real;
+mod real_products;
 mod row_conv;
 mod runner;
 mod scratch;
+mod short_tables;
 mod steps;
 mod table;
 mod window_spec;
@@ -328,8 +331,8 @@ fn lacking(_needed: u64) -> Option<u64> {
 }
 
 /// Returns an upper bound of the bytes that a runner needs on one thread: weights in the layout of
-/// the kernels, with columns rounded up to `PANEL` and with tables of four numbers per weight,
-/// and the values of every stage, which are stored several times.
+/// the kernels, with columns rounded up to `PANEL` and with tables of four floats and four 16-bit
+/// integers per weight, and the values of every stage, which are stored several times.
 fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
     const PANEL: usize = 32;
     let stage = |(stage, flow): (&Stage, &Flow)| {
@@ -346,15 +349,7 @@ fn memory(stages: &[Stage], flows: &[Flow]) -> u64 {
             input.width + padding,
         );
         let values = flow.values.iter().map(|v| v.0.len()).max().unwrap_or(0);
-        let numbers = [
-            weights,
-            weights,
-            weights,
-            weights,
-            padded.len(),
-            values,
-            values,
-        ];
+        let numbers = [weights.saturating_mul(6), padded.len(), values, values];
         let rest = [values; 4];
         // A joined value is stored in the form that is joined, beside the bits that it is made of.
         let joined = match stage.weights {

@@ -25,7 +25,14 @@ pub struct Plan {
 impl Plan {
     /// Makes the operations of a network for the given kernels.
     pub(super) fn new(net: &PackedNet, kernels: &'static Inference) -> Self {
-        let planner = Planner::new(net, kernels).run();
+        Self::of(net, kernels, true)
+    }
+
+    /// Makes the operations, with or without [`Planner::estimates`].
+    pub(super) fn of(net: &PackedNet, kernels: &'static Inference, estimates: bool) -> Self {
+        let mut planner = Planner::new(net, kernels);
+        planner.estimates = estimates;
+        let planner = planner.run();
         let values = net.flows().iter().map(|flow| flow.output());
         Self {
             outputs: values.zip(planner.outputs).collect(),

@@ -1,5 +1,5 @@
 //! Translation of stages to operations: the buffer and layout of each value, joins and steps.
-//! [`super::products`] translates products with weights.
+//! [`super::products`] and [`super::real_products`] translate products with weights.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -38,6 +38,8 @@ pub(super) struct Planner<'a> {
     /// The smallest integer of each channel, for each step that draws random bits.
     lows: BTreeMap<(usize, usize), Vec<i32>>,
     buffers: Option<TailBuffers>,
+    /// Whether sums that become pooled bits are estimated in 16 bits where that is possible.
+    pub estimates: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -53,6 +55,7 @@ impl<'a> Planner<'a> {
             image: (None, None),
             lows: net.lows(),
             buffers: None,
+            estimates: true,
         }
     }
 

@@ -1,24 +1,21 @@
-//! Translation of products with weights to operations: which kernel is used, and what is fused with
-//! it.
+//! Translation of products of binary weights to operations: which kernel is used, and what is fused
+//! with it. [`super::real_products`] translates the others.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout};
 use super::counts::{Counts, Settle};
 use super::epilogue::{Channel, Epilogue};
-use super::geometry::{BitsOfSums, bits_of_sums, conv, pooled_bits_of_reals, window};
-use super::layer::{Kind, Product, Weights};
+use super::geometry::{BitsOfSums, bits_of_sums, conv, window};
+use super::layer::{Kind, Product};
 use super::layout::{Place, Rows, get};
 use super::linear::BitLinear;
 use super::pixel_conv::{PixelConv, PixelDot};
 use super::places::Output;
 use super::planner::Planner;
-use super::real::{CutPool2, RealConv, ToNibbles, ToRows, real_threshold};
+use super::real::ToNibbles;
 use super::row_conv::RowConv;
 use super::steps::Source;
-use super::table::TableConv;
-use super::window_spec::WindowSpec;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::ROW;
 
@@ -185,103 +182,5 @@ impl Planner<'_> {
                 self.push(i, op);
             }
         }
-    }
-
-    /// Translates a product with real weights, or with binary weights over reals.
-    pub fn reals(&mut self, i: usize) -> Output {
-        let (stage, flow) = self.at(i);
-        let channels = flow.values[0].0.channels;
-        // If the sums become pooled bits directly, the affine map and the unit are one threshold
-        // per channel; a decreasing map (negative scale) negates the weights.
-        let fused = pooled_bits_of_reals(stage).filter(|_| channels.is_multiple_of(8));
-        let to = self.real_sum(i, fused.map(|(scale, _)| scale));
-        let Some((scale, shift)) = fused else {
-            return self.tail(i, Source::Reals(to));
-        };
-        let pairs = scale.iter().zip(shift);
-        let threshold = pairs.map(|(s, t)| real_threshold(s.abs(), *t)).collect();
-        self.cut_and_pool(i, to, threshold)
-    }
-
-    /// Computes the sums of stage `i`, negated for channels with a negative scale; returns their
-    /// buffer.
-    fn real_sum(&mut self, i: usize, scale: Option<&[f32]>) -> usize {
-        let (stage, flow) = self.at(i);
-        let shape = flow.values[0].0;
-        let depth = stage.product.depth(flow.input().0);
-        let sign = |o: usize| match scale {
-            Some(scale) if scale[o] < 0.0 => -1.0,
-            _ => 1.0,
-        };
-        let row = depth.div_ceil(64);
-        let weight = |o: usize, i: usize| {
-            sign(o)
-                * match &stage.weights {
-                    Weights::Real { values, .. } => values[o * depth + i],
-                    Weights::Binary { words } if get(&words[o * row..], i) => 1.0,
-                    _ => -1.0,
-                }
-        };
-        let bias: Vec<f32> = match &stage.weights {
-            Weights::Real { bias, .. } => {
-                bias.iter().enumerate().map(|(o, b)| sign(o) * b).collect()
-            }
-            _ => vec![0.0; shape.channels],
-        };
-        let spec = window(stage, flow);
-        let kind = flow.input().1;
-        if kind.is_bits() {
-            let layout = self.layout_of(i);
-            let layout = layout.expect("a stage with weights wants an order");
-            let Place::Nibbles(from, _) = self.bits_for(i, layout) else {
-                unreachable!("real weights read nibbles")
-            };
-            let to = self.sizes.reals(shape.len());
-            let of = (&spec, kind == Kind::Signs);
-            let op = TableConv::new(of, weight, &bias, (from, to), &mut self.sizes);
-            self.push(i, op);
-            return to;
-        }
-        let from = self.real_input(i);
-        let to = self.sizes.reals(shape.len());
-        let op = RealConv::new(&spec, weight, &bias, from, to, &mut self.sizes);
-        self.push(i, op);
-        to
-    }
-
-    /// Turns the sums in buffer `from` into pooled bits.
-    fn cut_and_pool(&mut self, i: usize, from: usize, threshold: Vec<f32>) -> Output {
-        let (_, flow) = self.at(i);
-        let (pooled, _) = flow.output();
-        let place = self.place_bits(i);
-        let (buffer, nibbles) = match place {
-            Place::Nibbles(buffer, nibbles) => (buffer, nibbles),
-            Place::Rows(..) => {
-                let spec = WindowSpec {
-                    input: pooled,
-                    output: pooled,
-                    kernel: (1, 1),
-                    stride: 1,
-                    padding: 0,
-                    border: 0,
-                };
-                let (nibbles, bytes) = spec.nibbles();
-                (self.sizes.bytes(bytes), nibbles)
-            }
-        };
-        let cut = CutPool2 {
-            from,
-            shape: flow.values[0].0,
-            threshold,
-            to: buffer,
-            nibbles,
-        };
-        self.push(i, cut);
-        if let Place::Rows(to, rows) = place {
-            let (from, to) = ((buffer, nibbles), (to, rows));
-            let shape = pooled;
-            self.push(i, ToRows { shape, from, to });
-        }
-        Output::Bits(place)
     }
 }

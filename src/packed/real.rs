@@ -81,7 +81,7 @@ impl RealConv {
         to: usize,
         sizes: &mut Sizes,
     ) -> Self {
-        let (input, columns, depth) = (spec.input, spec.output.channels, spec.depth());
+        let (input, columns) = (spec.input, spec.output.channels);
         let width = (input.width + 2 * spec.padding) * input.channels;
         let patches = Patches {
             rows: spec.output.height,
@@ -92,15 +92,6 @@ impl RealConv {
             run_len: spec.kernel.1 * input.channels,
             run_step: width,
         };
-        // The panels have the shape (row, column, channel) by outputs.
-        let taps = spec.kernel.0 * spec.kernel.1;
-        let mut w = vec![0.0; depth * columns];
-        for (at, w) in w.iter_mut().enumerate() {
-            let (k, o) = (at / columns, at % columns);
-            *w = weight(o, k % input.channels * taps + k / input.channels);
-        }
-        let mut panels = vec![0.0; panel_len(depth, columns)];
-        pack_panels(depth, columns, &w, (columns, 1), &mut panels);
         Self {
             from,
             to,
@@ -110,10 +101,24 @@ impl RealConv {
             border: f32::from(spec.border),
             padded: sizes.reals((input.height + 2 * spec.padding) * width),
             patches,
-            panels,
+            panels: panels_of(spec, weight),
             bias: bias.to_vec(),
         }
     }
+}
+
+/// Returns the weights in panels, of the shape (row, column, channel) by outputs.
+fn panels_of(spec: &WindowSpec, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let (channels, columns, depth) = (spec.input.channels, spec.output.channels, spec.depth());
+    let taps = spec.kernel.0 * spec.kernel.1;
+    let mut w = vec![0.0; depth * columns];
+    for (at, w) in w.iter_mut().enumerate() {
+        let (k, o) = (at / columns, at % columns);
+        *w = weight(o, k % channels * taps + k / channels);
+    }
+    let mut panels = vec![0.0; panel_len(depth, columns)];
+    pack_panels(depth, columns, &w, (columns, 1), &mut panels);
+    panels
 }
 
 impl Op for RealConv {

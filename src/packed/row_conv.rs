@@ -9,8 +9,9 @@ use super::epilogue::{Channel, Epilogue};
 use super::layout::Rows;
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
+use crate::kernels::packed::BitRows;
 use crate::kernels::packed::LANES;
-use crate::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
+use crate::kernels::packed::rows::{COLUMNS, Limit, ROW, RowOrder, RowTerms};
 
 /// The largest size in bytes of all planes, so that they fit the L1 cache beside the other buffers.
 const CACHE: usize = 34 << 10;
@@ -29,8 +30,8 @@ pub(super) struct RowConv {
     words: usize,
     /// The row of the input in each slot of a plane's vectors, and the slot of each row of the
     /// output.
-    order: Vec<u16>,
-    places: Vec<u16>,
+    order: RowOrder,
+    places: RowOrder,
     /// First channel and number of channels of each group; size of a plane in bytes.
     groups: Vec<(usize, usize)>,
     plane: usize,
@@ -159,8 +160,8 @@ impl RowConv {
             from,
             to,
             words: Self::input(spec).1 / spec.input.channels,
-            order,
-            places,
+            order: RowOrder::new(order),
+            places: RowOrder::new(places),
             outputs: channels.iter().enumerate().map(output).collect(),
             groups,
             plane,
@@ -268,8 +269,20 @@ impl Op for RowConv {
             at += len;
         }
         cx.s.bits[self.to].fill(0);
+        let pooled = self.epilogue.pool == Some((2, 2));
         for (o, output) in self.outputs.iter().enumerate() {
             match &output.rule {
+                // The rows are pooled where they are.
+                Rule::Cut(terms, limit) if pooled => {
+                    kernels.cut_rows(&planes[..at], terms, *limit, self.rows, &mut cut);
+                    let to = BitRows {
+                        origin: self.epilogue.to.place(o, 0, 0),
+                        step: self.epilogue.to.row,
+                    };
+                    let (size, out) = (self.epilogue.size, &mut cx.s.bits[self.to]);
+                    kernels.pool_rows(&cut, &self.places, size, output.invert, out, to);
+                    continue;
+                }
                 Rule::Always(bit) => stream.fill(if *bit { u64::MAX } else { 0 }),
                 Rule::Cut(terms, limit) => {
                     kernels.cut_rows(&planes[..at], terms, *limit, self.rows, &mut cut);

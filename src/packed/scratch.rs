@@ -3,6 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::kernels::packed::TableRow;
+
 /// A buffer of zeros that starts on a cache line.
 #[derive(Debug, Default)]
 pub struct Lines<T> {
@@ -76,6 +78,8 @@ buffers! {
     bytes, grow_bytes: u8,
     /// Adds a buffer of 16-bit integers and returns its index.
     shorts, grow_shorts: i16,
+    /// Adds a buffer of rows of tables and returns its index.
+    rows, grow_rows: TableRow,
     /// Adds a buffer of 32-bit integers and returns its index.
     ints, grow_ints: i32,
     /// Adds a buffer of 32-bit floats and returns its index.

@@ -58,20 +58,8 @@ impl TableConv {
         (from, to): (usize, usize),
         sizes: &mut Sizes,
     ) -> Self {
-        let (nibbles, _) = spec.nibbles();
-        let at = |y: usize, x: usize| ((y * nibbles.row + x) * nibbles.groups) as u32;
-        let (kernel, channels) = (spec.kernel, spec.output.channels);
-        let pixels = 0..spec.output.pixels();
-        let starts: Vec<u32> = pixels
-            .map(|p| {
-                let (y, x) = (p / spec.output.width, p % spec.output.width);
-                at(y * spec.stride, x * spec.stride)
-            })
-            .collect();
-        let taps = kernel.0 * kernel.1;
-        let lookups: Vec<(usize, usize)> = (0..taps)
-            .flat_map(|tap| (0..nibbles.groups).map(move |g| (tap, g)))
-            .collect();
+        let channels = spec.output.channels;
+        let (starts, lookups) = (starts(spec), lookups(spec));
         let step = channels.next_multiple_of(8);
         let mut blocks = Vec::new();
         let mut first = 0;
@@ -89,12 +77,10 @@ impl TableConv {
             };
             for lookups in lookups.chunks(together) {
                 let table = block_table((spec, signs), &weight, lookups, (first, width));
-                let offset =
-                    |&(tap, g): &(usize, usize)| at(tap / kernel.1, tap % kernel.1) + g as u32;
                 blocks.push(Block {
                     first,
                     width,
-                    offsets: lookups.iter().map(offset).collect(),
+                    offsets: lookups.iter().map(|l| offset(spec, *l)).collect(),
                     table,
                 });
             }
@@ -113,9 +99,35 @@ impl TableConv {
     }
 }
 
+/// Returns the index of the first nibble of each position.
+pub(super) fn starts(spec: &WindowSpec) -> Vec<u32> {
+    let (nibbles, _) = spec.nibbles();
+    let start = |p: usize| {
+        let (y, x) = (p / spec.output.width, p % spec.output.width);
+        ((y * nibbles.row + x) * spec.stride * nibbles.groups) as u32
+    };
+    (0..spec.output.pixels()).map(start).collect()
+}
+
+/// Returns the look-ups of a position: tap and group of channels.
+pub(super) fn lookups(spec: &WindowSpec) -> Vec<(usize, usize)> {
+    let (nibbles, _) = spec.nibbles();
+    let groups = |tap| (0..nibbles.groups).map(move |g| (tap, g));
+    (0..spec.kernel.0 * spec.kernel.1)
+        .flat_map(groups)
+        .collect()
+}
+
+/// Returns the offset of a look-up's nibble from the first one of a position.
+pub(super) fn offset(spec: &WindowSpec, (tap, g): (usize, usize)) -> u32 {
+    let (nibbles, _) = spec.nibbles();
+    let (y, x) = (tap / spec.kernel.1, tap % spec.kernel.1);
+    ((y * nibbles.row + x) * nibbles.groups + g) as u32
+}
+
 /// Returns the partial sums of a block: for each look-up and each of the 16 patterns of its bits,
 /// those of `width` outputs from `first` on.
-fn block_table(
+pub(super) fn block_table(
     (spec, signs): (&WindowSpec, bool),
     weight: &impl Fn(usize, usize) -> f32,
     lookups: &[(usize, usize)],
@@ -142,7 +154,7 @@ fn block_table(
 
 /// Returns the initial sums: the bias plus the contribution of the border, in one row per position
 /// if the contribution depends on the position, else in one row.
-fn first_sums(
+pub(super) fn first_sums(
     (spec, signs): (&WindowSpec, bool),
     weight: &impl Fn(usize, usize) -> f32,
     bias: &[f32],

@@ -4,8 +4,10 @@
 use std::io::Write;
 
 use crate::common::{STEP, bits};
-use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowTerms};
-use bnn_cpu::kernels::packed::{BitRows, Lookups, TABLE_WIDTHS, Terms};
+use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowOrder, RowTerms};
+use bnn_cpu::kernels::packed::{
+    BitRows, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms,
+};
 use bnn_cpu::kernels::{Isa, Kernels};
 use bnn_cpu::random::{below, between, keyed};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -198,7 +200,7 @@ fn rows_in_another_order() {
             .collect();
         for k in sets.iter().chain([&scalar]) {
             let mut out = vec![7; to];
-            k.gather_rows(&x, &order, &mut out);
+            k.gather_rows(&x, &RowOrder::new(order.clone()), &mut out);
             for (i, &from) in order.iter().enumerate() {
                 let row = |x: &[u64], i: usize| x[i / 4] >> (i % 4 * 16) & 0xffff;
                 let wanted = row(&x, usize::from(from));
@@ -209,11 +211,53 @@ fn rows_in_another_order() {
 }
 
 #[test]
+fn pooled_rows_in_another_order() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[10, 61]);
+    for (words_of_x, rows) in (1..=10usize).flat_map(|a| (1..=18usize).map(move |b| (a, b))) {
+        let columns = 1 + below(&mut rng, 8) as usize;
+        let x: Vec<u64> = (0..words_of_x)
+            .map(|_| rng.next_u64() & rng.next_u64() & rng.next_u64())
+            .collect();
+        let order: Vec<u16> = (0..2 * rows + below(&mut rng, 3) as usize)
+            .map(|_| below(&mut rng, 4 * words_of_x as u64) as u16)
+            .collect();
+        let to = BitRows {
+            origin: below(&mut rng, 70) as usize,
+            step: columns + below(&mut rng, 5) as usize,
+        };
+        let places = RowOrder::new(order.clone());
+        for invert in [false, true] {
+            let run = |k: &Kernels| {
+                let mut out = vec![0; (to.origin + rows * to.step).div_ceil(64) + 1];
+                k.pool_rows(&x, &places, (rows, columns), invert, &mut out, to);
+                out
+            };
+            let out = run(scalar);
+            let mut ones = 0;
+            for (y, c) in (0..rows).flat_map(|y| (0..columns).map(move |c| (y, c))) {
+                let any = [0, 1].iter().any(|&dy| {
+                    let row = usize::from(order[2 * y + dy]);
+                    x[row / 4] >> (row % 4 * 16 + 2 * c) & 3 != 0
+                });
+                let at = to.origin + y * to.step + c;
+                assert_eq!(out[at / 64] >> (at % 64) & 1 == 1, any != invert);
+                ones += u32::from(any != invert);
+            }
+            assert_eq!(out.iter().map(|w| w.count_ones()).sum::<u32>(), ones);
+            for k in &sets {
+                assert_eq!(run(k), out, "{} at {rows}, {columns}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn unpacked_bits_and_planes() {
     let (scalar, sets) = sets();
     let mut rng = keyed(&[2, 61]);
     for n in (32..=352usize).step_by(32 * STEP) {
-        for b in 1..=7 {
+        for b in 1..=8 {
             let bits: Vec<_> = (0..b).map(|_| words(&mut rng, n.div_ceil(64))).collect();
             let run = |k: &Kernels| {
                 let mut unpacked = vec![0; b * n];
@@ -413,6 +457,91 @@ fn look_ups_and_real_cuts() {
                     "{} at {channels}, {windows}",
                     k.isa.name()
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn look_ups_of_16_bit_integers() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[7, 61]);
+    for width in SHORT_WIDTHS {
+        for (positions, lookups) in [(1, 1), (2, 3), (3, 10), (4, 5), (5, 1), (9, 12), (23, 7)] {
+            let cells = bytes(&mut rng, 200).into_iter();
+            let cells: Vec<_> = cells.map(TableRow::new).collect();
+            let mut index =
+                |n: usize| -> Vec<u32> { (0..n).map(|_| below(&mut rng, 100) as u32).collect() };
+            let (starts, offsets) = (index(positions), index(lookups));
+            // Any integers: sums wrap.
+            let table: Vec<i16> = (0..lookups * 16 * width)
+                .map(|_| rng.next_u64() as i16)
+                .collect();
+            let out_step = width + 16;
+            let lookups = Lookups {
+                starts: &starts,
+                offsets: &offsets,
+                table: &table,
+                width,
+                out_step,
+            };
+            let run = |k: &Kernels| {
+                let mut out = vec![5; positions * out_step];
+                k.look_up16(&cells, &lookups, &mut out);
+                out
+            };
+            for k in &sets {
+                let name = k.isa.name();
+                assert_eq!(run(k), run(scalar), "{name} at {width}, {positions}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pooled_16_bit_estimates() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[9, 61]);
+    for channels in (4..=100).step_by(4) {
+        for windows in [0, 1, 2, 7] {
+            let pixel = usize::next_multiple_of(channels, 16);
+            let row = 2 * windows * pixel + 5;
+            // Estimates at, beside and far from the margins.
+            let margin: Vec<i16> = (0..pixel).map(|_| below(&mut rng, 900) as i16).collect();
+            let mut estimate = |i: usize| {
+                let margin = margin[i % pixel];
+                match below(&mut rng, 8) {
+                    0 => margin,
+                    1 => margin + 1,
+                    2 => -margin,
+                    3 => -margin - 1,
+                    4 => 31_000,
+                    _ => -31_000,
+                }
+            };
+            let mut rows = vec![0; row + 2 * windows * pixel];
+            for at in [0, row] {
+                for i in 0..2 * windows * pixel {
+                    rows[at + i] = estimate(i);
+                }
+            }
+            let s = ShortRows {
+                row,
+                pixel,
+                channels,
+                margin: &margin,
+            };
+            let run = |k: &Kernels| {
+                let (mut above, mut doubt) = (
+                    vec![99; windows * channels / 4],
+                    vec![77; windows * channels / 4],
+                );
+                k.cut_pool16(&rows, &s, &mut above, &mut doubt);
+                (above, doubt)
+            };
+            for k in &sets {
+                let name = k.isa.name();
+                assert_eq!(run(k), run(scalar), "{name} at {channels}, {windows}");
             }
         }
     }

@@ -24,17 +24,28 @@ pub fn deposit(bits: &mut [u64], at: usize, value: u64) {
 }
 
 /// Rows that are collected to a word before they are written to a stream.
-struct Target<'a> {
+pub(in crate::kernels) struct Target<'a> {
     out: &'a mut [u64],
     at: usize,
     word: u64,
     filled: usize,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// Makes a target whose first row starts at bit `at`.
+    #[inline(always)]
+    pub fn new(out: &'a mut [u64], at: usize) -> Self {
+        Self {
+            out,
+            at,
+            word: 0,
+            filled: 0,
+        }
+    }
+
     /// Adds a row; the row after it starts `step` bits later.
     #[inline(always)]
-    fn push(&mut self, row: u64, step: usize) {
+    pub fn push(&mut self, row: u64, step: usize) {
         if self.filled + step > 64 {
             deposit(self.out, self.at, self.word);
             (self.at, self.word, self.filled) = (self.at + self.filled, 0, 0);
@@ -45,7 +56,7 @@ impl Target<'_> {
 
     /// Writes the remaining rows.
     #[inline(always)]
-    fn end(self) {
+    pub fn end(self) {
         deposit(self.out, self.at, self.word);
     }
 }
@@ -76,12 +87,7 @@ pub(in crate::kernels) fn pool2_of(
     // For rows of 32 or 16 bits, a word holds both rows of one window or of two; rows that are
     // close in the target are written together.
     let mask = 1u64.checked_shl(columns as u32).map_or(u64::MAX, |m| m - 1);
-    let mut target = Target {
-        out: &mut *out,
-        at: to.origin,
-        word: 0,
-        filled: 0,
-    };
+    let mut target = Target::new(&mut *out, to.origin);
     if from.origin == 0 && from.step == 32 {
         for &x in &bits[..rows] {
             let x = x | x >> 32;
@@ -108,6 +114,48 @@ pub(in crate::kernels) fn pool2_of(
             let x = window(bits, at) | window(bits, at + from.step);
             let pooled = (even(x | x >> 1) ^ inverted) & mask;
             deposit(out, to.origin + y * to.step + first, pooled);
+        }
+    }
+}
+
+/// Pools rows of 16 bits by 2 x 2 windows; rows `order[2y]` and `order[2y + 1]` of `bits` are those
+/// of window row `y`. `even` moves the even bits of a word together.
+#[inline(always)]
+pub(in crate::kernels) fn pool_rows_of(
+    bits: &[u64],
+    order: &[u16],
+    columns: usize,
+    invert: bool,
+    out: &mut [u64],
+    to: BitRows,
+    even: impl Fn(u64) -> u64,
+) {
+    let inverted = if invert { u64::MAX } else { 0 };
+    let mask = (1 << columns) - 1;
+    let row = |r: u16| bits[usize::from(r / 4)] >> (r % 4 * 16) & 0xffff;
+    let mut target = Target::new(out, to.origin);
+    for four in order.chunks(8) {
+        let mut word = 0;
+        for (i, pair) in four.chunks_exact(2).enumerate() {
+            word |= (row(pair[0]) | row(pair[1])) << (16 * i);
+        }
+        // The bit that a row receives from the next one is not an even one.
+        let mut pooled = even(word | word >> 1) ^ inverted;
+        for _ in four.chunks_exact(2) {
+            target.push(pooled & mask, to.step);
+            pooled >>= 8;
+        }
+    }
+    target.end();
+}
+
+/// Reorders rows of 16 bits.
+#[inline(always)]
+pub(in crate::kernels) fn gather_rows_of(x: &[u64], order: &[u16], out: &mut [u64]) {
+    for (out, order) in out.iter_mut().zip(order.chunks_exact(4)) {
+        *out = 0;
+        for (i, &r) in order.iter().enumerate() {
+            *out |= (x[usize::from(r / 4)] >> (r % 4 * 16) & 0xffff) << (16 * i);
         }
     }
 }

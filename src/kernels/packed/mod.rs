@@ -21,19 +21,26 @@
 //! **Real weights over bits.** For each tap and group of 4 channels there is a table of the 16
 //! partial sums of the weights, for up to 32 output channels in a row (`look_up`).
 //!
-//! All kernels except the table look-up compute integers, with the same bits on every instruction
+//! **Estimates of real sums** (`look_up16`, `cut_pool16`): sums of real weights are
+//! computed in 16-bit integers, in units of a quantum of each channel and relative to its threshold.
+//! An estimate above its largest possible error settles the bit; the others are in doubt, and their
+//! sums are computed as floats.
+//!
+//! All kernels except the look-up of floats compute integers, with the same bits on every instruction
 //! set. The scalar functions are the specification.
 
 pub mod common;
 pub(super) mod look_up;
 pub(super) mod neighbours;
+pub(super) mod planes;
 pub mod rows;
 mod shapes;
+pub(super) mod shorts;
 pub(super) mod sums;
 
 use super::Inference;
 
-pub use shapes::{BitRows, LANES, Lookups, TABLE_WIDTHS, Terms};
+pub use shapes::{BitRows, LANES, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms};
 
 /// Arguments: source and its rows, (height, width), whether bits are inverted, target and its rows.
 type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
@@ -54,9 +61,12 @@ pub struct Packed {
     pub(super) dot: fn(&[u8], &[i8], &mut [i32]),
     pub(super) look_up: fn(&[u8], &Lookups<'_>, &mut [f32]),
     pub(super) cut_pool2: fn(&[f32], usize, usize, &[f32], &mut [u8]),
+    pub(super) look_up16: fn(&[TableRow], &Lookups<'_, i16>, &mut [i16]),
+    pub(super) cut_pool16: fn(&[i16], &ShortRows<'_>, &mut [u8], &mut [u8]),
     pub(super) row_lanes: usize,
     pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
+    pub(super) pool_rows: fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows),
 }
 
 /// Compiles the kernels for an instruction set: `functions!(["features"], Register, others)`.
@@ -65,7 +75,9 @@ pub struct Packed {
 macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
         use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
-        use $crate::kernels::packed::{Packed, Terms, common, neighbours, sums};
+        use $crate::kernels::packed::{
+            Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, sums,
+        };
         use $crate::kernels::vector::Bytes;
 
         $crate::kernels::compile::compiled! { $features
@@ -76,7 +88,7 @@ macro_rules! functions {
             fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) =
                 sums::cut_sum16::<$bytes>;
             fn unpack(bits: &[u64], out: &mut [u8]) = sums::unpack::<$bytes>;
-            fn planes(bytes: &[u8], b: usize, out: &mut [u8]) = common::planes_of;
+            fn planes(bytes: &[u8], b: usize, out: &mut [u8]) = planes::planes::<$bytes>;
             fn signed_sums(
                 x: &[i16],
                 k: usize,
@@ -87,6 +99,10 @@ macro_rules! functions {
             ) = neighbours::signed_sums::<$bytes>;
             fn cut_rows(x: &[u8], terms: &RowTerms, limit: Limit, rows: usize, out: &mut [u64]) =
                 rows::cut_rows::<$bytes>;
+            fn look_up16(rows: &[TableRow], l: &Lookups<'_, i16>, out: &mut [i16]) =
+                shorts::look_up::<$bytes>;
+            fn cut_pool16(x: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) =
+                shorts::cut_pool::<$bytes>;
         }
         Packed {
             sum8,
@@ -99,6 +115,8 @@ macro_rules! functions {
             signed_sums,
             row_lanes: <$bytes>::LEN / ROW,
             cut_rows,
+            look_up16,
+            cut_pool16,
             ..$others
         }
     }};
@@ -291,5 +309,37 @@ impl Inference {
         assert!(windows * (channels / 4) == out.len(), "whole windows");
         assert!(rows.len() >= step + 2 * windows * channels);
         (self.packed.cut_pool2)(rows, step, channels, threshold, out);
+    }
+
+    /// As [`Self::look_up`], for 16-bit integers and the rows of nibbles; additions wrap.
+    ///
+    /// # Panics
+    /// Panics if a length does not match, or the width is none of [`SHORT_WIDTHS`].
+    pub fn look_up16(&self, rows: &[TableRow], l: &Lookups<'_, i16>, out: &mut [i16]) {
+        let most = |x: &[u32]| x.iter().max().map_or(0, |&o| o as usize);
+        if l.starts.is_empty() || l.offsets.is_empty() {
+            return;
+        }
+        assert!(SHORT_WIDTHS.contains(&l.width) && l.out_step >= l.width);
+        assert!(most(l.starts) + most(l.offsets) < rows.len(), "rows");
+        assert!(l.table.len() >= l.offsets.len() * 16 * l.width, "table");
+        assert!(out.len() >= (l.starts.len() - 1) * l.out_step + l.width);
+        (self.packed.look_up16)(rows, l, out);
+    }
+
+    /// Pools estimates by 2 x 2 windows: bit `j` of nibble `g` of window `x` of `above` is 1 if the
+    /// largest of the window's four estimates in channel `4g + j` is above the channel's margin;
+    /// that of `doubt`, if it is at most the margin and at least its negative. Estimates are within
+    /// ±(32767 - margin), and margins are not negative.
+    ///
+    /// # Panics
+    /// Panics if a length does not match.
+    pub fn cut_pool16(&self, rows: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) {
+        assert!(s.channels > 0 && s.channels.is_multiple_of(4) && s.channels <= s.pixel);
+        assert!(s.pixel.is_multiple_of(16) && s.margin.len() == s.pixel);
+        let windows = above.len() / (s.channels / 4);
+        assert!(windows * (s.channels / 4) == above.len() && doubt.len() == above.len());
+        assert!(rows.len() >= s.row + 2 * windows * s.pixel, "rows");
+        (self.packed.cut_pool16)(rows, s, above, doubt);
     }
 }

@@ -22,6 +22,7 @@
 use alloc::vec::Vec;
 
 use super::Inference;
+use super::shapes::BitRows;
 use super::sums::{clear, put};
 use crate::kernels::vector::Bytes;
 
@@ -97,22 +98,60 @@ pub enum Limit {
     AtMost(u8),
 }
 
+/// The origin of each row of a stream of rows of 16 bits.
+#[derive(Clone, Debug, Default)]
+pub struct RowOrder {
+    rows: Vec<u16>,
+    most: usize,
+}
+
+impl RowOrder {
+    /// Makes an order: row `i` is row `rows[i]` of the origin.
+    pub fn new(rows: Vec<u16>) -> Self {
+        let most = rows.iter().max().map_or(0, |&r| usize::from(r));
+        Self { rows, most }
+    }
+}
+
 impl Inference {
     /// Returns the number of rows of 16 bytes in a vector.
     pub fn row_lanes(&self) -> usize {
         self.packed.row_lanes
     }
 
-    /// Reorders rows of 16 bits: row `i` of `out` is row `order[i]` of `x`.
+    /// Reorders rows of 16 bits.
     ///
     /// # Panics
-    /// Panics if `order` does not have one element for each row of `out`, or states a row that `x`
+    /// Panics if `order` does not have one origin for each row of `out`, or states a row that `x`
     /// does not have.
-    pub fn gather_rows(&self, x: &[u64], order: &[u16], out: &mut [u64]) {
-        assert!(order.len() == 4 * out.len(), "an origin for each row");
-        let most = order.iter().fold(0, |most, &i| most.max(i));
-        assert!(usize::from(most) < 4 * x.len(), "rows of x");
-        (self.packed.gather_rows)(x, order, out);
+    pub fn gather_rows(&self, x: &[u64], order: &RowOrder, out: &mut [u64]) {
+        assert!(order.rows.len() == 4 * out.len(), "an origin for each row");
+        assert!(order.most < 4 * x.len(), "rows of x");
+        (self.packed.gather_rows)(x, &order.rows, out);
+    }
+
+    /// As [`Self::pool2`], over the rows of 16 bits of `x` in the given order.
+    ///
+    /// # Panics
+    /// Panics if `order` has fewer than two rows for each of `rows` or states a row that `x` does
+    /// not have, `columns` is above 8, or a row lies outside of `out`.
+    pub fn pool_rows(
+        &self,
+        x: &[u64],
+        order: &RowOrder,
+        (rows, columns): (usize, usize),
+        invert: bool,
+        out: &mut [u64],
+        to: BitRows,
+    ) {
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        assert!(order.most < 4 * x.len() && 2 * columns <= ROW, "rows of x");
+        let last = to.origin + (rows - 1) * to.step + columns;
+        assert!(last <= out.len() * 64, "out is too short");
+        let order = &order.rows[..2 * rows];
+        (self.packed.pool_rows)(x, order, columns, invert, out, to);
     }
 
     /// Computes the bits of `rows` rows: `[total >= t]` or `[total <= t]` for the totals of `terms`

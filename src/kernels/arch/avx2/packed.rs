@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::compile::compiled;
-use crate::kernels::packed::common::pool2_of;
+use crate::kernels::packed::common::{Target, gather_rows_of, pool_rows_of, pool2_of};
 use crate::kernels::packed::look_up::all;
 use crate::kernels::packed::{self, BitRows, Lookups, Packed};
 
@@ -15,6 +15,8 @@ const BYTES: usize = 32;
 
 const OTHERS: Packed = Packed {
     pool2,
+    gather_rows,
+    pool_rows,
     differ,
     dot,
     look_up,
@@ -31,6 +33,15 @@ compiled! { ["avx2,bmi2,popcnt"]
         out: &mut [u64],
         to: BitRows,
     ) = pool2_by_extraction;
+    fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) = gather_rows_of;
+    fn pool_rows(
+        x: &[u64],
+        order: &[u16],
+        columns: usize,
+        invert: bool,
+        out: &mut [u64],
+        to: BitRows,
+    ) = pool_rows_by_extraction;
     fn differ(x: &[u64], w: &[u64], out: &mut [i32]) = differing;
     fn dot(x: &[u8], w: &[i8], out: &mut [i32]) = dot_products;
     fn look_up(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) = sums_of_entries;
@@ -49,6 +60,45 @@ fn pool2_by_extraction(
 ) {
     let even = |x| _pext_u64(x, 0x5555_5555_5555_5555);
     pool2_of(bits, from, size, invert, out, to, even);
+}
+
+/// # Safety
+/// The processor has BMI2, and the lengths were checked.
+#[target_feature(enable = "avx2,bmi2")]
+unsafe fn pool_rows_by_extraction(
+    x: &[u64],
+    order: &[u16],
+    columns: usize,
+    invert: bool,
+    out: &mut [u64],
+    to: BitRows,
+) {
+    if to.step < columns || to.step > 16 {
+        let even = |x| _pext_u64(x, 0x5555_5555_5555_5555);
+        return pool_rows_of(x, order, columns, invert, out, to, even);
+    }
+    // The even bits of the columns in four rows of 16 bits, and their places in four rows of the
+    // target.
+    let ones = (1u64 << columns) - 1;
+    let four =
+        |bits: u64, step: usize| bits | bits << step | bits << (2 * step) | bits << (3 * step);
+    let even = four(0x5555 & ((1 << (2 * columns)) - 1), 16);
+    let places = four(ones, to.step);
+    let inverted = if invert { u64::MAX } else { 0 };
+    let rows = x.as_ptr().cast::<u16>();
+    let mut target = Target::new(out, to.origin);
+    for order in order.chunks(8) {
+        let mut word = 0;
+        for (i, pair) in order.chunks_exact(2).enumerate() {
+            // SAFETY: the rows exist, and the processor stores the lowest bits of a word first.
+            let row = |r: u16| u64::from(unsafe { *rows.add(usize::from(r)) });
+            word |= (row(pair[0]) | row(pair[1])) << (16 * i);
+        }
+        let live = (1u64 << (order.len() / 2 * columns)) - 1;
+        let pooled = (_pext_u64(word | word >> 1, even) ^ inverted) & live;
+        target.push(_pdep_u64(pooled, places), 4 * to.step);
+    }
+    target.end();
 }
 
 #[target_feature(enable = "avx2,popcnt")]

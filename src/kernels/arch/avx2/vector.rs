@@ -83,9 +83,13 @@ impl Bytes for __m256i {
         ];
         fn add8(self, other: Self) -> Self = _mm256_add_epi8(self, other);
         fn sub8(self, other: Self) -> Self = _mm256_sub_epi8(self, other);
+        fn top_bits(self) -> Self =
+            _mm256_and_si256(_mm256_srli_epi16::<7>(self), _mm256_set1_epi8(1));
         fn add8_saturating(self, other: Self) -> Self = _mm256_adds_epu8(self, other);
         fn add16(self, other: Self) -> Self = _mm256_add_epi16(self, other);
         fn sub16(self, other: Self) -> Self = _mm256_sub_epi16(self, other);
+        fn max16(self, other: Self) -> Self = _mm256_max_epi16(self, other);
+        fn prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
         fn not(self) -> Self = _mm256_xor_si256(self, _mm256_set1_epi8(-1));
         fn shift_down(self, n: usize) -> Self = match n {
             0 => self,

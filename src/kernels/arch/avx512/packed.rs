@@ -7,9 +7,9 @@
 use crate::kernels::arch::has;
 use core::arch::x86_64::*;
 
-use crate::kernels::arch::{avx2, scalar};
+use crate::kernels::arch::avx2;
 use crate::kernels::packed::look_up::all;
-use crate::kernels::packed::{self, Lookups, Packed};
+use crate::kernels::packed::{self, BitRows, Lookups, Packed};
 
 pub(super) const PACKED: Packed =
     packed::functions!(["avx512f,avx512bw,avx512vl"], __m512i, OTHERS);
@@ -19,6 +19,7 @@ const OTHERS: Packed = Packed {
     dot,
     look_up,
     gather_rows,
+    pool_rows,
     ..avx2::packed::PACKED
 };
 
@@ -53,10 +54,27 @@ fn look_up(nibbles: &[u8], l: &Lookups<'_>, out: &mut [f32]) {
 
 fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) {
     if x.len() > 8 {
-        return scalar::packed::gather_rows(x, order, out);
+        return (avx2::packed::PACKED.gather_rows)(x, order, out);
     }
     // SAFETY: the machine has AVX-512 BW; `x` fits one vector.
     unsafe { gather_of(x, order, out) }
+}
+
+fn pool_rows(x: &[u64], order: &[u16], columns: usize, invert: bool, out: &mut [u64], to: BitRows) {
+    if x.len() > 8 || order.len() > 32 {
+        return (avx2::packed::PACKED.pool_rows)(x, order, columns, invert, out, to);
+    }
+    let mut rows = [0; 32];
+    rows[..order.len()].copy_from_slice(order);
+    let mut bits = [0; 8];
+    // SAFETY: the machine has AVX-512 BW; `x` fits one vector.
+    unsafe { gather_of(x, &rows, &mut bits) };
+    let from = BitRows {
+        origin: 0,
+        step: 16,
+    };
+    let size = (order.len() / 2, columns);
+    (avx2::packed::PACKED.pool2)(&bits, from, size, invert, out, to);
 }
 
 /// # Safety

@@ -52,9 +52,13 @@ impl Bytes for __m512i {
         ];
         fn add8(self, other: Self) -> Self = _mm512_add_epi8(self, other);
         fn sub8(self, other: Self) -> Self = _mm512_sub_epi8(self, other);
+        fn top_bits(self) -> Self =
+            _mm512_and_si512(_mm512_srli_epi16::<7>(self), _mm512_set1_epi8(1));
         fn add8_saturating(self, other: Self) -> Self = _mm512_adds_epu8(self, other);
         fn add16(self, other: Self) -> Self = _mm512_add_epi16(self, other);
         fn sub16(self, other: Self) -> Self = _mm512_sub_epi16(self, other);
+        fn max16(self, other: Self) -> Self = _mm512_max_epi16(self, other);
+        fn prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
         fn not(self) -> Self = _mm512_xor_si512(self, _mm512_set1_epi8(-1));
         fn shift_down(self, n: usize) -> Self = match n {
             0 => self,

@@ -77,6 +77,7 @@ impl Bytes for uint8x16_t {
         ];
         fn add8(self, other: Self) -> Self = vaddq_u8(self, other);
         fn sub8(self, other: Self) -> Self = vsubq_u8(self, other);
+        fn top_bits(self) -> Self = vshrq_n_u8::<7>(self);
         fn add8_saturating(self, other: Self) -> Self = vqaddq_u8(self, other);
         fn add16(self, other: Self) -> Self = vreinterpretq_u8_u16(vaddq_u16(
             vreinterpretq_u16_u8(self),
@@ -86,6 +87,11 @@ impl Bytes for uint8x16_t {
             vreinterpretq_u16_u8(self),
             vreinterpretq_u16_u8(other),
         ));
+        fn max16(self, other: Self) -> Self = vreinterpretq_u8_s16(vmaxq_s16(
+            vreinterpretq_s16_u8(self),
+            vreinterpretq_s16_u8(other),
+        ));
+        fn prefetch(_at: *const u8) = ();
         fn not(self) -> Self = vmvnq_u8(self);
         fn shift_down(self, n: usize) -> Self = shift_down(self, n);
         fn where_bits(self, bits: u64, ones: Self) -> Self =

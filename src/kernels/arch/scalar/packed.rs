@@ -1,8 +1,10 @@
 //! The scalar kernels of packed inference, which are the specification of all others.
 
-use crate::kernels::packed::common::{even_bits, planes_of, pool2_of};
+use crate::kernels::packed::common::{
+    even_bits, gather_rows_of, planes_of, pool_rows_of, pool2_of,
+};
 use crate::kernels::packed::rows::{Limit, ROW, RowTerms};
-use crate::kernels::packed::{Lookups, Packed, Terms};
+use crate::kernels::packed::{Lookups, Packed, ShortRows, TableRow, Terms};
 
 pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     sum8,
@@ -20,9 +22,14 @@ pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     dot,
     look_up,
     cut_pool2,
+    look_up16,
+    cut_pool16,
     row_lanes: 1,
     cut_rows,
-    gather_rows,
+    gather_rows: |x, order, out| gather_rows_of(x, order, out),
+    pool_rows: |x, order, columns, invert, out, to| {
+        pool_rows_of(x, order, columns, invert, out, to, even_bits)
+    },
 };
 
 fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) {
@@ -160,11 +167,35 @@ fn cut_pool2(rows: &[f32], step: usize, channels: usize, threshold: &[f32], out:
     }
 }
 
-pub(in crate::kernels::arch) fn gather_rows(x: &[u64], order: &[u16], out: &mut [u64]) {
-    let row = |i: u16| x[usize::from(i / 4)] >> (i % 4 * 16) & 0xffff;
-    for (out, order) in out.iter_mut().zip(order.chunks_exact(4)) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|i| row(order[i]));
-        *out = a | b << 16 | c << 32 | d << 48;
+fn look_up16(rows: &[TableRow], l: &Lookups<'_, i16>, out: &mut [i16]) {
+    for (p, &start) in l.starts.iter().enumerate() {
+        let out = &mut out[p * l.out_step..][..l.width];
+        for (table, &offset) in l.table.chunks_exact(16 * l.width).zip(l.offsets) {
+            let row = rows[(start + offset) as usize].index();
+            for (out, &x) in out.iter_mut().zip(&table[row * l.width..]) {
+                *out = out.wrapping_add(x);
+            }
+        }
+    }
+}
+
+fn cut_pool16(rows: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) {
+    let groups = s.channels / 4;
+    let windows = above.chunks_exact_mut(groups);
+    for (x, (above, doubt)) in windows.zip(doubt.chunks_exact_mut(groups)).enumerate() {
+        above.fill(0);
+        doubt.fill(0);
+        let at = 2 * x * s.pixel;
+        for c in 0..s.channels {
+            let places = [at, at + s.pixel, at + s.row, at + s.row + s.pixel];
+            let most = places
+                .map(|p| rows[p + c])
+                .into_iter()
+                .fold(i16::MIN, i16::max);
+            let (over, near) = (most > s.margin[c], most >= -s.margin[c]);
+            above[c / 4] |= u8::from(over) << (c % 4);
+            doubt[c / 4] |= u8::from(near && !over) << (c % 4);
+        }
     }
 }
 

@@ -62,9 +62,12 @@ impl Bytes for v128 {
         fn widen(self) -> [Self; 2] = [u16x8_extend_low_u8x16(self), u16x8_extend_high_u8x16(self)];
         fn add8(self, other: Self) -> Self = u8x16_add(self, other);
         fn sub8(self, other: Self) -> Self = u8x16_sub(self, other);
+        fn top_bits(self) -> Self = u8x16_shr(self, 7);
         fn add8_saturating(self, other: Self) -> Self = u8x16_add_sat(self, other);
         fn add16(self, other: Self) -> Self = i16x8_add(self, other);
         fn sub16(self, other: Self) -> Self = i16x8_sub(self, other);
+        fn max16(self, other: Self) -> Self = i16x8_max(self, other);
+        fn prefetch(_at: *const u8) = ();
         fn not(self) -> Self = v128_not(self);
         fn shift_down(self, n: usize) -> Self = shift_down(self, n);
         fn where_bits(self, bits: u64, ones: Self) -> Self =
