@@ -54,8 +54,9 @@ struct Header {
 }
 
 /// The numbers of one tensor, to be written or to be filled.
-enum Slot<'a> {
-    Words(&'a mut Vec<u64>),
+pub(super) enum Slot<'a> {
+    /// Rows of that many bits, each of whole words.
+    Words(&'a mut Vec<u64>, usize),
     Reals(&'a mut Vec<f32>),
     Ints(&'a mut Vec<i32>),
     Flags(&'a mut Vec<bool>),
@@ -74,7 +75,7 @@ impl Slot<'_> {
         view: &TensorView<'_>,
     ) -> core::result::Result<(), String> {
         let dtype = match self {
-            Slot::Words(_) => Dtype::U64,
+            Slot::Words(..) => Dtype::U64,
             Slot::Reals(_) => Dtype::F32,
             Slot::Ints(_) => Dtype::I32,
             Slot::Flags(_) => Dtype::U8,
@@ -88,7 +89,7 @@ impl Slot<'_> {
         }
         let data = view.data();
         match self {
-            Slot::Words(x) => *x = words(data, u64::from_le_bytes),
+            Slot::Words(x, _) => *x = words(data, u64::from_le_bytes),
             Slot::Reals(x) => *x = words(data, f32::from_le_bytes),
             Slot::Ints(x) => *x = words(data, i32::from_le_bytes),
             Slot::Flags(x) => {
@@ -103,7 +104,7 @@ impl Slot<'_> {
 }
 
 /// Calls `visit` for each tensor, with its name, shape and numbers.
-fn each_tensor(
+pub(super) fn each_tensor(
     net: &mut PackedNet,
     mut visit: impl FnMut(String, Vec<usize>, Slot<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -114,7 +115,7 @@ fn each_tensor(
             Weights::None => {}
             Weights::Binary { words } => {
                 let shape = vec![out, depth.div_ceil(64)];
-                visit(format!("{i}.weight"), shape, Slot::Words(words))?;
+                visit(format!("{i}.weight"), shape, Slot::Words(words, depth))?;
             }
             Weights::Real { values, bias } => {
                 visit(format!("{i}.weight"), vec![out, depth], Slot::Reals(values))?;
@@ -205,7 +206,7 @@ impl PackedNet {
         let mut tensors = Vec::new();
         each_tensor(&mut self.clone(), |name, shape, slot| {
             let (dtype, bytes): (_, Vec<u8>) = match slot {
-                Slot::Words(x) => (Dtype::U64, x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Slot::Words(x, _) => (Dtype::U64, x.iter().flat_map(|x| x.to_le_bytes()).collect()),
                 Slot::Reals(x) => (Dtype::F32, x.iter().flat_map(|x| x.to_le_bytes()).collect()),
                 Slot::Ints(x) => (Dtype::I32, x.iter().flat_map(|x| x.to_le_bytes()).collect()),
                 Slot::Flags(x) => (Dtype::U8, x.iter().map(|&x| u8::from(x)).collect()),
@@ -216,7 +217,7 @@ impl PackedNet {
         container::write(&tensors, KEY, text).map_err(fail)
     }
 
-    /// Decodes the bytes of a packed file.
+    /// Decodes the bytes of a packed file, or of a network in its compact form.
     ///
     /// # Errors
     /// [`Error::Spec`] if the bytes are not a packed network, are damaged, or
@@ -225,11 +226,15 @@ impl PackedNet {
         Ok(Self::decode(bytes)?.0)
     }
 
-    /// As [`Self::from_bytes`]; also returns whether the bytes have a seal, which was verified.
+    /// As [`Self::from_bytes`]; also returns whether the bytes have a seal or a checksum, which was
+    /// verified.
     ///
     /// # Errors
     /// As [`Self::from_bytes`].
     pub fn decode(bytes: &[u8]) -> Result<(Self, bool)> {
+        if Self::is_compact(bytes) {
+            return Ok((Self::from_compact_bytes(bytes)?, true));
+        }
         let fail = |what: String| Error::spec(format!("packed network: {what}"));
         let file = container::read(bytes)
             .map_err(|what| Error::spec(format!("the packed network {what}")))?;
@@ -277,12 +282,14 @@ impl PackedNet {
         Ok((net, file.sealed))
     }
 
-    /// Returns whether a safetensors file states that it is a packed network.
+    /// Returns whether bytes are a network in its compact form, or a safetensors file that states that
+    /// it is a packed network.
     ///
     /// # Errors
-    /// A text that completes "the file ...", if the bytes are not a valid safetensors file.
+    /// A text that completes "the file ...", if the bytes are neither compact nor a valid safetensors
+    /// file.
     pub fn is_packed(bytes: &[u8]) -> core::result::Result<bool, String> {
-        Ok(container::read(bytes)?.text(KEY).is_some())
+        Ok(Self::is_compact(bytes) || container::read(bytes)?.text(KEY).is_some())
     }
 }
 

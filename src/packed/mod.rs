@@ -39,6 +39,7 @@
 //! `j` in the order channel, row, column, unused bits are 0; or F32 of shape (out, inputs) with
 //! `i.bias`), and those of step `j` of its tail are `i.j.threshold` (I32), `i.j.flip`, `i.j.and`,
 //! `i.j.min` (U8, 0 or 1), `i.j.scale`, `i.j.shift`, `i.j.p` (F32). All numbers are little-endian.
+//! [`PackedNet::to_compact_bytes`] makes a smaller form without names, which is read like the other.
 //! A bit of an activation is 1 for `x > 0`, else 0; the step `signs` makes -1 and +1 of bits and
 //! does not change how they are stored. The pixels of a convolution's border have the value
 //! `border`, 0 by default.
@@ -48,6 +49,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 mod bit_conv;
+mod bit_stream;
+mod compact;
 mod counts;
 #[cfg(feature = "std")]
 mod disk;

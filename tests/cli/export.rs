@@ -132,3 +132,28 @@ fn units_that_draw_are_named_and_what_cannot_be_is_refused() {
     place.bad(&words("export stoch --to c99"), 2, "--out");
     assert!(!place.path("d").exists());
 }
+
+#[test]
+fn the_compact_form_answers_as_the_packed_file() {
+    let place = Place::new();
+    place.good(&words(XNOR));
+    place.good(&["pack", "xnor"]);
+    let said = place.good(&["pack", "xnor", "--compact"]);
+    assert!(said.out.contains("xnor/best.compact"), "{}", said.out);
+    let sizes = ["xnor/best.packed", "xnor/best.compact"].map(|name| place.bytes(name).len());
+    assert!(sizes[1] < sizes[0] * 7 / 10, "{sizes:?}");
+    let classes = |file: &str| {
+        let line = format!("infer --model {file} --dataset idx --data data --json");
+        let text = place.good(&words(&line)).out;
+        text.replace(file, "FILE")
+    };
+    let (packed, compact) = (classes("xnor/best.packed"), classes("xnor/best.compact"));
+    assert!(packed.contains("accuracy"), "{packed}");
+    let accuracy = |text: &str| {
+        text.split("\"accuracy\"")
+            .nth(1)
+            .map(|s| s[..10].to_string())
+    };
+    assert_eq!(accuracy(&packed), accuracy(&compact));
+    place.good(&["verify", "xnor/best.compact"]);
+}

@@ -239,6 +239,7 @@ impl Source {
         if packed || matches!(self, Self::Packed(..)) {
             let net = Box::new(self.packed(engine)?);
             let runner = net.runner(engine);
+            let runner = Box::new(runner);
             return Ok(Classifier::Packed { net, runner, seed });
         }
         let mut net = self.network(engine, batch)?;
@@ -284,7 +285,7 @@ pub enum Classifier {
         /// The network.
         net: Box<PackedNet>,
         /// Ready to run.
-        runner: Runner,
+        runner: Box<Runner>,
         /// Of the noise, where units draw.
         seed: Option<u64>,
     },

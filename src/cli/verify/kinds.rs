@@ -23,6 +23,7 @@ pub fn look(path: &Path) -> Result<Option<String>, Error> {
     match bytes.as_slice() {
         // The header of a safetensors file is a length of eight bytes and a JSON object.
         [_, _, _, _, _, _, _, _, b'{', ..] => tensors(&bytes, path).map(Some),
+        _ if PackedNet::is_compact(&bytes) => tensors(&bytes, path).map(Some),
         [0x1f, 0x8b, ..] | [0, 0, _, 1..=8, ..] => images(&bytes, path).map(Some),
         [b'{', ..] | [0xEF, 0xBB, 0xBF, b'{', ..]
             if path.extension().is_some_and(|e| e == "jsonl") =>

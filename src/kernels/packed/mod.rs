@@ -45,6 +45,9 @@ pub use shapes::{BitRows, LANES, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS,
 /// Arguments: source and its rows, (height, width), whether bits are inverted, target and its rows.
 type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
+/// Arguments: source, the order of its rows, columns, whether bits are inverted, target and its rows.
+type PoolRowsFn = fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows);
+
 /// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the
 /// same names check the lengths.
 pub struct Packed {
@@ -66,7 +69,7 @@ pub struct Packed {
     pub(super) row_lanes: usize,
     pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
-    pub(super) pool_rows: fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows),
+    pub(super) pool_rows: PoolRowsFn,
 }
 
 /// Compiles the kernels for an instruction set: `functions!(["features"], Register, others)`.
