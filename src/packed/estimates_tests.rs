@@ -2,10 +2,11 @@
 
 use crate::channels::Channels;
 use crate::kernels::Isa;
-use crate::packed::PackedNet;
+use crate::packed::flow::flows;
 use crate::packed::layer::{Pixels, Product, Stage, Step, Weights};
 use crate::packed::op::Reading;
 use crate::packed::plan::Plan;
+use crate::packed::{Kind, PackedNet};
 use crate::random::{below, between, keyed};
 use crate::tensor::Shape;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -108,30 +109,25 @@ fn net(seed: u64, numbers: Numbers) -> PackedNet {
         stage(&mut rng, numbers, (first, a, depth), signs),
         stage(&mut rng, numbers, (second, b, 4 * a), false),
     ];
-    stages.push(Stage {
-        name: "mean".into(),
-        layer: 0,
-        inputs: Vec::new(),
-        product: Product::Input,
-        weights: Weights::None,
-        tail: Vec::new(),
-    });
-    let flows = crate::packed::flow::flows((input, crate::packed::Kind::Reals), &stages).unwrap();
-    let last = flows[1].output().0;
-    stages[2] = Stage {
+    stages.push(last_stage(&mut rng, input, &stages));
+    PackedNet::new("estimates".into(), input, pixels, stages).unwrap()
+}
+
+/// Returns a linear layer that turns the bits of two stages into three logits.
+fn last_stage(rng: &mut Xoshiro256PlusPlus, input: Shape, stages: &[Stage]) -> Stage {
+    let flows = flows((input, Kind::Reals), stages).unwrap();
+    let depth = flows[stages.len() - 1].output().0.len();
+    Stage {
         name: "fc".into(),
         layer: 0,
         inputs: Vec::new(),
         product: Product::Linear { out: 3 },
         weights: Weights::Real {
-            values: (0..3 * last.len())
-                .map(|_| between(&mut rng, -1.0, 1.0))
-                .collect(),
+            values: (0..3 * depth).map(|_| between(rng, -1.0, 1.0)).collect(),
             bias: vec![0.0; 3],
         },
         tail: Vec::new(),
-    };
-    PackedNet::new("estimates".into(), input, pixels, stages).unwrap()
+    }
 }
 
 /// Returns the results of all stages for each image.

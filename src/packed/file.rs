@@ -232,9 +232,17 @@ impl PackedNet {
     /// # Errors
     /// As [`Self::from_bytes`].
     pub fn decode(bytes: &[u8]) -> Result<(Self, bool)> {
-        if Self::is_compact(bytes) {
-            return Ok((Self::from_compact_bytes(bytes)?, true));
+        match Self::is_compact(bytes) {
+            true => Ok((Self::from_compact_bytes(bytes)?, true)),
+            false => Self::decode_packed(bytes),
         }
+    }
+
+    /// As [`Self::decode`], of a packed file alone: a program that calls this one instead is smaller.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`].
+    pub fn decode_packed(bytes: &[u8]) -> Result<(Self, bool)> {
         let fail = |what: String| Error::spec(format!("packed network: {what}"));
         let file = container::read(bytes)
             .map_err(|what| Error::spec(format!("the packed network {what}")))?;

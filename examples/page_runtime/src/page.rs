@@ -79,7 +79,7 @@ impl Page {
     }
 
     pub fn load(&mut self) -> Result<(), String> {
-        let net = PackedNet::from_bytes(&self.given).map_err(|e| e.to_string())?;
+        let (net, _) = PackedNet::decode_packed(&self.given).map_err(|e| e.to_string())?;
         // Named, so that the kernels of training are left out of the module.
         let isa = match cfg!(target_feature = "simd128") {
             true => Isa::Simd128,

@@ -8,6 +8,9 @@
 
 use crate::kernels::vector::Bytes;
 
+/// The number of channels whose patterns are computed in registers, all at once.
+const FIRST: usize = 3;
+
 /// # Safety
 /// The processor has the instruction set, and the lengths were checked.
 #[inline(always)]
@@ -18,11 +21,8 @@ pub(in crate::kernels) unsafe fn planes<B: Bytes>(bytes: &[u8], b: usize, out: &
             1 => patterns::<B, 0, 1>(bytes, b, out),
             2 => patterns::<B, 1, 2>(bytes, b, out),
             3 => patterns::<B, 2, 4>(bytes, b, out),
-            4 => patterns::<B, 3, 8>(bytes, b, out),
-            5 => patterns::<B, 4, 16>(bytes, b, out),
-            6 => patterns::<B, 5, 32>(bytes, b, out),
             _ => {
-                patterns::<B, 5, 32>(bytes, b, out);
+                patterns::<B, FIRST, 8>(bytes, b, out);
                 further_patterns::<B>(bytes, b, out);
             }
         }
@@ -67,7 +67,7 @@ unsafe fn patterns<B: Bytes, const K: usize, const P: usize>(
     }
 }
 
-/// Computes the planes of the patterns in which a channel after the first five is 1, from those in
+/// Computes the planes of the patterns in which a channel after the first ones is 1, from those in
 /// which it is 0.
 ///
 /// # Safety
@@ -75,7 +75,7 @@ unsafe fn patterns<B: Bytes, const K: usize, const P: usize>(
 #[inline(always)]
 unsafe fn further_patterns<B: Bytes>(bytes: &[u8], b: usize, out: &mut [u8]) {
     let n = bytes.len() / b;
-    for (j, at) in (5..b - 1).flat_map(|j| (0..n).step_by(B::LEN).map(move |at| (j, at))) {
+    for (j, at) in (FIRST..b - 1).flat_map(|j| (0..n).step_by(B::LEN).map(move |at| (j, at))) {
         let len = (n - at).min(B::LEN);
         // SAFETY: as in `patterns`.
         unsafe {
