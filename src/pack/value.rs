@@ -118,7 +118,7 @@ impl Packed {
     }
 
     /// Returns whether the value is stored as bits.
-    pub(super) fn is_bits(&self) -> bool {
+    pub fn is_bits(&self) -> bool {
         self.kind().is_bits()
     }
 

@@ -74,9 +74,31 @@ impl Extra {
     }
 }
 
+/// The channels that a convolution reads and makes of the values around it: all, or those of a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// The first channel of the input and of the output.
+    pub input: usize,
+    pub output: usize,
+    /// Number of channels of the whole output.
+    pub outputs: usize,
+}
+
+impl Part {
+    /// Returns all channels.
+    pub fn whole(spec: &ConvSpec<'_>) -> Self {
+        Self {
+            input: 0,
+            output: 0,
+            outputs: spec.output.channels,
+        }
+    }
+}
+
 /// The operation of a convolution with binary weights over bits.
 pub(super) struct BitConv {
     from: usize,
+    part: Part,
     channels: usize,
     /// Number of words of a channel's stream, of bytes of a plane, and of positions of the output.
     words: usize,
@@ -176,7 +198,7 @@ impl BitConv {
 
     pub fn new(
         spec: &ConvSpec<'_>,
-        from: usize,
+        (from, part): (usize, Part),
         (layout, extra): (OutputLayout, Option<Extra>),
         sizes: &mut Sizes,
     ) -> Self {
@@ -216,6 +238,7 @@ impl BitConv {
             .collect();
         Self {
             from,
+            part,
             channels,
             words: plane.div_ceil(64),
             plane,
@@ -304,6 +327,7 @@ impl BitConv {
                 let threshold = channel.threshold + self.negative[o];
                 self.cut(cx.kernels, sums, threshold, stream);
                 let out = &mut cx.s.bits[*to];
+                let o = self.part.output + o;
                 epilogue.channel(cx.kernels, stream, o, channel.invert, out);
             }
             OutputLayout::Ints(to) => {
@@ -312,7 +336,8 @@ impl BitConv {
                     let (y, x) = (p / self.output.width, p % self.output.width);
                     let at = (y * self.step + x) * self.stride;
                     let each = (0..self.sections).map(|s| i32::from(sums[s * self.positions + at]));
-                    out[p * self.output.channels + o] = each.sum::<i32>() - self.negative[o];
+                    out[p * self.part.outputs + self.part.output + o] =
+                        each.sum::<i32>() - self.negative[o];
                 }
             }
         }
@@ -329,7 +354,9 @@ impl Op for BitConv {
         let mut planes = core::mem::take(&mut cx.s.bytes[self.planes]);
         let mut sums = core::mem::take(&mut cx.s.bytes[self.sums]);
         let mut stream = core::mem::take(&mut cx.s.bits[self.stream]);
-        if let OutputLayout::Bits(_, _, to) = self.layout {
+        if let OutputLayout::Bits(_, _, to) = self.layout
+            && self.part.output == 0
+        {
             cx.s.bits[to].fill(0);
         }
         let kernels = cx.kernels;
@@ -339,7 +366,8 @@ impl Op for BitConv {
             for &(first, b) in &block.groups {
                 let bits = &cx.s.bits[self.from];
                 for j in 0..b {
-                    let words = &bits[(first + j) * self.words..][..self.words];
+                    let channel = self.part.input + first + j;
+                    let words = &bits[channel * self.words..][..self.words];
                     kernels.unpack(words, &mut spread[j * self.plane..][..self.plane]);
                 }
                 let len = self.plane << (b - 1);

@@ -17,7 +17,7 @@
 //!             bits as the largest distance needs
 //! ```
 //!
-//! Products and steps are numbered in the order of `PRODUCTS` and `STEPS` below. Names, the indices of
+//! Products and steps are numbered in the order of [`PRODUCTS`] and [`STEPS`]. Names, the indices of
 //! layers and the lineage are left out: a stage is named by its number. Everything else is kept to the
 //! bit.
 
@@ -29,8 +29,9 @@ use sha2::{Digest, Sha256};
 
 use super::PackedNet;
 use super::bit_stream::{Coder, Fault, Reader, Writer};
+use super::compact_kinds::{FUNCTIONS, PRODUCTS, STEPS, alike, choice};
 use super::file::{Slot, each_tensor};
-use super::layer::{Function, Pixels, Product, Source, Stage, Step, Thresholds, Weights};
+use super::layer::{Pixels, Product, Source, Stage, Step, Weights};
 use super::ranges::Ranges;
 use crate::channels::Channels;
 use crate::error::{Error, Result};
@@ -54,103 +55,6 @@ struct Outline {
     stages: Vec<Stage>,
 }
 
-/// The number that stands for a value among `values`, which are told apart by `same`.
-fn choice<C: Coder, T: Clone>(
-    c: &mut C,
-    x: &mut T,
-    values: &[T],
-    same: impl Fn(&T, &T) -> bool,
-) -> core::result::Result<(), Fault> {
-    let bits = usize::BITS - (values.len() - 1).leading_zeros();
-    let known = values.iter().position(|v| same(v, x));
-    let mut number = known.ok_or("it has a part of an unknown kind")? as u64;
-    c.bits(&mut number, bits)?;
-    if C::READS {
-        let of = values.get(number as usize);
-        *x = of.ok_or("it has a part of an unknown kind")?.clone();
-    }
-    Ok(())
-}
-
-/// Whether two values are of the same variant.
-fn alike<T>(a: &T, b: &T) -> bool {
-    core::mem::discriminant(a) == core::mem::discriminant(b)
-}
-
-const PRODUCTS: [Product; 5] = [
-    Product::Conv {
-        out: 0,
-        kernel: 0,
-        stride: 0,
-        padding: 0,
-        border: 0,
-    },
-    Product::Linear { out: 0 },
-    Product::Input,
-    Product::Add,
-    Product::Concat,
-];
-
-const STEPS: [Step; 14] = [
-    Step::Threshold {
-        thresholds: Thresholds {
-            threshold: Vec::new(),
-            inverted: Vec::new(),
-        },
-    },
-    Step::Draw {
-        node: 0,
-        thresholds: Thresholds {
-            threshold: Vec::new(),
-            inverted: Vec::new(),
-        },
-        p: Vec::new(),
-    },
-    Step::PoolBits {
-        kernel: 0,
-        stride: 0,
-        and: Vec::new(),
-    },
-    Step::PoolInts {
-        kernel: 0,
-        stride: 0,
-        min: Vec::new(),
-    },
-    Step::Affine {
-        scale: Vec::new(),
-        shift: Vec::new(),
-    },
-    Step::Function {
-        function: Function::Relu,
-        slope: 1.0,
-    },
-    Step::MaxPool {
-        kernel: 0,
-        stride: 0,
-    },
-    Step::SumPool {
-        height: 0,
-        width: 0,
-        stride: 0,
-    },
-    Step::AvgPool {
-        height: 0,
-        width: 0,
-        stride: 0,
-    },
-    Step::Divide { by: 0 },
-    Step::Flatten,
-    Step::Signs,
-    Step::Fire,
-    Step::Sample {
-        node: 0,
-        probability: Function::HardSigmoid,
-        slope: 1.0,
-    },
-];
-
-const FUNCTIONS: [Function; 3] = [Function::Relu, Function::HardSigmoid, Function::Sigmoid];
-
 /// Writes or reads a list of at most [`MOST`] elements; `blank` is one that is read.
 fn list<C: Coder, T: Clone>(
     c: &mut C,
@@ -173,7 +77,8 @@ fn list<C: Coder, T: Clone>(
 }
 
 fn product<C: Coder>(c: &mut C, x: &mut Product) -> core::result::Result<(), Fault> {
-    choice(c, x, &PRODUCTS, alike)?;
+    let same = |a: &Product, b: &Product| alike(a, b) && (a.groups() == 1) == (b.groups() == 1);
+    choice(c, x, &PRODUCTS, same)?;
     match x {
         Product::Conv {
             out,
@@ -181,7 +86,14 @@ fn product<C: Coder>(c: &mut C, x: &mut Product) -> core::result::Result<(), Fau
             stride,
             padding,
             border,
+            groups,
         } => {
+            if *groups != 1 {
+                c.count(groups)?;
+                if *groups < 2 {
+                    return Err("it has a part of an unknown kind");
+                }
+            }
             for size in [out, kernel, stride, padding] {
                 c.count(size)?;
             }
@@ -446,8 +358,12 @@ impl PackedNet {
         bytes.starts_with(&MAGIC[..MAGIC.len() - 1])
     }
 
-    /// Decodes the compact form.
-    pub(super) fn from_compact_bytes(bytes: &[u8]) -> Result<Self> {
+    /// Decodes the compact form. A program that calls this in place of [`Self::from_bytes`] has no
+    /// reader of packed files in it, and is smaller.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] if the bytes are no compact form, are damaged, or have another version.
+    pub fn from_compact_bytes(bytes: &[u8]) -> Result<Self> {
         let Some(rest) = bytes.strip_prefix(&MAGIC) else {
             let version = bytes
                 .get(MAGIC.len() - 1)

@@ -83,7 +83,7 @@ impl Classes {
         for o in 0..out {
             for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                 let tap = |c: usize| weight(o, (c * height + y) * width + x);
-                let sum: f64 = (0..input.channels).map(tap).sum();
+                let sum: f64 = (0..input.channels / spec.groups).map(tap).sum();
                 corners[corner(y + 1, x + 1)] =
                     sum + corners[corner(y, x + 1)] + corners[corner(y + 1, x)]
                         - corners[corner(y, x)];
@@ -141,6 +141,18 @@ impl Counts {
             scale: if signs { 2 } else { 1 },
             offsets: Classes::new(window, weight, offset),
         })
+    }
+
+    /// Returns the factor of `r`.
+    #[cfg(feature = "std")]
+    pub fn scale(&self) -> i32 {
+        self.scale
+    }
+
+    /// Returns the offsets.
+    #[cfg(feature = "std")]
+    pub fn offsets(&self) -> &Classes {
+        &self.offsets
     }
 
     /// Returns the smallest `r` at a position for which `s` is at least `threshold`.
@@ -201,6 +213,7 @@ mod tests {
                 stride: 1,
                 padding,
                 border: 0,
+                groups: 1,
             };
             let classes = Classes::new(&spec, weight, |within, outside| within * 1e3 + outside);
             for (y, x) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {

@@ -88,6 +88,7 @@ fn net(seed: u64, numbers: Numbers) -> PackedNet {
         stride,
         padding: padding.min(kernel - 1),
         border,
+        groups: 1,
     };
     let second = Product::Conv {
         out: b,
@@ -95,6 +96,7 @@ fn net(seed: u64, numbers: Numbers) -> PackedNet {
         stride: 1,
         padding: 1,
         border,
+        groups: 1,
     };
     let each = |n: f32| match seed % 2 {
         0 => Channels::All(n),

@@ -35,9 +35,12 @@ const GRAPH: u32 = 3;
 /// normalised per channel.
 const LEVELS: u32 = 4;
 
-/// The format of networks that end in an embedding. It is the newest format that this version
-/// reads.
+/// The format of networks that end in an embedding.
 const EMBEDDING: u32 = 5;
+
+/// The format of networks with convolutions in several groups. It is the newest format that this
+/// version reads.
+const GROUPS: u32 = 6;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +156,9 @@ pub(super) fn each_tensor(
 impl PackedNet {
     /// Returns the oldest format that can represent the network.
     fn format(&self) -> u32 {
+        if self.stages.iter().any(|stage| stage.product.groups() > 1) {
+            return GROUPS;
+        }
         if self.comparison.is_some() {
             return EMBEDDING;
         }
@@ -234,15 +240,12 @@ impl PackedNet {
     pub fn decode(bytes: &[u8]) -> Result<(Self, bool)> {
         match Self::is_compact(bytes) {
             true => Ok((Self::from_compact_bytes(bytes)?, true)),
-            false => Self::decode_packed(bytes),
+            false => Self::decode_tensors(bytes),
         }
     }
 
-    /// As [`Self::decode`], of a packed file alone: a program that calls this one instead is smaller.
-    ///
-    /// # Errors
-    /// As [`Self::from_bytes`].
-    pub fn decode_packed(bytes: &[u8]) -> Result<(Self, bool)> {
+    /// As [`Self::decode`], of a safetensors file.
+    fn decode_tensors(bytes: &[u8]) -> Result<(Self, bool)> {
         let fail = |what: String| Error::spec(format!("packed network: {what}"));
         let file = container::read(bytes)
             .map_err(|what| Error::spec(format!("the packed network {what}")))?;
@@ -257,9 +260,9 @@ impl PackedNet {
         }
         let damaged = |e: serde_json::Error| fail(format!("damaged metadata: {e}"));
         let Version { format } = serde_json::from_str(text).map_err(damaged)?;
-        if !(1..=EMBEDDING).contains(&format) {
+        if !(1..=GROUPS).contains(&format) {
             return Err(fail(format!(
-                "format {format}, where this program knows 1 to {EMBEDDING}; update bnn-cpu or pack the run again"
+                "format {format}, where this program knows 1 to {GROUPS}; update bnn-cpu or pack the run again"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(damaged)?;

@@ -100,7 +100,9 @@ impl Product {
     /// Returns the number of inputs that an output is a sum over.
     pub fn depth(&self, input: Shape) -> usize {
         match self {
-            Product::Conv { kernel, .. } => kernel * kernel * input.channels,
+            Product::Conv { kernel, groups, .. } => {
+                kernel * kernel * input.channels.checked_div(*groups).unwrap_or(0)
+            }
             Product::Linear { .. } => input.len(),
             Product::Input | Product::Add | Product::Concat => 0,
         }
@@ -118,7 +120,12 @@ impl Product {
                 stride,
                 padding,
                 border,
+                groups,
             } => {
+                let whole = |channels: usize| groups > 0 && channels.is_multiple_of(groups);
+                if !whole(input.channels) || !whole(out) {
+                    return None;
+                }
                 let sizes = [out, kernel, stride];
                 if sizes.iter().any(|&s| s == 0 || s > 1 << 16)
                     || padding >= kernel
@@ -211,6 +218,10 @@ impl Stage {
     fn sum(&self, (shape, kind, _): Value) -> core::result::Result<Value, &'static str> {
         let out = self.product.output(shape);
         let out = out.ok_or("the window does not fit its input")?;
+        let binary = matches!(self.weights, Weights::Binary { .. }) && kind.is_bits();
+        if self.product.groups() > 1 && !binary {
+            return Err("groups need binary weights over bits");
+        }
         let depth = self.product.depth(shape);
         let each = match &self.weights {
             Weights::Binary { .. } => depth.div_ceil(64),

@@ -46,6 +46,7 @@ pub(super) fn window(stage: &Stage, flow: &Flow) -> WindowSpec {
         stride,
         padding,
         border,
+        groups: stage.product.groups(),
     }
 }
 
@@ -63,10 +64,20 @@ impl BitsOfSums<'_> {
         self.thresholds.threshold[c]
     }
 
+    /// Returns the thresholds of all channels.
+    #[cfg(feature = "std")]
+    pub fn thresholds(&self) -> &Thresholds {
+        self.thresholds
+    }
+
+    /// Returns whether the max-pool takes the smallest bit of a channel's windows.
+    pub fn and(&self, c: usize) -> bool {
+        self.and.is_some_and(|and| and[c])
+    }
+
     /// Returns the rule of a channel with the given threshold in place of its own.
     pub fn channel(&self, c: usize, threshold: i32) -> Channel {
-        let and = self.and.is_some_and(|and| and[c]);
-        Channel::new(threshold, self.thresholds.inverted[c], and)
+        Channel::new(threshold, self.thresholds.inverted[c], self.and(c))
     }
 }
 

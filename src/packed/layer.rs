@@ -102,6 +102,10 @@ pub enum Product {
         /// Value of the pixels of the border: -1, 0 or 1.
         #[serde(default, skip_serializing_if = "is_zero")]
         border: i8,
+        /// Number of groups into which the channels of the input and of the output are cut: each
+        /// output reads the channels of its own group. More than 1 only with binary weights over bits.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
     /// A fully connected layer, with inputs in the order (channel, height, width).
     Linear {
@@ -126,8 +130,20 @@ fn is_zero(border: &i8) -> bool {
     *border == 0
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
+fn one() -> usize {
+    1
+}
+
 /// The weights of a product, of shape (out, inputs), with the inputs of an output in the order
-/// (channel, kernel row, kernel column).
+/// (channel of its group, kernel row, kernel column).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Weights {
@@ -328,6 +344,14 @@ impl Kind {
 }
 
 impl Product {
+    /// Returns the number of groups of a convolution, and 1 for other products.
+    pub fn groups(&self) -> usize {
+        match self {
+            Product::Conv { groups, .. } => *groups,
+            _ => 1,
+        }
+    }
+
     /// Returns the smallest and the largest number that a weight is multiplied by if the input has
     /// that kind, including the value of the border.
     pub(crate) fn meets(&self, kind: Kind) -> (i32, i32) {

@@ -32,7 +32,7 @@
 //! or 3 if stages name what they read, join values, make integers or have the steps `sum_pool`,
 //! `avg_pool`, `divide` or `flatten`; or 4 if there is the step `signs`, a `border` other than 0,
 //! or a mean or std per channel; or 5 if the network ends in an embedding, which is compared as
-//! `compare` says; 1 had no seal), the origin of the network ([`Lineage`]), its name,
+//! `compare` says; or 6 if a convolution has `groups`; 1 had no seal), the origin of the network ([`Lineage`]), its name,
 //! input, pixels, and stages without their numbers. A stage's `inputs` are `"image"` and `{"stage":
 //! n}`; without `inputs` it reads the preceding stage. The numbers of stage `i` are the tensors
 //! `i.weight` (U64 of shape (out, words): 1 is +1, 0 is -1, bit `j % 64` of word `j / 64` is input
@@ -51,6 +51,7 @@ use alloc::vec::Vec;
 mod bit_conv;
 mod bit_stream;
 mod compact;
+mod compact_kinds;
 mod counts;
 #[cfg(feature = "std")]
 mod disk;
@@ -58,6 +59,7 @@ mod epilogue;
 mod file;
 mod flow;
 mod geometry;
+mod grouped;
 mod join;
 mod layer;
 mod layout;
@@ -77,6 +79,8 @@ mod row_conv;
 mod runner;
 mod scratch;
 mod short_tables;
+#[cfg(feature = "std")]
+mod sliced;
 mod steps;
 mod table;
 mod window_spec;

@@ -130,11 +130,14 @@ fn product(stage: &Stage, input: Shape, output: Shape, x: &Values) -> Values {
         Values::Reals(x) => x[i],
     };
     let mut sums = Vec::with_capacity(output.len());
+    let groups = stage.product.groups();
     for p in 0..output.pixels() {
         for o in 0..output.channels {
+            let first = o / (output.channels / groups) * (input.channels / groups);
             let mut sum = 0.0f32;
             for i in 0..depth {
                 let (c, tap) = (i / (kernel.0 * kernel.1), i % (kernel.0 * kernel.1));
+                let c = first + c;
                 let y = (p / output.width * stride + tap / kernel.1).wrapping_sub(padding);
                 let xx = (p % output.width * stride + tap % kernel.1).wrapping_sub(padding);
                 if y < input.height && xx < input.width {

@@ -42,6 +42,12 @@ impl Plan {
         }
     }
 
+    /// Returns the kernels that the operations call.
+    #[cfg(feature = "std")]
+    pub(super) fn kernels(&self) -> &'static Inference {
+        self.kernels
+    }
+
     /// Allocates the buffers of one thread.
     pub(super) fn scratch(&self) -> Scratch {
         Scratch::new(&self.sizes)

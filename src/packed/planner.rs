@@ -90,6 +90,7 @@ impl<'a> Planner<'a> {
     /// Returns whether a layer over bits is computed row by row ([`RowConv`]).
     pub fn by_rows(&self, stage: &Stage, flow: &Flow, spec: &ConvSpec<'_>) -> bool {
         bits_of_sums(stage).is_some()
+            && stage.product.groups() == 1
             && !stage.product.varies(flow.input().1)
             && RowConv::fits(spec, self.kernels.row_lanes())
     }

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout};
+use super::bit_conv::{BitConv, ConvSpec, Extra, OutputLayout, Part};
 use super::counts::{Counts, Settle};
 use super::epilogue::{Channel, Epilogue};
 use super::geometry::{BitsOfSums, bits_of_sums, conv, window};
@@ -38,6 +38,11 @@ impl Planner<'_> {
             _ => (shape.height, shape.width),
         };
         match (stage.product, bits) {
+            (Product::Conv { groups, .. }, Some(from)) if groups > 1 => {
+                let to = self.grouped(i, &spec, from, groups);
+                self.settle(i, &spec, to);
+                return self.tail(i, Source::Ints(to));
+            }
             (Product::Conv { .. }, Some(_)) => {}
             (Product::Conv { .. }, None) if PixelConv::fits(&spec) => {}
             (_, Some(from)) => {
@@ -178,6 +183,7 @@ impl Planner<'_> {
                 self.push(i, op);
             }
             (Some(from), goal) => {
+                let from = (from, Part::whole(spec));
                 let op = BitConv::new(spec, from, (goal, extra), &mut self.sizes);
                 self.push(i, op);
             }

@@ -172,6 +172,7 @@ impl Planner<'_> {
                     stride: 1,
                     padding: 0,
                     border: 0,
+                    groups: 1,
                 };
                 let (nibbles, bytes) = spec.nibbles();
                 (self.sizes.bytes(bytes), nibbles)

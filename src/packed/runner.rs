@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use alloc::sync::Arc;
 #[cfg(feature = "std")]
+use std::sync::OnceLock;
+#[cfg(feature = "std")]
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "std")]
@@ -13,16 +15,25 @@ use super::PackedNet;
 use super::op::Reading;
 use super::plan::Plan;
 use super::scratch::Scratch;
+#[cfg(feature = "std")]
+use super::sliced::{SLICE, Sliced};
 use crate::kernels::Engine;
 
-/// Number of images that a thread processes at a time.
+/// Number of images that a thread processes at a time, one after another.
 #[cfg(feature = "std")]
 const CHUNK: usize = 16;
+
+/// The operations on 64 images at once, made when they are needed first; `None` for a network that
+/// has none.
+#[cfg(feature = "std")]
+type Slices = Option<Arc<(PackedNet, OnceLock<Option<Sliced>>)>>;
 
 /// A packed network ready to run, with the buffers of one thread. A clone shares the prepared
 /// weights and has its own buffers.
 pub struct Runner {
     plan: Arc<Plan>,
+    #[cfg(feature = "std")]
+    slices: Slices,
     scratch: Scratch,
     reading: Reading,
     pixels: usize,
@@ -33,6 +44,8 @@ impl Clone for Runner {
     fn clone(&self) -> Self {
         Self {
             plan: self.plan.clone(),
+            #[cfg(feature = "std")]
+            slices: self.slices.clone(),
             scratch: self.plan.scratch(),
             ..*self
         }
@@ -45,6 +58,8 @@ impl PackedNet {
     pub fn runner(&self, engine: Engine) -> Runner {
         let plan = Arc::new(Plan::new(self, engine.kernels));
         Runner {
+            #[cfg(feature = "std")]
+            slices: Sliced::suits(self).then(|| Arc::new((self.clone(), OnceLock::new()))),
             scratch: plan.scratch(),
             plan,
             reading: Reading::default(),
@@ -96,7 +111,8 @@ impl Runner {
     }
 
     /// Computes the logits of consecutive images on all threads of the current rayon pool. If units
-    /// are sampled, image `i` has the noise of row `row + i`.
+    /// are sampled, image `i` has the noise of row `row + i`. A network of narrow layers is computed on
+    /// 64 images at once, with the logits of [`Self::logits`] bit for bit.
     ///
     /// # Panics
     /// Panics if the length of `images` is not a multiple of an image's, or `out` does not have one
@@ -106,6 +122,15 @@ impl Runner {
         assert!(images.len().is_multiple_of(self.pixels), "whole images");
         assert_eq!(out.len() / self.classes, images.len() / self.pixels);
         assert!(out.len().is_multiple_of(self.classes), "whole rows");
+        if let Some(sliced) = self.sliced() {
+            let slices = images.par_chunks(SLICE * self.pixels);
+            return slices
+                .zip(out.par_chunks_mut(SLICE * self.classes))
+                .for_each_init(
+                    || sliced.buffers(),
+                    |b, (images, out)| sliced.run(images, out, b),
+                );
+        }
         let chunks = images.par_chunks(CHUNK * self.pixels);
         chunks
             .zip(out.par_chunks_mut(CHUNK * self.classes))
@@ -121,6 +146,20 @@ impl Runner {
                     }
                 },
             );
+    }
+
+    /// Returns whether [`Self::batch`] computes 64 images at once.
+    #[cfg(feature = "std")]
+    pub fn is_sliced(&self) -> bool {
+        self.sliced().is_some()
+    }
+
+    /// Returns the operations on 64 images at once, if there are any for the network.
+    #[cfg(feature = "std")]
+    fn sliced(&self) -> Option<&Sliced> {
+        let (net, made) = &**self.slices.as_ref()?;
+        made.get_or_init(|| Sliced::new(net, self.plan.kernels()))
+            .as_ref()
     }
 
     /// Returns the stage and the name of each operation, in the order of execution.

@@ -12,6 +12,7 @@ pub(super) struct WindowSpec {
     pub stride: usize,
     pub padding: usize,
     pub border: i8,
+    pub groups: usize,
 }
 
 impl WindowSpec {
@@ -32,6 +33,6 @@ impl WindowSpec {
 
     /// Returns the number of inputs that an output is a sum over.
     pub fn depth(&self) -> usize {
-        self.kernel.0 * self.kernel.1 * self.input.channels
+        self.kernel.0 * self.kernel.1 * self.input.channels / self.groups
     }
 }

@@ -244,6 +244,7 @@ fn packed(input: Shape, kernel: usize, out: usize) -> bnn_cpu::Result<PackedNet>
         stride: 1,
         padding: 0,
         border: 0,
+        groups: 1,
     };
     let real = |depth: usize, out: usize| Weights::Real {
         values: vec![0.0; depth * out],

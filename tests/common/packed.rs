@@ -119,6 +119,29 @@ impl RandomNet {
         }
     }
 
+    /// Gives every third chain convolutions in groups where channels allow it and bits are read: as
+    /// many as there can be, or two. Returns whether there are any.
+    pub fn groups(spec: &mut ModelSpec, number: u64) -> bool {
+        let (mut channels, mut bits, mut any) = (spec.input.channels, false, false);
+        if !number.is_multiple_of(3) {
+            return false;
+        }
+        for layer in &mut spec.layers {
+            bits |= layer.layer().kind() == "binary";
+            layer.update::<Conv>(|conv| {
+                let fits = |g: &usize| channels.is_multiple_of(*g) && conv.out.is_multiple_of(*g);
+                let most = (1..=channels).rev().find(fits);
+                let two = number.is_multiple_of(2).then_some(2).filter(fits);
+                if bits && conv.weights == Weights::Binary {
+                    conv.groups = two.or(most).unwrap_or(1);
+                }
+                any |= conv.groups > 1;
+                channels = conv.out;
+            });
+        }
+        any
+    }
+
     /// A spec of one to three convolutions and one or two linear layers.
     pub fn spec(&mut self, mix: Mix) -> ModelSpec {
         loop {

@@ -30,6 +30,9 @@ fn networks_are_written_for_another_runtime() {
             let mut random = RandomNet::new(1 << 41 | seed, Firing::Deterministic);
             let mut spec = random.either(seed, mix);
             RandomNet::levels(&mut spec, seed / 2);
+            if seed.is_multiple_of(2) {
+                RandomNet::groups(&mut spec, seed / 2);
+            }
             let net = random.net(&spec, fastest(), 1);
             let packed = net
                 .pack()

@@ -5,7 +5,7 @@ use std::io::Write;
 use bnn_cpu::export::{About, page};
 use bnn_cpu::kernels::select;
 use bnn_cpu::model::{Init, Network, preset};
-use bnn_cpu::packed::PackedNet;
+use bnn_cpu::packed::{Lineage, PackedNet};
 use bnn_cpu::similarity::{Comparison, Distance, Head};
 use bnn_cpu::tensor::Shape;
 
@@ -61,7 +61,10 @@ fn a_page_holds_its_network_and_names_nothing_elsewhere() {
     };
     let page = page::html(&net, "a <b>&</b> /* runtime */", &about).unwrap();
     small(&page, "xnor-net");
-    assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
+    assert_eq!(
+        bytes(element(&page, "packed")),
+        net.to_compact_bytes().unwrap()
+    );
     let described: serde_json::Value = serde_json::from_str(element(&page, "network")).unwrap();
     assert_eq!(described["lines"][0], about.lines[0].as_str());
     assert_eq!(described["classes"], 10);
@@ -79,6 +82,21 @@ fn a_page_holds_its_network_and_names_nothing_elsewhere() {
     for elsewhere in ["http://", "https://", "src=", "@import", "fetch("] {
         let found = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
+fn a_page_says_whether_its_network_learned_from_a_light_background() {
+    let net = PackedNet::read(FILE.as_ref()).unwrap();
+    for ground in [None, Some(false), Some(true)] {
+        let net = net.clone().with_lineage(Lineage {
+            run: None,
+            data_sha256: String::new(),
+            light_ground: ground,
+        });
+        let page = page::html(&net, "x", &About::default()).unwrap();
+        let described: serde_json::Value = serde_json::from_str(element(&page, "network")).unwrap();
+        assert_eq!(described["light"], ground == Some(true));
     }
 }
 
@@ -115,5 +133,8 @@ fn a_page_of_real_weights_is_small_enough_too() {
     let net = net.pack().unwrap();
     let page = page::html(&net, "seed-net", &About::default()).unwrap();
     small(&page, "seed-net");
-    assert_eq!(bytes(element(&page, "packed")), net.to_bytes().unwrap());
+    assert_eq!(
+        bytes(element(&page, "packed")),
+        net.to_compact_bytes().unwrap()
+    );
 }

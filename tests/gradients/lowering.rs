@@ -380,7 +380,7 @@ fn groups_dilation_and_rectangles_are_refused_by_name() {
     for (layer, words) in [
         (
             format!(r#"{conv},"groups":2}}"#),
-            "(c) cannot be packed: no packed form is known of groups",
+            "(c) cannot be packed: groups have a packed form only with binary weights over bits",
         ),
         (
             format!(r#"{conv},"dilation":2}}"#),

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use crate::common::{STEP, bits};
 use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowOrder, RowTerms};
+use bnn_cpu::kernels::packed::slices::SLICE;
 use bnn_cpu::kernels::packed::{
     BitRows, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms,
 };
@@ -90,6 +91,66 @@ fn sums_and_cuts() {
             };
             for k in &sets {
                 assert_eq!(cut(k), cut(scalar), "{} at {n}, {t}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn slices_of_images() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[5, 61]);
+    for round in 0..20usize {
+        let square: [u64; SLICE] = std::array::from_fn(|_| rng.next_u64());
+        let transposed = |k: &Kernels| {
+            let mut words = square;
+            k.transpose(&mut words);
+            words
+        };
+        let x = bytes(&mut rng, 40 * SLICE);
+        let outputs = 1 + round % 7;
+        let terms: Vec<Terms> = (0..outputs)
+            .map(|_| {
+                let mut offsets =
+                    |n| -> Vec<u32> { (0..n).map(|_| (below(&mut rng, 40) * 64) as u32).collect() };
+                let (adds, subs) = (offsets(round), offsets(19 - round));
+                Terms::new(round as i16, &adds, &subs)
+            })
+            .collect();
+        let before = bytes(&mut rng, outputs * SLICE);
+        let sums = |k: &Kernels, more: bool| {
+            let mut out = before.clone();
+            k.sum_slices(&x, &terms, more, &mut out);
+            out
+        };
+        for k in &sets {
+            let name = k.isa.name();
+            assert_eq!(transposed(k), transposed(scalar), "{name}");
+            for more in [false, true] {
+                assert_eq!(sums(k, more), sums(scalar, more), "{name}, round {round}");
+            }
+        }
+        for sections in [1, 2, 3, 128] {
+            let sums = bytes(&mut rng, sections * outputs * SLICE);
+            let most = 255 * sections as i32;
+            let of = |o: usize, q: usize| -> i32 {
+                let at = |s: usize| sums[(s * outputs + o) * SLICE + q];
+                (0..sections).map(|s| i32::from(at(s))).sum()
+            };
+            // Those that some sum just reaches, and those that none or every sum reaches.
+            let edges = [-1, 0, 1, 255, 256, most, most + 1];
+            let threshold = |o: usize| match (round + o) % 3 {
+                0 => edges[(round + o) % edges.len()],
+                i => of(o, 7 * o) + i as i32 - 1,
+            };
+            let thresholds: Vec<i32> = (0..outputs).map(threshold).collect();
+            let cut = |k: &Kernels| {
+                let mut out = vec![7; outputs];
+                k.cut_slices(&sums, sections, &thresholds, &mut out);
+                out
+            };
+            for k in &sets {
+                assert_eq!(cut(k), cut(scalar), "{}, {sections}", k.isa.name());
             }
         }
     }

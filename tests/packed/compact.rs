@@ -18,6 +18,9 @@ fn packed(seed: u64) -> (PackedNet, Vec<u8>) {
     let mix = [Mix::Binary, Mix::Either][seed as usize % 2];
     let mut spec = random.either(seed, mix);
     RandomNet::levels(&mut spec, seed / 2);
+    if seed.is_multiple_of(2) {
+        RandomNet::groups(&mut spec, seed / 2);
+    }
     let net = random.net(&spec, fastest(), 1);
     let packed = net.pack().unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     let image = random.image(spec.input.len());

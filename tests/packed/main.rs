@@ -9,3 +9,4 @@ mod graphs;
 #[cfg(feature = "idx")]
 mod mnist;
 mod nets;
+mod slices;

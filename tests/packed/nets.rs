@@ -23,6 +23,9 @@ fn compare_exactly(seed: u64) {
     let mut random = RandomNet::new(seed, Firing::Deterministic);
     let mut spec = random.either(seed, Mix::Binary);
     RandomNet::levels(&mut spec, seed / 2);
+    if seed.is_multiple_of(2) {
+        RandomNet::groups(&mut spec, seed / 2);
+    }
     let mut net = random.net(&spec, fastest(), 1);
     let packed = net
         .pack()

@@ -27,10 +27,11 @@ pub extern "C" fn room(length: usize) -> usize {
     page().room(length)
 }
 
-/// Makes the bytes of the buffer, those of a packed file, the network.
+/// Makes the bytes of the buffer, a network in its compact form, the network. `light` is 1 if it was
+/// trained on images with a light background, else 0.
 #[unsafe(no_mangle)]
-pub extern "C" fn load() -> i32 {
-    page().asked(Page::load)
+pub extern "C" fn load(light: i32) -> i32 {
+    page().asked(|page| page.load(light == 1))
 }
 
 /// Answers a drawing in the buffer: a byte of ink a pixel, row by row.

@@ -26,21 +26,14 @@ pub struct Page {
 struct Loaded {
     net: PackedNet,
     runner: Runner,
+    /// Of the training images.
+    background: Background,
 }
 
 impl Loaded {
     /// The height and width of an image.
     fn size(&self) -> (usize, usize) {
         (self.net.input().height, self.net.input().width)
-    }
-
-    /// The background of the training images; dark where that is not known.
-    fn background(&self) -> Background {
-        let lineage = self.net.lineage();
-        match lineage.and_then(|lineage| lineage.light_ground) {
-            Some(true) => Background::Light,
-            _ => Background::Dark,
-        }
     }
 }
 
@@ -78,8 +71,12 @@ impl Page {
         }
     }
 
-    pub fn load(&mut self) -> Result<(), String> {
-        let (net, _) = PackedNet::decode_packed(&self.given).map_err(|e| e.to_string())?;
+    pub fn load(&mut self, light: bool) -> Result<(), String> {
+        let net = PackedNet::from_compact_bytes(&self.given).map_err(|e| e.to_string())?;
+        let background = match light {
+            true => Background::Light,
+            false => Background::Dark,
+        };
         // Named, so that the kernels of training are left out of the module.
         let isa = match cfg!(target_feature = "simd128") {
             true => Isa::Simd128,
@@ -91,7 +88,11 @@ impl Page {
         self.logits = vec![0.0; net.classes()];
         self.probabilities = self.logits.clone();
         self.seen.clear();
-        self.net = Some(Loaded { net, runner });
+        self.net = Some(Loaded {
+            net,
+            runner,
+            background,
+        });
         Ok(())
     }
 
@@ -101,14 +102,14 @@ impl Page {
 
     pub fn drawing(&mut self, width: usize, height: usize) -> Result<(), String> {
         let net = self.loaded()?;
-        let (ground, size) = (net.background(), net.size());
+        let (ground, size) = (net.background, net.size());
         let image = preprocess::drawn(&self.given, (height, width), ground, size)?;
         self.answer(image)
     }
 
     pub fn picture(&mut self, width: usize, height: usize) -> Result<(), String> {
         let net = self.loaded()?;
-        let (ground, size) = (net.background(), net.size());
+        let (ground, size) = (net.background, net.size());
         let pixels = width.checked_mul(height).and_then(|n| n.checked_mul(4));
         if width == 0 || height == 0 || pixels != Some(self.given.len()) {
             return Err("the picture needs four bytes for each of its pixels".into());

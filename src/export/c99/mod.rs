@@ -36,7 +36,7 @@ mod steps;
 mod text;
 mod window;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::named::named;
 use crate::packed::PackedNet;
 
@@ -83,8 +83,14 @@ pub struct Code {
 /// Writes a network as C.
 ///
 /// # Errors
-/// [`crate::Error::Spec`] if a number of the network is not finite.
+/// [`crate::Error::Spec`] if a number of the network is not finite, or a convolution has groups.
 pub fn code(net: &PackedNet, options: &Options, about: &About) -> Result<Code> {
+    if let Some(stage) = net.stages().iter().find(|s| s.product.groups() > 1) {
+        return Err(Error::spec(format!(
+            "stage {}: no form in C is known of a convolution with groups; export the network to onnx, or train one without",
+            stage.name
+        )));
+    }
     let name = identifier(options.name.as_deref().unwrap_or(net.name()));
     let passes = passes::passes(net);
     let unit = match options.flavour {

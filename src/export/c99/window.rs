@@ -24,6 +24,7 @@ impl Window {
                 stride,
                 padding,
                 border,
+                ..
             } => (out, (kernel, kernel), stride, padding, border),
             Product::Linear { out } => (out, (input.height, input.width), 1, 0, 0),
             Product::Input | Product::Add | Product::Concat => {

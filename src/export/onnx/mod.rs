@@ -122,8 +122,9 @@ fn product(stage: &Stage, flow: &Flow, inputs: &[&str], to: &mut Builder) -> Str
             stride,
             padding,
             border,
+            groups,
         } => {
-            let channels = flow.input().0.channels;
+            let channels = flow.input().0.channels / groups;
             let (weights, bias) = weights(stage, flow, &[out, channels, kernel, kernel], to);
             let mut x = inputs[0].to_string();
             let mut pads = padding;
@@ -136,11 +137,14 @@ fn product(stage: &Stage, flow: &Flow, inputs: &[&str], to: &mut Builder) -> Str
             }
             let all = [Some(x.as_str()), Some(&weights), bias.as_deref()];
             let all: Vec<&str> = all.into_iter().flatten().collect();
-            let settings = vec![
+            let mut settings = vec![
                 ints("kernel_shape", &[kernel, kernel]),
                 ints("strides", &[stride, stride]),
                 ints("pads", &[pads; 4]),
             ];
+            if groups > 1 {
+                settings.push(int("group", groups as i64));
+            }
             to.node("Conv", &all, settings)
         }
     }

@@ -62,7 +62,10 @@ pub fn html(net: &PackedNet, title: &str, about: &About) -> Result<String> {
                 .to_string()
                 .replace('<', "\\u003c"),
         ),
-        ("/* packed */", printed(&squeezed(&net.to_bytes()?)?)),
+        (
+            "/* packed */",
+            printed(&squeezed(&net.to_compact_bytes()?)?),
+        ),
         ("/* runtime */", printed(RUNTIME)),
         ("/* title */", escaped(title)),
     ];
@@ -103,10 +106,12 @@ fn described(net: &PackedNet, title: &str, about: &About) -> Value {
             })
         })
         .collect();
+    // Of the training images; dark where that is not known.
+    let light = net.lineage().and_then(|lineage| lineage.light_ground) == Some(true);
     json!({
         "title": title, "name": net.name(), "classes": net.classes(),
         "height": net.input().height, "width": net.input().width, "layers": layers,
-        "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
+        "light": light, "stochastic": net.is_stochastic(), "sha256": about.sha256, "lines": about.lines,
     })
 }
 

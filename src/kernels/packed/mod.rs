@@ -36,8 +36,10 @@ pub(super) mod planes;
 pub mod rows;
 mod shapes;
 pub(super) mod shorts;
+pub mod slices;
 pub(super) mod sums;
 
+use self::slices::SLICE;
 use super::Inference;
 
 pub use shapes::{BitRows, LANES, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms};
@@ -70,6 +72,9 @@ pub struct Packed {
     pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
     pub(super) pool_rows: PoolRowsFn,
+    pub(super) transpose: fn(&mut [u64; slices::SLICE]),
+    pub(super) sum_slices: fn(&[u8], &[Terms], bool, &mut [u8]),
+    pub(super) cut_slices: fn(&[u8], usize, &[i32], &mut [u64]),
 }
 
 /// Compiles the kernels for an instruction set: `functions!(["features"], Register, others)`.
@@ -79,7 +84,7 @@ macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
         use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
         use $crate::kernels::packed::{
-            Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, sums,
+            Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, slices, sums,
         };
         use $crate::kernels::vector::Bytes;
 
@@ -106,6 +111,11 @@ macro_rules! functions {
                 shorts::look_up::<$bytes>;
             fn cut_pool16(x: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) =
                 shorts::cut_pool::<$bytes>;
+            fn transpose(words: &mut [u64; slices::SLICE]) = slices::transpose_of;
+            fn sum_slices(x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) =
+                slices::sum_slices::<$bytes>;
+            fn cut_slices(sums: &[u8], sections: usize, t: &[i32], out: &mut [u64]) =
+                slices::cut_slices::<$bytes>;
         }
         Packed {
             sum8,
@@ -120,6 +130,9 @@ macro_rules! functions {
             cut_rows,
             look_up16,
             cut_pool16,
+            transpose,
+            sum_slices,
+            cut_slices,
             ..$others
         }
     }};
@@ -183,6 +196,34 @@ impl Inference {
         assert!(terms.last + n <= x.len(), "x is too short");
         assert!(out.len() == n.div_ceil(64), "a bit for each position");
         (self.packed.cut_sum16)(x, terms, below, n, out);
+    }
+
+    /// Transposes a matrix of 64 by 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
+    pub fn transpose(&self, words: &mut [u64; SLICE]) {
+        (self.packed.transpose)(words);
+    }
+
+    /// Computes [`Self::sum8`] for a slice of [`SLICE`] numbers of each output; with `more` the sums
+    /// are added to what `out` holds.
+    ///
+    /// # Panics
+    /// Panics if `out` does not have a slice for each output, or `x` ends before the last term of one.
+    pub fn sum_slices(&self, x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) {
+        assert!(out.len() == all.len() * SLICE, "a slice for each output");
+        let last = all.iter().map(|terms| terms.last).max().unwrap_or(0);
+        assert!(last + SLICE <= x.len(), "x is too short");
+        (self.packed.sum_slices)(x, all, more, out);
+    }
+
+    /// Sets bit `q` of word `o` of `out` to `[Σ_s sums[s][o][q] >= thresholds[o]]`, for `sections`
+    /// sections of a slice for each output.
+    ///
+    /// # Panics
+    /// Panics if the lengths do not match, or there are more than 128 sections.
+    pub fn cut_slices(&self, sums: &[u8], sections: usize, thresholds: &[i32], out: &mut [u64]) {
+        assert!((1..=128).contains(&sections), "1 to 128 sections");
+        assert!(thresholds.len() == out.len() && sums.len() == sections * out.len() * SLICE);
+        (self.packed.cut_slices)(sums, sections, thresholds, out);
     }
 
     /// Writes a byte for each bit: 1 for 1, 255 (that is, -1) for 0.

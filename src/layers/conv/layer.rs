@@ -252,8 +252,9 @@ impl Layer for Conv {
     }
 
     fn pack(&self, at: &mut Packer<'_>, inputs: &[Packed]) -> Result<Packed> {
-        if self.groups != 1 {
-            return Err(at.refuse("no packed form is known of groups yet"));
+        let binary = self.weights == Weights::Binary && inputs[0].is_bits();
+        if self.groups != 1 && !binary {
+            return Err(at.refuse("groups have a packed form only with binary weights over bits"));
         }
         if !self.dilation.is_one() {
             return Err(at.refuse("no packed form is known of dilation yet"));
@@ -264,6 +265,7 @@ impl Layer for Conv {
             stride: self.stride.packed(at)?,
             padding: self.padding.packed(at)?,
             border: self.border,
+            groups: self.groups,
         };
         let shape = self.output("", &[inputs[0].shape()])?;
         self.terms().pack(at, &inputs[0], product, shape)

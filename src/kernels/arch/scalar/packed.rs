@@ -4,6 +4,7 @@ use crate::kernels::packed::common::{
     even_bits, gather_rows_of, planes_of, pool_rows_of, pool2_of,
 };
 use crate::kernels::packed::rows::{Limit, ROW, RowTerms};
+use crate::kernels::packed::slices::SLICE;
 use crate::kernels::packed::{Lookups, Packed, ShortRows, TableRow, Terms};
 
 pub(in crate::kernels::arch) const PACKED: Packed = Packed {
@@ -30,6 +31,9 @@ pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     pool_rows: |x, order, columns, invert, out, to| {
         pool_rows_of(x, order, columns, invert, out, to, even_bits)
     },
+    transpose,
+    sum_slices,
+    cut_slices,
 };
 
 fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) {
@@ -43,6 +47,30 @@ fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) {
         for (out, &x) in out.iter_mut().zip(&x[offset as usize..]) {
             *out = out.wrapping_sub(x);
         }
+    }
+}
+
+fn transpose(words: &mut [u64; SLICE]) {
+    let bit = |i: usize, j: usize| words[i] >> j & 1;
+    let column = |j: usize| (0..SLICE).fold(0, |word, i| word | bit(i, j) << i);
+    *words = core::array::from_fn(column);
+}
+
+fn sum_slices(x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) {
+    for (terms, out) in all.iter().zip(out.chunks_exact_mut(SLICE)) {
+        let mut sums = [0; SLICE];
+        sum8(x, terms, &mut sums);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = if more { out.wrapping_add(sum) } else { sum };
+        }
+    }
+}
+
+fn cut_slices(sums: &[u8], sections: usize, thresholds: &[i32], out: &mut [u64]) {
+    for (o, (&threshold, out)) in thresholds.iter().zip(out).enumerate() {
+        let slice = |s: usize| &sums[(s * thresholds.len() + o) * SLICE..][..SLICE];
+        let sum = |q: usize| (0..sections).map(|s| i32::from(slice(s)[q])).sum::<i32>();
+        *out = (0..SLICE).fold(0, |word, q| word | u64::from(sum(q) >= threshold) << q);
     }
 }
 
