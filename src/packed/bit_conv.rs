@@ -227,15 +227,12 @@ impl BitConv {
         let planes = blocks.iter().map(|b| b.bytes(plane)).max().unwrap_or(0);
         let groups = blocks.iter().flat_map(|b| &b.groups);
         let most = groups.map(|g| g.1).max().unwrap_or(0).max(6);
-        let inputs = || 0..channels * taps;
         let negative = |o: usize| {
-            inputs()
-                .filter(|i| !positive(o, i / taps, i % taps))
-                .count()
+            let inputs = 0..channels * taps;
+            let negative = inputs.filter(|i| !positive(o, i / taps, i % taps));
+            negative.count() as i32
         };
-        let negative = (0..spec.output.channels)
-            .map(|o| negative(o) as i32)
-            .collect();
+        let negative = (0..spec.output.channels).map(negative).collect();
         Self {
             from,
             part,

@@ -40,8 +40,9 @@ pub(super) struct WindowSums {
 struct Block {
     /// First input and number of inputs of each group.
     groups: Vec<(usize, usize)>,
-    /// The terms of each output.
+    /// The terms of each output, and its count where all bits are 0.
     terms: Vec<Terms>,
+    blank: Vec<Terms>,
     /// The section that they are added to, and whether there is something in it.
     section: usize,
     more: bool,
@@ -65,6 +66,7 @@ fn blocks(depth: usize, size: usize) -> (Vec<Block>, usize) {
             blocks.push(Block {
                 groups: Vec::new(),
                 terms: Vec::new(),
+                blank: Vec::new(),
                 section,
                 more: counted > 0,
             });
@@ -97,16 +99,33 @@ fn terms(groups: &[(usize, usize)], positive: impl Fn(usize) -> bool) -> Terms {
     Terms::new(init, &adds, &subs)
 }
 
-/// Returns the word of each input of each position. Inputs are in the order (channel, row, column) of
-/// all groups; those of the border are the word behind the last one.
-fn taps(spec: &WindowSpec) -> Vec<u32> {
+/// Returns the order in which the inputs of an output are counted, as places in the order (channel, row,
+/// column). A dense layer counts from the middle of the image outwards, where there is less to see: what
+/// is far out is often 0 in all images.
+fn order(stage: &Stage, spec: &WindowSpec) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..spec.depth()).collect();
+    if let Product::Linear { .. } = stage.product {
+        let (height, width) = spec.kernel;
+        // Twice the distance from the middle.
+        let from_middle = |at: usize, side: usize| (2 * at + 1).abs_diff(side);
+        order.sort_by_key(|i| {
+            let (y, x) = (i / width % height, i % width);
+            from_middle(y, height).max(from_middle(x, width))
+        });
+    }
+    order
+}
+
+/// Returns the word of each input of each position, in the given order in each of the groups; those of
+/// the border are the word behind the last one.
+fn taps(spec: &WindowSpec, order: &[usize]) -> Vec<u32> {
     let (input, (height, width)) = (spec.input, spec.kernel);
     let inputs = spec.groups * spec.depth();
     let mut taps = Vec::with_capacity(spec.output.pixels() * inputs);
     for p in 0..spec.output.pixels() {
         let corner = |at: usize| (at * spec.stride).wrapping_sub(spec.padding);
         let (top, left) = (corner(p / spec.output.width), corner(p % spec.output.width));
-        for i in 0..inputs {
+        for i in (0..inputs).map(|i| i / spec.depth() * spec.depth() + order[i % spec.depth()]) {
             let (c, tap) = (i / (height * width), i % (height * width));
             let y = top.wrapping_add(tap / width);
             let x = left.wrapping_add(tap % width);
@@ -132,7 +151,8 @@ impl WindowSums {
             return None;
         }
         let row = depth.div_ceil(64);
-        let positive = |o: usize, i: usize| get(&words[o * row..], i);
+        let order = order(stage, &spec);
+        let positive = |o: usize, i: usize| get(&words[o * row..], order[i]);
         let made = outputs / spec.groups;
         let (blocks, sections) = blocks(depth, group_size(depth, made));
         if sections > 128 {
@@ -144,11 +164,16 @@ impl WindowSums {
                 let each =
                     (g * made..(g + 1) * made).map(|o| terms(&block.groups, |i| positive(o, i)));
                 block.terms = each.collect();
+                let inputs = || block.groups.iter().flat_map(|&(first, b)| first..first + b);
+                let zeros = |o: usize| inputs().filter(|&i| !positive(o, i)).count();
+                let each =
+                    (g * made..(g + 1) * made).map(|o| Terms::new(zeros(o) as i16, &[], &[]));
+                block.blank = each.collect();
             }
         }
         let negative = |o: usize| (0..depth).filter(|&i| !positive(o, i)).count() as i32;
         Some(Self {
-            taps: taps(&spec),
+            taps: taps(&spec, &order),
             depth,
             outputs,
             channel_groups,
@@ -178,15 +203,28 @@ impl WindowSums {
             .enumerate()
         {
             for block in blocks {
-                let at = block.planes(kernels, taps, from, b);
+                let zeros = block.is_blank(taps, from);
+                let (terms, at) = match zeros {
+                    true => (&block.blank, SLICE),
+                    false => (&block.terms, block.planes(kernels, taps, from, b)),
+                };
                 let sums = &mut b.sums[block.section * section + g * part..][..part];
-                kernels.sum_slices(&b.planes[..at], &block.terms, block.more, sums);
+                kernels.sum_slices(&b.planes[..at], terms, block.more, sums);
             }
         }
     }
 }
 
 impl Block {
+    /// Returns whether all bits of all images are 0.
+    fn is_blank(&self, taps: &[u32], from: &[u64]) -> bool {
+        let mut groups = self.groups.iter();
+        groups.all(|&(first, size)| {
+            let mut taps = taps[first..first + size].iter();
+            taps.all(|&tap| from[tap as usize] == 0)
+        })
+    }
+
     /// Computes the planes of all groups, and returns their number of bytes.
     fn planes(&self, kernels: &Inference, taps: &[u32], from: &[u64], b: &mut Buffers) -> usize {
         let mut at = 0;
