@@ -22,7 +22,7 @@ program=${1:-}
 if [ -z "$program" ]; then
   built=${CARGO_TARGET_DIR:-target}/debug/bnn-cpu
   [ ! -f "$built" ] || cp "$built" "$work/before"
-  cargo build --quiet --features mpi
+  cargo build --quiet --no-default-features --features cli,mpi
   cp "$built" "$work/bnn-cpu"
   # Steps after this one use the program without MPI.
   [ ! -f "$work/before" ] || cp "$work/before" "$built"

@@ -30,6 +30,8 @@ bnn-cpu = { path = "$root", default-features = false, features = ["std"] }
 
 [profile.release]
 debug = false
+# What is tested is that it runs.
+opt-level = 1
 
 [workspace]
 MANIFEST
