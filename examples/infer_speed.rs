@@ -3,8 +3,9 @@
 //! ```text
 //! cargo run --release --example infer_speed -- NETWORK... [--isa avx2] [--threads N]
 //! ```
-//! A network is a packed file, or the name of a preset, which gets initial weights:
-//! speed does not depend on them. `seed-net` has both activations binary.
+//! A network is a packed file, or the name of a preset or the description of a network in a file
+//! `*.json`, which get initial weights: speed does not depend on them. A preset has all activations
+//! binary.
 //!
 //! One JSON object a line: a timing for each batch size and number of threads, and
 //! the microseconds of each operation. Images are the built-in digits.
@@ -14,7 +15,7 @@ use std::time::Duration;
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::kernels;
-use bnn_cpu::model::{Init, Network, PRESETS, Placement, preset, usual_images};
+use bnn_cpu::model::{Init, ModelSpec, Network, PRESETS, Placement, preset, usual_images};
 use bnn_cpu::packed::PackedNet;
 use bnn_cpu::study::timing::{Effort, time};
 
@@ -75,13 +76,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn network(name: &str, engine: kernels::Engine) -> bnn_cpu::Result<PackedNet> {
+    if name.ends_with(".json") {
+        return packed(&ModelSpec::read(name.as_ref())?, engine);
+    }
     if !PRESETS.iter().any(|(preset, _)| *preset == name) {
         return PackedNet::read(name.as_ref());
     }
     let (input, classes) = usual_images(name);
     let mut spec = preset(name, input, classes)?;
     spec.place(Placement::Both, Firing::Deterministic, "st")?;
-    let mut net = Network::new(&spec, engine, 1, false)?;
+    packed(&spec, engine)
+}
+
+/// Packs a network with initial weights.
+fn packed(spec: &ModelSpec, engine: kernels::Engine) -> bnn_cpu::Result<PackedNet> {
+    let mut net = Network::new(spec, engine, 1, false)?;
     net.init(Init::Pytorch, 1);
     net.pack()
 }

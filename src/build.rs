@@ -1,7 +1,7 @@
 //! Run by cargo before the crate is compiled: notes the commit that it is built from,
 //! which every record of a figure states.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What decides the program's bits.
@@ -30,7 +30,7 @@ fn main() {
 fn checkout() -> Option<String> {
     // A package that was unpacked below another project's checkout is not of that project.
     let root = Path::new(&git(&["rev-parse", "--show-toplevel"])?).canonicalize();
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize();
+    let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).canonicalize();
     if root.ok()? != here.ok()? {
         return None;
     }

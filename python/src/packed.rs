@@ -59,14 +59,7 @@ impl PackedNet {
         if n <= FEW {
             py.detach(|| {
                 errors::guarded(|| {
-                    self.with_runner(|runner| {
-                        let (each, classes) = (runner.pixels(), runner.classes());
-                        for (image, out) in
-                            pixels.chunks_exact(each).zip(out.chunks_exact_mut(classes))
-                        {
-                            runner.logits(image, out);
-                        }
-                    });
+                    self.with_runner(|runner| runner.batch_here(pixels, &mut out));
                     Ok(())
                 })
             })?;

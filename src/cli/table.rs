@@ -26,9 +26,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, anneal, estimators, mixed,
-    /// mixed-tuned, omniglot and few-shot (which read Omniglot), or a JSON file of one's own such
-    /// as those in data/suites
+    /// The suite of runs: reference, tuned, mlp, mlp-tuned, best, frontier, anneal, estimators,
+    /// mixed, mixed-tuned, omniglot and few-shot (which read Omniglot), or a JSON file of one's own
+    /// such as those in data/suites
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.json")]
     suite: PathBuf,
     /// Epochs, where not the suite's own; the table then has a name of its own

@@ -115,6 +115,12 @@ pub(super) struct BitConv {
     negative: Vec<i32>,
     layout: OutputLayout,
     extra: Option<Extra>,
+    buffers: Buffers,
+}
+
+/// The indices of the buffers that an operation needs while it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Buffers {
     spread: usize,
     planes: usize,
     sums: usize,
@@ -196,11 +202,13 @@ impl BitConv {
         blocks
     }
 
+    /// Makes the operation of a part of the channels; `shared` are the buffers of an operation of the
+    /// same shapes, which run one after another.
     pub fn new(
         spec: &ConvSpec<'_>,
         (from, part): (usize, Part),
         (layout, extra): (OutputLayout, Option<Extra>),
-        sizes: &mut Sizes,
+        (shared, sizes): (Option<Buffers>, &mut Sizes),
     ) -> Self {
         let (channels, plane) = (spec.input.channels, Self::plane(spec));
         let step = spec.input.width + spec.padding;
@@ -248,11 +256,18 @@ impl BitConv {
             negative,
             layout,
             extra,
-            spread: sizes.bytes(most * plane),
-            planes: sizes.bytes(planes),
-            sums: sizes.bytes(outputs * sections * positions),
-            stream: sizes.bits(positions.div_ceil(64)),
+            buffers: shared.unwrap_or_else(|| Buffers {
+                spread: sizes.bytes(most * plane),
+                planes: sizes.bytes(planes),
+                sums: sizes.bytes(outputs * sections * positions),
+                stream: sizes.bits(positions.div_ceil(64)),
+            }),
         }
+    }
+
+    /// Returns the buffers that the operation needs while it runs.
+    pub fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     /// Returns the terms of one output over a block's groups, in partial sums of at most 255 bits.
@@ -347,10 +362,10 @@ impl Op for BitConv {
     }
 
     fn run(&self, cx: &mut Cx<'_>) {
-        let mut spread = core::mem::take(&mut cx.s.bytes[self.spread]);
-        let mut planes = core::mem::take(&mut cx.s.bytes[self.planes]);
-        let mut sums = core::mem::take(&mut cx.s.bytes[self.sums]);
-        let mut stream = core::mem::take(&mut cx.s.bits[self.stream]);
+        let mut spread = core::mem::take(&mut cx.s.bytes[self.buffers.spread]);
+        let mut planes = core::mem::take(&mut cx.s.bytes[self.buffers.planes]);
+        let mut sums = core::mem::take(&mut cx.s.bytes[self.buffers.sums]);
+        let mut stream = core::mem::take(&mut cx.s.bits[self.buffers.stream]);
         if let OutputLayout::Bits(_, _, to) = self.layout
             && self.part.output == 0
         {
@@ -390,10 +405,10 @@ impl Op for BitConv {
             }
             section += block.terms[0].len();
         }
-        cx.s.bytes[self.spread] = spread;
-        cx.s.bytes[self.planes] = planes;
-        cx.s.bytes[self.sums] = sums;
-        cx.s.bits[self.stream] = stream;
+        cx.s.bytes[self.buffers.spread] = spread;
+        cx.s.bytes[self.buffers.planes] = planes;
+        cx.s.bytes[self.buffers.sums] = sums;
+        cx.s.bits[self.buffers.stream] = stream;
         debug_assert!(self.channels > 0);
     }
 }

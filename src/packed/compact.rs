@@ -8,9 +8,10 @@
 //! pixels      1 flag: normalised; then mean and std, each 1 flag: one number a channel; floats
 //! comparison  1 flag: the network ends in an embedding; then 1 flag each for prototypical and
 //!             cosine, and the scale, a float
-//! stages      their count; of each the product (3 bits) with its sizes, the sources (1 flag: the
-//!             preceding stage; else their count, and of each 0 for the image, else its stage + 1), the
-//!             kind of the weights (2 bits), the count of steps, and each step (4 bits) with its sizes
+//! stages      their count; of each the product (3 bits) with its sizes (of a convolution in groups
+//!             their number first), the sources (1 flag: the preceding stage; else their count, and of
+//!             each 0 for the image, else its stage + 1), the kind of the weights (2 bits), the count of
+//!             steps, and each step (4 bits) with its sizes
 //! numbers     of each stage: weights, one bit or 32 each; floats, 32 bits each; flags of channels, 1
 //!             flag: all are the same, then one or all of them
 //! thresholds  of each channel, the distance to the smallest sum that its weights can have, in as many

@@ -28,45 +28,42 @@ pub(super) fn alike<T>(a: &T, b: &T) -> bool {
     core::mem::discriminant(a) == core::mem::discriminant(b)
 }
 
-/// The kinds of products, in the order of their numbers.
-pub(super) const PRODUCTS: [Product; 6] = [
+/// Returns a convolution in that many groups, without sizes.
+const fn conv(groups: usize) -> Product {
     Product::Conv {
         out: 0,
         kernel: 0,
         stride: 0,
         padding: 0,
         border: 0,
-        groups: 1,
-    },
+        groups,
+    }
+}
+
+/// The kinds of products, in the order of their numbers. The last is a convolution in several groups.
+pub(super) const PRODUCTS: [Product; 6] = [
+    conv(1),
     Product::Linear { out: 0 },
     Product::Input,
     Product::Add,
     Product::Concat,
-    // A convolution in several groups.
-    Product::Conv {
-        out: 0,
-        kernel: 0,
-        stride: 0,
-        padding: 0,
-        border: 0,
-        groups: 2,
-    },
+    conv(2),
 ];
 
-/// The kinds of steps.
+/// Thresholds of no channels.
+const THRESHOLDS: Thresholds = Thresholds {
+    threshold: Vec::new(),
+    inverted: Vec::new(),
+};
+
+/// The kinds of steps, in the order of their numbers.
 pub(super) const STEPS: [Step; 14] = [
     Step::Threshold {
-        thresholds: Thresholds {
-            threshold: Vec::new(),
-            inverted: Vec::new(),
-        },
+        thresholds: THRESHOLDS,
     },
     Step::Draw {
         node: 0,
-        thresholds: Thresholds {
-            threshold: Vec::new(),
-            inverted: Vec::new(),
-        },
+        thresholds: THRESHOLDS,
         p: Vec::new(),
     },
     Step::PoolBits {

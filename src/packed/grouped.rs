@@ -14,6 +14,7 @@ impl Planner<'_> {
             ..shape
         };
         let (input, output) = (of(spec.input), of(spec.output));
+        let mut shared = None;
         for group in 0..groups {
             let part = Part {
                 input: group * input.channels,
@@ -28,7 +29,8 @@ impl Planner<'_> {
                 ..*spec
             };
             let goal = (OutputLayout::Ints(to), None);
-            let op = BitConv::new(&spec, (from, part), goal, &mut self.sizes);
+            let op = BitConv::new(&spec, (from, part), goal, (shared, &mut self.sizes));
+            shared = Some(op.buffers());
             self.push(i, op);
         }
         to

@@ -184,7 +184,7 @@ impl Planner<'_> {
             }
             (Some(from), goal) => {
                 let from = (from, Part::whole(spec));
-                let op = BitConv::new(spec, from, (goal, extra), &mut self.sizes);
+                let op = BitConv::new(spec, from, (goal, extra), (None, &mut self.sizes));
                 self.push(i, op);
             }
         }

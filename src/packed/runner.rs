@@ -4,8 +4,6 @@ use alloc::vec::Vec;
 
 use alloc::sync::Arc;
 #[cfg(feature = "std")]
-use std::sync::OnceLock;
-#[cfg(feature = "std")]
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "std")]
@@ -16,24 +14,22 @@ use super::op::Reading;
 use super::plan::Plan;
 use super::scratch::Scratch;
 #[cfg(feature = "std")]
-use super::sliced::{SLICE, Sliced};
+use super::sliced::{self, SLICE, Slices};
 use crate::kernels::Engine;
 
 /// Number of images that a thread processes at a time, one after another.
 #[cfg(feature = "std")]
 const CHUNK: usize = 16;
 
-/// The operations on 64 images at once, made when they are needed first; `None` for a network that
-/// has none.
-#[cfg(feature = "std")]
-type Slices = Option<Arc<(PackedNet, OnceLock<Option<Sliced>>)>>;
-
 /// A packed network ready to run, with the buffers of one thread. A clone shares the prepared
 /// weights and has its own buffers.
 pub struct Runner {
     plan: Arc<Plan>,
     #[cfg(feature = "std")]
-    slices: Slices,
+    slices: Option<Arc<Slices>>,
+    /// The buffers for slices, made when they are needed first.
+    #[cfg(feature = "std")]
+    buffers: Option<sliced::Buffers>,
     scratch: Scratch,
     reading: Reading,
     pixels: usize,
@@ -46,6 +42,8 @@ impl Clone for Runner {
             plan: self.plan.clone(),
             #[cfg(feature = "std")]
             slices: self.slices.clone(),
+            #[cfg(feature = "std")]
+            buffers: None,
             scratch: self.plan.scratch(),
             ..*self
         }
@@ -59,7 +57,9 @@ impl PackedNet {
         let plan = Arc::new(Plan::new(self, engine.kernels));
         Runner {
             #[cfg(feature = "std")]
-            slices: Sliced::suits(self).then(|| Arc::new((self.clone(), OnceLock::new()))),
+            slices: Slices::of(self).map(Arc::new),
+            #[cfg(feature = "std")]
+            buffers: None,
             scratch: plan.scratch(),
             plan,
             reading: Reading::default(),
@@ -111,55 +111,89 @@ impl Runner {
     }
 
     /// Computes the logits of consecutive images on all threads of the current rayon pool. If units
-    /// are sampled, image `i` has the noise of row `row + i`. A network of narrow layers is computed on
-    /// 64 images at once, with the logits of [`Self::logits`] bit for bit.
+    /// are sampled, image `i` has the noise of row `row + i`. Where that is cheaper 64 images are
+    /// computed at once ([`Self::is_sliced`]), with the logits of [`Self::logits`] bit for bit.
     ///
     /// # Panics
     /// Panics if the length of `images` is not a multiple of an image's, or `out` does not have one
     /// row of logits per image.
     #[cfg(feature = "std")]
     pub fn batch(&self, images: &[u8], out: &mut [f32]) {
-        assert!(images.len().is_multiple_of(self.pixels), "whole images");
-        assert_eq!(out.len() / self.classes, images.len() / self.pixels);
-        assert!(out.len().is_multiple_of(self.classes), "whole rows");
-        if let Some(sliced) = self.sliced() {
-            let slices = images.par_chunks(SLICE * self.pixels);
-            return slices
-                .zip(out.par_chunks_mut(SLICE * self.classes))
-                .for_each_init(
-                    || sliced.buffers(),
-                    |b, (images, out)| sliced.run(images, out, b),
-                );
-        }
-        let chunks = images.par_chunks(CHUNK * self.pixels);
+        self.check_rows(images, out);
+        let at_once = if self.is_sliced() { SLICE } else { CHUNK };
+        let chunks = images.par_chunks(at_once * self.pixels);
         chunks
-            .zip(out.par_chunks_mut(CHUNK * self.classes))
+            .zip(out.par_chunks_mut(at_once * self.classes))
             .enumerate()
             .for_each_init(
                 || self.clone(),
                 |runner, (chunk, (images, out))| {
-                    let rows = out.chunks_exact_mut(self.classes);
-                    for (i, (image, out)) in images.chunks_exact(self.pixels).zip(rows).enumerate()
-                    {
-                        runner.reading = self.reading.later(chunk * CHUNK + i);
-                        runner.logits(image, out);
-                    }
+                    runner.reading = self.reading;
+                    runner.rows(chunk * at_once, images, out);
                 },
             );
     }
 
-    /// Returns whether [`Self::batch`] computes 64 images at once.
+    /// As [`Self::batch`], on the calling thread.
+    ///
+    /// # Panics
+    /// As [`Self::batch`].
     #[cfg(feature = "std")]
-    pub fn is_sliced(&self) -> bool {
-        self.sliced().is_some()
+    pub fn batch_here(&mut self, images: &[u8], out: &mut [f32]) {
+        self.check_rows(images, out);
+        let reading = self.reading;
+        self.rows(0, images, out);
+        self.reading = reading;
     }
 
-    /// Returns the operations on 64 images at once, if there are any for the network.
     #[cfg(feature = "std")]
-    fn sliced(&self) -> Option<&Sliced> {
-        let (net, made) = &**self.slices.as_ref()?;
-        made.get_or_init(|| Sliced::new(net, self.plan.kernels()))
-            .as_ref()
+    fn check_rows(&self, images: &[u8], out: &[f32]) {
+        assert!(images.len().is_multiple_of(self.pixels), "whole images");
+        assert_eq!(out.len() / self.classes, images.len() / self.pixels);
+        assert!(out.len().is_multiple_of(self.classes), "whole rows");
+    }
+
+    /// Computes consecutive images, the first of which has the noise of row `row + first`.
+    #[cfg(feature = "std")]
+    fn rows(&mut self, first: usize, images: &[u8], out: &mut [f32]) {
+        let slices = images.chunks(SLICE * self.pixels);
+        let (reading, mut at) = (self.reading, first);
+        for (images, out) in slices.zip(out.chunks_mut(SLICE * self.classes)) {
+            if self.slice(images, out) {
+                continue;
+            }
+            let rows = out.chunks_exact_mut(self.classes);
+            for (image, out) in images.chunks_exact(self.pixels).zip(rows) {
+                self.reading = reading.later(at);
+                self.logits(image, out);
+                at += 1;
+            }
+        }
+    }
+
+    /// Computes up to 64 images at once; returns false and does nothing where that is not cheaper.
+    #[cfg(feature = "std")]
+    fn slice(&mut self, images: &[u8], out: &mut [f32]) -> bool {
+        let Some(slices) = &self.slices else {
+            return false;
+        };
+        if images.len() / self.pixels < slices.least() {
+            return false;
+        }
+        let Some(sliced) = slices.get(self.plan.kernels()) else {
+            return false;
+        };
+        let buffers = self.buffers.get_or_insert_with(|| sliced.buffers());
+        sliced.run(images, out, buffers);
+        true
+    }
+
+    /// Returns whether [`Self::batch`] computes 64 images at once, and fewer where that is cheaper than
+    /// one after another.
+    #[cfg(feature = "std")]
+    pub fn is_sliced(&self) -> bool {
+        let get = |slices: &Arc<Slices>| slices.get(self.plan.kernels()).is_some();
+        self.slices.as_ref().is_some_and(get)
     }
 
     /// Returns the stage and the name of each operation, in the order of execution.

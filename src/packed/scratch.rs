@@ -14,7 +14,7 @@ pub struct Lines<T> {
 }
 
 impl<T: Copy + Default> Lines<T> {
-    fn new(len: usize) -> Self {
+    pub(super) fn new(len: usize) -> Self {
         let line = 64 / size_of::<T>();
         let memory = vec![T::default(); len + line];
         let start = memory.as_ptr().align_offset(64);

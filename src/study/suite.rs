@@ -57,9 +57,9 @@ struct File {
 }
 
 /// The suites that come with the program.
-const SUITES: [(&str, &str); 11] = files!("suites"
-    "reference" "tuned" "mlp" "mlp-tuned" "best" "anneal" "estimators" "mixed" "mixed-tuned"
-    "omniglot" "few-shot");
+const SUITES: [(&str, &str); 12] = files!("suites"
+    "reference" "tuned" "mlp" "mlp-tuned" "best" "frontier" "anneal" "estimators" "mixed"
+    "mixed-tuned" "omniglot" "few-shot");
 
 impl Suite {
     /// The names of the suites that come with the program.
@@ -179,6 +179,7 @@ mod tests {
         assert_eq!(ids("mlp").len(), 10 + 4);
         assert_eq!(ids("mlp-tuned").len(), 10 + 4);
         assert_eq!(ids("best"), ["none", "det-both-st", "stoch-both-st"]);
+        assert_eq!(ids("frontier").len(), 10);
         assert_eq!(ids("anneal").len(), 6 * 5);
         assert_eq!(ids("estimators").len(), 24 + 23 + 26);
         assert_eq!(ids("mixed").len(), 2 * 9);

@@ -79,10 +79,7 @@ pub fn time(
                 runner.logits(image, &mut out);
             }
         } else {
-            let rows = out.chunks_exact_mut(classes);
-            for (image, out) in taken.chunks_exact(pixels).zip(rows) {
-                runner.logits(image, out);
-            }
+            runner.batch_here(&taken, &mut out);
         }
     };
     median(&mut call, (batch, threads), effort)

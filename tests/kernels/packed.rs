@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::common::{STEP, bits};
 use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowOrder, RowTerms};
-use bnn_cpu::kernels::packed::slices::SLICE;
+use bnn_cpu::kernels::packed::slices::{GROUP, SLICE, SliceTerms};
 use bnn_cpu::kernels::packed::{
     BitRows, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms,
 };
@@ -107,27 +107,42 @@ fn slices_of_images() {
             k.transpose(&mut words);
             words
         };
-        let x = bytes(&mut rng, 40 * SLICE);
         let outputs = 1 + round % 7;
-        let terms: Vec<Terms> = (0..outputs)
-            .map(|_| {
-                let mut offsets =
-                    |n| -> Vec<u32> { (0..n).map(|_| (below(&mut rng, 40) * 64) as u32).collect() };
-                let (adds, subs) = (offsets(round), offsets(19 - round));
-                Terms::new(round as i16, &adds, &subs)
-            })
+        // Every size of a group, in blocks of one and more, as many as two checks for the end.
+        let sizes: Vec<usize> = (0..1 + round % 9)
+            .map(|g| 1 + (round + g) % GROUP)
             .collect();
+        let inputs: usize = sizes.iter().sum();
+        let weights: Vec<u64> = words(&mut rng, outputs);
+        let positive = |o: usize, i: usize| weights[o] >> i & 1 == 1;
+        let terms = SliceTerms::new(&sizes, outputs, positive);
+        let bits = words(&mut rng, inputs);
         let before = bytes(&mut rng, outputs * SLICE);
-        let sums = |k: &Kernels, more: bool| {
-            let mut out = before.clone();
-            k.sum_slices(&x, &terms, more, &mut out);
+        let counts = |k: &Kernels, more: bool| {
+            let (mut planes, mut out) = (vec![7; terms.planes()], before.clone());
+            k.count_slices(&bits, &terms, more, &mut planes, &mut out);
             out
         };
+        let expected = |more: bool| -> Vec<u8> {
+            let same = |o: usize, q: usize| {
+                let agrees = |&i: &usize| (bits[i] >> q & 1 == 1) == positive(o, i);
+                (0..inputs).filter(agrees).count() as u8
+            };
+            let at = |i: usize| same(i / SLICE, i % SLICE).wrapping_add(before[i] * u8::from(more));
+            (0..outputs * SLICE).map(at).collect()
+        };
+        for more in [false, true] {
+            assert_eq!(
+                counts(scalar, more),
+                expected(more),
+                "scalar, round {round}"
+            );
+        }
         for k in &sets {
             let name = k.isa.name();
             assert_eq!(transposed(k), transposed(scalar), "{name}");
             for more in [false, true] {
-                assert_eq!(sums(k, more), sums(scalar, more), "{name}, round {round}");
+                assert_eq!(counts(k, more), expected(more), "{name}, round {round}");
             }
         }
         for sections in [1, 2, 3, 128] {

@@ -4,7 +4,7 @@ use crate::common::packed::{Mix, RandomNet};
 use crate::common::{bits, engines, fastest, pool};
 use bnn_cpu::estimators::Firing;
 use bnn_cpu::layers::{Binary, LayerSpec};
-use bnn_cpu::model::{ModelSpec, Pixels};
+use bnn_cpu::model::{ModelSpec, Network, Pixels};
 use bnn_cpu::packed::PackedNet;
 
 /// How many random nets: all in an ordinary run, a few where a test runs on an emulated machine.
@@ -56,11 +56,13 @@ fn batches_have_the_logits_of_single_images() {
             .collect();
         let want = one_by_one(&packed, &images);
         for engine in engines() {
-            let runner = packed.runner(engine);
-            let mut got = vec![f32::NAN; want.len()];
+            let mut runner = packed.runner(engine);
+            let (mut got, mut here) = (vec![f32::NAN; want.len()], vec![f32::NAN; want.len()]);
             pool(1 + seed as usize % 2).install(|| runner.batch(&images, &mut got));
+            runner.batch_here(&images, &mut here);
             let isa = engine.kernels.isa.name();
             assert_eq!(bits(&got), bits(&want), "seed {seed}, {isa}\n{spec:?}");
+            assert_eq!(bits(&here), bits(&want), "seed {seed}, {isa}\n{spec:?}");
             sliced += u64::from(runner.is_sliced());
             in_groups += u64::from(runner.is_sliced() && groups);
         }
@@ -70,6 +72,37 @@ fn batches_have_the_logits_of_single_images() {
         5 * sliced > all * sets && 50 * in_groups > all * sets,
         "{sliced} sliced, {in_groups} with groups, of {all} on {sets} sets"
     );
+}
+
+/// Whether batches of a network of these layers over bits of pixels are computed on 64 images at once.
+fn is_sliced(layers: &str) -> bool {
+    let text = format!(
+        r#"{{"name":"n","input":{{"channels":1,"height":28,"width":28}},"pixels":"integer","layers":[
+        {{"type":"binary","mode":"det"}},{layers},
+        {{"type":"linear","name":"f","out":10,"weights":"binary","bias":false}},
+        {{"type":"batch_norm","name":"n"}}]}}"#
+    );
+    let spec: ModelSpec = serde_json::from_str(&text).unwrap();
+    let net = Network::new(&spec, fastest(), 1, false).unwrap();
+    net.pack().unwrap().runner(fastest()).is_sliced()
+}
+
+#[test]
+fn few_outputs_of_windows_that_overlap_do_not_pay() {
+    let unit = r#"{"type":"binary","mode":"det"}"#;
+    let layer = |name: &str, kind: &str, more: &str| {
+        format!(
+            r#"{{"type":"{kind}","name":"{name}","weights":"binary","bias":false,{more}}},{unit}"#
+        )
+    };
+    assert!(is_sliced(&layer("a", "linear", r#""out":256"#)));
+    assert!(is_sliced(&layer(
+        "a",
+        "conv",
+        r#""out":16,"kernel":3,"stride":2"#
+    )));
+    let wide = |name| layer(name, "conv", r#""out":4,"kernel":5,"padding":2"#);
+    assert!(!is_sliced(&format!("{},{}", wide("a"), wide("b"))));
 }
 
 #[test]

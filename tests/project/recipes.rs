@@ -8,7 +8,7 @@ use bnn_cpu::study::{Suite, recipes as names};
 use bnn_cpu::train::{PartialConfig, Subject};
 
 /// Suites whose rows are recipes.
-const SUITES: [&str; 3] = ["tuned", "mlp-tuned", "best"];
+const SUITES: [&str; 4] = ["tuned", "mlp-tuned", "best", "frontier"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/recipes")

@@ -14,6 +14,11 @@
 //! One vector addition thus replaces `b` bit operations per lane, and no bit is counted twice.
 //! Planes are computed from each other by one addition each (`planes`).
 //!
+//! **Slices of images.** The same with images as lanes: a word has a bit of each of 64 images
+//! (`transpose` makes them of rows of bits), and the planes are those of one window, whose bits are
+//! gathered one by one; all patterns have a plane, so that an output is a sum without signs.
+//! `count_slices` and `cut_slices` compute all outputs at a position.
+//!
 //! **Binary weights over pixels.** The same method in 16-bit lanes: for each row of an image, the
 //! sums of `k` neighbours under every pattern of signs are computed (`signed_sums`); a layer adds
 //! one of them for each kernel row.
@@ -39,7 +44,7 @@ pub(super) mod shorts;
 pub mod slices;
 pub(super) mod sums;
 
-use self::slices::SLICE;
+use self::slices::{SLICE, SliceTerms};
 use super::Inference;
 
 pub use shapes::{BitRows, LANES, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms};
@@ -49,6 +54,9 @@ type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
 /// Arguments: source, the order of its rows, columns, whether bits are inverted, target and its rows.
 type PoolRowsFn = fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows);
+
+/// Arguments: words, terms, whether there is something in the sums, planes, sums.
+type CountSlicesFn = fn(&[u64], &SliceTerms, bool, &mut [u8], &mut [u8]);
 
 /// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the
 /// same names check the lengths.
@@ -73,7 +81,7 @@ pub struct Packed {
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
     pub(super) pool_rows: PoolRowsFn,
     pub(super) transpose: fn(&mut [u64; slices::SLICE]),
-    pub(super) sum_slices: fn(&[u8], &[Terms], bool, &mut [u8]),
+    pub(super) count_slices: CountSlicesFn,
     pub(super) cut_slices: fn(&[u8], usize, &[i32], &mut [u64]),
 }
 
@@ -83,8 +91,9 @@ pub struct Packed {
 macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
         use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
+        use $crate::kernels::packed::slices::{self, SliceTerms};
         use $crate::kernels::packed::{
-            Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, slices, sums,
+            Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, sums,
         };
         use $crate::kernels::vector::Bytes;
 
@@ -112,8 +121,13 @@ macro_rules! functions {
             fn cut_pool16(x: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) =
                 shorts::cut_pool::<$bytes>;
             fn transpose(words: &mut [u64; slices::SLICE]) = slices::transpose_of;
-            fn sum_slices(x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) =
-                slices::sum_slices::<$bytes>;
+            fn count_slices(
+                words: &[u64],
+                terms: &SliceTerms,
+                more: bool,
+                planes: &mut [u8],
+                out: &mut [u8],
+            ) = slices::count_slices::<$bytes>;
             fn cut_slices(sums: &[u8], sections: usize, t: &[i32], out: &mut [u64]) =
                 slices::cut_slices::<$bytes>;
         }
@@ -131,7 +145,7 @@ macro_rules! functions {
             look_up16,
             cut_pool16,
             transpose,
-            sum_slices,
+            count_slices,
             cut_slices,
             ..$others
         }
@@ -203,16 +217,28 @@ impl Inference {
         (self.packed.transpose)(words);
     }
 
-    /// Computes [`Self::sum8`] for a slice of [`SLICE`] numbers of each output; with `more` the sums
-    /// are added to what `out` holds.
+    /// Counts for each output and each of [`SLICE`] images the bits that are as the output's weights:
+    /// `out[o][q] = Σ_i [bit q of words[i] = weight (o, i)]`, modulo 256, with `more` in addition to
+    /// what `out` holds. `planes` is for intermediate results.
     ///
     /// # Panics
-    /// Panics if `out` does not have a slice for each output, or `x` ends before the last term of one.
-    pub fn sum_slices(&self, x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) {
-        assert!(out.len() == all.len() * SLICE, "a slice for each output");
-        let last = all.iter().map(|terms| terms.last).max().unwrap_or(0);
-        assert!(last + SLICE <= x.len(), "x is too short");
-        (self.packed.sum_slices)(x, all, more, out);
+    /// Panics if there is not a word for each input, or `planes` and `out` do not have the bytes of
+    /// the planes and a slice for each output.
+    pub fn count_slices(
+        &self,
+        words: &[u64],
+        terms: &SliceTerms,
+        more: bool,
+        planes: &mut [u8],
+        out: &mut [u8],
+    ) {
+        assert!(words.len() == terms.inputs, "a word for each input");
+        assert!(planes.len() >= terms.bytes, "too few bytes for the planes");
+        assert!(
+            out.len() == terms.offsets().count() * SLICE,
+            "a slice for each output"
+        );
+        (self.packed.count_slices)(words, terms, more, planes, out);
     }
 
     /// Sets bit `q` of word `o` of `out` to `[Σ_s sums[s][o][q] >= thresholds[o]]`, for `sections`

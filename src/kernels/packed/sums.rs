@@ -15,7 +15,7 @@ use crate::kernels::vector::Bytes;
 /// # Safety
 /// The processor has the instruction set, and every term has those bytes from `at` on.
 #[inline(always)]
-unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
+pub(super) unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
     x: *const u8,
     terms: &Terms,
     at: usize,
@@ -172,6 +172,28 @@ pub(in crate::kernels) unsafe fn cut8<B: Bytes>(
     out: &mut [u64],
 ) {
     let n = sums.len() / sections;
+    // SAFETY: the bytes from `q` on, as many as are left of them, lie within section s;
+    // `n` is a multiple of 32.
+    unsafe {
+        let load =
+            |s: usize, q: usize| B::load_first(sums.as_ptr().add(s * n + q), (n - q).min(B::LEN));
+        cut_sections::<B>(load, (n, sections), threshold, out);
+    }
+}
+
+/// Sets bit `q` of `out` to `[Σ_s x >= threshold]` for `n` positions and at most 128 sections, where
+/// `load(s, q)` returns the register of section `s` that begins at position `q`; its bytes beyond the
+/// last position are 0.
+///
+/// # Safety
+/// The processor has the instruction set.
+#[inline(always)]
+pub(super) unsafe fn cut_sections<B: Bytes>(
+    load: impl Fn(usize, usize) -> B,
+    (n, sections): (usize, usize),
+    threshold: i32,
+    out: &mut [u64],
+) {
     if threshold <= 0 || threshold > 255 * sections as i32 {
         out.fill(if threshold <= 0 { u64::MAX } else { 0 });
         if threshold <= 0 && !n.is_multiple_of(64) {
@@ -179,11 +201,8 @@ pub(in crate::kernels) unsafe fn cut8<B: Bytes>(
         }
         return;
     }
-    // SAFETY: the bytes from `q` on, as many as are left of them, lie within section s;
-    // `n` is a multiple of 32.
+    // SAFETY: guaranteed by the caller.
     unsafe {
-        let load =
-            |s: usize, q: usize| B::load_first(sums.as_ptr().add(s * n + q), (n - q).min(B::LEN));
         // Bytes beyond the end are zeros, which are below every threshold.
         match sections {
             1 => {

@@ -3,10 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::cost::{GROUP, group_size};
+use super::cost::group_size;
 use super::{Buffers, MOST_TAPS, SLICE};
 use crate::kernels::Inference;
-use crate::kernels::packed::Terms;
+use crate::kernels::packed::slices::SliceTerms;
 use crate::packed::counts::Counts;
 use crate::packed::flow::Flow;
 use crate::packed::geometry::{bits_of_sums, conv, window};
@@ -15,8 +15,8 @@ use crate::packed::layout::get;
 use crate::packed::window_spec::WindowSpec;
 use crate::tensor::Shape;
 
-/// Size in bytes of the planes that are used together, so that they fit the L1 cache beside the
-/// sums.
+/// The largest size in bytes of the planes that are used together, so that they stay in the L1 cache
+/// beside the sums.
 const CACHE: usize = 20 << 10;
 
 /// The largest sum of a byte.
@@ -36,67 +36,62 @@ pub(super) struct WindowSums {
 }
 
 /// Groups of inputs whose planes are used together.
-#[derive(Clone)]
 struct Block {
-    /// First input and number of inputs of each group.
-    groups: Vec<(usize, usize)>,
-    /// The terms of each output, and its count where all bits are 0.
-    terms: Vec<Terms>,
-    blank: Vec<Terms>,
-    /// The section that they are added to, and whether there is something in it.
+    terms: SliceTerms,
+    /// The count of each output where all bits are 0.
+    blank: Vec<u8>,
+    /// The section that the counts are added to, and whether there is something in it.
     section: usize,
     more: bool,
 }
 
+/// The sizes of the groups of inputs of a block, its section, and whether there is something in it.
+type Shares = (Vec<usize>, usize, bool);
+
 /// Distributes inputs to groups of at most `size`, and as many groups to a block as fit the cache and
-/// the section.
-fn blocks(depth: usize, size: usize) -> (Vec<Block>, usize) {
+/// the section. Returns the blocks, and the number of sections.
+fn shares(depth: usize, size: usize) -> (Vec<Shares>, usize) {
     let count = depth.div_ceil(size);
-    let mut blocks: Vec<Block> = Vec::new();
-    let (mut first, mut planes, mut section, mut counted) = (0, usize::MAX, 0, 0);
+    let mut blocks: Vec<Shares> = Vec::new();
+    let (mut left, mut planes, mut section, mut counted) = (depth, usize::MAX, 0, 0);
     for g in 0..count {
-        let b = (depth - first).div_ceil(count - g);
-        let bytes = SLICE << (b - 1);
+        let b = left.div_ceil(count - g);
+        let bytes = SLICE << b;
         let full = counted + b > BYTE;
         if full || planes.saturating_add(bytes) > CACHE {
             if full {
                 (section, counted) = (section + 1, 0);
             }
             planes = 0;
-            blocks.push(Block {
-                groups: Vec::new(),
-                terms: Vec::new(),
-                blank: Vec::new(),
-                section,
-                more: counted > 0,
-            });
+            blocks.push((Vec::new(), section, counted > 0));
         }
         (planes, counted) = (planes + bytes, counted + b);
-        if let Some(block) = blocks.last_mut() {
-            block.groups.push((first, b));
+        if let Some((sizes, ..)) = blocks.last_mut() {
+            sizes.push(b);
         }
-        first += b;
+        left -= b;
     }
     (blocks, section + 1)
 }
 
-/// Returns the terms of an output over a block's groups.
-fn terms(groups: &[(usize, usize)], positive: impl Fn(usize) -> bool) -> Terms {
-    let (mut adds, mut subs, mut init, mut base) = (Vec::new(), Vec::new(), 0, 0);
-    for &(first, b) in groups {
-        let bits = (0..b).map(|j| usize::from(positive(first + j)) << j);
-        let w: usize = bits.sum();
-        let top = 1 << (b - 1);
-        if w & top == 0 {
-            adds.push((base + w * SLICE) as u32);
-        } else {
-            // The plane of the complementary pattern is subtracted from b: matches + mismatches = b.
-            init += b as i16;
-            subs.push((base + (w ^ (2 * top - 1)) * SLICE) as u32);
+impl Block {
+    /// Makes the block of the inputs from `first` on for that many outputs.
+    fn new(
+        (sizes, section, more): &Shares,
+        first: usize,
+        outputs: usize,
+        positive: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let terms = SliceTerms::new(sizes, outputs, |o, i| positive(o, first + i));
+        let inputs = first..first + terms.inputs();
+        let zeros = |o: usize| inputs.clone().filter(|&i| !positive(o, i)).count() as u8;
+        Self {
+            blank: (0..outputs).map(zeros).collect(),
+            terms,
+            section: *section,
+            more: *more,
         }
-        base += SLICE << (b - 1);
     }
-    Terms::new(init, &adds, &subs)
 }
 
 /// Returns the order in which the inputs of an output are counted, as places in the order (channel, row,
@@ -154,29 +149,25 @@ impl WindowSums {
         let order = order(stage, &spec);
         let positive = |o: usize, i: usize| get(&words[o * row..], order[i]);
         let made = outputs / spec.groups;
-        let (blocks, sections) = blocks(depth, group_size(depth, made));
+        let (shares, sections) = shares(depth, group_size(depth, made));
         if sections > 128 {
             return None;
         }
-        let mut channel_groups = vec![blocks; spec.groups];
-        for (g, blocks) in channel_groups.iter_mut().enumerate() {
-            for block in blocks {
-                let each =
-                    (g * made..(g + 1) * made).map(|o| terms(&block.groups, |i| positive(o, i)));
-                block.terms = each.collect();
-                let inputs = || block.groups.iter().flat_map(|&(first, b)| first..first + b);
-                let zeros = |o: usize| inputs().filter(|&i| !positive(o, i)).count();
-                let each =
-                    (g * made..(g + 1) * made).map(|o| Terms::new(zeros(o) as i16, &[], &[]));
-                block.blank = each.collect();
-            }
-        }
+        let group = |g: usize| {
+            let mut first = 0;
+            let block = |share: &Shares| {
+                let block = Block::new(share, first, made, |o, i| positive(g * made + o, i));
+                first += block.terms.inputs();
+                block
+            };
+            shares.iter().map(block).collect()
+        };
         let negative = |o: usize| (0..depth).filter(|&i| !positive(o, i)).count() as i32;
         Some(Self {
             taps: taps(&spec, &order),
             depth,
             outputs,
-            channel_groups,
+            channel_groups: (0..spec.groups).map(group).collect(),
             sections,
             negative: (0..outputs).map(negative).collect(),
         })
@@ -184,8 +175,8 @@ impl WindowSums {
 
     /// Returns the number of bytes of the largest block of planes.
     pub fn planes(&self) -> usize {
-        let bytes = |block: &Block| block.groups.iter().map(|&(_, b)| SLICE << (b - 1)).sum();
-        self.channel_groups[0].iter().map(bytes).max().unwrap_or(0)
+        let blocks = self.channel_groups[0].iter();
+        blocks.map(|block| block.terms.planes()).max().unwrap_or(0)
     }
 
     /// Returns the number of bytes of the sums.
@@ -193,53 +184,45 @@ impl WindowSums {
         self.sections * self.outputs * SLICE
     }
 
+    /// Returns the number of words of a position.
+    pub fn words(&self) -> usize {
+        self.channel_groups.len() * self.depth
+    }
+
     /// Computes the counts of position `p` into the sections of `b.sums`.
     fn run(&self, kernels: &Inference, p: usize, from: &[u64], b: &mut Buffers) {
         let groups = self.channel_groups.len();
-        let taps = &self.taps[p * groups * self.depth..][..groups * self.depth];
+        let taps = &self.taps[p * self.words()..][..self.words()];
+        for (word, &tap) in b.words.iter_mut().zip(taps) {
+            *word = from[tap as usize];
+        }
         let (section, part) = (self.outputs * SLICE, self.outputs / groups * SLICE);
-        for (g, (blocks, taps)) in (self.channel_groups.iter())
-            .zip(taps.chunks_exact(self.depth))
-            .enumerate()
-        {
+        let mut words = &b.words[..taps.len()];
+        for (g, blocks) in self.channel_groups.iter().enumerate() {
             for block in blocks {
-                let zeros = block.is_blank(taps, from);
-                let (terms, at) = match zeros {
-                    true => (&block.blank, SLICE),
-                    false => (&block.terms, block.planes(kernels, taps, from, b)),
-                };
+                let (inputs, rest) = words.split_at(block.terms.inputs());
                 let sums = &mut b.sums[block.section * section + g * part..][..part];
-                kernels.sum_slices(&b.planes[..at], terms, block.more, sums);
+                block.run(kernels, inputs, &mut b.planes, sums);
+                words = rest;
             }
         }
     }
 }
 
 impl Block {
-    /// Returns whether all bits of all images are 0.
-    fn is_blank(&self, taps: &[u32], from: &[u64]) -> bool {
-        let mut groups = self.groups.iter();
-        groups.all(|&(first, size)| {
-            let mut taps = taps[first..first + size].iter();
-            taps.all(|&tap| from[tap as usize] == 0)
-        })
-    }
-
-    /// Computes the planes of all groups, and returns their number of bytes.
-    fn planes(&self, kernels: &Inference, taps: &[u32], from: &[u64], b: &mut Buffers) -> usize {
-        let mut at = 0;
-        for &(first, size) in &self.groups {
-            let mut words = [0; GROUP];
-            for (word, &tap) in words.iter_mut().zip(&taps[first..first + size]) {
-                *word = from[tap as usize];
-            }
-            let spread = &mut b.spread[..size * SLICE];
-            kernels.unpack(&words[..size], spread);
-            let len = SLICE << (size - 1);
-            kernels.planes(spread, size, &mut b.planes[at..][..len]);
-            at += len;
+    /// Adds the counts of all outputs to their sums.
+    fn run(&self, kernels: &Inference, words: &[u64], planes: &mut [u8], sums: &mut [u8]) {
+        if words.iter().any(|&word| word != 0) {
+            return kernels.count_slices(words, &self.terms, self.more, planes, sums);
         }
-        at
+        for (sums, &zeros) in sums.chunks_exact_mut(SLICE).zip(&self.blank) {
+            match self.more {
+                true => sums
+                    .iter_mut()
+                    .for_each(|sum| *sum = sum.wrapping_add(zeros)),
+                false => sums.fill(zeros),
+            }
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! one count of each.
 //!
 //! Where the lanes of the kernels are images instead of positions, it costs nothing that a window
-//! has a stride, that an image is narrow or that a layer has no windows at all. The planes of counts
-//! ([`crate::kernels::packed`]) of a window's bits are made once for each position and serve all
-//! outputs. They are made anew for each window that contains a bit, so layers whose windows overlap
-//! much are computed faster image by image, in the way of [`super::plan`]; [`cost`] compares both.
+//! has a stride, that an image is narrow or that a layer has no windows at all, and bits are written
+//! where the next layer reads them. The planes of counts ([`crate::kernels::packed`]) of a window's bits
+//! are made once for each position and serve all outputs. They are made anew for each window that
+//! contains a bit, so few outputs of windows that overlap much are computed faster image by image, in
+//! the way of [`super::plan`]; so are few images. [`cost`] compares both.
 //!
 //! A network is computed like this if its first stage makes bits of pixels, every other stage is a
 //! sum of binary weights over the bits of the stage before it, and the last one ends in logits.
@@ -14,11 +15,13 @@ mod cost;
 mod layer;
 mod pixels;
 
-use alloc::vec;
-use alloc::vec::Vec;
+use std::sync::OnceLock;
+use std::vec;
+use std::vec::Vec;
 
 use super::PackedNet;
 use super::layer::{Source, Stage, Step, Weights};
+use super::scratch::Lines;
 use crate::kernels::Inference;
 pub(super) use crate::kernels::packed::slices::SLICE;
 use layer::{Layer, Logits};
@@ -26,6 +29,38 @@ use pixels::PixelBits;
 
 /// The largest number of bits that the windows of a layer read, each counted as often as it is read.
 const MOST_TAPS: usize = 1 << 20;
+
+/// A network that may be computed on 64 images at once, whose operations are made when they are
+/// needed first.
+pub(super) struct Slices {
+    net: PackedNet,
+    least: usize,
+    made: OnceLock<Option<Sliced>>,
+}
+
+impl Slices {
+    /// Returns the network as slices; `None` if it is not of the form above, as far as that is told at
+    /// once, or if it costs more than image by image.
+    pub fn of(net: &PackedNet) -> Option<Self> {
+        let least = Sliced::suits(net).then(|| cost::least(net))??;
+        Some(Self {
+            net: net.clone(),
+            least,
+            made: OnceLock::new(),
+        })
+    }
+
+    /// Returns the smallest number of images that are computed faster at once.
+    pub fn least(&self) -> usize {
+        self.least
+    }
+
+    /// Returns the operations; `None` if there are none after all.
+    pub fn get(&self, kernels: &'static Inference) -> Option<&Sliced> {
+        let make = || Sliced::new(&self.net, kernels);
+        self.made.get_or_init(make).as_ref()
+    }
+}
 
 /// The operations on 64 images of a network, which are made once and shared by all threads.
 pub(super) struct Sliced {
@@ -41,17 +76,18 @@ pub(super) struct Buffers {
     values: [Vec<u64>; 2],
     /// Bits of pixels, image by image.
     rows: Vec<u64>,
-    /// A group of bits as bytes, planes of counts, and sums.
-    spread: Vec<u8>,
-    planes: Vec<u8>,
-    sums: Vec<u8>,
+    /// The words of a window.
+    words: Vec<u64>,
+    /// Planes of counts, and sums.
+    planes: Lines<u8>,
+    sums: Lines<u8>,
     /// Bits before they are pooled.
     dense: Vec<u64>,
 }
 
 impl Sliced {
     /// Returns whether a network is of the form above, as far as that is told at once.
-    pub fn suits(net: &PackedNet) -> bool {
+    fn suits(net: &PackedNet) -> bool {
         let (stages, flows) = (net.stages(), net.flows());
         let mut before = Source::Image;
         let chain = flows.iter().enumerate().all(|(i, flow)| {
@@ -64,15 +100,12 @@ impl Sliced {
             return false;
         };
         let binary = |stage: &Stage| matches!(stage.weights, Weights::Binary { .. });
-        chain
-            && rest.iter().all(binary)
-            && PixelBits::new(net, first, flow).is_some()
-            && cost::is_less(net)
+        chain && rest.iter().all(binary) && PixelBits::new(net, first, flow).is_some()
     }
 
     /// Makes the operations of a network that [suits](Self::suits); `None` if it is not of the form
     /// above.
-    pub fn new(net: &PackedNet, kernels: &'static Inference) -> Option<Self> {
+    fn new(net: &PackedNet, kernels: &'static Inference) -> Option<Self> {
         let (stages, flows) = (net.stages(), net.flows());
         let last = stages.len().checked_sub(1).filter(|&last| last > 0)?;
         let layers = (1..last).map(|i| Layer::new(&stages[i], &flows[i]));
@@ -96,9 +129,9 @@ impl Sliced {
         Buffers {
             values: [vec![0; values], vec![0; values]],
             rows: vec![0; self.pixels.rows()],
-            spread: vec![0; 8 * SLICE],
-            planes: vec![0; sums().map(|s| s.planes()).max().unwrap_or(0)],
-            sums: vec![0; sums().map(|s| s.bytes()).max().unwrap_or(0)],
+            words: vec![0; sums().map(|s| s.words()).max().unwrap_or(0)],
+            planes: Lines::new(sums().map(|s| s.planes()).max().unwrap_or(0)),
+            sums: Lines::new(sums().map(|s| s.bytes()).max().unwrap_or(0)),
             dense: vec![0; most(&Layer::dense)],
         }
     }

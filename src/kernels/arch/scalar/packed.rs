@@ -4,7 +4,7 @@ use crate::kernels::packed::common::{
     even_bits, gather_rows_of, planes_of, pool_rows_of, pool2_of,
 };
 use crate::kernels::packed::rows::{Limit, ROW, RowTerms};
-use crate::kernels::packed::slices::SLICE;
+use crate::kernels::packed::slices::{SLICE, SliceTerms};
 use crate::kernels::packed::{Lookups, Packed, ShortRows, TableRow, Terms};
 
 pub(in crate::kernels::arch) const PACKED: Packed = Packed {
@@ -32,7 +32,7 @@ pub(in crate::kernels::arch) const PACKED: Packed = Packed {
         pool_rows_of(x, order, columns, invert, out, to, even_bits)
     },
     transpose,
-    sum_slices,
+    count_slices,
     cut_slices,
 };
 
@@ -56,12 +56,18 @@ fn transpose(words: &mut [u64; SLICE]) {
     *words = core::array::from_fn(column);
 }
 
-fn sum_slices(x: &[u8], all: &[Terms], more: bool, out: &mut [u8]) {
-    for (terms, out) in all.iter().zip(out.chunks_exact_mut(SLICE)) {
-        let mut sums = [0; SLICE];
-        sum8(x, terms, &mut sums);
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = if more { out.wrapping_add(sum) } else { sum };
+fn count_slices(words: &[u64], terms: &SliceTerms, more: bool, _planes: &mut [u8], out: &mut [u8]) {
+    for (offsets, out) in terms.offsets().zip(out.chunks_exact_mut(SLICE)) {
+        for (q, out) in out.iter_mut().enumerate() {
+            let (mut words, mut base, mut count) = (words, 0, 0);
+            for (&b, &offset) in terms.sizes().iter().zip(offsets) {
+                let (group, rest) = words.split_at(b);
+                let weights = (usize::from(offset) - base) / SLICE;
+                let same = |j: usize| group[j] >> q & 1 == weights as u64 >> j & 1;
+                count += (0..b).filter(|&j| same(j)).count();
+                (words, base) = (rest, base + (SLICE << b));
+            }
+            *out = (count as u8).wrapping_add(if more { *out } else { 0 });
         }
     }
 }
