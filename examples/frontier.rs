@@ -152,7 +152,7 @@ fn peers() -> Result<Vec<Point>, Failure> {
         return Ok(Vec::new());
     }
     let mut points = Vec::new();
-    for peer in rows(&read(PEERS)?, "networks")? {
+    for peer in rows(&read(PEERS)?, "rows")? {
         points.push(Point {
             engine: peer["engine"].as_str().unwrap_or_default().into(),
             network: peer["network"].as_str().unwrap_or_default().into(),

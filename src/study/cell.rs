@@ -17,6 +17,7 @@ use super::row::SuiteRow;
 use super::suite::Suite;
 use crate::error::{Error, Result};
 use crate::files::{self, create_folder, write_atomic_bytes};
+use crate::model::Pixels;
 use crate::seal::{self, Origin};
 use crate::train::{Config, EpochRecord, PartialConfig, RunFolder, Subject, TestRecord};
 use crate::{bounded, notice};
@@ -337,21 +338,27 @@ impl Plan {
         // A row that says itself what pixels are does not tell what they are to others.
         let says = |row: &&SuiteRow| row.settings.states("model.pixels");
         let silent = self.rows.iter().filter(|row| !says(row));
+        let mut integer = None;
         for row in silent.chain(self.rows.iter().filter(says)) {
             for seed in &self.seeds {
                 let path = folder.join(format!("{}-seed{seed}.json", row.id));
                 let Some(record) = CellRecord::read(&path)? else {
                     continue;
                 };
+                let Some(subject) = record.config.subject() else {
+                    continue;
+                };
+                let mine = record.suite == self.suite.name
+                    && folder.file_name() == Some(self.name(&subject).as_ref());
+                let subject = mine.then_some(subject);
                 // Integer pixels do not tell how those of another network are normalised.
-                if let Some(subject) = record.config.subject() {
-                    let mine = record.suite == self.suite.name
-                        && folder.file_name() == Some(self.name(&subject).as_ref());
-                    return Ok(mine.then_some(subject));
+                match subject.as_ref().map(|subject| &subject.pixels) {
+                    Some(Pixels::Integer) => integer = integer.or(subject),
+                    _ => return Ok(subject),
                 }
             }
         }
-        Ok(None)
+        Ok(integer)
     }
 
     /// The cells, seed by seed, so that a table fills evenly.

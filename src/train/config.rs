@@ -11,7 +11,7 @@ use super::task::Task;
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::layers::{BatchNorm, Input};
-use crate::model::{Init, ModelSpec, Pixels};
+use crate::model::{Init, ModelSpec};
 
 /// Everything that the result of a run depends on, beside the instruction set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,15 +110,13 @@ impl Config {
         Subject::of(dataset).describe_pixels(&mut self.model);
     }
 
-    /// The data set that the configuration names; `None` where its network does not tell by
-    /// what pixels are normalised.
+    /// The data set that the configuration names, with pixels as they are to its network; `None`
+    /// where the configuration does not say that.
     pub fn subject(&self) -> Option<Subject> {
-        let pixels = self.model.pixels.clone();
-        let pixels = pixels.filter(|pixels| *pixels != Pixels::Integer)?;
         Some(Subject {
             record: self.dataset.clone(),
             input: self.model.input,
-            pixels,
+            pixels: self.model.pixels.clone()?,
         })
     }
 

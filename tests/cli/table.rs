@@ -368,3 +368,25 @@ fn processes_without_mpi_are_refused() {
         assert_eq!(refused.err.trim_end().lines().count(), 1);
     }
 }
+
+/// Before binary weights pixels are integers, and no row says how others are normalised.
+#[test]
+fn a_table_of_networks_on_integer_pixels_is_drawn_from_its_records() {
+    let place = Place::new();
+    let own = r#"{"name": "own", "about": "", "settings": {"epochs": 1}, "rows": [
+            {"id": "a", "settings": {"model": {"from": {
+                "name": "own", "input": {"channels": 1, "height": 28, "width": 28}, "layers": [
+                    {"type": "linear", "name": "fc", "out": 10, "weights": "binary", "bias": false},
+                    {"type": "batch_norm", "name": "bn"}]}}}}]}"#;
+    std::fs::write(place.path("own.json"), own).unwrap();
+    let base = "table --suite own.json --seeds 1 --dataset digits --json";
+    let table: Vec<&str> = base.split(' ').collect();
+    let made: Vec<Value> = place.good(&table).json();
+    let drawn: Vec<Value> = place.good(&[&table[..], &["--render"]].concat()).json();
+    let rows = |events: &[Value]| {
+        let last = events.iter().rfind(|event| event["table"].is_object());
+        last.map(|event| event["table"]["rows"].clone())
+    };
+    assert!(rows(&drawn).is_some_and(|rows| rows[0]["percent"].is_object()));
+    assert_eq!(rows(&drawn), rows(&made));
+}

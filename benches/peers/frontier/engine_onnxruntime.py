@@ -114,7 +114,8 @@ def quantised(made: Any, pixels: Any, one: list[int]) -> Any:
         onnx.save(made, source)
         quantization.quantize_static(
             str(source), str(target), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
-            reduce_range=True, activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
+            reduce_range=True, activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8)
         return onnx.load(target)
 
 

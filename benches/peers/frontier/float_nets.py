@@ -73,7 +73,7 @@ def fit(network: str, data: Mnist, options: Options, epochs: int, path: Any) -> 
     optimiser = torch.optim.Adam(net.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * (len(x) // 100))
 
-    def epoch(_: int) -> float:
+    def epoch(_: int, __: float) -> float:
         net.train()
         order = torch.randperm(len(x))
         for i in range(0, len(x), 100):

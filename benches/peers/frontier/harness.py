@@ -59,15 +59,17 @@ def stem(network: str, epochs: int, options: Options) -> pathlib.Path:
     return options.cache / f"{network}-{epochs}-epochs-{options.minutes:g}-minutes"
 
 
-def train(network: str, epochs: int, options: Options, epoch: Callable[[int], float],
+def train(network: str, epochs: int, options: Options, epoch: Callable[[int, float], float],
           keep: Callable[[], None]) -> dict[str, Any]:
     """Calls `epoch`, which trains once and returns the accuracy on the validation images, and `keep` after the best.
 
-    The training ends before an epoch that would probably end after the limit of minutes.
+    `epoch` gets its number from 0 and the part of the training that is over, in epochs or in minutes, whichever is
+    greater. The training ends before an epoch that would probably end after the limit of minutes.
     """
     begun, best, at, number = time.monotonic(), -1.0, 0, 0
     for number in range(1, epochs + 1):
-        accuracy = epoch(number - 1)
+        over = max((number - 1) / epochs, (time.monotonic() - begun) / (60 * options.minutes))
+        accuracy = epoch(number - 1, over)
         if accuracy > best:
             best, at = accuracy, number
             keep()

@@ -41,10 +41,10 @@ pub(super) mod planes;
 pub mod rows;
 mod shapes;
 pub(super) mod shorts;
+#[cfg(feature = "std")]
 pub mod slices;
 pub(super) mod sums;
 
-use self::slices::{SLICE, SliceTerms};
 use super::Inference;
 
 pub use shapes::{BitRows, LANES, Lookups, SHORT_WIDTHS, ShortRows, TABLE_WIDTHS, TableRow, Terms};
@@ -54,9 +54,6 @@ type PoolFn = fn(&[u64], BitRows, (usize, usize), bool, &mut [u64], BitRows);
 
 /// Arguments: source, the order of its rows, columns, whether bits are inverted, target and its rows.
 type PoolRowsFn = fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows);
-
-/// Arguments: words, terms, whether there is something in the sums, planes, sums.
-type CountSlicesFn = fn(&[u64], &SliceTerms, bool, &mut [u8], &mut [u8]);
 
 /// The kernels of packed inference of one instruction set. The methods of [`Inference`] with the
 /// same names check the lengths.
@@ -80,9 +77,8 @@ pub struct Packed {
     pub(super) cut_rows: fn(&[u8], &rows::RowTerms, rows::Limit, usize, &mut [u64]),
     pub(super) gather_rows: fn(&[u64], &[u16], &mut [u64]),
     pub(super) pool_rows: PoolRowsFn,
-    pub(super) transpose: fn(&mut [u64; slices::SLICE]),
-    pub(super) count_slices: CountSlicesFn,
-    pub(super) cut_slices: fn(&[u8], usize, &[i32], &mut [u64]),
+    #[cfg(feature = "std")]
+    pub(super) slices: slices::SliceKernels,
 }
 
 /// Compiles the kernels for an instruction set: `functions!(["features"], Register, others)`.
@@ -91,7 +87,6 @@ pub struct Packed {
 macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
         use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
-        use $crate::kernels::packed::slices::{self, SliceTerms};
         use $crate::kernels::packed::{
             Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, sums,
         };
@@ -120,16 +115,6 @@ macro_rules! functions {
                 shorts::look_up::<$bytes>;
             fn cut_pool16(x: &[i16], s: &ShortRows<'_>, above: &mut [u8], doubt: &mut [u8]) =
                 shorts::cut_pool::<$bytes>;
-            fn transpose(words: &mut [u64; slices::SLICE]) = slices::transpose_of;
-            fn count_slices(
-                words: &[u64],
-                terms: &SliceTerms,
-                more: bool,
-                planes: &mut [u8],
-                out: &mut [u8],
-            ) = slices::count_slices::<$bytes>;
-            fn cut_slices(sums: &[u8], sections: usize, t: &[i32], out: &mut [u64]) =
-                slices::cut_slices::<$bytes>;
         }
         Packed {
             sum8,
@@ -144,9 +129,8 @@ macro_rules! functions {
             cut_rows,
             look_up16,
             cut_pool16,
-            transpose,
-            count_slices,
-            cut_slices,
+            #[cfg(feature = "std")]
+            slices: $crate::kernels::packed::slices::kernels!($features, $bytes),
             ..$others
         }
     }};
@@ -210,46 +194,6 @@ impl Inference {
         assert!(terms.last + n <= x.len(), "x is too short");
         assert!(out.len() == n.div_ceil(64), "a bit for each position");
         (self.packed.cut_sum16)(x, terms, below, n, out);
-    }
-
-    /// Transposes a matrix of 64 by 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
-    pub fn transpose(&self, words: &mut [u64; SLICE]) {
-        (self.packed.transpose)(words);
-    }
-
-    /// Counts for each output and each of [`SLICE`] images the bits that are as the output's weights:
-    /// `out[o][q] = Σ_i [bit q of words[i] = weight (o, i)]`, modulo 256, with `more` in addition to
-    /// what `out` holds. `planes` is for intermediate results.
-    ///
-    /// # Panics
-    /// Panics if there is not a word for each input, or `planes` and `out` do not have the bytes of
-    /// the planes and a slice for each output.
-    pub fn count_slices(
-        &self,
-        words: &[u64],
-        terms: &SliceTerms,
-        more: bool,
-        planes: &mut [u8],
-        out: &mut [u8],
-    ) {
-        assert!(words.len() == terms.inputs, "a word for each input");
-        assert!(planes.len() >= terms.bytes, "too few bytes for the planes");
-        assert!(
-            out.len() == terms.offsets().count() * SLICE,
-            "a slice for each output"
-        );
-        (self.packed.count_slices)(words, terms, more, planes, out);
-    }
-
-    /// Sets bit `q` of word `o` of `out` to `[Σ_s sums[s][o][q] >= thresholds[o]]`, for `sections`
-    /// sections of a slice for each output.
-    ///
-    /// # Panics
-    /// Panics if the lengths do not match, or there are more than 128 sections.
-    pub fn cut_slices(&self, sums: &[u8], sections: usize, thresholds: &[i32], out: &mut [u64]) {
-        assert!((1..=128).contains(&sections), "1 to 128 sections");
-        assert!(thresholds.len() == out.len() && sums.len() == sections * out.len() * SLICE);
-        (self.packed.cut_slices)(sums, sections, thresholds, out);
     }
 
     /// Writes a byte for each bit: 1 for 1, 255 (that is, -1) for 0.

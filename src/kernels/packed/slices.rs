@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 
 use super::sums::cut_sections;
+use crate::kernels::Inference;
 use crate::kernels::vector::Bytes;
 
 /// Number of images in a slice.
@@ -16,6 +17,85 @@ pub const SLICE: usize = 64;
 
 /// Number of planes that are added between two checks for the end.
 const UNROLLED: usize = 4;
+
+/// Arguments: words, terms, whether there is something in the sums, planes, sums.
+type CountFn = fn(&[u64], &SliceTerms, bool, &mut [u8], &mut [u8]);
+
+/// The kernels of one instruction set. The methods of [`Inference`] check the arguments.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct SliceKernels {
+    pub transpose: fn(&mut [u64; SLICE]),
+    pub count: CountFn,
+    pub cut: fn(&[u8], usize, &[i32], &mut [u64]),
+}
+
+/// Compiles the kernels for an instruction set: `kernels!(["features"], Register)`.
+macro_rules! kernels {
+    ($features:tt, $bytes:ty) => {{
+        use $crate::kernels::packed::slices::{self, SliceKernels, SliceTerms};
+
+        $crate::kernels::compile::compiled! { $features
+            fn transpose(words: &mut [u64; slices::SLICE]) = slices::transpose_of;
+            fn count(
+                words: &[u64],
+                terms: &SliceTerms,
+                more: bool,
+                planes: &mut [u8],
+                out: &mut [u8],
+            ) = slices::count_slices::<$bytes>;
+            fn cut(sums: &[u8], sections: usize, t: &[i32], out: &mut [u64]) =
+                slices::cut_slices::<$bytes>;
+        }
+        SliceKernels {
+            transpose,
+            count,
+            cut,
+        }
+    }};
+}
+pub(in crate::kernels) use kernels;
+
+impl Inference {
+    /// Transposes a matrix of 64 by 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
+    pub fn transpose(&self, words: &mut [u64; SLICE]) {
+        (self.packed.slices.transpose)(words);
+    }
+
+    /// Counts for each output and each of [`SLICE`] images the bits that are as the output's weights:
+    /// `out[o][q] = Σ_i [bit q of words[i] = weight (o, i)]`, modulo 256, with `more` in addition to
+    /// what `out` holds. `planes` is for intermediate results.
+    ///
+    /// # Panics
+    /// Panics if there is not a word for each input, or `planes` and `out` do not have the bytes of
+    /// the planes and a slice for each output.
+    pub fn count_slices(
+        &self,
+        words: &[u64],
+        terms: &SliceTerms,
+        more: bool,
+        planes: &mut [u8],
+        out: &mut [u8],
+    ) {
+        assert!(words.len() == terms.inputs, "a word for each input");
+        assert!(planes.len() >= terms.bytes, "too few bytes for the planes");
+        assert!(
+            out.len() == terms.offsets().count() * SLICE,
+            "a slice for each output"
+        );
+        (self.packed.slices.count)(words, terms, more, planes, out);
+    }
+
+    /// Sets bit `q` of word `o` of `out` to `[Σ_s sums[s][o][q] >= thresholds[o]]`, for `sections`
+    /// sections of a slice for each output.
+    ///
+    /// # Panics
+    /// Panics if the lengths do not match, or there are more than 128 sections.
+    pub fn cut_slices(&self, sums: &[u8], sections: usize, thresholds: &[i32], out: &mut [u64]) {
+        assert!((1..=128).contains(&sections), "1 to 128 sections");
+        assert!(thresholds.len() == out.len() && sums.len() == sections * out.len() * SLICE);
+        (self.packed.slices.cut)(sums, sections, thresholds, out);
+    }
+}
 
 /// Transposes a matrix of 64 by 64 bits in place: bit `j` of word `i` becomes bit `i` of word `j`.
 /// Squares of 32, 16, ... 1 bits beside the diagonal are exchanged (Warren, "Hacker's Delight",

@@ -2,6 +2,8 @@
 
 pub(super) mod limits;
 pub(super) mod packed;
+#[cfg(feature = "std")]
+mod slices;
 
 use super::{Isa, table};
 use crate::kernels::gemm::{Patches, Store, panels};
