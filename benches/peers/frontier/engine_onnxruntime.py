@@ -145,5 +145,6 @@ def run(options: Options) -> Iterator[dict[str, Any]]:
             preparation = ("A cast to f32 is the graph's first step; the division by 255 is in the weights."
                            if first == "Cast" else "None: the quantised graph reads the bytes as they are.")
             content = made.SerializeToString()
-            yield harness.measured(f"onnxruntime {kind}", network, onnxruntime.__version__, session(content, shape(network)),
-                                   len(content), data, options, preparation, "The ONNX file.", training)
+            call = session(content, shape(network))
+            yield harness.measured(f"onnxruntime {kind}", network, onnxruntime.__version__, call, len(content), data,
+                                   options, preparation, "The ONNX file.", training)
