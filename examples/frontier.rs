@@ -7,7 +7,7 @@
 //! The first form measures: the images a second of each packed file at batches of 1,000 images of
 //! bytes on two threads, in rounds over all files, the bytes of its compact form, and the accuracy on
 //! MNIST's test images. It writes `results/frontier.json`. A file is named after its row in the suite
-//! `frontier`.
+//! `frontier`, and must be as accurate as one of the row's seeds.
 //!
 //! The second form reads that, `results/frontier-mnist.json` (the accuracies of the suite over seeds)
 //! and, where it is there, `results/frontier-peers.json` (of `benches/peers/frontier/peers.py`). It
@@ -20,6 +20,7 @@ use bnn_cpu::draw::Theme;
 use bnn_cpu::draw::chart::{Block, Figure, Line, Panel};
 use bnn_cpu::kernels;
 use bnn_cpu::packed::PackedNet;
+use bnn_cpu::study::grouped;
 use bnn_cpu::study::timing::{Effort, time};
 use bnn_cpu::train::Provenance;
 use serde_json::{Value, json};
@@ -128,6 +129,13 @@ fn ours() -> Result<Vec<Point>, Failure> {
     for net in rows(&measured, "networks")? {
         let row = rows(&table, "rows")?.iter().find(|r| r["id"] == net["row"]);
         let row = row.ok_or_else(|| format!("{TABLE} has no row {}", net["row"]))?;
+        // The name alone does not make a file a network of that row.
+        let own = 100.0 * field(net, "right")? / field(net, "images")?;
+        let mut percents = rows(row, "percents")?.iter().filter_map(Value::as_f64);
+        if !percents.any(|percent| (percent - own).abs() < 1e-6) {
+            let what = "is not as accurate as any seed of the row of its name";
+            return Err(format!("{}: the file measured {what}", net["row"]).into());
+        }
         let speed = rows(net, "img_per_s")?.iter().filter_map(Value::as_f64);
         let speed: Vec<f64> = speed.collect();
         points.push(Point {
@@ -205,19 +213,6 @@ fn block(points: &[Point], along: &str, of: fn(&Point) -> f64) -> Block {
     }
 }
 
-/// A number with its thousands apart.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn render() -> Result<(), Failure> {
     let mut points = ours()?;
     points.extend(peers()?);
@@ -239,12 +234,12 @@ fn render() -> Result<(), Failure> {
     for p in &points {
         let (accuracy, n, half) = p.accuracy;
         let half = half.map_or("-".into(), |half| format!("{half:.2}"));
-        let [median, least, greatest] = p.speed.map(grouped);
+        let [median, least, greatest] = p.speed.map(|speed| grouped(speed.round() as usize));
         println!(
             "| {} | {} | {accuracy:.2} | {n} | {half} | {median} ({least} to {greatest}) | {} |",
             p.engine,
             p.network,
-            grouped(p.bytes)
+            grouped(p.bytes as usize)
         );
     }
     Ok(())
