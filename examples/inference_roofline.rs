@@ -62,7 +62,8 @@ fn main() -> Result<(), Failure> {
     let engine = kernels::select(isa.as_deref())?;
     let l = Limits::measure(engine.kernels.isa);
     println!(
-        "{} on one thread: {:.0} GFLOP/s of f32 multiply-adds, {:.0} Gop/s of bytes, {:.0} Gbit-op/s, {:.0} GB/s from the first-level cache\n",
+        "{}, {} on one thread: {:.0} GFLOP/s of f32 multiply-adds, {:.0} Gop/s of bytes, {:.0} Gbit-op/s, {:.0} GB/s from the first-level cache\n",
+        bnn_cpu::train::processor(),
         engine.kernels.isa.name(),
         l.fma / 1e9,
         l.int8 / 1e9,

@@ -20,6 +20,7 @@ use bnn_cpu::layers::{
 use bnn_cpu::random::{fill_uniform, keyed};
 use bnn_cpu::tape::{Tape, Value};
 use bnn_cpu::tensor::Shape;
+use bnn_cpu::train::processor;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -117,7 +118,8 @@ fn main() -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let (peak, copy) = (Limits::measure(engine.kernels.isa).fma, copy_rate());
     println!(
-        "{}: {:.1} GFLOP/s, {:.1} GB/s on one thread, batch {BATCH}\n",
+        "{}, {}: {:.1} GFLOP/s, {:.1} GB/s on one thread, batch {BATCH}\n",
+        processor(),
         engine.kernels.isa.name(),
         peak / 1e9,
         copy / 1e9

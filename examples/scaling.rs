@@ -197,7 +197,8 @@ fn measure() -> Result<Value, Failure> {
     let threads = std::thread::available_parallelism()?.get();
     let peak = peak(engine) / 1e9;
     println!(
-        "{}, {threads} threads, {peak:.1} GFLOP/s a thread",
+        "{}, {}, {threads} threads, {peak:.1} GFLOP/s a thread",
+        bnn_cpu::train::processor(),
         engine.kernels.isa.name()
     );
     println!("| panel | value | binary | images/s | GFLOP/s (dense) | share of the dense limit |");

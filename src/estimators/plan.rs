@@ -112,7 +112,7 @@ impl Plan {
     /// Returns whether a gradient needs a control-variate pass first. A rule that uses the other
     /// samples' gradients can use those of the backward pass itself, unless a layer above adds a
     /// loss to them, which depends on the sample's own bits.
-    pub(crate) fn needs_control_variate_pass(&self) -> bool {
+    pub fn needs_control_variate_pass(&self) -> bool {
         let carries_loss = |i: usize| {
             let mut above = self.units.iter().filter(|u| u.depends_on.contains(&i));
             above.any(|u| u.estimator.score_function().is_some())

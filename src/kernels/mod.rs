@@ -19,6 +19,7 @@
 mod arch;
 mod bit_loss;
 mod compile;
+mod dense;
 pub mod depthwise;
 pub mod elementwise;
 pub mod gemm;
@@ -33,6 +34,7 @@ mod math;
 mod norm_pool;
 pub mod packed;
 mod pool;
+mod prefetch;
 mod prelu;
 mod small;
 mod tile;

@@ -7,6 +7,7 @@
 )]
 
 use super::pool::{Pool, blend, two_pixels};
+use super::prefetch::fetch;
 
 /// Implements [`super::Elementwise::norm_max_pool`].
 #[inline(always)]
@@ -28,6 +29,8 @@ pub(super) fn norm_max_pool_of(
             let out = (oy * width + ox) * c;
             let y = y[out..][..c].as_chunks_mut::<8>().0;
             let at = at[out..][..c].as_chunks_mut::<8>().0;
+            fetch(&top[ox * 2 * c..], 2 * row, 2 * c);
+            fetch(&bottom[ox * 2 * c..], 2 * row, 2 * c);
             let (a, b) = two_pixels(&top[ox * 2 * c..], c);
             let (d, e) = two_pixels(&bottom[ox * 2 * c..], c);
             for (i, (y, at)) in y.iter_mut().zip(at).enumerate() {
@@ -103,6 +106,8 @@ fn norm_max_pool_grad_to<const ADD: bool>(
             let at = at[out..][..c].as_chunks::<8>().0;
             let dy = dy[out..][..c].as_chunks::<8>().0;
             let left = ox * 2 * c;
+            fetch(&top[left..], 2 * row, 2 * c);
+            fetch(&bottom[left..], 2 * row, 2 * c);
             let (x0, x1) = two_pixels(&top[left..], c);
             let (x2, x3) = two_pixels(&bottom[left..], c);
             let (d0, d1) = dtop[left..][..2 * c].split_at_mut(c);

@@ -9,6 +9,8 @@
     reason = "index loops over constants: the form that stays in registers"
 )]
 
+use super::prefetch::fetch;
+
 /// The shape of a max-pooling over one image stored as (height, width, channel), without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -89,6 +91,8 @@ fn max_pool_2x2(pool: &Pool, x: &[f32], y: &mut [f32], index: &mut [u8]) {
             let y = y[out..][..c].as_chunks_mut::<8>().0;
             let index = index[out..][..c].as_chunks_mut::<8>().0;
             let left = ox * pool.stride.1 * c;
+            fetch(&top[left..], pool.stride.0 * row, 2 * c);
+            fetch(&bottom[left..], pool.stride.0 * row, 2 * c);
             let (a, b) = two_pixels(&top[left..], c);
             let (d, e) = two_pixels(&bottom[left..], c);
             for (i, (y, index)) in y.iter_mut().zip(index).enumerate() {

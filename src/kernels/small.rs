@@ -2,7 +2,9 @@
 //! algorithm uses at its points.
 
 use super::NR;
-use super::tile::{MAX_PANELS, MAX_ROWS, Micro, ProductTile, TransposedTile};
+use super::dense::{DenseTile, DenseTransposedTile};
+use super::gemm::Store;
+use super::tile::Micro;
 use super::tiling::Tiles;
 
 /// Computes `C = A·B` for so many panels, at most [`Micro::PANELS`]: `a` (rows, depth), `b` a
@@ -19,35 +21,24 @@ pub(super) unsafe fn product<M: Micro>(
     c: *mut f32,
 ) {
     let width = panels * NR;
-    let zeros = [0.0f32; MAX_PANELS * NR];
-    let mut tile = ProductTile {
-        a: [a; MAX_ROWS],
-        runs: 1,
-        run_len: depth,
-        run_step: 0,
+    let mut tile = DenseTile {
+        a,
+        depth,
         b,
         b_step,
         c,
-        c_step: width,
         width,
-        bias: zeros.as_ptr(),
-        add: false,
     };
-    let mut p = 0;
     for some in Tiles::new(rows, M::rows(width)) {
-        // SAFETY: rows p to p + some are valid.
-        unsafe {
-            for (i, start) in tile.a[..some].iter_mut().enumerate() {
-                *start = a.add((p + i) * depth);
-            }
-            tile.c = c.add(p * width);
-            M::product(some, &tile);
-        }
-        p += some;
+        // SAFETY: so many rows from the tile's first one are valid; the step beyond the last row is
+        // taken with `wrapping_add` and never read.
+        unsafe { M::dense(some, &tile) };
+        tile.a = tile.a.wrapping_add(some * depth);
+        tile.c = tile.c.wrapping_add(some * width);
     }
 }
 
-/// Computes `D += Aᵀ·G` for so many panels, at most [`Micro::PANELS`]: `a` (rows, depth), `g`
+/// Computes `D (+)= Aᵀ·G` for so many panels, at most [`Micro::PANELS`]: `a` (rows, depth), `g`
 /// (rows, panels · NR), all without gaps, and `d` a panel (depth, NR) every `d_step` numbers.
 ///
 /// # Safety
@@ -58,32 +49,24 @@ pub(super) unsafe fn transposed<M: Micro>(
     a: *const f32,
     g: *const f32,
     (d, d_step): (*mut f32, usize),
+    store: Store,
 ) {
     let width = panels * NR;
-    let mut tile = TransposedTile {
+    let mut tile = DenseTransposedTile {
         a,
-        offsets: [0; MAX_ROWS],
-        col: 0,
-        cols: rows,
-        row_step: 0,
-        col_step: depth,
+        depth,
         count: rows,
         g,
-        g_step: width,
+        width,
         d,
         d_step,
-        width,
+        store,
     };
-    let mut k = 0;
     for some in Tiles::new(depth, M::rows(width)) {
-        for (i, offset) in tile.offsets[..some].iter_mut().enumerate() {
-            *offset = k + i;
-        }
-        // SAFETY: depths k to k + some are valid.
-        unsafe {
-            tile.d = d.add(k * NR);
-            M::transposed(some, &tile);
-        }
-        k += some;
+        // SAFETY: so many columns from the tile's first one are valid; the step beyond the last
+        // column is taken with `wrapping_add` and never read.
+        unsafe { M::dense_transposed(some, &tile) };
+        tile.a = tile.a.wrapping_add(some);
+        tile.d = tile.d.wrapping_add(some * NR);
     }
 }

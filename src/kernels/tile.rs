@@ -9,6 +9,7 @@
 )]
 
 use super::NR;
+use super::dense::{DenseTile, DenseTransposedTile, in_panels};
 use super::vector::Vector;
 
 /// The largest number of patches (or of depths) in a tile, for any instruction set.
@@ -91,6 +92,18 @@ pub(super) trait Micro {
     /// # Safety
     /// As for [`Self::product`].
     unsafe fn transposed(rows: usize, tile: &TransposedTile);
+
+    /// Computes a tile of `rows` rows of whole panels.
+    ///
+    /// # Safety
+    /// As for [`Self::product`].
+    unsafe fn dense(rows: usize, tile: &DenseTile);
+
+    /// Computes a tile of `rows` columns of the transposed matrix, of whole panels.
+    ///
+    /// # Safety
+    /// As for [`Self::product`].
+    unsafe fn dense_transposed(rows: usize, tile: &DenseTransposedTile);
 }
 
 /// Declares a type `$name` that implements [`Micro`], compiled with the features: tiles with
@@ -131,6 +144,37 @@ macro_rules! tiles {
                     match (Self::is_narrow(tile.width), rows) {
                         $((false, $wide_rows) => Self::transposed_tile::<$wide_rows, $wide>(tile),)*
                         $((true, $narrow_rows) => Self::transposed_tile::<$narrow_rows, $narrow>(tile),)*
+                        _ => unreachable!("more rows than a tile has"),
+                    }
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn dense(rows: usize, tile: &$crate::kernels::dense::DenseTile) {
+                // SAFETY: the caller guarantees what the tile requires.
+                unsafe {
+                    match (Self::is_narrow(tile.width), rows) {
+                        $((false, $wide_rows) => Self::dense_tile::<$wide_rows, $wide>(tile),)*
+                        $((true, $narrow_rows) => Self::dense_tile::<$narrow_rows, $narrow>(tile),)*
+                        _ => unreachable!("more rows than a tile has"),
+                    }
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn dense_transposed(
+                rows: usize,
+                tile: &$crate::kernels::dense::DenseTransposedTile,
+            ) {
+                // SAFETY: the caller guarantees what the tile requires.
+                unsafe {
+                    match (Self::is_narrow(tile.width), rows) {
+                        $((false, $wide_rows) => {
+                            Self::dense_transposed_tile::<$wide_rows, $wide>(tile)
+                        })*
+                        $((true, $narrow_rows) => {
+                            Self::dense_transposed_tile::<$narrow_rows, $narrow>(tile)
+                        })*
                         _ => unreachable!("more rows than a tile has"),
                     }
                 }
@@ -185,6 +229,22 @@ macro_rules! tiles {
             }
 
             $(#[target_feature(enable = $features)])?
+            unsafe fn dense_tile<const R: usize, const W: usize>(
+                tile: &$crate::kernels::dense::DenseTile,
+            ) {
+                // SAFETY: guaranteed by the caller.
+                unsafe { $crate::kernels::dense::dense::<$vector, R, W>(tile) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dense_transposed_tile<const R: usize, const W: usize>(
+                tile: &$crate::kernels::dense::DenseTransposedTile,
+            ) {
+                // SAFETY: guaranteed by the caller.
+                unsafe { $crate::kernels::dense::dense_transposed::<$vector, R, W>(tile) }
+            }
+
+            $(#[target_feature(enable = $features)])?
             #[inline(never)]
             unsafe fn store_part(
                 sums: &[$vector],
@@ -209,12 +269,6 @@ macro_rules! tiles {
     };
 }
 pub(super) use tiles;
-
-/// Returns the offset of register `v` of a row within panels that are `step` elements apart.
-#[inline(always)]
-const fn in_panels<V: Vector>(v: usize, step: usize) -> usize {
-    v * V::LANES / NR * step + v * V::LANES % NR
-}
 
 /// A function that stores a product tile whose last columns are not whole vectors. It is not
 /// inlined, and reads the sums from memory, row by row.

@@ -1,7 +1,10 @@
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::kernels::dense::{DenseTile, DenseTransposedTile};
 use crate::kernels::gemm::panel_len;
+use crate::kernels::small;
 
 /// Tiles of two panels in plain Rust, which test the loops of AVX-512 on any machine.
 struct TwoPanels;
@@ -46,6 +49,29 @@ impl Micro for TwoPanels {
                         *t.d.add(j / NR * t.d_step + i * NR + j % NR) += a * g;
                     }
                 }
+            }
+        }
+    }
+
+    unsafe fn dense(rows: usize, t: &DenseTile) {
+        for (i, j) in (0..rows).flat_map(|i| (0..t.width).map(move |j| (i, j))) {
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                let b = t.b.add(j / NR * t.b_step + j % NR);
+                let term = |k| *t.a.add(i * t.depth + k) * *b.add(k * NR);
+                *t.c.add(i * t.width + j) = (0..t.depth).map(term).sum();
+            }
+        }
+    }
+
+    unsafe fn dense_transposed(rows: usize, t: &DenseTransposedTile) {
+        for (i, j) in (0..rows).flat_map(|i| (0..t.width).map(move |j| (i, j))) {
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                let d = t.d.add(j / NR * t.d_step + i * NR + j % NR);
+                let term = |p| *t.a.add(p * t.depth + i) * *t.g.add(p * t.width + j);
+                let sum: f32 = (0..t.count).map(term).sum();
+                *d = if t.store == Store::Add { *d + sum } else { sum };
             }
         }
     }
@@ -97,6 +123,46 @@ fn two_panels_side_by_side() {
             unsafe { transposed::<TwoPanels>(&patches, &a, &g, columns, &mut d) };
             crate::kernels::arch::scalar::transposed(&patches, &a, &g, columns, &mut want);
             assert_eq!(d, want, "{patches:?} {columns}");
+        }
+    }
+}
+
+/// One panel and two side by side of matrices without gaps, as Winograd's algorithm has them.
+#[test]
+fn products_without_blocking() {
+    for (rows, depth, panels) in [(1, 1, 1), (7, 16, 2), (28, 5, 1), (30, 33, 2)] {
+        let (width, far) = (panels * NR, 3 * NR);
+        let (a, g) = (whole(rows * depth), whole(rows * width));
+        let step = depth * NR + far;
+        let b = whole(panels * step);
+        let mut c = vec![f32::NAN; rows * width];
+        // SAFETY: no instruction set; lengths as the sizes say.
+        unsafe {
+            let b = (b.as_ptr(), step);
+            small::product::<TwoPanels>((rows, depth, panels), a.as_ptr(), b, c.as_mut_ptr());
+        }
+        let place = |k: usize, j: usize| j / NR * step + k * NR + j % NR;
+        for (i, j) in (0..rows).flat_map(|i| (0..width).map(move |j| (i, j))) {
+            let term = |k: usize| a[i * depth + k] * b[place(k, j)];
+            assert_eq!(c[i * width + j], (0..depth).map(term).sum::<f32>());
+        }
+        for store in [Store::Assign, Store::Add] {
+            let mut d = b.clone();
+            // SAFETY: as above.
+            unsafe {
+                let to = (d.as_mut_ptr(), step);
+                let (a, g) = (a.as_ptr(), g.as_ptr());
+                small::transposed::<TwoPanels>((rows, depth, panels), a, g, to, store);
+            }
+            for (k, j) in (0..depth).flat_map(|k| (0..width).map(move |j| (k, j))) {
+                let term = |p: usize| a[p * depth + k] * g[p * width + j];
+                let old = if store == Store::Add {
+                    b[place(k, j)]
+                } else {
+                    0.0
+                };
+                assert_eq!(d[place(k, j)], (0..rows).map(term).sum::<f32>() + old);
+            }
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use rayon::prelude::*;
 
+use super::Weights;
+use crate::bits;
 use crate::kernels::NR;
 use crate::kernels::gemm::panel_len;
 
@@ -78,13 +80,32 @@ pub(super) struct Taps {
     pub inner_step: usize,
 }
 
-/// Panels from which on a task fills a whole one, so that each line of the weights is read once.
-/// Below, the weights are small, and there should be tasks for all threads.
-const MANY_PANELS: usize = 8;
+/// Taps that are brought together before they go to their lines of a panel.
+const TAPS: usize = 32;
+
+/// Fills the panels of a convolution with what its weights are in its sums, the taps in the order
+/// `tap`. Columns beyond the last are left as they are.
+pub(super) fn fill_weights(
+    panels: &mut [f32],
+    at: Taps,
+    tap: impl Fn(usize) -> usize + Sync,
+    weight: &[f32],
+    weights: Weights,
+) {
+    // A loop for each kind: the numbers are moved one by one.
+    match weights {
+        Weights::Real => fill_taps(panels, at, tap, weight, |w| w),
+        Weights::Binary => fill_taps(panels, at, tap, weight, bits::sign),
+    }
+}
 
 /// Fills the panels of a convolution with the taps in the order `tap`: each number is `map` of the
 /// weight. Columns beyond the last are left as they are.
-pub(super) fn fill_taps(
+///
+/// The taps of an output and an input lie beside each other in the weights, but in lines of the
+/// panel that are so far apart that they may share a set of the cache: they are brought together
+/// first, and each line is then written once.
+fn fill_taps(
     panels: &mut [f32],
     at: Taps,
     tap: impl Fn(usize) -> usize + Sync,
@@ -93,51 +114,61 @@ pub(super) fn fill_taps(
 ) {
     let depth = at.taps * at.inner;
     let panels = &mut panels[..panel_len(depth, at.columns)];
-    let many = panels.len() / (depth * NR) >= MANY_PANELS;
-    let of_task = if many { at.taps } else { 1 };
-    let tasks = panels.par_chunks_mut(of_task * at.inner * NR).enumerate();
-    tasks.for_each(|(task, to)| {
-        let first = task * of_task;
-        let (panel, first) = (first / at.taps, first % at.taps);
-        let live = NR.min(at.columns - panel * NR);
+    let tasks = panels.par_chunks_mut(depth * NR).enumerate();
+    tasks.for_each(|(panel, to)| {
         let (to, _) = to.as_chunks_mut::<NR>();
         let from = &weight[panel * NR * at.column_step..];
+        let live = NR.min(at.columns - panel * NR);
+        let mut lines = [[0.0; NR]; TAPS];
         for i in 0..at.inner {
-            let from = &from[i * at.inner_step..];
-            for t in 0..of_task {
-                let tap = tap(first + t);
-                let row = &mut to[t * at.inner + i][..live];
-                for (j, to) in row.iter_mut().enumerate() {
-                    *to = map(from[j * at.column_step + tap]);
+            for first in (0..at.taps).step_by(TAPS) {
+                let lines = &mut lines[..TAPS.min(at.taps - first)];
+                for j in 0..live {
+                    let from = &from[j * at.column_step + i * at.inner_step..];
+                    for (t, line) in lines.iter_mut().enumerate() {
+                        line[j] = map(from[tap(first + t)]);
+                    }
+                }
+                let to = to[first * at.inner + i..].iter_mut().step_by(at.inner);
+                for (line, to) in lines.iter().zip(to) {
+                    to[..live].copy_from_slice(&line[..live]);
                 }
             }
         }
     });
 }
 
-/// Calls `add(weight, gradient, number)` for each weight of a convolution, (columns, inner, taps),
-/// where `number` stands in the panels of its (taps · inner, columns) matrix.
+/// Calls `add(weights, numbers, gradients)` for all weights of a convolution, (columns, inner, taps),
+/// some at a time, where the numbers stand in the panels of its (taps · inner, columns) matrix.
 pub(super) fn scatter_taps(
     panels: &[f32],
     (columns, inner, taps): (usize, usize, usize),
     (weight, grad): (&[f32], &mut [f32]),
-    add: impl Fn(f32, &mut f32, f32) + Sync,
+    add: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
 ) {
     let depth = inner * taps;
-    // A divisor of NR, so that the columns of a task lie in one panel.
-    let of_task = if columns >= MANY_PANELS * NR { NR } else { 4 };
-    let weights = weight.par_chunks(of_task * depth);
-    let tasks = weights.zip(grad.par_chunks_mut(of_task * depth));
-    tasks.enumerate().for_each(|(task, (weight, grad))| {
-        let first = task * of_task;
-        let panel = &panels[first / NR * depth * NR + first % NR..];
-        let live = weight.len() / depth;
+    let panels = panels[..panel_len(depth, columns)].par_chunks_exact(depth * NR);
+    let weights = weight[..columns * depth].par_chunks(NR * depth);
+    let tasks = weights.zip(grad[..columns * depth].par_chunks_mut(NR * depth));
+    tasks.zip(panels).for_each(|((weight, grad), panel)| {
+        let (panel, _) = panel.as_chunks::<NR>();
+        let mut lines = [[0.0; NR]; TAPS];
         for i in 0..inner {
-            for tap in 0..taps {
-                let row = &panel[(tap * inner + i) * NR..][..live];
-                for (j, &number) in row.iter().enumerate() {
-                    let at = j * depth + i * taps + tap;
-                    add(weight[at], &mut grad[at], number);
+            for first in (0..taps).step_by(TAPS) {
+                let lines = &mut lines[..TAPS.min(taps - first)];
+                let from = panel[first * inner + i..].iter().step_by(inner);
+                for (line, from) in lines.iter_mut().zip(from) {
+                    *line = *from;
+                }
+                for j in 0..weight.len() / depth {
+                    let at = j * depth + i * taps + first;
+                    let run = at..at + lines.len();
+                    let mut numbers = [0.0; TAPS];
+                    for (number, line) in numbers.iter_mut().zip(lines.iter()) {
+                        *number = line[j];
+                    }
+                    let numbers = &numbers[..lines.len()];
+                    add(&weight[run.clone()], numbers, &mut grad[run]);
                 }
             }
         }
@@ -226,8 +257,10 @@ mod tests {
             let mut panels = vec![f32::NAN; panel_len(at.taps * at.inner, at.columns)];
             fill_taps(&mut panels, at, |tap| tap, &weight, |w| w + 0.5);
             let mut grad = vec![100.0; weight.len()];
-            scatter_taps(&panels, size, (&weight, &mut grad), |w, grad, number| {
-                *grad += number - w;
+            scatter_taps(&panels, size, (&weight, &mut grad), |w, numbers, grad| {
+                for ((w, number), grad) in w.iter().zip(numbers).zip(grad) {
+                    *grad += number - w;
+                }
             });
             assert!(grad.iter().all(|&g| g == 100.5), "{size:?}");
         }

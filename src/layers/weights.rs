@@ -60,6 +60,16 @@ impl Weights {
         }
     }
 
+    /// Adds `dV` of `dW` to `grad`, number by number.
+    pub(super) fn add_pullback(self, v: &[f32], dw: &[f32], grad: &mut [f32]) {
+        let all = grad.iter_mut().zip(v.iter().zip(dw));
+        // A loop for each kind, which the compiler vectorises.
+        match self {
+            Weights::Real => all.for_each(|(grad, (_, dw))| *grad += dw),
+            Weights::Binary => all.for_each(|(grad, (&v, &dw))| *grad += self.pullback(v, dw)),
+        }
+    }
+
     /// `dV` of `dW`.
     #[inline]
     pub(super) fn pullback(self, v: f32, dw: f32) -> f32 {

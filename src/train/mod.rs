@@ -56,7 +56,7 @@ pub use partial::{
 pub use partial_model::PartialModel;
 pub use pixel_choice::PixelChoice;
 pub use placed::{Placed, firing_name};
-pub use record::{EpochRecord, Provenance, TestRecord};
+pub use record::{EpochRecord, Provenance, TestRecord, processor};
 pub use run::{
     BEST, BestWeights, CHECKPOINT, CONFIG, FILES, METRICS, METRICS_CSV, PACKED, RunFolder, TEST,
 };

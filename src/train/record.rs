@@ -163,7 +163,7 @@ impl Provenance {
 pub const COMMIT: &str = env!("BNN_CPU_COMMIT");
 
 /// The processor's model, as the system calls it; `unknown` where it does not say.
-fn processor() -> String {
+pub fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     processor_of(&text).unwrap_or_else(|| "unknown".into())
 }

@@ -136,9 +136,10 @@ fn errors(kernels: &Kernels, case: &Case) -> [[f64; 2]; 2] {
 
     // Twice half the gradient: it adds to what is there.
     let half: Vec<f32> = g.iter().map(|g| g * 0.5).collect();
-    let mut d = vec![0.0; shape.weights_len()];
-    kernels.winograd_transposed(&shape, &image, &half, &mut d, &mut scratch);
-    kernels.winograd_transposed(&shape, &image, &half, &mut d, &mut scratch);
+    let mut d = vec![f32::NAN; shape.weights_len()];
+    for store in [Store::Assign, Store::Add] {
+        kernels.winograd_transposed(&shape, &image, &half, (&mut d, store), &mut scratch);
+    }
     let mut dw = vec![f32::NAN; panels.len()];
     kernels.winograd_weight_grad(&shape, &d, &mut dw);
     let mut direct_w = vec![0.0; panels.len()];
@@ -185,7 +186,8 @@ fn every_shape_on_every_instruction_set() {
     }
 }
 
-/// The claim of the module's page: no digit is lost.
+/// The claims of the module's page: about twice the error of the direct sum with six points, and
+/// about three times (outputs) and five times (weights' gradient) with eight points across.
 #[test]
 #[cfg_attr(miri, ignore = "millions of products")]
 fn the_error_is_that_of_the_direct_sum() {
@@ -200,12 +202,10 @@ fn the_error_is_that_of_the_direct_sum() {
                 width: 14,
             };
             for [fast, direct] in errors(isa.kernels().expect("available"), &case) {
-                println!("{} {kernel}/{stride}: {fast:e} {direct:e}", isa.name());
-                assert!(
-                    fast < 4.0 * direct,
-                    "{} {kernel}: {fast:e} against {direct:e}",
-                    isa.name()
-                );
+                let what = format!("{} {kernel}/{stride}", isa.name());
+                println!("{what}: {fast:e} {direct:e}");
+                let most = if kernel == 5 { 6.0 } else { 4.0 };
+                assert!(fast < most * direct, "{what}: {fast:e} {direct:e}");
             }
         }
     }

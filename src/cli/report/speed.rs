@@ -7,7 +7,7 @@ use bnn_cpu::data::Dataset;
 use bnn_cpu::draw::page::Speed;
 use bnn_cpu::study::timing::{Effort, Timing, time, time_network};
 use bnn_cpu::train::Placed;
-use bnn_cpu::train::{Config, RunFolder};
+use bnn_cpu::train::{Config, RunFolder, processor};
 
 use super::super::{Context, Outcome};
 
@@ -92,15 +92,12 @@ fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Outcome<T> {
 
 /// The processor, where the system tells, and the kernels.
 fn machine(context: &Context) -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model.map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim());
-    let model = model.filter(|model| !model.is_empty());
+    let model = match processor() {
+        unknown if unknown == "unknown" => std::env::consts::ARCH.into(),
+        model => model,
+    };
     format!(
-        "{}, {} logical cores, {} kernels",
-        model.unwrap_or(std::env::consts::ARCH),
+        "{model}, {} logical cores, {} kernels",
         std::thread::available_parallelism().map_or(1, usize::from),
         context.engine.kernels.isa.name()
     )

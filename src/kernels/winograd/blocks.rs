@@ -8,7 +8,7 @@
 
 use core::ops::Range;
 
-use super::lines::{Data, Halves, Lines, Points};
+use super::lines::{Data, EightPoints, Halves, Lines, SixPoints};
 use super::transform::{RUN, data_run, down_tile, up_tile};
 use super::{BLOCK_BYTES, Form, GRAD_BLOCK_BYTES, Winograd};
 use crate::kernels::NR;
@@ -17,28 +17,33 @@ use crate::kernels::small;
 use crate::kernels::tile::Micro;
 use crate::kernels::vector::Vector;
 
-/// Calls `$f::<.., F, N, I, R, M>` for the form F of N points, tiles of I inputs, R taps and M
-/// outputs in one dimension.
+/// Calls `$f::<V, D, A, ND, KD, NA, KA>` for the forms D and A of the transforms down and across,
+/// of ND and NA points, and the numbers KD and KA of what is transformed: the inputs of a tile, its
+/// taps or its outputs.
 macro_rules! by_form {
-    ($shape:expr, $f:ident::<$($t:ty),*>($($arg:expr),*)) => {
+    ($shape:expr, inputs, $f:ident::<$v:ty>($($arg:expr),*)) => {
         match $shape.form {
-            Form::Three => $f::<$($t,)* Points, 6, 6, 3, 4>($($arg),*),
-            Form::Five => $f::<$($t,)* Points, 6, 6, 5, 2>($($arg),*),
-            Form::Strided => $f::<$($t,)* Halves, 5, 5, 3, 2>($($arg),*),
-            Form::Spread => $f::<$($t,)* Halves, 5, 3, 3, 4>($($arg),*),
+            Form::Three => $f::<$v, SixPoints, SixPoints, 6, 6, 6, 6>($($arg),*),
+            Form::Five => $f::<$v, SixPoints, EightPoints, 6, 6, 8, 8>($($arg),*),
+            Form::Strided => $f::<$v, Halves, Halves, 5, 5, 5, 5>($($arg),*),
+            Form::Spread => $f::<$v, Halves, Halves, 5, 3, 5, 3>($($arg),*),
         }
     };
-}
-
-/// A form: its transforms of inputs, of taps and of outputs.
-trait Every<const N: usize, const I: usize, const R: usize, const M: usize>:
-    Data<N, I> + Lines<N, R> + Lines<N, M>
-{
-}
-
-impl<F, const N: usize, const I: usize, const R: usize, const M: usize> Every<N, I, R, M> for F where
-    F: Data<N, I> + Lines<N, R> + Lines<N, M>
-{
+    ($shape:expr, taps, $f:ident::<$v:ty>($($arg:expr),*)) => {
+        match $shape.form {
+            Form::Three => $f::<$v, SixPoints, SixPoints, 6, 3, 6, 3>($($arg),*),
+            Form::Five => $f::<$v, SixPoints, EightPoints, 6, 5, 8, 5>($($arg),*),
+            Form::Strided | Form::Spread => $f::<$v, Halves, Halves, 5, 3, 5, 3>($($arg),*),
+        }
+    };
+    ($shape:expr, outputs, $f:ident::<$v:ty>($($arg:expr),*)) => {
+        match $shape.form {
+            Form::Three => $f::<$v, SixPoints, SixPoints, 6, 4, 6, 4>($($arg),*),
+            Form::Five => $f::<$v, SixPoints, EightPoints, 6, 2, 8, 4>($($arg),*),
+            Form::Strided => $f::<$v, Halves, Halves, 5, 2, 5, 2>($($arg),*),
+            Form::Spread => $f::<$v, Halves, Halves, 5, 4, 5, 4>($($arg),*),
+        }
+    };
 }
 
 /// # Safety
@@ -54,6 +59,7 @@ pub(in crate::kernels) unsafe fn weights<V: Vector>(
     unsafe {
         by_form!(
             shape,
+            taps,
             weights_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
         )
     }
@@ -62,11 +68,12 @@ pub(in crate::kernels) unsafe fn weights<V: Vector>(
 #[inline(always)]
 unsafe fn weights_of<
     V: Vector,
-    F: Every<N, I, R, M>,
-    const N: usize,
-    const I: usize,
-    const R: usize,
-    const M: usize,
+    D: Lines<ND, KD>,
+    A: Lines<NA, KA>,
+    const ND: usize,
+    const KD: usize,
+    const NA: usize,
+    const KA: usize,
 >(
     shape: &Winograd,
     from: *const f32,
@@ -78,15 +85,15 @@ unsafe fn weights_of<
             for lane in (0..NR).step_by(V::LANES) {
                 // SAFETY: the indices stay below the lengths of the panels.
                 unsafe {
-                    let from = from.add((panel * R * R * c + i) * NR + lane);
-                    let mut g = [[V::splat(0.0); R]; R];
-                    for u in 0..R {
-                        for v in 0..R {
-                            g[u][v] = V::load(from.add((u * R + v) * c * NR));
+                    let from = from.add((panel * KD * KA * c + i) * NR + lane);
+                    let mut g = [[V::splat(0.0); KA]; KD];
+                    for u in 0..KD {
+                        for v in 0..KA {
+                            g[u][v] = V::load(from.add((u * KA + v) * c * NR));
                         }
                     }
-                    let to = to.add((panel * N * N * c + i) * NR + lane);
-                    up_tile::<V, F, N, R>(&g, to, c * NR);
+                    let to = to.add((panel * ND * NA * c + i) * NR + lane);
+                    up_tile::<V, D, A, ND, KD, NA, KA>(&g, to, c * NR);
                 }
             }
         }
@@ -105,6 +112,7 @@ pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
     unsafe {
         by_form!(
             shape,
+            taps,
             weight_grad_of::<V>(shape, from.as_ptr(), to.as_mut_ptr())
         )
     }
@@ -113,11 +121,12 @@ pub(in crate::kernels) unsafe fn weight_grad<V: Vector>(
 #[inline(always)]
 unsafe fn weight_grad_of<
     V: Vector,
-    F: Every<N, I, R, M>,
-    const N: usize,
-    const I: usize,
-    const R: usize,
-    const M: usize,
+    D: Lines<ND, KD>,
+    A: Lines<NA, KA>,
+    const ND: usize,
+    const KD: usize,
+    const NA: usize,
+    const KA: usize,
 >(
     shape: &Winograd,
     from: *const f32,
@@ -129,12 +138,12 @@ unsafe fn weight_grad_of<
             for lane in (0..NR).step_by(V::LANES) {
                 // SAFETY: the indices stay below the lengths of the panels.
                 unsafe {
-                    let from = from.add((panel * N * N * c + i) * NR + lane);
-                    let g = down_tile::<V, F, N, R>(from, c * NR);
-                    let to = to.add((panel * R * R * c + i) * NR + lane);
-                    for u in 0..R {
-                        for v in 0..R {
-                            g[u][v].store(to.add((u * R + v) * c * NR));
+                    let from = from.add((panel * ND * NA * c + i) * NR + lane);
+                    let g = down_tile::<V, D, A, ND, KD, NA, KA>(from, c * NR);
+                    let to = to.add((panel * KD * KA * c + i) * NR + lane);
+                    for u in 0..KD {
+                        for v in 0..KA {
+                            g[u][v].store(to.add((u * KA + v) * c * NR));
                         }
                     }
                 }
@@ -150,18 +159,19 @@ unsafe fn weight_grad_of<
 #[inline(always)]
 unsafe fn data_block<
     V: Vector,
-    F: Every<N, I, R, M>,
-    const N: usize,
-    const I: usize,
-    const R: usize,
-    const M: usize,
+    D: Data<ND, KD>,
+    A: Data<NA, KA>,
+    const ND: usize,
+    const KD: usize,
+    const NA: usize,
+    const KA: usize,
 >(
     shape: &Winograd,
     image: *const f32,
     (first, count): (usize, usize),
     v: *mut f32,
 ) {
-    let (c, m) = (shape.inputs, shape.form.step());
+    let (c, (m, n)) = (shape.inputs, shape.form.step());
     let (row, step) = (shape.bordered().1 * c, shape.image_step());
     let (down, across) = shape.tiles();
     let mut t = 0;
@@ -173,9 +183,9 @@ unsafe fn data_block<
             // within the block.
             unsafe {
                 let image = image.add(i / down * step);
-                let from = image.add(i % down * m * row + j * m * c + lane);
+                let from = image.add(i % down * m * row + j * n * c + lane);
                 let to = v.add(t * c + lane);
-                data_run::<V, F, N, I>(from, (row, c), (run, m), to, (c, count * c));
+                data_run::<V, D, A, ND, KD, NA, KA>(from, (row, c), (run, n), to, (c, count * c));
             }
         }
         t += run;
@@ -229,7 +239,11 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
         // the scratch memory, the panels within the weights.
         unsafe {
             let (image, to) = (image.as_ptr(), v.as_mut_ptr());
-            by_form!(shape, data_block::<V>(shape, image, (first, count), to));
+            by_form!(
+                shape,
+                inputs,
+                data_block::<V>(shape, image, (first, count), to)
+            );
             for some in shape.rounds() {
                 // A point after the other: its inputs stay near for all of the panels.
                 for point in 0..points {
@@ -255,6 +269,7 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
                         let y = y.as_mut_ptr().add(column);
                         by_form!(
                             shape,
+                            outputs,
                             output_block::<V>(shape, (first, count), m, &padded, y, store)
                         );
                     }
@@ -272,11 +287,12 @@ pub(in crate::kernels) unsafe fn product<V: Vector, T: Micro>(
 #[inline(always)]
 unsafe fn output_block<
     V: Vector,
-    F: Every<N, I, R, M>,
-    const N: usize,
-    const I: usize,
-    const R: usize,
-    const M: usize,
+    D: Lines<ND, KD>,
+    A: Lines<NA, KA>,
+    const ND: usize,
+    const KD: usize,
+    const NA: usize,
+    const KA: usize,
 >(
     shape: &Winograd,
     (first, count): (usize, usize),
@@ -291,18 +307,20 @@ unsafe fn output_block<
     let mut n = first / (down * across);
     let (mut i, mut j) = (first / across % down, first % across);
     for t in 0..count {
-        let rows = M.min(shape.height - i * M);
-        let cols = M.min(shape.width - j * M);
+        let rows = KD.min(shape.height - i * KD);
+        let cols = KA.min(shape.width - j * KA);
+        let whole = rows == KD && cols == KA;
         for lane in (0..NR).step_by(V::LANES) {
             // SAFETY: the tile's rows and columns lie within the output.
             unsafe {
-                let tile = down_tile::<V, F, N, M>(m.add(t * row + lane), count * row);
+                let tile = down_tile::<V, D, A, ND, KD, NA, KA>(m.add(t * row + lane), count * row);
                 let bias = V::load(bias.as_ptr().add(lane));
                 let corner =
-                    y.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
-                for a in 0..M {
-                    for b in 0..M {
-                        if a < rows && b < cols {
+                    y.add(n * image + (i * KD * shape.width + j * KA) * shape.outputs + lane);
+                // The compiler makes a loop without conditions of whole tiles.
+                for a in 0..KD {
+                    for b in 0..KA {
+                        if whole || (a < rows && b < cols) {
                             let to = corner.add((a * shape.width + b) * shape.outputs);
                             let mut sum = tile[a][b].add(bias);
                             if store == Store::Add {
@@ -331,7 +349,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
     shape: &Winograd,
     image: &[f32],
     g: &[f32],
-    d: &mut [f32],
+    (d, store): (&mut [f32], Store),
     scratch: &mut [f32],
 ) {
     let (c, step, points) = (shape.inputs, shape.panel_step(), shape.points());
@@ -340,7 +358,11 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
         // SAFETY: as in `product`.
         unsafe {
             let (image, to) = (image.as_ptr(), v.as_mut_ptr());
-            by_form!(shape, data_block::<V>(shape, image, (first, count), to));
+            by_form!(
+                shape,
+                inputs,
+                data_block::<V>(shape, image, (first, count), to)
+            );
             for some in shape.rounds() {
                 for group in groups::<T>(&some) {
                     for panel in 0..group.panels {
@@ -349,7 +371,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
                             .as_mut_ptr()
                             .add(group.start(0, (points, count)) + panel * NR);
                         let q = (q, group.panels * NR);
-                        by_form!(shape, grad_block::<V>(shape, (first, count), g, q));
+                        by_form!(shape, outputs, grad_block::<V>(shape, (first, count), g, q));
                     }
                 }
                 for point in 0..points {
@@ -360,6 +382,7 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
                             v.as_ptr().add(point * count * c),
                             q.as_ptr().add(group.start(point, (points, count))),
                             (d.add((group.first * points + point) * c * NR), step),
+                            if first == 0 { store } else { Store::Add },
                         );
                     }
                 }
@@ -376,11 +399,12 @@ pub(in crate::kernels) unsafe fn transposed<V: Vector, T: Micro>(
 #[inline(always)]
 unsafe fn grad_block<
     V: Vector,
-    F: Every<N, I, R, M>,
-    const N: usize,
-    const I: usize,
-    const R: usize,
-    const M: usize,
+    D: Lines<ND, KD>,
+    A: Lines<NA, KA>,
+    const ND: usize,
+    const KD: usize,
+    const NA: usize,
+    const KA: usize,
 >(
     shape: &Winograd,
     (first, count): (usize, usize),
@@ -393,22 +417,22 @@ unsafe fn grad_block<
     let mut n = first / (down * across);
     let (mut i, mut j) = (first / across % down, first % across);
     for t in 0..count {
-        let rows = M.min(shape.height - i * M);
-        let cols = M.min(shape.width - j * M);
+        let rows = KD.min(shape.height - i * KD);
+        let cols = KA.min(shape.width - j * KA);
         for lane in (0..NR).step_by(V::LANES) {
             // SAFETY: what lies within the output is read; beyond it are zeros.
             unsafe {
                 let corner =
-                    g.add(n * image + (i * M * shape.width + j * M) * shape.outputs + lane);
-                let mut tile = [[V::splat(0.0); M]; M];
-                for a in 0..M {
-                    for b in 0..M {
+                    g.add(n * image + (i * KD * shape.width + j * KA) * shape.outputs + lane);
+                let mut tile = [[V::splat(0.0); KA]; KD];
+                for a in 0..KD {
+                    for b in 0..KA {
                         if a < rows && b < cols {
                             tile[a][b] = V::load(corner.add((a * shape.width + b) * shape.outputs));
                         }
                     }
                 }
-                up_tile::<V, F, N, M>(&tile, q.add(t * row + lane), count * row);
+                up_tile::<V, D, A, ND, KD, NA, KA>(&tile, q.add(t * row + lane), count * row);
             }
         }
         j += 1;

@@ -33,13 +33,13 @@ pub(super) trait Lines<const N: usize, const K: usize> {
 }
 
 /// The six points 0, ±√½, ±√2 and ∞: filters of stride 1.
-pub(super) struct Points;
+pub(super) struct SixPoints;
 
 /// The points √½ and √2.
 const P: f32 = core::f32::consts::FRAC_1_SQRT_2;
 const Q: f32 = core::f32::consts::SQRT_2;
 
-impl Data<6, 6> for Points {
+impl Data<6, 6> for SixPoints {
     /// Computes `Bᵀ d`, where Bᵀ holds the coefficients of the Lagrange polynomials at 0, ±√½, ±√2 and
     /// ∞.
     #[inline(always)]
@@ -64,7 +64,7 @@ impl Data<6, 6> for Points {
     }
 }
 
-impl<const K: usize> Lines<6, K> for Points {
+impl<const K: usize> Lines<6, K> for SixPoints {
     /// Computes `G g`: the polynomial with the coefficients `g` at the points, divided by the
     /// denominators of the Lagrange polynomials (1, -3/2, -3/2, 6, 6, 1).
     #[inline(always)]
@@ -108,6 +108,89 @@ impl<const K: usize> Lines<6, K> for Points {
                 }
             }
             y[K - 1] = y[K - 1].add(m[5]);
+            y
+        }
+    }
+}
+
+/// The eight points 0, ±½, ±1, ±2 and ∞: filters of stride 1.
+pub(super) struct EightPoints;
+
+impl Data<8, 8> for EightPoints {
+    /// Computes `Bᵀ d`, where Bᵀ holds the coefficients of the Lagrange polynomials at 0 (with the
+    /// opposite sign), ±½, ±1, ±2 and ∞.
+    #[inline(always)]
+    unsafe fn data<V: Vector>(d: [V; 8]) -> [V; 8] {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            let (half, two, four) = (V::splat(0.5), V::splat(2.0), V::splat(4.0));
+            let (five, quarter) = (V::splat(5.0), V::splat(0.25));
+            let (one, more, mid) = (V::splat(4.25), V::splat(1.25), V::splat(5.25));
+            let even = four.fma(d[2], five.fnma(d[4], d[6]));
+            let odd = four.fma(d[1], five.fnma(d[3], d[5]));
+            let even1 = one.fnma(d[4], d[2].add(d[6]));
+            let odd1 = one.fnma(d[3], d[1].add(d[5]));
+            let even2 = quarter.fma(d[2], more.fnma(d[4], d[6]));
+            let odd2 = quarter.fma(d[1], more.fnma(d[3], d[5]));
+            [
+                mid.fma(d[4].sub(d[2]), d[0].sub(d[6])),
+                half.fma(odd, even),
+                half.fnma(odd, even),
+                even1.add(odd1),
+                even1.sub(odd1),
+                two.fma(odd2, even2),
+                two.fnma(odd2, even2),
+                mid.fma(d[3].sub(d[5]), d[7].sub(d[1])),
+            ]
+        }
+    }
+}
+
+impl<const K: usize> Lines<8, K> for EightPoints {
+    /// Computes `G g`: the polynomial with the coefficients `g` at the points, divided by the
+    /// denominators of the Lagrange polynomials (1, twice 45/32, -9/2 and 90, and 1).
+    #[inline(always)]
+    unsafe fn up<V: Vector>(g: [V; K]) -> [V; 8] {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            let (small, one, large) = (parts(&g, 0.25), parts(&g, 1.0), parts(&g, 4.0));
+            let even = V::splat(32.0 / 45.0).mul(small[0]);
+            let even1 = V::splat(-2.0 / 9.0).mul(one[0]);
+            let even2 = V::splat(1.0 / 90.0).mul(large[0]);
+            let (x, x1, x2) = (
+                V::splat(16.0 / 45.0),
+                V::splat(-2.0 / 9.0),
+                V::splat(1.0 / 45.0),
+            );
+            [
+                g[0],
+                x.fma(small[1], even),
+                x.fnma(small[1], even),
+                x1.fma(one[1], even1),
+                x1.fnma(one[1], even1),
+                x2.fma(large[1], even2),
+                x2.fnma(large[1], even2),
+                g[K - 1],
+            ]
+        }
+    }
+
+    /// Computes `K` rows of `Aᵀ m`, where Aᵀ holds powers of the points.
+    #[inline(always)]
+    unsafe fn down<V: Vector>(m: [V; 8]) -> [V; K] {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            let sums = [m[1].add(m[2]), m[1].sub(m[2])];
+            let sums1 = [m[3].add(m[4]), m[3].sub(m[4])];
+            let sums2 = [m[5].add(m[6]), m[5].sub(m[6])];
+            let mut y = [m[0].add(sums[0]).add(sums1[0].add(sums2[0])); K];
+            let mut power = 1.0f32;
+            for i in 1..K {
+                power *= 2.0;
+                let sum = V::splat(power).fma(sums2[i % 2], sums1[i % 2]);
+                y[i] = V::splat(power.recip()).fma(sums[i % 2], sum);
+            }
+            y[K - 1] = y[K - 1].add(m[7]);
             y
         }
     }

@@ -2,20 +2,24 @@
 //!
 //! The `m` outputs of a filter of `r` taps follow from a polynomial product of degree `m + r - 2`;
 //! evaluated at `n = m + r - 1` points it needs `n` multiplications instead of `m·r`. In two
-//! dimensions, with `n = 6`:
+//! dimensions:
 //!
 //! ```text
-//! Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d 6 x 6 inputs, g r x r taps, Y m x m
+//! Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d n x n inputs, g r x r taps, Y m x m
 //! ```
 //!
-//! This takes 36 multiplications, where the direct sum takes (m·r)²: 100 for 5 x 5 taps (`m` = 2),
-//! 144 for 3 x 3 taps (`m` = 4). Summed over channels, the products at each of the 36 points are
-//! one matrix product over tiles. The weight gradient is the same identity with `g` and `Y`
-//! exchanged: `r x r` outputs of a "filter" that is the `m x m` output gradients.
+//! 3 x 3 taps take 36 multiplications for 4 x 4 outputs (`n` = 6 in both dimensions), where the
+//! direct sum takes 144; 5 x 5 taps take 48 for outputs of 2 rows and 4 columns (`n` = 6 down and 8
+//! across), where the direct sum takes 200. Summed over channels, the products at each point are one
+//! matrix product over tiles. The weight gradient is the same identity with `g` and `Y` exchanged:
+//! `r x r` outputs of a "filter" that is the gradients of a tile's outputs.
 //!
-//! The points are 0, ±√½, ±√2 and ∞. They are closed under reciprocals, which keeps the entries of
-//! the matrices near 1, so the rounding error is close to that of the direct sum
-//! (`tests/kernels/winograd.rs` measures both); the usual points 0, ±1, ±2 lose a digit.
+//! Six points are 0, ±√½, ±√2 and ∞. They are closed under reciprocals, which keeps the entries of
+//! the matrices near 1, so the rounding error is at most about three times that of the direct sum;
+//! the usual points 0, ±1, ±2 lose a digit. Eight points are 0, ±½, ±1, ±2 and ∞: with six points
+//! in the other dimension the error of outputs is about three times that of the direct sum, and that
+//! of the weight gradient five times. Eight points in both dimensions would make it six times and
+//! more. (`tests/kernels/winograd.rs` measures the errors.)
 //!
 //! With stride 2, three taps are two filters beside each other: the outer two meet every other input
 //! alone, and the middle one those between. Two outputs take 3 multiplications for the outer two, at
@@ -59,11 +63,12 @@ enum Form {
 }
 
 impl Form {
-    /// Number of evaluation points in one dimension.
-    fn points(self) -> usize {
+    /// Numbers of evaluation points (down, across).
+    fn points(self) -> (usize, usize) {
         match self {
-            Self::Three | Self::Five => 6,
-            Self::Strided | Self::Spread => 5,
+            Self::Three => (6, 6),
+            Self::Five => (6, 8),
+            Self::Strided | Self::Spread => (5, 5),
         }
     }
 
@@ -76,27 +81,30 @@ impl Form {
     }
 
     /// Height and width of the outputs of a tile.
-    fn tile(self) -> usize {
+    fn tile(self) -> (usize, usize) {
         match self {
-            Self::Three | Self::Spread => 4,
-            Self::Five | Self::Strided => 2,
+            Self::Three | Self::Spread => (4, 4),
+            Self::Five => (2, 4),
+            Self::Strided => (2, 2),
         }
     }
 
     /// Height and width of the inputs of a tile.
-    fn reach(self) -> usize {
+    fn reach(self) -> (usize, usize) {
         match self {
-            Self::Three | Self::Five => 6,
-            Self::Strided => 5,
-            Self::Spread => 3,
+            Self::Three => (6, 6),
+            Self::Five => (6, 8),
+            Self::Strided => (5, 5),
+            Self::Spread => (3, 3),
         }
     }
 
-    /// Inputs from a tile to the next.
-    fn step(self) -> usize {
+    /// Inputs from a tile to the next (down, across).
+    fn step(self) -> (usize, usize) {
         match self {
-            Self::Three | Self::Strided => 4,
-            Self::Five | Self::Spread => 2,
+            Self::Three | Self::Strided => (4, 4),
+            Self::Five => (2, 4),
+            Self::Spread => (2, 2),
         }
     }
 }
@@ -190,13 +198,14 @@ impl Winograd {
 
     /// Returns the number of evaluation points in two dimensions.
     fn points(&self) -> usize {
-        self.form.points() * self.form.points()
+        let (down, across) = self.form.points();
+        down * across
     }
 
     /// Returns the number of tiles of an image (down, across).
     fn tiles(&self) -> (usize, usize) {
-        let tile = self.form.tile();
-        (self.height.div_ceil(tile), self.width.div_ceil(tile))
+        let (height, width) = self.form.tile();
+        (self.height.div_ceil(height), self.width.div_ceil(width))
     }
 
     /// Returns the number of tiles of one image.
@@ -215,8 +224,10 @@ impl Winograd {
     pub fn bordered(&self) -> (usize, usize) {
         let (down, across) = self.tiles();
         let (step, reach) = (self.form.step(), self.form.reach());
-        let side = |tiles: usize| (tiles - 1) * step + reach;
-        (side(down), side(across))
+        (
+            (down - 1) * step.0 + reach.0,
+            (across - 1) * step.1 + reach.1,
+        )
     }
 
     /// Returns the number of floats of the transformed weights, or of their gradient.
@@ -326,7 +337,7 @@ pub(super) struct Functions {
     pub weight_grad: fn(&Winograd, &[f32], &mut [f32]),
 }
 
-type TransposedFn = fn(&Winograd, &[f32], &[f32], &mut [f32], &mut [f32]);
+type TransposedFn = fn(&Winograd, &[f32], &[f32], (&mut [f32], Store), &mut [f32]);
 
 type ProductFn = fn(&Winograd, &[f32], &[f32], Option<&[f32]>, &mut [f32], Store, &mut [f32]);
 
@@ -352,7 +363,7 @@ macro_rules! functions {
                 shape: &Winograd,
                 image: &[f32],
                 g: &[f32],
-                d: &mut [f32],
+                d: (&mut [f32], Store),
                 scratch: &mut [f32],
             ) = winograd::transposed::<$vector, $tiles>;
             fn weight_grad(shape: &Winograd, d: &[f32], panels: &mut [f32]) =
@@ -410,8 +421,8 @@ impl Kernels {
         (self.winograd.product)(shape, image, weights, bias, y, store, scratch);
     }
 
-    /// Adds the contribution of an image to the transformed weight gradient `d`; `g` is the
-    /// gradient of the output.
+    /// Computes the contribution of an image to the transformed weight gradient `d`, or adds it; `g`
+    /// is the gradient of the output.
     ///
     /// # Panics
     /// Panics if a slice is shorter than the shape requires.
@@ -420,14 +431,14 @@ impl Kernels {
         shape: &Winograd,
         image: &[f32],
         g: &[f32],
-        d: &mut [f32],
+        (d, store): (&mut [f32], Store),
         scratch: &mut [f32],
     ) {
         assert!(image.len() >= shape.image_len(), "image is too short");
         assert!(g.len() >= shape.output_len(), "g is too short");
         assert!(d.len() >= shape.weights_len(), "d is too short");
         assert!(scratch.len() >= shape.scratch_len(), "scratch is too short");
-        (self.winograd.transposed)(shape, image, g, d, scratch);
+        (self.winograd.transposed)(shape, image, g, (d, store), scratch);
     }
 
     /// Transforms the weight gradient at the points back to the panels of the direct product.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::kernels::Engine;
 use crate::kernels::Kernels;
-use crate::kernels::gemm::Patches;
+use crate::kernels::gemm::{Patches, Store};
 use crate::kernels::winograd::Winograd;
 use crate::tape::{Backward, Finish, ParamId, Params, Phase, reduce};
 use crate::tensor::Arena;
@@ -55,21 +55,23 @@ impl Scratch {
     }
 }
 
-/// Adds the weight gradient `dW` of one image `a`, with its border, to the partial sums of its
-/// leaf.
+/// Stores the weight gradient `dW` of one image `a`, with its border, as the partial sums of its
+/// leaf, or adds it to them.
 fn add_sums(
     kernels: &Kernels,
     (winograd, patches): (&Option<[Winograd; 2]>, &Patches),
-    a: &[f32],
-    g: &[f32],
-    sums: &mut PartialSums,
+    (a, g): (&[f32], &[f32]),
+    (sums, store): (&mut PartialSums, Store),
     tiles: &mut [f32],
 ) {
     let (channels, to) = (sums.bias_grad.len(), &mut sums.weight_grad);
-    match winograd {
-        Some([shape, _]) => kernels.winograd_transposed(shape, a, g, to, tiles),
-        None => kernels.transposed(patches, a, g, channels, to),
+    if let Some([shape, _]) = winograd {
+        return kernels.winograd_transposed(shape, a, g, (to, store), tiles);
     }
+    if store == Store::Assign {
+        to.fill(0.0);
+    }
+    kernels.transposed(patches, a, g, channels, to);
 }
 
 impl ConvOp {
@@ -90,9 +92,8 @@ impl ConvOp {
             ..forward
         };
         let (to, last) = (&mut self.backward_weights, taps.taps - 1);
-        let map = |w| weights.effective(w);
         if let Some([_, shape]) = &self.winograd {
-            panels::fill_taps(to, taps, |tap| last - tap, weight, map);
+            panels::fill_weights(to, taps, |tap| last - tap, weight, weights);
             points::of_weights(
                 kernels,
                 shape,
@@ -100,7 +101,7 @@ impl ConvOp {
                 &mut self.backward_points,
             );
         } else {
-            self.phases.fill(to, taps, weight, map);
+            self.phases.fill(to, taps, weight, weights);
         }
         self.backward_version = params.version();
     }
@@ -127,11 +128,12 @@ impl ConvOp {
                       data: &mut dyn FnMut(usize, &[f32], &mut Working<'_>)| {
             pool.with(|scratch| {
                 let (grad_output, second, mut working) = scratch.split();
-                partial.become_sums(second, (all, chunk), add, |row, sums| {
+                partial.become_sums(second, (all, chunk), add, |row, sums, store| {
                     let g = dy.of(row, output.len(), grad_output);
                     let x = &x[row * input.len()..][..input.len()];
                     let a = bordered(x, input, window.padding, border, working.padded);
-                    add_sums(kernels, (winograd, &patches), a, g, sums, working.tiles);
+                    let to = (&mut *sums, store);
+                    add_sums(kernels, (winograd, &patches), (a, g), to, working.tiles);
                     channel_sums(g, zeros, &mut sums.bias_grad, &mut sums.unused);
                     data(row, g, &mut working);
                 });
@@ -182,7 +184,7 @@ impl ConvOp {
             |chunk, partial, to| {
                 pool.with(|scratch| {
                     let (grad_output, second, _) = scratch.split();
-                    partial.become_sums(second, (rows, chunk), add, |row, sums| {
+                    partial.become_sums(second, (rows, chunk), add, |row, sums, _| {
                         let g = dy.of(row, output.len(), grad_output);
                         channel_sums(g, zeros, &mut sums.bias_grad, &mut sums.unused);
                         to(row, g);
@@ -266,8 +268,8 @@ impl ConvOp {
             window.kernel.area(),
         );
         let weights = self.weights;
-        panels::scatter_taps(sum, size, (weight, grad), |w, grad, dw| {
-            *grad += weights.pullback(w, dw);
+        panels::scatter_taps(sum, size, (weight, grad), |w, dw, grad| {
+            weights.add_pullback(w, dw, grad);
         });
     }
 }

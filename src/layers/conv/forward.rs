@@ -17,13 +17,7 @@ impl ConvOp {
         }
         let (weight, weights) = (cx.params.value(self.weight), self.weights);
         let taps = self.weight_taps();
-        panels::fill_taps(
-            &mut self.forward_weights,
-            taps,
-            |tap| tap,
-            weight,
-            |w| weights.effective(w),
-        );
+        panels::fill_weights(&mut self.forward_weights, taps, |tap| tap, weight, weights);
         if let Some([shape, _]) = winograd {
             points::of_weights(
                 kernels,

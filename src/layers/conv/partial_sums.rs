@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::kernels::gemm::Store;
 use crate::ranks::{Ranks, Sum};
 use crate::tape::{Rows, begin_reduce};
 use crate::tensor::Arena;
@@ -49,20 +50,26 @@ impl PartialSums {
     }
 
     /// Computes the sums of a chunk of one or two leaves, which are added while they are in the L1
-    /// or L2 cache. `image(row, sums)` adds those of an image; `second` is the buffer for the
-    /// second leaf.
+    /// or L2 cache. `image(row, sums, store)` adds those of an image to the bias's, and stores or
+    /// adds them to the weights'; `second` is the buffer for the second leaf.
     pub fn become_sums(
         &mut self,
         second: &mut Self,
         (rows, chunk): (Rows, Range<usize>),
         add: fn(&[f32], &mut [f32]),
-        mut image: impl FnMut(usize, &mut Self),
+        mut image: impl FnMut(usize, &mut Self, Store),
     ) {
         for (i, leaf) in rows.leaves_in(chunk) {
             let sums = if i == 0 { &mut *self } else { &mut *second };
-            sums.weight_grad.fill(0.0);
             sums.bias_grad.fill(0.0);
-            leaf.for_each(|row| image(row, sums));
+            if leaf.is_empty() {
+                sums.weight_grad.fill(0.0);
+            }
+            let mut store = Store::Assign;
+            for row in leaf {
+                image(row, sums, store);
+                store = Store::Add;
+            }
             if i > 0 {
                 add(&second.weight_grad, &mut self.weight_grad);
                 add(&second.bias_grad, &mut self.bias_grad);

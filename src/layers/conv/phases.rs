@@ -14,6 +14,7 @@ use crate::kernels::Kernels;
 use crate::kernels::gemm::{Patches, Store, panel_len};
 use crate::tensor::Shape;
 
+use super::super::Weights;
 use super::super::panels::{self, Taps};
 use super::super::sides::Sides;
 use super::super::window::Window;
@@ -141,19 +142,13 @@ impl Phases {
     }
 
     /// Writes the panels of all phases; `at` says how the weights lie, one column an input channel.
-    pub fn fill(
-        &self,
-        panels: &mut [f32],
-        at: Taps,
-        weight: &[f32],
-        map: impl Fn(f32) -> f32 + Sync,
-    ) {
+    pub fn fill(&self, panels: &mut [f32], at: Taps, weight: &[f32], weights: Weights) {
         for phase in self.each.iter().filter(|phase| !phase.taps.is_empty()) {
             let order = &phase.taps;
             let taps = order.len();
             let at = Taps { taps, ..at };
             let to = &mut panels[phase.panels..];
-            panels::fill_taps(to, at, |i| order[i], weight, &map);
+            panels::fill_weights(to, at, |i| order[i], weight, weights);
         }
     }
 

@@ -60,7 +60,7 @@ fn check(input: Shape, channels: usize, window: Window) {
         inner_step: input.channels * area,
     };
     let mut panels = vec![0.0; panel_len(depth, input.channels)];
-    phases.fill(&mut panels, taps, &w, |w| w);
+    phases.fill(&mut panels, taps, &w, Weights::Real);
     let (height, width) = phases.border;
     let mut border = vec![0.0; height * width * channels];
     for (i, row) in g.chunks_exact(output.width * channels).enumerate() {

@@ -304,9 +304,9 @@ impl Stacked {
                 backward.columns(row, part);
             }
             let shape = shape.part(rows.live, part.columns, GRAD_TILES);
-            sums.fill(0.0);
             tiles.with(|tiles| {
-                kernels.winograd_transposed(&shape, images, &part.values, sums, tiles);
+                let to = (sums, Store::Assign);
+                kernels.winograd_transposed(&shape, images, &part.values, to, tiles);
             });
         });
         if !rows.share().is_whole() {

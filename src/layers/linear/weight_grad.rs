@@ -188,10 +188,8 @@ impl LinearOp {
                 }
                 let each = weight.chunks_exact(depth).zip(grad.chunks_exact_mut(depth));
                 for ((weight, grad), gathered) in each.zip(&gathered) {
-                    let numbers = weight[inputs.clone()].iter().zip(gathered);
-                    for (grad, (&w, &dw)) in grad[inputs.clone()].iter_mut().zip(numbers) {
-                        *grad += weights.pullback(w, dw);
-                    }
+                    let (weight, grad) = (&weight[inputs.clone()], &mut grad[inputs.clone()]);
+                    weights.add_pullback(weight, gathered, grad);
                 }
             }
         });

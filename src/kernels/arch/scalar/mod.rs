@@ -6,6 +6,7 @@ pub(super) mod packed;
 mod slices;
 
 use super::{Isa, table};
+use crate::kernels::dense::{self, DenseTile, DenseTransposedTile};
 use crate::kernels::gemm::{Patches, Store, panels};
 use crate::kernels::tile::{Micro, ProductTile, TransposedTile};
 use crate::kernels::{Kernels, NR};
@@ -132,6 +133,30 @@ impl Micro for Plain {
                 // SAFETY: the tile's addresses are valid for its patches and width.
                 unsafe { *t.d.add(i * NR + j) += sum };
             }
+        }
+    }
+
+    unsafe fn dense(rows: usize, t: &DenseTile) {
+        for i in 0..rows {
+            let row = DenseTile {
+                a: t.a.wrapping_add(i * t.depth),
+                c: t.c.wrapping_add(i * t.width),
+                ..*t
+            };
+            // SAFETY: the tile's addresses are valid for its rows.
+            unsafe { dense::dense::<f32, 1, NR>(&row) };
+        }
+    }
+
+    unsafe fn dense_transposed(rows: usize, t: &DenseTransposedTile) {
+        for i in 0..rows {
+            let row = DenseTransposedTile {
+                a: t.a.wrapping_add(i),
+                d: t.d.wrapping_add(i * NR),
+                ..*t
+            };
+            // SAFETY: the tile's addresses are valid for its rows.
+            unsafe { dense::dense_transposed::<f32, 1, NR>(&row) };
         }
     }
 }

@@ -353,7 +353,10 @@ impl Op for GroupedConvOp {
                       partial: &mut PartialSums,
                       data: &mut dyn FnMut(usize, &[f32], &mut Working)| {
             pool.with(|Scratch { working, leaf }| {
-                partial.become_sums(leaf, (all, chunk), add, |row, sums| {
+                partial.become_sums(leaf, (all, chunk), add, |row, sums, store| {
+                    if store == Store::Assign {
+                        sums.weight_grad.fill(0.0);
+                    }
                     let g = &dy[row * output..][..output];
                     let x = &x[row * input..][..input];
                     way.gradient(kernels, x, g, &mut sums.weight_grad, working);
