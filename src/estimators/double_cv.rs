@@ -71,6 +71,7 @@ impl Estimator for DoubleCv {
         }
     }
 
+    #[inline(always)]
     fn grad(&self, u: Unit) -> f32 {
         u.learning_signal * self.probability.score(u.slope, u.x, u.p, u.h)
     }
@@ -95,6 +96,7 @@ impl ScoreFunction for DoubleCv {
         sum as f32
     }
 
+    #[inline(always)]
     fn control_part(&self, u: Unit, [control_variate, _]: [f32; 2]) -> f32 {
         control_variate * self.probability.score(u.slope, u.x, u.p, u.h)
             - u.saved_grads[0] * self.probability.derivative(u.slope, u.x, u.p)

@@ -1,7 +1,11 @@
 //! The Gumbel-softmax estimator ([`Gumbel`]).
 
 use super::probability::{relaxed, relaxed_derivative};
-use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit};
+use super::{Estimator, Info, Needs, Pathwise, Probability, Rule, Unit, Units};
+use crate::kernels::Elementwise;
+
+/// Units whose relaxed bits are computed at a time.
+const BLOCK: usize = 256;
 
 const HARD: Info = Info {
     name: "gumbel",
@@ -61,9 +65,24 @@ impl Estimator for Gumbel {
         }
     }
 
+    #[inline(always)]
     fn grad(&self, u: Unit) -> f32 {
         let r = relaxed(u.slope, u.temperature, u.x, u.u);
         u.dh * relaxed_derivative(u.slope, u.temperature, r)
+    }
+
+    fn grads(&self, ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
+        let (slope, temperature) = (units.slope, units.temperature);
+        let mut relaxed = [0.0; BLOCK];
+        let inputs = units.x.chunks(BLOCK).zip(units.u.chunks(BLOCK));
+        let outputs = units.dh.chunks(BLOCK).zip(dx.chunks_mut(BLOCK));
+        for ((x, u), (dh, dx)) in inputs.zip(outputs) {
+            let relaxed = &mut relaxed[..x.len()];
+            (ew.relaxed_bits)((slope, temperature), x, u, relaxed);
+            for ((dx, &dh), &r) in dx.iter_mut().zip(dh).zip(&*relaxed) {
+                *dx += dh * relaxed_derivative(slope, temperature, r);
+            }
+        }
     }
 }
 

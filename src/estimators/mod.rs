@@ -168,6 +168,21 @@ pub struct Units<'a> {
 }
 
 impl Units<'_> {
+    /// Returns the first `len` units: a loop over them checks the lengths once.
+    #[inline(always)]
+    fn first(&self, len: usize) -> Self {
+        Self {
+            x: &self.x[..len],
+            p: &self.p[..len],
+            u: &self.u[..len],
+            v: &self.v[..len],
+            h: &self.h[..len],
+            dh: &self.dh[..len],
+            saved_grads: self.saved_grads.map(|grads| &grads[..len]),
+            ..*self
+        }
+    }
+
     /// Returns the values of unit `i`.
     #[inline(always)]
     pub fn at(&self, i: usize) -> Unit {
@@ -241,6 +256,7 @@ pub trait Estimator: Send + Sync {
 
     /// Adds [`Self::grad`] of many units to `dx`. Rules with a SIMD kernel override this method.
     fn grads(&self, _ew: &Elementwise, units: Units<'_>, dx: &mut [f32]) {
+        let units = units.first(dx.len());
         for (i, dx) in dx.iter_mut().enumerate() {
             *dx += self.grad(units.at(i));
         }
@@ -333,6 +349,14 @@ pub trait ScoreFunction: Estimator {
     /// the row minus the mean of those of the image's other samples.
     fn control_part(&self, _unit: Unit, _signals: [f32; 2]) -> f32 {
         0.0
+    }
+
+    /// Writes [`Self::control_part`] of many units to `to`.
+    fn control_parts(&self, units: Units<'_>, signals: [f32; 2], to: &mut [f32]) {
+        let units = units.first(to.len());
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = self.control_part(units.at(i), signals);
+        }
     }
 
     /// Updates the learned numbers after a step from the sums Σ g², Σ g·c and Σ c² over all units,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::Elementwise;
 use crate::kernels::elementwise::logistic;
+pub(super) use crate::kernels::elementwise::relaxed;
 
 /// The probability that a unit fires, as a function of its pre-activation.
 ///
@@ -89,21 +90,6 @@ impl Probability {
     }
 }
 
-/// Returns `log(u / (1 - u))` of a uniform number, which is a multiple of 2^-24; it is evaluated at
-/// the middle of its cell, so that it is finite.
-#[inline(always)]
-pub fn logit(u: f32) -> f32 {
-    const HALF: f32 = 1.0 / 33_554_432.0;
-    libm::logf(u + HALF) - libm::logf((1.0 - u) - HALF)
-}
-
-/// Returns a relaxed bit `σ(z/t)`, with the temperature `t` and `z = a·x - logit(u)`, which is
-/// positive if `u < p`. It tends to the bit as `t` decreases.
-#[inline(always)]
-pub fn relaxed(slope: f32, temperature: f32, x: f32, u: f32) -> f32 {
-    logistic((slope * x - logit(u)) / temperature)
-}
-
 /// Returns the derivative of [`relaxed`] with respect to `x`, given its value.
 #[inline(always)]
 pub fn relaxed_derivative(slope: f32, temperature: f32, value: f32) -> f32 {
@@ -178,6 +164,7 @@ pub(super) use rule_with_probability;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::elementwise::logit;
 
     /// The ends of the grid of uniform numbers, and some between them.
     const GRID: [f32; 7] = [

@@ -122,6 +122,7 @@ impl Estimator for Rebar {
         }
     }
 
+    #[inline(always)]
     fn grad(&self, u: Unit) -> f32 {
         u.learning_signal * Probability::Sigmoid.score(u.slope, u.x, u.p, u.h)
     }
@@ -140,6 +141,7 @@ impl ScoreFunction for Rebar {
         of.loss * of.weight
     }
 
+    #[inline(always)]
     fn control_part(&self, u: Unit, losses: [f32; 2]) -> f32 {
         let score = Probability::Sigmoid.score(u.slope, u.x, u.p, u.h);
         let free = relaxed(u.slope, u.temperature, u.x, u.u);

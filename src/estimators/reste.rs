@@ -2,10 +2,13 @@
 
 use super::probability::rule_with_probability;
 use super::{Estimator, Info, Pathwise, Probability, Rule, Unit};
+use crate::kernels::elementwise::{exp, ln};
 
 const POWER: f32 = 1.0 / 3.0;
 const NEAR: f32 = 0.1;
 const FAR: f32 = 1.5;
+/// `NEAR^(POWER - 1)`
+const CHORD: f32 = 4.641_589;
 
 rule_with_probability!(
     /// ReSTE: the derivative of a power function in place of that of the step function.
@@ -46,15 +49,12 @@ impl Estimator for ReSte {
         Rule::Pathwise(self)
     }
 
+    #[inline(always)]
     fn grad(&self, u: Unit) -> f32 {
         let y = (u.slope * u.x).abs();
-        let slope = if y > FAR {
-            0.0
-        } else if y < NEAR {
-            libm::powf(NEAR, POWER - 1.0)
-        } else {
-            POWER * libm::powf(y, POWER - 1.0)
-        };
+        let power = POWER * exp((POWER - 1.0) * ln(y.clamp(NEAR, FAR)));
+        let inside = if y < NEAR { CHORD } else { power };
+        let slope = if y > FAR { 0.0 } else { inside };
         u.dh * (u.slope * 0.5 * slope)
     }
 }

@@ -77,7 +77,9 @@ struct Scratch {
     v: Vec<f32>,
     zeros: Vec<f32>,
     saved_grads: Vec<f32>,
-    /// An image's gradient without its control part, and the control part.
+    /// A row's gradient without its control part, and the control part, if the rule has one.
+    parts: [Vec<f32>; 2],
+    /// The same, added up over an image's samples.
     totals: [Vec<f32>; 2],
     /// Sums for the learned numbers: of the current leaf, and of the chunk's leaves.
     sums: [f64; 3],
@@ -85,16 +87,19 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// Makes buffers for `len` units; with totals if the samples of an image are added up.
-    fn new(len: usize, totals: bool) -> Self {
+    /// Makes buffers for `len` units; with parts if the rule has a control part, and with totals if
+    /// the samples of an image are added up.
+    fn new(len: usize, (parts, totals): (bool, bool)) -> Self {
         let row = || vec![0.0; len];
+        let both = |used: bool| [0, 1].map(|_| vec![0.0; if used { len } else { 0 }]);
         Self {
             p: row(),
             u: row(),
             v: row(),
             zeros: row(),
             saved_grads: row(),
-            totals: [0, 1].map(|_| vec![0.0; if totals { len } else { 0 }]),
+            parts: both(parts),
+            totals: both(totals),
             sums: [0.0; 3],
             node: [0.0; 3],
         }
@@ -179,7 +184,7 @@ impl BinaryUnit {
             control_variates: vec![0.0; control_variates],
             images: Rows::new(tape.capacity()),
             scratch: (0..tape.chunks(x).max(Rows::chunks_of(tape.full().live)))
-                .map(|_| Scratch::new(len, draws_control_variates))
+                .map(|_| Scratch::new(len, (controls.is_some(), draws_control_variates)))
                 .collect(),
         };
         let bits = op.particles.emits.iter().all(|e| e.is_bit()) && !op.estimator.relaxes();
@@ -322,10 +327,12 @@ impl BinaryUnit {
         };
         let draws_control_variates = !self.control_variates.is_empty();
         let controls = self.control_signals(cx, row, extra);
-        for (i, dx) in dx.iter_mut().enumerate() {
-            let unit = units.at(i);
-            let control = rule.control_part(unit, controls);
-            let g = estimator.grad(unit) + self.control.1 * control;
+        let [base, control] = &mut scratch.parts;
+        base.fill(0.0);
+        estimator.grads(ew, units, base);
+        rule.control_parts(units, controls, control);
+        for ((dx, &base), &control) in dx.iter_mut().zip(&*base).zip(&*control) {
+            let g = base + self.control.1 * control;
             *dx += g;
             if !draws_control_variates {
                 learn_from(&mut scratch.sums, g, control);

@@ -9,9 +9,11 @@
 use super::bit_loss::loss_differences_of;
 pub use super::depthwise::Taps;
 use super::depthwise::{taps_product_of, taps_transposed_of};
+#[cfg(test)]
+pub(crate) use super::math::logit;
 use super::math::sqrt;
 #[cfg_attr(not(feature = "std"), allow(unused_imports))]
-pub(crate) use super::math::{exp, logistic};
+pub(crate) use super::math::{exp, ln, logistic, relaxed};
 use super::norm_pool::{norm_max_pool_grad_of, norm_max_pool_of};
 pub use super::pool::Pool;
 use super::pool::{max_pool_grad_of, max_pool_of};
@@ -265,6 +267,14 @@ table! { $
     fn bernoulli(p: &[f32], u: &[f32], h: &mut [f32]) {
         for ((h, &p), &u) in h.iter_mut().zip(p).zip(u) {
             *h = if u < p { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// `r = σ((slope · x - logit u) / temperature)`, a relaxed bit of the uniform `u`. Arguments
+    /// `((slope, temperature), x, u, r)`.
+    fn relaxed_bits(factors: (f32, f32), x: &[f32], u: &[f32], r: &mut [f32]) {
+        for ((r, &x), &u) in r.iter_mut().zip(x).zip(u) {
+            *r = relaxed(factors.0, factors.1, x, u);
         }
     }
 

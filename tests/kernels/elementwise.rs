@@ -271,6 +271,21 @@ const KERNELS: &[(&str, Run, Want)] = &[
         image!(|e, i, y| (e.bernoulli)(&i.x, &i.dy, &mut y)),
         |i| i.map(|p, u, _, _| if u < p { 1.0 } else { 0.0 }),
     ),
+    (
+        "relaxed_bits",
+        |e, i| {
+            let u: Vec<f32> = i.dy.iter().map(|u| u.abs().fract()).collect();
+            let mut r = vec![f32::NAN; u.len()];
+            (e.relaxed_bits)((SLOPE, 0.5), &i.x, &u, &mut r);
+            r
+        },
+        |i| {
+            i.map(|x, u, _, _| {
+                let u = u.abs().fract();
+                1.0 / (1.0 + (-(2.0 * x - (u / (1.0 - u)).ln()) / 0.5).exp())
+            })
+        },
+    ),
     ("sgd", |e, i| sgd(e, i, &SGD[0]), |i| want_sgd(i, &SGD[0])),
     (
         "sgd, momentum",

@@ -96,11 +96,12 @@ impl BinaryUnit {
             learning_signal,
             saved_grads: [&scratch.saved_grads, &scratch.zeros],
         };
-        let [base, control] = &mut scratch.totals;
-        for (i, (base, control)) in base.iter_mut().zip(control).enumerate() {
-            let unit = units.at(i);
-            *base += estimator.grad(unit);
-            *control += rule.control_part(unit, [control_variate, 0.0]);
+        let [base, total] = &mut scratch.totals;
+        let [_, control] = &mut scratch.parts;
+        estimator.grads(&pass.engine.kernels.ew, units, base);
+        rule.control_parts(units, [control_variate, 0.0], control);
+        for (total, control) in total.iter_mut().zip(control) {
+            *total += *control;
         }
     }
 

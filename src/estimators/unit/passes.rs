@@ -16,22 +16,16 @@ impl BinaryUnit {
         }
         self.draw(pass, row, &mut scratch.u);
         if emit == Emit::Relaxed {
-            for (i, h) in h.iter_mut().enumerate() {
-                *h = relaxed(pass.slope, temperature, x[i], scratch.u[i]);
-            }
-            return;
+            return (ew.relaxed_bits)((pass.slope, temperature), x, &scratch.u, h);
         }
         probability.probabilities(ew, pass.slope, x, &mut scratch.p);
         if emit == Emit::Conditional {
             fill_uniform(&mut pass.noise(self.noise + SECOND, row), &mut scratch.v);
-            for (i, h) in h.iter_mut().enumerate() {
-                let bit = if scratch.u[i] < scratch.p[i] {
-                    1.0
-                } else {
-                    0.0
-                };
-                let (u, _) = conditional(scratch.p[i], scratch.v[i], bit);
-                *h = relaxed(pass.slope, temperature, x[i], u);
+            let noise = scratch.u.iter().zip(&scratch.v).zip(&scratch.p);
+            for ((h, &x), ((&u, &v), &p)) in h.iter_mut().zip(x).zip(noise) {
+                let bit = if u < p { 1.0 } else { 0.0 };
+                let (u, _) = conditional(p, v, bit);
+                *h = relaxed(pass.slope, temperature, x, u);
             }
             return;
         }
