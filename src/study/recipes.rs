@@ -14,7 +14,7 @@ macro_rules! files {
 pub(super) use files;
 
 /// The recipes that come with the program, in alphabetical order.
-const RECIPES: [(&str, &str); 65] = files!("recipes"
+const RECIPES: [(&str, &str); 66] = files!("recipes"
     "best-det-both-st"
     "best-none"
     "best-stoch-both-st"
@@ -44,6 +44,7 @@ const RECIPES: [(&str, &str); 65] = files!("recipes"
     "frontier-depthwise-32-64"
     "frontier-patches-32-128"
     "frontier-patches-48-128"
+    "frontier-patches-64-64"
     "frontier-strided-32-64-128"
     "frontier-xnor-large"
     "mixed-tuned"
