@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(ids("mlp").len(), 10 + 4);
         assert_eq!(ids("mlp-tuned").len(), 10 + 4);
         assert_eq!(ids("best"), ["none", "det-both-st", "stoch-both-st"]);
-        assert_eq!(ids("frontier").len(), 10);
+        assert_eq!(ids("frontier").len(), 11);
         assert_eq!(ids("anneal").len(), 6 * 5);
         assert_eq!(ids("estimators").len(), 24 + 23 + 26);
         assert_eq!(ids("mixed").len(), 2 * 9);
