@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
+use super::border::{self, Counts};
 
 /// The brightness of the background of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,33 +20,23 @@ impl Background {
     /// Returns the background of the training images: [`Background::Light`] if more than half of
     /// all values in the outermost rows and columns of all images are above 127.
     pub fn of(train: &Split) -> Self {
-        let (mut light, mut all) = (0_u64, 0_u64);
-        edges(train, |pixels| {
-            all += pixels.len() as u64;
-            light += pixels.iter().filter(|&&v| is_light(v)).count() as u64;
-        });
+        Self::of_counts(&border::counts(train))
+    }
+
+    /// Returns the background by how often each value occurs in the border, for each channel.
+    pub(super) fn of_counts(counts: &[Counts]) -> Self {
+        let (mut light, mut all) = (0, 0);
+        for channel in counts {
+            for (value, count) in (0..=255).zip(channel) {
+                all += count;
+                light += if is_light(value) { *count } else { 0 };
+            }
+        }
         Self::from_light(2 * light > all)
     }
 
     pub(super) fn from_light(light: bool) -> Self {
         if light { Self::Light } else { Self::Dark }
-    }
-}
-
-/// Calls `see` with the pixels in the outermost rows and columns of all images, whole pixels at a
-/// time. Each pixel is seen once, except that the only pixel of a row is seen as both of its ends.
-pub(super) fn edges(images: &Split, mut see: impl FnMut(&[u8])) {
-    let (height, width, channels) = images.shape();
-    for i in 0..images.len() {
-        let rows = images.image(i).chunks_exact(width * channels);
-        for (y, row) in rows.enumerate() {
-            if y == 0 || y + 1 == height {
-                see(row);
-            } else {
-                see(&row[..channels]);
-                see(&row[row.len() - channels..]);
-            }
-        }
     }
 }
 

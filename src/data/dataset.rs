@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use super::reading::Source;
-use super::{Normalisation, Split, known, shape_text};
+use super::{Background, Ground, Normalisation, Split, border, known, shape_text};
 use crate::error::{Error, Result};
 
 /// The content of a data set. It is read through a [`Dataset`], which does not allow changes.
@@ -50,6 +50,7 @@ pub struct Dataset {
     contents: Contents,
     normalisation: Normalisation,
     fingerprint: OnceLock<String>,
+    border: OnceLock<(Background, Ground)>,
 }
 
 impl Deref for Dataset {
@@ -79,6 +80,24 @@ impl Dataset {
 
     /// As [`Dataset::new`], without a check of the name.
     pub(super) fn named(name: &str, classes: usize, train: Split, test: Split) -> Result<Self> {
+        Self::identified(name, classes, train, test, OnceLock::new())
+    }
+
+    /// MNIST, of which a caller has compared the SHA-256 of each file. The files determine the
+    /// fingerprint, which is therefore not computed again.
+    #[cfg(feature = "idx")]
+    pub(super) fn verified_mnist(train: Split, test: Split) -> Result<Self> {
+        let fingerprint = OnceLock::from(known::FINGERPRINT.to_string());
+        Self::identified(known::NAME, 10, train, test, fingerprint)
+    }
+
+    fn identified(
+        name: &str,
+        classes: usize,
+        train: Split,
+        test: Split,
+        fingerprint: OnceLock<String>,
+    ) -> Result<Self> {
         if train.shape() != test.shape() {
             return Err(Error::spec(format!(
                 "training images are {} and test images {}; they must have one shape",
@@ -106,7 +125,8 @@ impl Dataset {
         let mut dataset = Self {
             normalisation: known::NORMALISATION,
             contents,
-            fingerprint: OnceLock::new(),
+            fingerprint,
+            border: OnceLock::new(),
         };
         if !(dataset.may_be_mnist() && dataset.is_mnist()) {
             dataset.normalisation = Normalisation::of(&dataset.train);
@@ -209,6 +229,24 @@ impl Dataset {
     /// Returns the normalisation that is common to all channels of the input.
     pub fn normalisation(&self) -> Normalisation {
         self.normalisation
+    }
+
+    /// Returns the background of the training images, by [`Background::of`]. It is computed at the
+    /// first call and kept, together with [`Self::ground`].
+    pub fn background(&self) -> Background {
+        self.border().0
+    }
+
+    /// Returns the ground of the training images, by [`Ground::of`].
+    pub fn ground(&self) -> &Ground {
+        &self.border().1
+    }
+
+    fn border(&self) -> &(Background, Ground) {
+        self.border.get_or_init(|| {
+            let counts = border::counts(&self.train);
+            (Background::of_counts(&counts), Ground::of_counts(&counts))
+        })
     }
 
     /// Returns (height, width, channels) of every image.

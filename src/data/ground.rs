@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
-use super::background::edges;
+use super::border::{self, Counts};
 
 /// The ground of images: a value for each channel, or none, which is 0 for every channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,12 @@ impl Ground {
     /// Returns the ground of the training images: of each channel the most frequent value in the
     /// outermost rows and columns of all images, and of equally frequent ones the smallest.
     pub fn of(train: &Split) -> Self {
-        let channels = train.shape().2;
-        let mut counts = vec![[0_u64; 256]; channels];
-        edges(train, |pixels| {
-            for pixel in pixels.chunks_exact(channels) {
-                for (count, &value) in counts.iter_mut().zip(pixel) {
-                    count[usize::from(value)] += 1;
-                }
-            }
-        });
-        let most = |count: &[u64; 256]| {
+        Self::of_counts(&border::counts(train))
+    }
+
+    /// Returns the ground by how often each value occurs in the border, for each channel.
+    pub(super) fn of_counts(counts: &[Counts]) -> Self {
+        let most = |count: &Counts| {
             let most = count.iter().max();
             (0..=255).find(|&value| Some(&count[usize::from(value)]) == most)
         };

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
-use sha2::{Digest, Sha256};
 
+use super::hashing::Hashing;
 use super::{Dataset, Fault, Split, idx, place, sets};
 use crate::error::{Error, Result};
 use crate::files;
@@ -122,7 +122,7 @@ pub fn load(found: &Found) -> Result<Dataset> {
         || load_split(train_images, train_labels, &FILES[0], &FILES[1]),
         || load_split(test_images, test_labels, &FILES[2], &FILES[3]),
     );
-    Dataset::new(NAME, 10, train?, test?)
+    Dataset::verified_mnist(train?, test?)
 }
 
 fn load_split(
@@ -147,12 +147,9 @@ fn verified<T>(
     parse: impl FnOnce(&mut Hashing<Box<dyn Read>>) -> std::result::Result<T, Fault>,
 ) -> Result<T> {
     let plain = idx::decompressed(place::open(path)?).map_err(|fault| fault.at(path))?;
-    let mut hashing = Hashing {
-        inner: plain,
-        hasher: Sha256::new(),
-    };
+    let mut hashing = Hashing::beside(plain);
     let value = parse(&mut hashing).map_err(|fault| fault.at(path))?;
-    if hexadecimal(&hashing.hasher.finalize()) != known.sha256 {
+    if hashing.sha256() != known.sha256 {
         return Err(Error::data(
             path,
             format!(
@@ -174,14 +171,10 @@ pub(super) fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), 
         Fault::Format(what) => what,
         Fault::Read(error) => error.to_string(),
     };
-    let mut hashing = Hashing {
-        inner: idx::decompressed(bytes)
-            .map_err(describe)?
-            .take(known.size + 1),
-        hasher: Sha256::new(),
-    };
+    let plain = idx::decompressed(bytes).map_err(describe)?;
+    let mut hashing = Hashing::new(plain.take(known.size + 1));
     io::copy(&mut hashing, &mut io::sink()).map_err(|error| describe(error.into()))?;
-    if hexadecimal(&hashing.hasher.finalize()) == known.sha256 {
+    if hashing.sha256() == known.sha256 {
         Ok(())
     } else {
         Err(format!(
@@ -189,24 +182,6 @@ pub(super) fn check(bytes: &[u8], known: &KnownFile) -> std::result::Result<(), 
             known.name
         ))
     }
-}
-
-/// A reader that hashes all bytes that are read through it.
-struct Hashing<R> {
-    inner: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..n]);
-        Ok(n)
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -329,6 +304,10 @@ mod tests {
         let data = idx::read_dataset("letters", &found.files).unwrap();
         assert_eq!(data.fingerprint(), FINGERPRINT);
         assert!(data.is_mnist());
+        // The loader of verified files takes the fingerprint as known: it has the same content.
+        let verified = load(&found).unwrap();
+        assert_eq!(verified.fingerprint(), data.fingerprint());
+        assert!((&verified.train, &verified.test) == (&data.train, &data.test));
         assert_eq!((&*data.name, data.classes), (NAME, 10));
         assert_eq!(data.normalisation(), NORMALISATION);
         assert_eq!(data.renamed("built-in digits").name, NAME);

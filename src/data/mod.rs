@@ -5,6 +5,7 @@
 
 pub mod augment;
 mod background;
+mod border;
 mod dataset;
 pub mod digits;
 pub mod episodes;
@@ -34,6 +35,8 @@ mod fault;
 mod formats;
 #[cfg(feature = "idx")]
 mod gzip;
+#[cfg(feature = "idx")]
+mod hashing;
 #[cfg(feature = "download")]
 mod https;
 #[cfg(feature = "idx")]

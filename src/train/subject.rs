@@ -51,8 +51,8 @@ impl DatasetRecord {
             train: dataset.train.len(),
             test: dataset.test.len(),
             classes: dataset.classes,
-            background: Some(Background::of(&dataset.train)),
-            ground: Ground::of(&dataset.train),
+            background: Some(dataset.background()),
+            ground: dataset.ground().clone(),
             source: dataset.source.clone(),
         }
     }

@@ -44,7 +44,7 @@ impl Lessons {
         let lessons = Self {
             characters: task.characters(dataset)?,
             task: *task,
-            light: Background::of(&dataset.train) == Background::Light,
+            light: dataset.background() == Background::Light,
             drawn: Vec::new(),
             deck: Deck::default(),
             scratch: Vec::new(),
