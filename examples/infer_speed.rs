@@ -1,7 +1,8 @@
 //! Times packed networks, and says where the time goes.
 //!
 //! ```text
-//! cargo run --release --example infer_speed -- NETWORK... [--isa avx2] [--threads N]
+//! cargo run --release --example infer_speed -- NETWORK... [--isa avx2] [--threads N] [--batches 1,64]
+//!     [--repeats 15]
 //! ```
 //! A network is a packed file, or the name of a preset or the description of a network in a file
 //! `*.json`, which get initial weights: speed does not depend on them. A preset has all activations
@@ -23,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (mut isa, mut files) = (None, Vec::new());
     let mut effort = Effort::default();
+    let mut batches = vec![1, 64, 1000];
     let mut threads = std::thread::available_parallelism()?.get();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or("a value is missing");
@@ -34,6 +36,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 effort.repeats = 1000;
             }
             "--threads" => threads = value()?.parse()?,
+            "--repeats" => effort.repeats = value()?.parse()?,
+            "--batches" => {
+                let numbers = value()?;
+                let numbers: Result<_, _> = numbers.split(',').map(str::parse).collect();
+                batches = numbers?;
+            }
             _ => files.push(argument),
         }
     }
@@ -45,10 +53,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for file in &files {
         let net = network(file, engine)?;
         let mut runner = net.runner(engine);
-        let images: Vec<u8> = (0..1000)
+        let mut images: Vec<u8> = (0..1000)
             .flat_map(|i| digits.train.image(i).to_vec())
             .collect();
-        for (batch, threads) in [(1, 1), (64, 1), (1000, 1), (64, threads), (1000, threads)] {
+        // Whole images: those of another size are pieces of digits one after another.
+        images.truncate(images.len() / runner.pixels() * runner.pixels());
+        // A batch of one image has work for one thread.
+        let one = batches.iter().map(|&batch| (batch, 1));
+        let all = batches.iter().map(|&batch| (batch, threads));
+        let cases = one.chain(all.filter(|&(batch, threads)| batch > 1 && threads > 1));
+        for (batch, threads) in cases {
             let timing = time(&mut runner, &images, batch, threads, effort);
             let mut line = serde_json::to_value(timing)?;
             line["network"] = net.name().into();
@@ -58,13 +72,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let operations = runner.operations();
         let mut times = vec![Duration::ZERO; operations.len()];
         let rounds = 20;
+        let each = images.chunks_exact(runner.pixels());
         for _ in 0..rounds {
-            for image in images.chunks_exact(runner.pixels()) {
+            for image in each.clone() {
                 runner.profile(image, &mut times);
             }
         }
         for ((stage, kind), time) in operations.iter().zip(&times) {
-            let us = time.as_secs_f64() * 1e6 / (f64::from(rounds) * 1000.0);
+            let us = time.as_secs_f64() * 1e6 / (f64::from(rounds) * each.len() as f64);
             let stage = &net.stages()[*stage].name;
             println!(
                 "{}",

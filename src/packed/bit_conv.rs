@@ -33,6 +33,13 @@ impl ConvSpec<'_> {
         let side = |n: usize| n + 2 * self.padding + 1 - self.kernel;
         (side(self.input.height), side(self.input.width))
     }
+
+    /// Returns the number of weights -1 of output `o`, of the negated weights with `negate`.
+    pub fn negative(&self, o: usize, negate: bool) -> i32 {
+        let inputs = 0..self.input.channels * self.kernel * self.kernel;
+        let negative = inputs.filter(|&i| (self.positive)(o, i) == negate);
+        negative.count() as i32
+    }
 }
 
 /// The form in which a convolution writes its sums.
@@ -43,9 +50,23 @@ pub(super) enum OutputLayout {
     Ints(usize),
 }
 
+impl OutputLayout {
+    /// Returns whether the rule of output `o` is that of the negated weights.
+    pub fn negates(&self, o: usize) -> bool {
+        match self {
+            Self::Bits(channels, ..) => channels[o].negate,
+            Self::Ints(_) => false,
+        }
+    }
+}
+
 /// A number for each output and position that is added to the sum, so that one threshold per output
 /// applies at all positions.
-pub(super) struct Extra(Vec<u8>);
+pub(super) struct Extra {
+    bytes: Vec<u8>,
+    /// Number of positions of an output.
+    positions: usize,
+}
 
 impl Extra {
     /// Makes one rule per output from the rules at each position, counted at stride 1: the rule
@@ -70,7 +91,21 @@ impl Extra {
             }
             channels.push(greatest);
         }
-        Some((channels, Self(extra)))
+        let bytes = extra;
+        Some((channels, Self { bytes, positions }))
+    }
+
+    /// Returns the numbers of output `o`.
+    fn of(&self, o: usize) -> &[u8] {
+        &self.bytes[o * self.positions..][..self.positions]
+    }
+
+    /// Writes the numbers of output `o` from position `at` on, and 0 beyond the last position.
+    pub fn spread(&self, o: usize, at: usize, out: &mut [i16]) {
+        let numbers = self.of(o)[at..].iter().copied().map(i16::from);
+        for (out, number) in out.iter_mut().zip(numbers.chain(core::iter::repeat(0))) {
+            *out = number;
+        }
     }
 }
 
@@ -150,7 +185,7 @@ impl BitConv {
 
     /// Returns the number of output positions, in rows of the input's width and one padding: the
     /// right padding of a row is the left padding of the next.
-    fn positions(spec: &ConvSpec<'_>) -> usize {
+    pub(super) fn positions(spec: &ConvSpec<'_>) -> usize {
         let row = spec.input.width + spec.padding;
         (spec.dense().0 * row).next_multiple_of(LANES)
     }
@@ -175,6 +210,11 @@ impl BitConv {
         let fits = |b: &usize| *b == 1 || plane << (b - 1) <= CACHE;
         let sizes = (1..=6usize.min(spec.input.channels)).filter(fits);
         sizes.min_by_key(|&b| cost(b)).unwrap_or(1)
+    }
+
+    /// Returns whether the planes of all channels fit the cache.
+    pub fn at_once(spec: &ConvSpec<'_>) -> bool {
+        Self::blocks(spec).len() == 1
     }
 
     /// Distributes the channels evenly to groups, and as many groups to a block as fit the cache.
@@ -214,12 +254,9 @@ impl BitConv {
         let step = spec.input.width + spec.padding;
         let positions = Self::positions(spec);
         let taps = spec.kernel * spec.kernel;
-        let negate = |o: usize| match &layout {
-            OutputLayout::Bits(channels, ..) => channels[o].negate,
-            OutputLayout::Ints(_) => false,
+        let positive = |o: usize, c: usize, tap: usize| {
+            (spec.positive)(o, c * taps + tap) != layout.negates(o)
         };
-        let positive =
-            |o: usize, c: usize, tap: usize| (spec.positive)(o, c * taps + tap) != negate(o);
 
         let mut blocks = Self::blocks(spec);
         for block in &mut blocks {
@@ -235,11 +272,7 @@ impl BitConv {
         let planes = blocks.iter().map(|b| b.bytes(plane)).max().unwrap_or(0);
         let groups = blocks.iter().flat_map(|b| &b.groups);
         let most = groups.map(|g| g.1).max().unwrap_or(0).max(6);
-        let negative = |o: usize| {
-            let inputs = 0..channels * taps;
-            let negative = inputs.filter(|i| !positive(o, i / taps, i % taps));
-            negative.count() as i32
-        };
+        let negative = |o: usize| spec.negative(o, layout.negates(o));
         let negative = (0..spec.output.channels).map(negative).collect();
         Self {
             from,
@@ -395,10 +428,8 @@ impl Op for BitConv {
                     kernels.sum8(&planes[..at], terms, sum);
                 }
                 if number + 1 == self.blocks.len() {
-                    if let Some(Extra(extra)) = &self.extra {
-                        let last = whole - self.positions;
-                        sums[last..]
-                            .copy_from_slice(&extra[o * self.positions..][..self.positions]);
+                    if let Some(extra) = &self.extra {
+                        sums[whole - self.positions..].copy_from_slice(extra.of(o));
                     }
                     self.finish(cx, o, sums, &mut stream);
                 }

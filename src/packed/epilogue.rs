@@ -4,6 +4,7 @@
 use super::layout::{Rows, copy_bits, get, set};
 use crate::kernels::Inference;
 use crate::kernels::packed::BitRows;
+use crate::kernels::packed::common::{deposit, even_bits, window};
 
 /// The conversion of the bits of one channel.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,17 @@ impl Epilogue {
                 for y in 0..height {
                     let to = origin + y * self.to.row;
                     copy_bits(stream, y * self.step, width, invert, out, to);
+                }
+            }
+            (2, None) => {
+                let inverted = if invert { u64::MAX } else { 0 };
+                for y in 0..height {
+                    for x in (0..width).step_by(32) {
+                        let mask = (1 << (width - x).min(32)) - 1;
+                        let bits = even_bits(window(stream, 2 * (y * self.step + x)));
+                        let to = origin + y * self.to.row + x;
+                        deposit(out, to, (bits ^ inverted) & mask);
+                    }
                 }
             }
             (stride, pool) => {

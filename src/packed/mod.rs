@@ -64,7 +64,9 @@ mod join;
 mod layer;
 mod layout;
 mod linear;
+mod long_tables;
 mod naive;
+mod nibbles;
 mod op;
 mod pixel_conv;
 mod places;
@@ -83,6 +85,7 @@ mod short_tables;
 mod sliced;
 mod steps;
 mod table;
+mod tiled_conv;
 mod window_spec;
 mod windows;
 

@@ -10,12 +10,13 @@ use super::geometry::{BitsOfSums, bits_of_sums, conv, window};
 use super::layer::{Kind, Product};
 use super::layout::{Place, Rows, get};
 use super::linear::BitLinear;
+use super::nibbles::ToNibbles;
 use super::pixel_conv::{PixelConv, PixelDot};
 use super::places::Output;
 use super::planner::Planner;
-use super::real::ToNibbles;
 use super::row_conv::RowConv;
 use super::steps::Source;
+use super::tiled_conv::TiledConv;
 use crate::kernels::packed::LANES;
 use crate::kernels::packed::rows::ROW;
 
@@ -180,6 +181,10 @@ impl Planner<'_> {
                 let lanes = self.kernels.row_lanes();
                 let goal = (channels, epilogue, to);
                 let op = RowConv::new(spec, lanes, from, goal, &mut self.sizes);
+                self.push(i, op);
+            }
+            (Some(from), goal) if TiledConv::fits(spec) => {
+                let op = TiledConv::new(spec, from, (goal, extra), &mut self.sizes);
                 self.push(i, op);
             }
             (Some(from), goal) => {

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::layout::{Nibbles, Rows, get, set};
+use super::layout::Nibbles;
 use super::op::{Cx, Op};
 use super::scratch::Sizes;
 use super::window_spec::WindowSpec;
@@ -228,57 +228,6 @@ pub(super) fn real_threshold(scale: f32, shift: f32) -> f32 {
         }
     }
     float(low)
-}
-
-/// The operation that converts bits from rows to nibbles.
-pub(super) struct ToNibbles {
-    pub shape: Shape,
-    pub from: (usize, Rows),
-    pub to: (usize, Nibbles),
-}
-
-impl Op for ToNibbles {
-    fn name(&self) -> &'static str {
-        "rows to nibbles"
-    }
-
-    fn run(&self, cx: &mut Cx<'_>) {
-        let (bits, out) = (&cx.s.bits[self.from.0], &mut cx.s.bytes[self.to.0]);
-        for p in 0..self.shape.pixels() {
-            let (y, x) = (p / self.shape.width, p % self.shape.width);
-            for c in (0..self.shape.channels).step_by(4) {
-                let group = c..(c + 4).min(self.shape.channels);
-                out[self.to.1.place(c, y, x)] = group.enumerate().fold(0, |nibble, (j, c)| {
-                    nibble | u8::from(get(bits, self.from.1.place(c, y, x))) << j
-                });
-            }
-        }
-    }
-}
-
-/// The operation that converts bits from nibbles to rows.
-pub(super) struct ToRows {
-    pub shape: Shape,
-    pub from: (usize, Nibbles),
-    pub to: (usize, Rows),
-}
-
-impl Op for ToRows {
-    fn name(&self) -> &'static str {
-        "nibbles to rows"
-    }
-
-    fn run(&self, cx: &mut Cx<'_>) {
-        let (nibbles, out) = (&cx.s.bytes[self.from.0], &mut cx.s.bits[self.to.0]);
-        out.fill(0);
-        for p in 0..self.shape.pixels() {
-            let (y, x) = (p / self.shape.width, p % self.shape.width);
-            for c in 0..self.shape.channels {
-                let bit = nibbles[self.from.1.place(c, y, x)] >> (c % 4) & 1 == 1;
-                set(out, self.to.1.place(c, y, x), bit);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

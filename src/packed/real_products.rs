@@ -7,9 +7,11 @@ use alloc::vec::Vec;
 use super::geometry::{pooled_bits_of_reals, window};
 use super::layer::{Kind, Weights};
 use super::layout::{Nibbles, Place, get};
+use super::long_tables::LongTables;
+use super::nibbles::ToRows;
 use super::places::Output;
 use super::planner::Planner;
-use super::real::{CutPool2, RealConv, ToRows, real_threshold};
+use super::real::{CutPool2, RealConv, real_threshold};
 use super::short_tables::ShortTables;
 use super::steps::Source;
 use super::table::TableConv;
@@ -146,6 +148,11 @@ impl Planner<'_> {
             let from = self.nibbles_for(i);
             let to = self.sizes.reals(shape.len());
             let of = (&spec, kind == Kind::Signs);
+            if LongTables::fits(&spec) {
+                let op = LongTables::new(of, weight, &bias, (from, to));
+                self.push(i, op);
+                return to;
+            }
             let op = TableConv::new(of, weight, &bias, (from, to), &mut self.sizes);
             self.push(i, op);
             return to;

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use crate::common::{STEP, bits};
+use bnn_cpu::kernels::packed::block_sums::{BlockTerms, WHOLE};
 use bnn_cpu::kernels::packed::rows::{COLUMNS, Limit, ROW, RowOrder, RowTerms};
 use bnn_cpu::kernels::packed::slices::{GROUP, SLICE, SliceTerms};
 use bnn_cpu::kernels::packed::{
@@ -91,6 +92,52 @@ fn sums_and_cuts() {
             };
             for k in &sets {
                 assert_eq!(cut(k), cut(scalar), "{} at {n}, {t}", k.isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_of_blocks() {
+    let (scalar, sets) = sets();
+    let mut rng = keyed(&[2, 61]);
+    for n in (WHOLE..=11 * WHOLE).step_by(WHOLE * STEP) {
+        for outputs in [1, 3] {
+            let x = bytes(&mut rng, n + 300);
+            // What the definition says, in numbers that do not wrap.
+            let mut expected = Vec::new();
+            let mut terms = BlockTerms::default();
+            for _ in 0..outputs {
+                let mut offsets = |most: u64| -> Vec<u16> {
+                    let count = below(&mut rng, most);
+                    (0..count).map(|_| below(&mut rng, 301) as u16).collect()
+                };
+                let (adds, subs) = (offsets(20), offsets(20));
+                let init = below(&mut rng, 256) as u8;
+                terms.output(init, &adds, &subs);
+                expected.extend((0..n).map(|q| {
+                    let sum = |of: &[u16]| -> i64 {
+                        of.iter().map(|&o| i64::from(x[usize::from(o) + q])).sum()
+                    };
+                    (i64::from(init) + sum(&adds) - sum(&subs)).rem_euclid(256)
+                }));
+            }
+            assert_eq!(terms.outputs(), outputs);
+            for first in [true, false] {
+                let mut before: Vec<i16> = words(&mut rng, n * outputs)
+                    .iter()
+                    .map(|&w| w as i16)
+                    .collect();
+                before[0] = i16::MAX;
+                let begun = |q: usize| if first { 0 } else { i64::from(before[q]) };
+                let want: Vec<i16> = (0..n * outputs)
+                    .map(|q| (begun(q) + expected[q]) as i16)
+                    .collect();
+                for k in sets.iter().chain([&scalar]) {
+                    let mut out = before.clone();
+                    k.add_sums(&x, &terms, first, &mut out);
+                    assert!(out == want, "{} at {n}, {outputs}, {first}", k.isa.name());
+                }
             }
         }
     }

@@ -231,6 +231,63 @@ fn very_deep_convolutions_are_packed_like_all_others() {
     }
 }
 
+/// Layers of so many channels that their planes are made tile by tile: the sums become bits, with
+/// pooling or stride, or stay integers.
+#[test]
+fn wide_convolutions_have_the_logits_of_the_graph_to_the_bit() {
+    let tail = |kind: &str| match kind {
+        "bits" => r#"{"type":"batch_norm","name":"m"},{"type":"binary","mode":"det"},"#,
+        "pooled" => {
+            r#"{"type":"max_pool","kernel":2},{"type":"batch_norm","name":"m"},{"type":"binary","mode":"det"},"#
+        }
+        _ => r#"{"type":"global_avg_pool","name":"p"}"#,
+    };
+    let cases = [
+        // Channels, width, outputs, kernel, padding, stride, border, what follows.
+        (70, 13, 9, 3, 1, 1, 0, "bits"),
+        (300, 6, 5, 3, 1, 1, 0, "pooled"),
+        (64, 53, 7, 3, 1, 1, 0, "pooled"),
+        (33, 70, 3, 3, 1, 2, 0, "bits"),
+        (90, 12, 4, 5, 2, 1, -1, "bits"),
+        (90, 12, 4, 5, 2, 1, 1, "pooled"),
+        (257, 20, 3, 1, 0, 1, 0, "bits"),
+        (65, 25, 6, 4, 0, 3, 0, "sums"),
+        (80, 31, 11, 3, 1, 1, 0, "sums"),
+    ];
+    for (channels, width, out, kernel, padding, stride, border, kind) in cases {
+        let levels = if border == 0 { "0/1" } else { "-1/+1" };
+        let end = match kind {
+            "sums" => "",
+            _ => r#"{"type":"linear","name":"c","out":3,"weights":"binary","bias":false}"#,
+        };
+        let text = format!(
+            r#"{{"name":"wide","input":{{"channels":1,"height":{width},"width":{width}}},"layers":[
+            {{"type":"conv","name":"a","out":{channels},"kernel":1,"weights":"binary","bias":false}},
+            {{"type":"batch_norm","name":"n"}},{{"type":"binary","mode":"det","levels":"{levels}"}},
+            {{"type":"conv","name":"b","out":{out},"kernel":{kernel},"padding":{padding},"stride":{stride},"border":{border},"weights":"binary","bias":false}},
+            {}{end}]}}"#,
+            tail(kind)
+        );
+        let spec = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        let mut random = RandomNet::new(13, Firing::Deterministic);
+        let mut net = random.net(&spec, fastest(), 1);
+        let packed = net.pack().unwrap();
+        for engine in engines() {
+            let mut runner = packed.runner(engine);
+            let kinds: Vec<&str> = runner.operations().iter().map(|op| op.1).collect();
+            assert!(kinds.contains(&"tiled binary conv"), "{text}: {kinds:?}");
+            let image = random.image(width * width);
+            net.set_rows(1);
+            net.set_row(0, &image, 0);
+            net.forward();
+            let mut logits = vec![0.0; packed.classes()];
+            runner.logits(&image, &mut logits);
+            let isa = engine.kernels.isa.name();
+            assert_eq!(bits(&logits), bits(net.logits()), "{isa}: {text}");
+        }
+    }
+}
+
 #[test]
 fn batches_threads_and_single_images_agree() {
     let mut random = RandomNet::new(77, Firing::Deterministic);

@@ -63,7 +63,7 @@ impl<'a> Target<'a> {
 
 /// Returns the even bits of a word, moved together.
 #[inline(always)]
-pub(in crate::kernels) fn even_bits(mut x: u64) -> u64 {
+pub fn even_bits(mut x: u64) -> u64 {
     x &= 0x5555_5555_5555_5555;
     x = (x | x >> 1) & 0x3333_3333_3333_3333;
     x = (x | x >> 2) & 0x0f0f_0f0f_0f0f_0f0f;

@@ -34,6 +34,7 @@
 //! All kernels except the look-up of floats compute integers, with the same bits on every instruction
 //! set. The scalar functions are the specification.
 
+pub mod block_sums;
 pub mod common;
 pub(super) mod look_up;
 pub(super) mod neighbours;
@@ -60,6 +61,7 @@ type PoolRowsFn = fn(&[u64], &[u16], usize, bool, &mut [u64], BitRows);
 pub struct Packed {
     pub(super) sum8: fn(&[u8], &Terms, &mut [u8]),
     pub(super) sum16: fn(&[i16], &Terms, &mut [i16]),
+    pub(super) add_sums: fn(&[u8], &block_sums::BlockTerms, bool, &mut [i16]),
     pub(super) cut8: fn(&[u8], usize, i32, &mut [u64]),
     pub(super) cut16: fn(&[i16], i16, &mut [u64]),
     pub(super) cut_sum16: fn(&[i16], &Terms, i16, usize, &mut [u64]),
@@ -86,6 +88,7 @@ pub struct Packed {
 /// from `others`.
 macro_rules! functions {
     ($features:tt, $bytes:ty, $others:expr) => {{
+        use $crate::kernels::packed::block_sums::{self, BlockTerms};
         use $crate::kernels::packed::rows::{self, Limit, ROW, RowTerms};
         use $crate::kernels::packed::{
             Lookups, Packed, ShortRows, TableRow, Terms, neighbours, planes, shorts, sums,
@@ -95,6 +98,8 @@ macro_rules! functions {
         $crate::kernels::compile::compiled! { $features
             fn sum8(x: &[u8], terms: &Terms, out: &mut [u8]) = sums::sum8::<$bytes>;
             fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) = sums::sum16::<$bytes>;
+            fn add_sums(x: &[u8], terms: &BlockTerms, first: bool, out: &mut [i16]) =
+                block_sums::add_sums::<$bytes>;
             fn cut8(x: &[u8], sections: usize, t: i32, out: &mut [u64]) = sums::cut8::<$bytes>;
             fn cut16(x: &[i16], below: i16, out: &mut [u64]) = sums::cut16::<$bytes>;
             fn cut_sum16(x: &[i16], terms: &Terms, below: i16, n: usize, out: &mut [u64]) =
@@ -119,6 +124,7 @@ macro_rules! functions {
         Packed {
             sum8,
             sum16,
+            add_sums,
             cut8,
             cut16,
             cut_sum16,

@@ -1,5 +1,6 @@
 //! The scalar kernels of packed inference, which are the specification of all others.
 
+use crate::kernels::packed::block_sums::BlockTerms;
 use crate::kernels::packed::common::{
     even_bits, gather_rows_of, planes_of, pool_rows_of, pool2_of,
 };
@@ -9,6 +10,7 @@ use crate::kernels::packed::{Lookups, Packed, ShortRows, TableRow, Terms};
 pub(in crate::kernels::arch) const PACKED: Packed = Packed {
     sum8,
     sum16,
+    add_sums,
     cut8,
     cut16,
     cut_sum16,
@@ -58,6 +60,20 @@ fn sum16(x: &[i16], terms: &Terms, out: &mut [i16]) {
     for &offset in terms.subs() {
         for (out, &x) in out.iter_mut().zip(&x[offset as usize..]) {
             *out = out.wrapping_sub(x);
+        }
+    }
+}
+
+fn add_sums(x: &[u8], terms: &BlockTerms, first: bool, out: &mut [i16]) {
+    let n = out.len() / terms.outputs();
+    for (o, out) in out.chunks_exact_mut(n).enumerate() {
+        let (init, adds, subs) = terms.of(o);
+        for (q, out) in out.iter_mut().enumerate() {
+            let at = |offset: &u16| x[usize::from(*offset) + q];
+            let sum = adds.iter().map(at).fold(init, u8::wrapping_add);
+            let sum = subs.iter().map(at).fold(sum, u8::wrapping_sub);
+            let before = if first { 0 } else { *out };
+            *out = before.wrapping_add(i16::from(sum));
         }
     }
 }
