@@ -1,15 +1,10 @@
 //! How often each value occurs in the outermost rows and columns of images. The background and the
 //! ground of a data set are read off these counts.
 
-use rayon::prelude::*;
-
 use super::Split;
 
 /// How often each value of a byte occurs.
 pub(super) type Counts = [u64; 256];
-
-/// How many images are counted at a time.
-const IMAGES: usize = 1 << 12;
 
 /// How many tables of each channel take turns. A counter that the value before has raised has to be
 /// waited for, and most borders have one value.
@@ -19,37 +14,22 @@ const TABLES: usize = 8;
 /// only pixel of a row is counted as both of its ends.
 pub(super) fn counts(images: &Split) -> Vec<Counts> {
     let (height, width, channels) = images.shape();
-    let zeros = || vec![[0; 256]; channels];
-    let of_part = |part: &[u8]| {
-        let mut tables = vec![[0_u32; 256]; TABLES * channels];
-        let mut border = Vec::new();
-        for image in part.chunks_exact(height * width * channels) {
-            gather(image, width * channels, channels, &mut border);
-            for values in border.chunks(tables.len()) {
-                for (table, &value) in tables.iter_mut().zip(values) {
-                    table[usize::from(value)] += 1;
-                }
+    let mut tables: Vec<Counts> = vec![[0; 256]; TABLES * channels];
+    let mut border = Vec::new();
+    for image in images.pixels().chunks_exact(height * width * channels) {
+        gather(image, width * channels, channels, &mut border);
+        for values in border.chunks(tables.len()) {
+            for (table, &value) in tables.iter_mut().zip(values) {
+                table[usize::from(value)] += 1;
             }
         }
-        let mut counts = zeros();
-        for (i, table) in tables.iter().enumerate() {
-            let to = &mut counts[i % channels];
-            to.iter_mut()
-                .zip(table)
-                .for_each(|(a, &b)| *a += u64::from(b));
-        }
-        counts
-    };
-    let sum = |mut a: Vec<Counts>, b: Vec<Counts>| {
-        let pairs = a.iter_mut().flatten().zip(b.iter().flatten());
-        pairs.for_each(|(a, b)| *a += b);
-        a
-    };
-    images
-        .pixels()
-        .par_chunks(IMAGES * height * width * channels)
-        .map(of_part)
-        .reduce(zeros, sum)
+    }
+    let mut counts = vec![[0; 256]; channels];
+    for (i, table) in tables.iter().enumerate() {
+        let counts = counts[i % channels].iter_mut();
+        counts.zip(table).for_each(|(a, b)| *a += b);
+    }
+    counts
 }
 
 /// Puts the border pixels of an image, whose rows have `row` bytes, one after another into `border`.
@@ -94,8 +74,7 @@ mod tests {
             (5, 4, 3),
         ] {
             let (height, width, channels) = shape;
-            // More images than are counted at a time.
-            let n = IMAGES + 3;
+            let n = 37;
             let value = |(n, y, x, c)| (n * 31 + y * 7 + x * 3 + c * 101) as u8;
             let images = Array4::from_shape_fn((n, height, width, channels), value);
             let images = Split::new(images, vec![0; n]).unwrap();

@@ -24,6 +24,7 @@ pub(super) struct Epilogue {
 impl Epilogue {
     /// Combines one channel's bits into `out` by OR: the bit of a window is the OR of its bits,
     /// inverted with `invert`.
+    #[inline(never)]
     pub fn channel(
         &self,
         kernels: &Inference,

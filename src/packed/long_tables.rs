@@ -10,6 +10,10 @@ use super::op::{Cx, Op};
 use super::table::{block_table, first_sums, lookups, offset, starts};
 use super::window_spec::WindowSpec;
 
+/// Whether the operation is part of the program. Pages, which run as WebAssembly, are shorter without
+/// it, and have no layers of that size.
+const WORTHWHILE: bool = cfg!(not(target_family = "wasm"));
+
 /// Size in bytes of tables that a processor's caches do not hold.
 const CACHES: usize = 8 << 20;
 
@@ -32,7 +36,7 @@ impl LongTables {
     pub fn fits(spec: &WindowSpec) -> bool {
         let outputs = spec.output.channels;
         let bytes = 16 * size_of::<f32>() * lookups(spec).len() * outputs;
-        spec.output.pixels() == 1 && outputs >= OUTPUTS && bytes > CACHES
+        WORTHWHILE && spec.output.pixels() == 1 && outputs >= OUTPUTS && bytes > CACHES
     }
 
     /// Makes the operation of a layer that [`LongTables::fits`]; the arguments are those of

@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::PackedNet;
+#[cfg(feature = "std")]
+use super::geometry::window;
+#[cfg(feature = "std")]
+use super::layer::Weights;
 use super::op::Reading;
 use super::plan::Plan;
 use super::scratch::Scratch;
@@ -17,9 +21,14 @@ use super::scratch::Scratch;
 use super::sliced::{self, SLICE, Slices};
 use crate::kernels::Engine;
 
-/// Number of images that a thread processes at a time, one after another.
+/// The largest number of images that a thread processes at a time, one after another.
 #[cfg(feature = "std")]
 const CHUNK: usize = 16;
+
+/// The number of multiply-adds that a thread is given at a time, beside which the hand-over takes no
+/// time. A network that has more of them for an image is handed over image by image.
+#[cfg(feature = "std")]
+const WORK: usize = 1 << 26;
 
 /// A packed network ready to run, with the buffers of one thread. A clone shares the prepared
 /// weights and has its own buffers.
@@ -34,6 +43,9 @@ pub struct Runner {
     reading: Reading,
     pixels: usize,
     classes: usize,
+    /// Number of images that a thread processes at a time.
+    #[cfg(feature = "std")]
+    chunk: usize,
 }
 
 impl Clone for Runner {
@@ -51,6 +63,19 @@ impl Clone for Runner {
 }
 
 impl PackedNet {
+    /// Returns the number of images that a thread is given at a time.
+    #[cfg(feature = "std")]
+    fn chunk(&self) -> usize {
+        let stages = self.stages().iter().zip(self.flows());
+        let products = stages.filter(|(stage, _)| !matches!(stage.weights, Weights::None));
+        let each = products.map(|(stage, flow)| {
+            let inputs = window(stage, flow).depth();
+            flow.values[0].0.len().saturating_mul(inputs)
+        });
+        let image = each.fold(1, usize::saturating_add);
+        (WORK / image).clamp(1, CHUNK)
+    }
+
     /// Makes a runner for the given kernels; this converts the weights to the layout of the
     /// kernels.
     pub fn runner(&self, engine: Engine) -> Runner {
@@ -65,6 +90,8 @@ impl PackedNet {
             reading: Reading::default(),
             pixels: self.input().len(),
             classes: self.classes(),
+            #[cfg(feature = "std")]
+            chunk: self.chunk(),
         }
     }
 }
@@ -120,7 +147,7 @@ impl Runner {
     #[cfg(feature = "std")]
     pub fn batch(&self, images: &[u8], out: &mut [f32]) {
         self.check_rows(images, out);
-        let at_once = if self.is_sliced() { SLICE } else { CHUNK };
+        let at_once = if self.is_sliced() { SLICE } else { self.chunk };
         let chunks = images.par_chunks(at_once * self.pixels);
         chunks
             .zip(out.par_chunks_mut(at_once * self.classes))

@@ -25,6 +25,9 @@ const BITS: usize = 255;
 /// added for the border.
 const DEPTH: usize = i16::MAX as usize - 255;
 
+/// Whether the operation is part of the program. Pages, which run as WebAssembly, have no room for it.
+const WORTHWHILE: bool = cfg!(not(target_family = "wasm"));
+
 /// The lengths of a tile, in vectors of [`WHOLE`] positions.
 const LENGTHS: [usize; 6] = [1, 2, 3, 4, 8, 16];
 
@@ -118,7 +121,7 @@ impl TiledConv {
     /// Returns whether the planes of all channels at all positions exceed the cache, and the sums do
     /// not exceed 16 bits.
     pub fn fits(spec: &ConvSpec<'_>) -> bool {
-        !BitConv::at_once(spec) && Cut::of(spec).is_some()
+        WORTHWHILE && !BitConv::at_once(spec) && Cut::of(spec).is_some()
     }
 
     /// Makes the operation of a layer that [`TiledConv::fits`].
