@@ -1,5 +1,6 @@
 //! NEON: register tiles of 6 x 16, whose accumulators take 24 of the 32 registers.
 
+mod limits;
 mod packed;
 mod vector;
 
@@ -13,7 +14,7 @@ pub(super) static KERNELS: Kernels = table!(
     Isa::Neon, ["neon"], float32x4_t, Neon, 2,
     products: tiling::products!(Neon),
     packed: packed::PACKED,
-    limits: super::scalar::KERNELS.limits
+    limits: || limits::LOOPS
 );
 
 // 6 x 4 accumulators, 4 registers of `B` and 1 of `A`; half as many registers a row if half a panel
