@@ -1,12 +1,12 @@
 //! Packed inference against the float path of the training side and against naive
-//! loops: whole networks, and each of their operations, on every instruction set.
+//! loops, on every instruction set. `examples/inference_roofline.rs` times each operation.
 //!
 //! `cargo bench --bench inference -- xnor` runs what has `xnor` in its name. Speed
 //! does not depend on the weights, so these are initial ones; "elements" a second
 //! are images a second.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::Firing;
@@ -46,7 +46,7 @@ fn benches(c: &mut Criterion) {
             group
                 .sample_size(20)
                 .warm_up_time(Duration::from_millis(300));
-            group.measurement_time(Duration::from_secs(2));
+            group.measurement_time(Duration::from_secs(1));
             group.throughput(Throughput::Elements(1));
             group.bench_function(BenchmarkId::new("packed_1", isa.name()), |b| {
                 let mut each = images.chunks_exact(pixels).cycle();
@@ -75,27 +75,14 @@ fn benches(c: &mut Criterion) {
                     b.iter(|| packed.naive(black_box(&images[..pixels]), Reading::Threshold));
                 });
             }
-            let operations = runner.operations();
-            let mut times = vec![Duration::ZERO; operations.len()];
-            group.throughput(Throughput::Elements(1));
-            for (i, (stage, kind)) in operations.iter().enumerate() {
-                let stage = &packed.stages()[*stage].name;
-                let id = format!("{stage}_{}", kind.replace(' ', "_"));
-                group.bench_function(BenchmarkId::new(id, isa.name()), |b| {
-                    b.iter_custom(|rounds| {
-                        times.fill(Duration::ZERO);
-                        let begun = Instant::now();
-                        for image in images.chunks_exact(pixels).cycle().take(rounds as usize) {
-                            runner.profile(image, &mut times);
-                        }
-                        times[i].min(begun.elapsed())
-                    });
-                });
-            }
             group.finish();
         }
     }
 }
 
-criterion_group!(inference, benches);
+criterion_group! {
+    name = inference;
+    config = Criterion::default().nresamples(5_000).without_plots();
+    targets = benches
+}
 criterion_main!(inference);

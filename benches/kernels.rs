@@ -249,6 +249,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(300))
+        .nresamples(5_000)
         .without_plots();
     targets = all
 }

@@ -4,6 +4,8 @@
 //! "elem/s"). Groups: `op` runs each layer alone, forward and forward plus
 //! backward; `train_step` the whole step on one and two threads.
 
+use std::time::Duration;
+
 use bnn_cpu::data::digits;
 use bnn_cpu::estimators::{BinaryUnit, Firing, by_name};
 use bnn_cpu::kernels;
@@ -169,7 +171,12 @@ fn train_step(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20);
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .nresamples(5_000)
+        .without_plots();
     targets = ops, train_step
 }
 criterion_main!(benches);
