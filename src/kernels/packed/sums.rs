@@ -15,7 +15,7 @@ use crate::kernels::vector::Bytes;
 /// # Safety
 /// The processor has the instruction set, and every term has those bytes from `at` on.
 #[inline(always)]
-pub(super) unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
+unsafe fn sums<B: Bytes, const N: usize, const SIZE: usize>(
     x: *const u8,
     terms: &Terms,
     at: usize,
