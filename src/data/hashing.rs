@@ -8,6 +8,8 @@ use std::thread::{Builder, JoinHandle};
 
 use sha2::{Digest, Sha256};
 
+use crate::seal::hexadecimal;
+
 /// How many bytes are handed to another thread at a time.
 const BLOCK: usize = 1 << 16;
 
@@ -67,11 +69,7 @@ impl<R: Read> Hashing<R> {
                 thread.join().unwrap_or_else(|panic| resume_unwind(panic))
             }
         };
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hexadecimal(&hasher.finalize())
     }
 }
 

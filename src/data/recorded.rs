@@ -11,6 +11,7 @@ use super::place;
 use crate::bounded;
 use crate::error::{Error, Result};
 use crate::files::{self, write_atomic_bytes};
+use crate::seal::hexadecimal;
 
 /// The name of the file with the digests.
 pub const FILE: &str = "sha256sums.txt";
@@ -95,7 +96,7 @@ fn digest(path: &Path) -> Result<String> {
         }
         hash.update(&block[..n]);
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 #[cfg(test)]
